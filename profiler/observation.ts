@@ -1,0 +1,37 @@
+/** Who connected, as the record tells it. Absent text is unknown. */
+export interface Subject {
+  command: string;
+  /** Path of the executable as the host sees it. */
+  exe?: string;
+  /** Path of the script that an interpreter runs. */
+  script?: string;
+  uid: number;
+  gid: number;
+  inContainer: boolean;
+  /** Container name; the id's first 12 characters when the name is not known. */
+  container?: string;
+  image?: string;
+  /** systemd unit. */
+  unit?: string;
+  cgroup?: string;
+}
+
+/** Equal (subject, destination, verdict) events folded into one. */
+export interface Observation {
+  subject: Subject;
+  family: 4 | 6;
+  /** 32 or 128 bits, host order. */
+  address: bigint;
+  /** 0 where the protocol has none. */
+  port: number;
+  /** IANA protocol number. */
+  protocol: number;
+  verdict: 'allow' | 'deny';
+  /** Number of events. */
+  count: number;
+  /** Microseconds since the epoch. */
+  first: number;
+  last: number;
+  /** Number of distinct clock hours (UTC) with at least one event. */
+  hours: number;
+}
