@@ -1,0 +1,50 @@
+/** A process image that made a connection: told once, named by every event of it. Empty text is unknown. */
+export interface ProcessRow {
+  /** Unique among the process images of a recording. */
+  key: bigint;
+  pid: number;
+  parentPid: number;
+  /** Path of the executable as the host sees it. */
+  exe: string;
+  device: bigint;
+  inode: bigint;
+  /** Path of the script that an interpreter runs. */
+  script: string;
+  /** The command line, spaces between the arguments. */
+  arguments: string;
+  command: string;
+  parentCommand: string;
+  /** Host name in the process's own uts namespace. */
+  nodename: string;
+  mountNamespace: number;
+  pidNamespace: number;
+  cgroupId: bigint;
+  cgroupPath: string;
+  /** Row id that `Recording.container` gave; undefined when the process is in no container. */
+  containerId?: number;
+  /** systemd unit. */
+  unit?: string;
+  flags: number;
+  /** Microseconds since the epoch. */
+  startedAt: number;
+}
+
+/** A container as its runtime tells it. Empty text is not known (yet). */
+export interface ContainerRow {
+  runtime: string;
+  /** The full id. */
+  id: string;
+  name: string;
+  image: string;
+  imageId: string;
+}
+
+/** A box of the policy in force, so that an event's box number can be named. */
+export interface BoxRow {
+  name: string;
+  action: 'allow' | 'deny';
+}
+
+/** What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events. */
+export type LossKind = 'ring' | 'denial-ring' | 'map' | 'process';
+export const LOSS_KINDS: readonly LossKind[] = ['ring', 'denial-ring', 'map', 'process'];

@@ -1,0 +1,66 @@
+/**
+ * The database, as the statements that make it. Statement list N brings a database from version N to N + 1;
+ * a list that has been released is never edited, a change is a new list.
+ *
+ * Events are numbers only: names live in the tables beside them, keyed by (recording, id). `connections` joins them
+ * for people. Times are microseconds since the epoch, UTC.
+ */
+export const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    `CREATE TABLE recording (
+      id INTEGER NOT NULL, host VARCHAR NOT NULL, kernel VARCHAR NOT NULL, backend VARCHAR NOT NULL,
+      command VARCHAR NOT NULL, mode VARCHAR, target VARCHAR NOT NULL, policy_hash VARCHAR,
+      started_at BIGINT NOT NULL, ended_at BIGINT, state VARCHAR NOT NULL, events BIGINT)`,
+    // No key and no constraint: both are checked at every flush, and a violation would drop the whole batch.
+    `CREATE TABLE event (
+      recording INTEGER, time BIGINT, process INTEGER, command INTEGER, uid UINTEGER, gid UINTEGER,
+      family UTINYINT, address_high UBIGINT, address_low UBIGINT, port USMALLINT, protocol USMALLINT,
+      operation UTINYINT, verdict UTINYINT, box INTEGER)`,
+    `CREATE TABLE process (
+      recording INTEGER, id INTEGER, key UBIGINT, pid INTEGER, parent_pid INTEGER, exe VARCHAR,
+      device UBIGINT, inode UBIGINT, script VARCHAR, arguments VARCHAR, command VARCHAR,
+      parent_command VARCHAR, nodename VARCHAR, mount_namespace UINTEGER, pid_namespace UINTEGER,
+      cgroup_id UBIGINT, cgroup_path VARCHAR, container INTEGER, unit VARCHAR, flags UINTEGER,
+      started_at BIGINT)`,
+    `CREATE TABLE command (recording INTEGER, id INTEGER, text VARCHAR)`,
+    // Append-only like the rest: what is learnt later about a container is a row with a higher version.
+    `CREATE TABLE container (
+      recording INTEGER, id INTEGER, version INTEGER, runtime VARCHAR, container_id VARCHAR, name VARCHAR,
+      image VARCHAR, image_id VARCHAR)`,
+    `CREATE TABLE box (recording INTEGER, box INTEGER, name VARCHAR, action VARCHAR)`,
+    `CREATE TABLE loss (recording INTEGER, time BIGINT, kind VARCHAR, count BIGINT)`,
+    `CREATE VIEW container_now AS SELECT * FROM container
+      QUALIFY row_number() OVER (PARTITION BY recording, id ORDER BY version DESC) = 1`,
+    `CREATE MACRO ipv4_text(n) AS
+      concat((n >> 24) & 255, '.', (n >> 16) & 255, '.', (n >> 8) & 255, '.', n & 255)`,
+    `CREATE MACRO ipv6_groups(high, low) AS format('{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}',
+      high >> 48, (high >> 32) & 65535, (high >> 16) & 65535, high & 65535,
+      low >> 48, (low >> 32) & 65535, (low >> 16) & 65535, low & 65535)`,
+    `CREATE MACRO ipv6_short(groups) AS CASE ${[8, 7, 6, 5, 4, 3, 2].map(shortenZeroGroups).join(' ')}
+      ELSE groups END`,
+    `CREATE MACRO address_text(family, high, low) AS
+      CASE WHEN family = 4 THEN ipv4_text(low) ELSE ipv6_short(ipv6_groups(high, low)) END`,
+    `CREATE MACRO protocol_text(protocol) AS CASE protocol WHEN 1 THEN 'icmp' WHEN 6 THEN 'tcp'
+      WHEN 17 THEN 'udp' WHEN 58 THEN 'icmpv6' WHEN 132 THEN 'sctp' ELSE protocol::VARCHAR END`,
+    `CREATE VIEW connections AS SELECT
+        make_timestamp(e.time) AS time, r.host, p.pid, m.text AS command, p.exe, p.script, e.uid, e.gid,
+        coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit,
+        address_text(e.family, e.address_high, e.address_low) AS address, e.port,
+        protocol_text(e.protocol) AS protocol,
+        CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' ELSE 'intent' END AS operation,
+        CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict, b.name AS rule, e.recording
+      FROM event e
+      JOIN recording r ON r.id = e.recording
+      LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
+      LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
+      LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
+      LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
+    `COMMENT ON VIEW connections IS 'One row a connection: who (host, pid, command, exe, script, uid, gid, container, image, unit), where (address, port, protocol), what (operation: connect, send, or intent = a UDP connect with nothing sent yet), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
+  ],
+];
+
+/** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */
+function shortenZeroGroups(run: number): string {
+  const pattern = `'(^|:)0(:0){${run - 1}}(:|$)'`;
+  return `WHEN regexp_matches(groups, ${pattern}) THEN regexp_replace(groups, ${pattern}, '::')`;
+}
