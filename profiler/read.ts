@@ -1,0 +1,232 @@
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
+import { existsSync } from 'node:fs';
+import { BouhekiError } from '../error/error.ts';
+import { openDatabase, requireCurrentSchema, type Database } from './database.ts';
+import type { LossKind } from './dimension.ts';
+import { storeFailure } from './failure.ts';
+import { refuseIfRecording } from './lock.ts';
+import { ACTIVITY, OBSERVATIONS, SUBJECT_COLUMNS } from './observation-sql.ts';
+import type { Observation, Subject } from './observation.ts';
+
+/** Which part of the record. Times in microseconds since the epoch, `since` included, `until` not. */
+export interface ObservationQuery {
+  since?: number;
+  until?: number;
+  verdict?: 'allow' | 'deny';
+  /** `container`: connections of containers alone. Default: everybody's. */
+  target?: 'host' | 'container';
+  /** Also UDP connects that sent nothing. Name look-ups make them, so they are no traffic by default. */
+  intents?: boolean;
+}
+
+/** An observation, and whether its denial was only noted (the policy in force was in monitor mode). */
+export interface RecordedObservation extends Observation {
+  monitored: boolean;
+}
+
+/** The clock hours (UTC, counted from the epoch) in which a subject made a connection. */
+export interface Activity {
+  subject: Subject;
+  hours: number[];
+}
+
+/** One run of learn or enforce. Times in microseconds since the epoch. */
+export interface RecordingSummary {
+  id: number;
+  host: string;
+  kernel: string;
+  backend: string;
+  command: string;
+  mode?: string;
+  target: string;
+  policyHash?: string;
+  startedAt: number;
+  endedAt: number;
+  state: 'complete' | 'interrupted';
+  /** Events of the whole recording, intents included. */
+  events: number;
+}
+
+/** Events that a recording is known to lack. */
+export interface Loss {
+  recording: number;
+  kind: LossKind;
+  count: number;
+}
+
+/**
+ * Opens the record for reading. Throws BouhekiError: `no-data` when there is no such file, `store-busy` with the pid
+ * when it is being recorded into, or `store`.
+ */
+export async function openReader(path: string): Promise<Reader> {
+  let database: Database | undefined;
+  try {
+    if (!existsSync(path)) {
+      throw new BouhekiError('no-data', `there is no database at ${path}`, {
+        remedy: 'Record first with `bouheki learn`, or name the right file with --db.',
+      });
+    }
+    refuseIfRecording(path);
+    database = await openDatabase(path, 'read');
+    await requireCurrentSchema(database.connection, path);
+    return new Reader(path, database);
+  } catch (error) {
+    database?.close();
+    throw storeFailure(error, path);
+  }
+}
+
+/** The reading half of the store. */
+export class Reader {
+  readonly path: string;
+  readonly #database: Database;
+
+  constructor(path: string, database: Database) {
+    this.path = path;
+    this.#database = database;
+  }
+
+  /** Every recording that overlaps the window, oldest first. One that was killed counts as interrupted. */
+  async recordings(window: { since?: number; until?: number } = {}): Promise<RecordingSummary[]> {
+    const columns = await this.#read(
+      `SELECT * FROM (
+        SELECT r.id, r.host, r.kernel, r.backend, r.command, r.mode, r.target, r.policy_hash, r.started_at,
+          coalesce(r.ended_at, s.last, r.started_at) AS ended_at,
+          CASE r.state WHEN 'open' THEN 'interrupted' ELSE r.state END AS state,
+          coalesce(r.events, s.events, 0) AS events
+        FROM recording r LEFT JOIN (
+          SELECT recording, max(time) AS last, count(*) AS events FROM event
+          WHERE recording IN (SELECT id FROM recording WHERE state = 'open') GROUP BY recording) s
+        ON s.recording = r.id)
+      WHERE ended_at >= $1 AND started_at < $2 ORDER BY id`,
+      [since(window), until(window)],
+    );
+    return rows(columns).map(summary);
+  }
+
+  /** What was observed, folded by subject, destination and verdict, in a stable order. */
+  async observations(query: ObservationQuery = {}): Promise<RecordedObservation[]> {
+    const columns = await this.#read(OBSERVATIONS, parameters(query));
+    const at = SUBJECT_COLUMNS.length;
+    const [family, high, low, port, protocol, verdict, monitored, count, first, last, hours] =
+      columns.slice(at);
+    return family!.map((_, row) => ({
+      subject: subjectAt(columns, row),
+      family: family![row] === 4 ? 4 : 6,
+      address: ((high![row] as bigint) << 64n) | (low![row] as bigint),
+      port: Number(port![row]),
+      protocol: Number(protocol![row]),
+      verdict: verdict![row] === 0 ? 'allow' : 'deny',
+      monitored: monitored![row] === true,
+      count: Number(count![row]),
+      first: Number(first![row]),
+      last: Number(last![row]),
+      hours: Number(hours![row]),
+    }));
+  }
+
+  /** When each subject was active: hours of several observations can be united, their numbers cannot be added. */
+  async activity(query: ObservationQuery = {}): Promise<Activity[]> {
+    const columns = await this.#read(ACTIVITY, parameters(query));
+    const hours = columns[SUBJECT_COLUMNS.length] as unknown as { items: bigint[] }[];
+    return hours.map(({ items }, row) => ({ subject: subjectAt(columns, row), hours: items.map(Number) }));
+  }
+
+  /** What is known to be missing from the window, by recording and kind. */
+  async losses(window: { since?: number; until?: number } = {}): Promise<Loss[]> {
+    const columns = await this.#read(
+      `SELECT recording, kind, sum(count)::BIGINT FROM loss WHERE time >= $1 AND time < $2
+      GROUP BY ALL ORDER BY ALL`,
+      // Losses are counted about once a second: one noted just after the window may have happened in it.
+      [since(window), until(window) + 2_000_000n],
+    );
+    return rows(columns).map(([recording, kind, count]) => ({
+      recording: Number(recording),
+      kind: kind as LossKind,
+      count: Number(count),
+    }));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {
+    try {
+      return await readColumns(this.#database.connection, sql, values);
+    } catch (error) {
+      throw storeFailure(error, this.path);
+    }
+  }
+}
+
+async function readColumns(
+  connection: DuckDBConnection,
+  sql: string,
+  values: DuckDBValue[],
+): Promise<DuckDBValue[][]> {
+  const result = await connection.runAndReadAll(sql, values);
+  const columns = result.getColumns();
+  // No rows come as no columns.
+  return Array.from({ length: result.columnCount }, (_, index) => columns[index] ?? []);
+}
+
+function summary(row: DuckDBValue[]): RecordingSummary {
+  return {
+    id: Number(row[0]),
+    host: String(row[1]),
+    kernel: String(row[2]),
+    backend: String(row[3]),
+    command: String(row[4]),
+    ...optional('mode', row[5]),
+    target: String(row[6]),
+    ...optional('policyHash', row[7]),
+    startedAt: Number(row[8]),
+    endedAt: Number(row[9]),
+    state: row[10] as RecordingSummary['state'],
+    events: Number(row[11]),
+  };
+}
+
+function rows(columns: DuckDBValue[][]): DuckDBValue[][] {
+  return columns[0]!.map((_, row) => columns.map((column) => column[row]!));
+}
+
+function parameters(query: ObservationQuery): DuckDBValue[] {
+  const verdict = query.verdict === undefined ? null : query.verdict === 'allow' ? 0 : 1;
+  return [
+    since(query),
+    until(query),
+    verdict,
+    query.target === 'container',
+    query.intents === true ? null : 2,
+  ];
+}
+
+function since(window: { since?: number }): bigint {
+  return BigInt(Math.floor(window.since ?? 0));
+}
+
+function until(window: { until?: number }): bigint {
+  return BigInt(Math.floor(window.until ?? Number.MAX_SAFE_INTEGER));
+}
+
+function subjectAt(columns: DuckDBValue[][], row: number): Subject {
+  const [command, exe, script, uid, gid, inContainer, container, image, unit, cgroup] = columns;
+  return {
+    command: String(command![row]),
+    ...optional('exe', exe![row]),
+    ...optional('script', script![row]),
+    uid: Number(uid![row]),
+    gid: Number(gid![row]),
+    inContainer: inContainer![row] === true,
+    ...optional('container', container![row]),
+    ...optional('image', image![row]),
+    ...optional('unit', unit![row]),
+    ...optional('cgroup', cgroup![row]),
+  };
+}
+
+function optional<K extends string>(key: K, value: DuckDBValue | undefined): { [P in K]?: string } {
+  return (value === null || value === undefined ? {} : { [key]: String(value) }) as { [P in K]?: string };
+}
