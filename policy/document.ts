@@ -1,0 +1,92 @@
+import { formatPrefix } from './cidr.ts';
+import type { Box, From, LogOptions, Mode, Policy, Target, To } from './policy.ts';
+import { formatPortRange } from './port.ts';
+import { formatProtocol } from './protocol.ts';
+
+/** A value of a list, with a comment behind it where there is something to say. */
+export type Entry<T extends string | number = string | number> = T | { value: T; comment: string };
+
+/** What a version 2 file says, before it is text. Comments are plain text, in one or more lines. */
+export interface PolicyDocument {
+  header?: string;
+  mode: Mode;
+  target: Target;
+  deny?: RuleDocument[];
+  allow?: RuleDocument[];
+  /** The flat layout, instead of `deny` and `allow`. */
+  flat?: Partial<Record<'cidr' | 'command' | 'uid' | 'gid', { allow?: Entry[]; deny?: Entry[] }>>;
+  log?: Partial<LogOptions>;
+}
+
+export interface RuleDocument {
+  /** Printed above the rule. */
+  comment?: string;
+  name?: string;
+  from?: { [K in keyof From]?: Entry[] };
+  /** Absent: every destination. */
+  to?: ToDocument[];
+}
+
+export interface ToDocument {
+  /** Printed above the destination. */
+  comment?: string;
+  cidr?: Entry[];
+  except?: Entry[];
+  port?: Entry[];
+  protocol?: Entry[];
+}
+
+/**
+ * The rules that say what the boxes of a policy say, one for each run of boxes with the same name and subject. Names
+ * made from a place (`allow[0]`) are kept, so that logs before and after agree. Parsing the print of it gives the
+ * boxes back.
+ */
+export function documentOf(policy: Policy): PolicyDocument {
+  const rules = (action: Box['action']) => rulesOf(policy.boxes.filter((box) => box.action === action));
+  return {
+    mode: policy.mode,
+    target: policy.target,
+    deny: rules('deny'),
+    allow: rules('allow'),
+    log: policy.log,
+  };
+}
+
+function rulesOf(boxes: readonly Box[]): RuleDocument[] {
+  const rules: { name: string; from: From; to: ToDocument[] }[] = [];
+  for (const box of boxes) {
+    const last = rules.at(-1);
+    if (last && last.name === box.name && sameFrom(last.from, box.from))
+      last.to.push(destinationText(box.to));
+    else rules.push({ name: box.name, from: box.from, to: [destinationText(box.to)] });
+  }
+  return rules.map(({ name, from, to }) => {
+    const rule: RuleDocument = { name };
+    if (Object.keys(from).length > 0) rule.from = from;
+    // A rule without `to` is one box with any destination.
+    if (to.length > 1 || Object.keys(to[0]!).length > 0) rule.to = to;
+    return rule;
+  });
+}
+
+/** A destination as it stands in a file. */
+export function destinationText(to: To): ToDocument {
+  return {
+    ...(to.prefixes ? { cidr: to.prefixes.map(formatPrefix) } : {}),
+    ...(to.ports ? { port: to.ports.map(portText) } : {}),
+    ...(to.protocols ? { protocol: to.protocols.map(protocolText) } : {}),
+  };
+}
+
+function portText(range: NonNullable<To['ports']>[number]): string | number {
+  return range.first === range.last ? range.first : formatPortRange(range);
+}
+
+function protocolText(protocol: number): string | number {
+  const name = formatProtocol(protocol);
+  return name === String(protocol) ? protocol : name;
+}
+
+function sameFrom(a: From, b: From): boolean {
+  return a === b || JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
+}

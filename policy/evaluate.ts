@@ -1,0 +1,85 @@
+import type { Address } from './address.ts';
+import { containsAddress } from './cidr.ts';
+import { cutCommand, matchesCommand, matchesGlob } from './name.ts';
+import type { Box, Flow, From, Policy, To, Verdict } from './policy.ts';
+import { hasPorts } from './protocol.ts';
+
+/**
+ * The reference semantics: what replay, drift and the kernel must agree with. The verdict is the same in both modes;
+ * in monitor mode it is what would happen. A connection is allowed when some allow box and no deny box matches.
+ */
+export function evaluate(policy: Policy, flow: Flow): Verdict {
+  if (!isJudged(policy, flow)) return { action: 'allow' };
+  const normal = normalizeFlow(flow);
+  const box = policy.boxes.findIndex((candidate) => matchesBox(candidate, normal));
+  return box < 0 ? { action: 'deny' } : { action: policy.boxes[box]!.action, box };
+}
+
+/** With `target: container` a process outside containers is not judged: everything is allowed. */
+export function isJudged(policy: Pick<Policy, 'target'>, flow: Pick<Flow, 'inContainer'>): boolean {
+  return policy.target === 'host' || flow.inContainer;
+}
+
+/** The flow as boxes see it: the command cut to what the kernel keeps, 0.0.0.0 and :: as this host's loopback. */
+export function normalizeFlow(flow: Flow): Flow {
+  return { ...flow, command: cutCommand(flow.command), address: destinationOf(flow.address) };
+}
+
+/** Where the kernel sends a packet for this address: 0.0.0.0 and :: mean 127.0.0.1 and ::1. */
+export function destinationOf(address: Address): Address {
+  if (address.value !== 0n) return address;
+  return { family: address.family, value: address.family === 4 ? 0x7f000001n : 1n };
+}
+
+/** Whether every dimension that the box names matches the (normal) flow. */
+export function matchesBox(box: Box, flow: Flow): boolean {
+  return matchesTo(box.to, flow) && matchesFrom(box, flow);
+}
+
+/** Whether the destination is in `to`. */
+export function matchesTo(to: To, flow: Flow): boolean {
+  return (
+    (!to.protocols || to.protocols.includes(flow.protocol)) &&
+    (!to.ports || matchesPort(to.ports, flow)) &&
+    (!to.prefixes || to.prefixes.some((prefix) => containsAddress(prefix, flow.address)))
+  );
+}
+
+function matchesPort(ports: NonNullable<To['ports']>, flow: Flow): boolean {
+  return (
+    hasPorts(flow.protocol) && ports.some((range) => flow.port >= range.first && flow.port <= range.last)
+  );
+}
+
+function matchesFrom({ action, from }: Box, flow: Flow): boolean {
+  return (
+    matchesId(action, from.uid, flow.uid, flow.euid) &&
+    matchesId(action, from.gid, flow.gid, flow.egid) &&
+    (!from.command || from.command.some((pattern) => matchesCommand(pattern, flow.command))) &&
+    matchesPath(from.exe, flow.exe) &&
+    matchesPath(from.script, flow.script) &&
+    matchesName(from.container, flow.container) &&
+    matchesName(from.image, flow.image) &&
+    matchesName(from.unit, flow.unit) &&
+    matchesName(from.cgroup, flow.cgroup)
+  );
+}
+
+/** An allow needs both ids, a deny fires on either: neither setuid nor dropping a right may widen what is allowed. */
+function matchesId(action: Box['action'], ids: From['uid'], real: number, effective: number): boolean {
+  if (!ids) return true;
+  return action === 'allow'
+    ? ids.includes(real) && ids.includes(effective)
+    : ids.includes(real) || ids.includes(effective);
+}
+
+function matchesPath(paths: readonly string[] | undefined, path: string | undefined): boolean {
+  return !paths || (path !== undefined && paths.includes(path));
+}
+
+function matchesName(patterns: readonly string[] | undefined, name: string | undefined): boolean {
+  return (
+    !patterns ||
+    (name !== undefined && patterns.some((pattern) => pattern === name || matchesGlob(pattern, name)))
+  );
+}

@@ -1,0 +1,143 @@
+import { comparePrefixes, lastOf, type Prefix } from './cidr.ts';
+
+/** Both ends included. */
+interface Span {
+  first: bigint;
+  last: bigint;
+}
+
+/**
+ * The smallest list of prefixes that covers exactly the same addresses, in order. Duplicates and contained
+ * prefixes vanish, siblings join.
+ */
+export function mergePrefixes(prefixes: readonly Prefix[]): Prefix[] {
+  return [...mergeV4(prefixes), ...mergeV6(prefixes)];
+}
+
+/** The addresses of `a` that are not in `b`, merged. */
+export function subtractPrefixes(a: readonly Prefix[], b: readonly Prefix[]): Prefix[] {
+  return bothFamilies(a, b, (from, holes) => {
+    const rest: Span[] = [];
+    let hole = 0;
+    for (const span of from) {
+      let first = span.first;
+      while (hole < holes.length && holes[hole]!.last < first) hole++;
+      for (let next = hole; next < holes.length && holes[next]!.first <= span.last; next++) {
+        if (holes[next]!.first > first) rest.push({ first, last: holes[next]!.first - 1n });
+        first = holes[next]!.last + 1n;
+      }
+      if (first <= span.last) rest.push({ first, last: span.last });
+    }
+    return rest;
+  });
+}
+
+/** The addresses that are in both, merged. */
+export function intersectPrefixes(a: readonly Prefix[], b: readonly Prefix[]): Prefix[] {
+  return bothFamilies(a, b, (left, right) => {
+    const common: Span[] = [];
+    for (let i = 0, j = 0; i < left.length && j < right.length;) {
+      const first = left[i]!.first > right[j]!.first ? left[i]!.first : right[j]!.first;
+      const last = left[i]!.last < right[j]!.last ? left[i]!.last : right[j]!.last;
+      if (first <= last) common.push({ first, last });
+      if (left[i]!.last === last) i++;
+      else j++;
+    }
+    return common;
+  });
+}
+
+/** Whether every address of `inner` is in `outer`. */
+export function coversPrefixes(outer: readonly Prefix[], inner: readonly Prefix[]): boolean {
+  return subtractPrefixes(inner, outer).length === 0;
+}
+
+/** The fewest prefixes that cover exactly the addresses from `first` to `last`, both included. */
+export function prefixesOfSpan(family: 4 | 6, first: bigint, last: bigint): Prefix[] {
+  const bits = family === 4 ? 32 : 128;
+  const prefixes: Prefix[] = [];
+  let at = first;
+  while (at <= last) {
+    let host = 0;
+    let size = 1n;
+    while (host < bits && (at & (size * 2n - 1n)) === 0n && at + size * 2n - 1n <= last) {
+      host++;
+      size *= 2n;
+    }
+    prefixes.push({ family, value: at, length: bits - host });
+    at += size;
+  }
+  return prefixes;
+}
+
+/** Numbers, not bigints: merging 100,000 prefixes takes 40 ms instead of 300. The key sorts wider blocks first. */
+function mergeV4(prefixes: readonly Prefix[]): Prefix[] {
+  const keys = new Float64Array(prefixes.length);
+  let count = 0;
+  for (const prefix of prefixes) {
+    if (prefix.family === 4) keys[count++] = Number(prefix.value) * 64 + prefix.length;
+  }
+  const sorted = keys.subarray(0, count).sort();
+  const values: number[] = [];
+  const lengths: number[] = [];
+  let end = -1;
+  for (const key of sorted) {
+    let length = key % 64;
+    let value = (key - length) / 64;
+    if (value < end) continue;
+    end = value + 2 ** (32 - length);
+    while (lengths.length > 0 && lengths.at(-1) === length) {
+      const size = 2 ** (32 - length);
+      const below = values.at(-1)!;
+      if (below + size !== value || below % (size * 2) !== 0) break;
+      values.pop();
+      lengths.pop();
+      value = below;
+      length--;
+    }
+    values.push(value);
+    lengths.push(length);
+  }
+  return values.map((value, index) => ({ family: 4, value: BigInt(value), length: lengths[index]! }));
+}
+
+function mergeV6(prefixes: readonly Prefix[]): Prefix[] {
+  const merged: Prefix[] = [];
+  let end = -1n;
+  for (let prefix of prefixes.filter((each) => each.family === 6).sort(comparePrefixes)) {
+    const last = lastOf(prefix);
+    if (last <= end) continue;
+    end = last;
+    for (let below = merged.at(-1); below?.length === prefix.length; below = merged.at(-1)) {
+      const size = 1n << BigInt(128 - prefix.length);
+      if (below.value + size !== prefix.value || (below.value & (size * 2n - 1n)) !== 0n) break;
+      merged.pop();
+      prefix = { family: 6, value: below.value, length: prefix.length - 1 };
+    }
+    merged.push(prefix);
+  }
+  return merged;
+}
+
+function bothFamilies(
+  a: readonly Prefix[],
+  b: readonly Prefix[],
+  combine: (left: Span[], right: Span[]) => Span[],
+): Prefix[] {
+  const left = mergePrefixes(a);
+  const right = mergePrefixes(b);
+  const result: Prefix[] = [];
+  for (const family of [4, 6] as const) {
+    for (const span of combine(spansOf(left, family), spansOf(right, family))) {
+      result.push(...prefixesOfSpan(family, span.first, span.last));
+    }
+  }
+  return mergePrefixes(result);
+}
+
+/** Disjoint and in order, because `merged` is. */
+function spansOf(merged: readonly Prefix[], family: 4 | 6): Span[] {
+  return merged
+    .filter((prefix) => prefix.family === family)
+    .map((prefix) => ({ first: prefix.value, last: lastOf(prefix) }));
+}

@@ -1,0 +1,165 @@
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
+import { LIMITS } from './limit.ts';
+import type { Path } from './problem.ts';
+
+/** A reason why a text is not the plain YAML that policies are written in. */
+export interface Fault {
+  /** Characters from the start of the source. */
+  offset: number;
+  path: Path;
+  message: string;
+  help?: string;
+}
+
+/** A YAML document as plain data, with the way back to its text. */
+export interface YamlSource {
+  /** Maps without a prototype, arrays, text, numbers, booleans and null. Undefined after a fault of syntax. */
+  value: unknown;
+  faults: Fault[];
+  /** The offset of the value at `path`, of the deepest ancestor that is there otherwise. */
+  offsetOf(path: Path): number;
+  /** The offset of the last key of `path`. */
+  offsetOfKey(path: Path): number;
+}
+
+/**
+ * Reads the part of YAML that a policy needs: one document of maps, lists and scalars of the core schema. What
+ * could hide or change a meaning is a fault: anchors, aliases, tags, directives, duplicate keys, numbers that do
+ * not look like one.
+ */
+export function readYaml(source: string): YamlSource {
+  const faults: Fault[] = [];
+  const root = compose(source, faults);
+  const value = root === undefined ? undefined : plainOf(root, [], faults);
+  return {
+    value,
+    faults,
+    offsetOf: (path) => nodeAt(root, path).offset,
+    offsetOfKey: (path) => keyOffset(root, path),
+  };
+}
+
+/** The root node; undefined after a fault. Only the first fault of syntax is reported: the rest follow from it. */
+function compose(source: string, faults: Fault[]): Node | null | undefined {
+  const parser = new Parser();
+  const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false });
+  const documents = [];
+  for (const lexeme of new Lexer().lex(source)) {
+    for (const token of parser.next(lexeme)) {
+      if (token.type === 'directive') {
+        faults.push({ offset: token.offset, path: [], message: 'YAML directives are not accepted' });
+        return undefined;
+      }
+      documents.push(...composer.next(token));
+    }
+    // The composer recurses, so depth is bounded before it sees the tree.
+    if (parser.stack.length > LIMITS.depth) {
+      const message = `nested more than ${LIMITS.depth} levels deep`;
+      faults.push({ offset: parser.offset, path: [], message });
+      return undefined;
+    }
+  }
+  for (const token of parser.end()) documents.push(...composer.next(token));
+  documents.push(...composer.end(false, source.length));
+  for (const document of documents) {
+    const error = document.errors[0] ?? document.warnings[0];
+    if (error) {
+      faults.push({ offset: error.pos[0], path: [], message: syntaxMessage(error.code, error.message) });
+      return undefined;
+    }
+  }
+  if (documents.length > 1) {
+    const message = 'a second document begins here; a policy is one document';
+    faults.push({
+      offset: documents[1]!.range[0],
+      path: [],
+      message,
+      help: 'remove the line `---` before it',
+    });
+    return undefined;
+  }
+  return documents[0]?.contents ?? null;
+}
+
+const TAB_HELP = 'indent with spaces: YAML does not accept tabs';
+
+function syntaxMessage(code: string, message: string): string {
+  if (code === 'TAB_AS_INDENT') return TAB_HELP;
+  return message.split('\n')[0]!.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
+}
+
+function plainOf(node: Node | null, path: Path, faults: Fault[]): unknown {
+  if (node === null) return null;
+  if (isAlias(node)) {
+    const help = 'write the value out, so that everyone who reads this line sees what it allows';
+    faults.push({ offset: startOf(node), path, message: 'aliases (*name) are not accepted', help });
+    return null;
+  }
+  if (node.anchor !== undefined) {
+    faults.push({ offset: startOf(node), path, message: 'anchors (&name) are not accepted' });
+  }
+  if (node.tag !== undefined) {
+    faults.push({ offset: startOf(node), path, message: `tags (${node.tag}) are not accepted` });
+  }
+  if (isSeq<Node | null>(node))
+    return node.items.map((item, index) => plainOf(item, [...path, index], faults));
+  if (isMap<Node | null, Node | null>(node)) {
+    const map: Record<string, unknown> = Object.create(null);
+    for (const { key, value } of node.items) {
+      const name = isScalar(key) ? key.value : undefined;
+      if (typeof name !== 'string' || key!.anchor !== undefined || key!.tag !== undefined) {
+        faults.push({ offset: startOf(key ?? node), path, message: 'a key must be plain text' });
+      } else if (Object.hasOwn(map, name)) {
+        const message = `the key "${name}" is here twice`;
+        faults.push({ offset: startOf(key!), path: [...path, name], message, help: 'join the two' });
+      } else {
+        map[name] = plainOf(value, [...path, name], faults);
+      }
+    }
+    return map;
+  }
+  return isScalar(node) ? scalarOf(node, path, faults) : null;
+}
+
+/** Numbers must be written as they are read: `0o17`, `010`, `1e3` and `+1` surprise whoever reviews the file. */
+function scalarOf(node: Node & { value: unknown; source?: string }, path: Path, faults: Fault[]): unknown {
+  const { value } = node;
+  if (typeof value === 'number' && String(value) !== node.source) {
+    faults.push({
+      offset: startOf(node),
+      path,
+      message: `"${node.source}" would be read as the number ${value}`,
+      help: 'write a plain decimal number, or quote it if it is text',
+    });
+  }
+  return typeof value === 'bigint' ? Number(value) : value;
+}
+
+function startOf(node: Node): number {
+  return node.range?.[0] ?? 0;
+}
+
+function nodeAt(root: Node | null | undefined, path: Path): { offset: number; node: Node | null } {
+  let node = root ?? null;
+  let offset = node ? startOf(node) : 0;
+  for (const step of path) {
+    let next: Node | null | undefined;
+    if (isMap<Node | null, Node | null>(node)) next = pairOf(node.items, step)?.value;
+    else if (isSeq<Node | null>(node)) next = node.items[Number(step)];
+    if (!next) return { offset, node: null };
+    node = next;
+    offset = startOf(next);
+  }
+  return { offset, node };
+}
+
+function keyOffset(root: Node | null | undefined, path: Path): number {
+  const parent = nodeAt(root, path.slice(0, -1));
+  if (!isMap<Node | null, Node | null>(parent.node)) return parent.offset;
+  const key = pairOf(parent.node.items, path.at(-1)!)?.key;
+  return key ? startOf(key) : parent.offset;
+}
+
+function pairOf<P extends { key: Node | null }>(items: readonly P[], name: string | number): P | undefined {
+  return items.find(({ key }) => isScalar(key) && key.value === name);
+}
