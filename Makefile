@@ -1,0 +1,33 @@
+# The commands of this repository. They run as root on Debian or Ubuntu and install what they need (test/setup).
+
+kernels := 5.10 6.1 6.12 7.2
+
+.PHONY: help setup build check test test-kernels demo clean
+
+help:
+	@echo 'make demo          the whole loop on real traffic, in a virtual machine'
+	@echo 'make test          all tests: here, and in a virtual machine with kernel 6.1'
+	@echo 'make test-kernels  the kernel tests on $(kernels)'
+	@echo 'make build         TypeScript and the kernel side'
+	@echo 'make check         lint, build and the tests that need no root'
+	@echo 'make setup         install what the others need'
+	@echo 'make clean         remove what was built'
+
+setup build:
+	@test/setup
+
+check: setup
+	@npm run --silent lint
+	@node dist/test/run.js unit
+
+test: setup
+	@node dist/test/run.js
+
+test-kernels: setup
+	@node dist/test/run.js kernel $(addprefix --kernel ,$(kernels))
+
+demo: setup
+	@test/demo
+
+clean:
+	rm -rf dist
