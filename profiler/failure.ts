@@ -37,7 +37,7 @@ export function storeFailure(error: unknown, path: string): BouhekiError {
       ...because,
     });
   }
-  if (/ENOTDIR|not a directory/i.test(text)) {
+  if (/ENOTDIR|EEXIST|not a directory/i.test(text)) {
     return new BouhekiError('store', `a parent of ${path} is not a directory`, {
       remedy: 'Name another database with --db.',
       ...because,

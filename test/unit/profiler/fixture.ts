@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { EventBatch } from '../../../profiler/batch.ts';
+import type { ProcessRow } from '../../../profiler/dimension.ts';
+import type { RecordingInfo } from '../../../profiler/store.ts';
+
+export const LEARN: RecordingInfo = {
+  host: 'web1',
+  kernel: '6.1.0',
+  backend: 'lsm',
+  command: 'learn',
+  target: 'host',
+};
+
+/** 2026-11-21T00:00:00Z in microseconds. */
+export const START = 1_795_219_200_000_000;
+export const HOUR = 3_600_000_000;
+
+/** Path of a database in a directory that the test's end removes; on a tmpfs of its own when options for it are given. */
+export function databaseFor(t: TestContext, mountOptions?: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+  const path = join(directory, 'state', 'bouheki.duckdb');
+  t.after(() => {
+    if (mountOptions !== undefined) spawnSync('umount', [dirname(path)]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  if (mountOptions !== undefined) {
+    mkdirSync(dirname(path));
+    spawnSync('mount', ['-t', 'tmpfs', '-o', mountOptions, 'bouheki-test', dirname(path)]);
+  }
+  return path;
+}
+
+/** Why a test cannot mount a file system of its own; false when it can. */
+export function mountReason(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root to mount a small tmpfs';
+  return spawnSync('mount', ['--version']).status === 0 ? false : 'needs mount(8)';
+}
+
+export function processRow(change: Partial<ProcessRow> = {}): ProcessRow {
+  return {
+    key: 1n,
+    pid: 4711,
+    parentPid: 1,
+    exe: '/usr/bin/curl',
+    device: 2049n,
+    inode: 77n,
+    script: '',
+    arguments: 'curl http://10.0.0.1/',
+    command: 'curl',
+    parentCommand: 'sh',
+    nodename: 'web1',
+    mountNamespace: 0xf0000001,
+    pidNamespace: 0xeffffffc,
+    cgroupId: 3n,
+    cgroupPath: '/user.slice',
+    flags: 0,
+    startedAt: START,
+    ...change,
+  };
+}
+
+/** One event; what is not given is an allowed TCP connect of uid 1000 to 10.0.0.1:443 at `START`. */
+export interface Event {
+  time?: number;
+  process?: number;
+  command?: number;
+  uid?: number;
+  gid?: number;
+  family?: 4 | 6;
+  high?: bigint;
+  low?: bigint;
+  port?: number;
+  protocol?: number;
+  operation?: number;
+  verdict?: number;
+  box?: number;
+}
+
+export function batchOf(events: readonly Event[]): EventBatch {
+  const batch = new EventBatch();
+  for (const event of events) {
+    const row = batch.length++;
+    batch.time[row] = BigInt(event.time ?? START);
+    batch.process[row] = event.process ?? 1;
+    batch.command[row] = event.command ?? 1;
+    batch.uid[row] = event.uid ?? 1000;
+    batch.gid[row] = event.gid ?? 1000;
+    batch.family[row] = event.family ?? 4;
+    batch.addressHigh[row] = event.high ?? 0n;
+    batch.addressLow[row] = event.low ?? 0x0a000001n;
+    batch.port[row] = event.port ?? 443;
+    batch.protocol[row] = event.protocol ?? 6;
+    batch.operation[row] = event.operation ?? 0;
+    batch.verdict[row] = event.verdict ?? 0;
+    batch.box[row] = event.box ?? -1;
+  }
+  return batch;
+}

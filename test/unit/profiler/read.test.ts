@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import test, { type TestContext } from 'node:test';
+import { Operation } from '../../../profiler/batch.ts';
+import { openReader, type Reader } from '../../../profiler/read.ts';
+import type { Recording } from '../../../profiler/recording.ts';
+import { openRecorder, type RecordingInfo } from '../../../profiler/store.ts';
+import { batchOf, databaseFor, HOUR, LEARN, processRow, START } from './fixture.ts';
+
+async function recorded(
+  t: TestContext,
+  ...runs: [Partial<RecordingInfo>, (recording: Recording) => void][]
+): Promise<Reader> {
+  const path = databaseFor(t);
+  for (const [info, fill] of runs) {
+    const store = await openRecorder(path);
+    const recording = await store.startRecording({ ...LEARN, ...info });
+    fill(recording);
+    await recording.end('complete');
+    store.close();
+  }
+  const reader = await openReader(path);
+  t.after(() => reader.close());
+  return reader;
+}
+
+/** Two processes of one executable, each connecting at `START + offset` and an hour later. */
+function twoProcesses(offset: number): (recording: Recording) => void {
+  return (recording) => {
+    for (const key of [1n, 2n]) {
+      const process = recording.process(processRow({ key, pid: Number(key) }));
+      const command = recording.command('curl');
+      const at = START + offset;
+      recording.append(batchOf([at, at + HOUR].map((time) => ({ process, command, time }))));
+    }
+  };
+}
+
+function oneOfEach(recording: Recording): void {
+  recording.append(batchOf([{ verdict: 1 }, { verdict: 0 }]));
+}
+
+test('equal subjects and destinations fold into one observation, over processes and recordings', async (t) => {
+  const reader = await recorded(t, [{}, twoProcesses(0)], [{}, twoProcesses(HOUR)]);
+  assert.deepEqual(await reader.observations(), [
+    {
+      subject: {
+        command: 'curl',
+        exe: '/usr/bin/curl',
+        uid: 1000,
+        gid: 1000,
+        inContainer: false,
+        cgroup: '/user.slice',
+      },
+      family: 4,
+      address: 0x0a000001n,
+      port: 443,
+      protocol: 6,
+      verdict: 'allow',
+      monitored: false,
+      count: 8,
+      first: START,
+      last: START + 2 * HOUR,
+      hours: 3,
+    },
+  ]);
+  const [activity] = await reader.activity();
+  assert.deepEqual(
+    activity!.hours,
+    [0, 1, 2].map((hour) => START / HOUR + hour),
+  );
+});
+
+test('a UDP connect that sent nothing is no observation unless intents are asked for', async (t) => {
+  const reader = await recorded(t, [
+    {},
+    (recording) =>
+      recording.append(
+        batchOf([
+          { protocol: 17, port: 53, operation: Operation.intent },
+          { protocol: 17, port: 53, operation: Operation.send },
+          { protocol: 17, port: 80, operation: Operation.intent },
+        ]),
+      ),
+  ]);
+  const seen = await reader.observations();
+  assert.deepEqual(
+    seen.map(({ port, count }) => [port, count]),
+    [[53, 1]],
+  );
+  const all = await reader.observations({ intents: true });
+  assert.deepEqual(
+    all.map(({ port, count }) => [port, count]),
+    [
+      [53, 2],
+      [80, 1],
+    ],
+  );
+});
+
+test('a window takes in its beginning and leaves out its end', async (t) => {
+  const times = [START, START + 1, START + 2];
+  const reader = await recorded(t, [
+    {},
+    (recording) => recording.append(batchOf(times.map((time, port) => ({ time, port })))),
+  ]);
+  const ports = async (query: object): Promise<number[]> =>
+    (await reader.observations(query)).map((observation) => observation.port);
+  assert.deepEqual(await ports({ since: START + 1 }), [1, 2]);
+  assert.deepEqual(await ports({ until: START + 1 }), [0]);
+  assert.deepEqual(await ports({ since: START + 1, until: START + 2 }), [1]);
+  assert.deepEqual(await ports({ since: START + 3 }), []);
+});
+
+test('a denial of a monitoring policy is marked as one that let the connection through', async (t) => {
+  const reader = await recorded(
+    t,
+    [{ command: 'enforce', mode: 'monitor' }, oneOfEach],
+    [{ command: 'enforce', mode: 'block' }, oneOfEach],
+  );
+  const verdicts = (await reader.observations()).map(({ verdict, monitored, count }) => [
+    verdict,
+    monitored,
+    count,
+  ]);
+  assert.deepEqual(verdicts, [
+    ['allow', false, 2],
+    ['deny', false, 1],
+    ['deny', true, 1],
+  ]);
+  assert.equal((await reader.observations({ verdict: 'deny' })).length, 2);
+  assert.equal((await reader.observations({ verdict: 'allow' })).length, 1);
+});
+
+test('with target container only containers are seen, by name or by the beginning of the id', async (t) => {
+  const reader = await recorded(t, [
+    {},
+    (recording) => {
+      const id = '0123456789abcdef'.repeat(4);
+      const row = { runtime: 'docker', id, name: '', image: 'nginx', imageId: '' };
+      const unnamed = recording.container(row);
+      const named = recording.container({ ...row, name: 'proxy' });
+      const processes = [undefined, unnamed, named].map((containerId) =>
+        recording.process(processRow(containerId === undefined ? {} : { containerId })),
+      );
+      recording.append(batchOf(processes.map((process) => ({ process }))));
+    },
+  ]);
+  const observations = await reader.observations({ target: 'container' });
+  assert.deepEqual(
+    observations.map(({ subject }) => [subject.container, subject.image, subject.inContainer]),
+    [
+      ['0123456789ab', 'nginx', true],
+      ['proxy', 'nginx', true],
+    ],
+  );
+  assert.equal((await reader.observations()).length, 3);
+});
+
+test('the order of observations does not depend on the order of events', async (t) => {
+  const events = Array.from({ length: 500 }, (_, index) => ({
+    time: START + (index % 50),
+    low: BigInt((index * 7919) % 97),
+    port: index % 3,
+    uid: index % 5,
+  }));
+  const record = (list: typeof events): Promise<Reader> =>
+    recorded(t, [{}, (recording) => recording.append(batchOf(list))]);
+  const forwards = await record(events);
+  const backwards = await record(events.toReversed());
+  assert.deepEqual(await forwards.observations(), await backwards.observations());
+});
+
+test('recordings are those that overlap the window', async (t) => {
+  const reader = await recorded(t, [{}, () => undefined]);
+  const [only] = await reader.recordings();
+  assert.equal((await reader.recordings({ since: only!.endedAt + 1 })).length, 0);
+  assert.equal((await reader.recordings({ until: only!.startedAt })).length, 0);
+  assert.equal((await reader.recordings({ since: only!.startedAt, until: only!.endedAt + 1 })).length, 1);
+});
