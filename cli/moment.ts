@@ -1,0 +1,18 @@
+import { parseDuration } from './duration.ts';
+
+/** RFC 3339 with an optional time; without a zone it is UTC, so that the same words mean the same record everywhere. */
+const ISO = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?(Z|[+-]\d{2}:\d{2})?$/;
+
+/**
+ * A point in time in microseconds since the epoch: a duration before `now` (`24h`, `24h ago`) or an ISO time
+ * (`2026-11-21`, `2026-11-21T09:30:00Z`; UTC where no zone is given). Undefined when it is neither.
+ */
+export function parseMoment(text: string, now: number): number | undefined {
+  const seconds = parseDuration(text.replace(/\s+ago$/, ''));
+  if (seconds !== undefined) return now - seconds * 1_000_000;
+  const match = ISO.exec(text);
+  if (match === null) return undefined;
+  const zoned = match[1] === undefined ? `${text}${text.length > 10 ? 'Z' : ''}` : text;
+  const milliseconds = Date.parse(zoned.replace(' ', 'T'));
+  return Number.isNaN(milliseconds) ? undefined : milliseconds * 1000;
+}
