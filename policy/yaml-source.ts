@@ -1,4 +1,4 @@
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
+import { Composer, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
 import { LIMITS } from './limit.ts';
 import type { Path } from './problem.ts';
 
@@ -39,19 +39,37 @@ export function readYaml(source: string): YamlSource {
   };
 }
 
+/** What the lexer puts before the text of a scalar, whose first character then means nothing. */
+const SCALAR_FOLLOWS = '\u001f';
+
+/** What could hide or change the meaning of a line, by its first character. Policies have no need for it. */
+const REFUSED: ReadonlyMap<string, { message: string; help: string }> = new Map([
+  ['%', { message: 'YAML directives are not accepted', help: 'remove the line' }],
+  ['&', { message: 'anchors (&name) are not accepted', help: 'remove the anchor' }],
+  [
+    '*',
+    {
+      message: 'aliases (*name) are not accepted',
+      help: 'write the value out, or quote it if it is a name with a glob: "*"',
+    },
+  ],
+  ['!', { message: 'tags (!name) are not accepted', help: 'remove the tag' }],
+]);
+
 /** The root node; undefined after a fault. Only the first fault of syntax is reported: the rest follow from it. */
 function compose(source: string, faults: Fault[]): Node | null | undefined {
   const parser = new Parser();
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false });
   const documents = [];
+  let before = '';
   for (const lexeme of new Lexer().lex(source)) {
-    for (const token of parser.next(lexeme)) {
-      if (token.type === 'directive') {
-        faults.push({ offset: token.offset, path: [], message: 'YAML directives are not accepted' });
-        return undefined;
-      }
-      documents.push(...composer.next(token));
+    const refused = before === SCALAR_FOLLOWS ? undefined : REFUSED.get(lexeme[0]!);
+    if (refused) {
+      faults.push({ offset: parser.offset, path: [], ...refused });
+      return undefined;
     }
+    before = lexeme;
+    for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
     // The composer recurses, so depth is bounded before it sees the tree.
     if (parser.stack.length > LIMITS.depth) {
       const message = `nested more than ${LIMITS.depth} levels deep`;
@@ -90,24 +108,13 @@ function syntaxMessage(code: string, message: string): string {
 
 function plainOf(node: Node | null, path: Path, faults: Fault[]): unknown {
   if (node === null) return null;
-  if (isAlias(node)) {
-    const help = 'write the value out, so that everyone who reads this line sees what it allows';
-    faults.push({ offset: startOf(node), path, message: 'aliases (*name) are not accepted', help });
-    return null;
-  }
-  if (node.anchor !== undefined) {
-    faults.push({ offset: startOf(node), path, message: 'anchors (&name) are not accepted' });
-  }
-  if (node.tag !== undefined) {
-    faults.push({ offset: startOf(node), path, message: `tags (${node.tag}) are not accepted` });
-  }
   if (isSeq<Node | null>(node))
     return node.items.map((item, index) => plainOf(item, [...path, index], faults));
   if (isMap<Node | null, Node | null>(node)) {
     const map: Record<string, unknown> = Object.create(null);
     for (const { key, value } of node.items) {
       const name = isScalar(key) ? key.value : undefined;
-      if (typeof name !== 'string' || key!.anchor !== undefined || key!.tag !== undefined) {
+      if (typeof name !== 'string') {
         faults.push({ offset: startOf(key ?? node), path, message: 'a key must be plain text' });
       } else if (Object.hasOwn(map, name)) {
         const message = `the key "${name}" is here twice`;
