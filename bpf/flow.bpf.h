@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every hook turns its arguments into a struct flow; nothing after it looks at a sockaddr again. */
+#ifndef BOUHEKI_FLOW_H
+#define BOUHEKI_FLOW_H
+
+#include "maps.bpf.h"
+
+struct flow {
+	__u64 high;		/* IPv6 address in host order, upper half */
+	__u64 low;		/* lower half; IPv4 address in host order */
+	__u16 port;		/* host order */
+	__u16 protocol;
+	__u8 family;		/* 4 or 6 */
+	__u8 operation;
+};
+
+/* Shorter addresses are refused by the kernel itself (net/ipv4/af_inet.c, net/ipv6/af_inet6.c: SIN6_LEN_RFC2133). */
+#define ADDRLEN_IPV4 16
+#define ADDRLEN_IPV6 24
+
+static __always_inline void flow_set_ipv4(struct flow *flow, __u32 address, __u16 port)
+{
+	flow->family = 4;
+	flow->high = 0;
+	flow->low = bpf_ntohl(address);
+	/* Connecting to 0.0.0.0 reaches this host. */
+	if (!flow->low)
+		flow->low = 0x7f000001;
+	flow->port = bpf_ntohs(port);
+}
+
+static __always_inline void flow_set_ipv6(struct flow *flow, const __u32 *address, __u16 port)
+{
+	__u64 high = (__u64)bpf_ntohl(address[0]) << 32 | bpf_ntohl(address[1]);
+	__u64 low = (__u64)bpf_ntohl(address[2]) << 32 | bpf_ntohl(address[3]);
+
+	/* ::ffff:a.b.c.d goes out as IPv4. */
+	if (!high && low >> 32 == 0xffff) {
+		flow_set_ipv4(flow, address[3], port);
+		return;
+	}
+	flow->family = 6;
+	flow->high = high;
+	flow->low = !high && !low ? 1 : low;
+	flow->port = bpf_ntohs(port);
+}
+
+/* What leaves the host: MPTCP and SMC both put TCP on the wire. */
+static __always_inline __u16 flow_protocol(const struct sock *sk)
+{
+	__u16 protocol = sk->sk_protocol;
+
+	return protocol == IPPROTO_MPTCP || protocol == IPPROTO_SMC ? IPPROTO_TCP : protocol;
+}
+
+static __always_inline bool protocol_has_ports(__u16 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
+	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP;
+}
+
+static __always_inline void flow_set_protocol(struct flow *flow, const struct sock *sk)
+{
+	flow->protocol = flow_protocol(sk);
+	if (!protocol_has_ports(flow->protocol))
+		flow->port = 0;
+}
+
+/* In-kernel sockets (NFS, tunnels) are never judged: a denial can put their owner into an endless retry. */
+static __always_inline bool is_kernel_socket(const struct sock *sk)
+{
+	return BPF_CORE_READ_BITFIELD(sk, sk_kern_sock);
+}
+
+/*
+ * The destination named by a sockaddr in kernel memory. False when there is none to judge: too short, or of a family
+ * that the socket's own protocol will refuse.
+ */
+static __always_inline bool flow_from_sockaddr(struct flow *flow, const void *address, int length, bool unspec_is_ipv4)
+{
+	__u32 raw[7] = {};
+	__u16 family;
+
+	if (length < ADDRLEN_IPV4 || bpf_probe_read_kernel(raw, ADDRLEN_IPV4, address))
+		return false;
+	family = (__u16)raw[0];
+	if (family == AF_INET || (family == AF_UNSPEC && unspec_is_ipv4)) {
+		flow_set_ipv4(flow, raw[1], raw[0] >> 16);
+		return true;
+	}
+	if (family != AF_INET6 || length < ADDRLEN_IPV6 || bpf_probe_read_kernel(raw, ADDRLEN_IPV6, address))
+		return false;
+	flow_set_ipv6(flow, &raw[2], raw[0] >> 16);
+	return true;
+}
+
+/* The peer that a connected socket keeps. False when it has none. */
+static __always_inline bool flow_from_peer(struct flow *flow, const struct sock *sk)
+{
+	__u16 port = sk->__sk_common.skc_dport;
+	__u16 family = sk->__sk_common.skc_family;
+
+	if (family == AF_INET) {
+		__u32 address = sk->__sk_common.skc_daddr;
+
+		if (!address)
+			return false;
+		flow_set_ipv4(flow, address, port);
+		return true;
+	}
+	if (family == AF_INET6) {
+		__u32 address[4];
+
+		for (int i = 0; i < 4; i++)
+			address[i] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[i];
+		if (!(address[0] | address[1] | address[2] | address[3]))
+			return false;
+		flow_set_ipv6(flow, address, port);
+		return true;
+	}
+	return false;
+}
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which program a thread group runs, captured at exec and inherited on fork.
+ *
+ * Not from mm->exe_file at the time of the connection: prctl(PR_SET_MM_MAP) lets any user replace it from a user
+ * namespace (kernel/sys.c, prctl_set_mm_map).
+ */
+#ifndef BOUHEKI_IDENTITY_H
+#define BOUHEKI_IDENTITY_H
+
+#include "maps.bpf.h"
+
+/* Keeps clang from folding the check of a bound into arithmetic that the verifier can't follow. */
+#define KEEP(variable) asm volatile("" : "+r"(variable))
+
+/* A task is a typed pointer only where bpf_get_current_task_btf() exists (5.11). */
+#define READ(from, field)                                                                                              \
+	({                                                                                                             \
+		typeof((from)->field) value_;                                                                          \
+		if (has_task_storage)                                                                                  \
+			value_ = (from)->field;                                                                        \
+		else                                                                                                   \
+			bpf_probe_read_kernel(&value_, sizeof(value_), &(from)->field);                                \
+		value_;                                                                                                \
+	})
+
+#ifndef LEGACY
+static __always_inline struct task_struct *current_task(void)
+{
+	return bpf_get_current_task_btf();
+}
+
+static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
+{
+	return bpf_task_storage_get(&identities, leader, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+}
+#else
+static __always_inline struct task_struct *current_task(void)
+{
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
+{
+	static const struct identity empty;
+	struct leader_key key = { .started = READ(leader, start_boottime), .pid = READ(leader, tgid) };
+	struct identity *found = bpf_map_lookup_elem(&identities, &key);
+
+	if (found || !create)
+		return found;
+	bpf_map_update_elem(&identities, &key, &empty, BPF_ANY);
+	return bpf_map_lookup_elem(&identities, &key);
+}
+#endif
+
+static __always_inline struct identity *identity_of(struct task_struct *leader, bool create)
+{
+	struct identity *found = find_identity(leader, create);
+
+	if (!found && create)
+		count(LOST_IDENTITY);
+	return found;
+}
+
+#ifndef LEGACY
+static __always_inline void find_path(struct identity *identity, struct file *file)
+{
+	/* Fails with -ENAMETOOLONG and leaves rubbish behind. */
+	if (bpf_d_path(&file->f_path, identity->path, PATH_SIZE) < 0) {
+		identity->path[0] = 0;
+		identity->flags |= PROCESS_PATH_TRUNCATED;
+	}
+}
+#else
+#define PATH_DEPTH 24
+#define NAME_SIZE 64
+
+/*
+ * No helper gives a path here, so the names are collected, leaf first; the daemon turns them round.
+ * Truncated when the path has more than PATH_DEPTH steps, a longer name or more text than the buffer holds.
+ */
+static __always_inline void find_path(struct identity *identity, struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct mount *mount = (void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	__u32 used = 0;
+
+	identity->flags |= PROCESS_PATH_NAMES | PROCESS_PATH_TRUNCATED;
+#pragma unroll
+	for (int i = 0; i < PATH_DEPTH; i++) {
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		long length;
+
+		if (dentry == parent || dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+			if (above == mount) {
+				identity->flags &= ~PROCESS_PATH_TRUNCATED;
+				break;
+			}
+			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = above;
+			continue;
+		}
+		KEEP(used);
+		if (used > PATH_SIZE - NAME_SIZE)
+			break;
+		length = bpf_probe_read_kernel_str(&identity->path[used], NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
+		if (length <= 1 || length >= NAME_SIZE)
+			break;
+		used += length;
+		dentry = parent;
+	}
+}
+#endif
+
+/* Runs at lsm/bprm_committed_creds: the exec has succeeded and `current` is the thread group leader. */
+static __always_inline void remember_exec(struct linux_binprm *bprm)
+{
+	struct task_struct *task = current_task();
+	struct identity *identity = identity_of(READ(task, group_leader), true);
+	struct file *file = bprm->file;
+	struct nsproxy *nsproxy = READ(task, nsproxy);
+	struct mnt_namespace *mounts;
+	__u32 flags = 0;
+
+	if (!identity)
+		return;
+	identity->inode = file->f_inode->i_ino;
+	identity->device = file->f_inode->i_sb->s_dev;
+	identity->reported = 0;
+	__builtin_memset(identity->path, 0, PATH_SIZE);
+	if (!file->f_inode->i_nlink)
+		flags |= file->f_inode->i_sb->s_magic == TMPFS_MAGIC ? PROCESS_MEMFD | PROCESS_DELETED : PROCESS_DELETED;
+	if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
+		flags |= PROCESS_SECURE_EXEC;
+	mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
+	if (!mounts || READ(mounts, ns.inum) != host_mount_namespace)
+		flags |= PROCESS_FOREIGN_MOUNT;
+	identity->flags = flags;
+	find_path(identity, file);
+}
+
+/* Runs at sched_process_fork, before the child does: it runs its parent's program until it calls exec. */
+static __always_inline void inherit_identity(struct task_struct *parent, struct task_struct *child)
+{
+	struct task_struct *leader = child->group_leader;
+	struct identity *parents, *childs;
+
+	/* A new thread shares its leader's identity. */
+	if (leader->pid != child->pid)
+		return;
+	parents = identity_of(parent->group_leader, false);
+	if (!parents)
+		return;
+	childs = identity_of(child, true);
+	if (!childs)
+		return;
+	*childs = *parents;
+	childs->reported = 0;
+}
+
+#endif

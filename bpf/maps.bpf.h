@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Knobs and maps. Each map says what happens when it is full or its helper fails; every such failure is counted. */
+#ifndef BOUHEKI_MAPS_H
+#define BOUHEKI_MAPS_H
+
+#include "kernel.bpf.h"
+#include "wire.h"
+
+/*
+ * The source makes two objects. The plain one needs Linux 5.12: task storage, bpf_d_path() in bprm_committed_creds,
+ * pointers as arguments of global functions. LEGACY does without, for 5.8 to 5.11.
+ */
+#ifdef LEGACY
+#define has_task_storage false
+#define GLOBAL static __always_inline
+#else
+#define has_task_storage true
+/* The verifier goes through a global function once, not once for every path that leads there. */
+#define GLOBAL __noinline
+#endif
+
+/* Set by the loader before load: inum of /proc/1/ns/mnt, which differs between kernels. */
+const volatile __u32 host_mount_namespace;
+
+/* The daemon writes these through a mapping; see wire.h. */
+struct control control = {};
+
+/* Full: the connection is not recorded and LOST_CONNECTION grows; the verdict stands. Sized by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} connections SEC(".maps");
+
+/* Denials have a ring of their own, so that a flood of allowed connections can't hide one. Full: LOST_DENIAL. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} denials SEC(".maps");
+
+/* Arrays of fixed size: a lookup with a constant key can't fail. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct tables);
+} policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct tables6);
+} policy6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct tables6_low);
+} policy6_low SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Written by the daemon only, which fails the swap when it is full. A miss means that no box names the value. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_SUBJECT_KEYS);
+	__type(key, struct subject_key);
+	__type(value, struct vector);
+} subjects SEC(".maps");
+
+/*
+ * Identity of each thread group, in the storage of its leader. Failure to create it: LOST_IDENTITY, and the
+ * executable is unknown, so that no `exe` allow rule matches.
+ */
+struct {
+#ifndef LEGACY
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+#else
+	/* Removed when the leader goes. Full: as above. */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct leader_key);
+#endif
+	__type(value, struct identity);
+} identities SEC(".maps");
+
+/* What a thread's connections are judged by, valid while everything that it was made from is unchanged. */
+struct subject {
+	__u64 generation;
+	__u64 epoch;
+	__u64 exec;
+	__u64 cgroup;
+	__u64 started;
+	__u32 uid;
+	__u32 gid;
+	__u32 euid;
+	__u32 egid;
+	__u64 process;
+	__u32 flags;		/* PROCESS_* */
+	__u32 reported;		/* the process record is out */
+	char comm[COMM_SIZE];
+	struct vector boxes;
+};
+
+/* A cache. Failure to create an entry costs time, never a verdict: the subject is worked out anew. */
+struct {
+#ifndef LEGACY
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+#else
+	/* By thread id; evicts by itself. */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+#endif
+	__type(value, struct subject);
+} subject_cache SEC(".maps");
+
+/*
+ * The last allowed peer of a connected socket. A slot is shared by all sockets that hash to it and is written without
+ * a lock: it is only believed when every field is that of the asker, and then the verdict it stands for is the
+ * asker's own, whoever wrote it. A miss means judging again.
+ */
+struct socket_slot {
+	__u64 socket;		/* inode number: unlike a pointer, not handed to the next socket */
+	__u64 generation;
+	__u64 address;		/* IPv4, or both halves of an IPv6 address xor-ed; see peer_digest() */
+	__u32 pid;
+	__u16 port;
+	__u16 sent;		/* 0: a UDP connect() that has sent nothing yet */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOCKET_SLOTS);
+	__type(key, __u32);
+	__type(value, struct socket_slot);
+} sockets SEC(".maps");
+
+static __always_inline void count(enum counter which)
+{
+	__u32 key = which;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		*value += 1;
+}
+
+#endif

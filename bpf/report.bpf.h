@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the daemon is told. A full ring costs the record, which is counted, and never changes a verdict. */
+#ifndef BOUHEKI_REPORT_H
+#define BOUHEKI_REPORT_H
+
+#include "decide.bpf.h"
+
+#include <stddef.h>
+
+/* The daemon looks at the rings by the clock; waking it for every record would cost the caller more than the record. */
+#define NO_WAKEUP BPF_RB_NO_WAKEUP
+
+static __always_inline void collect_cgroup_path(struct process *process, struct task_struct *task)
+{
+	struct kernfs_node *node = cgroup_node(task);
+	__u32 used = 0;
+
+	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
+		long length;
+
+		KEEP(used);
+		if (used > CGROUP_PATH_SIZE - 128)
+			break;
+		length = bpf_probe_read_kernel_str(&process->cgroup_path[used], 128, BPF_CORE_READ(node, name));
+		if (length <= 0)
+			break;
+		used += length;
+		node = parent_node(node);
+	}
+}
+
+/* Returns 1 when the record is out. */
+__noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
+{
+	struct task_struct *task = current_task();
+	struct identity *identity = identity_of(READ(task, group_leader), false);
+	struct task_struct *leader, *parent;
+	struct process *process;
+	struct mm_struct *mm;
+	struct pid *pid;
+	__u64 arguments;
+	__u32 length;
+
+	if (identity && identity->reported == key)
+		return 1;
+	process = denied ? bpf_ringbuf_reserve(&denials, sizeof(*process), 0) :
+			   bpf_ringbuf_reserve(&connections, sizeof(*process), 0);
+	if (!process) {
+		count(LOST_PROCESS);
+		return 0;
+	}
+	__builtin_memset(process, 0, offsetof(struct process, path));
+	leader = BPF_CORE_READ(task, group_leader);
+	parent = BPF_CORE_READ(leader, real_parent);
+	process->kind = RECORD_PROCESS;
+	process->flags = flags;
+	process->time = bpf_ktime_get_boot_ns();
+	process->key = key;
+	process->started = BPF_CORE_READ(leader, start_boottime);
+	process->cgroup = cgroup;
+	process->pid = BPF_CORE_READ(leader, tgid);
+	process->parent_pid = BPF_CORE_READ(parent, tgid);
+	process->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	process->network_namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	pid = BPF_CORE_READ(task, thread_pid);
+	if (pid) {
+		struct pid_namespace *namespace = 0;
+
+		bpf_probe_read_kernel(&namespace, sizeof(namespace),
+				      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+					      BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid) +
+					      bpf_core_field_offset(struct upid, ns));
+		process->pid_namespace = BPF_CORE_READ(namespace, ns.inum);
+	}
+	bpf_probe_read_kernel_str(process->comm, COMM_SIZE, &leader->comm);
+	bpf_probe_read_kernel_str(process->parent_comm, COMM_SIZE, &parent->comm);
+	bpf_probe_read_kernel_str(process->nodename, NODENAME_SIZE,
+				  &BPF_CORE_READ(task, nsproxy, uts_ns)->name.nodename);
+	if (identity) {
+		process->inode = identity->inode;
+		process->device = identity->device;
+		__builtin_memcpy(process->path, identity->path, PATH_SIZE);
+	} else {
+		process->path[0] = 0;
+	}
+	__builtin_memset(process->arguments, 0, ARGUMENTS_SIZE);
+	mm = BPF_CORE_READ(task, mm);
+	arguments = mm ? BPF_CORE_READ(mm, arg_start) : 0;
+	length = mm ? BPF_CORE_READ(mm, arg_end) - arguments : 0;
+	if (length > ARGUMENTS_SIZE - 1)
+		length = ARGUMENTS_SIZE - 1;
+	bpf_probe_read_user(process->arguments, length & (ARGUMENTS_SIZE - 1), (void *)arguments);
+	__builtin_memset(process->cgroup_path, 0, CGROUP_PATH_SIZE);
+	collect_cgroup_path(process, task);
+	bpf_ringbuf_submit(process, NO_WAKEUP);
+	if (identity)
+		identity->reported = key;
+	return 1;
+}
+
+static __always_inline void report(struct flow *flow, struct subject *subject, __u64 generation, __u32 box, bool denied,
+				   __u32 flags)
+{
+	struct connection *connection;
+
+	if (!subject->reported)
+		subject->reported = report_process(subject->process, subject->cgroup, subject->flags, denied);
+	connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0) :
+			      bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
+	if (!connection) {
+		count(denied ? LOST_DENIAL : LOST_CONNECTION);
+		return;
+	}
+	connection->kind = RECORD_CONNECTION;
+	connection->operation = flow->operation;
+	connection->verdict = denied ? VERDICT_DENY : VERDICT_ALLOW;
+	connection->flags = flags;
+	connection->family = flow->family;
+	__builtin_memset(connection->pad, 0, sizeof(connection->pad));
+	connection->time = bpf_ktime_get_boot_ns();
+	connection->process = subject->process;
+	if (flow->family == 4) {
+		((__u32 *)connection->address)[0] = bpf_htonl((__u32)flow->low);
+		((__u32 *)connection->address)[1] = 0;
+		((__u64 *)connection->address)[1] = 0;
+	} else {
+		((__u64 *)connection->address)[0] = bpf_cpu_to_be64(flow->high);
+		((__u64 *)connection->address)[1] = bpf_cpu_to_be64(flow->low);
+	}
+	connection->uid = subject->uid;
+	connection->euid = subject->euid;
+	connection->gid = subject->gid;
+	connection->egid = subject->egid;
+	connection->pid = bpf_get_current_pid_tgid() >> 32;
+	connection->box = box;
+	connection->port = flow->port;
+	connection->protocol = flow->protocol;
+	connection->generation = generation;
+	__builtin_memcpy(connection->comm, subject->comm, COMM_SIZE);
+	bpf_ringbuf_submit(connection, NO_WAKEUP);
+}
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who is calling, as the set of boxes whose `from` accepts it. Worked out once per thread and kept while program,
+ * credentials, name, cgroup and policy stay the same; afterwards a connection costs one cache read.
+ */
+#ifndef BOUHEKI_SUBJECT_H
+#define BOUHEKI_SUBJECT_H
+
+#include "identity.bpf.h"
+
+#define CGROUP_DEPTH 12
+
+/* A cgroup whose name starts so holds a container; the monitors of podman and CRI-O don't. */
+static __always_inline bool names_container(const char *name)
+{
+	if (name[0] == 'l' && name[1] == 'i' && name[2] == 'b' && name[3] == 'p' && name[4] == 'o' && name[5] == 'd' &&
+	    name[6] == '-')
+		return name[7] != 'c' || name[8] != 'o' || name[9] != 'n' || name[10] != 'm';
+	if (name[0] == 'd' && name[1] == 'o' && name[2] == 'c' && name[3] == 'k' && name[4] == 'e' && name[5] == 'r')
+		return name[6] == '-' || !name[6];
+	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == 'o' && name[4] == '-')
+		return name[5] != 'c' || name[6] != 'o' || name[7] != 'n' || name[8] != 'm';
+	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == '-' && name[4] == 'c')
+		return true;
+	if (name[0] == 'k' && name[1] == 'u' && name[2] == 'b' && name[3] == 'e' && name[4] == 'p' && name[5] == 'o')
+		return true;
+	return name[0] == 'l' && name[1] == 'x' && name[2] == 'c' && name[3] == '.' && name[4] == 'p';
+}
+
+static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+}
+
+static __always_inline struct kernfs_node *parent_node(struct kernfs_node *node)
+{
+	struct kernfs_node___rcu *renamed = (void *)node;
+
+	if (bpf_core_field_exists(renamed->__parent))
+		return BPF_CORE_READ(renamed, __parent);
+	return BPF_CORE_READ(node, parent);
+}
+
+static __always_inline struct vector *any_of(struct tables *tables, enum subject_kind kind)
+{
+	return &tables->any[kind];
+}
+
+/* boxes &= those that accept both values if they allow, or either if they deny. */
+static __always_inline void keep_ids(struct subject *subject, struct tables *tables, struct subject_key *key,
+				     __u32 real, __u32 effective)
+{
+	struct vector *any = any_of(tables, key->kind), *first, *second;
+
+	key->a = real;
+	first = bpf_map_lookup_elem(&subjects, key);
+	key->a = effective;
+	second = real == effective ? first : bpf_map_lookup_elem(&subjects, key);
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 one = any->word[i] | (first ? first->word[i] : 0);
+		__u64 two = any->word[i] | (second ? second->word[i] : 0);
+
+		subject->boxes.word[i] &= (one & two) | ((one | two) & tables->deny.word[i]);
+	}
+}
+
+static __always_inline void keep_listed(struct subject *subject, struct vector *any, struct vector *listed,
+					struct vector *mask)
+{
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 named = listed ? listed->word[i] : 0;
+
+		if (mask)
+			named &= mask->word[i];
+		subject->boxes.word[i] &= any->word[i] | named;
+	}
+}
+
+/*
+ * An executable is known by device and inode, and an allow rule only accepts it in the host's mount namespace:
+ * any user can present any path from a mount namespace of its own. A deny rule accepts it everywhere.
+ */
+static __always_inline void keep_executable(struct subject *subject, struct tables *tables, struct subject_key *key,
+					    struct identity *identity)
+{
+	struct vector *listed = 0, *mask = 0;
+
+	key->kind = SUBJECT_EXE;
+	if (identity) {
+		key->a = identity->inode;
+		key->b = identity->device;
+		listed = bpf_map_lookup_elem(&subjects, key);
+		if (identity->flags & (PROCESS_FOREIGN_MOUNT | PROCESS_MEMFD | PROCESS_DELETED))
+			mask = &tables->deny;
+	}
+	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
+	key->b = 0;
+}
+
+static __always_inline void keep_command(struct subject *subject, struct tables *tables, struct subject_key *key)
+{
+	struct vector *any = any_of(tables, SUBJECT_COMMAND);
+	struct vector accepted = *any, *found;
+	__u64 name[2], mask[2] = {};
+
+	__builtin_memcpy(name, subject->comm, sizeof(name));
+	key->kind = SUBJECT_COMMAND;
+	key->a = name[0];
+	key->b = name[1];
+	found = bpf_map_lookup_elem(&subjects, key);
+	if (found) {
+#pragma unroll
+		for (int i = 0; i < VECTOR_WORDS; i++)
+			accepted.word[i] |= found->word[i];
+	}
+	key->kind = SUBJECT_COMMAND_PREFIX;
+	for (int length = 0; length < COMM_SIZE && tables->command_prefixes; length++) {
+		key->length = length;
+		key->a = name[0] & mask[0];
+		key->b = name[1] & mask[1];
+		/* The longest prefix comes last; each entry holds the boxes of the shorter ones too. */
+		found = bpf_map_lookup_elem(&subjects, key);
+		if (found) {
+#pragma unroll
+			for (int i = 0; i < VECTOR_WORDS; i++)
+				accepted.word[i] |= found->word[i];
+		}
+		if (length < 8)
+			mask[0] = mask[0] << 8 | 0xff;
+		else
+			mask[1] = mask[1] << 8 | 0xff;
+	}
+	key->length = 0;
+	key->b = 0;
+	keep_listed(subject, &accepted, 0, 0);
+}
+
+/* Walks from the caller's cgroup to the root: the innermost one that the daemon has listed decides. */
+static __always_inline bool keep_cgroup(struct subject *subject, struct tables *tables, struct subject_key *key,
+					struct task_struct *task)
+{
+	struct kernfs_node *node = cgroup_node(task);
+	struct vector *listed = 0, none = {};
+	bool container = false;
+
+	key->kind = SUBJECT_CGROUP;
+	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
+		char name[16] = {};
+
+		if (!listed) {
+			key->a = BPF_CORE_READ(node, id);
+			listed = bpf_map_lookup_elem(&subjects, key);
+		}
+		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(node, name));
+		container |= names_container(name);
+		node = parent_node(node);
+	}
+	/* The entry holds every box that accepts this cgroup, those that don't name a cgroup included. */
+	keep_listed(subject, listed ? &none : any_of(tables, SUBJECT_CGROUP), listed, 0);
+	return container;
+}
+
+/* A service with PrivateTmp= has its own mount namespace and is no container. */
+static __always_inline bool in_container(struct task_struct *task, bool container_cgroup)
+{
+	struct nsproxy *nsproxy = READ(task, nsproxy);
+	struct mnt_namespace *mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
+	struct pid *pid = READ(task, thread_pid);
+
+	if (!mounts || READ(mounts, ns.inum) == host_mount_namespace)
+		return false;
+	return container_cgroup || (pid && READ(pid, level) > 0);
+}
+
+GLOBAL int work_out_subject(struct subject *subject, __u32 side)
+{
+	struct task_struct *task = current_task();
+	struct task_struct *leader;
+	struct subject_key key = { .side = side & 1 };
+	struct identity *identity;
+	struct tables *tables;
+	__u32 index = side & 1;
+
+	if (!subject)
+		return 0;
+	leader = READ(task, group_leader);
+	tables = bpf_map_lookup_elem(&policy, &index);
+	if (!leader || !tables)
+		return 0;
+	identity = identity_of(leader, false);
+	subject->flags = identity ? identity->flags : PROCESS_UNKNOWN;
+	if (!identity)
+		count(LOST_IDENTITY);
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++)
+		subject->boxes.word[i] = ~0ULL;
+	key.kind = SUBJECT_UID;
+	keep_ids(subject, tables, &key, subject->uid, subject->euid);
+	key.kind = SUBJECT_GID;
+	keep_ids(subject, tables, &key, subject->gid, subject->egid);
+	keep_executable(subject, tables, &key, identity);
+	keep_command(subject, tables, &key);
+	if (in_container(task, keep_cgroup(subject, tables, &key, task)))
+		subject->flags |= PROCESS_IN_CONTAINER;
+	return 0;
+}
+
+/* Unlike a pid, never used twice: a thread group, what it executes, and where it runs. */
+static __always_inline __u64 process_key(__u64 started, __u32 pid, __u64 exec, __u64 cgroup)
+{
+	__u64 key = started ^ (__u64)pid << 40;
+
+	key = (key ^ exec) * 0x9e3779b97f4a7c15ULL;
+	return (key ^ key >> 29 ^ cgroup) * 0xbf58476d1ce4e5b9ULL;
+}
+
+#ifndef LEGACY
+static __always_inline struct subject *cached_subject(struct task_struct *task, struct subject *scratch)
+{
+	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	return subject ? subject : scratch;
+}
+#else
+static __always_inline struct subject *cached_subject(struct task_struct *task, struct subject *scratch)
+{
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	__u64 started = READ(task, start_boottime), name[2], *known;
+	struct subject *subject = bpf_map_lookup_elem(&subject_cache, &thread);
+
+	if (!subject) {
+		bpf_map_update_elem(&subject_cache, &thread, scratch, BPF_ANY);
+		subject = bpf_map_lookup_elem(&subject_cache, &thread);
+	}
+	if (!subject)
+		return scratch;
+	/* Thread ids come round again, and nothing tells us of a new name here. */
+	known = (__u64 *)subject->comm;
+	bpf_get_current_comm(name, sizeof(name));
+	if (subject->started != started || known[0] != name[0] || known[1] != name[1])
+		subject->generation = 0;
+	subject->started = started;
+	return subject;
+}
+#endif
+
+/*
+ * The subject of the calling thread. `scratch` serves when the cache has no room: the answer is the same.
+ * NULL only when the kernel gives no credentials to go by.
+ */
+static __always_inline struct subject *current_subject(struct subject *scratch, __u64 generation)
+{
+	struct task_struct *task = current_task(), *leader;
+	struct cred *cred = READ(task, cred);
+	__u64 exec = READ(task, self_exec_id);
+	__u64 cgroup = bpf_get_current_cgroup_id();
+	__u64 epoch = control.epoch;
+	struct subject *subject;
+	__u32 uid, gid, euid, egid;
+
+	if (!cred)
+		return 0;
+	uid = READ(cred, uid.val);
+	gid = READ(cred, gid.val);
+	euid = READ(cred, euid.val);
+	egid = READ(cred, egid.val);
+	subject = cached_subject(task, scratch);
+	/* A generation is never 0. */
+	if (subject->generation == generation && subject->epoch == epoch && subject->exec == exec &&
+	    subject->cgroup == cgroup && subject->uid == uid && subject->euid == euid && subject->gid == gid &&
+	    subject->egid == egid)
+		return subject;
+	leader = READ(task, group_leader);
+	subject->generation = generation;
+	subject->epoch = epoch;
+	subject->exec = exec;
+	subject->cgroup = cgroup;
+	subject->uid = uid;
+	subject->gid = gid;
+	subject->euid = euid;
+	subject->egid = egid;
+	subject->reported = 0;
+	subject->process = process_key(READ(leader, start_boottime), READ(leader, tgid), exec, cgroup);
+	bpf_get_current_comm(subject->comm, COMM_SIZE);
+	work_out_subject(subject, generation & 1);
+	return subject;
+}
+
+#endif

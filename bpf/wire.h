@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The contract between the kernel side and the daemon: what travels over the ring buffers and what the daemon
+ * writes into maps. wire.ts mirrors it; a test compares both with the BTF of the compiled object.
+ *
+ * All numbers are in host byte order unless a comment says otherwise. Every struct is a multiple of 8 bytes with
+ * explicit padding and no pointers.
+ */
+#ifndef BOUHEKI_WIRE_H
+#define BOUHEKI_WIRE_H
+
+/* Limits. Exceeding one is an error when the policy is compiled, never a silent cut. */
+#define MAX_BOXES 512		   /* boxes of a policy: one bit each */
+#define VECTOR_WORDS 8		   /* MAX_BOXES / 64 */
+#define MAX_INTERVALS 262144	   /* per family; n prefixes make at most 2n + 1 intervals */
+#define MAX_ADDRESS_CLASSES 16384  /* distinct sets of boxes that an address can have */
+#define MAX_PORT_CLASSES 2048	   /* distinct sets of boxes that a (protocol, port) can have */
+#define MAX_SUBJECT_KEYS 65536	   /* uids, gids, executables, commands and cgroups named by a policy, both sides */
+#define SOCKET_SLOTS 16384	   /* remembered verdicts of connected sockets */
+
+#define COMM_SIZE 16		   /* TASK_COMM_LEN: 15 bytes and a NUL */
+#define NODENAME_SIZE 64
+#define PATH_SIZE 256
+#define ARGUMENTS_SIZE 256
+#define CGROUP_PATH_SIZE 512
+
+/* The first byte of every record in a ring. */
+enum record_kind { RECORD_CONNECTION = 1, RECORD_PROCESS = 2 };
+
+/* What the process did. A UDP connect() is an intent: it sends nothing yet. */
+enum operation { OPERATION_CONNECT = 0, OPERATION_SEND = 1, OPERATION_INTENT = 2 };
+
+enum verdict { VERDICT_ALLOW = 0, VERDICT_DENY = 1 };
+
+/* No box decided: the default of a policy is to deny, of no policy to allow. */
+#define NO_BOX 0xffffffff
+
+/* struct connection, flags */
+#define CONNECTION_BLOCKED 1	   /* the caller got -EPERM, not only a would-be denial */
+#define CONNECTION_JUDGED 2	   /* a policy was in force */
+#define CONNECTION_IN_CONTAINER 4
+
+/* One attempt to send. 96 bytes. */
+struct connection {
+	__u8 kind;		   /* RECORD_CONNECTION */
+	__u8 operation;
+	__u8 verdict;		   /* in monitor mode the would-be verdict */
+	__u8 flags;		   /* CONNECTION_* */
+	__u8 family;		   /* 4 or 6; an IPv4-mapped address is 4 */
+	__u8 pad[3];
+	__u64 time;		   /* nanoseconds since boot, suspend included */
+	__u64 process;		   /* key of the process record that describes the caller */
+	__u8 address[16];	   /* network order; IPv4 in the first 4 bytes: 10.0.1.71 is 0a 00 01 47 */
+	__u32 uid;		   /* real, in the initial user namespace */
+	__u32 euid;
+	__u32 gid;
+	__u32 egid;
+	__u32 pid;		   /* thread group id */
+	__u32 box;		   /* index of the deciding box, or NO_BOX */
+	__u16 port;		   /* 443; 0 where the protocol has none */
+	__u16 protocol;		   /* IANA number; MPTCP is 6 */
+	__u32 generation;	   /* low half of the policy generation that judged */
+	char comm[COMM_SIZE];
+};
+
+/* struct process, flags */
+#define PROCESS_IN_CONTAINER 1	   /* see DESIGN in ARCHITECTURE.md: mount namespace and (pid namespace or cgroup) */
+#define PROCESS_MEMFD 2		   /* the executable has no name in any file system */
+#define PROCESS_DELETED 4	   /* the executable was already unlinked at exec */
+#define PROCESS_SECURE_EXEC 8	   /* setuid, setgid or file capabilities */
+#define PROCESS_PATH_TRUNCATED 16
+#define PROCESS_PRIMED 32	   /* read from /proc when we started, not seen at exec */
+#define PROCESS_FOREIGN_MOUNT 64   /* exec in a mount namespace other than the host's */
+#define PROCESS_PATH_NAMES 128	   /* path holds names from the leaf to the root, NUL after each */
+#define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
+
+/* A process image, sent once, just before its first connection. */
+struct process {
+	__u8 kind;		   /* RECORD_PROCESS */
+	__u8 pad[3];
+	__u32 flags;		   /* PROCESS_* */
+	__u64 time;		   /* as in struct connection */
+	__u64 key;
+	__u64 started;		   /* start of the thread group leader, nanoseconds since boot */
+	__u64 cgroup;		   /* id in the cgroup v2 hierarchy: the inode number of its directory */
+	__u64 inode;		   /* of the executable */
+	__u32 device;		   /* kernel encoding: major << 20 | minor */
+	__u32 pid;
+	__u32 parent_pid;
+	__u32 mount_namespace;
+	__u32 pid_namespace;
+	__u32 network_namespace;
+	char comm[COMM_SIZE];
+	char parent_comm[COMM_SIZE];
+	char nodename[NODENAME_SIZE];
+	char path[PATH_SIZE];	   /* of the executable at exec, as the host sees it */
+	char arguments[ARGUMENTS_SIZE];	    /* NUL between arguments; cut at the limit */
+	char cgroup_path[CGROUP_PATH_SIZE]; /* names from the leaf to the root, NUL after each */
+};
+
+/* What exec saw; kept per thread group, and written by the daemon for processes older than itself. */
+struct identity {
+	__u64 inode;
+	__u32 device;
+	__u32 flags;		   /* PROCESS_* */
+	__u64 reported;		   /* key of the process record sent last */
+	char path[PATH_SIZE];
+};
+
+/* Key of an identity on kernels without task storage. */
+struct leader_key {
+	__u64 started;
+	__u32 pid;
+	__u32 pad;
+};
+
+/* A set of boxes: bit i % 64 of word i / 64 is box i. Deny boxes come first. */
+struct vector {
+	__u64 word[VECTOR_WORDS];
+};
+
+enum subject_kind {
+	SUBJECT_UID = 0,	   /* a = uid */
+	SUBJECT_GID = 1,	   /* a = gid */
+	SUBJECT_EXE = 2,	   /* a = inode, b = device */
+	SUBJECT_COMMAND = 3,	   /* a, b = comm, NUL padded */
+	SUBJECT_COMMAND_PREFIX = 4, /* a, b = the first `length` bytes of comm, NUL padded */
+	SUBJECT_CGROUP = 5,	   /* a = cgroup id; the innermost ancestor that is listed decides */
+	SUBJECT_KINDS = 6,
+};
+
+struct subject_key {
+	__u32 side;		   /* generation & 1 */
+	__u16 kind;
+	__u16 length;		   /* SUBJECT_COMMAND_PREFIX only */
+	__u64 a;
+	__u64 b;
+};
+
+/* Where ports live in `struct tables`. Protocols without ports use `protocol_class`. */
+enum port_slot { PORT_TCP = 0, PORT_UDP = 1, PORT_SCTP = 2, PORT_UDPLITE = 3, PORT_DCCP = 4, PORT_SLOTS = 5 };
+
+/*
+ * One side of the compiled policy but for IPv6 and subjects. An address lies in the last interval whose start is
+ * not above it; root4[h] is the interval of h.0, where h is the upper half of an IPv4 address, so that a search is
+ * confined to [root4[h], root4[h + 1]].
+ */
+struct tables {
+	struct vector any[SUBJECT_KINDS];	/* boxes that don't name this subject dimension */
+	struct vector deny;			/* the deny boxes */
+	__u32 last_interval6;			/* index of the last IPv6 interval in use */
+	__u32 deny_boxes;			/* number of deny boxes */
+	__u32 command_prefixes;			/* number of SUBJECT_COMMAND_PREFIX keys */
+	__u32 pad;
+	__u32 root4[65536 + 2];
+	__u32 start4[MAX_INTERVALS];
+	__u16 class4[MAX_INTERVALS];
+	__u16 port_class[PORT_SLOTS][65536];
+	__u16 protocol_class[256];
+	struct vector address[MAX_ADDRESS_CLASSES];
+	struct vector port[MAX_PORT_CLASSES];
+};
+
+/* IPv6 intervals: upper halves of the starts. Padded with all ones. */
+struct tables6 {
+	__u64 high[MAX_INTERVALS];
+};
+
+struct tables6_low {
+	__u64 low[MAX_INTERVALS];
+	__u16 class6[MAX_INTERVALS];
+};
+
+/* struct side, flags */
+#define SIDE_POLICY 1		   /* judge; without it everything is allowed */
+#define SIDE_BLOCK 2		   /* deny for real */
+#define SIDE_CONTAINERS 4	   /* leave processes outside containers alone, unrecorded */
+#define SIDE_RECORD 8		   /* report allowed connections too; denials always are */
+
+#define CANARY_ADDRESS 0xc0000201 /* 192.0.2.1, reserved for documentation (RFC 5737): no real destination */
+
+/*
+ * Written by the daemon through a mapping. `generation & 1` is the side in force; every hook reads `generation` once.
+ * `epoch` grows when the daemon has told the kernel about another cgroup, so that cached subjects are looked up again.
+ */
+struct control {
+	__u64 generation;
+	__u64 epoch;
+	__u32 flags[2];		   /* SIDE_* of each side */
+	__u32 canary;		   /* thread group whose connections to CANARY_ADDRESS are denied, unrecorded; or 0 */
+	__u32 pad;
+};
+
+/* Per-CPU counters. */
+enum counter {
+	LOST_CONNECTION = 0,	   /* ring full, allowed connection */
+	LOST_DENIAL = 1,	   /* ring full, denied connection */
+	LOST_PROCESS = 2,	   /* ring full, process record; tried again at its next connection */
+	LOST_IDENTITY = 3,	   /* storage failed at exec, fork or lookup: the executable is unknown */
+	REPORTED = 4,		   /* connections put into a ring */
+	COUNTERS = 8,
+};
+
+#endif
