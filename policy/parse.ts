@@ -7,13 +7,18 @@ import { formatPath, type Path, type Problem } from './problem.ts';
 import { version1, version2 } from './schema.ts';
 import * as first from './version1.ts';
 import * as second from './version2.ts';
+import type { PlacedBox } from './version2.ts';
 import { readYaml, type YamlSource } from './yaml-source.ts';
 
 /** What a policy file holds. There is a policy exactly when no problem is an error. */
 export interface Parsed {
   policy?: Policy;
   problems: Problem[];
+  /** Where the file has `policy.boxes[box]`; the beginning of the file when there is no policy. */
+  placeOf(box: number | undefined): Place;
 }
+
+export type Place = Pick<Problem, 'file' | 'line' | 'column' | 'path'>;
 
 /**
  * Reads a policy of either version. Never throws: whatever is wrong is among the problems, in the order of the file.
@@ -22,20 +27,29 @@ export interface Parsed {
 export function parsePolicy(source: string, file: string): Parsed {
   if (source.length > LIMITS.source) {
     const message = `the policy is larger than ${LIMITS.source / 1024 / 1024} MiB`;
-    return { problems: [{ severity: 'error', file, line: 1, column: 1, path: '', message }] };
+    const place = { file, line: 1, column: 1, path: '' };
+    return { problems: [{ severity: 'error', ...place, message }], placeOf: () => place };
   }
   const yaml = readYaml(source);
   const problems = new ProblemList(source, file, yaml);
   for (const { offset, path, message, help } of yaml.faults) {
     problems.add('error', offset, path, message, help);
   }
-  const policy = problems.failed ? undefined : policyOf(yaml, problems);
-  return problems.failed || !policy
-    ? { problems: problems.sorted() }
-    : { policy, problems: problems.sorted() };
+  const placed = problems.failed ? undefined : policyOf(yaml, problems);
+  const paths = placed?.paths ?? [];
+  const placeOf = (box: number | undefined) => problems.placeOf(box === undefined ? [] : (paths[box] ?? []));
+  const parsed: Parsed = { problems: problems.sorted(), placeOf };
+  if (placed && !problems.failed) parsed.policy = placed.policy;
+  return parsed;
 }
 
-function policyOf(yaml: YamlSource, problems: ProblemList): Policy | undefined {
+/** A policy, and where each of its boxes is. */
+interface PlacedPolicy {
+  policy: Policy;
+  paths: Path[];
+}
+
+function policyOf(yaml: YamlSource, problems: ProblemList): PlacedPolicy | undefined {
   const { value } = yaml;
   if (value === null) {
     problems.report('error', [], 'the policy is empty', 'begin with version: 2 and network:');
@@ -52,13 +66,13 @@ function policyOf(yaml: YamlSource, problems: ProblemList): Policy | undefined {
     if (!text) return undefined;
     const { mode, target } = text.network;
     const boxes = second.boxesOf(text.network, report);
-    return within({ version, mode, target, boxes, log: second.logOf(text.log, report) }, problems);
+    return within({ version, mode, target, log: second.logOf(text.log, report) }, boxes, problems);
   }
   const text = checked(version1, value, yaml, problems);
   if (!text) return undefined;
   const { mode, target } = text.network;
   const boxes = first.boxesOf(text.network, report);
-  return within({ version: 1, mode, target, boxes, log: first.legacyLogOf(text.log, report) }, problems);
+  return within({ version: 1, mode, target, log: first.legacyLogOf(text.log, report) }, boxes, problems);
 }
 
 /** The value in the schema's type; undefined after faults of shape. */
@@ -83,12 +97,12 @@ function isRuleList(path: Path, value: unknown): boolean {
   return Array.isArray(entries) && entries[index] !== null && typeof entries[index] === 'object';
 }
 
-function within(policy: Policy, problems: ProblemList): Policy {
-  if (policy.boxes.length > LIMITS.boxes) {
-    const message = `the policy has ${policy.boxes.length} rules (each times its destinations), at most ${LIMITS.boxes} are accepted`;
+function within(rest: Omit<Policy, 'boxes'>, placed: PlacedBox[], problems: ProblemList): PlacedPolicy {
+  if (placed.length > LIMITS.boxes) {
+    const message = `the policy has ${placed.length} rules (each times its destinations), at most ${LIMITS.boxes} are accepted`;
     problems.report('error', ['network'], message);
   }
-  return policy;
+  return { policy: { ...rest, boxes: placed.map(({ box }) => box) }, paths: placed.map(({ path }) => path) };
 }
 
 /** Problems with their positions in the source. */
@@ -115,6 +129,10 @@ class ProblemList {
     const problem: Problem = { severity, file: this.#file, ...at, path: formatPath(path), message };
     if (help !== undefined) problem.help = help;
     this.#problems.push({ offset, problem });
+  }
+
+  placeOf(path: Path): Place {
+    return { file: this.#file, ...this.#position(this.#yaml.offsetOf(path)), path: formatPath(path) };
   }
 
   sorted(): Problem[] {

@@ -3,7 +3,7 @@ import { isGlob } from './name.ts';
 import type { Box, From, LogOptions, To } from './policy.ts';
 import type { Path } from './problem.ts';
 import type { Version1 } from './schema.ts';
-import { logOf } from './version2.ts';
+import { logOf, type PlacedBox } from './version2.ts';
 
 /** The subjects to whom a version 1 policy allows what its `cidr.deny` denies. */
 export interface Exemption {
@@ -19,30 +19,33 @@ export interface Exemption {
  * its allow list. A connection must be in every allow list that is not empty, so one such list is enough to let
  * everything that passes it through: then `cidr.deny` denies nobody, and its addresses join those that are allowed.
  */
-export function boxesOf(network: Version1['network'], report: Report): Box[] {
+export function boxesOf(network: Version1['network'], report: Report): PlacedBox[] {
   const { allow, deny } = addressLists(network, report);
   const denied = readPrefixes(deny.texts, deny.path, report);
-  const boxes: Box[] = [];
-  const exempt = exemptionOf(network) !== undefined;
-  if (denied.length > 0 && !exempt) {
-    boxes.push({ action: 'deny', name: deny.path.slice(1).join('.'), from: {}, to: { prefixes: denied } });
-  }
+  const boxes: PlacedBox[] = [];
+  const place = (action: Box['action'], name: string, from: From, to: To, path: Path) =>
+    boxes.push({ box: { action, name, from, to }, path });
+  const exemption = exemptionOf(network);
+  if (exemption) warnOf(exemption, report);
+  else if (denied.length > 0)
+    place('deny', deny.path.slice(1).join('.'), {}, { prefixes: denied }, deny.path);
+  checkLegacyCommands(network, report);
   const from: From = {};
   for (const key of ['command', 'uid', 'gid'] as const) {
     const lists = network[key];
-    if (key === 'command') checkLegacyCommands(network, report);
     if (lists?.deny && lists.deny.length > 0) {
-      boxes.push({ action: 'deny', name: `${key}.deny`, from: { [key]: lists.deny }, to: {} });
+      place('deny', `${key}.deny`, { [key]: lists.deny }, {}, ['network', key, 'deny']);
     }
     if (lists?.allow && lists.allow.length > 0) Object.assign(from, { [key]: lists.allow });
   }
   const to: To = {};
   if (allow.texts) {
     to.prefixes = readPrefixes(allow.texts, allow.path, report);
-    if (exempt) to.prefixes.push(...denied);
+    if (exemption) to.prefixes.push(...denied);
     if (to.prefixes.length === 0) return boxes;
   }
-  return [...boxes, { action: 'allow', name: 'allow', from, to }];
+  place('allow', 'allow', from, to, ['network']);
+  return boxes;
 }
 
 /** Who is exempt from `cidr.deny`; undefined when nobody is or nothing is denied. */
@@ -54,6 +57,15 @@ export function exemptionOf(network: Version1['network']): Exemption | undefined
   const gid = network.gid?.allow ?? [];
   if (!denied || denied.length === 0 || command.length + uid.length + gid.length === 0) return undefined;
   return { path: bare ? ['network', 'deny'] : ['network', 'cidr', 'deny'], command, uid, gid };
+}
+
+/** Nothing widens in silence: whoever wrote `deny` should know for whom it does not hold. */
+function warnOf({ path, command, uid, gid }: Exemption, report: Report): void {
+  const subjects = Object.entries({ command, uid, gid }).flatMap(([key, values]) =>
+    values.length > 0 ? [`${key} ${values.join(', ')}`] : [],
+  );
+  const message = `${path.join('.')} denies nothing to ${subjects.join(' and ')}: whoever is in an allow list is exempt in version 1`;
+  report('warning', path, message, 'bouheki check --upgrade writes version 2, where a deny always wins');
 }
 
 /** The log options of a version 1 policy: levels have more spellings there, and labels may be numbers. */

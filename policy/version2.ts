@@ -13,8 +13,14 @@ import type { Path } from './problem.ts';
 import { hasPorts } from './protocol.ts';
 import type { FromText, LogText, RuleText, ToText, Version2 } from './schema.ts';
 
+/** A box and where the document has it. */
+export interface PlacedBox {
+  box: Box;
+  path: Path;
+}
+
 /** The boxes of a version 2 policy, deny boxes first. */
-export function boxesOf(network: Version2['network'], report: Report): Box[] {
+export function boxesOf(network: Version2['network'], report: Report): PlacedBox[] {
   const flat = (['cidr', 'command', 'uid', 'gid'] as const).filter((key) => network[key] !== undefined);
   if (flat.length === 0) {
     if (!network.allow) {
@@ -56,7 +62,7 @@ export function logOf(log: LogText | undefined, report: Report): LogOptions {
   return options;
 }
 
-function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Box[] {
+function rulesOf(action: Action, rules: readonly RuleText[], report: Report): PlacedBox[] {
   return rules.flatMap((rule, index) => {
     const path = ['network', action, index];
     if (rule.name !== undefined) {
@@ -64,8 +70,11 @@ function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Bo
     }
     const name = rule.name ?? `${action}[${index}]`;
     const from = rule.from ? fromOf(rule.from, [...path, 'from'], report) : {};
-    if (!rule.to) return [{ action, name, from, to: {} }];
-    return rule.to.map((to, entry) => ({ action, name, from, to: toOf(to, [...path, 'to', entry], report) }));
+    if (!rule.to) return [{ box: { action, name, from, to: {} }, path }];
+    return rule.to.map((text, entry) => {
+      const at = [...path, 'to', entry];
+      return { box: { action, name, from, to: toOf(text, at, report) }, path: at };
+    });
   });
 }
 
@@ -109,24 +118,24 @@ function carve(from: To['prefixes'], except: readonly string[], path: Path, repo
 }
 
 /** One deny box per deny list that holds something, and one allow box unless cidr.allow is empty. */
-function flatBoxes({ cidr, command, uid, gid }: Version2['network'], report: Report): Box[] {
-  const boxes: Box[] = [];
-  const deny = (name: string, from: From, to: To) => boxes.push({ action: 'deny', name, from, to });
+function flatBoxes({ cidr, command, uid, gid }: Version2['network'], report: Report): PlacedBox[] {
+  const boxes: PlacedBox[] = [];
+  const deny = (key: string, from: From, to: To) =>
+    boxes.push({ box: { action: 'deny', name: `${key}.deny`, from, to }, path: ['network', key, 'deny'] });
   if (command?.allow) checkCommands(command.allow, ['network', 'command', 'allow'], report);
   if (command?.deny) checkCommands(command.deny, ['network', 'command', 'deny'], report);
   if (cidr?.deny && cidr.deny.length > 0) {
-    deny('cidr.deny', {}, { prefixes: readPrefixes(cidr.deny, ['network', 'cidr', 'deny'], report) });
+    deny('cidr', {}, { prefixes: readPrefixes(cidr.deny, ['network', 'cidr', 'deny'], report) });
   }
-  if (command?.deny && command.deny.length > 0) deny('command.deny', { command: command.deny }, {});
-  if (uid?.deny && uid.deny.length > 0) deny('uid.deny', { uid: uid.deny }, {});
-  if (gid?.deny && gid.deny.length > 0) deny('gid.deny', { gid: gid.deny }, {});
+  if (command?.deny && command.deny.length > 0) deny('command', { command: command.deny }, {});
+  if (uid?.deny && uid.deny.length > 0) deny('uid', { uid: uid.deny }, {});
+  if (gid?.deny && gid.deny.length > 0) deny('gid', { gid: gid.deny }, {});
   if (cidr?.allow?.length === 0) return boxes;
   const from: From = {};
   if (command?.allow) from.command = command.allow;
   if (uid?.allow) from.uid = uid.allow;
   if (gid?.allow) from.gid = gid.allow;
-  const to: To = cidr?.allow
-    ? { prefixes: readPrefixes(cidr.allow, ['network', 'cidr', 'allow'], report) }
-    : {};
-  return [...boxes, { action: 'allow', name: 'allow', from, to }];
+  const to: To = {};
+  if (cidr?.allow) to.prefixes = readPrefixes(cidr.allow, ['network', 'cidr', 'allow'], report);
+  return [...boxes, { box: { action: 'allow', name: 'allow', from, to }, path: ['network'] }];
 }
