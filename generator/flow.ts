@@ -1,0 +1,33 @@
+import type { Address } from '../policy/address.ts';
+import { canonicalAddress } from '../policy/address.ts';
+import { destinationOf } from '../policy/evaluate.ts';
+import type { Flow } from '../policy/policy.ts';
+import type { Observation } from '../profiler/observation.ts';
+
+/** An observation as a policy sees it. The record holds one uid and one gid: they stand for real and effective. */
+export function flowOf(observation: Observation): Flow {
+  const { subject, port, protocol } = observation;
+  const { cgroup, container, exe, image, script, unit } = subject;
+  return {
+    command: subject.command,
+    ...(exe === undefined ? {} : { exe }),
+    ...(script === undefined ? {} : { script }),
+    uid: subject.uid,
+    euid: subject.uid,
+    gid: subject.gid,
+    egid: subject.gid,
+    ...(container === undefined ? {} : { container }),
+    ...(image === undefined ? {} : { image }),
+    ...(unit === undefined ? {} : { unit }),
+    ...(cgroup === undefined ? {} : { cgroup }),
+    inContainer: subject.inContainer,
+    address: destinationAddress(observation),
+    port,
+    protocol,
+  };
+}
+
+/** Where the connection really went: a mapped address is IPv4, the unspecified address is this host. */
+export function destinationAddress(observation: Observation): Address {
+  return destinationOf(canonicalAddress({ family: observation.family, value: observation.address }));
+}

@@ -1,0 +1,83 @@
+import type { Prefix } from '../policy/cidr.ts';
+import type { RecordedObservation } from '../profiler/read.ts';
+import { DenySet, METADATA, metadataDenies } from './deny.ts';
+import { destinationAddress } from './flow.ts';
+import { compareText, inStableOrder } from './order.ts';
+import { ruleSubject, type RuleSubject } from './subject.ts';
+
+/** Why an observation is not in the policy. */
+export type OmissionReason =
+  | 'was denied'
+  | 'denied by --deny'
+  | 'cloud metadata'
+  | 'unnamed subject'
+  | 'unknown protocol';
+
+/** Observations of one subject that the policy does not allow, and why. */
+export interface Omission {
+  reason: OmissionReason;
+  subject: string;
+  observations: RecordedObservation[];
+}
+
+/** What one rule has to allow. */
+export interface Demand {
+  subject: RuleSubject;
+  observations: RecordedObservation[];
+}
+
+export interface Selection {
+  demands: Demand[];
+  omissions: Omission[];
+  /** Metadata addresses that nobody with a firm name used: to be denied. */
+  metadata: Prefix[];
+  /** Names of the subjects that keep their access to metadata addresses, because they were seen there. */
+  metadataUsers: string[];
+}
+
+/** Sorts the observations into those that a rule allows, by subject, and those that none does, by reason. */
+export function selectObservations(
+  observations: readonly RecordedObservation[],
+  options: { deny: readonly Prefix[]; includeDenied: boolean },
+): Selection {
+  const ordered = inStableOrder(observations);
+  const chosen = new DenySet(options.deny);
+  const refusal = (each: RecordedObservation): OmissionReason | undefined => {
+    if (each.verdict === 'deny' && !options.includeDenied) return 'was denied';
+    if (chosen.has(destinationAddress(each))) return 'denied by --deny';
+    return each.protocol > 255 ? 'unknown protocol' : undefined;
+  };
+  const metadata = metadataDenies(ordered.filter((each) => refusal(each) === undefined));
+  const builtIn = new DenySet(metadata);
+  const everyMetadata = new DenySet(METADATA);
+  const metadataUsers = new Set<string>();
+  const demands = new Map<string, Demand>();
+  const omissions = new Map<string, Omission>();
+
+  for (const observation of ordered) {
+    const subject = ruleSubject(observation.subject);
+    const address = destinationAddress(observation);
+    let reason = refusal(observation);
+    if (reason === undefined && builtIn.has(address)) reason = 'cloud metadata';
+    if (reason === undefined && subject !== undefined) {
+      const demand = demands.get(subject.name);
+      if (demand === undefined) demands.set(subject.name, { subject, observations: [observation] });
+      else demand.observations.push(observation);
+      if (everyMetadata.has(address)) metadataUsers.add(subject.name);
+      continue;
+    }
+    reason ??= 'unnamed subject';
+    const name = subject?.name ?? `unknown process uid ${observation.subject.uid}`;
+    const key = `${reason}\0${name}`;
+    const omission = omissions.get(key);
+    if (omission === undefined) omissions.set(key, { reason, subject: name, observations: [observation] });
+    else omission.observations.push(observation);
+  }
+
+  return {
+    demands: [...demands.values()].sort((a, b) => compareText(a.subject.name, b.subject.name)),
+    omissions: [...omissions].sort(([a], [b]) => compareText(a, b)).map(([, omission]) => omission),
+    metadata,
+    metadataUsers: [...metadataUsers].sort(compareText),
+  };
+}

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { parsePolicy } from '../../../policy/parse.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import type { Subject } from '../../../profiler/observation.ts';
+import type { Activity, RecordedObservation } from '../../../profiler/read.ts';
+
+/** 2026-11-21T00:00:00Z in microseconds. */
+export const START = 1_795_219_200_000_000;
+const HOUR = 3_600_000_000;
+
+/** An observation of /usr/bin/curl as uid 1000 at 10.0.0.1:443 over TCP, with changes. */
+export function observed(
+  change: Partial<Omit<RecordedObservation, 'subject'>> & { subject?: Partial<Subject> } = {},
+): RecordedObservation {
+  return {
+    family: 4,
+    address: 0x0a000001n,
+    port: 443,
+    protocol: 6,
+    verdict: 'allow',
+    monitored: false,
+    count: 1,
+    first: START,
+    last: START,
+    hours: 1,
+    ...change,
+    subject: {
+      command: 'curl',
+      exe: '/usr/bin/curl',
+      uid: 1000,
+      gid: 1000,
+      inContainer: false,
+      ...change.subject,
+    },
+  };
+}
+
+/** The policy that a text is; fails the test when it is none. */
+export function policyOf(text: string): Policy {
+  const { policy, problems } = parsePolicy(text, 'policy.yaml');
+  assert.ok(policy, problems.map(({ line, message }) => `${line}: ${message}`).join('\n'));
+  return policy;
+}
+
+/** What `attempt` gives; undefined when it fails for want of data. */
+export function unlessNoData<T>(attempt: () => T): T | undefined {
+  try {
+    return attempt();
+  } catch (error) {
+    if ((error as { code?: string }).code === 'no-data') return undefined;
+    throw error;
+  }
+}
+
+/** The hours from first to last event of every observation. */
+export function activityOf(observations: readonly RecordedObservation[]): Activity[] {
+  return observations.map(({ subject, first, last }) => ({
+    subject,
+    hours: [Math.floor(first / HOUR), Math.floor(last / HOUR)],
+  }));
+}
+
+const host = fc.record({
+  command: fc.constantFrom(
+    'curl',
+    'python3',
+    'it is: a "name"',
+    'a-name-longer-than-fifteen-bytes',
+    'größe*',
+  ),
+  exe: fc.constantFrom(
+    '/usr/bin/curl',
+    '/usr/bin/python3',
+    '/opt/with space/x',
+    '/tmp/gone (deleted)',
+    undefined,
+  ),
+  script: fc.constantFrom('/srv/app.py', 'relative.py', undefined),
+  uid: fc.constantFrom(0, 1000, 4_294_967_294),
+  gid: fc.constantFrom(0, 1000),
+  inContainer: fc.constant(false),
+});
+const contained = fc.record({
+  command: fc.constantFrom('nginx', 'sh'),
+  exe: fc.constantFrom('/usr/sbin/nginx', undefined),
+  uid: fc.constantFrom(0, 101),
+  gid: fc.constant(0),
+  inContainer: fc.constant(true),
+  container: fc.constantFrom('web', 'db-1', '0123456789ab', undefined),
+  image: fc.constantFrom('nginx:1', undefined),
+});
+const subject = fc.oneof(host, contained).map((value): Subject => {
+  const known = Object.entries(value).filter(([, field]) => field !== undefined);
+  return Object.fromEntries(known) as unknown as Subject;
+});
+
+const metadata = [0xa9fea9fen, 0xfd00_0ec2_0000_0000_0000_0000_0000_0254n] as const;
+const address = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.integer({ min: 0, max: 40 }).map((low) => [4, 0x0a000000n + BigInt(low)] as const),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.integer({ min: 0, max: 9 }).map((low) => [6, (0xfd00n << 112n) + BigInt(low)] as const),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      [4, 0n] as const,
+      [6, 0n] as const,
+      [4, metadata[0]] as const,
+      [6, metadata[1]] as const,
+      [6, 0xffff_0a00_0001n] as const,
+    ),
+  },
+);
+
+/** Observations of few subjects at few addresses, so that rules have something to merge and to confuse. */
+export const observation: fc.Arbitrary<RecordedObservation> = fc
+  .record({
+    subject,
+    address,
+    port: fc.constantFrom(0, 53, 80, 81, 82, 443, 65_535),
+    protocol: fc.constantFrom(1, 6, 17, 33, 58, 132),
+    denied: fc.integer({ min: 0, max: 9 }).map((value) => value === 0),
+    monitored: fc.boolean(),
+    count: fc.integer({ min: 1, max: 5000 }),
+    first: fc.integer({ min: 0, max: 100 }),
+    length: fc.integer({ min: 0, max: 20 }),
+  })
+  .map((value) => ({
+    subject: value.subject,
+    family: value.address[0],
+    address: value.address[1],
+    port: value.port,
+    protocol: value.protocol,
+    verdict: value.denied ? 'deny' : 'allow',
+    monitored: value.denied && value.monitored,
+    count: value.count,
+    first: START + value.first * HOUR,
+    last: START + (value.first + value.length) * HOUR,
+    hours: value.length + 1,
+  }));
