@@ -1,0 +1,116 @@
+import { formatAddress } from '../policy/address.ts';
+import { matchesBox, matchesTo, normalizeFlow } from '../policy/evaluate.ts';
+import type { Box, Flow, Policy } from '../policy/policy.ts';
+import { formatProtocol } from '../policy/protocol.ts';
+import type { Observation, Subject } from '../profiler/observation.ts';
+import { destinationAddress } from './flow.ts';
+import { judgeObservations } from './judge.ts';
+import { ruleSubject } from './subject.ts';
+
+/** An observation; `monitored` says that its denial was only noted, because the policy in force was monitoring. */
+export type DriftObservation = Observation & { monitored?: boolean };
+
+/** Connections of one subject to one destination that the policy does not allow. */
+export interface DriftEntry {
+  /** The subject as a rule would name it. */
+  subject: string;
+  command: string;
+  exe?: string;
+  script?: string;
+  uid: number;
+  container?: string;
+  image?: string;
+  address: string;
+  /** 0 where the protocol has none. */
+  port: number;
+  protocol: string;
+  count: number;
+  /** Microseconds since the epoch. */
+  first: number;
+  last: number;
+  /** The deny rule that decides, or the allow rule that comes nearest. */
+  rule?: { name: string; relation: 'denied by' | 'other destination' | 'other subject' };
+}
+
+/** The difference between what was observed and what a policy allows. */
+export interface Drift {
+  /** Went through, and the policy would not let it. */
+  new: DriftEntry[];
+  /** Was denied, and the policy would deny it again. */
+  denied: DriftEntry[];
+}
+
+/** Compares observations with a policy. Entries are in the order of subject, then destination. */
+export function findDrift(policy: Policy, observations: readonly DriftObservation[]): Drift {
+  const found = { new: new Map<string, DriftEntry>(), denied: new Map<string, DriftEntry>() };
+  for (const { observation, flow, verdict } of judgeObservations(policy, observations)) {
+    if (verdict.action === 'allow') continue;
+    const stopped = observation.verdict === 'deny' && observation.monitored !== true;
+    add(found[stopped ? 'denied' : 'new'], observation, () => decidingRule(policy, flow, verdict.box));
+  }
+  return { new: inOrder(found.new), denied: inOrder(found.denied) };
+}
+
+function add(
+  entries: Map<string, DriftEntry>,
+  observation: DriftObservation,
+  rule: () => DriftEntry['rule'],
+): void {
+  const { subject, port, protocol, count, first, last } = observation;
+  const name = ruleSubject(subject)?.name ?? `unknown process uid ${subject.uid}`;
+  const address = destinationAddress(observation);
+  const key = [name, address.family, address.value.toString(16).padStart(32, '0'), protocol, port].join('\0');
+  const entry = entries.get(key);
+  if (entry === undefined) {
+    const decided = rule();
+    entries.set(key, {
+      subject: name,
+      ...namesOf(subject),
+      address: formatAddress(address),
+      port,
+      protocol: formatProtocol(protocol),
+      count,
+      first,
+      last,
+      ...(decided === undefined ? {} : { rule: decided }),
+    });
+    return;
+  }
+  entry.count += count;
+  entry.first = Math.min(entry.first, first);
+  entry.last = Math.max(entry.last, last);
+}
+
+function namesOf(
+  subject: Subject,
+): Pick<DriftEntry, 'command' | 'exe' | 'script' | 'uid' | 'container' | 'image'> {
+  const { command, container, exe, image, script, uid } = subject;
+  return {
+    command,
+    ...(exe === undefined ? {} : { exe }),
+    ...(script === undefined ? {} : { script }),
+    uid,
+    ...(container === undefined ? {} : { container }),
+    ...(image === undefined ? {} : { image }),
+  };
+}
+
+/** The deny box that decided; else an allow box of the same subject; else one with the same destination. */
+function decidingRule(policy: Policy, flow: Flow, decided: number | undefined): DriftEntry['rule'] {
+  if (decided !== undefined) return { name: policy.boxes[decided]!.name, relation: 'denied by' };
+  const normal = normalizeFlow(flow);
+  const allows = policy.boxes.filter((box) => box.action === 'allow');
+  const sameSubject = allows.find((box) => namesSubject(box) && matchesBox({ ...box, to: {} }, normal));
+  if (sameSubject !== undefined) return { name: sameSubject.name, relation: 'other destination' };
+  const sameDestination = allows.find((box) => matchesTo(box.to, normal));
+  return sameDestination && { name: sameDestination.name, relation: 'other subject' };
+}
+
+/** A box for everybody is near to nobody in particular. */
+function namesSubject(box: Box): boolean {
+  return Object.keys(box.from).length > 0;
+}
+
+function inOrder(entries: Map<string, DriftEntry>): DriftEntry[] {
+  return [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, entry]) => entry);
+}

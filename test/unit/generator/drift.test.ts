@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { findDrift } from '../../../generator/drift.ts';
+import { flowOf } from '../../../generator/flow.ts';
+import { generatePolicy } from '../../../generator/generate.ts';
+import { judgeObservations } from '../../../generator/judge.ts';
+import { evaluate } from '../../../policy/evaluate.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { printPolicy } from '../../../policy/print.ts';
+import type { RecordedObservation } from '../../../profiler/read.ts';
+import { activityOf, observation, observed, policyOf, START, unlessNoData } from './fixture.ts';
+
+const POLICY = policyOf(
+  `version: 2
+network:
+  mode: block
+  deny:
+    - name: no metadata
+      to: [{ cidr: [169.254.169.254/32] }]
+  allow:
+    - name: web fetches
+      from: { exe: [/usr/bin/curl], uid: [1000] }
+      to: [{ cidr: [10.0.0.0/30], port: [443], protocol: [tcp] }]
+    - name: database
+      from: { exe: [/usr/bin/psql] }
+      to: [{ cidr: [10.0.9.0/24], port: [5432], protocol: [tcp] }]
+`,
+);
+
+function learnt(list: readonly RecordedObservation[]): Policy | undefined {
+  const input = { observations: list, activity: activityOf(list), losses: [], recordings: 1, interrupted: 0 };
+  const options = {
+    mode: 'block',
+    target: 'host',
+    deny: [],
+    allowLoss: false,
+    includeDenied: false,
+    version: '0',
+  } as const;
+  const generated = unlessNoData(() => generatePolicy(input, options));
+  return generated && policyOf(printPolicy(generated.document));
+}
+
+test('what is allowed is no drift', () => {
+  assert.deepEqual(findDrift(POLICY, [observed()]), { new: [], denied: [] });
+});
+
+test('a connection that went through but is not allowed is new, with the rule that comes nearest', () => {
+  const list = [
+    observed({ port: 8443, count: 3, first: START + 5, last: START + 9 }),
+    observed({ port: 8443, count: 2, first: START + 1, last: START + 6, subject: { cgroup: '/other' } }),
+    observed({ address: 0x0a000905n, port: 5432, subject: { exe: '/usr/bin/nc', command: 'nc' } }),
+    observed({ address: 0x08080808n, subject: { exe: '/usr/bin/nc', command: 'nc' } }),
+  ];
+  const drift = findDrift(POLICY, list);
+  assert.deepEqual(drift.denied, []);
+  assert.deepEqual(drift.new[0], {
+    subject: '/usr/bin/curl uid 1000',
+    command: 'curl',
+    exe: '/usr/bin/curl',
+    uid: 1000,
+    address: '10.0.0.1',
+    port: 8443,
+    protocol: 'tcp',
+    count: 5,
+    first: START + 1,
+    last: START + 9,
+    rule: { name: 'web fetches', relation: 'other destination' },
+  });
+  assert.deepEqual(
+    drift.new.slice(1).map(({ address, rule }) => [address, rule]),
+    [
+      ['8.8.8.8', undefined],
+      ['10.0.9.5', { name: 'database', relation: 'other subject' }],
+    ],
+  );
+});
+
+test('a denied attempt is reported with the deny rule that decides', () => {
+  const drift = findDrift(POLICY, [observed({ address: 0xa9fea9fen, port: 80, verdict: 'deny' })]);
+  assert.deepEqual(drift.new, []);
+  assert.deepEqual(
+    drift.denied.map(({ rule }) => rule),
+    [{ name: 'no metadata', relation: 'denied by' }],
+  );
+});
+
+test('a denial that was only noted let the connection through: it is new', () => {
+  const drift = findDrift(POLICY, [observed({ port: 22, verdict: 'deny', monitored: true })]);
+  assert.deepEqual([drift.new.length, drift.denied.length], [1, 0]);
+});
+
+test('a denial by an older policy that this one would allow is no difference from it', () => {
+  assert.deepEqual(findDrift(POLICY, [observed({ verdict: 'deny' })]), { new: [], denied: [] });
+});
+
+test('with target container, processes of the host are no drift', () => {
+  const list = [
+    observed({ port: 22 }),
+    observed({ port: 22, subject: { inContainer: true, container: 'web' } }),
+  ];
+  const drift = findDrift({ ...POLICY, target: 'container' }, list);
+  assert.deepEqual(
+    drift.new.map(({ subject }) => subject),
+    ['container web uid 1000'],
+  );
+});
+
+test('a policy learnt from a record finds nothing new in it, whatever its order', () => {
+  fc.assert(
+    fc.property(fc.array(observation, { minLength: 1, maxLength: 30 }), (list) => {
+      const policy = learnt(list);
+      if (policy === undefined) return;
+      const drift = findDrift(policy, list);
+      for (const { address } of drift.new.filter((entry) => entry.rule?.name !== 'cloud metadata')) {
+        assert.ok(
+          list.some((each) => each.verdict === 'deny' && each.monitored),
+          address,
+        );
+      }
+      assert.deepEqual(findDrift(policy, list.toReversed()), drift);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('judging by subject agrees with judging each observation by the whole policy', () => {
+  const lists = fc.array(observation, { minLength: 1, maxLength: 30 });
+  fc.assert(
+    fc.property(lists, lists, (training, list) => {
+      const policy = learnt(training);
+      if (policy === undefined) return;
+      for (const { observation: each, verdict } of judgeObservations(policy, list)) {
+        assert.deepEqual(verdict, evaluate(policy, flowOf(each)));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
