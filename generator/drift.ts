@@ -1,10 +1,11 @@
 import { formatAddress } from '../policy/address.ts';
 import { matchesBox, matchesTo, normalizeFlow } from '../policy/evaluate.ts';
+import { compileEvaluator } from '../policy/evaluator.ts';
 import type { Box, Flow, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import type { Observation, Subject } from '../profiler/observation.ts';
-import { destinationAddress } from './flow.ts';
-import { judgeObservations } from './judge.ts';
+import { destinationAddress, flowOf } from './flow.ts';
+import { inStableOrder } from './order.ts';
 import { ruleSubject } from './subject.ts';
 
 /** An observation; `monitored` says that its denial was only noted, because the policy in force was monitoring. */
@@ -43,7 +44,10 @@ export interface Drift {
 /** Compares observations with a policy. Entries are in the order of subject, then destination. */
 export function findDrift(policy: Policy, observations: readonly DriftObservation[]): Drift {
   const found = { new: new Map<string, DriftEntry>(), denied: new Map<string, DriftEntry>() };
-  for (const { observation, flow, verdict } of judgeObservations(policy, observations)) {
+  const judge = compileEvaluator(policy);
+  for (const observation of inStableOrder(observations)) {
+    const flow = flowOf(observation);
+    const verdict = judge(flow);
     if (verdict.action === 'allow') continue;
     const stopped = observation.verdict === 'deny' && observation.monitored !== true;
     add(found[stopped ? 'denied' : 'new'], observation, () => decidingRule(policy, flow, verdict.box));

@@ -5,8 +5,7 @@ export function inStableOrder<T extends Observation>(observations: readonly T[])
   return [...observations].sort(compareObservations);
 }
 
-/** Zero when the two are the same in every field. */
-export function compareSubjects(a: Subject, b: Subject): number {
+function compareSubjects(a: Subject, b: Subject): number {
   return (
     compareText(a.exe, b.exe) ||
     compareText(a.script, b.script) ||

@@ -2,10 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { findDrift } from '../../../generator/drift.ts';
-import { flowOf } from '../../../generator/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
-import { judgeObservations } from '../../../generator/judge.ts';
-import { evaluate } from '../../../policy/evaluate.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { printPolicy } from '../../../policy/print.ts';
 import type { RecordedObservation } from '../../../profiler/read.ts';
@@ -120,20 +117,6 @@ test('a policy learnt from a record finds nothing new in it, whatever its order'
         );
       }
       assert.deepEqual(findDrift(policy, list.toReversed()), drift);
-    }),
-    { numRuns: 300 },
-  );
-});
-
-test('judging by subject agrees with judging each observation by the whole policy', () => {
-  const lists = fc.array(observation, { minLength: 1, maxLength: 30 });
-  fc.assert(
-    fc.property(lists, lists, (training, list) => {
-      const policy = learnt(training);
-      if (policy === undefined) return;
-      for (const { observation: each, verdict } of judgeObservations(policy, list)) {
-        assert.deepEqual(verdict, evaluate(policy, flowOf(each)));
-      }
     }),
     { numRuns: 300 },
   );
