@@ -1,6 +1,6 @@
 /** Lines of a text table: cells padded to the width of their column, two spaces between, nothing at line ends. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [head, ...rows];
+  const lines = [head, ...rows].map((line) => line.map(printable));
   const widths = head.map((_, column) => Math.max(...lines.map((line) => displayWidth(line[column] ?? ''))));
   return lines.map((line) =>
     widths
@@ -10,6 +10,14 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
       })
       .join('  ')
       .trimEnd(),
+  );
+}
+
+/** Text from outside (names of processes, say) with control characters made visible, so that none drives a terminal. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
 }
 

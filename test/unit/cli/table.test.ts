@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { formatTable } from '../../../cli/table.ts';
+import { formatTable, printable } from '../../../cli/table.ts';
 
 test('columns are as wide as their widest cell, and lines end without spaces', () => {
   assert.deepEqual(
@@ -17,4 +17,9 @@ test('columns are as wide as their widest cell, and lines end without spaces', (
 
 test('a table without rows is its head', () => {
   assert.deepEqual(formatTable(['A', 'B'], []), ['A  B']);
+});
+
+test('a name cannot drive the terminal', () => {
+  assert.equal(printable('a\u001b[2Jb\n\u202e'), 'a\\u{1b}[2Jb\\u{a}\\u{202e}');
+  assert.deepEqual(formatTable(['A'], [['\r']]), ['A', '\\u{d}']);
 });
