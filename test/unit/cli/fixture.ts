@@ -1,0 +1,59 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { openRecorder, type RecordingInfo } from '../../../profiler/store.ts';
+import type { Recording } from '../../../profiler/recording.ts';
+import { batchOf, LEARN, processRow, type Event } from '../profiler/fixture.ts';
+
+/** A directory that the test's end removes. */
+export function directoryFor(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Makes a database in `directory` with one recording of curl; `fill` may add more to it. */
+export async function record(
+  directory: string,
+  events: readonly Event[],
+  info: Partial<RecordingInfo> = {},
+  fill: (recording: Recording) => void = () => undefined,
+): Promise<string> {
+  const path = join(directory, 'bouheki.duckdb');
+  const store = await openRecorder(path);
+  const recording = await store.startRecording({ ...LEARN, ...info });
+  recording.process(processRow());
+  recording.command('curl');
+  fill(recording);
+  recording.append(batchOf(events));
+  await recording.end('complete');
+  store.close();
+  return path;
+}
+
+export interface Outcome {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs one command in a process of its own, as the entry point would. Errors end with 2 and print code and message. */
+export function runCommand(name: 'generate' | 'drift', ...args: string[]): Outcome {
+  const script = `
+    const [name, ...args] = process.argv.slice(1);
+    const module = await import(${JSON.stringify(new URL('../../../cli/', import.meta.url).href)} + name + '.js');
+    try {
+      await module[name + 'Command']().exitOverride().parseAsync(args, { from: 'user' });
+    } catch (error) {
+      process.stderr.write(error.code + ': ' + error.message + '\\n');
+      process.exitCode = 2;
+    }`;
+  const { status, stderr, stdout } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', script, '--', name, ...args],
+    { encoding: 'utf8', env: { ...process.env, BOUHEKI_DB: '/nonexistent/bouheki.duckdb' } },
+  );
+  return { status, stderr, stdout };
+}
