@@ -190,6 +190,13 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup)
+{
+	report_cgroup(cgroup);
+	return 0;
+}
+
 #ifndef LEGACY
 /* The cached subject carries the old name. */
 SEC("tp_btf/task_rename")

@@ -135,7 +135,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
 		flags |= PROCESS_SECURE_EXEC;
 	mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
-	if (!mounts || READ(mounts, ns.inum) != host_mount_namespace)
+	if (!mounts || READ(mounts, ns.inum) != knobs.host_mount_namespace)
 		flags |= PROCESS_FOREIGN_MOUNT;
 	identity->flags = flags;
 	find_path(identity, file);

@@ -19,11 +19,11 @@
 #define GLOBAL __noinline
 #endif
 
-/* Set by the loader before load: inum of /proc/1/ns/mnt, which differs between kernels. */
-const volatile __u32 host_mount_namespace;
+/* Set by the loader before load. */
+const volatile struct knobs knobs SEC(".rodata.knobs");
 
 /* The daemon writes these through a mapping; see wire.h. */
-struct control control = {};
+struct control control SEC(".data.control") = {};
 
 /* Full: the connection is not recorded and LOST_CONNECTION grows; the verdict stands. Sized by the loader. */
 struct {

@@ -10,9 +10,8 @@
 /* The daemon looks at the rings by the clock; waking it for every record would cost the caller more than the record. */
 #define NO_WAKEUP BPF_RB_NO_WAKEUP
 
-static __always_inline void collect_cgroup_path(struct process *process, struct task_struct *task)
+static __always_inline void collect_cgroup_path(char *path, struct kernfs_node *node)
 {
-	struct kernfs_node *node = cgroup_node(task);
 	__u32 used = 0;
 
 	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
@@ -21,12 +20,27 @@ static __always_inline void collect_cgroup_path(struct process *process, struct 
 		KEEP(used);
 		if (used > CGROUP_PATH_SIZE - 128)
 			break;
-		length = bpf_probe_read_kernel_str(&process->cgroup_path[used], 128, BPF_CORE_READ(node, name));
+		length = bpf_probe_read_kernel_str(&path[used], 128, BPF_CORE_READ(node, name));
 		if (length <= 0)
 			break;
 		used += length;
 		node = parent_node(node);
 	}
+}
+
+/* A record that does not fit is made up for at the first connection, which tells the path again. */
+static __always_inline void report_cgroup(struct cgroup *cgroup)
+{
+	struct cgroup_made *made = bpf_ringbuf_reserve(&connections, sizeof(*made), 0);
+
+	if (!made)
+		return;
+	made->kind = RECORD_CGROUP;
+	__builtin_memset(made->pad, 0, sizeof(made->pad));
+	made->cgroup = BPF_CORE_READ(cgroup, kn, id);
+	__builtin_memset(made->cgroup_path, 0, CGROUP_PATH_SIZE);
+	collect_cgroup_path(made->cgroup_path, BPF_CORE_READ(cgroup, kn));
+	bpf_ringbuf_submit(made, NO_WAKEUP);
 }
 
 /* Returns 1 when the record is out. */
@@ -91,7 +105,7 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 		length = ARGUMENTS_SIZE - 1;
 	bpf_probe_read_user(process->arguments, length & (ARGUMENTS_SIZE - 1), (void *)arguments);
 	__builtin_memset(process->cgroup_path, 0, CGROUP_PATH_SIZE);
-	collect_cgroup_path(process, task);
+	collect_cgroup_path(process->cgroup_path, cgroup_node(task));
 	bpf_ringbuf_submit(process, NO_WAKEUP);
 	if (identity)
 		identity->reported = key;

@@ -169,7 +169,7 @@ static __always_inline bool in_container(struct task_struct *task, bool containe
 	struct mnt_namespace *mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
 	struct pid *pid = READ(task, thread_pid);
 
-	if (!mounts || READ(mounts, ns.inum) == host_mount_namespace)
+	if (!mounts || READ(mounts, ns.inum) == knobs.host_mount_namespace)
 		return false;
 	return container_cgroup || (pid && READ(pid, level) > 0);
 }

@@ -25,7 +25,7 @@
 #define CGROUP_PATH_SIZE 512
 
 /* The first byte of every record in a ring. */
-enum record_kind { RECORD_CONNECTION = 1, RECORD_PROCESS = 2 };
+enum record_kind { RECORD_CONNECTION = 1, RECORD_PROCESS = 2, RECORD_CGROUP = 3 };
 
 /* What the process did. A UDP connect() is an intent: it sends nothing yet. */
 enum operation { OPERATION_CONNECT = 0, OPERATION_SEND = 1, OPERATION_INTENT = 2 };
@@ -96,6 +96,14 @@ struct process {
 	char path[PATH_SIZE];	   /* of the executable at exec, as the host sees it */
 	char arguments[ARGUMENTS_SIZE];	    /* NUL between arguments; cut at the limit */
 	char cgroup_path[CGROUP_PATH_SIZE]; /* names from the leaf to the root, NUL after each */
+};
+
+/* A cgroup was made: the daemon finds out whose it is before the first connection from it, if it can. */
+struct cgroup_made {
+	__u8 kind;		   /* RECORD_CGROUP */
+	__u8 pad[7];
+	__u64 cgroup;
+	char cgroup_path[CGROUP_PATH_SIZE]; /* as in struct process */
 };
 
 /* What exec saw; kept per thread group, and written by the daemon for processes older than itself. */
@@ -176,6 +184,12 @@ struct tables6_low {
 #define SIDE_BLOCK 2		   /* deny for real */
 #define SIDE_CONTAINERS 4	   /* leave processes outside containers alone, unrecorded */
 #define SIDE_RECORD 8		   /* report allowed connections too; denials always are */
+
+/* Fixed at load. */
+struct knobs {
+	__u32 host_mount_namespace; /* inum of /proc/1/ns/mnt, which differs between kernels */
+	__u32 pad;
+};
 
 #define CANARY_ADDRESS 0xc0000201 /* 192.0.2.1, reserved for documentation (RFC 5737): no real destination */
 

@@ -1,0 +1,182 @@
+import { fileURLToPath } from 'node:url';
+import type { Executable } from './executable.ts';
+import { libbpf } from './libbpf.ts';
+import type { BpfMap, MapMemory } from './map.ts';
+import { namespaceOf } from './namespace.ts';
+import { BpfObject } from './object.ts';
+import { hasTaskStorage } from './probe.ts';
+import { Ring } from './ring.ts';
+import {
+  Control,
+  COUNTERS,
+  Identity,
+  Knobs,
+  PATH_SIZE,
+  ProcessFlag,
+  SubjectKey,
+  Tables,
+  Tables6,
+  Tables6Low,
+  Vector,
+} from './wire.ts';
+
+/** Bytes; powers of two. */
+export interface RingSizes {
+  connections: number;
+  denials: number;
+}
+
+export const DEFAULT_RINGS: RingSizes = { connections: 16 << 20, denials: 4 << 20 };
+
+const HOOKS = [
+  'committed_creds',
+  'process_fork',
+  'process_free',
+  'task_rename',
+  'cgroup_mkdir',
+  'socket_connect',
+  'socket_sendmsg',
+];
+
+/** The loaded kernel side: its rings, its maps, its switches. Nothing is judged or recorded until `setSide`. */
+export class Egress implements Disposable {
+  readonly connections: Ring;
+  readonly denials: Ring;
+  readonly subjects: BpfMap;
+  readonly #identities: BpfMap;
+  readonly #counters: BpfMap;
+  readonly #policy: MapMemory;
+  readonly #policy6: MapMemory;
+  readonly #policy6Low: MapMemory;
+  readonly #control: MapMemory;
+  readonly #object: BpfObject;
+  /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
+  readonly canPrime: boolean;
+
+  private constructor(object: BpfObject, rings: RingSizes, canPrime: boolean) {
+    this.#object = object;
+    this.canPrime = canPrime;
+    this.connections = new Ring(object.map('connections', 0, 0).fd, rings.connections);
+    this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
+    this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
+    this.#identities = object.map('identities', 4, Identity.size);
+    this.#counters = object.map('counters', 4, 8);
+    this.#policy = object.map('policy', 4, Tables.size).memory(2 * Tables.size);
+    this.#policy6 = object.map('policy6', 4, Tables6.size).memory(2 * Tables6.size);
+    this.#policy6Low = object.map('policy6_low', 4, Tables6Low.size).memory(2 * Tables6Low.size);
+    this.#control = object.map('.data.control', 4, Control.size).memory(Control.size);
+  }
+
+  /** Loads and attaches the programs. Throws a BouhekiError that carries the verifier's log when the kernel refuses. */
+  static load(rings: RingSizes = DEFAULT_RINGS): Egress {
+    const modern = hasTaskStorage();
+    const file = modern ? 'egress.bpf.o' : 'egress-legacy.bpf.o';
+    const object = BpfObject.open(fileURLToPath(new URL(`./${file}`, import.meta.url)));
+    try {
+      const knobs = new DataView(new ArrayBuffer(Knobs.size));
+      knobs.setUint32(Knobs.offset.host_mount_namespace, namespaceOf(1, 'mnt'), true);
+      object.setInitialValue('.rodata.knobs', new Uint8Array(knobs.buffer));
+      object.resize('connections', rings.connections);
+      object.resize('denials', rings.denials);
+      object.load();
+      // Identity hooks first, so that nothing that connects goes unidentified.
+      for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
+      return new Egress(object, rings, modern);
+    } catch (error) {
+      object[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get generation(): bigint {
+    return Atomics.load(new BigUint64Array(this.#control.buffer, Control.offset.generation, 1), 0);
+  }
+
+  /** The side that no hook reads at present: fill it, then flip. */
+  get inactiveSide(): 0 | 1 {
+    return this.generation & 1n ? 0 : 1;
+  }
+
+  /** Memory of one side's tables. Only the inactive side may be written. */
+  tables(side: 0 | 1): { tables: DataView; tables6: DataView; tables6Low: DataView } {
+    return {
+      tables: new DataView(this.#policy.buffer, side * Tables.size, Tables.size),
+      tables6: new DataView(this.#policy6.buffer, side * Tables6.size, Tables6.size),
+      tables6Low: new DataView(this.#policy6Low.buffer, side * Tables6Low.size, Tables6Low.size),
+    };
+  }
+
+  /**
+   * Puts the inactive side in force with the given SideFlags, by one 8-byte store, and waits until no hook reads the
+   * old side any more. Returns the new generation.
+   */
+  flip(flags: number): bigint {
+    const generation = this.generation + 1n;
+    const sides = new Uint32Array(this.#control.buffer, Control.offset.flags, 2);
+    Atomics.store(sides, Number(generation & 1n), flags);
+    Atomics.store(new BigUint64Array(this.#control.buffer, Control.offset.generation, 1), 0, generation);
+    waitForReaders();
+    return generation;
+  }
+
+  /** Tells the kernel side that cgroups were added to `subjects`: cached subjects are worked out anew. */
+  advanceEpoch(): void {
+    Atomics.add(new BigUint64Array(this.#control.buffer, Control.offset.epoch, 1), 0, 1n);
+  }
+
+  /** Connections of this thread group to the canary address get EPERM; 0 switches it off. */
+  setCanary(pid: number): void {
+    Atomics.store(new Uint32Array(this.#control.buffer, Control.offset.canary, 1), 0, pid);
+  }
+
+  /**
+   * Adds the identity of a process older than us, unless its exec was seen after all. Returns false when it is gone.
+   * Only where `canPrime`.
+   */
+  prime(pid: number, executable: Executable, flags: number): boolean {
+    const pidfd = libbpf().syscall(SYS_PIDFD_OPEN, pid, 0, 0);
+    if (pidfd < 0) return false;
+    const identity = Buffer.alloc(Identity.size);
+    identity.writeBigUInt64LE(executable.inode, Identity.offset.inode);
+    identity.writeUInt32LE(executable.device, Identity.offset.device);
+    identity.writeUInt32LE(flags | ProcessFlag.primed, Identity.offset.flags);
+    identity.write(executable.path, Identity.offset.path, PATH_SIZE - 1, 'utf8');
+    const key = Buffer.alloc(4);
+    key.writeInt32LE(Number(pidfd));
+    try {
+      this.#identities.add(key, identity);
+    } finally {
+      libbpf().close(Number(pidfd));
+    }
+    return true;
+  }
+
+  /** Sum over all CPUs, by `Counter`. */
+  counters(): number[] {
+    const cpus = libbpf().libbpf_num_possible_cpus();
+    return Array.from({ length: COUNTERS }, (_, counter) => {
+      const key = Buffer.alloc(4);
+      key.writeUInt32LE(counter);
+      const values = this.#counters.get(key, 8 * cpus);
+      let sum = 0;
+      for (let cpu = 0; values && cpu < cpus; cpu += 1) sum += Number(Buffer.from(values).readBigUInt64LE(8 * cpu));
+      return sum;
+    });
+  }
+
+  /** Detaches every program: from here on nothing is judged. */
+  [Symbol.dispose](): void {
+    for (const part of [this.connections, this.denials, this.#policy, this.#policy6, this.#policy6Low, this.#control])
+      part[Symbol.dispose]();
+    this.#object[Symbol.dispose]();
+  }
+}
+
+const SYS_PIDFD_OPEN = 434;
+const SYS_MEMBARRIER = 324;
+const MEMBARRIER_CMD_GLOBAL = 1;
+
+/** membarrier(MEMBARRIER_CMD_GLOBAL) waits for an RCU grace period (kernel/sched/membarrier.c); hooks run inside RCU. */
+function waitForReaders(): void {
+  libbpf().syscall(SYS_MEMBARRIER, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}

@@ -1,0 +1,53 @@
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+
+/** A file as the kernel side knows it. */
+export interface Executable {
+  path: string;
+  /** The file system's own number, major << 20 | minor: on btrfs and overlayfs not the one that stat() gives. */
+  device: number;
+  inode: bigint;
+}
+
+const O_PATH = 0o10000000;
+
+/**
+ * Finds the device and inode of the file behind a path, without opening it for reading. `mounts` is the process whose
+ * mount table is meant. Undefined when there is no such file or it can't be seen from here.
+ */
+export function identifyExecutable(path: string, mounts: number | 'self' = 'self'): Executable | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, O_PATH);
+  } catch {
+    return undefined;
+  }
+  try {
+    const stat = fstatSync(fd, { bigint: true });
+    const device = deviceOfMount(fd, mounts);
+    if (!stat.isFile() || device === undefined) return undefined;
+    return { path, device, inode: stat.ino };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The super block's number, which only the mount table shows (proc(5): mountinfo, field 3). */
+function deviceOfMount(fd: number, mounts: number | 'self'): number | undefined {
+  const mountId = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+  for (const line of mountTable(mounts).split('\n')) {
+    const [id, , device] = line.split(' ');
+    if (id === mountId && device) {
+      const [major, minor] = device.split(':').map(Number);
+      return ((major ?? 0) << 20) | (minor ?? 0);
+    }
+  }
+  return undefined;
+}
+
+function mountTable(mounts: number | 'self'): string {
+  try {
+    return readFileSync(`/proc/${mounts}/mountinfo`, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,72 @@
+import { check, libbpf, map as mapMemory, unmap, type Mapping } from './libbpf.ts';
+
+const BPF_NOEXIST = 1;
+const EEXIST = 17;
+
+/** A BPF map by its descriptor. Keys and values are bytes in the layout of wire.h. */
+export class BpfMap {
+  readonly name: string;
+  readonly fd: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+
+  constructor(name: string, fd: number, keySize: number, valueSize: number) {
+    this.name = name;
+    this.fd = fd;
+    this.keySize = keySize;
+    this.valueSize = valueSize;
+  }
+
+  /** The value, or undefined when the key is absent. A per-CPU map gives the values of all CPUs, one after another. */
+  get(key: Uint8Array, size: number = this.valueSize): Uint8Array | undefined {
+    const value = Buffer.alloc(size);
+    return libbpf().bpf_map_lookup_elem(this.fd, key, value) === 0 ? value : undefined;
+  }
+
+  set(key: Uint8Array, value: Uint8Array): void {
+    check(`update of ${this.name}`, libbpf().bpf_map_update_elem(this.fd, key, value, 0));
+  }
+
+  /** Sets the value unless the key is there already. */
+  add(key: Uint8Array, value: Uint8Array): void {
+    const result = libbpf().bpf_map_update_elem(this.fd, key, value, BPF_NOEXIST);
+    if (result < 0 && Math.abs(result) !== EEXIST) check(`update of ${this.name}`, result);
+  }
+
+  /** Returns whether the key was there. */
+  delete(key: Uint8Array): boolean {
+    return libbpf().bpf_map_delete_elem(this.fd, key) === 0;
+  }
+
+  /** All keys, as of now. */
+  keys(): Buffer[] {
+    const found: Buffer[] = [];
+    let previous: Buffer | null = null;
+    for (;;) {
+      const next: Buffer = Buffer.alloc(this.keySize);
+      if (libbpf().bpf_map_get_next_key(this.fd, previous, next) !== 0) return found;
+      found.push(next);
+      previous = next;
+    }
+  }
+
+  /** The memory of an array that was made with BPF_F_MMAPABLE: a write is seen by the kernel at once. */
+  memory(length: number): MapMemory {
+    return new MapMemory(mapMemory(this.fd, length, 0, true));
+  }
+}
+
+/** A mapped array. `buffer` is valid until it is disposed of. */
+export class MapMemory implements Disposable {
+  readonly buffer: ArrayBuffer;
+  readonly #mapping: Mapping;
+
+  constructor(mapping: Mapping) {
+    this.#mapping = mapping;
+    this.buffer = mapping.buffer;
+  }
+
+  [Symbol.dispose](): void {
+    unmap(this.#mapping);
+  }
+}

@@ -1,0 +1,85 @@
+import { BouhekiError } from '../error/error.ts';
+import { check, checkPointer, libbpf, SystemError, withMessages, type Pointer } from './libbpf.ts';
+import { BpfMap } from './map.ts';
+
+/** A compiled BPF object: opened, sized, loaded, attached. Everything it holds goes away when it is disposed of. */
+export class BpfObject implements Disposable {
+  readonly #path: string;
+  #pointer: Pointer;
+  #links: Pointer[] = [];
+
+  private constructor(path: string, pointer: Pointer) {
+    this.#path = path;
+    this.#pointer = pointer;
+  }
+
+  static open(path: string): BpfObject {
+    const { result, messages } = withMessages(() => libbpf().bpf_object__open_file(path, null));
+    if (!result) {
+      throw new BouhekiError('kernel', `cannot open the BPF object ${path}`, {
+        remedy: 'reinstall bouheki, or in a checkout: npm run build:bpf',
+        detail: messages,
+      });
+    }
+    return new BpfObject(path, result);
+  }
+
+  /** Before load: number of entries, or bytes of a ring. */
+  resize(map: string, maxEntries: number): void {
+    check('bpf_map__set_max_entries', libbpf().bpf_map__set_max_entries(this.#find(map), maxEntries));
+  }
+
+  /** Before load: contents of a section of globals. */
+  setInitialValue(map: string, value: Uint8Array): void {
+    check(
+      'bpf_map__set_initial_value',
+      libbpf().bpf_map__set_initial_value(this.#find(map), value, value.byteLength),
+    );
+  }
+
+  /** Loads every map and program. A BouhekiError carries the verifier's log. */
+  load(): void {
+    const { result, messages } = withMessages(() => libbpf().bpf_object__load(this.#pointer));
+    if (result === 0) return;
+    const cause = new SystemError('bpf_object__load', Number(result));
+    throw new BouhekiError('verifier', `the kernel refused ${this.#path} (${cause.message})`, {
+      remedy: 'run `bouheki doctor` to see what this kernel lacks; the verifier log follows',
+      detail: messages,
+      cause,
+    });
+  }
+
+  map(name: string, keySize: number, valueSize: number): BpfMap {
+    return new BpfMap(name, libbpf().bpf_map__fd(this.#find(name)), keySize, valueSize);
+  }
+
+  has(program: string): boolean {
+    return Boolean(libbpf().bpf_object__find_program_by_name(this.#pointer, program));
+  }
+
+  /** Attaches one program to the hook that its section names. */
+  attach(program: string): void {
+    const pointer = checkPointer(program, libbpf().bpf_object__find_program_by_name(this.#pointer, program));
+    const { result, messages } = withMessages(() =>
+      checkPointer(`attach ${program}`, libbpf().bpf_program__attach(pointer)),
+    );
+    if (result === undefined) {
+      throw new BouhekiError('kernel', `cannot attach ${program} to its hook`, {
+        remedy: 'run `bouheki doctor`',
+        detail: messages,
+      });
+    }
+    this.#links.push(result);
+  }
+
+  [Symbol.dispose](): void {
+    for (const link of this.#links) libbpf().bpf_link__destroy(link);
+    this.#links = [];
+    if (this.#pointer) libbpf().bpf_object__close(this.#pointer);
+    this.#pointer = 0n;
+  }
+
+  #find(map: string): Pointer {
+    return checkPointer(map, libbpf().bpf_object__find_map_by_name(this.#pointer, map));
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Mirror of wire.h, which documents every field. A test compares it with the BTF of the compiled object.
+ */
+
+export const MAX_BOXES = 512;
+export const VECTOR_WORDS = 8;
+export const MAX_INTERVALS = 262_144;
+export const MAX_ADDRESS_CLASSES = 16_384;
+export const MAX_PORT_CLASSES = 2048;
+export const MAX_SUBJECT_KEYS = 65_536;
+export const COMM_SIZE = 16;
+export const PATH_SIZE = 256;
+
+export const RecordKind = { connection: 1, process: 2, cgroup: 3 } as const;
+export const NO_BOX = 0xffff_ffff;
+export const CANARY_ADDRESS = '192.0.2.1';
+
+export const ConnectionFlag = { blocked: 1, judged: 2, inContainer: 4 } as const;
+
+export const ProcessFlag = {
+  inContainer: 1,
+  memfd: 2,
+  deleted: 4,
+  secureExec: 8,
+  pathTruncated: 16,
+  primed: 32,
+  foreignMount: 64,
+  pathNames: 128,
+  unknown: 256,
+} as const;
+
+export const SubjectKind = {
+  uid: 0,
+  gid: 1,
+  exe: 2,
+  command: 3,
+  commandPrefix: 4,
+  cgroup: 5,
+} as const;
+export const SUBJECT_KINDS = 6;
+
+export const PORT_SLOTS = 5;
+/** IANA protocol number to place in `tables.port_class`. */
+export const PORT_SLOT: ReadonlyMap<number, number> = new Map([
+  [6, 0],
+  [17, 1],
+  [132, 2],
+  [136, 3],
+  [33, 4],
+]);
+
+export const SideFlag = { policy: 1, block: 2, containers: 4, record: 8 } as const;
+
+export const Counter = {
+  lostConnection: 0,
+  lostDenial: 1,
+  lostProcess: 2,
+  lostIdentity: 3,
+  reported: 4,
+} as const;
+export const COUNTERS = 8;
+
+/** Bytes of one element and number of elements. */
+type Field = readonly [size: 1 | 2 | 4 | 8, count?: number];
+
+/** Offsets of the fields of a struct, and its size; natural alignment, no implicit padding inside our structs. */
+export interface Layout<Name extends string> {
+  readonly offset: Readonly<Record<Name, number>>;
+  readonly size: number;
+}
+
+function layout<Name extends string>(fields: Record<Name, Field>): Layout<Name> {
+  const offset = {} as Record<Name, number>;
+  let end = 0;
+  let widest = 1;
+  for (const name of Object.keys(fields) as Name[]) {
+    const [size, count = 1] = fields[name];
+    end = Math.ceil(end / size) * size;
+    offset[name] = end;
+    end += size * count;
+    widest = Math.max(widest, size);
+  }
+  return { offset, size: Math.ceil(end / widest) * widest };
+}
+
+export const Connection = layout({
+  kind: [1],
+  operation: [1],
+  verdict: [1],
+  flags: [1],
+  family: [1],
+  pad: [1, 3],
+  time: [8],
+  process: [8],
+  address: [1, 16],
+  uid: [4],
+  euid: [4],
+  gid: [4],
+  egid: [4],
+  pid: [4],
+  box: [4],
+  port: [2],
+  protocol: [2],
+  generation: [4],
+  comm: [1, COMM_SIZE],
+});
+
+export const Process = layout({
+  kind: [1],
+  pad: [1, 3],
+  flags: [4],
+  time: [8],
+  key: [8],
+  started: [8],
+  cgroup: [8],
+  inode: [8],
+  device: [4],
+  pid: [4],
+  parent_pid: [4],
+  mount_namespace: [4],
+  pid_namespace: [4],
+  network_namespace: [4],
+  comm: [1, COMM_SIZE],
+  parent_comm: [1, COMM_SIZE],
+  nodename: [1, 64],
+  path: [1, PATH_SIZE],
+  arguments: [1, 256],
+  cgroup_path: [1, 512],
+});
+
+export const CgroupMade = layout({ kind: [1], pad: [1, 7], cgroup: [8], cgroup_path: [1, 512] });
+
+export const Identity = layout({
+  inode: [8],
+  device: [4],
+  flags: [4],
+  reported: [8],
+  path: [1, PATH_SIZE],
+});
+
+export const Knobs = layout({ host_mount_namespace: [4], pad: [4] });
+
+export const Control = layout({ generation: [8], epoch: [8], flags: [4, 2], canary: [4], pad: [4] });
+
+export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });
+
+export const Vector = layout({ word: [8, VECTOR_WORDS] });
+
+export const Tables = layout({
+  any: [8, SUBJECT_KINDS * VECTOR_WORDS],
+  deny: [8, VECTOR_WORDS],
+  last_interval6: [4],
+  deny_boxes: [4],
+  command_prefixes: [4],
+  pad: [4],
+  root4: [4, 65_538],
+  start4: [4, MAX_INTERVALS],
+  class4: [2, MAX_INTERVALS],
+  port_class: [2, PORT_SLOTS * 65_536],
+  protocol_class: [2, 256],
+  address: [8, MAX_ADDRESS_CLASSES * VECTOR_WORDS],
+  port: [8, MAX_PORT_CLASSES * VECTOR_WORDS],
+});
+
+export const Tables6 = layout({ high: [8, MAX_INTERVALS] });
+export const Tables6Low = layout({ low: [8, MAX_INTERVALS], class6: [2, MAX_INTERVALS] });

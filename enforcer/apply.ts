@@ -1,0 +1,123 @@
+import type { Egress } from '../bpf/egress.ts';
+import {
+  MAX_INTERVALS,
+  SideFlag,
+  SubjectKey,
+  SubjectKind,
+  Tables,
+  Tables6Low,
+  VECTOR_WORDS,
+} from '../bpf/wire.ts';
+import type { Mode, Target } from '../policy/policy.ts';
+import type { BoxVector } from './box-vector.ts';
+import type { CompiledPolicy } from './compile.ts';
+
+/** A cgroup with an identity of its own, and the boxes that accept it. */
+export interface ListedCgroup {
+  id: bigint;
+  boxes: BoxVector;
+}
+
+/**
+ * Puts a compiled policy in force: fills the side that nobody reads, then flips. When anything fails before the flip,
+ * the policy in force stays. Returns the new generation.
+ */
+export function applyPolicy(
+  egress: Egress,
+  policy: CompiledPolicy,
+  options: { mode: Mode; target: Target; record: boolean; cgroups: readonly ListedCgroup[] },
+): bigint {
+  const side = egress.inactiveSide;
+  fillTables(egress, side, policy);
+  replaceSubjects(egress, side, policy, options.cgroups);
+  let flags: number = SideFlag.policy;
+  if (options.mode === 'block') flags |= SideFlag.block;
+  if (options.target === 'container') flags |= SideFlag.containers;
+  if (options.record) flags |= SideFlag.record;
+  return egress.flip(flags);
+}
+
+/** Tells the side in force about a cgroup that was made, or whose container got its name, since the flip. */
+export function listCgroup(egress: Egress, cgroup: ListedCgroup): void {
+  const side = egress.inactiveSide === 0 ? 1 : 0;
+  egress.subjects.set(cgroupKey(side, cgroup.id), bytesOf(cgroup.boxes));
+  egress.advanceEpoch();
+}
+
+/** Forgets a cgroup that is gone: its number may come again. */
+export function unlistCgroup(egress: Egress, id: bigint): void {
+  for (const side of [0, 1]) egress.subjects.delete(cgroupKey(side, id));
+}
+
+function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
+  const { tables, tables6, tables6Low } = egress.tables(side);
+  const { offset } = Tables;
+  const { buffer, byteOffset } = tables;
+  putVectors(tables, offset.any, policy.subjects.any);
+  putVectors(tables, offset.deny, [policy.deny]);
+  putVectors(tables, offset.address, policy.addresses);
+  putVectors(tables, offset.port, policy.ports);
+  tables.setUint32(offset.deny_boxes, policy.denyBoxes, true);
+  tables.setUint32(offset.command_prefixes, policy.subjects.commandPrefixes, true);
+  const { starts, classes } = policy.intervals4;
+  new Uint32Array(buffer, byteOffset + offset.start4, MAX_INTERVALS).set(starts);
+  new Uint16Array(buffer, byteOffset + offset.class4, MAX_INTERVALS).set(classes);
+  const root = new Uint32Array(buffer, byteOffset + offset.root4, 65_537);
+  let interval = 0;
+  for (let half = 0; half < 65_536; half += 1) {
+    while (interval + 1 < starts.length && starts[interval + 1]! <= half * 65_536) interval += 1;
+    root[half] = interval;
+  }
+  root[65_536] = starts.length - 1;
+  new Uint16Array(buffer, byteOffset + offset.port_class, policy.portClass.length).set(policy.portClass);
+  new Uint16Array(buffer, byteOffset + offset.protocol_class, 256).set(policy.protocolClass);
+  const six = policy.intervals6;
+  const high = new BigUint64Array(tables6.buffer, tables6.byteOffset, MAX_INTERVALS);
+  const low = new BigUint64Array(tables6Low.buffer, tables6Low.byteOffset, MAX_INTERVALS);
+  for (const [index, start] of six.starts.entries()) {
+    high[index] = start >> 64n;
+    low[index] = BigInt.asUintN(64, start);
+  }
+  const class6 = tables6Low.byteOffset + Tables6Low.offset.class6;
+  new Uint16Array(tables6Low.buffer, class6, MAX_INTERVALS).set(six.classes);
+  tables.setUint32(offset.last_interval6, six.starts.length - 1, true);
+}
+
+function putVectors(tables: DataView, offset: number, vectors: readonly BoxVector[]): void {
+  const halves = VECTOR_WORDS * 2;
+  const target = new Uint32Array(tables.buffer, tables.byteOffset + offset, vectors.length * halves);
+  for (const [index, vector] of vectors.entries()) target.set(vector, index * halves);
+}
+
+function replaceSubjects(
+  egress: Egress,
+  side: 0 | 1,
+  policy: CompiledPolicy,
+  cgroups: readonly ListedCgroup[],
+): void {
+  for (const key of egress.subjects.keys()) {
+    if (key.readUInt32LE(SubjectKey.offset.side) === side) egress.subjects.delete(key);
+  }
+  for (const { kind, length, a, b, boxes } of policy.subjects.entries) {
+    egress.subjects.set(subjectKey(side, kind, length, a, b), bytesOf(boxes));
+  }
+  for (const { id, boxes } of cgroups) egress.subjects.set(cgroupKey(side, id), bytesOf(boxes));
+}
+
+function cgroupKey(side: number, id: bigint): Buffer {
+  return subjectKey(side, SubjectKind.cgroup, 0, id, 0n);
+}
+
+function subjectKey(side: number, kind: number, length: number, a: bigint, b: bigint): Buffer {
+  const key = Buffer.alloc(SubjectKey.size);
+  key.writeUInt32LE(side, SubjectKey.offset.side);
+  key.writeUInt16LE(kind, SubjectKey.offset.kind);
+  key.writeUInt16LE(length, SubjectKey.offset.length);
+  key.writeBigUInt64LE(a, SubjectKey.offset.a);
+  key.writeBigUInt64LE(b, SubjectKey.offset.b);
+  return key;
+}
+
+function bytesOf(vector: BoxVector): Uint8Array {
+  return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+}

@@ -1,0 +1,126 @@
+import {
+  MAX_ADDRESS_CLASSES,
+  MAX_BOXES,
+  MAX_INTERVALS,
+  MAX_PORT_CLASSES,
+  MAX_SUBJECT_KEYS,
+  PORT_SLOT,
+  PORT_SLOTS,
+} from '../bpf/wire.ts';
+import { BouhekiError } from '../error/error.ts';
+import { lastOf } from '../policy/cidr.ts';
+import type { Box, Policy } from '../policy/policy.ts';
+import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
+import { sweep, type Intervals, type Span } from './interval.ts';
+import { compileSubjects, type ResolveExecutable, type SubjectEntry, type SubjectTables } from './subject.ts';
+
+/** A policy as the kernel side judges by it: plain data, not bound to a kernel. */
+export interface CompiledPolicy {
+  /** Deny boxes are 0 to denyBoxes - 1. */
+  denyBoxes: number;
+  deny: BoxVector;
+  addresses: BoxVector[];
+  ports: BoxVector[];
+  intervals4: Intervals<number>;
+  intervals6: Intervals<bigint>;
+  /** Class of a port by `PORT_SLOT` of its protocol: PORT_SLOTS x 65,536. */
+  portClass: Uint16Array;
+  /** Class of a protocol without ports. */
+  protocolClass: Uint16Array;
+  subjects: SubjectTables;
+}
+
+export type { ResolveExecutable, SubjectEntry };
+
+/**
+ * Compiles a policy. `resolve` finds the files that `exe` names. Throws a BouhekiError when the policy is larger than
+ * the kernel side's tables; it never leaves anything out.
+ */
+export function compilePolicy(policy: Policy, resolve: ResolveExecutable): CompiledPolicy {
+  const { boxes } = policy;
+  limit('boxes (a rule has one for each entry of `to`)', boxes.length, MAX_BOXES);
+  const denyBoxes = boxes.filter((box) => box.action === 'deny').length;
+  const addressClasses = new VectorClasses();
+  const anyAddress = boxesWhere(boxes, (box) => box.to.prefixes === undefined);
+  const intervals4 = sweep(spans4(boxes), anyAddress, 0xffff_ffff, (value) => value + 1, addressClasses);
+  const intervals6 = sweep(spans6(boxes), anyAddress, (1n << 128n) - 1n, (value) => value + 1n, addressClasses);
+  limit('distinct IPv4 blocks', intervals4.starts.length, MAX_INTERVALS);
+  limit('distinct IPv6 blocks', intervals6.starts.length, MAX_INTERVALS);
+  limit('distinct groups of addresses', addressClasses.vectors.length, MAX_ADDRESS_CLASSES);
+  const portClasses = new VectorClasses();
+  const portClass = compilePorts(boxes, portClasses);
+  const protocolClass = compileProtocols(boxes, portClasses);
+  limit('distinct groups of ports', portClasses.vectors.length, MAX_PORT_CLASSES);
+  const subjects = compileSubjects(boxes, resolve);
+  // Both sides of a swap live in one map.
+  limit('commands, executables and ids', subjects.entries.length, MAX_SUBJECT_KEYS / 4);
+  return {
+    denyBoxes,
+    deny: boxesWhere(boxes, (box) => box.action === 'deny'),
+    addresses: addressClasses.vectors,
+    ports: portClasses.vectors,
+    intervals4,
+    intervals6,
+    portClass,
+    protocolClass,
+    subjects,
+  };
+}
+
+function limit(what: string, found: number, most: number): void {
+  if (found <= most) return;
+  throw new BouhekiError('policy', `the policy has ${found} ${what}; the kernel side takes ${most}`, {
+    remedy: 'merge rules or prefixes, or generate with a smaller --max-cidrs',
+  });
+}
+
+function spans4(boxes: readonly Box[]): Span<number>[] {
+  const spans: Span<number>[] = [];
+  for (const [box, { to }] of boxes.entries()) {
+    for (const prefix of to.prefixes ?? []) {
+      if (prefix.family === 4) spans.push({ box, first: Number(prefix.value), last: Number(lastOf(prefix)) });
+    }
+  }
+  return spans;
+}
+
+function spans6(boxes: readonly Box[]): Span<bigint>[] {
+  const spans: Span<bigint>[] = [];
+  for (const [box, { to }] of boxes.entries()) {
+    for (const prefix of to.prefixes ?? []) {
+      if (prefix.family === 6) spans.push({ box, first: prefix.value, last: lastOf(prefix) });
+    }
+  }
+  return spans;
+}
+
+function acceptsProtocol(box: Box, protocol: number): boolean {
+  return box.to.protocols === undefined || box.to.protocols.includes(protocol);
+}
+
+function compilePorts(boxes: readonly Box[], classes: VectorClasses): Uint16Array {
+  const table = new Uint16Array(PORT_SLOTS * 65_536);
+  for (const [protocol, slot] of PORT_SLOT) {
+    const always = emptyVector();
+    const spans: Span<number>[] = [];
+    for (const [box, candidate] of boxes.entries()) {
+      if (!acceptsProtocol(candidate, protocol)) continue;
+      if (candidate.to.ports === undefined) addBox(always, box);
+      for (const { first, last } of candidate.to.ports ?? []) spans.push({ box, first, last });
+    }
+    const { starts, classes: found } = sweep(spans, always, 65_535, (value) => value + 1, classes);
+    for (const [index, start] of starts.entries()) {
+      table.fill(found[index]!, slot * 65_536 + start, slot * 65_536 + (starts[index + 1] ?? 65_536));
+    }
+  }
+  return table;
+}
+
+function compileProtocols(boxes: readonly Box[], classes: VectorClasses): Uint16Array {
+  const table = new Uint16Array(256);
+  for (let protocol = 0; protocol < 256; protocol += 1) {
+    const vector = boxesWhere(boxes, (box) => box.to.ports === undefined && acceptsProtocol(box, protocol));
+    table[protocol] = classes.classOf(vector);
+  }
+  return table;
+}
