@@ -1,7 +1,10 @@
 /** Lines of a text table: cells padded to the width of their column, two spaces between, nothing at line ends. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const lines = [head, ...rows].map((line) => line.map(printable));
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => displayWidth(line[column] ?? ''))));
+  // No spread into Math.max: a report may have more lines than a call may have arguments.
+  const widths = head.map((_, column) =>
+    lines.reduce((width, line) => Math.max(width, displayWidth(line[column] ?? '')), 0),
+  );
   return lines.map((line) =>
     widths
       .map((width, column) => {

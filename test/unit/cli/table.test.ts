@@ -23,3 +23,7 @@ test('a name cannot drive the terminal', () => {
   assert.equal(printable('a\u001b[2Jb\n\u202e'), 'a\\u{1b}[2Jb\\u{a}\\u{202e}');
   assert.deepEqual(formatTable(['A'], [['\r']]), ['A', '\\u{d}']);
 });
+
+test('a table may have more lines than a function call arguments', () => {
+  assert.equal(formatTable(['A'], Array.from({ length: 200_000 }, () => ['x'])).length, 200_001);
+});
