@@ -61,9 +61,17 @@ function add(
   rule: () => DriftEntry['rule'],
 ): void {
   const { subject, port, protocol, count, first, last } = observation;
-  const name = ruleSubject(subject)?.name ?? `unknown process uid ${subject.uid}`;
+  const who = ruleSubject(subject);
+  const name = who?.name ?? `unknown process uid ${subject.uid}`;
   const address = destinationAddress(observation);
-  const key = [name, address.family, address.value.toString(16).padStart(32, '0'), protocol, port].join('\0');
+  const key = [
+    name,
+    who?.key,
+    address.family,
+    address.value.toString(16).padStart(32, '0'),
+    protocol,
+    port,
+  ].join('\0');
   const entry = entries.get(key);
   if (entry === undefined) {
     const decided = rule();

@@ -69,7 +69,7 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     header: header.join('\n'),
     mode: options.mode,
     target: options.target,
-    allow: demands.map((demand) => allowRule(demand, hours.get(demand.subject.name)?.size)),
+    allow: demands.map((demand) => allowRule(demand, hours.get(demand.subject.key)?.size)),
   };
   const deny = [...denyRule('cloud metadata', metadata), ...denyRule('denied by --deny', options.deny)];
   if (deny.length > 0) document.deny = deny;
@@ -100,10 +100,10 @@ function denyRule(name: string, prefixes: readonly Prefix[]): RuleDocument[] {
 function hoursBySubject(activity: readonly Activity[]): Map<string, Set<number>> {
   const hours = new Map<string, Set<number>>();
   for (const { subject, hours: active } of activity) {
-    const name = ruleSubject(subject)?.name;
-    if (name === undefined) continue;
-    const known = hours.get(name) ?? new Set();
-    hours.set(name, known);
+    const key = ruleSubject(subject)?.key;
+    if (key === undefined) continue;
+    const known = hours.get(key) ?? new Set();
+    hours.set(key, known);
     for (const hour of active) known.add(hour);
   }
   return hours;

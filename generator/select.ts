@@ -60,22 +60,24 @@ export function selectObservations(
     let reason = refusal(observation);
     if (reason === undefined && builtIn.has(address)) reason = 'cloud metadata';
     if (reason === undefined && subject !== undefined) {
-      const demand = demands.get(subject.name);
-      if (demand === undefined) demands.set(subject.name, { subject, observations: [observation] });
+      const demand = demands.get(subject.key);
+      if (demand === undefined) demands.set(subject.key, { subject, observations: [observation] });
       else demand.observations.push(observation);
       if (everyMetadata.has(address)) metadataUsers.add(subject.name);
       continue;
     }
     reason ??= 'unnamed subject';
     const name = subject?.name ?? `unknown process uid ${observation.subject.uid}`;
-    const key = `${reason}\0${name}`;
+    const key = `${reason}\0${name}\0${subject?.key ?? ''}`;
     const omission = omissions.get(key);
     if (omission === undefined) omissions.set(key, { reason, subject: name, observations: [observation] });
     else omission.observations.push(observation);
   }
 
   return {
-    demands: [...demands.values()].sort((a, b) => compareText(a.subject.name, b.subject.name)),
+    demands: [...demands.values()].sort(
+      (a, b) => compareText(a.subject.name, b.subject.name) || compareText(a.subject.key, b.subject.key),
+    ),
     omissions: [...omissions].sort(([a], [b]) => compareText(a, b)).map(([, omission]) => omission),
     metadata,
     metadataUsers: [...metadataUsers].sort(compareText),

@@ -3,7 +3,9 @@ import type { Subject } from '../profiler/observation.ts';
 
 /** A subject as a rule names it. Observed subjects that a rule cannot tell apart have the same one. */
 export interface RuleSubject {
-  /** For people, and unique: equal names are equal subjects. */
+  /** Equal keys are equal subjects. */
+  key: string;
+  /** For people: paths may hold spaces, so different subjects may read alike. */
   name: string;
   from: From;
   /** Whether something firmer than a command name, which any process can choose, identifies it. */
@@ -16,29 +18,22 @@ export interface RuleSubject {
  * record holds nothing that a policy could name.
  */
 export function ruleSubject(subject: Subject): RuleSubject | undefined {
-  const { uid } = subject;
+  const { command, uid } = subject;
   if (subject.inContainer && subject.container) {
-    const container = subject.container;
-    return {
-      name: `container ${container} uid ${uid}`,
-      from: { container: [container], uid: [uid] },
-      named: true,
-    };
+    const { container } = subject;
+    return ruleFor(`container ${container}`, { container: [container] }, uid, true);
   }
   if (isPath(subject.exe)) {
-    const script = isPath(subject.script) ? subject.script : undefined;
-    return {
-      name: `${subject.exe}${script === undefined ? '' : ` ${script}`} uid ${uid}`,
-      from: { exe: [subject.exe], ...(script === undefined ? {} : { script: [script] }), uid: [uid] },
-      named: true,
-    };
+    const { exe, script } = subject;
+    if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uid, true);
+    return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uid, true);
   }
-  if (subject.command === '') return undefined;
-  return {
-    name: `command ${subject.command} uid ${uid}`,
-    from: { command: [subject.command], uid: [uid] },
-    named: false,
-  };
+  return command === '' ? undefined : ruleFor(`command ${command}`, { command: [command] }, uid, false);
+}
+
+function ruleFor(name: string, who: From, uid: number, named: boolean): RuleSubject {
+  const from = { ...who, uid: [uid] };
+  return { key: JSON.stringify(from), name: `${name} uid ${uid}`, from, named };
 }
 
 /** A memfd or a deleted file has no path that a policy could hold. */

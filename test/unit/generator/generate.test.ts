@@ -218,3 +218,18 @@ test('interrupted recordings are told', () => {
   const { document } = generatePolicy(input([observed()], { recordings: 3, interrupted: 1 }), OPTIONS);
   assert.match(document.header!, /^Events: 1 event of 3 recordings \(1 cut short\)$/m);
 });
+
+test('subjects that read alike are still two rules', () => {
+  const list = [
+    observed({ subject: { exe: '/opt/a', script: '/b' }, port: 1 }),
+    observed({ subject: { exe: '/opt/a /b' }, port: 2 }),
+  ];
+  const { document } = generatePolicy(input(list), OPTIONS);
+  assert.deepEqual(
+    document.allow!.map(({ name, to }) => [name, to![0]!.port]),
+    [
+      ['/opt/a /b uid 1000', [2]],
+      ['/opt/a /b uid 1000', [1]],
+    ],
+  );
+});
