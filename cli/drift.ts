@@ -1,0 +1,97 @@
+import { Command, Option } from 'commander';
+import { findDrift, type Drift } from '../generator/drift.ts';
+import { formatCount } from '../generator/evidence.ts';
+import { describeLosses } from '../generator/header.ts';
+import type { Policy } from '../policy/policy.ts';
+import { openReader, type Loss, type RecordedObservation } from '../profiler/read.ts';
+import { driftJson } from './drift-json.ts';
+import { driftMarkdown } from './drift-markdown.ts';
+import { driftText } from './drift-text.ts';
+import { readPolicy } from './policy-file.ts';
+import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
+
+interface Options extends RecordOptions {
+  format: 'text' | 'json' | 'markdown';
+  json: boolean;
+  intents: boolean;
+}
+
+const HELP = `
+Examples:
+  $ bouheki drift policy.yaml
+  $ bouheki drift policy.yaml --since 24h --json
+  $ bouheki drift policy.yaml --format markdown > drift.md
+
+New are connections that went through and that the policy would not allow; denied
+are attempts that were stopped and that it would stop again.
+Exit status: 0 no drift, 1 drift, 2 trouble.`;
+
+/** `bouheki drift POLICY`: what was recorded and the policy does not allow. */
+export function driftCommand(): Command {
+  return new Command('drift')
+    .description('Compare what was recorded with a policy')
+    .argument('<policy>', 'the policy file')
+    .addOption(databaseOption())
+    .addOption(sinceOption())
+    .addOption(untilOption())
+    .addOption(
+      new Option('--format <format>', 'how to print it')
+        .choices(['text', 'json', 'markdown'])
+        .default('text'),
+    )
+    .option('--json', 'the same as --format json', false)
+    .option('--intents', 'also UDP connects that sent nothing, which name look-ups make', false)
+    .addHelpText('after', HELP)
+    .action(run);
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const policy = await readPolicy(file);
+  const record = await readRecord(policy, options);
+  const drift = findDrift(policy, record.observations);
+  process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift));
+  process.stderr.write(summary(drift, record));
+  if (drift.new.length + drift.denied.length > 0) process.exitCode = 1;
+}
+
+const RENDERERS = { json: driftJson, markdown: driftMarkdown, text: driftText };
+
+interface Evidence {
+  observations: RecordedObservation[];
+  /** Events of denied UDP connects that sent nothing and were not asked for. */
+  hidden: number;
+  losses: Loss[];
+}
+
+async function readRecord(policy: Policy, options: Options): Promise<Evidence> {
+  const reader = await openReader(options.db);
+  try {
+    const window = windowOf(options);
+    const query = { ...window, target: policy.target };
+    const observations = await reader.observations({ ...query, intents: options.intents });
+    const denied = await reader.observations({ ...query, intents: true, verdict: 'deny' });
+    const shown = observations.filter((each) => each.verdict === 'deny');
+    return { observations, hidden: events(denied) - events(shown), losses: await reader.losses(window) };
+  } finally {
+    reader.close();
+  }
+}
+
+function summary(drift: Drift, { hidden, losses, observations }: Evidence): string {
+  const total = formatCount(events(observations), 'event');
+  const lines: string[] = [];
+  if (drift.new.length + drift.denied.length > 0) {
+    lines.push(`Drift: ${drift.new.length} new, ${drift.denied.length} denied, in ${total}.`);
+  } else if (observations.length > 0)
+    lines.push(`No drift: the policy allows all that was recorded (${total}).`);
+  else lines.push('No drift to see: nothing was recorded in this window.');
+  if (hidden > 0) {
+    lines.push(`Denied too: ${formatCount(hidden, 'UDP connect')} with nothing sent; list with --intents.`);
+  }
+  if (losses.length > 0) lines.push(`The record lacks events: ${describeLosses(losses)}.`);
+  return `${lines.join('\n')}\n`;
+}
+
+function events(observations: readonly RecordedObservation[]): number {
+  return observations.reduce((sum, each) => sum + each.count, 0);
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { driftMarkdown } from '../../../cli/drift-markdown.ts';
+import { Operation } from '../../../profiler/batch.ts';
+import { START, type Event } from '../profiler/fixture.ts';
+import { directoryFor, type Outcome, record, runCommand } from './fixture.ts';
+
+const POLICY = `version: 2
+network:
+  mode: block
+  deny:
+    - name: no metadata
+      to: [{ cidr: [169.254.169.254/32] }]
+  allow:
+    - name: web
+      from: { exe: [/usr/bin/curl] }
+      to: [{ cidr: [10.0.0.1/32], port: [443], protocol: [tcp] }]
+`;
+
+async function driftOf(t: TestContext, events: Event[], ...args: string[]): Promise<Outcome> {
+  const directory = directoryFor(t);
+  const policy = join(directory, 'policy.yaml');
+  writeFileSync(policy, POLICY);
+  const db = await record(directory, events, { command: 'enforce', mode: 'block' });
+  return runCommand('drift', policy, '--db', db, ...args);
+}
+
+test('no drift ends with 0 and an empty standard output', async (t) => {
+  assert.deepEqual(await driftOf(t, [{}]), {
+    status: 0,
+    stdout: '',
+    stderr: 'No drift: the policy allows all that was recorded (1 event).\n',
+  });
+});
+
+test('drift ends with 1 and says who went where, and the rule', async (t) => {
+  const { status, stderr, stdout } = await driftOf(t, [
+    { port: 8443 },
+    { port: 8443 },
+    { low: 0xa9fea9fen, port: 80, verdict: 1 },
+    { family: 6, high: 0xfd00_0000_0000_0000n, low: 1n, protocol: 17, port: 53, operation: Operation.send },
+  ]);
+  assert.equal(status, 1);
+  assert.equal(stderr, 'Drift: 2 new, 1 denied, in 4 events.\n');
+  const time = '2026-11-21 00:00:00Z';
+  assert.deepEqual(stdout.split('\n'), [
+    'New: connections that the policy would not allow',
+    '  SUBJECT                 DESTINATION        COUNT  FIRST                 LAST                  RULE',
+    `  /usr/bin/curl uid 1000  tcp 10.0.0.1:8443  2      ${time}  ${time}  near web (other destination)`,
+    `  /usr/bin/curl uid 1000  udp [fd00::1]:53   1      ${time}  ${time}  near web (other destination)`,
+    '',
+    'Denied: attempts that were stopped',
+    '  SUBJECT                 DESTINATION             COUNT  FIRST                 LAST                  RULE',
+    `  /usr/bin/curl uid 1000  tcp 169.254.169.254:80  1      ${time}  ${time}  denied by no metadata`,
+    '',
+  ]);
+});
+
+test('--json is one document with a versioned schema', async (t) => {
+  const { status, stdout } = await driftOf(t, [{ port: 22 }], '--json');
+  assert.equal(status, 1);
+  assert.deepEqual(JSON.parse(stdout), {
+    schema: 'bouheki.drift/v1',
+    new: [
+      {
+        subject: '/usr/bin/curl uid 1000',
+        command: 'curl',
+        exe: '/usr/bin/curl',
+        uid: 1000,
+        address: '10.0.0.1',
+        port: 22,
+        protocol: 'tcp',
+        count: 1,
+        first: '2026-11-21T00:00:00.000Z',
+        last: '2026-11-21T00:00:00.000Z',
+        rule: { name: 'web', relation: 'other destination' },
+      },
+    ],
+    denied: [],
+  });
+});
+
+test('Markdown escapes what would be markup', () => {
+  const entry = {
+    subject: '/opt/a|b_`x` uid 0',
+    command: 'x',
+    uid: 0,
+    address: '10.0.0.1',
+    port: 0,
+    protocol: 'icmp',
+    count: 2,
+    first: START,
+    last: START,
+    rule: { name: '<b>', relation: 'denied by' as const },
+  };
+  const time = '2026-11-21 00:00:00Z';
+  assert.deepEqual(driftMarkdown({ new: [], denied: [entry] }).split('\n'), [
+    '### Denied: attempts that were stopped',
+    '',
+    '| Subject | Destination | Count | First | Last | Rule |',
+    '| --- | --- | --- | --- | --- | --- |',
+    `| /opt/a\\|b\\_\\\`x\\\` uid 0 | icmp 10.0.0.1 | 2 | ${time} | ${time} | denied by \\<b\\> |`,
+    '',
+  ]);
+});
+
+test('--format markdown prints nothing when there is no drift', async (t) => {
+  assert.equal((await driftOf(t, [{}], '--format', 'markdown')).stdout, '');
+  assert.match((await driftOf(t, [{ port: 22 }], '--format', 'markdown')).stdout, /^### New/);
+});
+
+test('denied UDP connects that sent nothing are counted, and listed on request', async (t) => {
+  const intent = { protocol: 17, port: 53, verdict: 1, operation: Operation.intent };
+  const quiet = await driftOf(t, [{}, intent]);
+  assert.equal(quiet.status, 0);
+  assert.match(quiet.stderr, /^Denied too: 1 UDP connect with nothing sent; list with --intents\.$/m);
+  const listed = await driftOf(t, [{}, intent], '--intents');
+  assert.equal(listed.status, 1);
+  assert.match(listed.stdout, /udp 10\.0\.0\.1:53/);
+  assert.doesNotMatch(listed.stderr, /Denied too/);
+});
+
+test('an empty window is told from a clean one', async (t) => {
+  const { status, stderr } = await driftOf(t, [{}], '--since', '2026-11-22');
+  assert.deepEqual([status, stderr], [0, 'No drift to see: nothing was recorded in this window.\n']);
+});
