@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Executable } from './executable.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
-import { namespaceOf } from './namespace.ts';
+import { hostMountNamespace } from './namespace.ts';
 import { BpfObject } from './object.ts';
 import { hasTaskStorage } from './probe.ts';
 import { Ring } from './ring.ts';
@@ -74,7 +74,7 @@ export class Egress implements Disposable {
     const object = BpfObject.open(fileURLToPath(new URL(`./${file}`, import.meta.url)));
     try {
       const knobs = new DataView(new ArrayBuffer(Knobs.size));
-      knobs.setUint32(Knobs.offset.host_mount_namespace, namespaceOf(1, 'mnt'), true);
+      knobs.setUint32(Knobs.offset.host_mount_namespace, hostMountNamespace(), true);
       object.setInitialValue('.rodata.knobs', new Uint8Array(knobs.buffer));
       object.resize('connections', rings.connections);
       object.resize('denials', rings.denials);
@@ -159,14 +159,22 @@ export class Egress implements Disposable {
       key.writeUInt32LE(counter);
       const values = this.#counters.get(key, 8 * cpus);
       let sum = 0;
-      for (let cpu = 0; values && cpu < cpus; cpu += 1) sum += Number(Buffer.from(values).readBigUInt64LE(8 * cpu));
+      for (let cpu = 0; values && cpu < cpus; cpu += 1)
+        sum += Number(Buffer.from(values).readBigUInt64LE(8 * cpu));
       return sum;
     });
   }
 
   /** Detaches every program: from here on nothing is judged. */
   [Symbol.dispose](): void {
-    for (const part of [this.connections, this.denials, this.#policy, this.#policy6, this.#policy6Low, this.#control])
+    for (const part of [
+      this.connections,
+      this.denials,
+      this.#policy,
+      this.#policy6,
+      this.#policy6Low,
+      this.#control,
+    ])
       part[Symbol.dispose]();
     this.#object[Symbol.dispose]();
   }

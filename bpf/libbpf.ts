@@ -64,7 +64,9 @@ function declare() {
       'uint64_t mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
     ),
     munmap: libc.func('int munmap(uint64_t address, size_t length)'),
-    vsnprintf: libc.func('int vsnprintf(_Out_ uint8_t *buffer, size_t size, const char *format, void *arguments)'),
+    vsnprintf: libc.func(
+      'int vsnprintf(_Out_ uint8_t *buffer, size_t size, const char *format, void *arguments)',
+    ),
     syscall: libc.func('long syscall(long number, long a, long b, long c)'),
     clock_gettime: libc.func('int clock_gettime(int clock, _Out_ uint8_t *time)'),
     close: libc.func('int close(int fd)'),
@@ -87,7 +89,8 @@ export class SystemError extends Error {
 
   constructor(call: string, errno: number) {
     const number = Math.abs(errno);
-    const name = Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
+    const name =
+      Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
     super(`${call}: ${name}`);
     this.errno = number;
   }

@@ -2,15 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { libbpf } from './libbpf.ts';
 
-/** One requirement of running on this machine: what was found, and what to do when it is not met. */
-export interface Finding {
-  name: string;
-  /** `limited`: works, with less. */
-  state: 'ok' | 'limited' | 'missing';
-  found: string;
-  remedy?: string;
-}
-
 const BPF_MAP_TYPE_TASK_STORAGE = 29;
 
 /** Whether the kernel has task storage (5.11) and so everything that the plain BPF object needs. */

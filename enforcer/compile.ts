@@ -43,7 +43,13 @@ export function compilePolicy(policy: Policy, resolve: ResolveExecutable): Compi
   const addressClasses = new VectorClasses();
   const anyAddress = boxesWhere(boxes, (box) => box.to.prefixes === undefined);
   const intervals4 = sweep(spans4(boxes), anyAddress, 0xffff_ffff, (value) => value + 1, addressClasses);
-  const intervals6 = sweep(spans6(boxes), anyAddress, (1n << 128n) - 1n, (value) => value + 1n, addressClasses);
+  const intervals6 = sweep(
+    spans6(boxes),
+    anyAddress,
+    (1n << 128n) - 1n,
+    (value) => value + 1n,
+    addressClasses,
+  );
   limit('distinct IPv4 blocks', intervals4.starts.length, MAX_INTERVALS);
   limit('distinct IPv6 blocks', intervals6.starts.length, MAX_INTERVALS);
   limit('distinct groups of addresses', addressClasses.vectors.length, MAX_ADDRESS_CLASSES);

@@ -65,9 +65,13 @@ export function compileSubjects(boxes: readonly Box[], resolve: ResolveExecutabl
 function refuseUnsupported(boxes: readonly Box[]): void {
   for (const { name, from } of boxes) {
     if (from.script !== undefined) {
-      throw new BouhekiError('policy', `rule "${name}" names a script, which the kernel side can't tell apart yet`, {
-        remedy: 'name the interpreter with `exe` and the user with `uid`',
-      });
+      throw new BouhekiError(
+        'policy',
+        `rule "${name}" names a script, which the kernel side can't tell apart yet`,
+        {
+          remedy: 'name the interpreter with `exe` and the user with `uid`',
+        },
+      );
     }
     if (from.exe !== undefined && (from.container !== undefined || from.image !== undefined)) {
       throw new BouhekiError(
@@ -148,8 +152,9 @@ function commandEntries(boxes: readonly Box[]): SubjectEntry[] {
       boxes: boxesWhere(boxes, ({ from }) =>
         glob
           ? (from.command?.includes(pattern) ?? false)
-          : (from.command?.some((candidate) => !candidate.endsWith('*') && matchesCommand(candidate, pattern)) ??
-            false),
+          : (from.command?.some(
+              (candidate) => !candidate.endsWith('*') && matchesCommand(candidate, pattern),
+            ) ?? false),
       ),
     };
   });

@@ -19,7 +19,9 @@ const SETTINGS = { autoinstall_known_extensions: 'false', autoload_known_extensi
 export async function openDatabase(path: string, access: 'write' | 'read'): Promise<Database> {
   const instance = await DuckDBInstance.create(path, {
     ...SETTINGS,
-    ...(access === 'write' ? { memory_limit: '256MB' } : { access_mode: 'READ_ONLY', memory_limit: '1GB' }),
+    ...(access === 'write'
+      ? { memory_limit: '256MB' }
+      : { access_mode: 'READ_ONLY', memory_limit: '1GB', enable_external_access: 'false' }),
   });
   try {
     if (access === 'write') chmodSync(path, 0o600);

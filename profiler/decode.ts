@@ -17,7 +17,10 @@ export function textAt({ bytes }: Records, offset: number, size: number): string
 function pathAt({ bytes }: Records, offset: number, size: number): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + offset, size).toString('utf8');
   const names = text.slice(0, Math.max(0, text.search(/\0\0|\0*$/))).split('\0');
-  return `/${names.reverse().filter((name) => name !== '' && name !== '/').join('/')}`;
+  return `/${names
+    .reverse()
+    .filter((name) => name !== '' && name !== '/')
+    .join('/')}`;
 }
 
 /** A process record, its numbers as they came and its texts decoded. */

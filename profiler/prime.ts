@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { Egress } from '../bpf/egress.ts';
 import { identifyExecutable } from '../bpf/executable.ts';
-import { namespaceOf } from '../bpf/namespace.ts';
+import { hostMountNamespace, namespaceOf } from '../bpf/namespace.ts';
 import { ProcessFlag } from '../bpf/wire.ts';
 
 const DELETED = ' (deleted)';
@@ -12,7 +12,7 @@ const DELETED = ' (deleted)';
  */
 export function primeIdentities(egress: Egress): number {
   if (!egress.canPrime) return 0;
-  const host = namespaceOf(1, 'mnt');
+  const host = hostMountNamespace();
   let primed = 0;
   for (const entry of readdirSync('/proc')) {
     if (/^\d+$/.test(entry) && primeProcess(egress, Number(entry), host)) primed += 1;

@@ -3,7 +3,7 @@ import { ProcessFlag } from '../bpf/wire.ts';
 import { readCgroupPath } from './cgroup.ts';
 import type { Container, ContainerNames } from './container.ts';
 import type { ProcessRecord } from './decode.ts';
-import type { Recording } from './recording.ts';
+import type { EventSink } from './sink.ts';
 
 /** A process image that has connected. */
 export interface ProcessImage extends ProcessRecord {
@@ -19,16 +19,21 @@ const KEPT = 32_768;
 
 /** Process images by the key that their events carry. */
 export class ProcessTable {
-  readonly #recording: Recording;
+  #sink: EventSink;
   readonly #names: ContainerNames;
   /** Row and whether the name is settled, by container id. */
   readonly #containers = new Map<string, { row: number; known: boolean }>();
   #young = new Map<bigint, ProcessImage>();
   #old = new Map<bigint, ProcessImage>();
 
-  constructor(recording: Recording, names: ContainerNames) {
-    this.#recording = recording;
+  constructor(sink: EventSink, names: ContainerNames) {
+    this.#sink = sink;
     this.#names = names;
+  }
+
+  /** From now on rows go there. */
+  redirect(sink: EventSink): void {
+    this.#sink = sink;
   }
 
   get(key: bigint): ProcessImage | undefined {
@@ -45,7 +50,7 @@ export class ProcessTable {
     const { container: found, unit } = readCgroupPath(record.cgroupPath);
     const container = found && this.#names.find(found.runtime, found.id);
     const inContainer = Boolean(record.flags & ProcessFlag.inContainer);
-    const row = this.#recording.process({
+    const row = this.#sink.process({
       key: record.key,
       pid: record.pid,
       parentPid: record.parentPid,
@@ -89,12 +94,12 @@ export class ProcessTable {
     const row = { runtime, id, name, image, imageId };
     const entry = this.#containers.get(id);
     if (!entry) {
-      const added = { row: this.#recording.container(row), known };
+      const added = { row: this.#sink.container(row), known };
       this.#containers.set(id, added);
       return added.row;
     }
     if (known && !entry.known) {
-      this.#recording.updateContainer(entry.row, row);
+      this.#sink.updateContainer(entry.row, row);
       entry.known = true;
     }
     return entry.row;

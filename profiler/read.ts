@@ -76,6 +76,12 @@ export async function openReader(path: string): Promise<Reader> {
   }
 }
 
+/** Names of the columns, and rows of what JSON can hold; integers beyond 2^53 are text. */
+export interface QueryResult {
+  columns: string[];
+  rows: unknown[][];
+}
+
 /** The reading half of the store. */
 export class Reader {
   readonly path: string;
@@ -145,6 +151,22 @@ export class Reader {
       kind: kind as LossKind,
       count: Number(count),
     }));
+  }
+
+  /**
+   * Runs one statement of the user's own. The database is open for reading only, and DuckDB reaches no other file.
+   * Throws BouhekiError `usage` with what DuckDB says of the statement.
+   */
+  async query(sql: string): Promise<QueryResult> {
+    try {
+      const result = await this.#database.connection.runAndReadAll(sql);
+      return { columns: result.deduplicatedColumnNames(), rows: result.getRowsJson() };
+    } catch (error) {
+      throw new BouhekiError('usage', (error as Error).message.trimEnd(), {
+        remedy: 'The view to ask is `connections`; `DESCRIBE connections` shows its columns.',
+        cause: error,
+      });
+    }
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { COMM_SIZE, Connection, ConnectionFlag, Counter, NO_BOX, RecordKind } fr
 import { EventBatch, Operation } from './batch.ts';
 import { decodeAddress, decodeCgroup, decodeProcess, textAt, type Records } from './decode.ts';
 import type { ProcessImage, ProcessTable } from './process-table.ts';
-import type { Recording } from './recording.ts';
+import { discarding, type EventSink } from './sink.ts';
 
 /** Where events come from: the loaded kernel side. */
 export interface EventSource {
@@ -40,7 +40,7 @@ export interface RecorderListeners {
 /** Takes connections out of the rings and puts them into a recording. */
 export class Recorder {
   readonly #source: EventSource;
-  readonly #recording: Recording;
+  #sink: EventSink;
   readonly #processes: ProcessTable;
   readonly #listeners: RecorderListeners;
   readonly #batch = new EventBatch();
@@ -50,9 +50,14 @@ export class Recorder {
   /** What the boot clock is behind the epoch, nanoseconds. */
   #bootEpoch = 0n;
 
-  constructor(source: EventSource, recording: Recording, processes: ProcessTable, listeners: RecorderListeners = {}) {
+  constructor(
+    source: EventSource,
+    sink: EventSink,
+    processes: ProcessTable,
+    listeners: RecorderListeners = {},
+  ) {
     this.#source = source;
-    this.#recording = recording;
+    this.#sink = sink;
     this.#processes = processes;
     this.#listeners = listeners;
     this.#losses = source.counters();
@@ -63,14 +68,21 @@ export class Recorder {
     this.#boxBases.set(Number(generation & 0xffff_ffffn), base);
   }
 
+  /** Goes on without a recording: denials are still heard of, nothing is kept. */
+  discard(): void {
+    this.#batch.length = 0;
+    this.#sink = discarding();
+    this.#processes.redirect(this.#sink);
+  }
+
   /** Reads both rings empty. Returns the number of connections. */
   drain(): number {
     this.#bootEpoch = BigInt(Date.now()) * 1_000_000n - bootTime();
-    const before = this.#recording.counters.events + this.#batch.length;
+    const before = this.#sink.counters.events + this.#batch.length;
     const { connections, denials } = this.#source;
     connections.drain((at) => this.#take(connections, at));
     denials.drain((at) => this.#take(denials, at));
-    return this.#recording.counters.events + this.#batch.length - before;
+    return this.#sink.counters.events + this.#batch.length - before;
   }
 
   /** Commits everything drained so far, together with what was lost. */
@@ -78,13 +90,13 @@ export class Recorder {
     this.#append();
     const losses = this.#source.counters();
     const lost = (counter: number) => losses[counter]! - this.#losses[counter]!;
-    this.#recording.recordLoss('ring', lost(Counter.lostConnection));
-    this.#recording.recordLoss('denial-ring', lost(Counter.lostDenial));
-    this.#recording.recordLoss('process', lost(Counter.lostProcess));
-    this.#recording.recordLoss('map', lost(Counter.lostIdentity));
+    this.#sink.recordLoss('ring', lost(Counter.lostConnection));
+    this.#sink.recordLoss('denial-ring', lost(Counter.lostDenial));
+    this.#sink.recordLoss('process', lost(Counter.lostProcess));
+    this.#sink.recordLoss('map', lost(Counter.lostIdentity));
     this.#losses = losses;
     this.#processes.refreshNames();
-    this.#recording.flush();
+    this.#sink.flush();
   }
 
   #take(ring: Ring, at: number): void {
@@ -119,7 +131,7 @@ export class Recorder {
     const time = this.#bootEpoch + view.getBigUint64(at + offset.time, true);
     batch.time[row] = time / 1000n;
     batch.process[row] = image?.row ?? 0;
-    batch.command[row] = this.#recording.command(command);
+    batch.command[row] = this.#sink.command(command);
     batch.uid[row] = view.getUint32(at + offset.uid, true);
     batch.gid[row] = view.getUint32(at + offset.gid, true);
     const family = bytes[at + offset.family] === 4 ? 4 : 6;
@@ -161,7 +173,7 @@ export class Recorder {
   }
 
   #append(): void {
-    this.#recording.append(this.#batch);
+    this.#sink.append(this.#batch);
     this.#batch.length = 0;
   }
 }

@@ -1,0 +1,143 @@
+import { release } from 'node:os';
+import { BouhekiError, type ErrorCode } from '../error/error.ts';
+import { libbpf } from './libbpf.ts';
+import {
+  activeLsms,
+  hasBtf,
+  hasTaskStorage,
+  kernelVersion,
+  lockdown,
+  lsmParameter,
+  missingCapabilities,
+} from './probe.ts';
+
+/** One thing that bouheki needs of a machine, what was found, and how to mend it. */
+export interface Requirement {
+  name: string;
+  /** `limited`: works, with less. */
+  state: 'ok' | 'limited' | 'missing';
+  /** What this machine answered. */
+  found: string;
+  remedy?: string;
+  /** Kind of error when a command meets it. */
+  code: ErrorCode;
+}
+
+/** All requirements of the lsm backend, in the order in which they are best mended. Nothing is loaded. */
+export function requirements(): Requirement[] {
+  return [node(), kernel(), library(), capabilities(), btf(), lsm(), lockdownMode(), storage()];
+}
+
+/** Throws a BouhekiError for the first requirement that is missing. */
+export function requireAll(): void {
+  const missing = requirements().find((requirement) => requirement.state === 'missing');
+  if (!missing) return;
+  throw new BouhekiError(missing.code, `${missing.name}: ${missing.found}`, {
+    ...(missing.remedy !== undefined && { remedy: missing.remedy }),
+  });
+}
+
+function node(): Requirement {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const enough = major > 20 || (major === 20 && minor >= 19);
+  return {
+    name: 'Node.js 20.19 or later',
+    state: enough ? 'ok' : 'missing',
+    found: process.versions.node,
+    remedy: 'install a current Node.js',
+    code: 'library',
+  };
+}
+
+function kernel(): Requirement {
+  const [major, minor] = kernelVersion();
+  const enough = major > 5 || (major === 5 && minor >= 8);
+  return {
+    name: 'Linux 5.8 or later',
+    state: enough ? 'ok' : 'missing',
+    found: release(),
+    remedy: 'boot a newer kernel',
+    code: 'kernel',
+  };
+}
+
+function library(): Requirement {
+  const requirement = { name: 'libbpf 1.0 or later', code: 'library' as const };
+  try {
+    return { ...requirement, state: 'ok', found: libbpf().libbpf_version_string() };
+  } catch (error) {
+    if (!(error instanceof BouhekiError)) throw error;
+    return { ...requirement, state: 'missing', found: error.message, remedy: error.remedy ?? '' };
+  }
+}
+
+function capabilities(): Requirement {
+  const missing = missingCapabilities();
+  return {
+    name: 'capabilities to load BPF programs',
+    state: missing.length === 0 ? 'ok' : 'missing',
+    found: missing.length === 0 ? 'held' : `${missing.join(' and ')} not held`,
+    remedy: 'run it as root, for instance with sudo',
+    code: 'privilege',
+  };
+}
+
+function btf(): Requirement {
+  const present = hasBtf();
+  return {
+    name: 'BTF of the kernel',
+    state: present ? 'ok' : 'missing',
+    found: present ? '/sys/kernel/btf/vmlinux' : 'no /sys/kernel/btf/vmlinux',
+    remedy: 'boot a kernel that was built with CONFIG_DEBUG_INFO_BTF=y',
+    code: 'kernel',
+  };
+}
+
+function lsm(): Requirement {
+  const requirement = { name: 'bpf among the active security modules', code: 'kernel' as const };
+  const active = activeLsms();
+  if (!active) {
+    return {
+      ...requirement,
+      state: 'limited',
+      found: 'cannot tell: /sys/kernel/security/lsm is not there',
+      remedy: 'mount it: mount -t securityfs securityfs /sys/kernel/security',
+    };
+  }
+  const present = active.includes('bpf');
+  return {
+    ...requirement,
+    state: present ? 'ok' : 'missing',
+    found: active.join(','),
+    remedy: `add the boot parameter ${lsmParameter(active)} (in /etc/default/grub, then update-grub) and reboot`,
+  };
+}
+
+function lockdownMode(): Requirement {
+  const mode = lockdown() ?? 'none';
+  const refused = mode === 'confidentiality';
+  return {
+    name: 'kernel memory readable by BPF programs',
+    state: refused ? 'missing' : 'ok',
+    found: `lockdown: ${mode}`,
+    remedy: 'boot without lockdown=confidentiality; integrity, which Secure Boot sets, is fine',
+    code: 'kernel',
+  };
+}
+
+function storage(): Requirement {
+  const requirement = { name: 'task storage (Linux 5.11)', code: 'kernel' as const };
+  let present: boolean;
+  try {
+    present = hasTaskStorage();
+  } catch {
+    return { ...requirement, state: 'limited', found: 'cannot tell without libbpf' };
+  }
+  if (present) return { ...requirement, state: 'ok', found: 'present' };
+  return {
+    ...requirement,
+    state: 'limited',
+    found: 'absent: programs that run already are identified from their next exec on',
+    remedy: 'restart long-running services after bouheki has started, or boot a newer kernel',
+  };
+}

@@ -1,0 +1,60 @@
+import { Command } from 'commander';
+import { provesItself } from '../bpf/canary.ts';
+import { Egress } from '../bpf/egress.ts';
+import { requirements, type Requirement } from '../bpf/requirement.ts';
+import { BouhekiError } from '../error/error.ts';
+
+const HELP = `
+Loads the kernel side for a moment and takes it away again; nothing is recorded or blocked.
+Exit status: 0 everything is there, 1 something is missing, 2 trouble.`;
+
+const MARKS = { ok: 'ok     ', limited: 'limited', missing: 'MISSING' };
+
+/** `bouheki doctor`: what this machine offers, and how to mend what it doesn't. */
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Check what this kernel and machine offer, and say how to mend what is missing')
+    .option('--json', 'print the findings as JSON', false)
+    .addHelpText('after', HELP)
+    .action(doctor);
+}
+
+async function doctor(options: { json: boolean }): Promise<void> {
+  const findings = requirements();
+  if (findings.every(({ state }) => state !== 'missing')) findings.push(await trial());
+  const missing = findings.some((finding) => finding.state === 'missing');
+  if (options.json) {
+    process.stdout.write(
+      `${JSON.stringify({ schema: 'bouheki.doctor/v1', ok: !missing, findings }, null, 2)}\n`,
+    );
+  } else {
+    for (const finding of findings) process.stdout.write(line(finding));
+  }
+  process.exitCode = missing ? 1 : 0;
+}
+
+/** The only sure answer: load it, attach it, and see whether the kernel asks it. */
+async function trial(): Promise<Requirement> {
+  const requirement = { name: 'the kernel side loads, attaches and is asked', code: 'kernel' as const };
+  try {
+    using egress = Egress.load({ connections: 1 << 16, denials: 1 << 16 });
+    const proven = await provesItself(egress);
+    return proven
+      ? { ...requirement, state: 'ok', found: 'a connection of our own got EPERM' }
+      : {
+          ...requirement,
+          state: 'missing',
+          found: 'attached, but a connection of our own was not stopped',
+          remedy: 'make bpf an active security module (see above)',
+        };
+  } catch (error) {
+    if (!(error instanceof BouhekiError)) throw error;
+    const found = error.detail ? `${error.message}\n${error.detail}` : error.message;
+    return { ...requirement, state: 'missing', found, remedy: error.remedy ?? '' };
+  }
+}
+
+function line({ name, state, found, remedy }: Requirement): string {
+  const mend = state === 'ok' || !remedy ? '' : `         ${remedy}\n`;
+  return `${MARKS[state]}  ${name}: ${found}\n${mend}`;
+}

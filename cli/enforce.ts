@@ -1,0 +1,166 @@
+import { Command, Option } from 'commander';
+import { BouhekiError } from '../error/error.ts';
+import { VerdictLog, type VerdictEntry } from '../enforcer/verdict-log.ts';
+import { formatAddress } from '../policy/address.ts';
+import type { Mode, Policy } from '../policy/policy.ts';
+import { formatProtocol } from '../policy/protocol.ts';
+import { ContainerNames } from '../profiler/container.ts';
+import type { Denial } from '../profiler/recorder.ts';
+import { Enforcement, policyHash } from './enforcement.ts';
+import { renderFailure } from './failure.ts';
+import { assertTrustedFile, parseText, readPolicyText } from './policy-file.ts';
+import { databaseOption } from './record-option.ts';
+import { Session } from './session.ts';
+
+interface Options {
+  db: string;
+  mode?: Mode;
+}
+
+/** How often cgroups that are gone are forgotten, seconds. */
+const SWEEP_EVERY = 60;
+
+const HELP = `
+Examples:
+  $ sudo bouheki enforce policy.yaml --mode monitor    note what would be blocked
+  $ sudo bouheki enforce policy.yaml                   in the mode that the policy names
+
+Every connection is recorded with its verdict, so that \`bouheki drift\` has something to go by. Denied connections are
+logged on standard output, or where the policy says. SIGHUP reads the policy again; if it is not valid, the one in force
+stays. Enforcement ends with this process.
+Exit status: 0 ended by a signal, 2 trouble.`;
+
+/** `bouheki enforce POLICY`: judge every connection, and record it. */
+export function enforceCommand(): Command {
+  return new Command('enforce')
+    .description('Put a policy in force and record every connection with its verdict')
+    .argument('<policy>', 'the policy file')
+    .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
+    .addOption(databaseOption())
+    .addHelpText('after', HELP)
+    .action(enforce);
+}
+
+/** The policies that have been in force, by the low half of their generation: events may be older than the last flip. */
+type Generations = Map<number, { policy: Policy; name: string }>;
+
+export async function enforce(file: string, options: Options): Promise<void> {
+  const text = readTrusted(file);
+  const policy = parse(text, file, options);
+  const names = new ContainerNames();
+  const generations: Generations = new Map();
+  const log = new VerdictLog(policy.log);
+  let enforcement: Enforcement | undefined;
+  const session = await Session.open(
+    {
+      db: options.db,
+      info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: policyHash(text) },
+      listeners: {
+        denied: (denial) => log.write(entryOf(denial, generations)),
+        cgroupMade: (id, path) => enforcement?.cgroupMade(id, path),
+      },
+      onStoreFailure: (error) => {
+        process.stderr.write(renderFailure(error));
+        process.stderr.write('Recording has stopped; enforcement goes on.\n');
+      },
+    },
+    names,
+  );
+  enforcement = new Enforcement(session.egress, names);
+  const reload = () => reloadPolicy(file, options, session, enforcement!, generations, log);
+  process.on('SIGHUP', reload);
+  try {
+    putInForce(policy, policyHash(text), session, enforcement, generations);
+  } catch (error) {
+    await session.abort();
+    throw error;
+  }
+  announce(file, enforcement);
+  let ticks = 0;
+  await session.run(undefined, () => {
+    ticks += 1;
+    if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
+  });
+  process.off('SIGHUP', reload);
+  process.stderr.write(
+    `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`,
+  );
+}
+
+/** The text of a policy that nobody but root could have written. */
+function readTrusted(file: string): string {
+  assertTrustedFile(file);
+  return readPolicyText(file);
+}
+
+function parse(text: string, file: string, options: Options): Policy {
+  const policy = parseText(text, file);
+  return options.mode ? { ...policy, mode: options.mode } : policy;
+}
+
+function putInForce(
+  policy: Policy,
+  hash: string,
+  session: Session,
+  enforcement: Enforcement,
+  generations: Generations,
+): void {
+  const generation = enforcement.apply(policy);
+  generations.set(Number(generation & 0xffff_ffffn), { policy, name: hash });
+  session.recorder.setBoxBase(generation, session.recording.boxes(policy.boxes));
+}
+
+function reloadPolicy(
+  file: string,
+  options: Options,
+  session: Session,
+  enforcement: Enforcement,
+  generations: Generations,
+  log: VerdictLog,
+): void {
+  log.reopen();
+  try {
+    const text = readTrusted(file);
+    putInForce(parse(text, file, options), policyHash(text), session, enforcement, generations);
+    announce(file, enforcement);
+  } catch (error) {
+    process.stderr.write(renderFailure(error));
+    if (error instanceof BouhekiError) process.stderr.write('The policy that was in force stays.\n');
+  }
+}
+
+function announce(file: string, enforcement: Enforcement): void {
+  const { policy, unresolved } = enforcement;
+  const allowed = policy.boxes.filter((box) => box.action === 'allow').length;
+  process.stderr.write(
+    `${policy.mode === 'block' ? 'Blocking' : 'Monitoring'} by ${file}: ` +
+      `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? 'the whole host' : 'containers'}.\n`,
+  );
+  for (const path of unresolved) {
+    process.stderr.write(
+      `Warning: ${path} does not exist here; until it does and the policy is read again (SIGHUP), no rule that names it matches.\n`,
+    );
+  }
+}
+
+function entryOf(denial: Denial, generations: Generations): VerdictEntry {
+  const { image } = denial;
+  const judged = generations.get(denial.generation);
+  const rule = denial.box === undefined ? undefined : judged?.policy.boxes[denial.box]?.name;
+  return {
+    action: denial.blocked ? 'BLOCKED' : 'MONITOR',
+    address: formatAddress({ family: denial.family, value: denial.address }),
+    command: denial.command,
+    hostname: image?.nodename ?? '',
+    pid: denial.pid,
+    port: denial.port,
+    ...(image?.path && { exe: image.path }),
+    uid: denial.uid,
+    protocol: formatProtocol(denial.protocol),
+    ...(image?.parentCommand && { parentCommand: image.parentCommand }),
+    ...(image?.container && { container: image.container.name }),
+    ...(image?.container?.image && { image: image.container.image }),
+    ...(rule !== undefined && { rule }),
+    policy: judged?.name ?? '',
+  };
+}

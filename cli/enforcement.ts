@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import type { Egress } from '../bpf/egress.ts';
+import { identifyExecutable } from '../bpf/executable.ts';
+import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
+import { cgroupRoot, listCgroups } from '../enforcer/cgroup-list.ts';
+import { compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
+import type { CgroupPlace } from '../enforcer/subject.ts';
+import type { Policy } from '../policy/policy.ts';
+import { readCgroupPath } from '../profiler/cgroup.ts';
+import type { ContainerNames } from '../profiler/container.ts';
+
+/** How long a new container may take to get its name, and how often it is asked for, milliseconds. */
+const NAME_WAIT = 10_000;
+const NAME_EVERY = 50;
+
+/** The policy in force, kept true to the cgroups that come and go. */
+export class Enforcement {
+  readonly #egress: Egress;
+  readonly #names: ContainerNames;
+  readonly #root = cgroupRoot();
+  #compiled: CompiledPolicy | undefined;
+  #policy: Policy | undefined;
+  /** Cgroups listed since the policy came into force: path by id. */
+  readonly #listed = new Map<bigint, string>();
+
+  constructor(egress: Egress, names: ContainerNames) {
+    this.#egress = egress;
+    this.#names = names;
+  }
+
+  get policy(): Policy {
+    if (!this.#policy) throw new Error('no policy is in force');
+    return this.#policy;
+  }
+
+  /** `exe` paths of the policy that mean no file on this host at present. */
+  get unresolved(): readonly string[] {
+    return this.#compiled?.subjects.unresolved ?? [];
+  }
+
+  /** Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. */
+  apply(policy: Policy): bigint {
+    const compiled = compilePolicy(policy, (path) => identifyExecutable(path));
+    const cgroups = listCgroups(compiled.subjects, (path) => this.#placeOf(path), this.#root);
+    const generation = applyPolicy(this.#egress, compiled, {
+      mode: policy.mode,
+      target: policy.target,
+      record: true,
+      cgroups,
+    });
+    this.#compiled = compiled;
+    this.#policy = policy;
+    this.#listed.clear();
+    return generation;
+  }
+
+  /** A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a name. */
+  cgroupMade(id: bigint, path: string, waited = 0): void {
+    const compiled = this.#compiled;
+    if (!compiled) return;
+    const { container } = readCgroupPath(path);
+    listCgroup(this.#egress, { id, boxes: compiled.subjects.cgroup(this.#placeOf(path)) });
+    this.#listed.set(id, path);
+    if (!container || this.#names.find(container.runtime, container.id).known || waited >= NAME_WAIT) return;
+    setTimeout(() => {
+      if (this.#listed.has(id)) this.cgroupMade(id, path, waited + NAME_EVERY);
+    }, NAME_EVERY).unref();
+  }
+
+  /** Forgets the cgroups that are gone. */
+  sweep(): void {
+    for (const [id, path] of this.#listed) {
+      try {
+        statSync(this.#root + path);
+      } catch {
+        unlistCgroup(this.#egress, id);
+        this.#listed.delete(id);
+      }
+    }
+  }
+
+  #placeOf(path: string): CgroupPlace {
+    const { container: found, unit } = readCgroupPath(path);
+    const place: CgroupPlace = { path };
+    if (unit !== undefined) place.unit = unit;
+    const container = found && this.#names.find(found.runtime, found.id);
+    if (container?.known) {
+      place.container = container.name;
+      if (container.image !== '') place.image = container.image;
+    }
+    return place;
+  }
+}
+
+/** What names a policy in logs and recordings: the first 12 digits of the SHA-256 of its text. */
+export function policyHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { doctorCommand } from './doctor.ts';
+import { driftCommand } from './drift.ts';
+import { enforce, enforceCommand } from './enforce.ts';
+import { renderFailure, TROUBLE } from './failure.ts';
+import { generateCommand } from './generate.ts';
+import { learnCommand } from './learn.ts';
+import { queryCommand } from './query.ts';
+import { databaseOption } from './record-option.ts';
+import { packageVersion } from './version.ts';
+
+const HELP = `
+The loop:
+  $ sudo bouheki learn --duration 24h
+  $ sudo bouheki generate > policy.yaml
+  $ sudo bouheki enforce policy.yaml --mode monitor
+  $ sudo bouheki drift policy.yaml
+
+Data goes to standard output, messages to standard error.
+Exit status: 0 fine, 1 findings, 2 trouble.`;
+
+function program(): Command {
+  const command = new Command('bouheki')
+    .description(
+      'Learn what a Linux host connects to, allow exactly that, enforce it in the kernel, report drift',
+    )
+    .version(packageVersion(), '-V, --version')
+    .option('--config <policy>', 'put a policy in force: the same as `enforce`')
+    .addOption(databaseOption())
+    .showSuggestionAfterError()
+    .addHelpText('after', HELP)
+    .action(async (options: { config?: string; db: string }) => {
+      if (options.config === undefined) command.help({ error: true });
+      else await enforce(options.config, { db: options.db });
+    });
+  const commands = [
+    learnCommand(),
+    generateCommand(),
+    enforceCommand(),
+    driftCommand(),
+    queryCommand(),
+    doctorCommand(),
+  ];
+  for (const subcommand of commands) command.addCommand(subcommand);
+  for (const each of [command, ...commands]) each.exitOverride().enablePositionalOptions();
+  return command;
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // commander has already said what is wrong; help and version are no trouble.
+    process.exitCode = error.exitCode === 0 ? 0 : TROUBLE;
+  } else {
+    process.stderr.write(renderFailure(error));
+    process.exitCode = TROUBLE;
+  }
+}

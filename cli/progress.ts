@@ -1,0 +1,47 @@
+import { formatClock } from './clock.ts';
+
+/** Seconds between two lines where standard error is no terminal. */
+const LINE_EVERY = 60;
+
+/** What a running recorder tells about itself. */
+export interface ProgressState {
+  connections: number;
+  processes: number;
+  lost: number;
+}
+
+/** One status line on standard error: rewritten in a terminal, a line a minute elsewhere. */
+export class Progress {
+  readonly #label: string;
+  readonly #seconds: number | undefined;
+  readonly #started = Date.now();
+  readonly #terminal = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+  #lines = 0;
+
+  constructor(label: string, seconds: number | undefined) {
+    this.#label = label;
+    this.#seconds = seconds;
+  }
+
+  show(state: ProgressState): void {
+    const elapsed = Math.floor((Date.now() - this.#started) / 1000);
+    if (!this.#terminal && elapsed < (this.#lines + 1) * LINE_EVERY) return;
+    this.#lines += 1;
+    const clock =
+      this.#seconds === undefined
+        ? formatClock(elapsed)
+        : `${formatClock(elapsed)} / ${formatClock(this.#seconds)}`;
+    const counts = `connections ${count(state.connections)}  processes ${count(state.processes)}  lost ${count(state.lost)}`;
+    const line = `${this.#label} ${clock}  ${counts}`;
+    process.stderr.write(this.#terminal ? `\r\u001b[K${line}` : `${line}\n`);
+  }
+
+  /** Clears the line, so that what follows stands alone. */
+  end(): void {
+    if (this.#terminal && this.#lines > 0) process.stderr.write('\r\u001b[K');
+  }
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}

@@ -1,0 +1,107 @@
+import pino, { type Logger } from 'pino';
+import type { LogOptions } from '../policy/policy.ts';
+
+/** What the log says of one denied connection. Absent fields are unknown and not logged. */
+export interface VerdictEntry {
+  action: 'BLOCKED' | 'MONITOR';
+  address: string;
+  command: string;
+  /** Host name of the process's uts namespace: a container's, inside one. */
+  hostname: string;
+  pid: number;
+  port: number;
+  exe?: string;
+  uid: number;
+  protocol: string;
+  parentCommand?: string;
+  container?: string;
+  image?: string;
+  /** Name of the box that decided; absent when no rule allows the connection. */
+  rule?: string;
+  policy: string;
+}
+
+const MESSAGE = 'Traffic is trapped in the filter.';
+
+/** Writes one line for each denied connection, in the format that the policy asks for. Lines are written at once. */
+export class VerdictLog {
+  readonly #logger: Logger;
+  readonly #destination: ReturnType<typeof pino.destination>;
+  readonly #text: boolean;
+  readonly #enabled: boolean;
+  readonly #file: boolean;
+  readonly #started: number;
+  readonly #now: () => number;
+
+  /** `now` is a clock in milliseconds. Without `options.output` lines go to standard output. */
+  constructor(options: LogOptions, now: () => number = Date.now) {
+    this.#started = now();
+    this.#file = options.output !== undefined;
+    this.#text = options.format === 'text';
+    this.#destination = pino.destination({
+      dest: options.output ?? 1,
+      sync: true,
+      mkdir: false,
+      mode: 0o640,
+    });
+    this.#logger = pino(
+      {
+        level: options.level,
+        base: options.labels,
+        formatters: { level: (label) => ({ level: label }) },
+        timestamp: () => `,"time":"${new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')}"`,
+      },
+      this.#destination,
+    );
+    this.#enabled = this.#logger.isLevelEnabled('info');
+    this.#now = now;
+  }
+
+  write(entry: VerdictEntry): void {
+    if (!this.#enabled) return;
+    if (this.#text) this.#destination.write(`${this.#line(entry)}\n`);
+    else this.#logger.info(fieldsOf(entry), MESSAGE);
+  }
+
+  /** Opens the file again, after a log rotation. */
+  reopen(): void {
+    if (this.#file) this.#destination.reopen();
+  }
+
+  #line(entry: VerdictEntry): string {
+    const seconds = Math.floor((this.#now() - this.#started) / 1000);
+    const { Action, ...rest } = fieldsOf(entry);
+    const fields = Object.entries({ Action: Action === 'BLOCKED' ? 'block' : 'monitor', ...rest });
+    const text = fields.map(([name, value]) => `${name}=${printable(String(value))}`).join(' ');
+    return `INFO[${String(seconds).padStart(4, '0')}] ${MESSAGE}             ${text}`;
+  }
+}
+
+function fieldsOf(entry: VerdictEntry) {
+  return {
+    Action: entry.action,
+    Addr: entry.address,
+    Comm: entry.command,
+    Hostname: entry.hostname,
+    PID: entry.pid,
+    Port: entry.port,
+    ...(entry.exe !== undefined && { Exe: entry.exe }),
+    UID: entry.uid,
+    Protocol: entry.protocol,
+    ...(entry.parentCommand !== undefined && { ParentComm: entry.parentCommand }),
+    ...(entry.container !== undefined && { Container: entry.container }),
+    ...(entry.image !== undefined && { Image: entry.image }),
+    ...(entry.rule !== undefined && { Rule: entry.rule }),
+    Policy: entry.policy,
+  };
+}
+
+/** Names are chosen by whoever is being watched: nothing of them may end a line, move a cursor or pose as a field. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  const escaped = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd"\\]/g, (character) => {
+    const code = character.codePointAt(0)!;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
+  });
+  return escaped === '' || /[\s=]/.test(escaped) || escaped !== text ? `"${escaped}"` : escaped;
+}

@@ -1,0 +1,31 @@
+import type { EventBatch } from './batch.ts';
+import type { ContainerRow, LossKind, ProcessRow } from './dimension.ts';
+
+/** Where a recorder puts what it reads: a recording, or nowhere. See Recording for each call. */
+export interface EventSink {
+  readonly counters: { events: number };
+  process(row: ProcessRow): number;
+  container(row: ContainerRow): number;
+  updateContainer(id: number, row: ContainerRow): void;
+  command(text: string): number;
+  append(batch: EventBatch): void;
+  recordLoss(kind: LossKind, count: number): void;
+  flush(): void;
+}
+
+/** Takes everything and keeps nothing but the count of events. */
+export function discarding(): EventSink {
+  const counters = { events: 0 };
+  return {
+    counters,
+    process: () => 0,
+    container: () => 0,
+    updateContainer: () => {},
+    command: () => 0,
+    append: (batch) => {
+      counters.events += batch.length;
+    },
+    recordLoss: () => {},
+    flush: () => {},
+  };
+}
