@@ -29,7 +29,8 @@ export async function execute(
   const limit = level.limitSeconds;
   const node = [
     ...NODE_TEST,
-    ...(level.inVm || level.name === 'vm' ? ['--test-concurrency=1'] : []),
+    `--test-timeout=${level.fileLimitSeconds * 1000}`,
+    ...(level.inVm ? ['--test-concurrency=1'] : []),
     ...files,
   ];
   const [command, args] = kernel

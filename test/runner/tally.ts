@@ -16,10 +16,10 @@ export class Tally {
   summary(): string {
     const lines: string[] = [];
     for (const { where, outcome } of this.#of('skipped')) {
-      lines.push(`skipped  ${where}: ${outcome.file}: ${outcome.name}: ${outcome.message}`);
+      lines.push(`skipped  ${title(where, outcome)}: ${outcome.message}`);
     }
     for (const { where, outcome } of this.#of('failed')) {
-      lines.push('', `FAILED   ${where}: ${outcome.file}: ${outcome.name}`, indent(outcome.message));
+      lines.push('', `FAILED   ${title(where, outcome)}`, indent(outcome.message));
     }
     if (this.#outcomes.length === 0) lines.push('No test ran.');
     lines.push(
@@ -36,6 +36,10 @@ export class Tally {
   #count(kind: Outcome['kind']): number {
     return this.#of(kind).length;
   }
+}
+
+function title(where: string, { file, name }: Outcome): string {
+  return [where, file, name].filter((part) => part !== '').join(': ');
 }
 
 function indent(text: string): string {
