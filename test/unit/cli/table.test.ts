@@ -25,5 +25,11 @@ test('a name cannot drive the terminal', () => {
 });
 
 test('a table may have more lines than a function call arguments', () => {
-  assert.equal(formatTable(['A'], Array.from({ length: 200_000 }, () => ['x'])).length, 200_001);
+  assert.equal(
+    formatTable(
+      ['A'],
+      Array.from({ length: 200_000 }, () => ['x']),
+    ).length,
+    200_001,
+  );
 });
