@@ -1,10 +1,5 @@
 import { comparePrefixes, lastOf, type Prefix } from './cidr.ts';
-
-/** Both ends included. */
-interface Span {
-  first: bigint;
-  last: bigint;
-}
+import { intersectSpans, type Span, subtractSpans } from './span.ts';
 
 /**
  * The smallest list of prefixes that covers exactly the same addresses, in order. Duplicates and contained
@@ -16,35 +11,12 @@ export function mergePrefixes(prefixes: readonly Prefix[]): Prefix[] {
 
 /** The addresses of `a` that are not in `b`, merged. */
 export function subtractPrefixes(a: readonly Prefix[], b: readonly Prefix[]): Prefix[] {
-  return bothFamilies(a, b, (from, holes) => {
-    const rest: Span[] = [];
-    let hole = 0;
-    for (const span of from) {
-      let first = span.first;
-      while (hole < holes.length && holes[hole]!.last < first) hole++;
-      for (let next = hole; next < holes.length && holes[next]!.first <= span.last; next++) {
-        if (holes[next]!.first > first) rest.push({ first, last: holes[next]!.first - 1n });
-        first = holes[next]!.last + 1n;
-      }
-      if (first <= span.last) rest.push({ first, last: span.last });
-    }
-    return rest;
-  });
+  return bothFamilies(a, b, subtractSpans);
 }
 
 /** The addresses that are in both, merged. */
 export function intersectPrefixes(a: readonly Prefix[], b: readonly Prefix[]): Prefix[] {
-  return bothFamilies(a, b, (left, right) => {
-    const common: Span[] = [];
-    for (let i = 0, j = 0; i < left.length && j < right.length;) {
-      const first = left[i]!.first > right[j]!.first ? left[i]!.first : right[j]!.first;
-      const last = left[i]!.last < right[j]!.last ? left[i]!.last : right[j]!.last;
-      if (first <= last) common.push({ first, last });
-      if (left[i]!.last === last) i++;
-      else j++;
-    }
-    return common;
-  });
+  return bothFamilies(a, b, intersectSpans);
 }
 
 /** Whether every address of `inner` is in `outer`. */
@@ -122,7 +94,7 @@ function mergeV6(prefixes: readonly Prefix[]): Prefix[] {
 function bothFamilies(
   a: readonly Prefix[],
   b: readonly Prefix[],
-  combine: (left: Span[], right: Span[]) => Span[],
+  combine: (left: readonly Span[], right: readonly Span[]) => Span[],
 ): Prefix[] {
   const left = mergePrefixes(a);
   const right = mergePrefixes(b);
