@@ -1,13 +1,17 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { checkCommand } from './check.ts';
+import { diffCommand } from './diff.ts';
 import { doctorCommand } from './doctor.ts';
 import { driftCommand } from './drift.ts';
 import { enforce, enforceCommand } from './enforce.ts';
+import { explainCommand } from './explain.ts';
 import { renderFailure, TROUBLE } from './failure.ts';
 import { generateCommand } from './generate.ts';
 import { learnCommand } from './learn.ts';
 import { queryCommand } from './query.ts';
 import { databaseOption } from './record-option.ts';
+import { schemaCommand } from './schema.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `
@@ -39,6 +43,10 @@ function program(): Command {
     generateCommand(),
     enforceCommand(),
     driftCommand(),
+    checkCommand(),
+    diffCommand(),
+    explainCommand(),
+    schemaCommand(),
     queryCommand(),
     doctorCommand(),
   ];

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } fro
 import { dirname, resolve } from 'node:path';
 import { BouhekiError } from '../error/error.ts';
 import { LIMITS } from '../policy/limit.ts';
-import { parsePolicy } from '../policy/parse.ts';
+import { type Parsed, parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import { renderProblem } from '../policy/problem.ts';
 
@@ -16,11 +16,16 @@ export async function readPolicy(path: string): Promise<Policy> {
 
 /** The policy in a text that was read before. Otherwise as `readPolicy`. */
 export function parseText(text: string, path: string): Policy {
-  const { policy, problems } = parsePolicy(text, path);
+  return parseWithPlaces(text, path).policy;
+}
+
+/** As `parseText`, with the way back from boxes to lines. */
+export function parseWithPlaces(text: string, path: string): Required<Parsed> {
+  const { policy, problems, placeOf } = parsePolicy(text, path);
   const faults = problems.filter((problem) => problem.severity === 'error');
   if (policy) {
     for (const warning of problems) process.stderr.write(`${renderProblem(warning, text)}\n`);
-    return policy;
+    return { policy, problems, placeOf };
   }
   throw new BouhekiError(
     'policy',
@@ -34,14 +39,14 @@ export function parseText(text: string, path: string): Policy {
 /** The text of a policy file. Throws BouhekiError `policy` when it can't be read or is larger than any policy. */
 export function readPolicyText(path: string): string {
   try {
-    if (path === '-') return readFileSync(0, 'utf8');
+    if (path === '-') return decode(readFileSync(0));
     // Opened once, so that what is checked is what is read; a pipe that nobody writes to must not hang us.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stat = fstatSync(fd);
       if (!stat.isFile()) throw new Error('it is not a regular file');
       if (stat.size > LIMITS.source) throw new Error(`it is larger than ${LIMITS.source / 1024 / 1024} MiB`);
-      return readFileSync(fd, 'utf8');
+      return decode(readFileSync(fd));
     } finally {
       closeSync(fd);
     }
@@ -52,6 +57,12 @@ export function readPolicyText(path: string): string {
       cause: error,
     });
   }
+}
+
+/** Bytes that are no UTF-8 would become U+FFFD, and a name another name. */
+function decode(bytes: Uint8Array): string {
+  if (bytes.length > LIMITS.source) throw new Error(`it is larger than ${LIMITS.source / 1024 / 1024} MiB`);
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
@@ -71,7 +82,9 @@ export function assertTrustedFile(path: string): void {
       return;
     }
     const owned = stat.uid === 0 || stat.uid === process.geteuid?.();
-    const open = (stat.mode & GROUP_OR_OTHERS_WRITE) !== 0 && (stat.mode & STICKY) === 0;
+    // In a sticky directory nobody can replace another's file.
+    const sticky = stat.isDirectory() && (stat.mode & STICKY) !== 0;
+    const open = (stat.mode & GROUP_OR_OTHERS_WRITE) !== 0 && !sticky;
     if (owned && !open) continue;
     throw new BouhekiError(
       'policy',

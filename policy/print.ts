@@ -38,6 +38,15 @@ export function printScalar(value: string | number): string {
   );
 }
 
+/** A rule without comments as one line: `- { from: { uid: [0] }, to: [{ cidr: [10.0.0.0/8] }] }`. */
+export function printRule({ name, from, to }: RuleDocument): string {
+  const parts: string[] = [];
+  if (name !== undefined) parts.push(`name: ${printScalar(name)}`);
+  if (from && Object.keys(from).length > 0) parts.push(`from: ${flowMap(fromPairs(from))}`);
+  if (to) parts.push(`to: [${to.map((each) => flowMap(toPairs(each))).join(', ')}]`);
+  return `- { ${parts.join(', ')} }`;
+}
+
 function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined): string[] {
   if (!list) return [];
   if (list.length === 0) return [`  ${key}: []`];
@@ -48,14 +57,7 @@ function rule({ comment: above, name, from, to }: RuleDocument): string[] {
   const body: string[] = [];
   if (name !== undefined) body.push(`name: ${printScalar(name)}`);
   if (from && Object.keys(from).length > 0) {
-    const keys = FROM_KEYS.filter((key) => from[key] !== undefined);
-    body.push(
-      ...map(
-        'from',
-        keys.map((key) => [key, from[key]!]),
-        6,
-      ),
-    );
+    body.push(...map('from', fromPairs(from), 6));
   }
   if (to) body.push('to:', ...to.flatMap(destination));
   // A map without keys must say so, or it would be null.
@@ -66,12 +68,20 @@ function rule({ comment: above, name, from, to }: RuleDocument): string[] {
   ];
 }
 
-function destination({ comment: above, cidr, except, port, protocol }: ToDocument): string[] {
-  const pairs = Object.entries({ cidr, except, port, protocol }).filter(
+function fromPairs(from: NonNullable<RuleDocument['from']>): [string, Entry[]][] {
+  return FROM_KEYS.filter((key) => from[key] !== undefined).map((key) => [key, from[key]!]);
+}
+
+function toPairs({ cidr, except, port, protocol }: ToDocument): [string, Entry[]][] {
+  return Object.entries({ cidr, except, port, protocol }).filter(
     (pair): pair is [string, Entry[]] => pair[1] !== undefined,
   );
+}
+
+function destination(to: ToDocument): string[] {
+  const pairs = toPairs(to);
   const inline = flowMap(pairs);
-  const head = comment(above, '  ');
+  const head = comment(to.comment, '  ');
   if (pairs.length === 0) return [...head, '  - {}'];
   if (inline !== undefined && inline.length + 10 <= WIDTH) return [...head, `  - ${inline}`];
   const lines = pairs.flatMap(([key, values]) => list(key, values, 10));

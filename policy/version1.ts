@@ -3,7 +3,7 @@ import { isGlob } from './name.ts';
 import type { Box, From, LogOptions, To } from './policy.ts';
 import type { Path } from './problem.ts';
 import type { Version1 } from './schema.ts';
-import { logOf, type PlacedBox } from './version2.ts';
+import { allowPath, logOf, type PlacedBox } from './version2.ts';
 
 /** The subjects to whom a version 1 policy allows what its `cidr.deny` denies. */
 export interface Exemption {
@@ -44,7 +44,8 @@ export function boxesOf(network: Version1['network'], report: Report): PlacedBox
     if (exemption) to.prefixes.push(...denied);
     if (to.prefixes.length === 0) return boxes;
   }
-  place('allow', 'allow', from, to, ['network']);
+  const { command, uid, gid } = network;
+  place('allow', 'allow', from, to, allow.texts ? allow.path : allowPath({ command, uid, gid }));
   return boxes;
 }
 
@@ -72,8 +73,13 @@ function warnOf({ path, command, uid, gid }: Exemption, report: Report): void {
 export function legacyLogOf(log: Version1['log'], report: Report): LogOptions {
   if (!log) return logOf(undefined, report);
   const labels = Object.fromEntries(Object.entries(log.labels).map(([key, value]) => [key, String(value)]));
-  const level = log.level.toLowerCase();
-  return logOf({ ...log, level: LEVELS[level] ?? (level as LogOptions['level']), labels }, report);
+  return logOf({ ...log, level: modernLevel(log.level), labels }, report);
+}
+
+/** The level that one of version 1's spellings means; the schema has checked it. */
+export function modernLevel(level: string): LogOptions['level'] {
+  const lower = level.toLowerCase();
+  return LEVELS[lower] ?? (lower as LogOptions['level']);
 }
 
 const LEVELS: Readonly<Record<string, LogOptions['level']>> = {

@@ -137,5 +137,14 @@ function flatBoxes({ cidr, command, uid, gid }: Version2['network'], report: Rep
   if (gid?.allow) from.gid = gid.allow;
   const to: To = {};
   if (cidr?.allow) to.prefixes = readPrefixes(cidr.allow, ['network', 'cidr', 'allow'], report);
-  return [...boxes, { box: { action: 'allow', name: 'allow', from, to }, path: ['network'] }];
+  return [
+    ...boxes,
+    { box: { action: 'allow', name: 'allow', from, to }, path: allowPath({ cidr, command, uid, gid }) },
+  ];
+}
+
+/** Where an allow box made of lists is said to be: at the first of them. */
+export function allowPath(lists: Partial<Record<string, { allow?: unknown } | undefined>>): Path {
+  const key = Object.keys(lists).find((each) => lists[each]?.allow);
+  return key === undefined ? ['network'] : ['network', key, 'allow'];
 }

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { type Address, parseAddress } from '../policy/address.ts';
+import { diffPolicies } from '../policy/diff.ts';
+import { lintPolicy } from '../policy/lint.ts';
+import { type Parsed, parsePolicy } from '../policy/parse.ts';
+import type { Policy } from '../policy/policy.ts';
+import { type Problem, renderProblem } from '../policy/problem.ts';
+import { upgradePolicy } from '../policy/upgrade.ts';
+import { parseText, readPolicyText } from './policy-file.ts';
+
+const HELP = `
+Examples:
+  $ bouheki check policy.yaml
+  $ bouheki check policy.yaml --json
+  $ bouheki check old.yaml --upgrade > policy.yaml
+
+Shows errors with their place; in a policy without errors, also what is probably not
+meant: rules that never decide, rules that any renamed process meets, wide prefixes,
+no way to loopback or to this host's name servers.
+Exit status: 0 nothing to say, 1 warnings, 2 errors.`;
+
+/** `bouheki check POLICY`: errors, then lint. */
+export function checkCommand(): Command {
+  return new Command('check')
+    .description('Check a policy file, or write a version 1 file as version 2')
+    .argument('<policy>', 'the policy file, - for standard input')
+    .option('--upgrade', 'write the policy as version 2, with the same meaning and its comments', false)
+    .option('--json', 'print the problems as JSON', false)
+    .addHelpText('after', HELP)
+    .action((file: string, options: { upgrade: boolean; json: boolean }) => {
+      const text = readPolicyText(file);
+      if (options.upgrade) upgrade(text, file);
+      else check(text, file, options.json);
+    });
+}
+
+function check(text: string, file: string, json: boolean): void {
+  const parsed = parsePolicy(text, file);
+  const problems = [...parsed.problems, ...findings(parsed)].sort(
+    (a, b) => a.line - b.line || a.column - b.column,
+  );
+  if (json)
+    process.stdout.write(`${JSON.stringify({ file, valid: parsed.policy !== undefined, problems })}\n`);
+  else for (const problem of problems) process.stdout.write(`${renderProblem(problem, text)}\n`);
+  process.stderr.write(`${summary(parsed, problems, file)}\n`);
+  if (!parsed.policy) process.exitCode = 2;
+  else if (problems.length > 0) process.exitCode = 1;
+}
+
+function findings({ policy, placeOf }: Parsed): Problem[] {
+  if (!policy) return [];
+  return lintPolicy(policy, resolvers()).map(({ box, message, help }) => {
+    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, placeOf(box));
+    if (help !== undefined) problem.help = help;
+    return problem;
+  });
+}
+
+function summary({ policy }: Parsed, problems: readonly Problem[], file: string): string {
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  const warnings = problems.length - errors;
+  const counts = [count(errors, 'error'), count(warnings, 'warning')].filter(Boolean).join(', ');
+  if (!policy) return `${file}: ${counts}`;
+  const rules = `version ${policy.version}, ${policy.mode} mode, ${count(policy.boxes.length, 'rule') || 'no rules'}`;
+  return `${file}: ${rules}: ${counts || 'nothing to say'}`;
+}
+
+function count(number: number, noun: string): string {
+  return number === 0 ? '' : `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** The name servers of this host; none where it has no resolv.conf. */
+function resolvers(): Address[] {
+  let text: string;
+  try {
+    text = readFileSync('/etc/resolv.conf', 'utf8');
+  } catch {
+    return [];
+  }
+  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].flatMap(
+    ([, address]) => parseAddress(address!) ?? [],
+  );
+}
+
+function upgrade(text: string, file: string): void {
+  const before = parseText(text, file);
+  if (before.version === 2) {
+    process.stderr.write(`${file} is of version 2 already\n`);
+    process.stdout.write(text);
+    return;
+  }
+  const upgraded = upgradePolicy(text);
+  assertSameMeaning(before, upgraded, file);
+  process.stdout.write(upgraded);
+}
+
+/** What is written is read back and compared, so that no upgrade can widen in silence. */
+function assertSameMeaning(before: Policy, upgraded: string, file: string): void {
+  const { policy, problems } = parsePolicy(upgraded, `${file} (upgraded)`);
+  if (!policy) throw new Error(`the upgrade is no policy: ${problems[0]?.message}`);
+  const { gained, lost, mode } = diffPolicies(before, policy);
+  if (gained.length + lost.length > 0 || mode) throw new Error('the upgrade means something else');
+}

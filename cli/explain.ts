@@ -1,0 +1,142 @@
+import { Command } from 'commander';
+import { BouhekiError } from '../error/error.ts';
+import { parseAddress } from '../policy/address.ts';
+import { explainFlow, type Explanation, UNKNOWN_ID } from '../policy/explain.ts';
+import type { Parsed } from '../policy/parse.ts';
+import type { Flow } from '../policy/policy.ts';
+import { hasPorts, parseProtocol } from '../policy/protocol.ts';
+import { parseWithPlaces, readPolicyText } from './policy-file.ts';
+
+interface Options {
+  to: string;
+  command?: string;
+  exe?: string;
+  script?: string;
+  uid?: string;
+  gid?: string;
+  container?: string;
+  image?: string;
+  unit?: string;
+  cgroup?: string;
+  json: boolean;
+}
+
+const HELP = `
+Examples:
+  $ bouheki explain policy.yaml --to 10.0.0.1:443/tcp --exe /usr/bin/curl --uid 1000
+  $ bouheki explain policy.yaml --to '[fd00::1]:53/udp' --container web --json
+  $ bouheki explain policy.yaml --to 10.0.0.1/icmp
+
+What is not said of the subject is not known, and rules that name it do not match.
+Exit status: 0 allowed, 1 denied, 2 trouble.`;
+
+/** `bouheki explain POLICY --to DESTINATION`: which rule decides, or which one comes nearest. */
+export function explainCommand(): Command {
+  return new Command('explain')
+    .description('Say what a policy decides about one connection, and why')
+    .argument('<policy>', 'the policy file, - for standard input')
+    .requiredOption(
+      '--to <destination>',
+      'ADDRESS:PORT[/PROTOCOL], [IPV6]:PORT[/PROTOCOL] or ADDRESS/PROTOCOL',
+    )
+    .option('--command <name>', 'name of the process (comm)')
+    .option('--exe <path>', 'path of its executable')
+    .option('--script <path>', 'path of the script it interprets')
+    .option('--uid <id>', 'its user id, real and effective')
+    .option('--gid <id>', 'its group id, real and effective')
+    .option('--container <name>', 'name of its container')
+    .option('--image <name>', 'image of its container')
+    .option('--unit <name>', 'its systemd unit')
+    .option('--cgroup <path>', 'its cgroup')
+    .option('--json', 'print the explanation as JSON', false)
+    .addHelpText('after', HELP)
+    .action((file: string, options: Options) => run(file, options));
+}
+
+function run(file: string, options: Options): void {
+  const flow = flowOf(options);
+  const text = readPolicyText(file);
+  const parsed = parseWithPlaces(text, file);
+  const explanation = explainFlow(parsed.policy, flow);
+  process.stdout.write(options.json ? json(explanation, parsed) : prose(explanation, parsed));
+  if (explanation.verdict.action === 'deny') process.exitCode = 1;
+}
+
+function json({ verdict, reason, nearest, fix }: Explanation, { policy, placeOf }: Required<Parsed>): string {
+  const ruleOf = (box: number) => {
+    const { line, column, path } = placeOf(box);
+    return { name: policy.boxes[box]!.name, path, line, column };
+  };
+  const report = {
+    verdict: verdict.action,
+    mode: policy.mode,
+    reason,
+    ...(verdict.box === undefined ? {} : { rule: ruleOf(verdict.box) }),
+    ...(nearest ? { nearest: { ...ruleOf(nearest.box), mismatches: nearest.mismatches } } : {}),
+    ...(fix === undefined ? {} : { fix }),
+  };
+  return `${JSON.stringify(report)}\n`;
+}
+
+function prose(
+  { verdict, reason, nearest, fix }: Explanation,
+  { policy, placeOf }: Required<Parsed>,
+): string {
+  const at = (box: number) => {
+    const { file, line, column } = placeOf(box);
+    return `${file}:${line}:${column}`;
+  };
+  const monitored = verdict.action === 'deny' && policy.mode === 'monitor';
+  const where = verdict.box === undefined ? '' : ` (${at(verdict.box)})`;
+  const lines = [
+    `${monitored ? 'deny (monitor mode: recorded, not stopped)' : verdict.action}: ${reason}${where}`,
+  ];
+  if (nearest) {
+    const { name } = policy.boxes[nearest.box]!;
+    lines.push(`nearest: "${name}" (${at(nearest.box)}), but not its ${nearest.mismatches.join(', ')}`);
+  }
+  if (fix !== undefined) lines.push(`fix: ${fix}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function flowOf(options: Options): Flow {
+  const { command, exe, script, container, image, unit, cgroup } = options;
+  const uid = idOf('--uid', options.uid);
+  const gid = idOf('--gid', options.gid);
+  const flow: Flow = {
+    command: command ?? '',
+    uid,
+    euid: uid,
+    gid,
+    egid: gid,
+    inContainer: container !== undefined || image !== undefined,
+    ...destinationOf(options.to),
+  };
+  for (const [key, value] of Object.entries({ exe, script, container, image, unit, cgroup })) {
+    if (value !== undefined) Object.assign(flow, { [key]: value });
+  }
+  return flow;
+}
+
+function idOf(option: string, text: string | undefined): number {
+  if (text === undefined) return UNKNOWN_ID;
+  if (/^\d{1,10}$/.test(text) && Number(text) <= 4_294_967_295) return Number(text);
+  throw new BouhekiError('usage', `${option} ${text} is not an id`, {
+    remedy: 'give the number, not the name',
+  });
+}
+
+function destinationOf(text: string): Pick<Flow, 'address' | 'port' | 'protocol'> {
+  const match =
+    /^(?:\[([^\]]+)\]|([^/:[\]]+)|([^/[\]]*:[^/[\]]*:[^/[\]]*))(?::(\d{1,5}))?(?:\/([a-z0-9]+))?$/.exec(text);
+  const address = match && parseAddress((match[1] ?? match[2] ?? match[3])!);
+  const protocol = match && parseProtocol(match[5] ?? 'tcp');
+  const port = Number(match?.[4] ?? 0);
+  const complete = match?.[4] !== undefined || (typeof protocol === 'number' && !hasPorts(protocol));
+  if (!match || !address || protocol === undefined || protocol === null || port > 65_535 || !complete) {
+    throw new BouhekiError('usage', `--to ${text} is not a destination`, {
+      remedy: 'write it as 10.0.0.1:443/tcp, [fd00::1]:443/tcp or 10.0.0.1/icmp',
+    });
+  }
+  return { address, port: hasPorts(protocol) ? port : 0, protocol };
+}

@@ -1,0 +1,139 @@
+import { formatAddress } from './address.ts';
+import { formatPrefix, prefixOf } from './cidr.ts';
+import { destinationText, type RuleDocument } from './document.ts';
+import { evaluate, isJudged, matchesBox, normalizeFlow } from './evaluate.ts';
+import type { Box, Flow, From, Policy, To, Verdict } from './policy.ts';
+import { printRule } from './print.ts';
+import { formatProtocol, hasPorts } from './protocol.ts';
+
+/** An id that no list holds: that of a flow whose id is not known. */
+export const UNKNOWN_ID = -1;
+
+/** Why a connection gets its verdict, and what would change a denial. */
+export interface Explanation {
+  verdict: Verdict;
+  /** One sentence. */
+  reason: string;
+  /** For a connection that no rule allows: the allow rule that comes nearest, and where it does not match. */
+  nearest?: { box: number; mismatches: string[] };
+  /** For a denied connection: one line that would allow it. */
+  fix?: string;
+}
+
+/** Explains the verdict of a policy on one connection. */
+export function explainFlow(policy: Policy, flow: Flow): Explanation {
+  const verdict = evaluate(policy, flow);
+  if (!isJudged(policy, flow)) {
+    return { verdict, reason: 'the policy judges containers only, and this process is in none' };
+  }
+  const normal = normalizeFlow(flow);
+  if (verdict.box !== undefined) {
+    const { action, name } = policy.boxes[verdict.box]!;
+    const reason = `${action} rule "${name}" matches`;
+    if (action === 'allow') return { verdict, reason };
+    return { verdict, reason: `${reason}, and a deny always wins`, fix: denyFix(policy, name, normal) };
+  }
+  const nearest = nearestAllow(policy.boxes, normal);
+  if (!nearest) {
+    return { verdict, reason: 'no rule allows anything', fix: ownRule(policy, normal) };
+  }
+  const reason = 'no allow rule matches';
+  return { verdict, reason, nearest, fix: allowFix(policy, nearest, normal) };
+}
+
+function denyFix(policy: Policy, name: string, flow: Flow): string {
+  const isList = policy.version === 1 || /^(?:cidr|command|uid|gid)\.deny$/.test(name);
+  const subject = isList ? `the list ${name}` : `deny rule "${name}"`;
+  return `take ${formatAddress(flow.address)} or its subject out of ${subject}`;
+}
+
+/** The allow box with the fewest dimensions that do not match, the first of equals. */
+function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest'] {
+  let nearest: Explanation['nearest'];
+  for (const [index, box] of boxes.entries()) {
+    if (box.action !== 'allow') continue;
+    const mismatches = mismatchesOf(box, flow);
+    if (!nearest || mismatches.length < nearest.mismatches.length) nearest = { box: index, mismatches };
+  }
+  return nearest;
+}
+
+const TO_KEYS = { prefixes: 'cidr', ports: 'port', protocols: 'protocol' } as const satisfies Record<
+  keyof To,
+  string
+>;
+
+/** The dimensions in which a box does not match, as the policy language calls them. */
+function mismatchesOf(box: Box, flow: Flow): string[] {
+  const mismatches: string[] = [];
+  for (const [key, value] of Object.entries(box.from)) {
+    if (!matchesBox({ ...box, from: { [key]: value }, to: {} }, flow)) mismatches.push(key);
+  }
+  for (const [key, value] of Object.entries(box.to)) {
+    const to = { [key]: value };
+    if (!matchesBox({ ...box, from: {}, to }, flow)) mismatches.push(TO_KEYS[key as keyof To]);
+  }
+  return mismatches;
+}
+
+/** A rule that matches but for one value gets that value; for anything more, a rule of its own widens less. */
+function allowFix(
+  policy: Policy,
+  { box, mismatches }: NonNullable<Explanation['nearest']>,
+  flow: Flow,
+): string {
+  const { name } = policy.boxes[box]!;
+  const values = mismatches.map((key) => [key, valuesOf(key, flow)] as const);
+  const unknown = values.filter(([, value]) => value === undefined).map(([key]) => key);
+  if (unknown.length > 0)
+    return `rule "${name}" needs ${unknown.join(', ')}: say which, to see whether it matches`;
+  if (policy.version === 1) {
+    return values.map(([key, value]) => `add ${value} to ${key}.allow`).join(' and ');
+  }
+  if (values.length === 1 && !(values[0]![0] === 'port' && !hasPorts(flow.protocol))) {
+    const [key, value] = values[0]!;
+    return `add ${value} to ${key} of rule "${name}"`;
+  }
+  return ownRule(policy, flow);
+}
+
+/** What to add to a list so that it holds the flow's value; undefined where the flow has none. */
+function valuesOf(key: string, flow: Flow): string | undefined {
+  switch (key) {
+    case 'cidr':
+      return formatPrefix(prefixOf(flow.address));
+    case 'port':
+      return String(flow.port);
+    case 'protocol':
+      return formatProtocol(flow.protocol);
+    case 'uid':
+      return idsText(flow.uid, flow.euid);
+    case 'gid':
+      return idsText(flow.gid, flow.egid);
+    default:
+      return flow[key as Exclude<keyof From, 'uid' | 'gid'>] || undefined;
+  }
+}
+
+function idsText(real: number, effective: number): string | undefined {
+  if (real === UNKNOWN_ID) return undefined;
+  return real === effective ? String(real) : `${real}, ${effective}`;
+}
+
+function ownRule({ version }: Policy, flow: Flow): string {
+  const from: NonNullable<RuleDocument['from']> = {};
+  // The strongest name that is known, and the id: enough to tell a subject, and no more than that.
+  for (const key of ['exe', 'script', 'container', 'unit', 'command'] as const) {
+    const value = flow[key];
+    if (!value || (key === 'command' && (from.exe || from.container || from.unit))) continue;
+    from[key] = [value];
+  }
+  if (flow.uid !== UNKNOWN_ID) from.uid = flow.uid === flow.euid ? [flow.uid] : [flow.uid, flow.euid];
+  const to = destinationText({
+    prefixes: [prefixOf(flow.address)],
+    ...(hasPorts(flow.protocol) ? { ports: [{ first: flow.port, last: flow.port }] } : {}),
+    protocols: [flow.protocol],
+  });
+  const rule = printRule({ from, to: [to] });
+  return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
+}
