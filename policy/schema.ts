@@ -9,8 +9,8 @@ import { PROTOCOL_NAMES } from './protocol.ts';
  */
 
 const text = z.string().min(1).max(LIMITS.text);
-/** YAML reads an implicit key only up to 1,024 characters. */
-const label = z.string().min(1).max(256);
+/** YAML reads an implicit key only up to 1,024 characters, and each of these may take six in quotes. */
+const label = z.string().min(1).max(128);
 const id = z.int().min(0).max(4_294_967_295);
 
 const cidr = text.describe(

@@ -49,6 +49,11 @@ export function logOf(log: LogText | undefined, report: Report): LogOptions {
     level: log?.level ?? 'info',
     labels: { ...log?.labels },
   };
+  for (const [key, value] of Object.entries(options.labels)) {
+    checkNames([key, value], [], (severity, _path, message) =>
+      report(severity, ['log', 'labels', key], message),
+    );
+  }
   if (log?.output !== undefined && log.output !== 'stdout') {
     checkNames([log.output], ['log', 'output'], (severity, _path, message) =>
       report(severity, ['log', 'output'], message),

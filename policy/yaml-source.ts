@@ -29,13 +29,31 @@ export interface YamlSource {
  */
 export function readYaml(source: string): YamlSource {
   const faults: Fault[] = [];
-  const root = compose(source, faults);
+  const hidden = HIDDEN.exec(source);
+  if (hidden) faults.push(hiddenFault(hidden));
+  const root = hidden ? undefined : compose(source, faults);
   const value = root === undefined ? undefined : plainOf(root, [], faults);
   return {
     value,
     faults,
     offsetOf: (path) => nodeAt(root, path).offset,
     offsetOfKey: (path) => keyOffset(root, path),
+  };
+}
+
+/**
+ * Characters that no editor shows, or that show a line in another order than it is read. The lexer uses some of them
+ * for itself. A byte order mark may begin a file.
+ */
+const HIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]|(?<!^)\ufeff/u;
+
+function hiddenFault({ 0: character, index }: RegExpExecArray): Fault {
+  const code = character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+  return {
+    offset: index,
+    path: [],
+    message: `the invisible character U+${code} is not accepted`,
+    help: 'remove it',
   };
 }
 
