@@ -28,6 +28,7 @@ export class Covers {
 
   /** The indices of the boxes that cover `inner`, in order, `inner` itself included if it is one of them. */
   *of(inner: Box): Generator<number> {
+    if (this.#boxes.length === 0) return;
     for (const index of this.#index.candidates(probeOf(inner))) {
       if (coversBox(this.#boxes[index]!, inner)) yield index;
     }
