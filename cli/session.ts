@@ -53,6 +53,10 @@ export class Session {
     this.interrupted = store.interrupted;
     this.#store = store;
     this.#options = options;
+    store.rings = () => ({
+      pending: egress.connections.pending + egress.denials.pending,
+      capacity: egress.connections.size + egress.denials.size,
+    });
     this.recorder = new Recorder(egress, recording, new ProcessTable(recording, names), options.listeners);
   }
 
@@ -154,6 +158,7 @@ export class Session {
         await this.recording.end('complete');
       }
     } finally {
+      await this.#store.stopServing();
       this.egress[Symbol.dispose]();
       this.#store.close();
     }

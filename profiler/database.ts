@@ -3,14 +3,24 @@ import { chmodSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { MIGRATIONS } from './schema-sql.ts';
 
-/** An open database and the one connection to it. */
+/** An open database and the connection of the one who opened it. */
 export interface Database {
   connection: DuckDBConnection;
+  /** One more connection to the same instance. Whoever asks for it closes it, before `close`. */
+  connect(): Promise<DuckDBConnection>;
   close(): void;
 }
 
-/** No network access of our own, and bounded memory: DuckDB would fetch extensions on demand otherwise. */
-const SETTINGS = { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false', threads: '2' };
+/**
+ * No network access of our own, no other file, and bounded memory: DuckDB would fetch extensions on demand otherwise,
+ * and whoever may ask the record could read and write any file that its owner can.
+ */
+const SETTINGS = {
+  autoinstall_known_extensions: 'false',
+  autoload_known_extensions: 'false',
+  enable_external_access: 'false',
+  threads: '2',
+};
 
 /**
  * Opens the file for writing (making it, readable by its owner only) or for reading.
@@ -19,9 +29,7 @@ const SETTINGS = { autoinstall_known_extensions: 'false', autoload_known_extensi
 export async function openDatabase(path: string, access: 'write' | 'read'): Promise<Database> {
   const instance = await DuckDBInstance.create(path, {
     ...SETTINGS,
-    ...(access === 'write'
-      ? { memory_limit: '256MB' }
-      : { access_mode: 'READ_ONLY', memory_limit: '1GB', enable_external_access: 'false' }),
+    ...(access === 'write' ? { memory_limit: '256MB' } : { access_mode: 'READ_ONLY', memory_limit: '1GB' }),
   });
   try {
     if (access === 'write') chmodSync(path, 0o600);
@@ -30,7 +38,7 @@ export async function openDatabase(path: string, access: 'write' | 'read'): Prom
       connection.closeSync();
       instance.closeSync();
     };
-    return { connection, close };
+    return { connection, connect: () => instance.connect(), close };
   } catch (error) {
     instance.closeSync();
     throw error;

@@ -48,10 +48,15 @@ export class RecorderLock {
   }
 }
 
-/** Throws BouhekiError `store-busy`, with the pid, when a living process records into `databasePath`. */
-export function refuseIfRecording(databasePath: string): void {
+/** The pid of the living process that records into `databasePath`, if there is one. */
+export function recorderOf(databasePath: string): number | undefined {
   const holder = readHolder(`${databasePath}.lock`);
-  if (holder !== undefined && isAlive(holder)) throw busy(databasePath, `recorded by process ${holder.pid}`);
+  return holder !== undefined && isAlive(holder) ? holder.pid : undefined;
+}
+
+function refuseIfRecording(databasePath: string): void {
+  const pid = recorderOf(databasePath);
+  if (pid !== undefined) throw busy(databasePath, `recorded by process ${pid}`);
 }
 
 /** The error for a database that somebody else has open. */

@@ -1,12 +1,12 @@
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import { existsSync } from 'node:fs';
+import type { DuckDBValue } from '@duckdb/node-api';
 import { BouhekiError } from '../error/error.ts';
-import { openDatabase, requireCurrentSchema, type Database } from './database.ts';
 import type { LossKind } from './dimension.ts';
 import { storeFailure } from './failure.ts';
-import { refuseIfRecording } from './lock.ts';
 import { ACTIVITY, OBSERVATIONS, SUBJECT_COLUMNS } from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
+import { openSource } from './open-source.ts';
+import type { Answer, RecordSource, Value } from './record-source.ts';
+import { RemoteSource } from './remote-source.ts';
 
 /** Which part of the record. Times in microseconds since the epoch, `since` included, `until` not. */
 export interface ObservationQuery {
@@ -42,7 +42,7 @@ export interface RecordingSummary {
   policyHash?: string;
   startedAt: number;
   endedAt: number;
-  state: 'complete' | 'interrupted';
+  state: 'complete' | 'interrupted' | 'running';
   /** Events of the whole recording, intents included. */
   events: number;
 }
@@ -55,23 +55,13 @@ export interface Loss {
 }
 
 /**
- * Opens the record for reading. Throws BouhekiError: `no-data` when there is no such file, `store-busy` with the pid
- * when it is being recorded into, or `store`.
+ * Opens the record for reading: the file, or through the recorder that writes it, as of its last flush. Throws
+ * BouhekiError: `no-data` when there is no such file, `store-busy` with the pid of whoever is in the way, or `store`.
  */
 export async function openReader(path: string): Promise<Reader> {
-  let database: Database | undefined;
   try {
-    if (!existsSync(path)) {
-      throw new BouhekiError('no-data', `there is no database at ${path}`, {
-        remedy: 'Record first with `bouheki learn`, or name the right file with --db.',
-      });
-    }
-    refuseIfRecording(path);
-    database = await openDatabase(path, 'read');
-    await requireCurrentSchema(database.connection, path);
-    return new Reader(path, database);
+    return new Reader(path, await openSource(path));
   } catch (error) {
-    database?.close();
     throw storeFailure(error, path);
   }
 }
@@ -85,11 +75,11 @@ export interface QueryResult {
 /** The reading half of the store. */
 export class Reader {
   readonly path: string;
-  readonly #database: Database;
+  readonly #source: RecordSource;
 
-  constructor(path: string, database: Database) {
+  constructor(path: string, source: RecordSource) {
     this.path = path;
-    this.#database = database;
+    this.#source = source;
   }
 
   /** Every recording that overlaps the window, oldest first. One that was killed counts as interrupted. */
@@ -98,14 +88,14 @@ export class Reader {
       `SELECT * FROM (
         SELECT r.id, r.host, r.kernel, r.backend, r.command, r.mode, r.target, r.policy_hash, r.started_at,
           coalesce(r.ended_at, s.last, r.started_at) AS ended_at,
-          CASE r.state WHEN 'open' THEN 'interrupted' ELSE r.state END AS state,
+          CASE r.state WHEN 'open' THEN $3 ELSE r.state END AS state,
           coalesce(r.events, s.events, 0) AS events
         FROM recording r LEFT JOIN (
           SELECT recording, max(time) AS last, count(*) AS events FROM event
           WHERE recording IN (SELECT id FROM recording WHERE state = 'open') GROUP BY recording) s
         ON s.recording = r.id)
       WHERE ended_at >= $1 AND started_at < $2 ORDER BY id`,
-      [since(window), until(window)],
+      [since(window), until(window), this.#source instanceof RemoteSource ? 'running' : 'interrupted'],
     );
     return rows(columns).map(summary);
   }
@@ -159,9 +149,10 @@ export class Reader {
    */
   async query(sql: string): Promise<QueryResult> {
     try {
-      const result = await this.#database.connection.runAndReadAll(sql);
-      return { columns: result.deduplicatedColumnNames(), rows: result.getRowsJson() };
+      const { names, columns } = await collect(await this.#source.ask(sql, [], 'json'));
+      return { columns: names, rows: rows(columns) };
     } catch (error) {
+      if (error instanceof BouhekiError) throw error;
       throw new BouhekiError('usage', (error as Error).message.trimEnd(), {
         remedy: 'The view to ask is `connections`; `DESCRIBE connections` shows its columns.',
         cause: error,
@@ -170,27 +161,28 @@ export class Reader {
   }
 
   close(): void {
-    this.#database.close();
+    this.#source.close();
   }
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {
     try {
-      return await readColumns(this.#database.connection, sql, values);
+      const { columns } = await collect(await this.#source.ask(sql, values, 'exact'));
+      return columns as DuckDBValue[][];
     } catch (error) {
       throw storeFailure(error, this.path);
     }
   }
 }
 
-async function readColumns(
-  connection: DuckDBConnection,
-  sql: string,
-  values: DuckDBValue[],
-): Promise<DuckDBValue[][]> {
-  const result = await connection.runAndReadAll(sql, values);
-  const columns = result.getColumns();
-  // No rows come as no columns.
-  return Array.from({ length: result.columnCount }, (_, index) => columns[index] ?? []);
+async function collect({ names, parts }: Answer): Promise<{ names: string[]; columns: Value[][] }> {
+  const columns: Value[][] = names.map(() => []);
+  for await (const part of parts) {
+    for (const [index, values] of part.entries()) {
+      const column = columns[index]!;
+      for (const value of values) column.push(value);
+    }
+  }
+  return { names, columns };
 }
 
 function summary(row: DuckDBValue[]): RecordingSummary {
@@ -210,7 +202,7 @@ function summary(row: DuckDBValue[]): RecordingSummary {
   };
 }
 
-function rows(columns: DuckDBValue[][]): DuckDBValue[][] {
+function rows<T>(columns: T[][]): T[][] {
   return columns[0]!.map((_, row) => columns.map((column) => column[row]!));
 }
 

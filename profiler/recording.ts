@@ -4,6 +4,7 @@ import { LOSS_KINDS, type BoxRow, type ContainerRow, type LossKind, type Process
 import { EventChunk } from './event-chunk.ts';
 import { storeFailure } from './failure.ts';
 import { withPrivateFiles, withPrivateFilesSync } from './private-files.ts';
+import { RateMeter } from './rate-meter.ts';
 import { RowAppender } from './row-appender.ts';
 
 /** DuckDB commits an appender by itself at 204,800 rows; we come first, so that names are committed before events. */
@@ -28,7 +29,11 @@ export interface RecordingCounters {
 export class Recording {
   /** Row id in the `recording` table. */
   readonly id: number;
+  /** Microseconds since the epoch. */
+  readonly startedAt: number;
   readonly counters: RecordingCounters;
+  /** Of events, marked at each flush. */
+  readonly rate = new RateMeter();
   readonly #connection: DuckDBConnection;
   readonly #path: string;
   readonly #events: DuckDBAppender;
@@ -44,12 +49,14 @@ export class Recording {
 
   private constructor(
     id: number,
+    startedAt: number,
     connection: DuckDBConnection,
     path: string,
     events: DuckDBAppender,
     rows: Record<(typeof TABLES)[number], RowAppender>,
   ) {
     this.id = id;
+    this.startedAt = startedAt;
     this.#connection = connection;
     this.#path = path;
     this.#events = events;
@@ -58,10 +65,15 @@ export class Recording {
     this.counters = { events: 0, processes: 0, containers: 0, lost: noLosses() };
   }
 
-  static async open(id: number, connection: DuckDBConnection, path: string): Promise<Recording> {
+  static async open(
+    id: number,
+    startedAt: number,
+    connection: DuckDBConnection,
+    path: string,
+  ): Promise<Recording> {
     const rows = {} as Record<(typeof TABLES)[number], RowAppender>;
     for (const table of TABLES) rows[table] = await RowAppender.open(connection, table);
-    return new Recording(id, connection, path, await connection.createAppender('event'), rows);
+    return new Recording(id, startedAt, connection, path, await connection.createAppender('event'), rows);
   }
 
   /** Adds a process image. Returns its row id for `EventBatch.process`; 0 stands for a process that was missed. */
@@ -152,6 +164,12 @@ export class Recording {
   /** Commits everything so far, names before events. Call it at least every second: SIGKILL loses what is younger. */
   flush(): void {
     this.#guard(() => this.#commit());
+    this.rate.mark(Date.now(), this.counters.events);
+  }
+
+  /** Whether it still takes events: it has not ended and nothing has failed. */
+  get open(): boolean {
+    return !this.#ended && this.#failure === undefined;
   }
 
   /** Flushes and closes the recording. Calling it again does nothing. */
@@ -223,6 +241,7 @@ export class Recording {
   }
 }
 
-function noLosses(): Record<LossKind, number> {
+/** None of any kind. */
+export function noLosses(): Record<LossKind, number> {
   return Object.fromEntries(LOSS_KINDS.map((kind) => [kind, 0])) as Record<LossKind, number>;
 }

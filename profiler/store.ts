@@ -3,9 +3,11 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
+import type { LiveStatus } from './live-status.ts';
 import { RecorderLock } from './lock.ts';
 import { withPrivateFiles } from './private-files.ts';
-import { Recording } from './recording.ts';
+import { noLosses, Recording } from './recording.ts';
+import { RecordServer } from './serve.ts';
 
 /** What is known of a run when it starts. */
 export interface RecordingInfo {
@@ -29,8 +31,8 @@ export interface InterruptedRecording {
 }
 
 /**
- * Opens the database for recording, and makes it (0600, its directory 0700) when there is none.
- * Throws BouhekiError: `store-busy` with the pid of another recorder, `disk-full`, or `store`.
+ * Opens the database for recording, and makes it (0600, its directory 0700) when there is none. From then on it answers
+ * the readers of other processes. Throws BouhekiError: `store-busy` with the pid of another recorder, `disk-full`, or `store`.
  */
 export async function openRecorder(path: string): Promise<RecorderStore> {
   let lock: RecorderLock | undefined;
@@ -38,11 +40,13 @@ export async function openRecorder(path: string): Promise<RecorderStore> {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const held = (lock = RecorderLock.acquire(path));
-    return await withPrivateFiles(async () => {
+    const store = await withPrivateFiles(async () => {
       const opened = (database = await openDatabase(path, 'write'));
       await migrate(opened.connection, path);
       return new RecorderStore(path, opened, held, await closeLeftOpen(opened.connection));
     });
+    await store.serve();
+    return store;
   } catch (error) {
     database?.close();
     lock?.release();
@@ -58,6 +62,9 @@ export class RecorderStore {
   readonly #database: Database;
   readonly #lock: RecorderLock;
   #recording: Recording | undefined;
+  #server: RecordServer | undefined;
+  #unserved: string | undefined;
+  #rings: () => { pending: number; capacity: number } = () => ({ pending: 0, capacity: 0 });
 
   constructor(
     path: string,
@@ -71,9 +78,44 @@ export class RecorderStore {
     this.#lock = lock;
   }
 
+  /** Why readers can't ask while this recorder runs; undefined when they can. */
+  get unserved(): string | undefined {
+    return this.#unserved;
+  }
+
+  /** Where the fill of the kernel's rings is to be looked up, bytes. */
+  set rings(look: () => { pending: number; capacity: number }) {
+    this.#rings = look;
+  }
+
+  /** Begins to answer readers. Recording goes on where there can be no socket; then `unserved` says why. */
+  async serve(): Promise<void> {
+    try {
+      this.#server = await RecordServer.listen(this.path, this.#database.connect, () => this.status());
+    } catch (error) {
+      this.#unserved = (error as Error).message;
+    }
+  }
+
+  /** What this recorder has done so far. */
+  status(): LiveStatus {
+    const recording = this.#recording;
+    return {
+      pid: process.pid,
+      ...(recording?.open === true && { recording: recording.id }),
+      startedAt: recording?.startedAt ?? 0,
+      ...(recording?.counters ?? { events: 0, processes: 0, containers: 0, lost: noLosses() }),
+      rate: recording?.rate.last ?? 0,
+      rateMinute: recording?.rate.minute ?? 0,
+      ...this.#rings(),
+      memory: process.memoryUsage.rss(),
+    };
+  }
+
   /** Starts a recording. One at a time: the one before must have ended. */
   async startRecording(info: RecordingInfo): Promise<Recording> {
     const { connection } = this.#database;
+    const startedAt = Date.now() * 1000;
     try {
       return await withPrivateFiles(async () => {
         const rows = await connection.runAndReadAll(
@@ -88,10 +130,11 @@ export class RecorderStore {
             info.mode ?? null,
             info.target,
             info.policyHash ?? null,
-            BigInt(Date.now()) * 1000n,
+            BigInt(startedAt),
           ],
         );
-        this.#recording = await Recording.open(Number(rows.getRowsJS()[0]![0]), connection, this.path);
+        const id = Number(rows.getRowsJS()[0]![0]);
+        this.#recording = await Recording.open(id, startedAt, connection, this.path);
         return this.#recording;
       });
     } catch (error) {
@@ -99,9 +142,15 @@ export class RecorderStore {
     }
   }
 
+  /** Sends readers away and waits until the last of them has let go of the database. To come before `close`. */
+  async stopServing(): Promise<void> {
+    await this.#server?.close();
+  }
+
   /** Closes the database and gives the lock back. A recording that has not ended counts as interrupted. */
   close(): void {
     this.#recording?.abandon();
+    this.#server?.closeSync();
     try {
       this.#database.close();
     } finally {

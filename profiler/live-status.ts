@@ -1,0 +1,23 @@
+import type { LossKind } from './dimension.ts';
+
+/** What a running recorder tells about itself. */
+export interface LiveStatus {
+  pid: number;
+  /** Id of the recording that is being written; absent before it starts and after it has failed. */
+  recording?: number;
+  /** Microseconds since the epoch. */
+  startedAt: number;
+  /** Since the recording started. */
+  events: number;
+  processes: number;
+  containers: number;
+  lost: Record<LossKind, number>;
+  /** Events a second, over the last full second and over the last minute (or less, when it is younger). */
+  rate: number;
+  rateMinute: number;
+  /** Bytes that wait in the kernel's rings, and how many fit. */
+  pending: number;
+  capacity: number;
+  /** Resident memory of the recorder, bytes. */
+  memory: number;
+}
