@@ -1,7 +1,7 @@
 import type { Executable } from '../bpf/executable.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
-import { COMMAND_BYTES, matchesCommand, matchesGlob } from '../policy/name.ts';
+import { COMMAND_BYTES, matchesGlob } from '../policy/name.ts';
 import type { Box } from '../policy/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
 
@@ -137,25 +137,24 @@ function executables(boxes: readonly Box[], resolve: ResolveExecutable) {
   return { found, unresolved };
 }
 
-/** An entry per name and per prefix; `*` alone is the prefix of length 0. */
+/** An entry per name and per prefix, as the kernel cuts them: several patterns may come to the same. `*` has length 0. */
 function commandEntries(boxes: readonly Box[]): SubjectEntry[] {
-  const patterns = new Set(boxes.flatMap((box) => box.from.command ?? []));
-  return [...patterns].map((pattern) => {
+  const groups = new Map<string, { glob: boolean; length: number; bytes: Buffer; patterns: Set<string> }>();
+  for (const pattern of new Set(boxes.flatMap((box) => box.from.command ?? []))) {
     const glob = pattern.endsWith('*');
     const bytes = Buffer.alloc(16);
-    const length = bytes.write(glob ? pattern.slice(0, -1) : pattern, 0, COMMAND_BYTES, 'utf8');
-    return {
-      kind: glob ? SubjectKind.commandPrefix : SubjectKind.command,
-      length: glob ? length : 0,
-      a: bytes.readBigUInt64LE(0),
-      b: bytes.readBigUInt64LE(8),
-      boxes: boxesWhere(boxes, ({ from }) =>
-        glob
-          ? (from.command?.includes(pattern) ?? false)
-          : (from.command?.some(
-              (candidate) => !candidate.endsWith('*') && matchesCommand(candidate, pattern),
-            ) ?? false),
-      ),
-    };
-  });
+    // Not Buffer.write(): the kernel keeps the first bytes of a character that its cut splits.
+    const length = Buffer.from(glob ? pattern.slice(0, -1) : pattern).copy(bytes, 0, 0, COMMAND_BYTES);
+    const key = `${glob} ${length} ${bytes.toString('hex')}`;
+    const group = groups.get(key) ?? { glob, length, bytes, patterns: new Set() };
+    group.patterns.add(pattern);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ glob, length, bytes, patterns }) => ({
+    kind: glob ? SubjectKind.commandPrefix : SubjectKind.command,
+    length: glob ? length : 0,
+    a: bytes.readBigUInt64LE(0),
+    b: bytes.readBigUInt64LE(8),
+    boxes: boxesWhere(boxes, ({ from }) => from.command?.some((pattern) => patterns.has(pattern)) ?? false),
+  }));
 }

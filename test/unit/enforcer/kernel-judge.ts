@@ -1,0 +1,139 @@
+import { Tables, Tables6Low } from '../../../bpf/wire.ts';
+import type { KernelTables } from './kernel-tables.ts';
+
+/** What the hooks know of a caller. */
+export interface Caller {
+  /** 16 bytes: at most 15 of the name, then NULs. */
+  comm: Buffer;
+  uid: number;
+  euid: number;
+  gid: number;
+  egid: number;
+  /** Absent: not seen at exec. `outside`: exec in a mount namespace of its own, or of a file without a name. */
+  executable?: { inode: bigint; device: number; outside?: boolean };
+  /** Ids from the caller's cgroup to the root. */
+  cgroups: readonly bigint[];
+}
+
+export interface Destination {
+  family: 4 | 6;
+  address: bigint;
+  port: number;
+  protocol: number;
+}
+
+/** The index of the deciding box, or undefined: decide() of bpf/decide.bpf.h, step by step. */
+export function decide(kernel: KernelTables, caller: Caller, to: Destination): number | undefined {
+  const { offset } = Tables;
+  const addressClass = to.family === 4 ? class4(kernel, Number(to.address)) : class6(kernel, to.address);
+  const address = kernel.vector(offset.address, addressClass);
+  const port = kernel.vector(offset.port, portClass(kernel, to));
+  const subject = workOutSubject(kernel, caller);
+  for (let half = 0; half < 16; half += 1) {
+    const boxes = subject[half]! & address[half]! & port[half]!;
+    if (boxes !== 0) return half * 32 + (31 - Math.clz32(boxes & -boxes));
+  }
+  return undefined;
+}
+
+/** address_class4() */
+function class4(kernel: KernelTables, address: number): number {
+  const { tables } = kernel.tables(kernel.side);
+  const { root4, start4, class4 } = Tables.offset;
+  const half = address >>> 16;
+  let low = tables.getUint32(root4 + 4 * half, true);
+  let high = tables.getUint32(root4 + 4 * (half + 1), true);
+  for (let step = 0; step < 18 && low < high; step += 1) {
+    const middle = (low + high + 1) >>> 1;
+    if (tables.getUint32(start4 + 4 * middle, true) <= address) low = middle;
+    else high = middle - 1;
+  }
+  return tables.getUint16(class4 + 2 * low, true);
+}
+
+/** address_class6() */
+function class6(kernel: KernelTables, address: bigint): number {
+  const { tables, tables6, tables6Low } = kernel.tables(kernel.side);
+  const start = (index: number) =>
+    (tables6.getBigUint64(8 * index, true) << 64n) | tables6Low.getBigUint64(8 * index, true);
+  let low = 0;
+  let high = tables.getUint32(Tables.offset.last_interval6, true);
+  for (let step = 0; step < 18 && low < high; step += 1) {
+    const middle = (low + high + 1) >>> 1;
+    if (start(middle) <= address) low = middle;
+    else high = middle - 1;
+  }
+  return tables6Low.getUint16(Tables6Low.offset.class6 + 2 * low, true);
+}
+
+/** port_class(): the slots of enum port_slot. */
+function portClass(kernel: KernelTables, { port, protocol }: Destination): number {
+  const { tables } = kernel.tables(kernel.side);
+  const slot = [6, 17, 132, 136, 33].indexOf(protocol);
+  if (slot >= 0) return tables.getUint16(Tables.offset.port_class + 2 * (slot * 65_536 + port), true);
+  return tables.getUint16(Tables.offset.protocol_class + 2 * protocol, true);
+}
+
+/** work_out_subject() of bpf/subject.bpf.h */
+function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
+  const boxes = new Uint32Array(16).fill(0xffff_ffff);
+  const any = (kind: number) => kernel.vector(Tables.offset.any, kind);
+  const deny = kernel.vector(Tables.offset.deny, 0);
+  keepIds(
+    boxes,
+    any(0),
+    deny,
+    kernel.subject('uid', BigInt(caller.uid)),
+    kernel.subject('uid', BigInt(caller.euid)),
+  );
+  keepIds(
+    boxes,
+    any(1),
+    deny,
+    kernel.subject('gid', BigInt(caller.gid)),
+    kernel.subject('gid', BigInt(caller.egid)),
+  );
+  const { executable } = caller;
+  const listed = executable && kernel.subject('exe', executable.inode, BigInt(executable.device));
+  for (let half = 0; half < 16; half += 1) {
+    const named = (listed?.[half] ?? 0) & (executable?.outside ? deny[half]! : 0xffff_ffff);
+    boxes[half]! &= any(2)[half]! | named;
+  }
+  keepCommand(kernel, boxes, any(3), caller.comm);
+  // The innermost cgroup that is listed holds every box that accepts it.
+  const cgroup = caller.cgroups
+    .map((id) => kernel.subject('cgroup', id))
+    .find((found) => found !== undefined);
+  const accepted = cgroup ?? any(5);
+  for (let half = 0; half < 16; half += 1) boxes[half]! &= accepted[half]!;
+  return boxes;
+}
+
+function keepIds(
+  boxes: Uint32Array,
+  any: Uint32Array,
+  deny: Uint32Array,
+  real: Uint32Array | undefined,
+  effective: Uint32Array | undefined,
+): void {
+  for (let half = 0; half < 16; half += 1) {
+    const one = any[half]! | (real?.[half] ?? 0);
+    const two = any[half]! | (effective?.[half] ?? 0);
+    boxes[half]! &= (one & two) | ((one | two) & deny[half]!);
+  }
+}
+
+function keepCommand(kernel: KernelTables, boxes: Uint32Array, any: Uint32Array, comm: Buffer): void {
+  const accepted = any.slice();
+  const join = (found: Uint32Array | undefined) => {
+    for (const [half, boxes] of found?.entries() ?? []) accepted[half]! |= boxes;
+  };
+  join(kernel.subject('command', comm.readBigUInt64LE(0), comm.readBigUInt64LE(8)));
+  const prefixes = kernel.tables(kernel.side).tables.getUint32(Tables.offset.command_prefixes, true);
+  for (let length = 0; length < (prefixes > 0 ? 16 : 0); length += 1) {
+    const cut = Buffer.alloc(16);
+    comm.copy(cut, 0, 0, length);
+    join(kernel.subject('commandPrefix', cut.readBigUInt64LE(0), cut.readBigUInt64LE(8), length));
+  }
+  for (let half = 0; half < 16; half += 1) boxes[half]! &= accepted[half]!;
+}

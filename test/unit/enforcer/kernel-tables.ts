@@ -1,0 +1,68 @@
+import type { Egress } from '../../../bpf/egress.ts';
+import { SubjectKey, SubjectKind, Tables, Tables6, Tables6Low } from '../../../bpf/wire.ts';
+
+/**
+ * Stands in for the loaded kernel side: memory in the layout of wire.h that `applyPolicy` fills and flips, and the
+ * reads that the hooks make of it. Both sides keep what earlier policies left behind, as the maps do.
+ */
+export class KernelTables {
+  generation = 0n;
+  readonly flags = [0, 0];
+  readonly #sides = [0, 1].map(() => ({
+    tables: new DataView(new ArrayBuffer(Tables.size)),
+    tables6: new DataView(new ArrayBuffer(Tables6.size)),
+    tables6Low: new DataView(new ArrayBuffer(Tables6Low.size)),
+  }));
+  readonly #subjects = new Map<string, Uint8Array>();
+  epochs = 0;
+
+  /** What `applyPolicy` and `listCgroup` use of an Egress, and nothing else. */
+  get egress(): Egress {
+    return this as unknown as Egress;
+  }
+
+  get inactiveSide(): 0 | 1 {
+    return this.generation & 1n ? 0 : 1;
+  }
+
+  get side(): 0 | 1 {
+    return this.generation & 1n ? 1 : 0;
+  }
+
+  readonly subjects = {
+    keys: () => [...this.#subjects.keys()].map((key) => Buffer.from(key, 'hex')),
+    set: (key: Buffer, value: Uint8Array) => void this.#subjects.set(key.toString('hex'), value.slice()),
+    delete: (key: Buffer) => this.#subjects.delete(key.toString('hex')),
+  };
+
+  tables(side: 0 | 1) {
+    return this.#sides[side]!;
+  }
+
+  flip(flags: number): bigint {
+    this.generation += 1n;
+    this.flags[this.side] = flags;
+    return this.generation;
+  }
+
+  advanceEpoch(): void {
+    this.epochs += 1;
+  }
+
+  /** Entry of the `subjects` map on the side in force; the name's bytes as two words for commands. */
+  subject(kind: keyof typeof SubjectKind, a: bigint, b = 0n, length = 0): Uint32Array | undefined {
+    const key = Buffer.alloc(SubjectKey.size);
+    key.writeUInt32LE(this.side, SubjectKey.offset.side);
+    key.writeUInt16LE(SubjectKind[kind], SubjectKey.offset.kind);
+    key.writeUInt16LE(length, SubjectKey.offset.length);
+    key.writeBigUInt64LE(a, SubjectKey.offset.a);
+    key.writeBigUInt64LE(b, SubjectKey.offset.b);
+    const value = this.#subjects.get(key.toString('hex'));
+    return value && new Uint32Array(value.buffer, value.byteOffset, 16);
+  }
+
+  /** Vector number `index` of an array of vectors at `offset` of struct tables, as 16 half words. */
+  vector(offset: number, index: number): Uint32Array {
+    return new Uint32Array(this.tables(this.side).tables.buffer, offset + index * 64, 16);
+  }
+}
