@@ -1,0 +1,36 @@
+import fc from 'fast-check';
+import { parseAddress } from '../../policy/address.ts';
+import type { Flow } from '../../policy/policy.ts';
+import { hasPorts } from '../../policy/protocol.ts';
+import { WORLD, type World } from './world.ts';
+
+/** Random connections of a world's processes, set-user-id ones among them. An absent executable is one not known. */
+export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
+  const id = fc.constantFrom(...world.ids);
+  const ids = fc
+    .tuple(id, id, fc.nat({ max: 3 }))
+    .map(([real, other, often]) => [real, often > 0 ? real : other] as const);
+  return fc
+    .record({
+      command: fc.constantFrom(...world.commands),
+      exe: fc.option(fc.constantFrom(...world.exes), { nil: undefined, freq: 6 }),
+      uid: ids,
+      gid: ids,
+      place: fc.constantFrom(...world.places),
+      address: fc.constantFrom(...world.addresses),
+      port: fc.constantFrom(...world.ports),
+      protocol: fc.constantFrom(...world.protocols),
+    })
+    .map(({ exe, uid, gid, place, address, ...rest }) => {
+      const flow: Flow = Object.assign(rest, place, {
+        uid: uid[0],
+        euid: uid[1],
+        gid: gid[0],
+        egid: gid[1],
+        address: parseAddress(address)!,
+      });
+      if (exe !== undefined) flow.exe = exe;
+      if (!hasPorts(flow.protocol)) flow.port = 0;
+      return flow;
+    });
+}

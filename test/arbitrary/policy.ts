@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { parsePolicy } from '../../policy/parse.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { WORLD, type World } from './world.ts';
+
+/** A policy, and the text that it was read from. */
+export interface WrittenPolicy {
+  text: string;
+  policy: Policy;
+}
+
+/** Random policies of both versions and all layouts, as a user would write them, read by `parsePolicy`. */
+export function writtenPolicy(world: World = WORLD): fc.Arbitrary<WrittenPolicy> {
+  const network = fc.oneof(
+    { weight: 5, arbitrary: rules(world).map((network) => ({ version: 2, network })) },
+    { weight: 1, arbitrary: flat(world, world.commandPatterns).map((network) => ({ version: 2, network })) },
+    { weight: 2, arbitrary: legacy(world).map((network) => ({ network })) },
+  );
+  return network
+    .map((document) => {
+      // JSON is YAML; what is undefined is not written.
+      const text = JSON.stringify(document);
+      return { text, policy: parsePolicy(text, 'policy.yaml').policy };
+    })
+    .filter((written): written is WrittenPolicy => written.policy !== undefined);
+}
+
+const mode = fc.constantFrom('monitor', 'block');
+const target = fc.constantFrom('host', 'host', 'container');
+
+function some<T>(values: readonly T[], maxLength = 3): fc.Arbitrary<T[]> {
+  return fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength });
+}
+
+/** Absent but for one time in `times`: a rule that names every dimension meets nothing. */
+function seldom<T>(arbitrary: fc.Arbitrary<T>, times: number): fc.Arbitrary<T | undefined> {
+  return fc.oneof(
+    { weight: times - 1, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: arbitrary as fc.Arbitrary<T | undefined> },
+  );
+}
+
+function rules(world: World): fc.Arbitrary<object> {
+  const rule = fc.record({
+    name: seldom(fc.constantFrom('one', 'two'), 3),
+    from: from(world),
+    to: to(world),
+  });
+  return fc.record({
+    mode,
+    target,
+    deny: fc.array(rule, { maxLength: 3 }),
+    allow: fc.array(rule, { maxLength: 6 }),
+  });
+}
+
+/** Without `script`, and without an executable of the host for a container, which no kernel side can judge. */
+function from(world: World): fc.Arbitrary<object> {
+  return fc
+    .record({
+      command: seldom(some(world.commandPatterns), 3),
+      exe: seldom(some(world.exes, 2), 4),
+      uid: seldom(some(world.ids), 4),
+      gid: seldom(some(world.ids), 6),
+      container: seldom(some(world.containerPatterns, 2), 5),
+      image: seldom(some(world.imagePatterns, 2), 8),
+      unit: seldom(some(world.unitPatterns, 2), 8),
+      cgroup: seldom(some(world.cgroupPatterns, 2), 8),
+    })
+    .map((value) => {
+      if (value.container || value.image) value.exe = undefined;
+      return value;
+    });
+}
+
+function to(world: World): fc.Arbitrary<object[] | undefined> {
+  const entry = fc
+    .record({
+      cidr: fc.option(some(world.cidrs), { nil: undefined }),
+      except: seldom(some(world.cidrs, 2), 3),
+      port: fc.option(some(world.portEntries), { nil: undefined }),
+      protocol: fc.option(some(world.protocolEntries), { nil: undefined }),
+    })
+    .map((value) => {
+      if (!value.cidr) value.except = undefined;
+      return value;
+    });
+  return fc.option(fc.array(entry, { minLength: 1, maxLength: 3 }), { nil: undefined });
+}
+
+function lists<T>(values: readonly T[]): fc.Arbitrary<object | undefined> {
+  return fc.option(
+    fc.record({ allow: fc.option(some(values), { nil: undefined }), deny: seldom(some(values), 3) }),
+    {
+      nil: undefined,
+    },
+  );
+}
+
+/** At least one key, by which the layout is known. */
+function flat(world: World, commands: readonly string[]): fc.Arbitrary<{ cidr: object }> {
+  return fc.record({
+    mode,
+    target,
+    cidr: fc.record({
+      allow: fc.option(some(world.cidrs, 5), { nil: undefined }),
+      deny: seldom(some(world.cidrs), 2),
+    }),
+    command: lists(commands),
+    uid: lists(world.ids),
+    gid: seldom(lists(world.ids), 2),
+  });
+}
+
+/** Version 1: as the flat layout, with its own older spelling of the addresses and no globs. */
+function legacy(world: World): fc.Arbitrary<object> {
+  const commands = world.commandPatterns.filter((pattern) => !pattern.endsWith('*'));
+  const network = flat(world, commands);
+  return fc.oneof(
+    network,
+    network.map(({ cidr, ...rest }) => Object.assign(rest, cidr)),
+  );
+}

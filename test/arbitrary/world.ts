@@ -1,0 +1,67 @@
+/** Where a process runs, as far as the daemon knows it. */
+export interface Place {
+  /** Path in the cgroup v2 hierarchy. */
+  cgroup: string;
+  container?: string;
+  image?: string;
+  unit?: string;
+  inContainer: boolean;
+}
+
+/** The values that random policies and flows are made of: few, so that they meet often. All text is as in a policy. */
+export interface World {
+  /** What processes call themselves. */
+  commands: readonly string[];
+  /** `commands` entries of policies; globs only where version 2 accepts them. */
+  commandPatterns: readonly string[];
+  /** Executables that exist. */
+  exes: readonly string[];
+  ids: readonly number[];
+  places: readonly Place[];
+  containerPatterns: readonly string[];
+  imagePatterns: readonly string[];
+  unitPatterns: readonly string[];
+  cgroupPatterns: readonly string[];
+  addresses: readonly string[];
+  cidrs: readonly string[];
+  ports: readonly number[];
+  portEntries: readonly (number | string)[];
+  protocols: readonly number[];
+  protocolEntries: readonly (number | string)[];
+}
+
+const words = (text: string) => text.trim().split(/\s+/);
+
+/** A world with an example of everything that is told apart, and of what looks alike: cut names, hard links, mapped addresses. */
+export const WORLD: World = {
+  commands: words('a ab abc b curl a-very-long-command a-very-long-com ääääääää ä'),
+  commandPatterns: words(`
+    a ab b curl a-very-long-command a-very-long-comXYZ ääääääää
+    * a* ab* cu* ä* äääääääää* a-very-long-comma* a-very-long-commu*`),
+  exes: words('/usr/bin/curl /usr/bin/perl /usr/bin/perl5.36.0 /usr/bin/python3'),
+  ids: [0, 1, 1000, 4_294_967_295],
+  places: [
+    { cgroup: '/', inContainer: false },
+    { cgroup: '/system.slice/ssh.service', unit: 'ssh.service', inContainer: false },
+    { cgroup: '/system.slice/cron.service', unit: 'cron.service', inContainer: false },
+    { cgroup: '/machine.slice/one', container: 'web-1', image: 'docker.io/nginx:1', inContainer: true },
+    { cgroup: '/machine.slice/two', container: 'web-2', image: 'docker.io/redis:7', inContainer: true },
+    { cgroup: '/machine.slice/new', inContainer: true },
+  ],
+  containerPatterns: words('web-1 web-* *-2 * db'),
+  imagePatterns: words('docker.io/nginx:1 docker.io/* *redis*'),
+  unitPatterns: words('ssh.service *.service c*.service'),
+  cgroupPatterns: words('/ /system.slice/* /*/two /machine.slice/one /*'),
+  addresses: words(`
+    0.0.0.0 0.0.0.1 10.0.0.0 10.0.0.1 10.0.0.255 10.0.1.0 10.255.255.255 127.0.0.1 127.255.255.255 128.0.0.0
+    169.254.169.254 203.0.113.7 255.255.255.255 :: ::1 fd00:: fd00::1 fd00::ff fd01:: 2001:db8::1 2001:db8:0:1::
+    ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ::ffff:10.0.0.1`),
+  cidrs: words(`
+    0.0.0.0/0 10.0.0.0/8 10.0.0.0/24 10.0.0.0/31 10.0.0.1 10.0.0.255/32 10.0.1.0/24 127.0.0.0/8 128.0.0.0/1
+    169.254.169.254 203.0.113.0/24 255.255.255.255/32 ::/0 ::1 fd00::/8 fd00::/127 fd00::1 2001:db8::/32
+    2001:db8::/64 ff00::/8 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ::ffff:10.0.0.0/104 loopback private metadata`),
+  ports: [0, 1, 22, 80, 443, 8000, 8005, 65_534, 65_535],
+  portEntries: [0, 22, 80, 443, '8000-8010', '80-443', '0-65535', '65535-65535', '1-22'],
+  protocols: [1, 6, 6, 6, 6, 17, 17, 33, 58, 132, 136, 255],
+  protocolEntries: ['tcp', 'tcp', 'udp', 'icmp', 'icmpv6', 'sctp', 33, 136, 255, 0],
+};

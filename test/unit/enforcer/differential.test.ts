@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { applyPolicy } from '../../../enforcer/apply.ts';
+import { compilePolicy } from '../../../enforcer/compile.ts';
+import { evaluate } from '../../../policy/evaluate.ts';
+import type { Flow, Policy } from '../../../policy/policy.ts';
+import { flow } from '../../arbitrary/flow.ts';
+import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
+import { WORLD } from '../../arbitrary/world.ts';
+import { type Caller, decide } from './kernel-judge.ts';
+import { KernelTables } from './kernel-tables.ts';
+
+const POLICIES = 1000;
+const FLOWS_EACH = 110;
+
+/** Two of the world's paths are hard links of one file. */
+const FILES = new Map(
+  WORLD.exes.map((path) => [
+    path,
+    { path, device: 0x0080_0001, inode: path.includes('perl') ? 7n : BigInt(path.length) },
+  ]),
+);
+const SAME_FILE = WORLD.exes.filter((path) => path.includes('perl'));
+
+/** A path in a policy means the file: the reference, which compares text, is given every name of it. */
+function withAllNames(policy: Policy): Policy {
+  const boxes = policy.boxes.map((box) =>
+    box.from.exe?.some((path) => SAME_FILE.includes(path))
+      ? { ...box, from: { ...box.from, exe: [...box.from.exe, ...SAME_FILE] } }
+      : box,
+  );
+  return { ...policy, boxes };
+}
+
+function callerOf(flow: Flow): Caller {
+  const comm = Buffer.alloc(16);
+  Buffer.from(flow.command).copy(comm, 0, 0, 15);
+  const place = WORLD.places.findIndex((candidate) => candidate.cgroup === flow.cgroup);
+  return {
+    comm,
+    uid: flow.uid,
+    euid: flow.euid,
+    gid: flow.gid,
+    egid: flow.egid,
+    ...(flow.exe !== undefined && { executable: FILES.get(flow.exe)! }),
+    cgroups: [BigInt(100 + place), 1n],
+  };
+}
+
+/** What flow_set_ipv4() and flow_set_ipv6() make of "this host". */
+function addressOf({ address: { family, value } }: Flow): bigint {
+  if (value !== 0n) return value;
+  return family === 4 ? 0x7f00_0001n : 1n;
+}
+
+/** The assertion names policy and flow; all 110 flows beside them would hide them. */
+function reporter<T>({ failed, seed, counterexamplePath, errorInstance }: fc.RunDetails<T>): void {
+  if (failed) throw new Error(`seed ${seed}, path ${counterexamplePath}`, { cause: errorInstance });
+}
+
+test(`the compiled tables give the verdicts of the reference for ${POLICIES * FLOWS_EACH} random pairs`, () => {
+  const kernel = new KernelTables();
+  const found = { pairs: 0, allow: 0, deny: 0, unmatched: 0, version1: 0 };
+  const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
+    const compiled = compilePolicy(policy, (path) => FILES.get(path));
+    const cgroups = WORLD.places.map((place, index) => ({
+      id: BigInt(100 + index),
+      boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),
+    }));
+    applyPolicy(kernel.egress, compiled, { mode: policy.mode, target: policy.target, record: true, cgroups });
+    const reference = withAllNames(policy);
+    if (policy.version === 1) found.version1 += 1;
+    for (const flow of flows) {
+      const expected = evaluate(reference, flow);
+      found.pairs += 1;
+      found[expected.action] += 1;
+      if (policy.target === 'container' && !flow.inContainer) continue;
+      const { family } = flow.address;
+      const to = { family, address: addressOf(flow), port: flow.port, protocol: flow.protocol };
+      const box = decide(kernel, callerOf(flow), to);
+      if (box === undefined) found.unmatched += 1;
+      const denied = box === undefined || box < compiled.denyBoxes;
+      assert.deepEqual(
+        { action: denied ? 'deny' : 'allow', box },
+        { action: expected.action, box: expected.box },
+        `${text}\n${JSON.stringify(flow, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`,
+      );
+    }
+  };
+  const flows = fc.array(flow(), { minLength: FLOWS_EACH, maxLength: FLOWS_EACH });
+  fc.assert(fc.property(writtenPolicy(), fc.noShrink(flows), each), { numRuns: POLICIES, reporter });
+  // Agreement says little where nothing meets.
+  assert.ok(found.pairs >= 100_000, JSON.stringify(found));
+  for (const count of [found.allow, found.deny, found.unmatched])
+    assert.ok(count > 10_000, JSON.stringify(found));
+  assert.ok(found.version1 > 100, JSON.stringify(found));
+});
