@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { type VerdictEntry, VerdictLog } from '../../../enforcer/verdict-log.ts';
+import type { LogOptions } from '../../../policy/policy.ts';
+
+const ENTRY: VerdictEntry = {
+  action: 'BLOCKED',
+  address: '10.0.1.71',
+  command: 'curl',
+  hostname: 'cdb99d181368',
+  pid: 936_350,
+  port: 80,
+  uid: 1000,
+  protocol: 'tcp',
+  policy: 'a319adda2ef2',
+};
+const FULL: VerdictEntry = {
+  ...ENTRY,
+  action: 'MONITOR',
+  exe: '/usr/bin/curl',
+  parentCommand: 'sh',
+  container: 'web',
+  image: 'docker.io/nginx:1',
+  rule: 'cloud metadata',
+};
+
+/** The lines that a log with these options writes in three seconds. */
+function linesOf(
+  t: TestContext,
+  entries: readonly VerdictEntry[],
+  options: Partial<LogOptions> = {},
+): string[] {
+  const { log, path, tick } = open(t, options);
+  tick(3000);
+  for (const entry of entries) log.write(entry);
+  return readFileSync(path, 'utf8').split('\n').slice(0, -1);
+}
+
+function open(t: TestContext, options: Partial<LogOptions>) {
+  const folder = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'log');
+  let now = Date.UTC(2021, 8, 26, 13, 21, 58);
+  const log = new VerdictLog(
+    { format: 'json', level: 'info', labels: {}, output: path, ...options },
+    () => now,
+  );
+  return { log, path, tick: (milliseconds: number) => void (now += milliseconds) };
+}
+
+test('a JSON line has the keys that users parse already, with their types', (t) => {
+  const [line] = linesOf(t, [ENTRY]);
+  assert.deepEqual(JSON.parse(line!), {
+    Action: 'BLOCKED',
+    Addr: '10.0.1.71',
+    Comm: 'curl',
+    Hostname: 'cdb99d181368',
+    PID: 936_350,
+    Port: 80,
+    level: 'info',
+    msg: 'Traffic is trapped in the filter.',
+    time: '2021-09-26T13:22:01Z',
+    UID: 1000,
+    Protocol: 'tcp',
+    Policy: 'a319adda2ef2',
+  });
+});
+
+test('what more is known follows in keys of its own, and labels are added', (t) => {
+  const [line] = linesOf(t, [FULL], { labels: { site: 'north' } });
+  const { Action, Exe, ParentComm, Container, Image, Rule, site } = JSON.parse(line!) as Record<
+    string,
+    unknown
+  >;
+  assert.deepEqual(
+    { Action, Exe, ParentComm, Container, Image, Rule, site },
+    {
+      Action: 'MONITOR',
+      Exe: '/usr/bin/curl',
+      ParentComm: 'sh',
+      Container: 'web',
+      Image: 'docker.io/nginx:1',
+      Rule: 'cloud metadata',
+      site: 'north',
+    },
+  );
+});
+
+test('a text line has the seconds since the start and the fields in their order', (t) => {
+  const [line] = linesOf(t, [ENTRY], { format: 'text' });
+  assert.match(
+    line!,
+    /^INFO\[0003\] Traffic is trapped in the filter\. +Action=block Addr=10\.0\.1\.71 Comm=curl Hostname=cdb99d181368 PID=936350 Port=80 /,
+  );
+});
+
+test('a name cannot end a line, move a cursor or pose as a field', (t) => {
+  const names = [
+    'a\nINFO[0000] forged',
+    'a Action=monitor',
+    'a="b"',
+    '\u001b[2Jx',
+    '\u009b2J',
+    '\u2028',
+    'back\\slash',
+    '\ufffd',
+    '',
+  ];
+  const entries = names.map((command) => ({ ...ENTRY, command, container: command }));
+  const lines = linesOf(t, entries, { format: 'text' });
+  assert.equal(lines.length, names.length);
+  for (const line of lines) {
+    assert.match(
+      line,
+      /^INFO\[0003\] Traffic is trapped in the filter\. +Action=block Addr=10\.0\.1\.71 Comm="/,
+    );
+    // oxlint-disable-next-line no-control-regex
+    assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+    const quoted = [...line.matchAll(/(\w+)=("[^"]*"|[^\s"]+)(?: |$)/g)].map(([, name]) => name);
+    assert.equal(quoted.filter((name) => name === 'Action').length, 1, line);
+  }
+  for (const [index, line] of linesOf(t, entries).entries()) {
+    assert.equal((JSON.parse(line) as { Comm: string }).Comm, names[index]);
+  }
+});
+
+test('below the level of verdicts nothing is written', (t) => {
+  assert.deepEqual(linesOf(t, [ENTRY], { level: 'warn' }), []);
+  assert.deepEqual(linesOf(t, [ENTRY], { level: 'error', format: 'text' }), []);
+  assert.equal(linesOf(t, [ENTRY], { level: 'debug' }).length, 1);
+});
+
+test('after a rotation the log goes on in a new file', (t) => {
+  const { log, path } = open(t, {});
+  log.write(ENTRY);
+  renameSync(path, `${path}.1`);
+  log.reopen();
+  log.write(ENTRY);
+  for (const file of [path, `${path}.1`]) {
+    assert.equal(readFileSync(file, 'utf8').trimEnd().split('\n').length, 1);
+  }
+});
