@@ -116,6 +116,26 @@ static __always_inline __u32 lowest_bit(__u64 word)
 	return index[((word & -word) * 0x03f79d71b4cb0a89ULL) >> 58];
 }
 
+/* The box that decides on opening a socket of this kind, or NO_BOX. */
+GLOBAL __u32 decide_socket(const struct subject *subject, __u32 kind, __u32 side)
+{
+	__u32 key = side & 1;
+	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
+
+	KEEP(kind);
+	kind &= SOCKET_KINDS - 1;
+	if (!tables || !subject)
+		return NO_BOX;
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 boxes = subject->boxes.word[i] & tables->socket[kind].word[i];
+
+		if (boxes)
+			return i * 64 + lowest_bit(boxes);
+	}
+	return NO_BOX;
+}
+
 /* The box that decides, or NO_BOX. */
 GLOBAL __u32 decide(const struct flow *flow, const struct subject *subject, __u32 side)
 {

@@ -3,101 +3,9 @@
  * The kernel side: every hook normalises its arguments into a struct flow, judge() decides and reports, and the hook
  * returns 0 or -EPERM. A verdict that an earlier LSM program gave is kept.
  */
-#include "report.bpf.h"
+#include "judge.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-static __always_inline __u64 peer_digest(const struct flow *flow)
-{
-	return flow->high ^ flow->low;
-}
-
-/* 0 when the socket has no file yet: then nothing is remembered. */
-static __always_inline __u64 socket_inode(const struct socket *sock)
-{
-	struct file *file = sock->file;
-	struct inode *inode = file ? file->f_inode : 0;
-
-	return inode ? inode->i_ino : 0;
-}
-
-static __always_inline struct socket_slot *slot_of(__u64 socket)
-{
-	__u32 key = socket & (SOCKET_SLOTS - 1);
-
-	return bpf_map_lookup_elem(&sockets, &key);
-}
-
-static __always_inline void remember_peer(__u64 socket, const struct flow *flow, __u64 generation, bool sent)
-{
-	struct socket_slot *slot = slot_of(socket);
-
-	if (!slot)
-		return;
-	slot->generation = 0;
-	slot->socket = socket;
-	slot->address = peer_digest(flow);
-	slot->pid = bpf_get_current_pid_tgid() >> 32;
-	slot->port = flow->port;
-	slot->sent = sent;
-	slot->generation = generation;
-}
-
-static __always_inline void forget_peer(__u64 socket)
-{
-	struct socket_slot *slot = slot_of(socket);
-
-	if (slot && slot->socket == socket)
-		slot->generation = 0;
-}
-
-static __always_inline bool is_canary(const struct flow *flow)
-{
-	return flow->low == CANARY_ADDRESS && flow->family == 4 && control.canary &&
-	       control.canary == bpf_get_current_pid_tgid() >> 32;
-}
-
-/* True when the caller must get -EPERM. `connected` is the socket's inode if it keeps this peer, else 0. */
-static __always_inline bool judge(__u64 connected, struct flow *flow)
-{
-	__u64 generation = control.generation;
-	__u32 side = generation & 1;
-	__u32 flags = control.flags[side], box = NO_BOX, event = 0;
-	struct subject scratch = {}, *subject;
-	struct tables *tables;
-	bool denied = false;
-
-	if (is_canary(flow))
-		return true;
-	if (!(flags & (SIDE_POLICY | SIDE_RECORD)))
-		return false;
-	subject = current_subject(&scratch, generation);
-	tables = bpf_map_lookup_elem(&policy, &side);
-	if (!subject || !tables)
-		return false;
-	if (subject->flags & PROCESS_IN_CONTAINER)
-		event |= CONNECTION_IN_CONTAINER;
-	else if (flags & SIDE_CONTAINERS)
-		return false;
-	if (flags & SIDE_POLICY) {
-		event |= CONNECTION_JUDGED;
-		box = decide(flow, subject, side);
-		/* NO_BOX is above every number of deny boxes, and also a denial. */
-		denied = box == NO_BOX || box < tables->deny_boxes;
-	}
-	if (denied && flags & SIDE_BLOCK)
-		event |= CONNECTION_BLOCKED;
-	/* Nothing has gone out at a UDP connect(): a would-be denial of it is an intent like any other. */
-	if (denied || flags & SIDE_RECORD)
-		report(flow, subject, generation, box, denied, event);
-	if (connected) {
-		if (event & CONNECTION_BLOCKED)
-			forget_peer(connected);
-		else
-			remember_peer(connected, flow, generation, flow->operation == OPERATION_SEND);
-	}
-	return event & CONNECTION_BLOCKED;
-}
 
 /* Linux 6.12 wants to see that a hook returns 0 or an error; the arithmetic that clang makes of ?: hides it. */
 static __always_inline int as_return_value(bool denied)
@@ -109,72 +17,133 @@ static __always_inline int as_return_value(bool denied)
 	return 0;
 }
 
-static __always_inline int judge_connect(struct socket *sock, struct sockaddr *address, int addrlen)
+static __always_inline bool denies_connect(struct socket *sock, struct sockaddr *address, int addrlen)
 {
 	struct sock *sk = sock->sk;
 	struct flow flow = {};
 
-	if (!sk || is_kernel_socket(sk) || !flow_from_sockaddr(&flow, address, addrlen, false))
-		return 0;
+	if (!sk || is_kernel_socket(sk) || !flow_from_sockaddr(&flow, address, addrlen, AF_UNSPEC))
+		return false;
 	flow_set_protocol(&flow, sk);
 	flow.operation = sk->sk_type == SOCK_STREAM || sk->sk_type == SOCK_SEQPACKET ? OPERATION_CONNECT :
 										       OPERATION_INTENT;
-	return as_return_value(judge(socket_inode(sock), &flow));
+	return judge_flow(socket_inode(sock), &flow);
 }
 
-/* A send on a connected socket whose peer this process was already allowed under this policy. */
-static __always_inline bool peer_is_known(__u64 socket, const struct flow *flow)
+/*
+ * A send on a connected stream socket. One that was seen to connect is judged again when the policy or the process is
+ * another. One that was accepted, or is older than we are, is let through: which of the two it is can't be told, and
+ * cutting accepted connections would cut the administrator off.
+ */
+static __always_inline bool denies_stream_send(struct socket *sock, struct sock *sk)
 {
-	struct socket_slot *slot = slot_of(socket);
+	__u64 socket = socket_inode(sock);
+	struct flow flow = { .operation = OPERATION_SEND };
+	struct socket_verdict *verdict;
+	enum peer_state state;
 
-	return slot && slot->socket == socket && slot->generation == control.generation && slot->sent &&
-	       slot->address == peer_digest(flow) && slot->port == flow->port &&
-	       slot->pid == bpf_get_current_pid_tgid() >> 32;
+	if (!flow_from_peer(&flow, sk))
+		return false;
+	flow_set_protocol(&flow, sk);
+	state = peer_state(socket, &flow);
+	if (state == PEER_KNOWN)
+		return false;
+	if (state == PEER_NEW) {
+		remember_verdict(sk);
+		remember_peer(socket, &flow, control.generation, true);
+		return false;
+	}
+	verdict = bpf_sk_storage_get(&socket_verdicts, sk, 0, 0);
+	if (!verdict || (verdict->generation == control.generation && verdict->pid == current_pid())) {
+		remember_peer(socket, &flow, control.generation, true);
+		return false;
+	}
+	if (judge_flow(socket, &flow))
+		return true;
+	verdict->generation = control.generation;
+	verdict->pid = current_pid();
+	return false;
 }
 
-static __always_inline int judge_send(struct socket *sock, struct msghdr *msg)
+static __always_inline bool denies_connected_send(struct socket *sock, struct sock *sk)
+{
+	__u64 socket = socket_inode(sock);
+	struct flow flow = { .operation = OPERATION_SEND };
+
+	if (!flow_from_peer(&flow, sk))
+		return false;
+	flow_set_protocol(&flow, sk);
+	return peer_state(socket, &flow) != PEER_KNOWN && judge_flow(socket, &flow);
+}
+
+/*
+ * A send that names its destination. AF_UNSPEC is IPv4 to UDP and raw IPv4 sockets, IPv6 to raw IPv6 sockets, nothing
+ * to UDP over IPv6; and IPV6_ADDRFORM can make one of the other after this hook has looked. So it is judged as both.
+ */
+static __always_inline bool denies_named_send(struct sock *sk, struct msghdr *msg, bool stream)
+{
+	struct flow flow = { .operation = stream ? OPERATION_CONNECT : OPERATION_SEND };
+	void *name = msg->msg_name;
+	int length = msg->msg_namelen;
+	__u16 family = AF_UNSPEC;
+
+	bpf_probe_read_kernel(&family, sizeof(family), name);
+	if (flow_from_sockaddr(&flow, name, length, AF_INET)) {
+		flow_set_protocol(&flow, sk);
+		if (judge_flow(0, &flow))
+			return true;
+	}
+	if (family != AF_UNSPEC || sk->__sk_common.skc_family != AF_INET6 ||
+	    !flow_from_sockaddr(&flow, name, length, AF_INET6))
+		return false;
+	flow_set_protocol(&flow, sk);
+	return judge_flow(0, &flow);
+}
+
+static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 {
 	struct sock *sk = sock->sk;
-	__u64 connected = 0;
-	struct flow flow = { .operation = OPERATION_SEND };
-	void *name = msg->msg_name;
 	bool stream;
 
 	if (!sk || is_kernel_socket(sk))
-		return 0;
+		return false;
+	if (msg->msg_controllen && routes_source(msg) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol))
+		return true;
 	stream = sk->sk_type == SOCK_STREAM;
 	/* A stream socket only looks at the address of a send that opens the connection. */
-	if (stream && !(msg->msg_flags & MSG_FASTOPEN))
-		return 0;
-	if (name) {
-		__u16 family = sk->__sk_common.skc_family;
-
-		if (!flow_from_sockaddr(&flow, name, msg->msg_namelen, family == AF_INET))
-			return 0;
-		if (stream)
-			flow.operation = OPERATION_CONNECT;
-		flow_set_protocol(&flow, sk);
-	} else {
-		if (!flow_from_peer(&flow, sk))
-			return 0;
-		flow_set_protocol(&flow, sk);
-		connected = socket_inode(sock);
-		if (peer_is_known(connected, &flow))
-			return 0;
-	}
-	return as_return_value(judge(connected, &flow));
+	if (msg->msg_name && (!stream || msg->msg_flags & MSG_FASTOPEN))
+		return denies_named_send(sk, msg, stream);
+	return stream ? denies_stream_send(sock, sk) : denies_connected_send(sock, sk);
 }
 
 SEC("lsm/socket_connect")
 int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int addrlen, int ret)
 {
-	return ret ? ret : judge_connect(sock, address, addrlen);
+	return ret ? ret : as_return_value(denies_connect(sock, address, addrlen));
 }
 
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
 {
-	return ret ? ret : judge_send(sock, msg);
+	return ret ? ret : as_return_value(denies_send(sock, msg));
+}
+
+SEC("lsm/sctp_bind_connect")
+int BPF_PROG(sctp_bind_connect, struct sock *sk, int optname, struct sockaddr *address, int addrlen, int ret)
+{
+	return ret ? ret : as_return_value(denies_sctp_addresses(sk, optname, address, addrlen));
+}
+
+SEC("lsm/socket_create")
+int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
+{
+	return ret ? ret : as_return_value(!kern && denies_socket(family, type, protocol));
+}
+
+SEC("lsm/socket_setsockopt")
+int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int ret)
+{
+	return ret ? ret : as_return_value(denies_option(sock, level, optname));
 }
 
 SEC("lsm/bprm_committed_creds")

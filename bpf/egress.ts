@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Executable } from './executable.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
-import { hostMountNamespace } from './namespace.ts';
+import { hostMountNamespace, visibleMountNamespace } from './namespace.ts';
 import { BpfObject } from './object.ts';
 import { hasTaskStorage } from './probe.ts';
 import { Ring } from './ring.ts';
@@ -28,15 +28,24 @@ export interface RingSizes {
 
 export const DEFAULT_RINGS: RingSizes = { connections: 16 << 20, denials: 4 << 20 };
 
+/** How the kernel side is attached: to the host's security hooks, or to one cgroup (its directory). */
+export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: string };
+
+/** Identity hooks first, so that nothing that connects goes unidentified. */
 const HOOKS = [
   'committed_creds',
   'process_fork',
   'process_free',
   'task_rename',
   'cgroup_mkdir',
+  'socket_create',
+  'socket_setsockopt',
+  'sctp_bind_connect',
   'socket_connect',
   'socket_sendmsg',
 ];
+
+const CGROUP_HOOKS = ['connect4', 'connect6', 'sendmsg4', 'sendmsg6'];
 
 /** The loaded kernel side: its rings, its maps, its switches. Nothing is judged or recorded until `setSide`. */
 export class Egress implements Disposable {
@@ -68,19 +77,24 @@ export class Egress implements Disposable {
   }
 
   /** Loads and attaches the programs. Throws a BouhekiError that carries the verifier's log when the kernel refuses. */
-  static load(rings: RingSizes = DEFAULT_RINGS): Egress {
-    const modern = hasTaskStorage();
-    const file = modern ? 'egress.bpf.o' : 'egress-legacy.bpf.o';
-    const object = BpfObject.open(fileURLToPath(new URL(`./${file}`, import.meta.url)));
+  static load(attachment: Attachment = { backend: 'lsm' }, rings: RingSizes = DEFAULT_RINGS): Egress {
+    const modern = attachment.backend === 'lsm' && hasTaskStorage();
+    const file = attachment.backend === 'cgroup' ? 'egress-cgroup' : modern ? 'egress' : 'egress-legacy';
+    const object = BpfObject.open(fileURLToPath(new URL(`./${file}.bpf.o`, import.meta.url)));
     try {
       const knobs = new DataView(new ArrayBuffer(Knobs.size));
-      knobs.setUint32(Knobs.offset.host_mount_namespace, hostMountNamespace(), true);
+      knobs.setUint32(
+        Knobs.offset.host_mount_namespace,
+        attachment.backend === 'lsm' ? hostMountNamespace() : visibleMountNamespace(),
+        true,
+      );
       object.setInitialValue('.rodata.knobs', new Uint8Array(knobs.buffer));
       object.resize('connections', rings.connections);
       object.resize('denials', rings.denials);
       object.load();
-      // Identity hooks first, so that nothing that connects goes unidentified.
-      for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
+      if (attachment.backend === 'lsm') for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
+      if (attachment.backend === 'cgroup')
+        for (const hook of CGROUP_HOOKS) object.attachToCgroup(hook, attachment.cgroup);
       return new Egress(object, rings, modern);
     } catch (error) {
       object[Symbol.dispose]();

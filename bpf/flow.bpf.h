@@ -74,9 +74,9 @@ static __always_inline bool is_kernel_socket(const struct sock *sk)
 
 /*
  * The destination named by a sockaddr in kernel memory. False when there is none to judge: too short, or of a family
- * that the socket's own protocol will refuse.
+ * that the socket's own protocol will refuse. AF_UNSPEC is taken for the family `unspec`.
  */
-static __always_inline bool flow_from_sockaddr(struct flow *flow, const void *address, int length, bool unspec_is_ipv4)
+static __always_inline bool flow_from_sockaddr(struct flow *flow, const void *address, int length, __u16 unspec)
 {
 	__u32 raw[7] = {};
 	__u16 family;
@@ -84,7 +84,9 @@ static __always_inline bool flow_from_sockaddr(struct flow *flow, const void *ad
 	if (length < ADDRLEN_IPV4 || bpf_probe_read_kernel(raw, ADDRLEN_IPV4, address))
 		return false;
 	family = (__u16)raw[0];
-	if (family == AF_INET || (family == AF_UNSPEC && unspec_is_ipv4)) {
+	if (family == AF_UNSPEC)
+		family = unspec;
+	if (family == AF_INET) {
 		flow_set_ipv4(flow, raw[1], raw[0] >> 16);
 		return true;
 	}

@@ -43,7 +43,13 @@ static __always_inline struct task_struct *current_task(void)
 static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
 {
 	static const struct identity empty;
-	struct leader_key key = { .started = READ(leader, start_boottime), .pid = READ(leader, tgid) };
+	struct leader_key key = {
+		.started = READ(leader, start_boottime),
+		.pid = READ(leader, tgid),
+#ifdef CGROUP_BACKEND
+		.exec = READ(leader, self_exec_id),
+#endif
+	};
 	struct identity *found = bpf_map_lookup_elem(&identities, &key);
 
 	if (found || !create)
@@ -114,14 +120,48 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 }
 #endif
 
+static __always_inline bool in_host_mounts(struct task_struct *task)
+{
+	struct nsproxy *nsproxy = READ(task, nsproxy);
+	struct mnt_namespace *mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
+
+	return mounts && READ(mounts, ns.inum) == knobs.host_mount_namespace;
+}
+
+#ifdef LEGACY
+/*
+ * A program that ran before us. The daemon can't tell us about it here, so it is taken to be what mm->exe_file says
+ * now; see the top of this file for what that is worth.
+ */
+__noinline int adopt_running(void)
+{
+	struct task_struct *task = current_task();
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+	struct identity *identity;
+
+	if (!file)
+		return 0;
+	identity = identity_of(READ(task, group_leader), true);
+	if (!identity)
+		return 0;
+	identity->inode = BPF_CORE_READ(file, f_inode, i_ino);
+	identity->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	identity->flags = PROCESS_PRIMED;
+	if (!BPF_CORE_READ(file, f_inode, i_nlink))
+		identity->flags |= PROCESS_DELETED;
+	if (!in_host_mounts(task))
+		identity->flags |= PROCESS_FOREIGN_MOUNT;
+	find_path(identity, file);
+	return 0;
+}
+#endif
+
 /* Runs at lsm/bprm_committed_creds: the exec has succeeded and `current` is the thread group leader. */
 static __always_inline void remember_exec(struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task();
 	struct identity *identity = identity_of(READ(task, group_leader), true);
 	struct file *file = bprm->file;
-	struct nsproxy *nsproxy = READ(task, nsproxy);
-	struct mnt_namespace *mounts;
 	__u32 flags = 0;
 
 	if (!identity)
@@ -134,8 +174,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 		flags |= file->f_inode->i_sb->s_magic == TMPFS_MAGIC ? PROCESS_MEMFD | PROCESS_DELETED : PROCESS_DELETED;
 	if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
 		flags |= PROCESS_SECURE_EXEC;
-	mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
-	if (!mounts || READ(mounts, ns.inum) != knobs.host_mount_namespace)
+	if (!in_host_mounts(task))
 		flags |= PROCESS_FOREIGN_MOUNT;
 	identity->flags = flags;
 	find_path(identity, file);

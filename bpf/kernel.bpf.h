@@ -16,11 +16,20 @@
 #include <bpf/bpf_tracing.h>
 
 #define AF_UNSPEC 0
+#define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
+#define AF_NETLINK 16
+#define AF_PACKET 17
+#define AF_ALG 38
+#define AF_XDP 44
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
+#define SOCK_RAW 3
 #define SOCK_SEQPACKET 5
+#define IPPROTO_IP 0
+#define IPPROTO_ICMP 1
+#define IPPROTO_ICMPV6 58
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define IPPROTO_DCCP 33
@@ -28,6 +37,18 @@
 #define IPPROTO_UDPLITE 136
 #define IPPROTO_SMC 256
 #define IPPROTO_MPTCP 262
+#define SOL_IP 0
+#define SOL_IPV6 41
+#define IP_HDRINCL 3
+#define IP_OPTIONS 4
+#define IP_RETOPTS 7
+#define IPV6_2292RTHDR 5
+#define IPV6_2292PKTOPTIONS 6
+#define IPV6_FLOWLABEL_MGR 32
+#define IPV6_HDRINCL 36
+#define IPV6_RTHDR 57
+#define SCTP_SET_PEER_PRIMARY_ADDR 5
+#define SCTP_SOCKOPT_BINDX_ADD 100
 #define MSG_FASTOPEN 0x20000000
 #define CLONE_THREAD 0x00010000
 #define TMPFS_MAGIC 0x01021994
@@ -136,6 +157,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	int pid;
 	int tgid;
+	unsigned int flags;
 	__u64 start_boottime;
 	__u64 self_exec_id;
 	struct cred *cred;
@@ -195,6 +217,8 @@ struct sockaddr_in6 {
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
+	void *msg_control;
+	unsigned long msg_controllen;
 	unsigned int msg_flags;
 };
 

@@ -47,6 +47,7 @@ function declare() {
       'int bpf_map__set_initial_value(void *map, const void *data, size_t size)',
     ),
     bpf_program__attach: libbpf.func('void *bpf_program__attach(void *program)'),
+    bpf_program__attach_cgroup: libbpf.func('void *bpf_program__attach_cgroup(void *program, int cgroup_fd)'),
     bpf_link__destroy: libbpf.func('int bpf_link__destroy(void *link)'),
     bpf_map_lookup_elem: libbpf.func(
       'int bpf_map_lookup_elem(int fd, const void *key, _Out_ uint8_t *value)',

@@ -7,8 +7,9 @@
 #include "wire.h"
 
 /*
- * The source makes two objects. The plain one needs Linux 5.12: task storage, bpf_d_path() in bprm_committed_creds,
- * pointers as arguments of global functions. LEGACY does without, for 5.8 to 5.11.
+ * The source makes three objects. The plain one needs Linux 5.12: task storage, bpf_d_path() in bprm_committed_creds,
+ * pointers as arguments of global functions. LEGACY does without, for 5.8 to 5.11. CGROUP_BACKEND, which implies
+ * LEGACY, has programs of the cgroup kind instead of LSM programs.
  */
 #ifdef LEGACY
 #define has_task_storage false
@@ -88,9 +89,14 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 #else
+#ifndef CGROUP_BACKEND
 	/* Removed when the leader goes. Full: as above. */
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
+#else
+	/* Nothing tells of an end there: evicts by itself, and finds the program again at the next connection. */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+#endif
 	__uint(max_entries, 65536);
 	__type(key, struct leader_key);
 #endif
@@ -113,22 +119,29 @@ struct subject {
 	__u32 reported;		/* the process record is out */
 	char comm[COMM_SIZE];
 	struct vector boxes;
+	struct vector work;	/* room to work in: the stack has none */
 };
 
-/* A cache. Failure to create an entry costs time, never a verdict: the subject is worked out anew. */
-struct {
 #ifndef LEGACY
+/* A cache. Failure to create an entry: subjects_by_thread serves. */
+struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-#else
-	/* By thread id; evicts by itself. */
+	__type(value, struct subject);
+} subject_cache SEC(".maps");
+#endif
+
+/*
+ * The same by thread id, allocated in advance; evicts by itself. When even here nothing can be had there is nowhere
+ * to work the subject out: LOST_SUBJECT grows, and in block mode the connection is denied.
+ */
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u32);
-#endif
 	__type(value, struct subject);
-} subject_cache SEC(".maps");
+} subjects_by_thread SEC(".maps");
 
 /*
  * The last allowed peer of a connected socket. A slot is shared by all sockets that hash to it and is written without
@@ -143,6 +156,24 @@ struct socket_slot {
 	__u16 port;
 	__u16 sent;		/* 0: a UDP connect() that has sent nothing yet */
 };
+
+/*
+ * The policy generation and the process that a connected TCP socket was last allowed for, for the sockets that were
+ * seen to connect; those without an entry were accepted, or are older than we. Failure to create it: the socket keeps
+ * its verdict for as long as its slot lives, and LOST_SOCKET grows.
+ */
+struct socket_verdict {
+	__u64 generation;
+	__u32 pid;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct socket_verdict);
+} socket_verdicts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

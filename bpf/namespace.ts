@@ -10,6 +10,15 @@ export function namespaceOf(pid: number | 'self', kind: 'mnt' | 'pid' | 'net'): 
   return Number(/\[(\d+)\]/.exec(link)?.[1]);
 }
 
+/** The host's mount namespace, or our own where it can't be seen: one cgroup may be all that we are given. */
+export function visibleMountNamespace(): number {
+  try {
+    return namespaceOf(1, 'mnt');
+  } catch {
+    return namespaceOf('self', 'mnt');
+  }
+}
+
 /** The host's mount namespace. Throws a BouhekiError when it can't be seen. */
 export function hostMountNamespace(): number {
   try {

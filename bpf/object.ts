@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { check, checkPointer, libbpf, SystemError, withMessages, type Pointer } from './libbpf.ts';
 import { BpfMap } from './map.ts';
@@ -70,6 +71,26 @@ export class BpfObject implements Disposable {
       });
     }
     this.#links.push(result);
+  }
+
+  /** Attaches one program to a cgroup and everything below it. `path` is its directory. */
+  attachToCgroup(program: string, path: string): void {
+    const pointer = checkPointer(program, libbpf().bpf_object__find_program_by_name(this.#pointer, program));
+    const fd = openSync(path, 'r');
+    try {
+      const { result, messages } = withMessages(() =>
+        checkPointer(`attach ${program}`, libbpf().bpf_program__attach_cgroup(pointer, fd)),
+      );
+      if (result === undefined) {
+        throw new BouhekiError('kernel', `cannot attach ${program} to the cgroup ${path}`, {
+          remedy: 'name a directory of the cgroup v2 hierarchy',
+          detail: messages,
+        });
+      }
+      this.#links.push(result);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -133,7 +133,7 @@ static __always_inline void report(struct flow *flow, struct subject *subject, _
 	__builtin_memset(connection->pad, 0, sizeof(connection->pad));
 	connection->time = bpf_ktime_get_boot_ns();
 	connection->process = subject->process;
-	if (flow->family == 4) {
+	if (flow->family != 6) {
 		((__u32 *)connection->address)[0] = bpf_htonl((__u32)flow->low);
 		((__u32 *)connection->address)[1] = 0;
 		((__u64 *)connection->address)[1] = 0;

@@ -74,7 +74,7 @@ static __always_inline void keep_listed(struct subject *subject, struct vector *
 
 		if (mask)
 			named &= mask->word[i];
-		subject->boxes.word[i] &= any->word[i] | named;
+		subject->boxes.word[i] &= (any ? any->word[i] : 0) | named;
 	}
 }
 
@@ -101,10 +101,10 @@ static __always_inline void keep_executable(struct subject *subject, struct tabl
 
 static __always_inline void keep_command(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
-	struct vector *any = any_of(tables, SUBJECT_COMMAND);
-	struct vector accepted = *any, *found;
+	struct vector *found;
 	__u64 name[2], mask[2] = {};
 
+	subject->work = *any_of(tables, SUBJECT_COMMAND);
 	__builtin_memcpy(name, subject->comm, sizeof(name));
 	key->kind = SUBJECT_COMMAND;
 	key->a = name[0];
@@ -113,7 +113,7 @@ static __always_inline void keep_command(struct subject *subject, struct tables 
 	if (found) {
 #pragma unroll
 		for (int i = 0; i < VECTOR_WORDS; i++)
-			accepted.word[i] |= found->word[i];
+			subject->work.word[i] |= found->word[i];
 	}
 	key->kind = SUBJECT_COMMAND_PREFIX;
 	for (int length = 0; length < COMM_SIZE && tables->command_prefixes; length++) {
@@ -125,7 +125,7 @@ static __always_inline void keep_command(struct subject *subject, struct tables 
 		if (found) {
 #pragma unroll
 			for (int i = 0; i < VECTOR_WORDS; i++)
-				accepted.word[i] |= found->word[i];
+				subject->work.word[i] |= found->word[i];
 		}
 		if (length < 8)
 			mask[0] = mask[0] << 8 | 0xff;
@@ -134,7 +134,7 @@ static __always_inline void keep_command(struct subject *subject, struct tables 
 	}
 	key->length = 0;
 	key->b = 0;
-	keep_listed(subject, &accepted, 0, 0);
+	keep_listed(subject, &subject->work, 0, 0);
 }
 
 /* Walks from the caller's cgroup to the root: the innermost one that the daemon has listed decides. */
@@ -142,7 +142,7 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 					struct task_struct *task)
 {
 	struct kernfs_node *node = cgroup_node(task);
-	struct vector *listed = 0, none = {};
+	struct vector *listed = 0;
 	bool container = false;
 
 	key->kind = SUBJECT_CGROUP;
@@ -158,18 +158,16 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 		node = parent_node(node);
 	}
 	/* The entry holds every box that accepts this cgroup, those that don't name a cgroup included. */
-	keep_listed(subject, listed ? &none : any_of(tables, SUBJECT_CGROUP), listed, 0);
+	keep_listed(subject, listed ? 0 : any_of(tables, SUBJECT_CGROUP), listed, 0);
 	return container;
 }
 
 /* A service with PrivateTmp= has its own mount namespace and is no container. */
 static __always_inline bool in_container(struct task_struct *task, bool container_cgroup)
 {
-	struct nsproxy *nsproxy = READ(task, nsproxy);
-	struct mnt_namespace *mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
 	struct pid *pid = READ(task, thread_pid);
 
-	if (!mounts || READ(mounts, ns.inum) == knobs.host_mount_namespace)
+	if (in_host_mounts(task))
 		return false;
 	return container_cgroup || (pid && READ(pid, level) > 0);
 }
@@ -190,6 +188,12 @@ GLOBAL int work_out_subject(struct subject *subject, __u32 side)
 	if (!leader || !tables)
 		return 0;
 	identity = identity_of(leader, false);
+#ifdef LEGACY
+	if (!identity) {
+		adopt_running();
+		identity = identity_of(leader, false);
+	}
+#endif
 	subject->flags = identity ? identity->flags : PROCESS_UNKNOWN;
 	if (!identity)
 		count(LOST_IDENTITY);
@@ -216,26 +220,21 @@ static __always_inline __u64 process_key(__u64 started, __u32 pid, __u64 exec, _
 	return (key ^ key >> 29 ^ cgroup) * 0xbf58476d1ce4e5b9ULL;
 }
 
-#ifndef LEGACY
-static __always_inline struct subject *cached_subject(struct task_struct *task, struct subject *scratch)
+static __always_inline struct subject *subject_by_thread(struct task_struct *task)
 {
-	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	return subject ? subject : scratch;
-}
-#else
-static __always_inline struct subject *cached_subject(struct task_struct *task, struct subject *scratch)
-{
+	static const struct subject empty;
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
 	__u64 started = READ(task, start_boottime), name[2], *known;
-	struct subject *subject = bpf_map_lookup_elem(&subject_cache, &thread);
+	struct subject *subject = bpf_map_lookup_elem(&subjects_by_thread, &thread);
 
 	if (!subject) {
-		bpf_map_update_elem(&subject_cache, &thread, scratch, BPF_ANY);
-		subject = bpf_map_lookup_elem(&subject_cache, &thread);
+		bpf_map_update_elem(&subjects_by_thread, &thread, &empty, BPF_ANY);
+		subject = bpf_map_lookup_elem(&subjects_by_thread, &thread);
 	}
-	if (!subject)
-		return scratch;
+	if (!subject) {
+		count(LOST_SUBJECT);
+		return 0;
+	}
 	/* Thread ids come round again, and nothing tells us of a new name here. */
 	known = (__u64 *)subject->comm;
 	bpf_get_current_comm(name, sizeof(name));
@@ -244,13 +243,20 @@ static __always_inline struct subject *cached_subject(struct task_struct *task, 
 	subject->started = started;
 	return subject;
 }
-#endif
 
-/*
- * The subject of the calling thread. `scratch` serves when the cache has no room: the answer is the same.
- * NULL only when the kernel gives no credentials to go by.
- */
-static __always_inline struct subject *current_subject(struct subject *scratch, __u64 generation)
+static __always_inline struct subject *cached_subject(struct task_struct *task)
+{
+#ifndef LEGACY
+	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (subject)
+		return subject;
+#endif
+	return subject_by_thread(task);
+}
+
+/* The subject of the calling thread; NULL when there is no room to work it out. */
+static __always_inline struct subject *current_subject(__u64 generation)
 {
 	struct task_struct *task = current_task(), *leader;
 	struct cred *cred = READ(task, cred);
@@ -260,13 +266,13 @@ static __always_inline struct subject *current_subject(struct subject *scratch, 
 	struct subject *subject;
 	__u32 uid, gid, euid, egid;
 
-	if (!cred)
+	subject = cached_subject(task);
+	if (!subject || !cred)
 		return 0;
 	uid = READ(cred, uid.val);
 	gid = READ(cred, gid.val);
 	euid = READ(cred, euid.val);
 	egid = READ(cred, egid.val);
-	subject = cached_subject(task, scratch);
 	/* A generation is never 0. */
 	if (subject->generation == generation && subject->epoch == epoch && subject->exec == exec &&
 	    subject->cgroup == cgroup && subject->uid == uid && subject->euid == euid && subject->gid == gid &&

@@ -28,7 +28,24 @@
 enum record_kind { RECORD_CONNECTION = 1, RECORD_PROCESS = 2, RECORD_CGROUP = 3 };
 
 /* What the process did. A UDP connect() is an intent: it sends nothing yet. */
-enum operation { OPERATION_CONNECT = 0, OPERATION_SEND = 1, OPERATION_INTENT = 2 };
+enum operation {
+	OPERATION_CONNECT = 0,
+	OPERATION_SEND = 1,
+	OPERATION_INTENT = 2,
+	OPERATION_OPEN = 3,	   /* a socket that no destination can be judged by; see enum socket_kind */
+};
+
+/*
+ * Sockets and options with which a process chooses what leaves the host without naming it to a hook. Opening one is
+ * judged by itself: `family` of its record is 0, `port` is the kind, `protocol` what was asked for.
+ */
+enum socket_kind {
+	SOCKET_RAW = 1,		   /* SOCK_RAW of IPv4 and IPv6, IP_HDRINCL */
+	SOCKET_PACKET = 2,	   /* AF_PACKET and AF_XDP: frames of one's own */
+	SOCKET_OTHER = 3,	   /* other families and protocols: SCTP, DCCP, UDP-Lite, L2TP, SMC, RDS, VSOCK, ... */
+	SOCKET_SOURCE_ROUTE = 4,   /* IPv4 options and IPv6 routing headers: the first hop is not the address named */
+	SOCKET_KINDS = 8,	   /* a power of two, so that a mask bounds an index */
+};
 
 enum verdict { VERDICT_ALLOW = 0, VERDICT_DENY = 1 };
 
@@ -119,7 +136,7 @@ struct identity {
 struct leader_key {
 	__u64 started;
 	__u32 pid;
-	__u32 pad;
+	__u32 exec;		   /* low half of self_exec_id where no hook tells of an exec (cgroup backend), else 0 */
 };
 
 /* A set of boxes: bit i % 64 of word i / 64 is box i. Deny boxes come first. */
@@ -156,6 +173,7 @@ enum port_slot { PORT_TCP = 0, PORT_UDP = 1, PORT_SCTP = 2, PORT_UDPLITE = 3, PO
 struct tables {
 	struct vector any[SUBJECT_KINDS];	/* boxes that don't name this subject dimension */
 	struct vector deny;			/* the deny boxes */
+	struct vector socket[SOCKET_KINDS];	/* boxes that name this kind of socket */
 	__u32 last_interval6;			/* index of the last IPv6 interval in use */
 	__u32 deny_boxes;			/* number of deny boxes */
 	__u32 command_prefixes;			/* number of SUBJECT_COMMAND_PREFIX keys */
@@ -211,7 +229,8 @@ enum counter {
 	LOST_DENIAL = 1,	   /* ring full, denied connection */
 	LOST_PROCESS = 2,	   /* ring full, process record; tried again at its next connection */
 	LOST_IDENTITY = 3,	   /* storage failed at exec, fork or lookup: the executable is unknown */
-	REPORTED = 4,		   /* connections put into a ring */
+	LOST_SUBJECT = 5,	   /* no room to judge; see subjects_by_thread */
+	LOST_SOCKET = 4,	   /* storage failed for a connected socket; see socket_verdicts */
 	COUNTERS = 8,
 };
 

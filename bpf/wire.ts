@@ -49,6 +49,9 @@ export const PORT_SLOT: ReadonlyMap<number, number> = new Map([
   [33, 4],
 ]);
 
+export const SocketKind = { raw: 1, packet: 2, other: 3, 'source-route': 4 } as const;
+export const SOCKET_KINDS = 8;
+
 export const SideFlag = { policy: 1, block: 2, containers: 4, record: 8 } as const;
 
 export const Counter = {
@@ -56,7 +59,8 @@ export const Counter = {
   lostDenial: 1,
   lostProcess: 2,
   lostIdentity: 3,
-  reported: 4,
+  lostSocket: 4,
+  lostSubject: 5,
 } as const;
 export const COUNTERS = 8;
 
@@ -149,6 +153,7 @@ export const Vector = layout({ word: [8, VECTOR_WORDS] });
 export const Tables = layout({
   any: [8, SUBJECT_KINDS * VECTOR_WORDS],
   deny: [8, VECTOR_WORDS],
+  socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   last_interval6: [4],
   deny_boxes: [4],
   command_prefixes: [4],

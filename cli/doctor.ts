@@ -37,7 +37,7 @@ async function doctor(options: { json: boolean }): Promise<void> {
 async function trial(): Promise<Requirement> {
   const requirement = { name: 'the kernel side loads, attaches and is asked', code: 'kernel' as const };
   try {
-    using egress = Egress.load({ connections: 1 << 16, denials: 1 << 16 });
+    using egress = Egress.load({ backend: 'lsm' }, { connections: 1 << 16, denials: 1 << 16 });
     const proven = await provesItself(egress);
     return proven
       ? { ...requirement, state: 'ok', found: 'a connection of our own got EPERM' }

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { SocketKind } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import { VerdictLog, type VerdictEntry } from '../enforcer/verdict-log.ts';
 import { formatAddress } from '../policy/address.ts';
@@ -143,17 +144,24 @@ function announce(file: string, enforcement: Enforcement): void {
   }
 }
 
+const SOCKET_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(SocketKind).map(([name, kind]) => [kind, name]),
+);
+
 function entryOf(denial: Denial, generations: Generations): VerdictEntry {
   const { image } = denial;
   const judged = generations.get(denial.generation);
   const rule = denial.box === undefined ? undefined : judged?.policy.boxes[denial.box]?.name;
   return {
     action: denial.blocked ? 'BLOCKED' : 'MONITOR',
-    address: formatAddress({ family: denial.family, value: denial.address }),
+    ...(denial.destination && {
+      address: formatAddress(denial.destination),
+      port: denial.destination.port,
+    }),
+    ...(denial.socket !== undefined && { socket: SOCKET_NAMES.get(denial.socket) ?? 'other' }),
     command: denial.command,
     hostname: image?.nodename ?? '',
     pid: denial.pid,
-    port: denial.port,
     ...(image?.path && { exe: image.path }),
     uid: denial.uid,
     protocol: formatProtocol(denial.protocol),

@@ -4,12 +4,15 @@ import type { LogOptions } from '../policy/policy.ts';
 /** What the log says of one denied connection. Absent fields are unknown and not logged. */
 export interface VerdictEntry {
   action: 'BLOCKED' | 'MONITOR';
-  address: string;
+  /** Absent, as the port, when a socket was opened that no destination can be judged by. */
+  address?: string;
   command: string;
   /** Host name of the process's uts namespace: a container's, inside one. */
   hostname: string;
   pid: number;
-  port: number;
+  port?: number;
+  /** The kind of that socket. */
+  socket?: string;
   exe?: string;
   uid: number;
   protocol: string;
@@ -80,11 +83,12 @@ export class VerdictLog {
 function fieldsOf(entry: VerdictEntry) {
   return {
     Action: entry.action,
-    Addr: entry.address,
+    ...(entry.address !== undefined && { Addr: entry.address }),
     Comm: entry.command,
     Hostname: entry.hostname,
     PID: entry.pid,
-    Port: entry.port,
+    ...(entry.port !== undefined && { Port: entry.port }),
+    ...(entry.socket !== undefined && { Socket: entry.socket }),
     ...(entry.exe !== undefined && { Exe: entry.exe }),
     UID: entry.uid,
     Protocol: entry.protocol,

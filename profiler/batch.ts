@@ -1,5 +1,8 @@
-/** What the process did. `connect` on UDP is an intent: it becomes an observation only when something is sent. */
-export const Operation = { connect: 0, send: 1, intent: 2 } as const;
+/**
+ * What the process did. `intent` is a UDP connect(): it becomes an observation only when something is sent. `open` is a
+ * socket or an option that no destination can be judged by: its family is 0, its port the SocketKind of wire.ts.
+ */
+export const Operation = { connect: 0, send: 1, intent: 2, open: 3 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
 /** Rows per DuckDB data chunk. */
@@ -16,7 +19,7 @@ export class EventBatch {
   readonly command = new Int32Array(BATCH_ROWS);
   readonly uid = new Uint32Array(BATCH_ROWS);
   readonly gid = new Uint32Array(BATCH_ROWS);
-  /** 4 or 6. */
+  /** 4 or 6; 0 for `open`. */
   readonly family = new Uint8Array(BATCH_ROWS);
   /** Upper 64 bits of the address; 0 for IPv4. */
   readonly addressHigh = new BigUint64Array(BATCH_ROWS);

@@ -1,8 +1,10 @@
 /**
  * Folds events into observations inside DuckDB, in two steps: first by the numbers of the event table alone (that is
  * where the millions of rows go), then by the names. A UDP connect that sent nothing (operation 2) is no traffic.
+ * An hour that is folded already counts whole when any part of it may lie in the window.
  * Parameters: $1 since, $2 until (microseconds since the epoch, until excluded), $3 verdict (0, 1 or NULL for both),
  * $4 whether containers alone are wanted, $5 the operation to leave out (2, or NULL for none).
+ * Opening a socket (operation 3) has no destination to observe.
  */
 const FOLDED = `
   folded AS (
@@ -10,7 +12,14 @@ const FOLDED = `
       time // 3600000000 AS hour, count(*) AS count, min(time) AS first, max(time) AS last
     FROM event
     WHERE time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $5
-    GROUP BY ALL),
+      AND operation <> 3
+    GROUP BY ALL
+    UNION ALL
+    SELECT recording, process, command, uid, gid, family, address_high, address_low, port, protocol, verdict,
+      first // 3600000000, count, first, last
+    FROM hourly
+    WHERE last >= $1 AND first < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $5
+      AND operation <> 3),
   who AS (
     SELECT p.recording, p.id, p.exe, p.script, p.container IS NOT NULL AS in_container,
       coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit, p.cgroup_path AS cgroup
@@ -38,3 +47,11 @@ export const OBSERVATIONS = `WITH ${FOLDED}
 
 export const ACTIVITY = `WITH ${FOLDED}
   SELECT ${SUBJECT}, list(DISTINCT hour ORDER BY hour) AS hours FROM named GROUP BY ALL ORDER BY ALL`;
+
+/** What recordings that were left open have taken in: their last event and the number of events. */
+export const SEEN_OF_OPEN = `
+  SELECT recording, max(last) AS last, sum(count)::BIGINT AS events FROM (
+    SELECT recording, max(time) AS last, count(*) AS count FROM event GROUP BY recording
+    UNION ALL
+    SELECT recording, max(last), sum(count) FROM hourly GROUP BY recording)
+  WHERE recording IN (SELECT id FROM recording WHERE state = 'open') GROUP BY recording`;

@@ -20,9 +20,10 @@ export interface Denial {
   command: string;
   pid: number;
   uid: number;
-  family: 4 | 6;
-  address: bigint;
-  port: number;
+  /** What was named; undefined when a socket was opened that no destination can be judged by. */
+  destination: { family: 4 | 6; value: bigint; port: number } | undefined;
+  /** SocketKind of wire.ts; undefined with a destination. */
+  socket: number | undefined;
   protocol: number;
   /** The caller got EPERM; false in monitor mode. */
   blocked: boolean;
@@ -134,10 +135,10 @@ export class Recorder {
     batch.command[row] = this.#sink.command(command);
     batch.uid[row] = view.getUint32(at + offset.uid, true);
     batch.gid[row] = view.getUint32(at + offset.gid, true);
-    const family = bytes[at + offset.family] === 4 ? 4 : 6;
+    const family = bytes[at + offset.family]!;
     const address = at + offset.address;
     batch.family[row] = family;
-    batch.addressHigh[row] = family === 4 ? 0n : view.getBigUint64(address);
+    batch.addressHigh[row] = family === 6 ? view.getBigUint64(address) : 0n;
     batch.addressLow[row] = family === 4 ? BigInt(view.getUint32(address)) : view.getBigUint64(address + 8);
     batch.port[row] = view.getUint16(at + offset.port, true);
     batch.protocol[row] = view.getUint16(at + offset.protocol, true);
@@ -152,9 +153,9 @@ export class Recorder {
         command,
         pid: view.getUint32(at + offset.pid, true),
         uid: batch.uid[row]!,
-        family,
-        address: decodeAddress(records, at).value,
-        port: batch.port[row]!,
+        ...(family === 0
+          ? { destination: undefined, socket: batch.port[row]! }
+          : { destination: { ...decodeAddress(records, at), port: batch.port[row]! }, socket: undefined }),
         protocol: batch.protocol[row]!,
         blocked,
         box: box === NO_BOX ? undefined : box,

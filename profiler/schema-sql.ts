@@ -45,9 +45,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE VIEW connections AS SELECT
         make_timestamp(e.time) AS time, r.host, p.pid, m.text AS command, p.exe, p.script, e.uid, e.gid,
         coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit,
-        address_text(e.family, e.address_high, e.address_low) AS address, e.port,
+        CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS address,
+        CASE WHEN e.family > 0 THEN e.port END AS port,
         protocol_text(e.protocol) AS protocol,
-        CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' ELSE 'intent' END AS operation,
+        CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' WHEN 2 THEN 'intent' ELSE 'open' END AS operation,
+        CASE WHEN e.family = 0 THEN
+          CASE e.port WHEN 1 THEN 'raw' WHEN 2 THEN 'packet' WHEN 4 THEN 'source-route' ELSE 'other' END END AS socket,
         CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict, b.name AS rule, e.recording
       FROM event e
       JOIN recording r ON r.id = e.recording
@@ -55,7 +58,39 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
       LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
       LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
-    `COMMENT ON VIEW connections IS 'One row a connection: who (host, pid, command, exe, script, uid, gid, container, image, unit), where (address, port, protocol), what (operation: connect, send, or intent = a UDP connect with nothing sent yet), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
+    `COMMENT ON VIEW connections IS 'One row a connection: who (host, pid, command, exe, script, uid, gid, container, image, unit), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
+  ],
+  [
+    // Equal events of one clock hour in one row: what old events become, and what is imported. Several rows may tell of
+    // the same hour; they add up.
+    `CREATE TABLE hourly (
+      recording INTEGER, process INTEGER, command INTEGER, uid UINTEGER, gid UINTEGER,
+      family UTINYINT, address_high UBIGINT, address_low UBIGINT, port USMALLINT, protocol USMALLINT,
+      operation UTINYINT, verdict UTINYINT, box INTEGER, count BIGINT, first BIGINT, last BIGINT)`,
+    // A learning window that outlives restarts: the recordings of one window have the same two times.
+    `ALTER TABLE recording ADD COLUMN window_start BIGINT`,
+    `ALTER TABLE recording ADD COLUMN window_end BIGINT`,
+    `CREATE OR REPLACE VIEW connections AS SELECT
+        make_timestamp(e.time) AS time, r.host, CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid,
+        m.text AS command, p.exe, p.script, e.uid, e.gid,
+        coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit,
+        CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS address,
+        CASE WHEN e.family > 0 THEN e.port END AS port,
+        protocol_text(e.protocol) AS protocol,
+        CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' WHEN 2 THEN 'intent' ELSE 'open' END AS operation,
+        CASE WHEN e.family = 0 THEN
+          CASE e.port WHEN 1 THEN 'raw' WHEN 2 THEN 'packet' WHEN 4 THEN 'source-route' ELSE 'other' END END AS socket,
+        CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict, b.name AS rule, e.count, e.recording
+      FROM (
+        SELECT *, 1::BIGINT AS count, false AS folded FROM event
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (first, last), first AS time, true AS folded FROM hourly) e
+      JOIN recording r ON r.id = e.recording
+      LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
+      LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
+      LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
+      LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
+    `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (host, pid, command, exe, script, uid, gid, container, image, unit), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
   ],
 ];
 
