@@ -6,9 +6,12 @@ import { mergePrefixes } from './prefix-set.ts';
 
 /** Values of a box, a flow or another box by dimension, as the index compares them. */
 export type Probe = Partial<Record<keyof From | 'port' | 'protocol', readonly (string | number)[]>> & {
-  /** A block of addresses all of which must be in a candidate's list, when it has one. */
-  block?: Prefix;
+  /** A block of addresses all of which must be in a candidate's list, when it has one. Asked for only when needed. */
+  block(): Prefix;
 };
+
+/** A dimension whose values no more boxes than this share is rare enough: prefixes, which are many, are not counted. */
+const RARE = 8;
 
 /**
  * Finds the few of many boxes that can match. Each box is filed in one dimension only, the one whose values are the
@@ -20,19 +23,12 @@ export class BoxIndex {
   readonly #blocks = new Map<number, Map<bigint, number[]>>();
 
   constructor(boxes: readonly Box[]) {
-    const filings = boxes.map(filingsOf);
-    const counts = new Map<string, number>();
-    for (const keys of filings.flat()) {
-      for (const key of keys.keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-    for (const [index, choices] of filings.entries()) {
-      let best: Filing | undefined;
-      let bestWeight = Infinity;
-      for (const choice of choices) {
-        const weight = choice.keys.reduce((most, key) => Math.max(most, counts.get(key)!), 0);
-        if (weight < bestWeight) [best, bestWeight] = [choice, weight];
-      }
-      if (best) this.#file(best, index);
+    const rarest = rarestOf(boxes.map(filingsOf));
+    const common = boxes.map((box, index) => (rarest[index]!.weight > RARE ? blockFilingsOf(box) : []));
+    const blocks = rarestOf(common);
+    for (const index of boxes.keys()) {
+      const best = blocks[index]!.weight < rarest[index]!.weight ? blocks[index]! : rarest[index]!;
+      if (best.filing) this.#file(best.filing, index);
       else this.#always.push(index);
     }
   }
@@ -46,7 +42,7 @@ export class BoxIndex {
         if (indices) found.push(...indices);
       }
     }
-    if (probe.block) this.#candidatesOf(probe.block, found);
+    if (this.#blocks.size > 0) this.#candidatesOf(probe.block(), found);
     found.sort((a, b) => a - b);
     return found.filter((index, at) => index !== found[at - 1]);
   }
@@ -98,12 +94,30 @@ function filingsOf({ from, to }: Box): Filing[] {
     );
   }
   if (to.protocols) file('protocol', to.protocols);
-  if (to.prefixes) {
-    const prefixes = mergePrefixes(to.prefixes);
-    const keys = prefixes.map(({ family, value, length }) => `${family} ${value} ${length}`);
-    filings.push({ dimension: 'block', values: [], prefixes, keys });
-  }
   return filings;
+}
+
+function blockFilingsOf({ to }: Box): Filing[] {
+  if (!to.prefixes) return [];
+  const prefixes = mergePrefixes(to.prefixes);
+  const keys = prefixes.map(({ family, value, length }) => `${family} ${value} ${length}`);
+  return [{ dimension: 'block', values: [], prefixes, keys }];
+}
+
+/** For each box, of its ways to be filed the one whose most common value is the rarest. */
+function rarestOf(boxes: readonly Filing[][]): { filing?: Filing; weight: number }[] {
+  const counts = new Map<string, number>();
+  for (const { keys } of boxes.flat()) {
+    for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return boxes.map((choices) => {
+    let best: { filing?: Filing; weight: number } = { weight: Infinity };
+    for (const filing of choices) {
+      const weight = filing.keys.reduce((most, key) => Math.max(most, counts.get(key)!), 0);
+      if (weight < best.weight) best = { filing, weight };
+    }
+    return best;
+  });
 }
 
 function append<K, V>(table: Map<K, Map<V, number[]>>, first: K, second: V, index: number): void {

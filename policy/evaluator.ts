@@ -32,7 +32,7 @@ function probeOf(flow: Flow): Probe {
     gid: [flow.gid, flow.egid],
     port: [flow.port],
     protocol: [flow.protocol],
-    block: blockOf(flow.address),
+    block: () => blockOf(flow.address),
   };
   for (const key of ['exe', 'script', 'container', 'image', 'unit', 'cgroup'] as const) {
     const value = flow[key];

@@ -6,6 +6,8 @@ import { coversPrefixes, mergePrefixes } from './prefix-set.ts';
 import { hasPorts } from './protocol.ts';
 
 const EVERYWHERE = [parsePrefix('0.0.0.0/0')!, parsePrefix('::/0')!];
+/** What an empty list is taken for: a block that only lists that hold everything can cover. */
+const NOWHERE: Prefix = EVERYWHERE[0]!;
 const EVERY_PORT: PortRange[] = [{ first: 0, last: 65_535 }];
 
 /**
@@ -37,14 +39,12 @@ export class Covers {
 
 /** A box that covers `inner` and names a dimension covers the first value that `inner` names there. */
 function probeOf({ from, to }: Box): Probe {
-  const probe: Probe = {};
+  const probe: Probe = { block: () => mergePrefixes(to.prefixes ?? EVERYWHERE)[0] ?? NOWHERE };
   for (const [dimension, values] of Object.entries(from) as [keyof From, readonly (string | number)[]][]) {
     probe[dimension] = dimension === 'command' ? [cutCommand(String(values[0]))] : values.slice(0, 1);
   }
   if (to.ports) probe.port = to.ports.slice(0, 1).map((range) => range.first);
   probe.protocol = protocolsOf(to).slice(0, 1);
-  const block: Prefix | undefined = mergePrefixes(to.prefixes ?? EVERYWHERE)[0];
-  if (block) probe.block = block;
   return probe;
 }
 
