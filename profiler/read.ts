@@ -2,7 +2,7 @@ import type { DuckDBValue } from '@duckdb/node-api';
 import { BouhekiError } from '../error/error.ts';
 import type { LossKind } from './dimension.ts';
 import { storeFailure } from './failure.ts';
-import { ACTIVITY, OBSERVATIONS, SUBJECT_COLUMNS } from './observation-sql.ts';
+import { ACTIVITY, OBSERVATIONS, SEEN_OF_OPEN, SUBJECT_COLUMNS } from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
 import { openSource } from './open-source.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
@@ -90,10 +90,7 @@ export class Reader {
           coalesce(r.ended_at, s.last, r.started_at) AS ended_at,
           CASE r.state WHEN 'open' THEN $3 ELSE r.state END AS state,
           coalesce(r.events, s.events, 0) AS events
-        FROM recording r LEFT JOIN (
-          SELECT recording, max(time) AS last, count(*) AS events FROM event
-          WHERE recording IN (SELECT id FROM recording WHERE state = 'open') GROUP BY recording) s
-        ON s.recording = r.id)
+        FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id)
       WHERE ended_at >= $1 AND started_at < $2 ORDER BY id`,
       [since(window), until(window), this.#source instanceof RemoteSource ? 'running' : 'interrupted'],
     );

@@ -5,6 +5,7 @@ import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
 import type { LiveStatus } from './live-status.ts';
 import { RecorderLock } from './lock.ts';
+import { SEEN_OF_OPEN } from './observation-sql.ts';
 import { withPrivateFiles } from './private-files.ts';
 import { noLosses, Recording } from './recording.ts';
 import { RecordServer } from './serve.ts';
@@ -20,6 +21,14 @@ export interface RecordingInfo {
   mode?: 'monitor' | 'block';
   target: 'host' | 'container';
   policyHash?: string;
+  /** The learning window that it is part of, when one was asked for. */
+  window?: LearningWindow;
+}
+
+/** From when to when is to be learnt, over restarts. Microseconds since the epoch. */
+export interface LearningWindow {
+  start: number;
+  end: number;
 }
 
 /** A recording that an earlier run left open when it was killed. Times in microseconds since the epoch. */
@@ -120,8 +129,8 @@ export class RecorderStore {
       return await withPrivateFiles(async () => {
         const rows = await connection.runAndReadAll(
           `INSERT INTO recording
-          SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, NULL, 'open', NULL FROM recording
-          RETURNING id`,
+          SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, NULL, 'open', NULL, $9, $10
+          FROM recording RETURNING id`,
           [
             info.host,
             info.kernel,
@@ -131,6 +140,8 @@ export class RecorderStore {
             info.target,
             info.policyHash ?? null,
             BigInt(startedAt),
+            info.window ? BigInt(info.window.start) : null,
+            info.window ? BigInt(info.window.end) : null,
           ],
         );
         const id = Number(rows.getRowsJS()[0]![0]);
@@ -161,9 +172,10 @@ export class RecorderStore {
 
 async function closeLeftOpen(connection: DuckDBConnection): Promise<InterruptedRecording[]> {
   const rows = await connection.runAndReadAll(
-    `UPDATE recording SET state = 'interrupted', ended_at = coalesce(seen.last, started_at), events = seen.events
-    FROM (SELECT r.id, max(e.time) AS last, count(e.time) AS events
-      FROM recording r LEFT JOIN event e ON e.recording = r.id WHERE r.state = 'open' GROUP BY r.id) seen
+    `UPDATE recording SET state = 'interrupted', ended_at = coalesce(seen.last, started_at),
+      events = coalesce(seen.events, 0)
+    FROM (SELECT r.id, s.last, s.events
+      FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id WHERE r.state = 'open') seen
     WHERE recording.id = seen.id RETURNING recording.id, started_at, ended_at`,
   );
   return rows.getRowsJS().map(([id, startedAt, endedAt]) => ({

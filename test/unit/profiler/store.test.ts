@@ -68,8 +68,10 @@ test('the view connections shows an event with every name that belongs to it', a
       port: 5432,
       protocol: 'tcp',
       operation: 'send',
+      socket: null,
       verdict: 'deny',
       rule: 'after reload',
+      count: '1',
       recording: 1,
     },
   ]);
