@@ -47,13 +47,21 @@ function denyFix(policy: Policy, name: string, flow: Flow): string {
   return `take ${formatAddress(flow.address)} or its subject out of ${subject}`;
 }
 
-/** The allow box with the fewest dimensions that do not match, the first of equals. */
+/** The allow box with the fewest dimensions that do not match; of equals the one that says the most, then the first. */
 function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest'] {
   let nearest: Explanation['nearest'];
+  let most = 0;
   for (const [index, box] of boxes.entries()) {
     if (box.action !== 'allow') continue;
     const mismatches = mismatchesOf(box, flow);
-    if (!nearest || mismatches.length < nearest.mismatches.length) nearest = { box: index, mismatches };
+    const named = Object.keys(box.from).length + Object.keys(box.to).length;
+    const better =
+      !nearest ||
+      mismatches.length < nearest.mismatches.length ||
+      (mismatches.length === nearest.mismatches.length && named > most);
+    if (!better) continue;
+    nearest = { box: index, mismatches };
+    most = named;
   }
   return nearest;
 }
@@ -76,13 +84,16 @@ function mismatchesOf(box: Box, flow: Flow): string[] {
   return mismatches;
 }
 
-/** A rule that matches but for one value gets that value; for anything more, a rule of its own widens less. */
+/**
+ * A rule for somebody that matches but for one value gets that value. For anything more, and where the rule is for
+ * everybody, a rule of its own widens less.
+ */
 function allowFix(
   policy: Policy,
   { box, mismatches }: NonNullable<Explanation['nearest']>,
   flow: Flow,
 ): string {
-  const { name } = policy.boxes[box]!;
+  const { name, from } = policy.boxes[box]!;
   const values = mismatches.map((key) => [key, valuesOf(key, flow)] as const);
   const unknown = values.filter(([, value]) => value === undefined).map(([key]) => key);
   if (unknown.length > 0)
@@ -90,7 +101,8 @@ function allowFix(
   if (policy.version === 1) {
     return values.map(([key, value]) => `add ${value} to ${key}.allow`).join(' and ');
   }
-  if (values.length === 1 && !(values[0]![0] === 'port' && !hasPorts(flow.protocol))) {
+  const portless = values[0]?.[0] === 'port' && !hasPorts(flow.protocol);
+  if (values.length === 1 && Object.keys(from).length > 0 && !portless) {
     const [key, value] = values[0]!;
     return `add ${value} to ${key} of rule "${name}"`;
   }
