@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/* The oracle: a packet socket that sees what leaves any interface of the network, after everything that could stop it. */
+#include "egress.h"
+
+#include <err.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SNAPSHOT 2048
+#define QUEUE (16 << 20)
+
+#define SCTP_DATA 0
+#define SCTP_INIT 1
+#define SCTP_HEARTBEAT 4
+#define DCCP_REQUEST 0
+#define DCCP_DATA 2
+#define DCCP_DATAACK 4
+
+struct packet {
+	struct sighting destination;
+	const unsigned char *payload; /* of IP */
+	size_t length;
+};
+
+int open_sniffer(void)
+{
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL)), size = QUEUE;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		err(2, "sniffer");
+	return fd;
+}
+
+static unsigned short word_at(const unsigned char *bytes)
+{
+	return bytes[0] << 8 | bytes[1];
+}
+
+static bool parse_ipv4(const unsigned char *bytes, size_t length, struct packet *packet)
+{
+	const struct iphdr *header = (const struct iphdr *)bytes;
+	size_t size = header->ihl * 4, total = ntohs(header->tot_len);
+
+	if (length < sizeof(*header) || total > length || size > total)
+		return false;
+	inet_ntop(AF_INET, &header->daddr, packet->destination.address, sizeof(packet->destination.address));
+	packet->destination.protocol = header->protocol;
+	packet->payload = bytes + size;
+	packet->length = total - size;
+	return true;
+}
+
+static bool parse_ipv6(const unsigned char *bytes, size_t length, struct packet *packet)
+{
+	const struct ip6_hdr *header = (const struct ip6_hdr *)bytes;
+	size_t at = sizeof(*header);
+	unsigned char next;
+
+	if (length < at)
+		return false;
+	inet_ntop(AF_INET6, &header->ip6_dst, packet->destination.address, sizeof(packet->destination.address));
+	next = header->ip6_nxt;
+	while ((next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS) && at + 8 <= length) {
+		next = bytes[at];
+		at += 8 * (bytes[at + 1] + 1);
+	}
+	if (at > length)
+		return false;
+	packet->destination.protocol = next;
+	packet->payload = bytes + at;
+	packet->length = length - at;
+	return true;
+}
+
+/*
+ * Whether a process made it leave: what opens a connection and what carries data, but no answer that the kernel gives
+ * by itself on a connection that is there.
+ */
+static bool counts(const struct packet *packet)
+{
+	const unsigned char *payload = packet->payload;
+
+	switch (packet->destination.protocol) {
+	case IPPROTO_TCP: {
+		const struct tcphdr *header = (const struct tcphdr *)payload;
+
+		return packet->length >= sizeof(*header) &&
+		       ((header->syn && !header->ack) || packet->length > header->doff * 4U);
+	}
+	case IPPROTO_SCTP:
+		return packet->length > 12 &&
+		       (payload[12] == SCTP_DATA || payload[12] == SCTP_INIT || payload[12] == SCTP_HEARTBEAT);
+	case IPPROTO_DCCP: {
+		int type = packet->length > 8 ? payload[8] >> 1 & 15 : -1;
+
+		return type == DCCP_REQUEST || type == DCCP_DATA || type == DCCP_DATAACK;
+	}
+	}
+	return true;
+}
+
+static bool has_ports(unsigned char protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
+	       protocol == IPPROTO_DCCP || protocol == IPPROTO_UDPLITE;
+}
+
+/* The vector a packet is of: by the port it goes to, the port it comes from, the marker in it. */
+static int place_of_packet(const struct packet *packet, int (*place)(unsigned short port))
+{
+	const char *marker;
+	int found = -1;
+
+	if (has_ports(packet->destination.protocol) && packet->length >= 4) {
+		found = place(word_at(packet->payload + 2));
+		if (found < 0)
+			found = place(word_at(packet->payload));
+	}
+	if (found >= 0)
+		return found;
+	marker = memmem(packet->payload, packet->length, "egress-", 7);
+	return marker ? place(strtoul(marker + 7, NULL, 10)) : -1;
+}
+
+static void add(struct sightings *sightings, const struct sighting *sighting)
+{
+	for (int i = 0; i < sightings->count; i++)
+		if (!memcmp(&sightings->sighting[i], sighting, sizeof(*sighting)))
+			return;
+	if (sightings->count < MAX_SIGHTINGS)
+		sightings->sighting[sightings->count++] = *sighting;
+}
+
+void drain_sniffer(int fd, struct sightings *seen, int (*place)(unsigned short port))
+{
+	static unsigned char bytes[SNAPSHOT + 1];
+	struct sockaddr_ll from;
+	socklen_t size = sizeof(from);
+	ssize_t length;
+
+	while ((length = recvfrom(fd, bytes, SNAPSHOT, 0, (struct sockaddr *)&from, &size)) >= 0) {
+		struct packet packet = {};
+		bool whole = from.sll_protocol == htons(ETH_P_IP)   ? parse_ipv4(bytes, length, &packet) :
+			     from.sll_protocol == htons(ETH_P_IPV6) ? parse_ipv6(bytes, length, &packet) :
+								      false;
+		int found;
+
+		/* Ends the number of a marker. */
+		bytes[length] = 0;
+		if (!seen || from.sll_pkttype != PACKET_OUTGOING || !whole || !counts(&packet))
+			continue;
+		found = place_of_packet(&packet, place);
+		if (found < 0)
+			continue;
+		if (has_ports(packet.destination.protocol) && packet.length >= 4)
+			packet.destination.port = word_at(packet.payload + 2);
+		add(&seen[found], &packet.destination);
+	}
+}
