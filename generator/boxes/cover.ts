@@ -1,0 +1,58 @@
+import { componentsOf } from './component.ts';
+import { foolingSet } from './fooling.ts';
+import { compact, Grid, type ValueBox } from './grid.ts';
+import { growBoxes } from './grow.ts';
+import { mergeSlices } from './reduce.ts';
+import type { Relation } from './relation.ts';
+import { selectCover } from './select.ts';
+import { trim } from './trim.ts';
+
+/** Boxes that together are exactly a relation. */
+export interface BoxCover {
+  boxes: ValueBox[];
+  /** No cover has fewer boxes than this. */
+  atLeast: number;
+}
+
+/** Above this many tuples that no merging could join, a part gets fewer tries and no bound but one. */
+const LARGE = 2000;
+
+/**
+ * Few boxes that cover the relation and nothing else: equal slices are merged, parts that no box connects are covered one
+ * by one with maximal boxes, and values that other boxes hold as well are dropped. With the bound of a fooling set;
+ * where it equals the number of boxes, no smaller cover exists.
+ */
+export function coverRelation(relation: Relation): BoxCover {
+  const { relation: reduced, classes } = mergeSlices(relation);
+  const result: BoxCover = { boxes: [], atLeast: 0 };
+  for (const members of componentsOf(reduced)) {
+    const { relation: part, values } = compact(reduced, members);
+    const { atLeast, boxes } = coverPart(part);
+    result.atLeast += atLeast;
+    for (const box of boxes) {
+      result.boxes.push(
+        box.map((list, axis) =>
+          list.flatMap((value) => classes[axis]![values[axis]![value]!]!).sort((a, b) => a - b),
+        ),
+      );
+    }
+  }
+  return result;
+}
+
+function coverPart(relation: Relation): BoxCover {
+  if (relation.tuples.length === relation.sizes.length) {
+    return { boxes: [relation.sizes.map(() => [0])], atLeast: 1 };
+  }
+  const grid = new Grid(relation);
+  const large = grid.count > LARGE;
+  const candidates = growBoxes(grid, large ? 2 : 24);
+  const chosen = selectCover(candidates, grid.count);
+  return {
+    boxes: trim(
+      grid,
+      chosen.map(({ box }) => box),
+    ),
+    atLeast: large ? 1 : foolingSet(grid).length,
+  };
+}

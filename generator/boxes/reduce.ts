@@ -1,0 +1,78 @@
+import { type Relation, restCodes } from './relation.ts';
+
+/** A relation without repeated slices. */
+export interface Reduced {
+  relation: Relation;
+  /** For each axis and each value of it that is left, the values of the original relation that it stands for. */
+  classes: number[][][];
+}
+
+/**
+ * Joins values of an axis whose slices are equal, on every axis until nothing changes. Boxes of the result are boxes of
+ * the original, and neither the fewest boxes that cover it nor the largest fooling set changes.
+ */
+export function mergeSlices(original: Relation): Reduced {
+  let relation = original;
+  const classes = original.sizes.map((size) => Array.from({ length: size }, (_, value) => [value]));
+  const axes = original.sizes.length;
+  for (let axis = 0, unchanged = 0; unchanged < axes; axis = (axis + 1) % axes) {
+    const merged = mergeAxis(relation, axis);
+    unchanged = merged === undefined ? unchanged + 1 : 1;
+    if (merged === undefined) continue;
+    relation = merged.relation;
+    classes[axis] = merged.groups.map((group) =>
+      group.flatMap((value) => classes[axis]![value]!).sort((a, b) => a - b),
+    );
+  }
+  return { relation, classes };
+}
+
+/** Undefined when all slices differ. `groups`: the values that each new value stands for. */
+function mergeAxis(relation: Relation, axis: number): { relation: Relation; groups: number[][] } | undefined {
+  const { sizes, tuples } = relation;
+  const size = sizes[axis]!;
+  const slices = sliceNumbers(relation, axis);
+  const groupOf = new Map<number, number>();
+  const groups: number[][] = [];
+  const place = new Int32Array(size).fill(-1);
+  for (let value = 0; value < size; value++) {
+    let group = groupOf.get(slices[value]!);
+    if (group === undefined) {
+      groupOf.set(slices[value]!, (group = groups.length));
+      groups.push([]);
+      place[value] = group;
+    }
+    groups[group]!.push(value);
+  }
+  if (groups.length === size) return undefined;
+  const axes = sizes.length;
+  const kept = new Int32Array(tuples.length);
+  let length = 0;
+  for (let at = 0; at < tuples.length; at += axes) {
+    const value = place[tuples[at + axis]!]!;
+    if (value < 0) continue;
+    kept.set(tuples.subarray(at, at + axes), length);
+    kept[length + axis] = value;
+    length += axes;
+  }
+  return { relation: { sizes: sizes.with(axis, groups.length), tuples: kept.slice(0, length) }, groups };
+}
+
+/**
+ * A number for each value of the axis, equal for equal slices: the node in a trie of the sequences of what the other
+ * axes say. Tuples are in lexicographic order, so equal slices are equal sequences.
+ */
+function sliceNumbers(relation: Relation, axis: number): Float64Array {
+  const { sizes, tuples } = relation;
+  const { codes, count } = restCodes(relation, axis);
+  const slices = new Float64Array(sizes[axis]!);
+  const trie = new Map<number, number>();
+  for (let tuple = 0; tuple < codes.length; tuple++) {
+    const value = tuples[tuple * sizes.length + axis]!;
+    const edge = slices[value]! * count + codes[tuple]!;
+    let node = trie.get(edge);
+    if (node === undefined) trie.set(edge, (node = trie.size + 1));
+    slices[value] = node;
+  }
+  return slices;
+}
