@@ -34,7 +34,8 @@ function witnesses(patterns: readonly string[]): string[] {
   const start = patterns
     .map((_, index) => [index, 0] as Place)
     .flatMap((place) => skipStars(patterns, place));
-  const seen = new Set([stateKey(start)]);
+  // Not the start itself: no name is empty, but `*` leads back to it.
+  const seen = new Set<string>();
   let layer: { state: Place[]; text: string }[] = [{ state: start, text: '' }];
   while (layer.length > 0) {
     const next: typeof layer = [];

@@ -5,9 +5,9 @@ import { parsePolicy } from '../../../policy/parse.ts';
 import { largePolicy } from '../../bench/large-policy.ts';
 
 /** Ten times this is timed by test/bench/policy-size.ts; here, on a busy machine, it is enough that nothing is quadratic. */
-test('1,000 rules with 10,000 prefixes parse and check in two seconds', () => {
+test('1,000 rules with 10,000 prefixes parse and check in two seconds of processor time', () => {
   const source = largePolicy(1000, 10);
-  const start = performance.now();
+  const start = process.cpuUsage();
   const { policy, problems } = parsePolicy(source, 'large.yaml');
   assert.deepEqual(problems, []);
   const findings = lintPolicy(policy!);
@@ -15,6 +15,7 @@ test('1,000 rules with 10,000 prefixes parse and check in two seconds', () => {
     findings.map(({ kind }) => kind),
     ['cut-off'],
   );
-  const milliseconds = performance.now() - start;
+  const { user, system } = process.cpuUsage(start);
+  const milliseconds = (user + system) / 1000;
   assert.ok(milliseconds < 2000, `${milliseconds.toFixed(0)} ms`);
 });
