@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConnectionFlag, Counter, COUNTERS, ProcessFlag } from '../../../bpf/wire.ts';
+import { type EventBatch, Operation } from '../../../profiler/batch.ts';
+import { ContainerNames } from '../../../profiler/container.ts';
+import type { ContainerRow, ProcessRow } from '../../../profiler/dimension.ts';
+import { ProcessTable } from '../../../profiler/process-table.ts';
+import { type Denial, Recorder } from '../../../profiler/recorder.ts';
+import type { EventSink } from '../../../profiler/sink.ts';
+import { FakeRing } from './fake-ring.ts';
+
+const ID = 'a'.repeat(64);
+const CGROUP = `container\0libpod-${ID}.scope\0machine.slice\0\0`;
+const DENIED = { verdict: 1, flags: ConnectionFlag.judged | ConnectionFlag.blocked } as const;
+
+/** What a recorder wrote, row by row. */
+class Written implements EventSink {
+  readonly counters = { events: 0 };
+  readonly processes: ProcessRow[] = [];
+  readonly containers: ContainerRow[] = [];
+  readonly updates: [id: number, row: ContainerRow][] = [];
+  readonly commands: string[] = [];
+  readonly events: Record<string, number | bigint>[] = [];
+  readonly losses: [kind: string, count: number][] = [];
+  flushes = 0;
+
+  process = (row: ProcessRow) => this.processes.push(row);
+  container = (row: ContainerRow) => this.containers.push(row);
+  updateContainer = (id: number, row: ContainerRow) => void this.updates.push([id, row]);
+  command = (text: string) => this.commands.push(text);
+  recordLoss = (kind: string, count: number) => void (count > 0 && this.losses.push([kind, count]));
+  flush = () => void (this.flushes += 1);
+  append = (batch: EventBatch) => {
+    for (let row = 0; row < batch.length; row += 1) {
+      const columns = Object.entries(batch).filter(([, values]) => ArrayBuffer.isView(values));
+      this.events.push(Object.fromEntries(columns.map(([name, values]) => [name, values[row]])));
+    }
+    this.counters.events += batch.length;
+  };
+}
+
+function recording() {
+  const connections = new FakeRing();
+  const denials = new FakeRing();
+  const counters = Array.from({ length: COUNTERS }, () => 0);
+  const written = new Written();
+  const denied: Denial[] = [];
+  const made: [bigint, string][] = [];
+  let facts: { name: string; image: string; imageId: string } | undefined;
+  const names = new ContainerNames([{ name: 'podman', find: () => facts }]);
+  const recorder = new Recorder(
+    { connections: connections.ring, denials: denials.ring, counters: () => [...counters] },
+    written,
+    new ProcessTable(written, names),
+    { denied: (denial) => denied.push(denial), cgroupMade: (id, path) => made.push([id, path]) },
+  );
+  const learnName = () => void (facts = { name: 'web', image: 'nginx:1', imageId: '' });
+  return { connections, denials, counters, written, denied, made, recorder, learnName };
+}
+
+test('a connection becomes a row with the process that was told before it', () => {
+  const { connections, recorder, written } = recording();
+  connections.process({ key: 9n, arguments: 'curl\0-s\0', flags: ProcessFlag.primed });
+  connections.connection({ process: 9n, time: 1000n });
+  assert.equal(recorder.drain(), 1);
+  assert.equal(written.events.length, 0);
+  recorder.flush();
+  assert.equal(written.flushes, 1);
+  const [event] = written.events;
+  assert.equal(typeof event!.time, 'bigint');
+  delete event!.time;
+  assert.deepEqual(event, {
+    process: 1,
+    command: 1,
+    uid: 1000,
+    gid: 1000,
+    family: 4,
+    addressHigh: 0n,
+    addressLow: 0x0a00_0147n,
+    port: 443,
+    protocol: 6,
+    operation: Operation.connect,
+    verdict: 0,
+    box: -1,
+  });
+  const [row] = written.processes;
+  assert.deepEqual([row!.exe, row!.arguments, row!.cgroupPath], ['/usr/bin/curl', 'curl -s', '/']);
+  assert.deepEqual(written.commands, ['curl']);
+});
+
+test('the halves of an IPv6 address go to their columns', () => {
+  const { connections, recorder, written } = recording();
+  connections.connection({ family: 6, address: [0xfd, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1] });
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    [written.events[0]!.family, written.events[0]!.addressHigh, written.events[0]!.addressLow],
+    [6, 0xfd00_0000_0000_0002n, 1n],
+  );
+});
+
+test('a connection whose process record was lost is kept, without a process', () => {
+  const { connections, denials, recorder, written, denied } = recording();
+  connections.connection({ process: 404n });
+  denials.connection({ process: 404n, ...DENIED });
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    written.events.map(({ process }) => process),
+    [0, 0],
+  );
+  assert.equal(denied[0]!.image, undefined);
+});
+
+test('a denial finds its process in the other ring, even when that was read a moment too early', () => {
+  const { connections, denials, recorder, denied, written } = recording();
+  denials.connection({ process: 9n, ...DENIED });
+  // Told while the denials are read: after the first look at the connections.
+  const drain = denials.drain.bind(denials);
+  denials.drain = (visit) => {
+    connections.process({ key: 9n });
+    connections.connection({ process: 9n });
+    return drain(visit);
+  };
+  assert.equal(recorder.drain(), 2);
+  recorder.flush();
+  assert.equal(denied[0]!.image?.path, '/usr/bin/curl');
+  assert.equal(written.events.length, 2);
+});
+
+test('a denial is told with the box of the policy that judged it', () => {
+  const { denials, recorder, denied, written } = recording();
+  recorder.setBoxBase(0x1_0000_0002n, 40);
+  denials.connection({ ...DENIED, box: 3, generation: 2 });
+  denials.connection({ ...DENIED, flags: ConnectionFlag.judged });
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    denied.map(({ blocked, box, generation }) => ({ blocked, box, generation })),
+    [
+      { blocked: true, box: 3, generation: 2 },
+      { blocked: false, box: undefined, generation: 0 },
+    ],
+  );
+  assert.deepEqual(
+    written.events.map(({ verdict, box }) => [verdict, box]),
+    [
+      [1, 43],
+      [1, -1],
+    ],
+  );
+});
+
+test('a UDP connect that got EPERM is an attempt; one that only would have is an intent, and not logged', () => {
+  const { denials, recorder, denied, written } = recording();
+  denials.connection({ ...DENIED, operation: Operation.intent });
+  denials.connection({ ...DENIED, operation: Operation.intent, flags: ConnectionFlag.judged });
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    written.events.map(({ operation }) => operation),
+    [Operation.connect, Operation.intent],
+  );
+  assert.equal(denied.length, 1);
+});
+
+test('a process that two threads told is one row', () => {
+  const { connections, recorder, written } = recording();
+  connections.process({ key: 9n });
+  connections.process({ key: 9n });
+  connections.process({ key: 10n });
+  recorder.drain();
+  assert.equal(written.processes.length, 2);
+});
+
+test('a container that gets its name later is told again, once', () => {
+  const { connections, recorder, written, learnName } = recording();
+  connections.process({ key: 9n, cgroup_path: CGROUP, flags: ProcessFlag.inContainer });
+  connections.process({ key: 10n, cgroup_path: CGROUP, flags: ProcessFlag.inContainer });
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    written.containers.map(({ name }) => name),
+    [ID.slice(0, 12)],
+  );
+  assert.deepEqual(
+    written.processes.map(({ containerId }) => containerId),
+    [1, 1],
+  );
+  learnName();
+  recorder.flush();
+  recorder.flush();
+  assert.deepEqual(
+    written.updates.map(([id, { name, image }]) => [id, name, image]),
+    [[1, 'web', 'nginx:1']],
+  );
+});
+
+test('what the kernel side lost since the last flush is recorded, not what it lost before we began', () => {
+  const { counters, recorder, written } = recording();
+  counters[Counter.lostConnection] = 5;
+  counters[Counter.lostDenial] = 1;
+  counters[Counter.lostProcess] = 2;
+  counters[Counter.lostIdentity] = 3;
+  recorder.flush();
+  counters[Counter.lostConnection] = 6;
+  recorder.flush();
+  assert.deepEqual(written.losses, [
+    ['ring', 5],
+    ['denial-ring', 1],
+    ['process', 2],
+    ['map', 3],
+    ['ring', 1],
+  ]);
+});
+
+test('a cgroup that was made is told with its path', () => {
+  const { connections, recorder, made } = recording();
+  connections.cgroup({ cgroup: 77n, cgroup_path: CGROUP });
+  assert.equal(recorder.drain(), 0);
+  assert.deepEqual(made, [[77n, `/machine.slice/libpod-${ID}.scope/container`]]);
+});
+
+test('more events than a batch holds are appended on the way', () => {
+  const { connections, recorder, written } = recording();
+  for (let round = 0; round < 5; round += 1) {
+    const ring = new FakeRing();
+    for (let index = 0; index < 500; index += 1) ring.connection({ port: index });
+    connections.drain = ring.drain.bind(ring);
+    Object.assign(connections, { bytes: ring.bytes, view: ring.view });
+    recorder.drain();
+  }
+  assert.equal(written.events.length, 2048);
+  recorder.flush();
+  assert.equal(written.events.length, 2500);
+  assert.equal(written.events.at(-1)!.port, 499);
+});
+
+test('without a recording denials are still heard of, with their process', () => {
+  const { connections, denials, recorder, written, denied } = recording();
+  recorder.discard();
+  connections.process({ key: 9n });
+  denials.connection({ process: 9n, ...DENIED });
+  assert.equal(recorder.drain(), 1);
+  recorder.flush();
+  assert.equal(written.events.length, 0);
+  assert.equal(denied[0]!.image?.path, '/usr/bin/curl');
+});
