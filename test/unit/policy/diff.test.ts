@@ -52,7 +52,7 @@ test('where nothing is gained and nothing is lost, no connection is judged diffe
         if (was === 'allow' && is === 'deny') assert.notDeepEqual(difference.lost, []);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 

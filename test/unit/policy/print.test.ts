@@ -18,7 +18,7 @@ test('parsing the print of a policy gives the policy back', () => {
       );
       assert.deepEqual(parsed.policy, original, text);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 
