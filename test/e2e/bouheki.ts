@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Ended, folder, ROOT, run } from './guest.ts';
+
+export const BOUHEKI = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const;
+
+/** Runs bouheki to its end. */
+export function bouheki(...args: string[]): Ended {
+  return run(...BOUHEKI, ...args);
+}
+
+/** The rows that `bouheki query --json` prints. */
+export function query<Row>(db: string, sql: string): Row[] {
+  return lines(succeeded(bouheki('query', '--json', '--db', db, sql)).stdout) as Row[];
+}
+
+export function succeeded(ended: Ended): Ended {
+  if (ended.status !== 0) throw new Error(`ended with ${ended.status}\n${ended.stdout}${ended.stderr}`);
+  return ended;
+}
+
+/** A line of the log of denied connections. */
+export interface LogLine {
+  Action: string;
+  Addr: string;
+  Comm: string;
+  Hostname: string;
+  PID: number;
+  Port: number;
+  Exe?: string;
+  UID: number;
+  Protocol: string;
+  ParentComm?: string;
+  Container?: string;
+  Image?: string;
+  Rule?: string;
+  Policy: string;
+  level: string;
+  msg: string;
+  time: string;
+}
+
+/** How long a recorder may take to say what is waited for, milliseconds. */
+const PATIENCE = 90_000;
+
+/** `bouheki learn` or `bouheki enforce`, running. It writes to files: a pipe that nobody reads would stop it. */
+export class Running {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
+  readonly #out: string;
+
+  private constructor(command: readonly string[]) {
+    this.#out = folder();
+    const streams = ['stdout', 'stderr'].map((name) => openSync(join(this.#out, name), 'w'));
+    const child = spawn(command[0]!, command.slice(1), { cwd: ROOT, stdio: ['ignore', ...streams] });
+    for (const stream of streams) closeSync(stream);
+    this.#ended = new Promise((resolve) => child.once('exit', resolve));
+    this.#child = child;
+  }
+
+  /** Starts bouheki and waits until it records. */
+  static async start(...args: string[]): Promise<Running> {
+    const running = new Running([...BOUHEKI, ...args]);
+    await running.until(/^(Recording \d|Blocking|Monitoring)/m);
+    return running;
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  get stdout(): string {
+    return readFileSync(join(this.#out, 'stdout'), 'utf8');
+  }
+
+  get stderr(): string {
+    return readFileSync(join(this.#out, 'stderr'), 'utf8');
+  }
+
+  get log(): LogLine[] {
+    return lines(this.stdout) as LogLine[];
+  }
+
+  /** Waits until standard error holds the pattern. */
+  async until(pattern: RegExp): Promise<void> {
+    await this.#wait(() => pattern.test(this.stderr), String(pattern));
+  }
+
+  /** Waits until the log has a line that fits, and returns it. */
+  async logged(fits: Partial<LogLine>): Promise<LogLine> {
+    const wanted = Object.entries(fits) as [keyof LogLine, unknown][];
+    const find = () => this.log.find((line) => wanted.every(([key, value]) => line[key] === value));
+    await this.#wait(() => find() !== undefined, JSON.stringify(fits));
+    return find()!;
+  }
+
+  /** Waits for the end, without a signal where none is given. Returns at once where it has ended already. */
+  async end(signal?: NodeJS.Signals): Promise<Ended> {
+    if (signal) this.#child.kill(signal);
+    const status = await this.#ended;
+    return { status, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  async #wait(there: () => boolean, what: string): Promise<void> {
+    const deadline = Date.now() + PATIENCE;
+    while (!there()) {
+      const ended = this.#child.exitCode ?? this.#child.signalCode;
+      // What it wrote last may have come between the two looks.
+      if (ended !== null && there()) return;
+      if (ended !== null || Date.now() > deadline) {
+        const how = ended === null ? 'still runs' : `ended with ${ended}`;
+        throw new Error(`no ${what}: bouheki ${how}\n${this.stdout}${this.stderr}`);
+      }
+      await wait(50);
+    }
+  }
+}
+
+function lines(text: string): unknown[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+}

@@ -1,0 +1,76 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+
+// Some of these tests block what the whole machine sends.
+if (hostname() !== 'bouheki-vm') throw new Error('only inside test/vm/run: npm run test:e2e');
+
+export const ROOT = join(import.meta.dirname, '../../..');
+
+/** The user that stands for everybody who is not root. */
+export const USER = 1000;
+
+/** How a command ended; `status` is null where a signal ended it. */
+export interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command to its end. */
+export function run(...command: string[]): Ended {
+  const { status, stdout, stderr, error } = spawnSync(command[0]!, command.slice(1), {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (error) throw error;
+  return { status, stdout, stderr };
+}
+
+/** Runs a command that has to work, and returns what it printed. */
+export function must(...command: string[]): string {
+  const { status, stdout, stderr } = run(...command);
+  if (status !== 0)
+    throw new Error(`${command.join(' ')} ended with ${status}
+${stdout}${stderr}`);
+  return stdout;
+}
+
+export function asUser(uid: number, ...command: string[]): Ended {
+  return run('setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', ...command);
+}
+
+/** A server behind every address there is: HTTP on TCP 80, 443 and 8080, UDP 514 that answers nothing. */
+export function startNetwork(): void {
+  must('test/vm/network', 'start', '--tcp', '80', '443', '8080', '--udp-sink', '514');
+}
+
+export function stopNetwork(): void {
+  must('test/vm/network', 'stop');
+}
+
+const IMAGE = 'e2e';
+
+/** Makes the image that `inContainer` runs: busybox and curl. Test files of one run share it. */
+export function makeImage(): void {
+  if (run('podman', 'image', 'exists', IMAGE).status !== 0) must('test/vm/container-image', IMAGE, 'curl');
+}
+
+/** Runs a command in a new container on the host's network. */
+export function inContainer(name: string, ...command: string[]): Ended {
+  const options = ['--rm', '--network', 'host', '--name', name, '--hostname', `${name}-host`];
+  return run('podman', 'run', ...options, IMAGE, ...command);
+}
+
+/** A new folder of the guest's own /tmp. */
+export function folder(): string {
+  return mkdtempSync('/tmp/e2e-');
+}
+
+/** The names of the LSM programs in the kernel, whoever loaded them. */
+export function lsmPrograms(): string[] {
+  const programs = JSON.parse(must('bpftool', '--json', 'prog', 'list')) as { type: string; name: string }[];
+  return programs.filter(({ type }) => type === 'lsm').map(({ name }) => name);
+}
