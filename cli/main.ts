@@ -7,7 +7,9 @@ import { driftCommand } from './drift.ts';
 import { enforce, enforceCommand } from './enforce.ts';
 import { explainCommand } from './explain.ts';
 import { renderFailure, TROUBLE } from './failure.ts';
+import { exportCommand } from './export.ts';
 import { generateCommand } from './generate.ts';
+import { importCommand } from './import.ts';
 import { learnCommand } from './learn.ts';
 import { queryCommand } from './query.ts';
 import { databaseOption } from './record-option.ts';
@@ -47,6 +49,8 @@ function program(): Command {
     diffCommand(),
     explainCommand(),
     schemaCommand(),
+    importCommand(),
+    exportCommand(),
     queryCommand(),
     doctorCommand(),
   ];

@@ -1,8 +1,17 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { BouhekiError } from '../error/error.ts';
 import type { LossKind } from './dimension.ts';
+import { LINES } from './export.ts';
 import { storeFailure } from './failure.ts';
-import { ACTIVITY, OBSERVATIONS, SEEN_OF_OPEN, SUBJECT_COLUMNS } from './observation-sql.ts';
+import {
+  activitySql,
+  BLOCKS,
+  BOUNDS,
+  observationsSql,
+  SEEN_OF_OPEN,
+  SUBJECT_COLUMNS,
+  type Bounds,
+} from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
 import { openSource } from './open-source.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
@@ -19,9 +28,12 @@ export interface ObservationQuery {
   intents?: boolean;
 }
 
-/** An observation, and whether its denial was only noted (the policy in force was in monitor mode). */
+/** An observation as the record has it. */
 export interface RecordedObservation extends Observation {
+  /** Whether its denial was only noted: the policy in force was in monitor mode. */
   monitored: boolean;
+  /** Events in each tenth of the time from the first to the last event that was asked for. */
+  blocks: number[];
 }
 
 /** The clock hours (UTC, counted from the epoch) in which a subject made a connection. */
@@ -99,10 +111,13 @@ export class Reader {
 
   /** What was observed, folded by subject, destination and verdict, in a stable order. */
   async observations(query: ObservationQuery = {}): Promise<RecordedObservation[]> {
-    const columns = await this.#read(OBSERVATIONS, parameters(query));
+    const bounds = await this.#bounds(query);
+    if (bounds === undefined) return [];
+    const columns = await this.#read(observationsSql(bounds), parameters(query));
     const at = SUBJECT_COLUMNS.length;
     const [family, high, low, port, protocol, verdict, monitored, count, first, last, hours] =
       columns.slice(at);
+    const blocks = columns.slice(-BLOCKS);
     return family!.map((_, row) => ({
       subject: subjectAt(columns, row),
       family: family![row] === 4 ? 4 : 6,
@@ -115,12 +130,15 @@ export class Reader {
       first: Number(first![row]),
       last: Number(last![row]),
       hours: Number(hours![row]),
+      blocks: blocks.map((block) => Number(block[row])),
     }));
   }
 
   /** When each subject was active: hours of several observations can be united, their numbers cannot be added. */
   async activity(query: ObservationQuery = {}): Promise<Activity[]> {
-    const columns = await this.#read(ACTIVITY, parameters(query));
+    const bounds = await this.#bounds(query);
+    if (bounds === undefined) return [];
+    const columns = await this.#read(activitySql(bounds), parameters(query));
     const hours = columns[SUBJECT_COLUMNS.length] as unknown as { items: bigint[] }[];
     return hours.map(({ items }, row) => ({ subject: subjectAt(columns, row), hours: items.map(Number) }));
   }
@@ -157,8 +175,31 @@ export class Reader {
     }
   }
 
+  /** Every connection as one line of text, in parts, in no particular order. */
+  async *lines(
+    format: 'csv' | 'ndjson',
+    window: { since?: number; until?: number } = {},
+  ): AsyncGenerator<string[]> {
+    try {
+      const { parts } = await this.#source.ask(LINES[format], [since(window), until(window)], 'exact');
+      for await (const [lines] of parts) yield lines as string[];
+    } catch (error) {
+      throw storeFailure(error, this.path);
+    }
+  }
+
   close(): void {
     this.#source.close();
+  }
+
+  /** Undefined when nothing was observed. */
+  async #bounds(query: ObservationQuery): Promise<Bounds | undefined> {
+    const [[first], [last]] = (await this.#read(BOUNDS, parameters(query).slice(0, 4))) as [
+      DuckDBValue[],
+      DuckDBValue[],
+    ];
+    if (first === null || first === undefined) return undefined;
+    return { first: Number(first), last: Number(last) };
   }
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {
@@ -209,8 +250,8 @@ function parameters(query: ObservationQuery): DuckDBValue[] {
     since(query),
     until(query),
     verdict,
-    query.target === 'container',
     query.intents === true ? null : 2,
+    query.target === 'container',
   ];
 }
 

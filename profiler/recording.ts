@@ -147,8 +147,7 @@ export class Recording {
     if (batch.length === 0) return;
     this.#guard(() => {
       if (this.#unflushed + batch.length > MAX_UNFLUSHED) this.#commit();
-      this.#chunk.load(batch);
-      this.#events.appendDataChunk(this.#chunk.chunk);
+      this.#chunk.append(batch, this.#events);
       this.#unflushed += batch.length;
       this.counters.events += batch.length;
     });

@@ -87,6 +87,11 @@ export class RecorderStore {
     this.#lock = lock;
   }
 
+  /** For what is written beside a recording. */
+  get connection(): DuckDBConnection {
+    return this.#database.connection;
+  }
+
   /** Why readers can't ask while this recorder runs; undefined when they can. */
   get unserved(): string | undefined {
     return this.#unserved;

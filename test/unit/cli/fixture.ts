@@ -40,7 +40,10 @@ export interface Outcome {
 }
 
 /** Runs one command in a process of its own, as the entry point would. Errors end with 2 and print code and message. */
-export function runCommand(name: 'generate' | 'drift', ...args: string[]): Outcome {
+export function runCommand(
+  name: 'generate' | 'drift' | 'import' | 'export' | 'status',
+  ...args: string[]
+): Outcome {
   const script = `
     const [name, ...args] = process.argv.slice(1);
     const module = await import(${JSON.stringify(new URL('../../../cli/', import.meta.url).href)} + name + '.js');

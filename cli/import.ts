@@ -1,0 +1,58 @@
+import { Command, Option } from 'commander';
+import { importCsv } from '../profiler/import/import.ts';
+import { COLUMNS } from '../profiler/import/row.ts';
+import { databaseOption } from './record-option.ts';
+import { printable } from './table.ts';
+
+interface Options {
+  db: string;
+  format: 'csv';
+  skipBad: boolean;
+}
+
+/** Bad rows that are told one by one. */
+const TOLD = 10;
+
+const HELP = `
+The first row names the columns, in any order:
+  ${COLUMNS.join(',')}
+Needed are ts, comm, uid, gid, addr, port and protocol. ts is a time such as 2026-11-21T09:30:00.5Z (without a zone it
+is UTC) or seconds since the epoch; count says how many equal connections a row stands for. Each host becomes a recording
+of its own. Either the whole file is imported or, when a row is bad, nothing. No recorder may run on the database.
+
+Examples:
+  $ bouheki import flows.csv --format csv
+  $ zcat old/*.csv.gz | bouheki import - --format csv --skip-bad
+
+Exit status: 0 imported, 2 trouble.`;
+
+/** `bouheki import FILE`: evidence from elsewhere. */
+export function importCommand(): Command {
+  return new Command('import')
+    .description('Add connections that something else has seen to the record')
+    .argument('<file>', 'the file, plain or gzip; - for standard input')
+    .addOption(new Option('--format <format>', 'what the file is').choices(['csv']).makeOptionMandatory())
+    .option('--skip-bad', 'leave rows out that cannot be understood, and count them', false)
+    .addOption(databaseOption())
+    .addHelpText('after', HELP)
+    .action(run);
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  let told = 0;
+  const result = await importCsv(file, {
+    db: options.db,
+    skipBad: options.skipBad,
+    bad: (message) => {
+      told += 1;
+      if (told <= TOLD) process.stderr.write(`Left out ${printable(message)}\n`);
+    },
+  });
+  const { rows, events, skipped, recordings } = result;
+  const first = recordings[0]!;
+  const last = recordings.at(-1)!;
+  const which = first === last ? `recording ${first}` : `recordings ${first} to ${last}`;
+  process.stderr.write(
+    `Imported ${rows} rows, which tell of ${events} connections, as ${which}; ${skipped} bad rows left out.\n`,
+  );
+}

@@ -1,0 +1,86 @@
+import { DuckDBInstance } from '@duckdb/node-api';
+import { storeFailure } from './failure.ts';
+import { COLUMNS, type ColumnName } from './import/row.ts';
+import { withPrivateFiles } from './private-files.ts';
+
+/**
+ * Every recorded connection as a row with the columns of an import: a single one, or the equal ones of an hour. A socket
+ * that was opened and has no destination (operation 3) is none. $1 since, $2 until: as in observation-sql.ts.
+ */
+const ROWS = `
+  SELECT strftime(make_timestamp(e.time), '%Y-%m-%dT%H:%M:%S.%fZ') AS ts, r.host,
+    CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid, coalesce(m.text, '') AS comm, p.exe, e.uid, e.gid,
+    coalesce(c.name, left(c.container_id, 12)) AS container, c.image,
+    address_text(e.family, e.address_high, e.address_low) AS addr, e.port, protocol_text(e.protocol) AS protocol,
+    e.count, CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' ELSE 'intent' END AS operation,
+    CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict
+  FROM (
+    SELECT *, 1::BIGINT AS count, false AS folded FROM event WHERE time >= $1 AND time < $2
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (first, last), first AS time, true AS folded FROM hourly WHERE last >= $1 AND first < $2) e
+  JOIN recording r ON r.id = e.recording
+  LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
+  LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
+  LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
+  WHERE e.operation <> 3`;
+
+/** Columns whose text comes from outside and may hold commas, quotes and ends of lines. */
+const FREE: ReadonlySet<ColumnName> = new Set(['host', 'comm', 'exe', 'container', 'image']);
+
+function csvCell(name: ColumnName): string {
+  if (!FREE.has(name)) return `coalesce(${name}::VARCHAR, '')`;
+  const quoted = `concat('"', replace(${name}, '"', '""'), '"')`;
+  return `CASE WHEN regexp_matches(${name}, '[,"\\r\\n]') THEN ${quoted} ELSE coalesce(${name}, '') END`;
+}
+
+/** Statements that give each row as one line of text. */
+export const LINES = {
+  csv: `SELECT concat_ws(',', ${COLUMNS.map(csvCell).join(', ')}) FROM (${ROWS})`,
+  ndjson: `SELECT to_json({${COLUMNS.map((name) => `${name}: ${name}`).join(', ')}})::VARCHAR FROM (${ROWS})`,
+} as const;
+
+/** The first line of a CSV export. */
+export const CSV_HEADER = COLUMNS.join(',');
+
+const TYPES: Readonly<Record<ColumnName, string>> = {
+  ts: 'TIMESTAMP',
+  host: 'VARCHAR',
+  pid: 'INTEGER',
+  comm: 'VARCHAR',
+  exe: 'VARCHAR',
+  uid: 'UINTEGER',
+  gid: 'UINTEGER',
+  container: 'VARCHAR',
+  image: 'VARCHAR',
+  addr: 'VARCHAR',
+  port: 'USMALLINT',
+  protocol: 'VARCHAR',
+  count: 'BIGINT',
+  operation: 'VARCHAR',
+  verdict: 'VARCHAR',
+};
+
+/** Makes a Parquet file of a CSV export. Throws BouhekiError when it cannot be written. */
+export async function csvToParquet(csv: string, parquet: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '512MB' });
+  const connection = await instance.connect();
+  try {
+    const columns = COLUMNS.map((name) => `${name}: '${TYPES[name]}'`).join(', ');
+    await withPrivateFiles(() =>
+      connection.run(
+        `COPY (FROM read_csv(${literal(csv)}, header = true, auto_detect = false, delim = ',', quote = '"',
+        escape = '"', columns = {${columns}}, max_line_size = 16777216))
+      TO ${literal(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
+      ),
+    );
+  } catch (error) {
+    throw storeFailure(error, parquet);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

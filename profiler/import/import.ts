@@ -1,0 +1,150 @@
+import { createReadStream } from 'node:fs';
+import { pipeline, Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { createGunzip } from 'node:zlib';
+import { BouhekiError } from '../../error/error.ts';
+import { storeFailure } from '../failure.ts';
+import { openRecorder } from '../store.ts';
+import { CsvParser, type CsvRow } from './csv.ts';
+import { headerProblem, RowReader, type RowProblem } from './row.ts';
+import { ImportWriter } from './writer.ts';
+
+export interface ImportOptions {
+  /** Path of the database. */
+  db: string;
+  /** Leave rows that can't be understood out, instead of refusing the file. */
+  skipBad: boolean;
+  /** Told of every row that is left out, as `FILE:LINE:COLUMN: what`. */
+  bad?(message: string): void;
+}
+
+export interface ImportResult {
+  rows: number;
+  /** Sum of the rows' counts. */
+  events: number;
+  /** Rows that were left out. */
+  skipped: number;
+  /** Ids of the recordings that were made, one a host. */
+  recordings: number[];
+}
+
+const GZIP = [0x1f, 0x8b];
+
+/**
+ * Adds a CSV file (`-`: standard input), plain or gzip, to the record: all of it or nothing. Throws BouhekiError `usage`
+ * that names the first bad row by line and column, and what `openRecorder` throws.
+ */
+export async function importCsv(file: string, options: ImportOptions): Promise<ImportResult> {
+  const input = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 });
+  const name = file === '-' ? 'standard input' : file;
+  const pieces = textOf(input, name);
+  // An input that can't be read should not make a database first.
+  const first = await pieces.next();
+  const store = await openRecorder(options.db);
+  try {
+    const writer = await ImportWriter.open(store.connection);
+    try {
+      const result = await addRows(first, pieces, name, writer, options);
+      if (result.rows === 0) throw new BouhekiError('no-data', `${name} has no rows to import`);
+      return { ...result, recordings: await writer.commit() };
+    } catch (error) {
+      await writer.abandon().catch(() => undefined);
+      throw error;
+    }
+  } catch (error) {
+    throw storeFailure(error, options.db);
+  } finally {
+    await store.stopServing();
+    store.close();
+  }
+}
+
+async function addRows(
+  first: IteratorResult<string, void>,
+  pieces: AsyncGenerator<string, void>,
+  name: string,
+  writer: ImportWriter,
+  options: ImportOptions,
+): Promise<Omit<ImportResult, 'recordings'>> {
+  const parser = new CsvParser();
+  const result = { rows: 0, events: 0, skipped: 0 };
+  let reader: RowReader | undefined;
+  const take = (row: CsvRow): void => {
+    if (reader === undefined) {
+      const header = row.fields.map((field) => field.trim());
+      const problem = row.problem === undefined ? headerProblem(header) : { field: 0, message: row.problem };
+      if (problem !== undefined) throw badRow(name, row, problem);
+      reader = new RowReader(header);
+      return;
+    }
+    const read = row.problem === undefined ? reader.read(row.fields) : { field: 0, message: row.problem };
+    if ('message' in read) {
+      const error = badRow(name, row, read);
+      if (!options.skipBad) throw error;
+      result.skipped += 1;
+      options.bad?.(error.message);
+      return;
+    }
+    writer.add(read);
+    result.rows += 1;
+    result.events += read.count;
+  };
+  for (let piece = first; piece.done !== true; piece = await pieces.next()) {
+    for (const row of parser.push(piece.value)) take(row);
+  }
+  for (const row of parser.end()) take(row);
+  return result;
+}
+
+function badRow(
+  name: string,
+  { line, fields, starts }: CsvRow,
+  { field, message }: RowProblem,
+): BouhekiError {
+  const before = fields.slice(0, field).reduce((sum, text) => sum + text.length + 1, 0);
+  const column = 1 + (starts === undefined ? before : (starts[field] ?? 0));
+  return new BouhekiError('usage', `${name}:${line}:${column}: ${message}`, {
+    remedy: 'Mend the row, or leave bad rows out with --skip-bad. Nothing was imported.',
+  });
+}
+
+/** The input as text, unpacked when it begins as gzip does, without a byte order mark. */
+async function* textOf(input: Readable, name: string): AsyncGenerator<string, void> {
+  const decoder = new StringDecoder('utf8');
+  let begun = false;
+  try {
+    for await (const bytes of unpacked(input)) {
+      const text = decoder.write(bytes);
+      if (text === '') continue;
+      yield begun ? text : text.replace(/^\uFEFF/, '');
+      begun = true;
+    }
+    const rest = decoder.end();
+    if (rest !== '') yield rest;
+  } catch (error) {
+    throw new BouhekiError('usage', `cannot read ${name}`, {
+      detail: (error as Error).message,
+      cause: error,
+    });
+  }
+}
+
+async function* unpacked(input: Readable): AsyncGenerator<Buffer> {
+  const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const first = await chunks.next();
+  if (first.done === true) return;
+  const all = prepend(first.value, chunks);
+  if (first.value[0] !== GZIP[0] || first.value[1] !== GZIP[1]) {
+    yield* all;
+    return;
+  }
+  const gunzip = createGunzip();
+  // What goes wrong with the input is thrown where the output is read.
+  pipeline(Readable.from(all), gunzip, () => undefined);
+  yield* gunzip as AsyncIterable<Buffer>;
+}
+
+async function* prepend(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}

@@ -1,0 +1,187 @@
+import { parseAddress, type Address } from '../../policy/address.ts';
+import { parseProtocol } from '../../policy/protocol.ts';
+import { Operation } from '../batch.ts';
+import { parseTime } from './time.ts';
+
+/** The columns in the order in which `export` writes them. Those that are not required may be left out. */
+export const COLUMNS = [
+  'ts',
+  'host',
+  'pid',
+  'comm',
+  'exe',
+  'uid',
+  'gid',
+  'container',
+  'image',
+  'addr',
+  'port',
+  'protocol',
+  'count',
+  'operation',
+  'verdict',
+] as const;
+export type ColumnName = (typeof COLUMNS)[number];
+export const REQUIRED: readonly ColumnName[] = ['ts', 'comm', 'uid', 'gid', 'addr', 'port', 'protocol'];
+
+/** One row, understood. Empty text is unknown. */
+export interface ImportedRow {
+  /** Microseconds since the epoch. */
+  time: number;
+  host: string;
+  pid: number;
+  command: string;
+  exe: string;
+  uid: number;
+  gid: number;
+  container: string;
+  image: string;
+  address: Address;
+  port: number;
+  protocol: number;
+  count: number;
+  operation: number;
+  verdict: number;
+}
+
+/** What is wrong, and with which field. */
+export interface RowProblem {
+  field: number;
+  message: string;
+}
+
+/** Distinct addresses remembered: most logs repeat them. */
+const REMEMBERED = 65_536;
+
+const OPERATIONS: Readonly<Record<string, number>> = {
+  connect: Operation.connect,
+  send: Operation.send,
+  intent: Operation.intent,
+};
+const VERDICTS: Readonly<Record<string, number>> = { allow: 0, deny: 1 };
+
+/** Understands rows by the names in the file's first row. */
+export class RowReader {
+  readonly #index: Readonly<Record<ColumnName, number>>;
+  readonly #width: number;
+  readonly #addresses = new Map<string, Address>();
+  #problem: RowProblem | undefined;
+
+  /** `header`: names of the columns, which `headerProblem` has approved. */
+  constructor(header: readonly string[]) {
+    this.#width = header.length;
+    this.#index = Object.fromEntries(COLUMNS.map((name) => [name, header.indexOf(name)])) as Record<
+      ColumnName,
+      number
+    >;
+  }
+
+  read(fields: readonly string[]): ImportedRow | RowProblem {
+    if (fields.length !== this.#width) {
+      const message = `${fields.length} fields, but the first row names ${this.#width} columns`;
+      // The last field that is there, or the first that is too much.
+      return { field: Math.min(fields.length - 1, this.#width), message };
+    }
+    this.#problem = undefined;
+    const row: ImportedRow = {
+      time: this.#time(fields),
+      host: this.#text(fields, 'host'),
+      pid: this.#number(fields, 'pid', 2_147_483_647, 0),
+      command: this.#text(fields, 'comm'),
+      exe: this.#text(fields, 'exe'),
+      uid: this.#number(fields, 'uid', 4_294_967_295),
+      gid: this.#number(fields, 'gid', 4_294_967_295),
+      container: this.#text(fields, 'container'),
+      image: this.#text(fields, 'image'),
+      address: this.#address(fields),
+      port: this.#number(fields, 'port', 65_535),
+      protocol: this.#protocol(fields),
+      count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
+      operation: this.#word(fields, 'operation', OPERATIONS, Operation.connect),
+      verdict: this.#word(fields, 'verdict', VERDICTS, 0),
+    };
+    if (row.count === 0) this.#wrong('count', '0 connections are no observation');
+    return this.#problem ?? row;
+  }
+
+  #text(fields: readonly string[], name: ColumnName): string {
+    const index = this.#index[name];
+    return index < 0 ? '' : fields[index]!;
+  }
+
+  #time(fields: readonly string[]): number {
+    const text = this.#text(fields, 'ts');
+    return parseTime(text) ?? this.#wrong('ts', `${quote(text)} is no time such as 2026-11-21T09:30:00Z`);
+  }
+
+  /** A field without a value takes `fallback`, when there is one. */
+  #number(fields: readonly string[], name: ColumnName, most: number, fallback?: number): number {
+    const text = this.#text(fields, name);
+    if (text === '' && fallback !== undefined) return fallback;
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    return value <= most ? value : this.#wrong(name, `${quote(text)} is no number from 0 to ${most}`);
+  }
+
+  #address(fields: readonly string[]): Address {
+    const text = this.#text(fields, 'addr');
+    const known = this.#addresses.get(text);
+    if (known !== undefined) return known;
+    const address = parseAddress(text);
+    if (address === undefined) {
+      this.#wrong('addr', `${quote(text)} is no IP address`);
+      return { family: 4, value: 0n };
+    }
+    if (this.#addresses.size >= REMEMBERED) this.#addresses.clear();
+    this.#addresses.set(text, address);
+    return address;
+  }
+
+  #protocol(fields: readonly string[]): number {
+    const text = this.#text(fields, 'protocol');
+    return (
+      parseProtocol(text.toLowerCase()) ??
+      this.#wrong(
+        'protocol',
+        `${quote(text)} is no protocol: tcp, udp, icmp, icmpv6, sctp or a number to 255`,
+      )
+    );
+  }
+
+  #word(
+    fields: readonly string[],
+    name: ColumnName,
+    words: Readonly<Record<string, number>>,
+    fallback: number,
+  ): number {
+    const text = this.#text(fields, name);
+    if (text === '') return fallback;
+    return Object.hasOwn(words, text)
+      ? words[text]!
+      : this.#wrong(name, `${quote(text)} is none of ${Object.keys(words).join(', ')}`);
+  }
+
+  /** Keeps the first problem of a row. */
+  #wrong(name: ColumnName, message: string): number {
+    this.#problem ??= { field: this.#index[name], message: `${name}: ${message}` };
+    return 0;
+  }
+}
+
+/** Why a first row can't be used, or undefined. */
+export function headerProblem(header: readonly string[]): RowProblem | undefined {
+  for (const [field, name] of header.entries()) {
+    if (!COLUMNS.includes(name as ColumnName)) {
+      return {
+        field,
+        message: `${quote(name)} is no column; the first row names columns out of ${COLUMNS.join(',')}`,
+      };
+    }
+    if (header.indexOf(name) < field) return { field, message: `${quote(name)} is named twice` };
+  }
+  const missing = REQUIRED.find((name) => !header.includes(name));
+  return missing === undefined ? undefined : { field: 0, message: `the column ${quote(missing)} is missing` };
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

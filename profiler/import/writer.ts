@@ -1,0 +1,232 @@
+import { BIGINT, INTEGER, UBIGINT, UINTEGER, USMALLINT, UTINYINT } from '@duckdb/node-api';
+import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
+import { BATCH_ROWS } from '../batch.ts';
+import { ColumnChunk } from '../column-chunk.ts';
+import { RowAppender } from '../row-appender.ts';
+import type { ImportedRow } from './row.ts';
+
+/** In the order of the `hourly` table's columns. */
+const TYPES = [
+  INTEGER,
+  INTEGER,
+  INTEGER,
+  UINTEGER,
+  UINTEGER,
+  UTINYINT,
+  UBIGINT,
+  UBIGINT,
+  USMALLINT,
+  USMALLINT,
+  UTINYINT,
+  UTINYINT,
+  INTEGER,
+  BIGINT,
+  BIGINT,
+  BIGINT,
+];
+
+/** Processes remembered; one that comes back after more than these gets a second row. */
+const REMEMBERED = 131_072;
+
+type Tables = Record<'process' | 'container' | 'command', RowAppender>;
+
+interface Host {
+  recording: number;
+  first: number;
+  last: number;
+  events: number;
+}
+
+/** The memory of the chunk by the names of its columns. A store into `low` keeps the lower 64 bits. */
+function columnsOf({ columns }: ColumnChunk) {
+  return {
+    recording: columns[0] as Int32Array,
+    process: columns[1] as Int32Array,
+    command: columns[2] as Int32Array,
+    uid: columns[3] as Uint32Array,
+    gid: columns[4] as Uint32Array,
+    family: columns[5] as Uint8Array,
+    high: columns[6] as BigUint64Array,
+    low: columns[7] as BigUint64Array,
+    port: columns[8] as Uint16Array,
+    protocol: columns[9] as Uint16Array,
+    operation: columns[10] as Uint8Array,
+    verdict: columns[11] as Uint8Array,
+    box: columns[12] as Int32Array,
+    count: columns[13] as BigInt64Array,
+    first: columns[14] as BigInt64Array,
+    last: columns[15] as BigInt64Array,
+  };
+}
+
+/** Writes imported rows, one recording a host, in one transaction: all of them or none. */
+export class ImportWriter {
+  readonly #connection: DuckDBConnection;
+  readonly #hourly: DuckDBAppender;
+  readonly #tables: Tables;
+  readonly #chunk = new ColumnChunk(TYPES);
+  readonly #columns = columnsOf(this.#chunk);
+  readonly #hosts = new Map<string, Host>();
+  readonly #processes = new Map<string, { process: number; command: number }>();
+  readonly #names = new Map<string, number>();
+  #recordings: number;
+  #rows = 0;
+  #ids = 0;
+
+  private constructor(
+    connection: DuckDBConnection,
+    hourly: DuckDBAppender,
+    tables: Tables,
+    recordings: number,
+  ) {
+    this.#connection = connection;
+    this.#hourly = hourly;
+    this.#tables = tables;
+    this.#recordings = recordings;
+    // What is imported was judged by no policy that we know.
+    this.#columns.box.fill(-1);
+  }
+
+  static async open(connection: DuckDBConnection): Promise<ImportWriter> {
+    await connection.run('BEGIN');
+    const last = await connection.runAndReadAll('SELECT coalesce(max(id), 0) FROM recording');
+    const tables = {
+      process: await RowAppender.open(connection, 'process'),
+      container: await RowAppender.open(connection, 'container'),
+      command: await RowAppender.open(connection, 'command'),
+    };
+    const hourly = await connection.createAppender('hourly');
+    return new ImportWriter(connection, hourly, tables, Number(last.getRowsJS()[0]![0]));
+  }
+
+  add(row: ImportedRow): void {
+    const host = this.#hostOf(row);
+    host.first = Math.min(host.first, row.time);
+    host.last = Math.max(host.last, row.time);
+    host.events += row.count;
+    const { process, command } = this.#processOf(row, host.recording);
+    const { family, value } = row.address;
+    const at = this.#rows;
+    const column = this.#columns;
+    column.recording[at] = host.recording;
+    column.process[at] = process;
+    column.command[at] = command;
+    column.uid[at] = row.uid;
+    column.gid[at] = row.gid;
+    column.family[at] = family;
+    column.high[at] = family === 4 ? 0n : value >> 64n;
+    column.low[at] = value;
+    column.port[at] = row.port;
+    column.protocol[at] = row.protocol;
+    column.operation[at] = row.operation;
+    column.verdict[at] = row.verdict;
+    column.count[at] = BigInt(row.count);
+    column.first[at] = BigInt(row.time);
+    column.last[at] = column.first[at]!;
+    this.#rows += 1;
+    if (this.#rows === BATCH_ROWS) this.#append();
+  }
+
+  /** Commits. Returns the ids of the recordings that were made. */
+  async commit(): Promise<number[]> {
+    this.#append();
+    for (const table of Object.values(this.#tables)) table.closeSync();
+    this.#hourly.closeSync();
+    for (const [name, { recording, first, last, events }] of this.#hosts) {
+      await this.#connection.run(
+        `INSERT INTO recording (id, host, kernel, backend, command, target, started_at, ended_at, state, events)
+        VALUES ($1, $2, '', 'import', 'import', 'host', $3, $4, 'complete', $5)`,
+        [recording, name, BigInt(first), BigInt(last), BigInt(events)],
+      );
+    }
+    await this.#connection.run('COMMIT');
+    await this.#connection.run('CHECKPOINT');
+    return [...this.#hosts.values()].map(({ recording }) => recording);
+  }
+
+  /** Forgets everything that was added. */
+  async abandon(): Promise<void> {
+    for (const table of Object.values(this.#tables)) table.abandon();
+    this.#hourly.clear();
+    this.#hourly.closeSync();
+    await this.#connection.run('ROLLBACK');
+  }
+
+  #append(): void {
+    if (this.#rows > 0) this.#chunk.appendTo(this.#hourly, this.#rows);
+    this.#rows = 0;
+  }
+
+  #hostOf({ host, time }: ImportedRow): Host {
+    let known = this.#hosts.get(host);
+    if (known === undefined) {
+      this.#recordings += 1;
+      known = { recording: this.#recordings, first: time, last: time, events: 0 };
+      this.#hosts.set(host, known);
+    }
+    return known;
+  }
+
+  #processOf(row: ImportedRow, recording: number): { process: number; command: number } {
+    const { pid, exe, container, image } = row;
+    const key = `${recording}\0${pid}\0${row.command}\0${exe}\0${container}\0${image}`;
+    const known = this.#processes.get(key);
+    if (known !== undefined) return known;
+    if (this.#processes.size >= REMEMBERED) this.#processes.clear();
+    const inside =
+      container === '' && image === ''
+        ? undefined
+        : this.#named(`${recording}\0container\0${container}\0${image}`, (id) =>
+            this.#tables.container.append([
+              recording,
+              id,
+              1,
+              'import',
+              undefined,
+              container,
+              image,
+              undefined,
+            ]),
+          );
+    const command = this.#named(`${recording}\0command\0${row.command}`, (id) =>
+      this.#tables.command.append([recording, id, row.command]),
+    );
+    this.#ids += 1;
+    const made = { process: this.#ids, command };
+    this.#tables.process.append([
+      recording,
+      made.process,
+      BigInt(made.process),
+      pid,
+      0,
+      exe,
+      0n,
+      0n,
+      undefined,
+      undefined,
+      row.command,
+      undefined,
+      row.host,
+      0,
+      0,
+      0n,
+      undefined,
+      inside,
+      undefined,
+      0,
+      BigInt(row.time),
+    ]);
+    this.#processes.set(key, made);
+    return made;
+  }
+
+  #named(key: string, add: (id: number) => void): number {
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    if (this.#names.size >= REMEMBERED) this.#names.clear();
+    this.#ids += 1;
+    add(this.#ids);
+    this.#names.set(key, this.#ids);
+    return this.#ids;
+  }
+}

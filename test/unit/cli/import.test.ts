@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { openReader, type RecordedObservation } from '../../../profiler/read.ts';
+import { directoryFor, record, runCommand } from './fixture.ts';
+
+const HEADER = 'ts,host,pid,comm,exe,uid,gid,container,image,addr,port,protocol,count';
+const ROWS = `${HEADER}
+2026-11-20T10:00:00Z,web1,4711,curl,/usr/bin/curl,1000,1000,,,10.0.0.1,443,tcp,5
+2026-11-20T11:30:00.25+01:00,web1,,curl,/usr/bin/curl,1000,1000,,,10.0.0.1,443,TCP,
+1795168800.5,db1,7,"odd, ""name""",,0,0,proxy,nginx:1,2001:db8::1,53,17,2
+`;
+
+async function observed(db: string): Promise<RecordedObservation[]> {
+  const reader = await openReader(db);
+  try {
+    return await reader.observations();
+  } finally {
+    reader.close();
+  }
+}
+
+test('an imported file is a record to generate from, one recording a host', async (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'flows.csv');
+  const db = join(directory, 'bouheki.duckdb');
+  writeFileSync(file, ROWS);
+  const { status, stderr, stdout } = runCommand('import', file, '--format', 'csv', '--db', db);
+  assert.deepEqual([status, stdout], [0, ''], stderr);
+  assert.equal(
+    stderr,
+    'Imported 3 rows, which tell of 8 connections, as recordings 1 to 2; 0 bad rows left out.\n',
+  );
+  const [curl, odd] = await observed(db);
+  assert.deepEqual(
+    [curl!.subject.exe, curl!.count, curl!.first, curl!.last, curl!.hours],
+    [
+      '/usr/bin/curl',
+      6,
+      Date.UTC(2026, 10, 20, 10) * 1000,
+      Date.UTC(2026, 10, 20, 10, 30) * 1000 + 250_000,
+      1,
+    ],
+  );
+  assert.deepEqual(
+    [odd!.subject.command, odd!.subject.container, odd!.subject.image, odd!.address, odd!.protocol],
+    ['odd, "name"', 'proxy', 'nginx:1', 0x2001_0db8_0000_0000_0000_0000_0000_0001n, 17],
+  );
+  const policy = runCommand('generate', '--db', db).stdout;
+  assert.match(policy, /from: \{ exe: \[\/usr\/bin\/curl\], uid: \[1000\] \}/);
+  assert.match(policy, /2001:db8::1\/128/);
+});
+
+test('standard input, gzip, CRLF, a byte order mark and columns in any order are read', async (t) => {
+  const directory = directoryFor(t);
+  const db = join(directory, 'bouheki.duckdb');
+  const text =
+    '\uFEFFaddr,port,protocol,uid,gid,comm,ts\r\n10.0.0.1,80,tcp,1,1,sh,2026-11-20 10:00:00\r\n\r\n';
+  const main = join(import.meta.dirname, '../../../cli/main.js');
+  for (const input of [text.trimEnd(), gzipSync(text)]) {
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [main, 'import', '-', '--format', 'csv', '--db', db],
+      { input, encoding: 'utf8' },
+    );
+    assert.equal(status, 0, stderr);
+  }
+  assert.equal((await observed(db))[0]!.count, 2);
+});
+
+test('a bad row is named by line and column and nothing is imported; --skip-bad leaves it out and counts it', async (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'flows.csv');
+  const good = '2026-11-20T10:00:00Z,web1,1,sh,"/bin/sh",1,1,,,10.0.0.1,443,tcp,1';
+  const cases: [string, string][] = [
+    [good.replace('10.0.0.1', '10.0.0.256'), '3:48: addr: "10.0.0.256" is no IP address'],
+    [good.replace('443', '65536'), '3:57: port: "65536" is no number from 0 to 65535'],
+    [good.replace('443', '-1'), '3:57: port: "-1" is no number from 0 to 65535'],
+    [good.replace('2026-11-20', '2026-02-30'), '3:1: ts: "2026-02-30T10:00:00Z" is no time'],
+    [good.replace(',tcp', ',smtp'), '3:61: protocol: "smtp" is no protocol'],
+    [good.replace(/1$/, '0'), '3:65: count: 0 connections are no observation'],
+    [good.replace(',1,1,', ',,1,'), '3:42: uid: "" is no number'],
+    ['a,b', '3:3: 2 fields, but the first row names 13 columns'],
+    [good.replace('"/bin/sh"', '"/bin/sh"x'), '3:1: text follows a closing quote'],
+    [good.replace('"/bin/sh"', '"/bin/sh'), '3:1: a quote is not closed'],
+  ];
+  for (const [index, [bad, message]] of cases.entries()) {
+    const db = join(directory, `${index}.duckdb`);
+    writeFileSync(file, `${HEADER}\n${good}\n${bad}\n${good}\n`);
+    const refused = runCommand('import', file, '--format', 'csv', '--db', db);
+    assert.equal(refused.status, 2);
+    assert.ok(refused.stderr.startsWith(`usage: ${file}:${message}`), `${refused.stderr} ${message}`);
+    assert.equal((await observed(db)).length, 0);
+    const skipped = runCommand('import', file, '--format', 'csv', '--skip-bad', '--db', db);
+    assert.equal(skipped.status, 0, skipped.stderr);
+    assert.match(skipped.stderr, /Imported 2 rows.*1 bad rows left out/);
+    assert.equal((await observed(db))[0]!.count, 2);
+  }
+});
+
+test('a first row that names no columns, too few or unknown ones is refused, and so is a file that is not there', (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'flows.csv');
+  const db = join(directory, 'bouheki.duckdb');
+  for (const [text, message] of [
+    ['ts,comm,uid,gid,addr,port\n', /:1:1: the column "protocol" is missing/],
+    [`${HEADER},colour\n`, /:1:71: "colour" is no column/],
+    ['ts,ts\n', /:1:4: "ts" is named twice/],
+    [`${HEADER}\n`, /^no-data: .* has no rows/],
+    ['', /^no-data: .* has no rows/],
+  ] as const) {
+    writeFileSync(file, text);
+    const { status, stderr } = runCommand('import', file, '--format', 'csv', '--db', db);
+    assert.equal(status, 2);
+    assert.match(stderr, message);
+  }
+  const absent = join(directory, 'absent.csv');
+  const other = join(directory, 'other.duckdb');
+  assert.match(runCommand('import', absent, '--format', 'csv', '--db', other).stderr, /^usage: cannot read/);
+  assert.ok(!existsSync(other), 'no database is made for it');
+});
+
+function known(list: RecordedObservation[]): unknown[] {
+  return list.map(({ subject, ...rest }) => ({ ...rest, exe: subject.exe, command: subject.command }));
+}
+
+test('what is exported as CSV imports as the same record', async (t) => {
+  const directory = directoryFor(t);
+  const db = await record(directory, [
+    {},
+    { family: 6, low: 1n, operation: 1 },
+    { verdict: 1, port: 80 },
+    { operation: 2, protocol: 17 },
+  ]);
+  const file = join(directory, 'out.csv');
+  assert.equal(runCommand('export', '--db', db, '--output', file).status, 0);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const again = join(directory, 'again.duckdb');
+  assert.equal(runCommand('import', file, '--format', 'csv', '--db', again).status, 0);
+  assert.deepEqual(known(await observed(again)), known(await observed(db)));
+  assert.equal(runCommand('export', '--db', db).stdout, readFileSync(file, 'utf8'));
+});
+
+test('export writes NDJSON and Parquet, bounded by --since and --until', async (t) => {
+  const directory = directoryFor(t);
+  const db = await record(directory, [{}, { time: 1_795_300_000_000_000, port: 8443 }]);
+  const { stdout } = runCommand(
+    'export',
+    '--db',
+    db,
+    '--format',
+    'ndjson',
+    '--since',
+    '2026-11-21T20:00:00Z',
+  );
+  assert.deepEqual(JSON.parse(stdout), {
+    ts: '2026-11-21T22:26:40.000000Z',
+    host: 'web1',
+    pid: 4711,
+    comm: 'curl',
+    exe: '/usr/bin/curl',
+    uid: 1000,
+    gid: 1000,
+    container: null,
+    image: null,
+    addr: '10.0.0.1',
+    port: 8443,
+    protocol: 'tcp',
+    count: 1,
+    operation: 'connect',
+    verdict: 'allow',
+  });
+  const file = join(directory, 'out.parquet');
+  const refused = runCommand('export', '--db', db, '--format', 'parquet');
+  assert.match(refused.stderr, /^usage: a Parquet file/);
+  const written = runCommand('export', '--db', db, '--format', 'parquet', '-o', file);
+  assert.deepEqual([written.status, readFileSync(file, 'latin1').slice(0, 4)], [0, 'PAR1'], written.stderr);
+  const nowhere = runCommand('export', '--db', db, '-o', join(directory, 'absent', 'out.csv'));
+  assert.deepEqual([nowhere.status, nowhere.stderr.startsWith('usage: cannot write')], [2, true]);
+});
