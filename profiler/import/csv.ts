@@ -44,7 +44,8 @@ export class CsvParser {
       }
       const row = readQuoted(text, at);
       if (row === undefined && !last && text.length - at < LONGEST) break;
-      if (row === undefined) {
+      // A stray quote runs on into the lines below, up to the next one: those lines are not to blame.
+      if (row === undefined || (row.row.problem !== undefined && row.lines > 1)) {
         yield { line: this.#line, fields: [], problem: 'a quote is not closed' };
         this.#line += 1;
         at = end + 1;
