@@ -1,52 +1,106 @@
-/**
- * Folds events into observations inside DuckDB, in two steps: first by the numbers of the event table alone (that is
- * where the millions of rows go), then by the names. A UDP connect that sent nothing (operation 2) is no traffic.
- * An hour that is folded already counts whole when any part of it may lie in the window.
- * Parameters: $1 since, $2 until (microseconds since the epoch, until excluded), $3 verdict (0, 1 or NULL for both),
- * $4 whether containers alone are wanted, $5 the operation to leave out (2, or NULL for none).
- * Opening a socket (operation 3) has no destination to observe.
- */
-const FOLDED = `
-  folded AS (
-    SELECT recording, process, command, uid, gid, family, address_high, address_low, port, protocol, verdict,
-      time // 3600000000 AS hour, count(*) AS count, min(time) AS first, max(time) AS last
-    FROM event
-    WHERE time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $5
-      AND operation <> 3
-    GROUP BY ALL
-    UNION ALL
-    SELECT recording, process, command, uid, gid, family, address_high, address_low, port, protocol, verdict,
-      first // 3600000000, count, first, last
-    FROM hourly
-    WHERE last >= $1 AND first < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $5
-      AND operation <> 3),
-  who AS (
-    SELECT p.recording, p.id, p.exe, p.script, p.container IS NOT NULL AS in_container,
-      coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit, p.cgroup_path AS cgroup
-    FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
-  named AS (
-    SELECT coalesce(m.text, '') AS command, w.exe, w.script, f.uid, f.gid,
-      coalesce(w.in_container, false) AS in_container, w.container, w.image, w.unit, w.cgroup,
-      f.family, f.address_high, f.address_low, f.port, f.protocol, f.verdict,
-      f.verdict = 1 AND coalesce(r.mode, 'block') = 'monitor' AS monitored, f.hour, f.count, f.first, f.last
-    FROM folded f
-    LEFT JOIN who w ON w.recording = f.recording AND w.id = f.process
-    LEFT JOIN command m ON m.recording = f.recording AND m.id = f.command
-    LEFT JOIN recording r ON r.id = f.recording
-    WHERE NOT $4 OR coalesce(w.in_container, false))`;
+const HOUR = 3_600_000_000;
+
+/** How many parts of equal length a window is cut into. */
+export const BLOCKS = 10;
+
+/** Bits of a set of hours: a year. In a longer record one bit stands for several hours. */
+const MOST_BITS = 8784;
+
+const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $4
+      AND operation <> 3`;
+
+/** An hour that is folded already counts whole when any part of it may lie in the window. */
+const HOURLY = SINGLE.replace('time >= $1 AND time < $2', 'last >= $1 AND first < $2');
+
+/** Times of the first and the last event; NULL when there is none. The first four parameters of the queries below. */
+export const BOUNDS = `
+  SELECT min(first) AS first, max(last) AS last FROM (
+    SELECT min(time) AS first, max(time) AS last FROM event WHERE ${SINGLE}
+    UNION ALL SELECT min(first), max(last) FROM hourly WHERE ${HOURLY})`;
+
+/** Times of the first and the last event to fold, microseconds since the epoch. */
+export interface Bounds {
+  first: number;
+  last: number;
+}
 
 const SUBJECT = 'command, exe, script, uid, gid, in_container, container, image, unit, cgroup';
 
 /** Columns of a subject, in the order in which both queries return them. */
 export const SUBJECT_COLUMNS = SUBJECT.split(', ');
 
-export const OBSERVATIONS = `WITH ${FOLDED}
-  SELECT ${SUBJECT}, family, address_high, address_low, port, protocol, verdict, monitored,
-    sum(count)::BIGINT AS count, min(first) AS first, max(last) AS last, count(DISTINCT hour) AS hours
-  FROM named GROUP BY ALL ORDER BY ALL`;
+const PLACE = 'family, address_high, address_low, port, protocol, verdict';
 
-export const ACTIVITY = `WITH ${FOLDED}
-  SELECT ${SUBJECT}, list(DISTINCT hour ORDER BY hour) AS hours FROM named GROUP BY ALL ORDER BY ALL`;
+/**
+ * Observations and how many events each has in every block of the time between the bounds.
+ * Parameters: $1 since, $2 until (microseconds since the epoch, until excluded), $3 verdict (0, 1 or NULL for both),
+ * $4 the operation to leave out (2, or NULL for none), $5 whether containers alone are wanted.
+ */
+export function observationsSql(bounds: Bounds): string {
+  const blocks = Array.from({ length: BLOCKS }, (_, block) => `, sum(b${block})::BIGINT AS b${block}`);
+  const { sql } = folded(`recording, process, command, uid, gid, ${PLACE}`, bounds, true);
+  return `WITH ${sql}
+  SELECT ${SUBJECT}, ${PLACE}, verdict = 1 AND monitoring AS monitored, sum(count)::BIGINT AS count,
+    min(first) AS first, max(last) AS last, bit_count(bit_or(hours)) AS hours ${blocks.join('')}
+  FROM named GROUP BY ALL ORDER BY ALL`;
+}
+
+/** The hours in which each subject was active. Parameters as for observations. */
+export function activitySql(bounds: Bounds): string {
+  const { from, slots, sql } = folded('recording, process, command, uid, gid', bounds, false);
+  return `WITH ${sql}, joined AS (SELECT ${SUBJECT}, bit_or(hours) AS hours FROM named GROUP BY ALL)
+  SELECT ${SUBJECT}, list_transform(
+    list_filter(range(bit_length(hours)), lambda slot: get_bit(hours, slot::INTEGER) = 1),
+    lambda slot: (slot + ${from}) * ${slots}) AS hours
+  FROM joined ORDER BY ALL`;
+}
+
+/**
+ * Events folded inside DuckDB, in two steps: first by the numbers of the event table alone (that is where the millions
+ * of rows go), then by the names. Hours are bits of a set and blocks are counters, not keys: with the hour as a key,
+ * 10,000,000 events of one day made 1,474,086 groups instead of 64,000 and took seven times as long.
+ * A UDP connect that sent nothing (operation 2) is no traffic; opening a socket (operation 3) has no destination.
+ */
+function folded(
+  keys: string,
+  { first, last }: Bounds,
+  blocks: boolean,
+): { sql: string; from: number; slots: number } {
+  const slots = Math.max(1, Math.ceil((last - first) / HOUR / MOST_BITS));
+  const from = Math.floor(first / HOUR / slots);
+  const to = Math.floor(last / HOUR / slots);
+  const hours = (time: string): string =>
+    `bitstring_agg((${time} // ${HOUR * slots} - ${from})::INTEGER, 0, ${to - from}) AS hours`;
+  const edge = (block: number): number => Math.floor(first + ((last + 1 - first) * block) / BLOCKS);
+  const counters = (time: string, count: string): string =>
+    Array.from({ length: blocks ? BLOCKS : 0 }, (_, block) => {
+      const inside = `${time} >= ${edge(block)} AND ${time} < ${edge(block + 1)}`;
+      return `, coalesce(${count} FILTER (WHERE ${inside}), 0)::BIGINT AS b${block}`;
+    }).join('');
+  const sql = `
+  folded AS (
+    SELECT ${keys}, count(*) AS count, min(time) AS first, max(time) AS last, ${hours('time')}
+      ${counters('time', 'count(*)')}
+    FROM event WHERE ${SINGLE} GROUP BY ALL
+    UNION ALL
+    SELECT ${keys}, sum(count)::BIGINT, min(first), max(last), ${hours('first')}
+      ${counters('first', 'sum(count)')}
+    FROM hourly WHERE ${HOURLY} GROUP BY ALL),
+  who AS (
+    SELECT p.recording, p.id, p.exe, p.script, p.container IS NOT NULL AS in_container,
+      coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit, p.cgroup_path AS cgroup
+    FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
+  named AS (
+    SELECT f.* EXCLUDE (command), coalesce(m.text, '') AS command, w.exe, w.script,
+      coalesce(w.in_container, false) AS in_container, w.container, w.image, w.unit, w.cgroup,
+      coalesce(r.mode, 'block') = 'monitor' AS monitoring
+    FROM folded f
+    LEFT JOIN who w ON w.recording = f.recording AND w.id = f.process
+    LEFT JOIN command m ON m.recording = f.recording AND m.id = f.command
+    LEFT JOIN recording r ON r.id = f.recording
+    WHERE NOT $5 OR coalesce(w.in_container, false))`;
+  return { sql, from, slots };
+}
 
 /** What recordings that were left open have taken in: their last event and the number of events. */
 export const SEEN_OF_OPEN = `

@@ -24,6 +24,7 @@ export function observed(
     first: START,
     last: START,
     hours: 1,
+    blocks: [change.count ?? 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ...change,
     subject: {
       command: 'curl',
@@ -142,4 +143,7 @@ export const observation: fc.Arbitrary<RecordedObservation> = fc
     first: START + value.first * HOUR,
     last: START + (value.first + value.length) * HOUR,
     hours: value.length + 1,
+    blocks: Array.from({ length: 10 }, (_, block) =>
+      Math.floor(value.first / 11) === block ? value.count : 0,
+    ),
   }));
