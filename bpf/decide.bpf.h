@@ -13,18 +13,13 @@
 #define INTERVAL_BITS 18
 
 /*
- * Global functions, so that the verifier goes through their loops once and not once for every path that leads there.
  * Both ends are masked at every step: all paths through a step leave the same ranges behind, and the verifier keeps
  * one of them.
  */
-__noinline __u32 address_class4(__u32 address, __u32 side)
+static __always_inline __u32 address_class4(struct tables *tables, __u32 address)
 {
-	__u32 key = side & 1, half = address >> 16, low, high;
-	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
+	__u32 half = address >> 16, low, high;
 
-	if (!tables)
-		return 0;
-	half &= 0xffff;
 	low = tables->root4[half];
 	high = tables->root4[half + 1];
 	for (int i = 0; i < INTERVAL_BITS; i++) {
@@ -48,6 +43,7 @@ __noinline __u32 address_class4(__u32 address, __u32 side)
 	return tables->class4[low & LAST_INTERVAL];
 }
 
+/* A function of its own, so that the verifier goes through it once. */
 __noinline __u32 address_class6(__u64 address_high, __u64 address_low, __u32 side)
 {
 	__u32 key = side & 1;
@@ -145,7 +141,7 @@ GLOBAL __u32 decide(const struct flow *flow, const struct subject *subject, __u3
 
 	if (!tables || !flow || !subject)
 		return NO_BOX;
-	class = flow->family == 4 ? address_class4(flow->low, side) : address_class6(flow->high, flow->low, side);
+	class = flow->family == 4 ? address_class4(tables, flow->low) : address_class6(flow->high, flow->low, side);
 	address = &tables->address[class & (MAX_ADDRESS_CLASSES - 1)];
 	port = &tables->port[port_class(tables, flow) & (MAX_PORT_CLASSES - 1)];
 

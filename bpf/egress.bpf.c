@@ -22,8 +22,16 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 	struct sock *sk = sock->sk;
 	struct flow flow = {};
 
-	if (!sk || is_kernel_socket(sk) || !flow_from_sockaddr(&flow, address, addrlen, AF_UNSPEC))
+	if (!sk || is_kernel_socket(sk))
 		return false;
+	/* By far the most, and read without a helper. */
+	if (addrlen >= ADDRLEN_IPV4 && address->sa_family == AF_INET) {
+		struct sockaddr_in *ipv4 = (struct sockaddr_in *)address;
+
+		flow_set_ipv4(&flow, ipv4->sin_addr.s_addr, ipv4->sin_port);
+	} else if (!flow_from_sockaddr(&flow, address, addrlen, AF_UNSPEC)) {
+		return false;
+	}
 	flow_set_protocol(&flow, sk);
 	flow.operation = sk->sk_type == SOCK_STREAM || sk->sk_type == SOCK_SEQPACKET ? OPERATION_CONNECT :
 										       OPERATION_INTENT;
@@ -35,29 +43,24 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
  * another. One that was accepted, or is older than we are, is let through: which of the two it is can't be told, and
  * cutting accepted connections would cut the administrator off.
  */
-static __always_inline bool denies_stream_send(struct socket *sock, struct sock *sk)
+static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, enum peer_state state)
 {
-	__u64 socket = socket_inode(sock);
 	struct flow flow = { .operation = OPERATION_SEND };
 	struct socket_verdict *verdict;
-	enum peer_state state;
 
-	if (!flow_from_peer(&flow, sk))
-		return false;
-	flow_set_protocol(&flow, sk);
-	state = peer_state(socket, &flow);
-	if (state == PEER_KNOWN)
-		return false;
 	if (state == PEER_NEW) {
 		remember_verdict(sk);
-		remember_peer(socket, &flow, control.generation, true);
+		remember_peer(socket, control.generation, true);
 		return false;
 	}
 	verdict = bpf_sk_storage_get(&socket_verdicts, sk, 0, 0);
 	if (!verdict || (verdict->generation == control.generation && verdict->pid == current_pid())) {
-		remember_peer(socket, &flow, control.generation, true);
+		remember_peer(socket, control.generation, true);
 		return false;
 	}
+	if (!flow_from_peer(&flow, sk))
+		return false;
+	flow_set_protocol(&flow, sk);
 	if (judge_flow(socket, &flow))
 		return true;
 	verdict->generation = control.generation;
@@ -65,24 +68,25 @@ static __always_inline bool denies_stream_send(struct socket *sock, struct sock 
 	return false;
 }
 
-static __always_inline bool denies_connected_send(struct socket *sock, struct sock *sk)
+/* Anything else that is connected can't have been accepted. */
+static __always_inline bool denies_connected_send(__u64 socket, struct sock *sk)
 {
-	__u64 socket = socket_inode(sock);
 	struct flow flow = { .operation = OPERATION_SEND };
 
 	if (!flow_from_peer(&flow, sk))
 		return false;
 	flow_set_protocol(&flow, sk);
-	return peer_state(socket, &flow) != PEER_KNOWN && judge_flow(socket, &flow);
+	return judge_flow(socket, &flow);
 }
 
 /*
  * A send that names its destination. AF_UNSPEC is IPv4 to UDP and raw IPv4 sockets, IPv6 to raw IPv6 sockets, nothing
  * to UDP over IPv6; and IPV6_ADDRFORM can make one of the other after this hook has looked. So it is judged as both.
+ * `connects` is the socket's inode if the send opens a connection, else 0.
  */
-static __always_inline bool denies_named_send(struct sock *sk, struct msghdr *msg, bool stream)
+static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, struct msghdr *msg)
 {
-	struct flow flow = { .operation = stream ? OPERATION_CONNECT : OPERATION_SEND };
+	struct flow flow = { .operation = connects ? OPERATION_CONNECT : OPERATION_SEND };
 	void *name = msg->msg_name;
 	int length = msg->msg_namelen;
 	__u16 family = AF_UNSPEC;
@@ -90,7 +94,7 @@ static __always_inline bool denies_named_send(struct sock *sk, struct msghdr *ms
 	bpf_probe_read_kernel(&family, sizeof(family), name);
 	if (flow_from_sockaddr(&flow, name, length, AF_INET)) {
 		flow_set_protocol(&flow, sk);
-		if (judge_flow(0, &flow))
+		if (judge_flow(connects, &flow))
 			return true;
 	}
 	if (family != AF_UNSPEC || sk->__sk_common.skc_family != AF_INET6 ||
@@ -102,18 +106,29 @@ static __always_inline bool denies_named_send(struct sock *sk, struct msghdr *ms
 
 static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 {
-	struct sock *sk = sock->sk;
+	struct sock *sk;
+	enum peer_state state = PEER_UNKNOWN;
+	__u64 socket = socket_inode(sock);
 	bool stream;
 
+	/* What nearly every send of the host is: one more on a connection that was allowed. */
+	if (!msg->msg_name) {
+		state = peer_state(socket);
+		if (state == PEER_KNOWN && !msg->msg_controllen)
+			return false;
+	}
+	sk = sock->sk;
 	if (!sk || is_kernel_socket(sk))
 		return false;
 	if (msg->msg_controllen && routes_source(msg) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol))
 		return true;
+	if (state == PEER_KNOWN)
+		return false;
 	stream = sk->sk_type == SOCK_STREAM;
 	/* A stream socket only looks at the address of a send that opens the connection. */
 	if (msg->msg_name && (!stream || msg->msg_flags & MSG_FASTOPEN))
-		return denies_named_send(sk, msg, stream);
-	return stream ? denies_stream_send(sock, sk) : denies_connected_send(sock, sk);
+		return denies_named_send(stream ? socket : 0, sk, msg);
+	return stream ? denies_stream_send(socket, sk, state) : denies_connected_send(socket, sk);
 }
 
 SEC("lsm/socket_connect")
@@ -163,6 +178,14 @@ SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup)
 {
 	report_cgroup(cgroup);
+	return 0;
+}
+
+/* Rare enough to work every subject out anew. */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(cgroup_attach_task)
+{
+	__sync_fetch_and_add(&control.epoch, 1);
 	return 0;
 }
 

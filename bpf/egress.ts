@@ -38,6 +38,7 @@ const HOOKS = [
   'process_free',
   'task_rename',
   'cgroup_mkdir',
+  'cgroup_attach_task',
   'socket_create',
   'socket_setsockopt',
   'sctp_bind_connect',
@@ -121,13 +122,15 @@ export class Egress implements Disposable {
   }
 
   /**
-   * Puts the inactive side in force with the given SideFlags, by one 8-byte store, and waits until no hook reads the
+   * Puts the inactive side in force with the given SideFlags and number of deny boxes, by one 8-byte store, and waits until no hook reads the
    * old side any more. Returns the new generation.
    */
-  flip(flags: number): bigint {
+  flip(flags: number, denyBoxes = 0): bigint {
     const generation = this.generation + 1n;
     const sides = new Uint32Array(this.#control.buffer, Control.offset.flags, 2);
+    const denies = new Uint32Array(this.#control.buffer, Control.offset.deny_boxes, 2);
     Atomics.store(sides, Number(generation & 1n), flags);
+    Atomics.store(denies, Number(generation & 1n), denyBoxes);
     Atomics.store(new BigUint64Array(this.#control.buffer, Control.offset.generation, 1), 0, generation);
     waitForReaders();
     return generation;

@@ -12,15 +12,79 @@ static __always_inline bool is_canary(const struct flow *flow)
 	       control.canary == current_pid();
 }
 
-/*
- * 1 when the caller must get -EPERM. `connected` is the socket's inode if it keeps this peer, else 0. A flow in three
- * numbers, because a global function of Linux 5.10 takes no pointers.
- */
-__noinline int judge(__u64 connected, __u64 high, __u64 low, __u64 rest)
+/* The box that decides, for the destination of a flow or the kind of socket that it opens. */
+static __always_inline __u32 deciding_box(struct flow *flow, struct subject *subject, __u32 side)
+{
+	struct decision *known;
+	__u64 rest;
+
+	if (flow->operation == OPERATION_OPEN)
+		return decide_socket(subject, flow->port, side);
+	/* A process connects to the same few destinations again and again. */
+	rest = flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32;
+	known = &subject->decisions[(flow->low ^ flow->port) & (DECISIONS - 1)];
+	if (known->rest == rest && known->low == flow->low && known->high == flow->high)
+		return known->box;
+	known->rest = rest;
+	known->low = flow->low;
+	known->high = flow->high;
+	known->box = decide(flow, subject, side);
+	return known->box;
+}
+
+/* True when the caller must get -EPERM. `connected` is the socket's inode if it keeps this peer, else 0. */
+static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 {
 	__u64 generation = control.generation;
 	__u32 side = generation & 1;
 	__u32 flags = control.flags[side], box = NO_BOX, event = 0;
+	struct subject *subject;
+	bool denied = false;
+
+	if (is_canary(flow))
+		return true;
+	if (!(flags & (SIDE_POLICY | SIDE_RECORD)))
+		return false;
+	subject = current_subject(generation);
+	if (!subject)
+		return (flags & (SIDE_POLICY | SIDE_BLOCK)) == (SIDE_POLICY | SIDE_BLOCK);
+	if (subject->flags & PROCESS_IN_CONTAINER)
+		event |= CONNECTION_IN_CONTAINER;
+	else if (flags & SIDE_CONTAINERS)
+		return false;
+	if (flags & SIDE_POLICY) {
+		event |= CONNECTION_JUDGED;
+		box = deciding_box(flow, subject, side);
+		/* NO_BOX is above every number of deny boxes, and also a denial. */
+		denied = box == NO_BOX || box < control.deny_boxes[side];
+	}
+	if (denied && flags & SIDE_BLOCK)
+		event |= CONNECTION_BLOCKED;
+	if (denied || flags & SIDE_RECORD)
+		report(flow, subject, generation, box, denied, event);
+	if (connected) {
+		if (event & CONNECTION_BLOCKED)
+			forget_peer(connected);
+		else
+			remember_peer(connected, generation, flow->operation == OPERATION_SEND);
+	}
+	return event & CONNECTION_BLOCKED;
+}
+
+#ifndef LEGACY
+__noinline int judge(__u64 connected, struct flow *flow)
+{
+	return flow && is_denied(connected, flow);
+}
+
+static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
+{
+	return judge(connected, flow);
+}
+#else
+/* A flow in three numbers, because a global function takes no pointers before 5.12. */
+__noinline int judge(__u64 connected, __u64 high, __u64 low, __u64 rest)
+{
 	struct flow flow = {
 		.high = high,
 		.low = low,
@@ -29,48 +93,17 @@ __noinline int judge(__u64 connected, __u64 high, __u64 low, __u64 rest)
 		.family = rest >> 32,
 		.operation = rest >> 40,
 	};
-	struct subject *subject;
-	struct tables *tables;
-	bool denied = false;
 
-	if (is_canary(&flow))
-		return 1;
-	if (!(flags & (SIDE_POLICY | SIDE_RECORD)))
-		return 0;
-	subject = current_subject(generation);
-	tables = bpf_map_lookup_elem(&policy, &side);
-	if (!subject || !tables)
-		return (flags & (SIDE_POLICY | SIDE_BLOCK)) == (SIDE_POLICY | SIDE_BLOCK);
-	if (subject->flags & PROCESS_IN_CONTAINER)
-		event |= CONNECTION_IN_CONTAINER;
-	else if (flags & SIDE_CONTAINERS)
-		return 0;
-	if (flags & SIDE_POLICY) {
-		event |= CONNECTION_JUDGED;
-		box = flow.operation == OPERATION_OPEN ? decide_socket(subject, flow.port, side) :
-							 decide(&flow, subject, side);
-		/* NO_BOX is above every number of deny boxes, and also a denial. */
-		denied = box == NO_BOX || box < tables->deny_boxes;
-	}
-	if (denied && flags & SIDE_BLOCK)
-		event |= CONNECTION_BLOCKED;
-	if (denied || flags & SIDE_RECORD)
-		report(&flow, subject, generation, box, denied, event);
-	if (connected) {
-		if (event & CONNECTION_BLOCKED)
-			forget_peer(connected);
-		else
-			remember_peer(connected, &flow, generation, flow.operation == OPERATION_SEND);
-	}
-	return !!(event & CONNECTION_BLOCKED);
+	return is_denied(connected, &flow);
 }
 
-static __always_inline bool judge_flow(__u64 connected, const struct flow *flow)
+static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
 {
 	return judge(connected, flow->high, flow->low,
 		     flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32 |
 			     (__u64)flow->operation << 40);
 }
+#endif
 
 static __always_inline bool judge_opening(enum socket_kind kind, __u16 protocol)
 {

@@ -103,12 +103,24 @@ struct {
 	__type(value, struct identity);
 } identities SEC(".maps");
 
+/* A destination that a subject was judged for, and the box that decided; `rest` is 0 in an empty entry. */
+struct decision {
+	__u64 high;
+	__u64 low;
+	__u64 rest;		/* port, protocol << 16, family << 32 */
+	__u32 box;
+	__u32 pad;
+};
+
+#define DECISIONS 4
+
 /* What a thread's connections are judged by, valid while everything that it was made from is unchanged. */
 struct subject {
 	__u64 generation;
 	__u64 epoch;
 	__u64 exec;
-	__u64 cgroup;
+	__u64 cgroup;		/* id */
+	__u64 place;		/* what stands for the cgroup when a hook compares; see cgroup_place() */
 	__u64 started;
 	__u32 uid;
 	__u32 gid;
@@ -118,6 +130,7 @@ struct subject {
 	__u32 flags;		/* PROCESS_* */
 	__u32 reported;		/* the process record is out */
 	char comm[COMM_SIZE];
+	struct decision decisions[DECISIONS];
 	struct vector boxes;
 	struct vector work;	/* room to work in: the stack has none */
 };
@@ -144,17 +157,16 @@ struct {
 } subjects_by_thread SEC(".maps");
 
 /*
- * The last allowed peer of a connected socket. A slot is shared by all sockets that hash to it and is written without
- * a lock: it is only believed when every field is that of the asker, and then the verdict it stands for is the
- * asker's own, whoever wrote it. A miss means judging again.
+ * The connected sockets that were last allowed to send, to the peer they have: every connect() comes by here, so a
+ * peer can't change unnoticed. A slot is shared by all sockets that hash to it and is written without a lock, so it is
+ * only believed when every field is the asker's: a mixture of two writers either says of the socket what one of them
+ * found, or is not believed. A miss means judging again.
  */
 struct socket_slot {
 	__u64 socket;		/* inode number: unlike a pointer, not handed to the next socket */
 	__u64 generation;
-	__u64 address;		/* IPv4, or both halves of an IPv6 address xor-ed; see peer_digest() */
 	__u32 pid;
-	__u16 port;
-	__u16 sent;		/* 0: a UDP connect() that has sent nothing yet */
+	__u32 sent;		/* 0: nothing was sent since connect() */
 };
 
 /*

@@ -5,11 +5,6 @@
 
 #include "flow.bpf.h"
 
-static __always_inline __u64 peer_digest(const struct flow *flow)
-{
-	return flow->high ^ flow->low;
-}
-
 static __always_inline __u32 current_pid(void)
 {
 	return bpf_get_current_pid_tgid() >> 32;
@@ -31,7 +26,7 @@ static __always_inline struct socket_slot *slot_of(__u64 socket)
 	return bpf_map_lookup_elem(&sockets, &key);
 }
 
-static __always_inline void remember_peer(__u64 socket, const struct flow *flow, __u64 generation, bool sent)
+static __always_inline void remember_peer(__u64 socket, __u64 generation, bool sent)
 {
 	struct socket_slot *slot = slot_of(socket);
 
@@ -39,9 +34,7 @@ static __always_inline void remember_peer(__u64 socket, const struct flow *flow,
 		return;
 	slot->generation = 0;
 	slot->socket = socket;
-	slot->address = peer_digest(flow);
 	slot->pid = current_pid();
-	slot->port = flow->port;
 	slot->sent = sent;
 	slot->generation = generation;
 }
@@ -60,12 +53,11 @@ enum peer_state {
 	PEER_KNOWN,		/* allowed, for this process, under this policy */
 };
 
-static __always_inline enum peer_state peer_state(__u64 socket, const struct flow *flow)
+static __always_inline enum peer_state peer_state(__u64 socket)
 {
 	struct socket_slot *slot = slot_of(socket);
 
-	if (!slot || slot->socket != socket || slot->generation != control.generation ||
-	    slot->address != peer_digest(flow) || slot->port != flow->port || slot->pid != current_pid())
+	if (!slot || slot->socket != socket || slot->generation != control.generation || slot->pid != current_pid())
 		return PEER_UNKNOWN;
 	return slot->sent ? PEER_KNOWN : PEER_NEW;
 }

@@ -255,13 +255,26 @@ static __always_inline struct subject *cached_subject(struct task_struct *task)
 	return subject_by_thread(task);
 }
 
+#ifndef CGROUP_BACKEND
+/* A task that moves gets another css_set; should it be one at the address of the old, cgroup_attach_task has told. */
+static __always_inline __u64 cgroup_place(struct task_struct *task)
+{
+	return (__u64)READ(task, cgroups);
+}
+#else
+static __always_inline __u64 cgroup_place(struct task_struct *task)
+{
+	return bpf_get_current_cgroup_id();
+}
+#endif
+
 /* The subject of the calling thread; NULL when there is no room to work it out. */
 static __always_inline struct subject *current_subject(__u64 generation)
 {
 	struct task_struct *task = current_task(), *leader;
 	struct cred *cred = READ(task, cred);
 	__u64 exec = READ(task, self_exec_id);
-	__u64 cgroup = bpf_get_current_cgroup_id();
+	__u64 place = cgroup_place(task);
 	__u64 epoch = control.epoch;
 	struct subject *subject;
 	__u32 uid, gid, euid, egid;
@@ -275,21 +288,25 @@ static __always_inline struct subject *current_subject(__u64 generation)
 	egid = READ(cred, egid.val);
 	/* A generation is never 0. */
 	if (subject->generation == generation && subject->epoch == epoch && subject->exec == exec &&
-	    subject->cgroup == cgroup && subject->uid == uid && subject->euid == euid && subject->gid == gid &&
+	    subject->place == place && subject->uid == uid && subject->euid == euid && subject->gid == gid &&
 	    subject->egid == egid)
 		return subject;
 	leader = READ(task, group_leader);
 	subject->generation = generation;
 	subject->epoch = epoch;
 	subject->exec = exec;
-	subject->cgroup = cgroup;
+	subject->place = place;
+	subject->cgroup = bpf_get_current_cgroup_id();
 	subject->uid = uid;
 	subject->gid = gid;
 	subject->euid = euid;
 	subject->egid = egid;
 	subject->reported = 0;
-	subject->process = process_key(READ(leader, start_boottime), READ(leader, tgid), exec, cgroup);
+	subject->process = process_key(READ(leader, start_boottime), READ(leader, tgid), exec, subject->cgroup);
 	bpf_get_current_comm(subject->comm, COMM_SIZE);
+#pragma unroll
+	for (int i = 0; i < DECISIONS; i++)
+		subject->decisions[i].rest = 0;
 	work_out_subject(subject, generation & 1);
 	return subject;
 }

@@ -175,9 +175,7 @@ struct tables {
 	struct vector deny;			/* the deny boxes */
 	struct vector socket[SOCKET_KINDS];	/* boxes that name this kind of socket */
 	__u32 last_interval6;			/* index of the last IPv6 interval in use */
-	__u32 deny_boxes;			/* number of deny boxes */
 	__u32 command_prefixes;			/* number of SUBJECT_COMMAND_PREFIX keys */
-	__u32 pad;
 	__u32 root4[65536 + 2];
 	__u32 start4[MAX_INTERVALS];
 	__u16 class4[MAX_INTERVALS];
@@ -219,6 +217,7 @@ struct control {
 	__u64 generation;
 	__u64 epoch;
 	__u32 flags[2];		   /* SIDE_* of each side */
+	__u32 deny_boxes[2];	   /* number of deny boxes of each side */
 	__u32 canary;		   /* thread group whose connections to CANARY_ADDRESS are denied, unrecorded; or 0 */
 	__u32 pad;
 };

@@ -144,7 +144,7 @@ export const Identity = layout({
 
 export const Knobs = layout({ host_mount_namespace: [4], pad: [4] });
 
-export const Control = layout({ generation: [8], epoch: [8], flags: [4, 2], canary: [4], pad: [4] });
+export const Control = layout({ generation: [8], epoch: [8], flags: [4, 2], deny_boxes: [4, 2], canary: [4], pad: [4] });
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });
 
@@ -155,9 +155,7 @@ export const Tables = layout({
   deny: [8, VECTOR_WORDS],
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   last_interval6: [4],
-  deny_boxes: [4],
   command_prefixes: [4],
-  pad: [4],
   root4: [4, 65_538],
   start4: [4, MAX_INTERVALS],
   class4: [2, MAX_INTERVALS],

@@ -34,7 +34,7 @@ export function applyPolicy(
   if (options.mode === 'block') flags |= SideFlag.block;
   if (options.target === 'container') flags |= SideFlag.containers;
   if (options.record) flags |= SideFlag.record;
-  return egress.flip(flags);
+  return egress.flip(flags, policy.denyBoxes);
 }
 
 /** Tells the side in force about a cgroup that was made, or whose container got its name, since the flip. */
@@ -57,7 +57,6 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   putVectors(tables, offset.deny, [policy.deny]);
   putVectors(tables, offset.address, policy.addresses);
   putVectors(tables, offset.port, policy.ports);
-  tables.setUint32(offset.deny_boxes, policy.denyBoxes, true);
   tables.setUint32(offset.command_prefixes, policy.subjects.commandPrefixes, true);
   const { starts, classes } = policy.intervals4;
   new Uint32Array(buffer, byteOffset + offset.start4, MAX_INTERVALS).set(starts);
