@@ -50,7 +50,9 @@ export async function enforce(file: string, options: Options): Promise<void> {
   const policy = parse(text, file, options);
   const names = new ContainerNames();
   const generations: Generations = new Map();
-  const log = new VerdictLog(policy.log);
+  const log = new VerdictLog(policy.log, (error) => {
+    process.stderr.write(`The log cannot be written (${error.message}); enforcement and recording go on.\n`);
+  });
   let enforcement: Enforcement | undefined;
   const session = await Session.open(
     {

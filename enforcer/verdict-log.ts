@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { BouhekiError } from '../error/error.ts';
 import type { LogOptions } from '../policy/policy.ts';
 
 /** What the log says of one denied connection. Absent fields are unknown and not logged. */
@@ -26,6 +27,9 @@ export interface VerdictEntry {
 
 const MESSAGE = 'Traffic is trapped in the filter.';
 
+/** Bytes of lines that are kept for a log that can't be written at present; what comes on top is dropped. */
+const KEPT = 1 << 20;
+
 /** Writes one line for each denied connection, in the format that the policy asks for. Lines are written at once. */
 export class VerdictLog {
   readonly #logger: Logger;
@@ -36,16 +40,27 @@ export class VerdictLog {
   readonly #started: number;
   readonly #now: () => number;
 
-  /** `now` is a clock in milliseconds. Without `options.output` lines go to standard output. */
-  constructor(options: LogOptions, now: () => number = Date.now) {
+  /**
+   * Without `options.output` lines go to standard output. A log that can't be opened is a BouhekiError; one that can't
+   * be written later is told to `onFailure`, once until it can be again: a full disk must not end enforcement.
+   * `now` is a clock in milliseconds.
+   */
+  constructor(
+    options: LogOptions,
+    onFailure: (error: NodeJS.ErrnoException) => void,
+    now: () => number = Date.now,
+  ) {
     this.#started = now();
     this.#file = options.output !== undefined;
     this.#text = options.format === 'text';
-    this.#destination = pino.destination({
-      dest: options.output ?? 1,
-      sync: true,
-      mkdir: false,
-      mode: 0o640,
+    this.#destination = openLog(options.output);
+    let failing = false;
+    this.#destination.on('error', (error: NodeJS.ErrnoException) => {
+      if (!failing) onFailure(error);
+      failing = true;
+    });
+    this.#destination.on('write', () => {
+      failing = false;
     });
     this.#logger = pino(
       {
@@ -68,7 +83,12 @@ export class VerdictLog {
 
   /** Opens the file again, after a log rotation. */
   reopen(): void {
-    if (this.#file) this.#destination.reopen();
+    if (!this.#file) return;
+    try {
+      this.#destination.reopen();
+    } catch {
+      // `onFailure` is told; lines go on into the old file.
+    }
   }
 
   #line(entry: VerdictEntry): string {
@@ -77,6 +97,19 @@ export class VerdictLog {
     const fields = Object.entries({ Action: Action === 'BLOCKED' ? 'block' : 'monitor', ...rest });
     const text = fields.map(([name, value]) => `${name}=${printable(String(value))}`).join(' ');
     return `INFO[${String(seconds).padStart(4, '0')}] ${MESSAGE}             ${text}`;
+  }
+}
+
+function openLog(output: string | undefined) {
+  const options = { dest: output ?? 1, sync: true, mkdir: false, mode: 0o640, maxLength: KEPT };
+  try {
+    return pino.destination(options);
+  } catch (error) {
+    throw new BouhekiError('policy', `cannot open the log ${output}`, {
+      remedy: 'name a file in a folder that exists as log.output, or leave it out for standard output',
+      detail: (error as Error).message,
+      cause: error,
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { type VerdictEntry, VerdictLog } from '../../../enforcer/verdict-log.ts';
+import { BouhekiError } from '../../../error/error.ts';
 import type { LogOptions } from '../../../policy/policy.ts';
 
 const ENTRY: VerdictEntry = {
@@ -41,14 +42,17 @@ function linesOf(
 
 function open(t: TestContext, options: Partial<LogOptions>) {
   const folder = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'log');
   let now = Date.UTC(2021, 8, 26, 13, 21, 58);
+  const failures: (string | undefined)[] = [];
+  const all = { format: 'json', level: 'info', labels: {}, output: path, ...options } as const;
   const log = new VerdictLog(
-    { format: 'json', level: 'info', labels: {}, output: path, ...options },
+    all,
+    ({ code }) => failures.push(code),
     () => now,
   );
-  return { log, path, tick: (milliseconds: number) => void (now += milliseconds) };
+  return { log, path, failures, tick: (milliseconds: number) => void (now += milliseconds) };
 }
 
 test('a JSON line has the keys that users parse already, with their types', (t) => {
@@ -142,4 +146,39 @@ test('after a rotation the log goes on in a new file', (t) => {
   for (const file of [path, `${path}.1`]) {
     assert.equal(readFileSync(file, 'utf8').trimEnd().split('\n').length, 1);
   }
+});
+
+test('a full disk is told once, ends nothing, and lines are kept until there is room', (t) => {
+  for (const format of ['json', 'text'] as const) {
+    const folder = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const output = join(folder, 'log');
+    symlinkSync('/dev/full', output);
+    const { log, failures } = open(t, { output, format });
+    for (let line = 0; line < 3; line += 1) log.write(ENTRY);
+    assert.deepEqual(failures, ['ENOSPC']);
+    rmSync(output);
+    log.reopen();
+    log.write(ENTRY);
+    assert.equal(readFileSync(output, 'utf8').trimEnd().split('\n').length, 4);
+    assert.deepEqual(failures, ['ENOSPC']);
+  }
+});
+
+test('a log that cannot be opened is an error of the policy, with a remedy', (t) => {
+  assert.throws(
+    () => open(t, { output: '/nowhere/log' }),
+    (error) => error instanceof BouhekiError && error.code === 'policy' && error.remedy !== undefined,
+  );
+});
+
+test('a folder that has gone after a rotation is told, and lines go on into the old file', async (t) => {
+  const { log, path, failures } = open(t, {});
+  renameSync(join(path, '..'), `${join(path, '..')}-moved`);
+  t.after(() => rmSync(`${join(path, '..')}-moved`, { recursive: true }));
+  log.reopen();
+  log.write(ENTRY);
+  await new Promise(setImmediate);
+  assert.deepEqual(failures, ['ENOENT']);
+  assert.equal(readFileSync(`${join(path, '..')}-moved/log`, 'utf8').split('\n').length, 2);
 });
