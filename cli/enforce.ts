@@ -69,7 +69,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
     },
     names,
   );
-  enforcement = new Enforcement(session.egress, names);
+  enforcement = new Enforcement(session.egress, names, (text) => process.stderr.write(`Warning: ${text}\n`));
   const reload = () => reloadPolicy(file, options, session, enforcement!, generations, log);
   process.on('SIGHUP', reload);
   try {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { Egress } from '../bpf/egress.ts';
 import { identifyExecutable } from '../bpf/executable.ts';
+import { SystemError } from '../bpf/libbpf.ts';
 import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
 import { cgroupRoot, listCgroups } from '../enforcer/cgroup-list.ts';
 import { compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
@@ -18,15 +19,20 @@ const NAME_EVERY = 50;
 export class Enforcement {
   readonly #egress: Egress;
   readonly #names: ContainerNames;
+  readonly #warn: (text: string) => void;
   readonly #root = cgroupRoot();
+  /** Whether the last cgroup found no room. */
+  #full = false;
   #compiled: CompiledPolicy | undefined;
   #policy: Policy | undefined;
   /** Cgroups listed since the policy came into force: path by id. */
   readonly #listed = new Map<bigint, string>();
 
-  constructor(egress: Egress, names: ContainerNames) {
+  /** `warn` is told in one sentence what can't be held. */
+  constructor(egress: Egress, names: ContainerNames, warn: (text: string) => void) {
     this.#egress = egress;
     this.#names = names;
+    this.#warn = warn;
   }
 
   get policy(): Policy {
@@ -60,7 +66,16 @@ export class Enforcement {
     const compiled = this.#compiled;
     if (!compiled) return;
     const { container } = readCgroupPath(path);
-    listCgroup(this.#egress, { id, boxes: compiled.subjects.cgroup(this.#placeOf(path)) });
+    try {
+      listCgroup(this.#egress, { id, boxes: compiled.subjects.cgroup(this.#placeOf(path)) });
+    } catch (error) {
+      // No room: any user with cgroups of their own can make that many, which must not end enforcement.
+      if (!(error instanceof SystemError)) throw error;
+      if (!this.#full) this.#warn(`No room to tell cgroups apart from ${path} on; those above them decide.`);
+      this.#full = true;
+      return;
+    }
+    this.#full = false;
     this.#listed.set(id, path);
     if (!container || this.#names.find(container.runtime, container.id).known || waited >= NAME_WAIT) return;
     setTimeout(() => {
