@@ -59,6 +59,12 @@ function program(): Command {
   return command;
 }
 
+// Whoever reads our output may have had enough of it: `bouheki query ... | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   await program().parseAsync();
 } catch (error) {
