@@ -33,6 +33,10 @@
 /* Fixed by the protocol. */
 #define PORT_RDS 16385
 
+#define SOL_DCCP 269
+/* What a DCCP socket asks for, and what listens there. */
+#define DCCP_SERVICE 42
+
 /* A stream socket connects without waiting: the attempt is what counts. */
 #define STREAM (SOCK_STREAM | SOCK_NONBLOCK)
 

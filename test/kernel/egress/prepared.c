@@ -2,10 +2,11 @@
 /* Sockets that were connected to the address before a policy denied it. */
 #include "egress.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -15,6 +16,8 @@
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
+/* A descriptor number that is free. */
+#define KEPT 100
 
 static int udp_connected(void)
 {
@@ -46,6 +49,14 @@ static int tcp_connected(void)
 	int fd = open_socket(AF_INET, SOCK_STREAM, 0);
 
 	connect_ipv4(fd, EVIL_IPV4);
+	return fd;
+}
+
+static int tcp_used(void)
+{
+	int fd = tcp_connected();
+
+	send_to(fd, 0, NULL, 0);
 	return fd;
 }
 
@@ -182,15 +193,14 @@ static void send_handed_over(int end)
 	send_peer(fd);
 }
 
-/* A copy of a socket of another process: its own child's, which it may trace. */
+/* A socket that another process holds: a child, which its parent may trace. */
 static int kept_by_child(void)
 {
 	pid_t pid = step("fork", fork());
 
 	if (pid == 0) {
-		/* It ends with the vector's process, which it can't outlive by much. */
-		dup2(udp_connected(), 100);
-		alarm(60);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(udp_connected(), KEPT);
 		pause();
 		_exit(0);
 	}
@@ -199,20 +209,55 @@ static int kept_by_child(void)
 
 static void send_taken(int pid)
 {
-	int child = syscall(SYS_pidfd_open, pid, 0), fd = -1;
+	int child = step("pidfd_open", syscall(SYS_pidfd_open, pid, 0)), fd = -1;
 
 	/* It may not have got there yet. */
 	for (int tries = 0; tries < 100 && fd < 0; tries++) {
-		fd = syscall(SYS_pidfd_getfd, child, 100, 0);
-		if (fd < 0 && errno != EBADF)
-			break;
+		fd = syscall(SYS_pidfd_getfd, child, KEPT, 0);
 		if (fd < 0)
-			usleep(10000);
+			poll(NULL, 0, 10);
 	}
-	note("pidfd_getfd", fd);
-	if (fd >= 0)
-		send_peer(fd);
-	kill(pid, SIGKILL);
+	send_peer(step("pidfd_getfd", fd));
+}
+
+/*
+ * To UDP over IPv6 an address without a family is none: the datagram goes to the peer, whatever else the address says
+ * and however short it is.
+ */
+static void send_unspec(int fd, socklen_t length)
+{
+	struct sockaddr_in6 destination = ipv6(OK_IPV6);
+
+	destination.sin6_family = AF_UNSPEC;
+	send_to(fd, 0, &destination, length);
+}
+
+static void send_unspec_ok(int fd)
+{
+	send_unspec(fd, sizeof(struct sockaddr_in6));
+}
+
+static void send_unspec_short(int fd)
+{
+	send_unspec(fd, sizeof(sa_family_t));
+}
+
+/* A raw socket asks for the length of an address, not for its place. */
+static int raw_connected(void)
+{
+	int fd = open_socket(AF_INET, SOCK_RAW, 253);
+	struct sockaddr_in destination = ipv4(EVIL_IPV4);
+
+	destination.sin_port = 0;
+	connect_to(fd, &destination, sizeof(destination));
+	return fd;
+}
+
+static void send_no_length(int fd)
+{
+	struct sockaddr_in destination = ipv4(OK_IPV4);
+
+	send_to(fd, 0, &destination, 0);
 }
 
 const struct vector prepared_vectors[] = {
@@ -226,7 +271,11 @@ const struct vector prepared_vectors[] = {
 	{ "udp_prepared_vmsplice", vmsplice_peer, udp_connected },
 	{ "udp_prepared_handed_over", send_handed_over, handed_over },
 	{ "udp_prepared_taken", send_taken, kept_by_child },
+	{ "udp6_prepared_unspec", send_unspec_ok, udp6_connected },
+	{ "udp6_prepared_unspec_short", send_unspec_short, udp6_connected },
+	{ "raw_prepared_no_length", send_no_length, raw_connected },
 	{ "tcp_prepared_send", send_peer, tcp_connected },
+	{ "tcp_prepared_used", send_peer, tcp_used },
 	{ "tcp_prepared_write", write_peer, tcp_connected },
 	{ "tcp_prepared_more", more_peer, tcp_connected },
 	{ "tcp_prepared_sendfile", sendfile_peer, tcp_connected },

@@ -11,17 +11,32 @@
 #ifndef IPPROTO_UDPLITE
 #define IPPROTO_UDPLITE 136
 #endif
-#define SOL_DCCP 269
 #define IPPROTO_SMC 256
 #define IPPROTO_L2TP 115
 
 static void dccp_connect(int)
 {
 	int fd = open_socket(AF_INET, SOCK_DCCP | SOCK_NONBLOCK, IPPROTO_DCCP);
-	unsigned int service = htonl(42);
+	unsigned int service = htonl(DCCP_SERVICE);
 
 	set_option(fd, SOL_DCCP, DCCP_SOCKOPT_SERVICE, &service, sizeof(service));
 	connect_ipv4(fd, EVIL_IPV4);
+}
+
+static int dccp_connected(void)
+{
+	int fd = open_socket(AF_INET, SOCK_DCCP, IPPROTO_DCCP);
+	unsigned int service = htonl(DCCP_SERVICE);
+
+	set_option(fd, SOL_DCCP, DCCP_SOCKOPT_SERVICE, &service, sizeof(service));
+	connect_ipv4(fd, EVIL_IPV4);
+	return fd;
+}
+
+/* It has a peer, and does not look at the address. */
+static void dccp_prepared_sendto(int fd)
+{
+	send_ipv4(fd, OK_IPV4);
 }
 
 static void udplite_sendto(int)
@@ -105,6 +120,7 @@ static void vsock_connect(int)
 
 const struct vector protocol_vectors[] = {
 	{ "dccp_connect", dccp_connect },
+	{ "dccp_prepared_sendto", dccp_prepared_sendto, dccp_connected, .listener = IPPROTO_DCCP },
 	{ "udplite_sendto", udplite_sendto },
 	{ "udplite6_sendto", udplite6_sendto },
 	{ "l2tp_sendto", l2tp_sendto },

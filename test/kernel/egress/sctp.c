@@ -60,6 +60,12 @@ static void sctp_sendto(int)
 	send_ipv4(open_socket(AF_INET, SCTP_MANY, IPPROTO_SCTP), EVIL_IPV4);
 }
 
+/* And so does one of one association. */
+static void sctp_stream_sendto(int)
+{
+	send_ipv4(open_socket(AF_INET, SCTP_STREAM, IPPROTO_SCTP), EVIL_IPV4);
+}
+
 static void sctp_sendto_ok(int)
 {
 	send_ipv4(open_socket(AF_INET, SCTP_MANY, IPPROTO_SCTP), OK_IPV4);
@@ -109,6 +115,7 @@ const struct vector sctp_vectors[] = {
 	{ "sctp_connectx_first", sctp_connectx_first },
 	{ "sctp_connectx_second", sctp_connectx_second },
 	{ "sctp_sendto", sctp_sendto },
+	{ "sctp_stream_sendto", sctp_stream_sendto },
 	{ "sctp_sendto_ok", sctp_sendto_ok },
 	{ "sctp_message_second", sctp_message_second },
 	{ "sctp_prepared_send", sctp_prepared_send, sctp_connected, .listener = IPPROTO_SCTP },

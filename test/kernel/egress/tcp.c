@@ -138,7 +138,7 @@ static void tcp4_fastopen_sendmmsg(int)
 /* The SYN leaves at the first send instead of at connect(), unless a cookie is there. */
 static void tcp4_fastopen_connect(int)
 {
-	int fd = open_socket(AF_INET, STREAM, 0), yes = 1;
+	int fd = open_socket(AF_INET, SOCK_STREAM, 0), yes = 1;
 
 	set_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &yes, sizeof(yes));
 	connect_ipv4(fd, EVIL_IPV4);

@@ -1,0 +1,197 @@
+/**
+ * Every way out of the kernel that we know of, as root and as an ordinary user: without us, with a policy that allows everything, and
+ * with policies that deny some addresses. A packet sniffer says what left. With BOUHEKI_OUT the results are kept there.
+ */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { Egress } from '../../bpf/egress.ts';
+import { kernelVersion } from '../../bpf/probe.ts';
+import { SOCKET_KINDS, SocketKind, Tables, VECTOR_WORDS } from '../../bpf/wire.ts';
+import { applyPolicy } from '../../enforcer/apply.ts';
+import { compilePolicy } from '../../enforcer/compile.ts';
+import { parsePolicy } from '../../policy/parse.ts';
+import { Operation } from '../../profiler/batch.ts';
+import { type Event, takeEvents } from './egress/event.ts';
+import {
+  choosesUnseen,
+  DENIED,
+  mayBeStopped,
+  mayGoUnrecorded,
+  mayLeak,
+  openingOf,
+  sendsByKernel,
+} from './egress/expectation.ts';
+import { type Result, runVectors } from './egress/vector.ts';
+
+const ALLOW_ALL = `
+version: 2
+network:
+  mode: block
+  allow: [{ name: everything }]
+`;
+const DENY_SOME = `${ALLOW_ALL}  deny: [{ name: evil, to: [{ cidr: [${DENIED.map((address) => `"${address}"`).join(', ')}] }] }]\n`;
+
+interface Run {
+  results: Result[];
+  events: Event[];
+}
+
+const kernel = kernelVersion();
+let egress: Egress;
+
+async function runWith(mode: string, uid: number, enforce: () => void): Promise<Run> {
+  const results = await runVectors(uid, enforce, () => mode !== 'none' && egress.flip(0));
+  const run = { results, events: mode === 'none' ? [] : takeEvents(egress) };
+  const folder = process.env['BOUHEKI_OUT'];
+  if (folder) writeFileSync(join(folder, `egress-${mode}-${uid}.json`), JSON.stringify(run));
+  return run;
+}
+
+function putInForce(text: string, openings: boolean): void {
+  const { policy, problems } = parsePolicy(text, 'test');
+  assert(policy, problems.map(({ message }) => message).join('\n'));
+  const compiled = compilePolicy(policy, () => undefined);
+  applyPolicy(egress, compiled, { mode: policy.mode, target: policy.target, record: true, cgroups: [] });
+  const side = egress.inactiveSide === 0 ? 1 : 0;
+  const { tables } = egress.tables(side);
+  for (let kind = 0; kind < SOCKET_KINDS; kind += 1) {
+    const allowed = openings ? 1 << compiled.denyBoxes : 0;
+    tables.setUint32(Tables.offset.socket + kind * VECTOR_WORDS * 8, allowed, true);
+  }
+}
+
+/** What a run of one vector has that another run of it must have too. */
+function comparable({ absent, step, error, wire }: Result): string {
+  return JSON.stringify({
+    absent,
+    step,
+    error,
+    wire: wire.map(({ to, protocol, port }) => `${protocol} ${to} ${port}`).sort(),
+  });
+}
+
+function wentAstray({ wire }: Result): boolean {
+  return wire.some(({ to }) => DENIED.includes(to));
+}
+
+/** Everything that left has an event that names the destination, or one that says what was opened instead. */
+function missingEvents({ results, events }: Run, uid: number): string[] {
+  return results.flatMap(({ name, pid, wire }) => {
+    if (wire.length === 0 || mayGoUnrecorded(name, kernel)) return [];
+    const own = events.filter((event) => event.pid === pid && event.uid === uid);
+    const sent = own.filter(
+      ({ operation }) => operation === Operation.connect || operation === Operation.send,
+    );
+    const opening = openingOf(name);
+    const opened = own.some(
+      ({ operation, port }) =>
+        operation === Operation.open && opening !== undefined && port === SocketKind[opening],
+    );
+    if (opening && !opened) return [`${name}: opening it is not recorded`];
+    if (choosesUnseen(name)) return [];
+    return wire
+      .filter(({ to, protocol, port }) => {
+        if (sendsByKernel(name)) return !sent.some((event) => event.to === to);
+        return !sent.some((event) => event.to === to && event.protocol === protocol && event.port === port);
+      })
+      .map(({ to, protocol, port }) => `${name}: protocol ${protocol} to ${to} port ${port} is not recorded`);
+  });
+}
+
+for (const uid of [0, 1000]) {
+  describe(`as uid ${uid}`, () => {
+    let none: Run;
+    const without = (name: string): Result => none.results.find((result) => result.name === name)!;
+
+    before(async () => {
+      none = await runWith('none', uid, () => {});
+      egress = Egress.load();
+    });
+    after(() => egress[Symbol.dispose]());
+
+    test('the vectors work', () => {
+      const working = none.results.filter(wentAstray).length;
+      // Raw and packet sockets, and source routes of IPv4, are not for everybody.
+      assert(working >= (uid === 0 ? 100 : 80), `${working} vectors reach a denied address`);
+      assert.deepEqual(
+        none.results.filter(({ error }) => error === 'hung').map(({ name }) => name),
+        [],
+      );
+    });
+
+    describe('a policy that allows everything, and was in force before', () => {
+      let run: Run;
+      before(async () => {
+        putInForce(ALLOW_ALL, true);
+        run = await runWith('allow', uid, () => putInForce(ALLOW_ALL, true));
+      });
+
+      test('does no harm', () => {
+        const harmed = run.results
+          .filter((result) => comparable(result) !== comparable(without(result.name)))
+          .map((result) => `${result.name}: ${comparable(without(result.name))}, now ${comparable(result)}`);
+        assert.deepEqual(harmed, []);
+      });
+
+      test('records everything that leaves', () => assert.deepEqual(missingEvents(run, uid), []));
+    });
+
+    for (const openings of [false, true]) {
+      const what = openings
+        ? 'and lets everybody open any socket, after one that allows everything'
+        : 'and says nothing of sockets, when there was none before';
+      describe(`a policy that denies some addresses ${what}`, () => {
+        let run: Run;
+        before(async () => {
+          if (openings) putInForce(ALLOW_ALL, true);
+          run = await runWith(openings ? 'deny-open' : 'deny', uid, () => putInForce(DENY_SOME, openings));
+        });
+
+        test('keeps every packet from them', () => {
+          const leaks = run.results.filter(
+            (result) =>
+              wentAstray(result) &&
+              !mayLeak(result.name, kernel) &&
+              !(openings && choosesUnseen(result.name)),
+          );
+          assert.deepEqual(
+            leaks.map(({ name }) => name),
+            [],
+          );
+        });
+
+        test('stops nothing else', () => {
+          const stopped = run.results.filter(({ name, ...result }) => {
+            if (wentAstray(without(name)) || mayBeStopped(name, kernel) || (!openings && openingOf(name)))
+              return false;
+            return comparable({ name, ...result }) !== comparable(without(name));
+          });
+          assert.deepEqual(
+            stopped.map(
+              (result) => `${result.name}: ${comparable(without(result.name))}, now ${comparable(result)}`,
+            ),
+            [],
+          );
+        });
+
+        test('records what leaves', () => assert.deepEqual(missingEvents(run, uid), []));
+
+        test('records every denial', () => {
+          const silent = run.results.filter(
+            ({ name, pid, ...result }) =>
+              wentAstray(without(name)) &&
+              !wentAstray({ name, pid, ...result }) &&
+              !run.events.some((event) => event.pid === pid && event.uid === uid && event.blocked),
+          );
+          assert.deepEqual(
+            silent.map(({ name }) => name),
+            [],
+          );
+        });
+      });
+    }
+  });
+}

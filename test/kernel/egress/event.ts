@@ -1,0 +1,35 @@
+import type { Egress } from '../../../bpf/egress.ts';
+import { Connection, ConnectionFlag, RecordKind } from '../../../bpf/wire.ts';
+import { formatAddress } from '../../../policy/address.ts';
+import { decodeAddress } from '../../../profiler/decode.ts';
+import type { Destination } from './vector.ts';
+
+/** What a connection record says, as far as it can be compared with what the sniffer saw. */
+export interface Event extends Destination {
+  pid: number;
+  uid: number;
+  operation: number;
+  blocked: boolean;
+}
+
+/** Reads both rings empty. */
+export function takeEvents(egress: Egress): Event[] {
+  const events: Event[] = [];
+  const { offset } = Connection;
+  for (const ring of [egress.connections, egress.denials]) {
+    ring.drain((at) => {
+      if (ring.bytes[at] !== RecordKind.connection) return;
+      const family = ring.bytes[at + offset.family];
+      events.push({
+        to: family === 0 ? '' : formatAddress(decodeAddress(ring, at)),
+        protocol: ring.view.getUint16(at + offset.protocol, true),
+        port: ring.view.getUint16(at + offset.port, true),
+        pid: ring.view.getUint32(at + offset.pid, true),
+        uid: ring.view.getUint32(at + offset.uid, true),
+        operation: ring.bytes[at + offset.operation]!,
+        blocked: (ring.bytes[at + offset.flags]! & ConnectionFlag.blocked) !== 0,
+      });
+    });
+  }
+  return events;
+}

@@ -1,0 +1,113 @@
+/** What is known of single vectors. Whatever is not said here must hold for a vector as for all others. */
+
+/** The addresses that a policy denies; see egress.h. */
+export const DENIED: readonly string[] = ['10.99.0.3', 'fd99::3', '239.99.0.3', '10.99.0.255'];
+
+/** What a vector must be allowed to open before it names a destination, or instead of it. */
+export type Opening = 'raw' | 'packet' | 'other' | 'source-route';
+
+/** By the beginning of the name. The longest that fits counts. */
+const OPENINGS: Readonly<Record<string, Opening>> = {
+  raw: 'raw',
+  uring_socket_raw: 'raw',
+  packet: 'packet',
+  loose: 'source-route',
+  strict: 'source-route',
+  header2: 'source-route',
+  segments: 'source-route',
+  sctp: 'other',
+  dccp: 'other',
+  udplite: 'other',
+  l2tp: 'other',
+  smc: 'other',
+  rds: 'other',
+  vsock: 'other',
+};
+
+export function openingOf(name: string): Opening | undefined {
+  const beginnings = Object.keys(OPENINGS).filter((beginning) => name.startsWith(beginning));
+  const longest = beginnings.sort((a, b) => b.length - a.length)[0];
+  return longest === undefined ? undefined : OPENINGS[longest];
+}
+
+/** Whether a thread of the kernel sends what the vector asked for, by a protocol of its own choice. */
+export function sendsByKernel(name: string): boolean {
+  return name.startsWith('rds');
+}
+
+/**
+ * Whether the vector chooses the destination in a way that no hook is told of, so that a policy which allows the
+ * opening can't judge more than that.
+ */
+export function choosesUnseen(name: string): boolean {
+  const opening = openingOf(name);
+  return opening === 'packet' || opening === 'source-route' || /^raw4_header|^raw6_header/.test(name);
+}
+
+interface Exception {
+  reason: string;
+  /** The first kernel that it does not hold for. */
+  until?: readonly [major: number, minor: number];
+}
+
+const TRANSLATED = {
+  reason: 'the destination is changed after the hooks, by the administrator of the network',
+};
+const OUTER = { reason: 'the outer packet is the tunnel device’s own; a policy means the inner one' };
+const ANNOUNCED = {
+  reason: 'the peer announces another address of its own, and the kernel uses it by itself',
+};
+const PAGES = {
+  reason: 'sendfile() and splice() do not ask the hook',
+  until: [6, 5],
+} as const;
+
+/** Where a packet to a denied address leaves all the same. */
+const LEAKS: Readonly<Record<string, Exception>> = {
+  translated_udp: TRANSLATED,
+  translated_tcp: TRANSLATED,
+  tunnel: OUTER,
+  mptcp_announced: ANNOUNCED,
+  udp_prepared_sendfile: PAGES,
+  udp_prepared_splice: PAGES,
+  udp_prepared_vmsplice: PAGES,
+  uring_splice: PAGES,
+  tcp_prepared_sendfile: PAGES,
+  tcp_prepared_splice: PAGES,
+  tcp_prepared_vmsplice: PAGES,
+};
+
+/** Where the record does not tell what left. */
+const UNRECORDED: Readonly<Record<string, Exception>> = {
+  ...LEAKS,
+  tcp_prepared_sendfile_ok: PAGES,
+  tcp_prepared_splice_ok: PAGES,
+};
+
+/** Where a policy stops what would not have gone to the denied address. */
+const STOPPED: Readonly<Record<string, Exception>> = {
+  udp_more: { reason: 'the address of a later part does not count, but a hook can’t tell which part it is' },
+  udp6_connected_unspec: {
+    reason: 'IPV6_ADDRFORM can make an address of what is none, after the hook has looked',
+  },
+  mptcp_fastopen: { reason: 'the kernel would have refused it for another reason', until: [6, 2] },
+  udp_connect_only: { reason: 'a connect() that nothing follows is denied like one that something follows' },
+};
+
+export function mayLeak(name: string, kernel: readonly [number, number]): boolean {
+  return holds(LEAKS[name], kernel);
+}
+
+export function mayGoUnrecorded(name: string, kernel: readonly [number, number]): boolean {
+  return holds(UNRECORDED[name], kernel);
+}
+
+export function mayBeStopped(name: string, kernel: readonly [number, number]): boolean {
+  return holds(STOPPED[name], kernel);
+}
+
+function holds(exception: Exception | undefined, kernel: readonly [number, number]): boolean {
+  if (!exception?.until) return exception !== undefined;
+  const { until } = exception;
+  return kernel[0] < until[0] || (kernel[0] === until[0] && kernel[1] < until[1]);
+}
