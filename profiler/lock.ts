@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 
 /** The process that records into a database. `startTicks` tells it from a later process with the same pid. */
@@ -12,32 +12,48 @@ interface Holder {
  * per process (a second instance in the same process goes unnoticed and drops it when closed) and names no purpose.
  */
 export class RecorderLock {
+  /** When the recorder before gave its last sign, if it left its lock behind. Microseconds since the epoch. */
+  readonly lastSign: number | undefined;
   readonly #path: string;
   #held = true;
 
-  private constructor(path: string) {
+  private constructor(path: string, lastSign: number | undefined) {
     this.#path = path;
+    this.lastSign = lastSign;
   }
 
   /** Throws BouhekiError `store-busy` when a living process records into `databasePath`. */
   static acquire(databasePath: string): RecorderLock {
     const path = `${databasePath}.lock`;
     const mine = `${path}.${process.pid}`;
+    let lastSign: number | undefined;
     writeFileSync(mine, `${process.pid} ${startTicks(process.pid)}\n`, { mode: 0o600 });
     try {
       for (;;) {
         try {
           // A link appears whole or not at all: nobody can read a lock file that has no pid yet.
           linkSync(mine, path);
-          return new RecorderLock(path);
+          return new RecorderLock(path, lastSign);
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
         }
         refuseIfRecording(databasePath);
+        const left = statSync(path, { throwIfNoEntry: false });
+        if (left !== undefined) lastSign = Math.floor(left.mtimeMs * 1000);
         discard(path);
       }
     } finally {
       unlinkSync(mine);
+    }
+  }
+
+  /** A sign that recording goes on, for whoever finds the lock after we have been killed. */
+  sign(): void {
+    const now = new Date();
+    try {
+      utimesSync(this.#path, now, now);
+    } catch {
+      // A read-only or vanished directory costs the sign; the times of the events are left.
     }
   }
 

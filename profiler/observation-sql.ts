@@ -109,3 +109,17 @@ export const SEEN_OF_OPEN = `
     UNION ALL
     SELECT recording, max(last), sum(count) FROM hourly GROUP BY recording)
   WHERE recording IN (SELECT id FROM recording WHERE state = 'open') GROUP BY recording`;
+
+/** Rows of either kind, the time they span, and the number of subjects. */
+export const EXTENT = `
+  SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM hourly),
+    (SELECT min(first) FROM (SELECT min(time) AS first FROM event UNION ALL SELECT min(first) FROM hourly)),
+    (SELECT max(last) FROM (SELECT max(time) AS last FROM event UNION ALL SELECT max(last) FROM hourly)),
+    (SELECT count(*) FROM (
+      SELECT DISTINCT m.text, p.exe, p.script, s.uid, s.gid, coalesce(c.name, c.container_id), c.image, p.unit
+      FROM (
+        SELECT DISTINCT recording, process, command, uid, gid FROM event WHERE operation < 2
+        UNION SELECT DISTINCT recording, process, command, uid, gid FROM hourly WHERE operation < 2) s
+      LEFT JOIN process p ON p.recording = s.recording AND p.id = s.process
+      LEFT JOIN command m ON m.recording = s.recording AND m.id = s.command
+      LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container))`;

@@ -3,10 +3,13 @@ import { BouhekiError } from '../error/error.ts';
 import type { LossKind } from './dimension.ts';
 import { LINES } from './export.ts';
 import { storeFailure } from './failure.ts';
+import type { LearningWindow } from './learning-window.ts';
+import type { LiveStatus } from './live-status.ts';
 import {
   activitySql,
   BLOCKS,
   BOUNDS,
+  EXTENT,
   observationsSql,
   SEEN_OF_OPEN,
   SUBJECT_COLUMNS,
@@ -57,6 +60,10 @@ export interface RecordingSummary {
   state: 'complete' | 'interrupted' | 'running';
   /** Events of the whole recording, intents included. */
   events: number;
+  /** The learning window that it is part of. */
+  window?: LearningWindow;
+  /** Of one that was cut short: for how long nothing was recorded until the next one, if one followed. Microseconds. */
+  gap?: number;
 }
 
 /** Events that a recording is known to lack. */
@@ -84,6 +91,16 @@ export interface QueryResult {
   rows: unknown[][];
 }
 
+/** How much a record holds. Times in microseconds since the epoch; absent when it is empty. */
+export interface Extent {
+  /** Rows of single events, and of equal events of an hour. */
+  events: number;
+  hourly: number;
+  first?: number;
+  last?: number;
+  subjects: number;
+}
+
 /** The reading half of the store. */
 export class Reader {
   readonly path: string;
@@ -101,7 +118,9 @@ export class Reader {
         SELECT r.id, r.host, r.kernel, r.backend, r.command, r.mode, r.target, r.policy_hash, r.started_at,
           coalesce(r.ended_at, s.last, r.started_at) AS ended_at,
           CASE r.state WHEN 'open' THEN $3 ELSE r.state END AS state,
-          coalesce(r.events, s.events, 0) AS events
+          coalesce(r.events, s.events, 0) AS events, r.window_start, r.window_end,
+          CASE WHEN r.command <> 'import' THEN lead(r.started_at) OVER (
+            PARTITION BY r.host, r.command = 'import' ORDER BY r.id) END AS next
         FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id)
       WHERE ended_at >= $1 AND started_at < $2 ORDER BY id`,
       [since(window), until(window), this.#source instanceof RemoteSource ? 'running' : 'interrupted'],
@@ -175,6 +194,26 @@ export class Reader {
     }
   }
 
+  /** What the recorder tells about itself that writes this record now; undefined when none does. */
+  async live(): Promise<LiveStatus | undefined> {
+    return this.#source instanceof RemoteSource ? await this.#source.status() : undefined;
+  }
+
+  /** How much the record holds. */
+  async extent(): Promise<Extent> {
+    const [row] = rows(await this.#read(EXTENT, []));
+    const [events, hourly, first, last, subjects] = row!.map((value) =>
+      value === null ? undefined : Number(value),
+    );
+    return {
+      events: events!,
+      hourly: hourly!,
+      ...(first !== undefined && { first }),
+      ...(last !== undefined && { last }),
+      subjects: subjects!,
+    };
+  }
+
   /** Every connection as one line of text, in parts, in no particular order. */
   async *lines(
     format: 'csv' | 'ndjson',
@@ -237,6 +276,9 @@ function summary(row: DuckDBValue[]): RecordingSummary {
     endedAt: Number(row[9]),
     state: row[10] as RecordingSummary['state'],
     events: Number(row[11]),
+    ...(row[12] !== null && { window: { start: Number(row[12]), end: Number(row[13]) } }),
+    ...(row[10] === 'interrupted' &&
+      row[14] !== null && { gap: Math.max(0, Number(row[14]) - Number(row[9])) }),
   };
 }
 

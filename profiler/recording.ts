@@ -34,6 +34,8 @@ export class Recording {
   readonly counters: RecordingCounters;
   /** Of events, marked at each flush. */
   readonly rate = new RateMeter();
+  /** Called when everything so far has been committed. */
+  flushed: () => void = () => {};
   readonly #connection: DuckDBConnection;
   readonly #path: string;
   readonly #events: DuckDBAppender;
@@ -164,6 +166,7 @@ export class Recording {
   flush(): void {
     this.#guard(() => this.#commit());
     this.rate.mark(Date.now(), this.counters.events);
+    this.flushed();
   }
 
   /** Whether it still takes events: it has not ended and nothing has failed. */

@@ -3,11 +3,14 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
+import { learningWindow, type LearningPlan, type LearningWindow } from './learning-window.ts';
 import type { LiveStatus } from './live-status.ts';
 import { RecorderLock } from './lock.ts';
 import { SEEN_OF_OPEN } from './observation-sql.ts';
 import { withPrivateFiles } from './private-files.ts';
 import { noLosses, Recording } from './recording.ts';
+import type { RetentionLimits } from './retention.ts';
+import { RetentionKeeper } from './retention-keeper.ts';
 import { RecordServer } from './serve.ts';
 
 /** What is known of a run when it starts. */
@@ -25,17 +28,11 @@ export interface RecordingInfo {
   window?: LearningWindow;
 }
 
-/** From when to when is to be learnt, over restarts. Microseconds since the epoch. */
-export interface LearningWindow {
-  start: number;
-  end: number;
-}
-
 /** A recording that an earlier run left open when it was killed. Times in microseconds since the epoch. */
 export interface InterruptedRecording {
   id: number;
   startedAt: number;
-  /** Time of its last event; its start when it has none. */
+  /** When it is last known to have recorded: its last commit, or at least its last event or its start. */
   endedAt: number;
 }
 
@@ -52,7 +49,7 @@ export async function openRecorder(path: string): Promise<RecorderStore> {
     const store = await withPrivateFiles(async () => {
       const opened = (database = await openDatabase(path, 'write'));
       await migrate(opened.connection, path);
-      return new RecorderStore(path, opened, held, await closeLeftOpen(opened.connection));
+      return new RecorderStore(path, opened, held, await closeLeftOpen(opened.connection, held.lastSign));
     });
     await store.serve();
     return store;
@@ -150,12 +147,24 @@ export class RecorderStore {
           ],
         );
         const id = Number(rows.getRowsJS()[0]![0]);
-        this.#recording = await Recording.open(id, startedAt, connection, this.path);
-        return this.#recording;
+        const recording = await Recording.open(id, startedAt, connection, this.path);
+        recording.flushed = () => this.#lock.sign();
+        this.#recording = recording;
+        return recording;
       });
     } catch (error) {
       throw storeFailure(error, this.path);
     }
+  }
+
+  /** Where a run with this plan stands in its window: at its start, or in that of a run that was cut short. */
+  async learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }> {
+    return await learningWindow(this.#database.connection, plan, Date.now() * 1000);
+  }
+
+  /** What keeps this record within limits. To be closed, by its own `close`, before the store. */
+  async retention(limits: RetentionLimits): Promise<RetentionKeeper> {
+    return new RetentionKeeper(await this.#database.connect(), this.path, limits);
   }
 
   /** Sends readers away and waits until the last of them has let go of the database. To come before `close`. */
@@ -175,13 +184,17 @@ export class RecorderStore {
   }
 }
 
-async function closeLeftOpen(connection: DuckDBConnection): Promise<InterruptedRecording[]> {
+async function closeLeftOpen(
+  connection: DuckDBConnection,
+  lastSign: number | undefined,
+): Promise<InterruptedRecording[]> {
   const rows = await connection.runAndReadAll(
-    `UPDATE recording SET state = 'interrupted', ended_at = coalesce(seen.last, started_at),
+    `UPDATE recording SET state = 'interrupted', ended_at = greatest(seen.last, started_at, $1::BIGINT),
       events = coalesce(seen.events, 0)
     FROM (SELECT r.id, s.last, s.events
       FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id WHERE r.state = 'open') seen
     WHERE recording.id = seen.id RETURNING recording.id, started_at, ended_at`,
+    [lastSign === undefined ? null : BigInt(lastSign)],
   );
   return rows.getRowsJS().map(([id, startedAt, endedAt]) => ({
     id: Number(id),

@@ -1,0 +1,58 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { storeFailure } from './failure.ts';
+import { withPrivateFiles } from './private-files.ts';
+import { Retention, type RetentionLimits, type RetentionReport } from './retention.ts';
+
+/** How often the record is looked at, milliseconds. */
+const LOOK_EVERY = 60_000;
+
+/** Looks at the record every minute while it is being written, one look at a time. */
+export class RetentionKeeper {
+  readonly #connection: DuckDBConnection;
+  readonly #retention: Retention;
+  readonly #path: string;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(connection: DuckDBConnection, path: string, limits: RetentionLimits) {
+    this.#connection = connection;
+    this.#path = path;
+    this.#retention = new Retention(connection, path, limits);
+  }
+
+  /** Tells of each look that folded something or found too much, and of failures as BouhekiError. */
+  start(told: (report: RetentionReport) => void, failed: (error: unknown) => void): void {
+    const look = (): void => {
+      this.#looking = this.look()
+        .then((report) => {
+          if (!this.#closed && (report.folded > 0 || report.tooLarge)) told(report);
+        })
+        .catch((error: unknown) => {
+          if (!this.#closed) failed(error);
+        })
+        .finally(() => {
+          if (!this.#closed) this.#timer = setTimeout(look, LOOK_EVERY).unref();
+        });
+    };
+    look();
+  }
+
+  /** One look, now. */
+  async look(now = Date.now() * 1000): Promise<RetentionReport> {
+    try {
+      return await withPrivateFiles(() => this.#retention.enforce(now));
+    } catch (error) {
+      throw storeFailure(error, this.#path);
+    }
+  }
+
+  /** Stops, also in the middle of a look: an hour is folded as a whole or not at all. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#connection.interrupt();
+    await this.#looking;
+    this.#connection.closeSync();
+  }
+}

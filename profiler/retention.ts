@@ -1,0 +1,128 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { statSync } from 'node:fs';
+
+const HOUR = 3_600_000_000n;
+
+/** What a record may hold. */
+export interface RetentionLimits {
+  /** Age up to which single events are kept, seconds. */
+  seconds?: number;
+  /** Bytes in use, log included, above which the oldest single events are folded before their time. */
+  bytes?: number;
+}
+
+/** What one look at the record came to. */
+export interface RetentionReport {
+  /** Events that became hourly rows. */
+  folded: number;
+  /** Bytes in use afterwards. Space that folding frees stays in the file and is used again. */
+  bytes: number;
+  /** Whether it is above the limit although nothing is left to fold. */
+  tooLarge: boolean;
+}
+
+/**
+ * Keeps a record within limits by folding single events of the past, hour by hour, into one row for all that are equal.
+ * No observation is ever deleted, and neither counts nor first and last times change; what goes is the time of each
+ * single event and the pid.
+ */
+export class Retention {
+  readonly #connection: DuckDBConnection;
+  readonly #path: string;
+  readonly #limits: RetentionLimits;
+
+  /** `connection` is used by nobody else. */
+  constructor(connection: DuckDBConnection, path: string, limits: RetentionLimits) {
+    this.#connection = connection;
+    this.#path = path;
+    this.#limits = limits;
+  }
+
+  /** Looks once, and folds what has to be. `now` in microseconds since the epoch; its hour is never folded. */
+  async enforce(now: number): Promise<RetentionReport> {
+    const { seconds, bytes } = this.#limits;
+    const present = BigInt(now) / HOUR;
+    let folded = 0;
+    let canonical = false;
+    const fold = async (hour: bigint): Promise<void> => {
+      if (!canonical) await this.#connection.run(CANONICAL);
+      canonical = true;
+      folded += await this.#fold(hour);
+    };
+    if (seconds !== undefined) {
+      const last = (BigInt(now) - BigInt(seconds) * 1_000_000n) / HOUR;
+      for (let hour = await this.#oldest(); hour !== undefined && hour < last; hour = await this.#oldest()) {
+        await fold(hour);
+      }
+    }
+    if (folded > 0) await this.#tidy();
+    let used = await this.#used();
+    for (const limit = bytes ?? Number.POSITIVE_INFINITY; used > limit; used = await this.#used()) {
+      const hour = await this.#oldest();
+      if (hour === undefined || hour >= present) return { folded, bytes: used, tooLarge: true };
+      await fold(hour);
+      await this.#tidy();
+    }
+    return { folded, bytes: used, tooLarge: false };
+  }
+
+  /** The clock hour of the oldest single event. */
+  async #oldest(): Promise<bigint | undefined> {
+    const rows = await this.#connection.runAndReadAll('SELECT min(time) FROM event');
+    const time = rows.getRowsJS()[0]![0] as bigint | null;
+    return time === null ? undefined : time / HOUR;
+  }
+
+  async #fold(hour: bigint): Promise<number> {
+    const bounds = [hour * HOUR, (hour + 1n) * HOUR];
+    await this.#connection.run('BEGIN');
+    try {
+      await this.#connection.run(FOLD, bounds);
+      const deleted = await this.#connection.run('DELETE FROM event WHERE time >= $1 AND time < $2', bounds);
+      await this.#connection.run('COMMIT');
+      return deleted.rowsChanged;
+    } catch (error) {
+      await this.#connection.run('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Drops the names that no row uses any more, and gives the space back to the file. */
+  async #tidy(): Promise<void> {
+    await this.#connection.run(UNUSED_PROCESSES);
+    // Refused while others write; the next one, ours or DuckDB's own, does it.
+    await this.#connection.run('CHECKPOINT').catch(() => undefined);
+  }
+
+  async #used(): Promise<number> {
+    const rows = await this.#connection.runAndReadAll(
+      'SELECT used_blocks * block_size FROM pragma_database_size() LIMIT 1',
+    );
+    const log = statSync(`${this.#path}.wal`, { throwIfNoEntry: false })?.size ?? 0;
+    return Number(rows.getRowsJS()[0]![0]) + log;
+  }
+}
+
+/** Processes that tell the same of a connection: the first of them stands for all. */
+const CANONICAL = `
+  CREATE OR REPLACE TEMP TABLE canonical AS
+  SELECT recording, id, min(id) OVER (
+    PARTITION BY recording, exe, script, container, unit, cgroup_path, flags) AS process FROM process`;
+
+const KEY = `recording, process, command, uid, gid, family, address_high, address_low, port, protocol, operation,
+  verdict, box`;
+
+const FOLD = `
+  INSERT INTO hourly
+  SELECT ${KEY}, count(*), min(time), max(time)
+  FROM (
+    SELECT e.* EXCLUDE (process), coalesce(c.process, e.process) AS process
+    FROM event e LEFT JOIN canonical c ON c.recording = e.recording AND c.id = e.process
+    WHERE e.time >= $1 AND e.time < $2)
+  GROUP BY ${KEY}`;
+
+/** A running recorder may use any of its processes again; those of recordings that have ended are settled. */
+const UNUSED_PROCESSES = `
+  DELETE FROM process WHERE recording IN (SELECT id FROM recording WHERE state <> 'open')
+    AND (recording, id) NOT IN (SELECT recording, process FROM event WHERE process IS NOT NULL)
+    AND (recording, id) NOT IN (SELECT recording, process FROM hourly WHERE process IS NOT NULL)`;

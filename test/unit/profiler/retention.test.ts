@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import test, { type TestContext } from 'node:test';
+import { openReader, type RecordedObservation } from '../../../profiler/read.ts';
+import { openRecorder, type RecorderStore } from '../../../profiler/store.ts';
+import { batchOf, databaseFor, HOUR, LEARN, processRow, START, type Event } from './fixture.ts';
+
+async function closed(store: RecorderStore): Promise<void> {
+  await store.stopServing();
+  store.close();
+}
+
+async function observed(path: string): Promise<RecordedObservation[]> {
+  const reader = await openReader(path);
+  try {
+    return await reader.observations({ intents: true });
+  } finally {
+    reader.close();
+  }
+}
+
+async function count(path: string, table: string): Promise<number> {
+  const reader = await openReader(path);
+  try {
+    return Number((await reader.query(`SELECT count(*) FROM ${table}`)).rows[0]![0]);
+  } finally {
+    reader.close();
+  }
+}
+
+/** 5,000 events in each of five hours, of 100 short-lived processes of one program. */
+async function fill(t: TestContext): Promise<{ path: string; store: RecorderStore }> {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  const recording = await store.startRecording(LEARN);
+  recording.command('curl');
+  for (let pid = 1; pid <= 100; pid++) recording.process(processRow({ key: BigInt(pid), pid }));
+  for (let hour = 0; hour < 5; hour++) {
+    for (let part = 0; part < 5; part++) {
+      recording.append(
+        batchOf(
+          Array.from({ length: 1000 }, (_, row): Event => ({
+            time: START + hour * HOUR + part * 1000 + row,
+            process: 1 + (row % 100),
+            low: BigInt(row % 10),
+            verdict: row % 2,
+            operation: row % 3,
+          })),
+        ),
+      );
+    }
+  }
+  await recording.end('complete');
+  return { path, store };
+}
+
+test('old events become hourly rows that tell the same, apart from each single time', async (t) => {
+  const { path, store } = await fill(t);
+  const before = await observed(path);
+  const keeper = await store.retention({ seconds: 2 * 3600 });
+  const report = await keeper.look(START + 5 * HOUR - 1);
+  assert.deepEqual([report.folded, report.tooLarge], [10_000, false], 'the hours that ended two hours ago');
+  assert.deepEqual(
+    (await observed(path)).map(({ blocks: _, ...rest }) => rest),
+    before.map(({ blocks: _, ...rest }) => rest),
+  );
+  assert.deepEqual([await count(path, 'event'), await count(path, 'hourly')], [15_000, 60]);
+  const again = await keeper.look(START + 5 * HOUR - 1);
+  assert.equal(again.folded, 0);
+  await keeper.look(START + 100 * HOUR);
+  assert.deepEqual([await count(path, 'event'), await count(path, 'hourly')], [0, 150]);
+  assert.equal(await count(path, 'process'), 1, 'processes that nothing names any more are gone');
+  assert.equal(Number((await observed(path)).reduce((sum, each) => sum + each.count, 0)), 25_000);
+  await keeper.close();
+  await closed(store);
+});
+
+test('a record above its size is folded from the old end, never its present hour, and says when that is not enough', async (t) => {
+  const { path, store } = await fill(t);
+  const keeper = await store.retention({ bytes: 1000 });
+  const report = await keeper.look(START + 4 * HOUR + 1);
+  assert.deepEqual([report.folded, report.tooLarge], [20_000, true]);
+  assert.ok(report.bytes > 1000);
+  assert.equal(await count(path, 'event'), 5000);
+  await keeper.close();
+  const roomy = await store.retention({ bytes: 1e9 });
+  assert.equal((await roomy.look(START + 100 * HOUR)).folded, 0);
+  await roomy.close();
+  await closed(store);
+});
+
+test('folding goes on beside recording and reading, and loses nothing', async (t) => {
+  const { path, store } = await fill(t);
+  const recording = await store.startRecording(LEARN);
+  const keeper = await store.retention({ seconds: 1 });
+  let appended = 0;
+  const timer = setInterval(() => {
+    recording.append(batchOf(Array.from({ length: 500 }, () => ({ time: Date.now() * 1000 }))));
+    recording.flush();
+    appended += 500;
+  }, 2);
+  const [report] = await Promise.all([keeper.look(), observed(path), observed(path)]);
+  clearInterval(timer);
+  assert.equal(report.folded, 25_000);
+  await recording.end('complete');
+  await keeper.close();
+  await closed(store);
+  const total = (await observed(path)).reduce((sum, each) => sum + each.count, 0);
+  assert.equal(total, 25_000 + appended);
+});
