@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
+import { provesItself } from '../../bpf/canary.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { kernelVersion } from '../../bpf/probe.ts';
 import { SOCKET_KINDS, SocketKind, Tables, VECTOR_WORDS } from '../../bpf/wire.ts';
@@ -73,6 +74,11 @@ function comparable({ absent, step, error, wire }: Result): string {
   });
 }
 
+/** Unlike a comparison with an empty list, this names them all. */
+function assertNone(failures: readonly string[]): void {
+  assert(failures.length === 0, `${failures.length} failures:\n${failures.join('\n')}`);
+}
+
 function wentAstray({ wire }: Result): boolean {
   return wire.some(({ to }) => DENIED.includes(to));
 }
@@ -109,6 +115,7 @@ for (const uid of [0, 1000]) {
     before(async () => {
       none = await runWith('none', uid, () => {});
       egress = Egress.load();
+      assert(await provesItself(egress), 'the kernel asks the programs');
     });
     after(() => egress[Symbol.dispose]());
 
@@ -116,10 +123,7 @@ for (const uid of [0, 1000]) {
       const working = none.results.filter(wentAstray).length;
       // Raw and packet sockets, and source routes of IPv4, are not for everybody.
       assert(working >= (uid === 0 ? 100 : 80), `${working} vectors reach a denied address`);
-      assert.deepEqual(
-        none.results.filter(({ error }) => error === 'hung').map(({ name }) => name),
-        [],
-      );
+      assertNone(none.results.filter(({ error }) => error === 'hung').map(({ name }) => name));
     });
 
     describe('a policy that allows everything, and was in force before', () => {
@@ -133,10 +137,10 @@ for (const uid of [0, 1000]) {
         const harmed = run.results
           .filter((result) => comparable(result) !== comparable(without(result.name)))
           .map((result) => `${result.name}: ${comparable(without(result.name))}, now ${comparable(result)}`);
-        assert.deepEqual(harmed, []);
+        assertNone(harmed);
       });
 
-      test('records everything that leaves', () => assert.deepEqual(missingEvents(run, uid), []));
+      test('records everything that leaves', () => assertNone(missingEvents(run, uid)));
     });
 
     for (const openings of [false, true]) {
@@ -157,10 +161,7 @@ for (const uid of [0, 1000]) {
               !mayLeak(result.name, kernel) &&
               !(openings && choosesUnseen(result.name)),
           );
-          assert.deepEqual(
-            leaks.map(({ name }) => name),
-            [],
-          );
+          assertNone(leaks.map(({ name }) => name));
         });
 
         test('stops nothing else', () => {
@@ -169,15 +170,14 @@ for (const uid of [0, 1000]) {
               return false;
             return comparable({ name, ...result }) !== comparable(without(name));
           });
-          assert.deepEqual(
+          assertNone(
             stopped.map(
               (result) => `${result.name}: ${comparable(without(result.name))}, now ${comparable(result)}`,
             ),
-            [],
           );
         });
 
-        test('records what leaves', () => assert.deepEqual(missingEvents(run, uid), []));
+        test('records what leaves', () => assertNone(missingEvents(run, uid)));
 
         test('records every denial', () => {
           const silent = run.results.filter(
@@ -186,10 +186,7 @@ for (const uid of [0, 1000]) {
               !wentAstray({ name, pid, ...result }) &&
               !run.events.some((event) => event.pid === pid && event.uid === uid && event.blocked),
           );
-          assert.deepEqual(
-            silent.map(({ name }) => name),
-            [],
-          );
+          assertNone(silent.map(({ name }) => name));
         });
       });
     }

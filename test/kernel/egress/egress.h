@@ -21,7 +21,8 @@
 #define EVIL_MAPPED "::ffff:10.99.0.3"
 #define EVIL_BROADCAST "10.99.0.255"
 #define EVIL_MULTICAST "239.99.0.3"
-#define BEHIND_TUNNEL "10.98.0.2"
+#define BEHIND_GENEVE "10.98.0.2"
+#define BEHIND_VXLAN "10.97.0.2"
 #define OUR_INTERFACE "veth0"
 
 /* Every vector has a port of its own, by which its packets are told from others'. Below those that the kernel picks. */
@@ -30,6 +31,7 @@
 #define PORT_DNAT_UDP 19001
 #define PORT_DNAT_TCP 19002
 #define PORT_GENEVE 6081
+#define PORT_VXLAN 4789
 /* Fixed by the protocol. */
 #define PORT_RDS 16385
 

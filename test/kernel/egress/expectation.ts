@@ -66,7 +66,8 @@ const PAGES = {
 const LEAKS: Readonly<Record<string, Exception>> = {
   translated_udp: TRANSLATED,
   translated_tcp: TRANSLATED,
-  tunnel: OUTER,
+  tunnel_geneve: OUTER,
+  tunnel_vxlan: OUTER,
   mptcp_announced: ANNOUNCED,
   udp_prepared_sendfile: PAGES,
   udp_prepared_splice: PAGES,
