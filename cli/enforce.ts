@@ -11,9 +11,11 @@ import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
 import { assertTrustedFile, parseText, readPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
+import { describeStart, foldingMessages } from './recorder-messages.ts';
+import { limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 
-interface Options {
+interface Options extends RecorderOptions {
   db: string;
   mode?: Mode;
 }
@@ -33,13 +35,13 @@ Exit status: 0 ended by a signal, 2 trouble.`;
 
 /** `bouheki enforce POLICY`: judge every connection, and record it. */
 export function enforceCommand(): Command {
-  return new Command('enforce')
+  const command = new Command('enforce')
     .description('Put a policy in force and record every connection with its verdict')
     .argument('<policy>', 'the policy file')
     .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
-    .addOption(databaseOption())
-    .addHelpText('after', HELP)
-    .action(enforce);
+    .addOption(databaseOption());
+  for (const option of recorderOptions()) command.addOption(option);
+  return command.addHelpText('after', HELP).action(enforce);
 }
 
 /** The policies that have been in force, by the low half of their generation: events may be older than the last flip. */
@@ -58,6 +60,9 @@ export async function enforce(file: string, options: Options): Promise<void> {
     {
       db: options.db,
       info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: policyHash(text) },
+      limits: limitsOf(options),
+      metrics: options.metrics,
+      ...foldingMessages(),
       listeners: {
         denied: (denial) => log.write(entryOf(denial, generations)),
         cgroupMade: (id, path) => enforcement?.cgroupMade(id, path),
@@ -78,9 +83,10 @@ export async function enforce(file: string, options: Options): Promise<void> {
     await session.abort();
     throw error;
   }
+  process.stderr.write(describeStart(session, options.db));
   announce(file, enforcement);
   let ticks = 0;
-  await session.run(undefined, () => {
+  await session.run(() => {
     ticks += 1;
     if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
   });

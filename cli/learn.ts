@@ -4,9 +4,11 @@ import type { Target } from '../policy/policy.ts';
 import { parseDuration } from './duration.ts';
 import { Progress } from './progress.ts';
 import { databaseOption } from './record-option.ts';
+import { describeStart, foldingMessages } from './recorder-messages.ts';
+import { limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 
-interface Options {
+interface Options extends RecorderOptions {
   db: string;
   duration?: number;
   target: Target;
@@ -16,13 +18,16 @@ const HELP = `
 Examples:
   $ sudo bouheki learn --duration 24h
   $ sudo bouheki learn --target container --db /var/tmp/ci.duckdb
+  $ sudo bouheki learn --retention 30d --max-size 10GB --metrics 127.0.0.1:9464
 
-Ctrl-C ends the recording and keeps everything.
+Ctrl-C ends the recording and keeps everything. A run with --duration that is killed or stopped otherwise, by a reboot
+say, goes on where it was when the same command is given again: until its first start and the duration.
+Folded events keep their counts, their first and last times, and take part in generate and drift as before.
 Exit status: 0 recorded, 2 trouble.`;
 
 /** `bouheki learn`: record what the host connects to, and judge nothing. */
 export function learnCommand(): Command {
-  return new Command('learn')
+  const command = new Command('learn')
     .description('Record every outgoing connection with its process, user and container')
     .addOption(
       new Option('--duration <time>', 'how long: 90s, 15m, 24h, 7d; without it until Ctrl-C').argParser(
@@ -34,9 +39,9 @@ export function learnCommand(): Command {
         .choices(['host', 'container'])
         .default('host'),
     )
-    .addOption(databaseOption())
-    .addHelpText('after', HELP)
-    .action(learn);
+    .addOption(databaseOption());
+  for (const option of recorderOptions()) command.addOption(option);
+  return command.addHelpText('after', HELP).action(learn);
 }
 
 function readDuration(text: string): number {
@@ -47,15 +52,19 @@ function readDuration(text: string): number {
 }
 
 async function learn(options: Options): Promise<void> {
-  const session = await Session.open({ db: options.db, info: { command: 'learn', target: options.target } });
-  for (const { id } of session.interrupted) {
-    process.stderr.write(`Recording ${id} was interrupted; what it had committed is kept.\n`);
-  }
+  const session = await Session.open({
+    db: options.db,
+    info: { command: 'learn', target: options.target },
+    duration: options.duration,
+    limits: limitsOf(options),
+    metrics: options.metrics,
+    ...foldingMessages(),
+  });
   session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
-  process.stderr.write(`Recording ${session.recording.id} into ${options.db}. Ctrl-C ends it.\n`);
-  const progress = new Progress('learning', options.duration);
-  const { counters } = session.recording;
-  await session.run(options.duration, () =>
+  process.stderr.write(describeStart(session, options.db));
+  const { counters, startedAt } = session.recording;
+  const progress = new Progress('learning', options.duration, (session.window?.start ?? startedAt) / 1000);
+  const cutShort = await session.run(() =>
     progress.show({
       connections: counters.events,
       processes: counters.processes,
@@ -66,6 +75,7 @@ async function learn(options: Options): Promise<void> {
   const lost = total(counters.lost);
   process.stderr.write(
     `Recorded ${counters.events} connections of ${counters.processes} processes, ${lost} lost.\n` +
+      (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : '') +
       (counters.events > 0 ? 'Next: bouheki generate > policy.yaml\n' : ''),
   );
 }

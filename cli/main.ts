@@ -14,6 +14,7 @@ import { learnCommand } from './learn.ts';
 import { queryCommand } from './query.ts';
 import { databaseOption } from './record-option.ts';
 import { schemaCommand } from './schema.ts';
+import { statusCommand } from './status.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `
@@ -52,6 +53,7 @@ function program(): Command {
     importCommand(),
     exportCommand(),
     queryCommand(),
+    statusCommand(),
     doctorCommand(),
   ];
   for (const subcommand of commands) command.addCommand(subcommand);

@@ -14,18 +14,21 @@ export interface ProgressState {
 export class Progress {
   readonly #label: string;
   readonly #seconds: number | undefined;
-  readonly #started = Date.now();
+  readonly #started: number;
+  readonly #lineAt = Date.now();
   readonly #terminal = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
   #lines = 0;
 
-  constructor(label: string, seconds: number | undefined) {
+  /** `started`: when what takes `seconds` began, milliseconds since the epoch. */
+  constructor(label: string, seconds: number | undefined, started: number) {
+    this.#started = started;
     this.#label = label;
     this.#seconds = seconds;
   }
 
   show(state: ProgressState): void {
     const elapsed = Math.floor((Date.now() - this.#started) / 1000);
-    if (!this.#terminal && elapsed < (this.#lines + 1) * LINE_EVERY) return;
+    if (!this.#terminal && Date.now() - this.#lineAt < (this.#lines + 1) * LINE_EVERY * 1000) return;
     this.#lines += 1;
     const clock =
       this.#seconds === undefined

@@ -6,15 +6,19 @@ import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import { primeIdentities } from '../profiler/prime.ts';
+import type { LearningWindow } from '../profiler/learning-window.ts';
 import { ProcessTable } from '../profiler/process-table.ts';
 import { Recorder, type RecorderListeners } from '../profiler/recorder.ts';
 import type { Recording } from '../profiler/recording.ts';
+import type { RetentionKeeper } from '../profiler/retention-keeper.ts';
+import type { RetentionLimits, RetentionReport } from '../profiler/retention.ts';
 import {
   openRecorder,
   type InterruptedRecording,
   type RecorderStore,
   type RecordingInfo,
 } from '../profiler/store.ts';
+import { MetricsServer, type Endpoint } from './metrics-server.ts';
 import { onStopSignal } from './stop-signal.ts';
 
 /** How often the rings are read empty, milliseconds: 16 MiB hold 100 ms of 1,500,000 connections a second. */
@@ -24,8 +28,15 @@ const FLUSH_EVERY = 1000;
 
 export interface SessionOptions {
   db: string;
-  info: Omit<RecordingInfo, 'host' | 'kernel' | 'backend'>;
+  info: Omit<RecordingInfo, 'host' | 'kernel' | 'backend' | 'window'>;
+  /** How long is to be learnt, seconds, in a window that outlives restarts; without it there is no such window. */
+  duration?: number;
+  limits?: RetentionLimits;
+  metrics?: Endpoint;
   listeners?: RecorderListeners;
+  /** Called when old events were folded, or when folding could not keep the record within its limits. */
+  folded?(report: RetentionReport): void;
+  onFoldFailure?(error: unknown): void;
   /** Called when recording fails while the kernel side goes on; without it the session ends with the error. */
   onStoreFailure?(error: unknown): void;
 }
@@ -37,9 +48,13 @@ export class Session {
   readonly recorder: Recorder;
   /** Recordings of an earlier run that was killed. */
   readonly interrupted: readonly InterruptedRecording[];
+  /** The learning window, and whether an earlier run began it. */
+  readonly window: (LearningWindow & { resumed: boolean }) | undefined;
   readonly #store: RecorderStore;
   readonly #options: SessionOptions;
   #recordingFailed = false;
+  readonly #metrics: MetricsServer | undefined;
+  #retention: RetentionKeeper | undefined;
 
   private constructor(
     egress: Egress,
@@ -47,7 +62,11 @@ export class Session {
     recording: Recording,
     names: ContainerNames,
     options: SessionOptions,
+    window: Session['window'],
+    metrics: MetricsServer | undefined,
   ) {
+    this.window = window;
+    this.#metrics = metrics;
     this.egress = egress;
     this.recording = recording;
     this.interrupted = store.interrupted;
@@ -64,19 +83,31 @@ export class Session {
   static async open(options: SessionOptions, names = new ContainerNames()): Promise<Session> {
     requireAll();
     const store = await openRecorder(options.db);
+    let metrics: MetricsServer | undefined;
     try {
       const egress = Egress.load();
       try {
         await requireProof(egress);
         primeIdentities(egress);
+        if (options.metrics) metrics = await MetricsServer.listen(options.metrics, () => store.status());
+        const host = hostname();
+        const { duration, info } = options;
+        const window =
+          duration === undefined
+            ? undefined
+            : await store.learningWindow({ host, target: info.target, seconds: duration });
         const recording = await store.startRecording({
-          host: hostname(),
+          host,
           kernel: release(),
           backend: 'lsm',
-          ...options.info,
+          ...info,
+          ...(window && { window }),
         });
-        return new Session(egress, store, recording, names, options);
+        const session = new Session(egress, store, recording, names, options, window, metrics);
+        await session.#keepWithin(options.limits);
+        return session;
       } catch (error) {
+        metrics?.close();
         egress[Symbol.dispose]();
         throw error;
       }
@@ -86,12 +117,25 @@ export class Session {
     }
   }
 
+  /** Why readers can't ask while this session runs; undefined when they can. */
+  get unserved(): string | undefined {
+    return this.#store.unserved;
+  }
+
+  /** The port where metrics are offered. */
+  get metricsPort(): number | undefined {
+    return this.#metrics?.port;
+  }
+
   /**
-   * Carries events until `seconds` are over or a stop signal comes, then reads what is left and closes the recording.
-   * `tick` is called once a second, after each commit.
+   * Carries events until the learning window is over or a stop signal comes, then reads what is left and closes the
+   * recording. `tick` is called once a second, after each commit. Returns whether the window was cut short: by the
+   * end of the system or of the service, say, but not by Ctrl-C, which is the user's word that it is enough.
    */
-  async run(seconds: number | undefined, tick: () => void): Promise<void> {
+  async run(tick: () => void): Promise<boolean> {
     let failure: unknown;
+    let cutShort = false;
+    const { window } = this;
     try {
       await new Promise<void>((resolve, reject) => {
         const guarded = (work: () => void) => () => {
@@ -109,15 +153,18 @@ export class Session {
           guarded(() => {
             this.#recording(() => this.recorder.flush());
             tick();
+            // By the clock on the wall, as the next run will look at it; a timer cannot wait for longer than 24 days.
+            if (window !== undefined && Date.now() * 1000 >= window.end) resolve();
           }),
           FLUSH_EVERY,
         );
-        const end = seconds === undefined ? undefined : setTimeout(resolve, seconds * 1000);
-        const forget = onStopSignal(resolve);
+        const forget = onStopSignal((signal) => {
+          cutShort = window !== undefined && signal !== 'SIGINT' && Date.now() * 1000 < window.end;
+          resolve();
+        });
         this.#stop = () => {
           clearInterval(drain);
           clearInterval(flush);
-          clearTimeout(end);
           forget();
         };
       });
@@ -125,12 +172,13 @@ export class Session {
       failure = error;
     }
     this.#stop();
-    await this.#close(failure);
+    await this.#close(failure, cutShort ? 'interrupted' : 'complete');
+    return cutShort;
   }
 
   /** Takes everything away again without having run. */
   async abort(): Promise<void> {
-    await this.#close(undefined);
+    await this.#close(undefined, 'complete');
   }
 
   #stop: () => void = () => {};
@@ -148,16 +196,27 @@ export class Session {
     }
   }
 
-  async #close(failure: unknown): Promise<void> {
+  async #keepWithin(limits: RetentionLimits | undefined): Promise<void> {
+    if (limits === undefined) return;
+    this.#retention = await this.#store.retention(limits);
+    this.#retention.start(
+      (report) => this.#options.folded?.(report),
+      (error) => this.#options.onFoldFailure?.(error),
+    );
+  }
+
+  async #close(failure: unknown, state: 'complete' | 'interrupted'): Promise<void> {
     try {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
       this.egress.flip(0);
       if (failure === undefined && !this.#recordingFailed) {
         this.recorder.drain();
         this.recorder.flush();
-        await this.recording.end('complete');
+        await this.recording.end(state);
       }
     } finally {
+      this.#metrics?.close();
+      await this.#retention?.close();
       await this.#store.stopServing();
       this.egress[Symbol.dispose]();
       this.#store.close();

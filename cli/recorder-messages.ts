@@ -1,0 +1,45 @@
+import { formatDuration } from './duration.ts';
+import { renderFailure } from './failure.ts';
+import type { Session, SessionOptions } from './session.ts';
+import { formatSize } from './size.ts';
+
+/** What both commands that record say about the record when they start. */
+export function describeStart(session: Session, db: string): string {
+  const lines = session.interrupted.map(({ id, endedAt }) => {
+    const gap = formatDuration(Math.max(0, session.recording.startedAt - endedAt) / 1e6);
+    return `Recording ${id} was interrupted at ${time(endedAt)}; what it had committed is kept. Not recorded since: ${gap}.`;
+  });
+  if (session.window?.resumed === true) {
+    const { start, end } = session.window;
+    lines.push(`Going on with the learning window of ${time(start)}, until ${time(end)}.`);
+  }
+  lines.push(`Recording ${session.recording.id} into ${db}. Ctrl-C ends it.`);
+  if (session.unserved !== undefined) {
+    lines.push(`Other commands cannot read the record until this one ends: ${session.unserved}.`);
+  }
+  if (session.metricsPort !== undefined) lines.push(`Metrics are at port ${session.metricsPort}, /metrics.`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Says what folding old events came to, but that it is not enough only once. */
+export function foldingMessages(): Pick<SessionOptions, 'folded' | 'onFoldFailure'> {
+  let warned = false;
+  return {
+    folded: ({ folded, bytes, tooLarge }) => {
+      if (folded > 0) {
+        process.stderr.write(`Folded ${folded} old events into hours; ${formatSize(bytes)} are in use.\n`);
+      }
+      if (tooLarge && !warned) {
+        process.stderr.write(
+          `Warning: ${formatSize(bytes)} are in use although everything old is folded; --max-size is too small for this record.\n`,
+        );
+      }
+      warned = tooLarge;
+    },
+    onFoldFailure: (error) => process.stderr.write(`Old events were not folded:\n${renderFailure(error)}`),
+  };
+}
+
+function time(microseconds: number): string {
+  return new Date(microseconds / 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,61 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { RetentionLimits } from '../profiler/retention.ts';
+import { parseDuration } from './duration.ts';
+import { parseEndpoint, type Endpoint } from './metrics-server.ts';
+import { parseSize } from './size.ts';
+
+/** The options of the commands that record, as commander hands them over. */
+export interface RecorderOptions {
+  /** Seconds. */
+  retention?: number;
+  /** Bytes. */
+  maxSize?: number;
+  metrics?: Endpoint;
+}
+
+const SHORTEST_RETENTION = 3600;
+const SMALLEST_SIZE = 10_000_000;
+
+/** `--retention`, `--max-size` and `--metrics`. */
+export function recorderOptions(): Option[] {
+  return [
+    new Option(
+      '--retention <time>',
+      'fold events that are older, 30d say, into one row an hour for all that are equal',
+    ).argParser(readRetention),
+    new Option(
+      '--max-size <size>',
+      'fold the oldest events before their time while the database uses more: 500MB, 10GB',
+    ).argParser(readSize),
+    new Option('--metrics <address:port>', 'offer Prometheus metrics there: 127.0.0.1:9464').argParser(
+      readEndpoint,
+    ),
+  ];
+}
+
+/** The limits of the options; undefined when there is none. */
+export function limitsOf({ retention, maxSize }: RecorderOptions): RetentionLimits | undefined {
+  if (retention === undefined && maxSize === undefined) return undefined;
+  return {
+    ...(retention !== undefined && { seconds: retention }),
+    ...(maxSize !== undefined && { bytes: maxSize }),
+  };
+}
+
+function readRetention(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined && seconds >= SHORTEST_RETENTION) return seconds;
+  throw new InvalidArgumentError('It must be a duration of an hour or more, such as 24h or 30d.');
+}
+
+function readSize(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes >= SMALLEST_SIZE) return bytes;
+  throw new InvalidArgumentError('It must be a size of 10MB or more, such as 500MB or 10GB.');
+}
+
+function readEndpoint(text: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== undefined) return endpoint;
+  throw new InvalidArgumentError('It must be an address of this host alone and a port: 127.0.0.1:9464.');
+}

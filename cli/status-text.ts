@@ -1,0 +1,83 @@
+import type { LiveStatus } from '../profiler/live-status.ts';
+import type { Loss, RecordingSummary } from '../profiler/read.ts';
+import { formatDuration } from './duration.ts';
+import { formatSize } from './size.ts';
+import type { Status } from './status.ts';
+import { formatTable } from './table.ts';
+
+/** Recordings that are listed; the rest is counted. */
+const LISTED = 20;
+
+/** A status for people. `now` in microseconds since the epoch. */
+export function statusText(status: Status, now: number): string {
+  const { database, extent, recorder, recordings } = status;
+  const facts = [
+    ['Database', `${database.path}, ${formatSize(database.bytes)}, log ${formatSize(database.log)}`],
+    ['Record', recordLine(status)],
+    ['Subjects', number(extent.subjects)],
+    ...(recorder === undefined ? [['Recorder', 'none runs']] : recorderLines(recorder, now)),
+  ];
+  const lines = formatTable(facts[0]!, facts.slice(1));
+  const listed = recordings.slice(-LISTED);
+  if (listed.length > 0) {
+    const hidden = recordings.length - listed.length;
+    lines.push('', hidden === 0 ? 'Recordings:' : `The last ${LISTED} of ${recordings.length} recordings:`);
+    lines.push(...recordingTable(listed, status.losses));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function recordLine({ extent }: Status): string {
+  const { events, hourly, first, last } = extent;
+  if (first === undefined || last === undefined) return 'empty';
+  const rows = `${number(events)} single events, ${number(hourly)} hourly rows`;
+  return `${rows}, ${time(first)} to ${time(last)}`;
+}
+
+function recorderLines(live: LiveStatus, now: number): string[][] {
+  const lost = Object.entries(live.lost).filter(([, count]) => count > 0);
+  const losses =
+    lost.length === 0 ? 'none' : lost.map(([kind, count]) => `${number(count)} ${kind}`).join(', ');
+  const full = live.capacity === 0 ? 0 : Math.round((live.pending / live.capacity) * 100);
+  const recording =
+    live.recording === undefined
+      ? 'recording has stopped'
+      : `recording ${live.recording} for ${formatDuration(Math.max(0, now - live.startedAt) / 1e6)}`;
+  return [
+    [
+      'Recorder',
+      `process ${live.pid}, ${recording}, ${formatSize(live.memory)} of memory, rings ${full} % full`,
+    ],
+    [
+      'Rate',
+      `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${number(live.events)} in all`,
+    ],
+    ['Lost', losses],
+  ];
+}
+
+function recordingTable(recordings: readonly RecordingSummary[], losses: readonly Loss[]): string[] {
+  const rows = recordings.map(({ id, host, command, mode, state, startedAt, endedAt, events, gap }) => [
+    String(id),
+    host || '-',
+    mode === undefined ? command : `${command} (${mode})`,
+    state + (gap === undefined ? '' : `, then nothing for ${formatDuration(gap / 1e6)}`),
+    time(startedAt),
+    state === 'running' ? '-' : time(endedAt),
+    number(events),
+    number(losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0)),
+  ]);
+  return formatTable(['ID', 'HOST', 'COMMAND', 'STATE', 'STARTED', 'ENDED', 'EVENTS', 'LOST'], rows);
+}
+
+function time(microseconds: number): string {
+  return new Date(microseconds / 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function rate(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: value < 10 ? 1 : 0 });
+}

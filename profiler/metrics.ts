@@ -1,0 +1,34 @@
+import { LOSS_KINDS } from './dimension.ts';
+import type { LiveStatus } from './live-status.ts';
+
+/** Content type of the text below. */
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** What a recorder tells about itself, in the text format of Prometheus. Counters begin at 0 with each recording. */
+export function metricsText(status: LiveStatus): string {
+  const { events, processes, containers, lost, pending, capacity, memory, recording, startedAt } = status;
+  const lines = [
+    ...metric('connections_total', 'counter', 'Connections recorded.', events),
+    ...metric('processes_total', 'counter', 'Process images that made a connection.', processes),
+    ...metric('containers_total', 'counter', 'Containers that made a connection.', containers),
+    '# HELP bouheki_lost_total What the record is known to lack, by kind.',
+    '# TYPE bouheki_lost_total counter',
+    ...LOSS_KINDS.map((kind) => `bouheki_lost_total{kind="${kind}"} ${lost[kind]}`),
+    ...metric('ring_pending_bytes', 'gauge', 'Bytes that wait in the rings of the kernel side.', pending),
+    ...metric('ring_capacity_bytes', 'gauge', 'Bytes that fit into these rings.', capacity),
+    ...metric('memory_bytes', 'gauge', 'Resident memory of the recorder.', memory),
+    ...metric('recording', 'gauge', 'Number of the recording being written; 0 when none is.', recording ?? 0),
+    ...metric(
+      'recording_start_seconds',
+      'gauge',
+      'When it started, seconds since the epoch.',
+      startedAt / 1e6,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function metric(name: string, type: 'counter' | 'gauge', help: string, value: number): string[] {
+  const full = `bouheki_${name}`;
+  return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, `${full} ${value}`];
+}

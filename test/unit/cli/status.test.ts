@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import test from 'node:test';
+import { MetricsServer, parseEndpoint } from '../../../cli/metrics-server.ts';
+import { formatSize, parseSize } from '../../../cli/size.ts';
+import { openRecorder } from '../../../profiler/store.ts';
+import { databaseFor } from '../profiler/fixture.ts';
+import { directoryFor, record, runCommand } from './fixture.ts';
+
+test('status tells recordings, sizes, losses and subjects of a database that nobody records into', async (t) => {
+  const db = await record(directoryFor(t), [{}, {}, { uid: 1 }], {}, (recording) =>
+    recording.recordLoss('ring', 7),
+  );
+  const { status, stdout, stderr } = runCommand('status', '--db', db);
+  assert.equal(status, 0, stderr);
+  assert.match(
+    stdout,
+    /^Record +3 single events, 0 hourly rows, 2026-11-21T00:00:00Z to 2026-11-21T00:00:00Z$/m,
+  );
+  assert.match(stdout, /^Subjects +2$/m);
+  assert.match(stdout, /^Recorder +none runs$/m);
+  assert.match(stdout, /^1 +web1 +learn +complete +\S+ +\S+ +3 +7$/m);
+  const json = JSON.parse(runCommand('status', '--db', db, '--json').stdout) as Record<string, unknown>;
+  assert.deepEqual(
+    [json.schema, json.losses],
+    ['bouheki.status/v1', [{ recording: 1, kind: 'ring', count: 7 }]],
+  );
+  assert.match(runCommand('status', '--db', db, '--metrics').stderr, /^no-data: no recorder runs/);
+});
+
+test('status asks the recorder while one runs; so do generate and export', async (t) => {
+  const path = databaseFor(t);
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../profiler/recorder-child.js'), path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  try {
+    const { stdout } = runCommand('status', '--db', path);
+    assert.match(stdout, new RegExp(`^Recorder +process ${child.pid}, recording 1 for \\S+, `, 'm'));
+    assert.match(stdout, /^Lost +none$/m);
+    assert.match(stdout, /^1 +web1 +learn +running +\S+ +- +100 +0$/m);
+    const metrics = runCommand('status', '--db', path, '--metrics').stdout;
+    assert.match(metrics, /^# TYPE bouheki_connections_total counter\nbouheki_connections_total 150$/m);
+    assert.match(metrics, /^bouheki_lost_total\{kind="denial-ring"\} 0$/m);
+    assert.equal(runCommand('generate', '--db', path).status, 0);
+    assert.equal(runCommand('export', '--db', path).stdout.split('\n').length, 102);
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  assert.match(runCommand('status', '--db', path).stdout, /^1 +web1 +learn +interrupted /m);
+});
+
+test('metrics are offered on the loopback interface alone', async (t) => {
+  for (const text of [
+    '0.0.0.0:1',
+    '192.0.2.1:1',
+    '127.0.0.256:1',
+    '127.0.0.1:65536',
+    '127.0.0.1',
+    ':1',
+    '::1:1',
+  ]) {
+    assert.equal(parseEndpoint(text), undefined, text);
+  }
+  assert.deepEqual(parseEndpoint('[::1]:9464'), { address: '::1', port: 9464 });
+  const store = await openRecorder(databaseFor(t));
+  const server = await MetricsServer.listen({ address: '127.0.0.1', port: 0 }, () => store.status());
+  const fetched = async (path: string): Promise<[number | undefined, string]> => {
+    const [response] = await once(get({ port: server.port, path, agent: false }), 'response');
+    return [response.statusCode, Buffer.concat(await response.toArray()).toString()];
+  };
+  const [status, text] = await fetched('/metrics');
+  assert.equal(status, 200);
+  assert.match(text, /^bouheki_connections_total 0$/m);
+  assert.equal((await fetched('/'))[0], 404);
+  await assert.rejects(
+    MetricsServer.listen({ address: '127.0.0.1', port: server.port }, () => store.status()),
+    {
+      code: 'usage',
+    },
+  );
+  server.close();
+  await store.stopServing();
+  store.close();
+});
+
+test('sizes have a unit', () => {
+  assert.deepEqual(['10GB', '1.5GiB', '500MB', '10', '10kB', '-1GB', ''].map(parseSize), [
+    1e10,
+    1.5 * 2 ** 30,
+    5e8,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual([0, 999, 1000, 25_178_112, 1e13].map(formatSize), [
+    '0 B',
+    '999 B',
+    '1.0 kB',
+    '25.2 MB',
+    '10.0 TB',
+  ]);
+});
