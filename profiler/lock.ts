@@ -1,4 +1,13 @@
-import { linkSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 
 /** The process that records into a database. `startTicks` tells it from a later process with the same pid. */
@@ -27,8 +36,8 @@ export class RecorderLock {
     const path = `${databasePath}.lock`;
     const mine = `${path}.${process.pid}`;
     let lastSign: number | undefined;
-    writeFileSync(mine, `${process.pid} ${startTicks(process.pid)}\n`, { mode: 0o600 });
     try {
+      writeFileSync(mine, `${process.pid} ${startTicks(process.pid)}\n`, { mode: 0o600 });
       for (;;) {
         try {
           // A link appears whole or not at all: nobody can read a lock file that has no pid yet.
@@ -43,7 +52,8 @@ export class RecorderLock {
         discard(path);
       }
     } finally {
-      unlinkSync(mine);
+      // On a full disk it is there although writing it failed.
+      rmSync(mine, { force: true });
     }
   }
 
