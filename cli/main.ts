@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { BouhekiError } from '../error/error.ts';
 import { checkCommand } from './check.ts';
 import { diffCommand } from './diff.ts';
 import { doctorCommand } from './doctor.ts';
@@ -37,7 +38,15 @@ function program(): Command {
     .addOption(databaseOption())
     .showSuggestionAfterError()
     .addHelpText('after', HELP)
+    .allowExcessArguments()
+    .hook('preSubcommand', passOn)
     .action(async (options: { config?: string; db: string }) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) {
+        throw new BouhekiError('usage', `there is no command "${unknown}"`, {
+          remedy: '`bouheki --help` lists the commands',
+        });
+      }
       if (options.config === undefined) command.help({ error: true });
       else await enforce(options.config, { db: options.db });
     });
@@ -57,8 +66,23 @@ function program(): Command {
     doctorCommand(),
   ];
   for (const subcommand of commands) command.addCommand(subcommand);
-  for (const each of [command, ...commands]) each.exitOverride().enablePositionalOptions();
+  for (const each of [command, ...commands]) {
+    each.exitOverride().enablePositionalOptions();
+    each.showHelpAfterError(`  see \`${each === command ? 'bouheki' : `bouheki ${each.name()}`} --help\``);
+  }
   return command;
+}
+
+/** Options that stand before the name of a command count for it, or are refused: none is ignored. */
+function passOn(command: Command, subcommand: Command): void {
+  if (command.getOptionValueSource('config') !== undefined) {
+    throw new BouhekiError('usage', `--config and the command ${subcommand.name()} do not go together`, {
+      remedy: 'use --config without a command, or `bouheki enforce`',
+    });
+  }
+  if (command.getOptionValueSource('db') === 'cli') {
+    subcommand.setOptionValueWithSource('db', command.opts<{ db: string }>().db, 'default');
+  }
 }
 
 // Whoever reads our output may have had enough of it: `bouheki query ... | head`.
