@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
 import { SocketKind } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import { VerdictLog, type VerdictEntry } from '../enforcer/verdict-log.ts';
 import { formatAddress } from '../policy/address.ts';
-import type { Mode, Policy } from '../policy/policy.ts';
+import type { LogOptions, Mode, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import type { Denial } from '../profiler/recorder.ts';
@@ -52,9 +53,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
   const policy = parse(text, file, options);
   const names = new ContainerNames();
   const generations: Generations = new Map();
-  const log = new VerdictLog(policy.log, (error) => {
-    process.stderr.write(`The log cannot be written (${error.message}); enforcement and recording go on.\n`);
-  });
+  let log = openLog(policy.log);
   let enforcement: Enforcement | undefined;
   const session = await Session.open(
     {
@@ -75,7 +74,9 @@ export async function enforce(file: string, options: Options): Promise<void> {
     names,
   );
   enforcement = new Enforcement(session.egress, names, (text) => process.stderr.write(`Warning: ${text}\n`));
-  const reload = () => reloadPolicy(file, options, session, enforcement!, generations, log);
+  const reload = () => {
+    log = reloadPolicy(file, options, session, enforcement!, generations, log);
+  };
   process.on('SIGHUP', reload);
   try {
     putInForce(policy, policyHash(text), session, enforcement, generations);
@@ -119,6 +120,7 @@ function putInForce(
   session.recorder.setBoxBase(generation, session.recording.boxes(policy.boxes));
 }
 
+/** Reads the policy again, and puts it in force together with its log. Returns the log from here on. */
 function reloadPolicy(
   file: string,
   options: Options,
@@ -126,16 +128,33 @@ function reloadPolicy(
   enforcement: Enforcement,
   generations: Generations,
   log: VerdictLog,
-): void {
+): VerdictLog {
+  // First, because a log rotation must not depend on the policy.
   log.reopen();
   try {
     const text = readTrusted(file);
-    putInForce(parse(text, file, options), policyHash(text), session, enforcement, generations);
+    const policy = parse(text, file, options);
+    const next = isDeepStrictEqual(policy.log, log.options) ? log : openLog(policy.log);
+    try {
+      putInForce(policy, policyHash(text), session, enforcement, generations);
+    } catch (error) {
+      if (next !== log) next.close();
+      throw error;
+    }
+    if (next !== log) log.close();
     announce(file, enforcement);
+    return next;
   } catch (error) {
     process.stderr.write(renderFailure(error));
     if (error instanceof BouhekiError) process.stderr.write('The policy that was in force stays.\n');
+    return log;
   }
+}
+
+function openLog(options: LogOptions): VerdictLog {
+  return new VerdictLog(options, (error) => {
+    process.stderr.write(`The log cannot be written (${error.message}); enforcement and recording go on.\n`);
+  });
 }
 
 function announce(file: string, enforcement: Enforcement): void {

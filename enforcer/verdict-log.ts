@@ -36,7 +36,7 @@ export class VerdictLog {
   readonly #destination: ReturnType<typeof pino.destination>;
   readonly #text: boolean;
   readonly #enabled: boolean;
-  readonly #file: boolean;
+  readonly options: LogOptions;
   readonly #started: number;
   readonly #now: () => number;
 
@@ -51,7 +51,7 @@ export class VerdictLog {
     now: () => number = Date.now,
   ) {
     this.#started = now();
-    this.#file = options.output !== undefined;
+    this.options = options;
     this.#text = options.format === 'text';
     this.#destination = openLog(options.output);
     let failing = false;
@@ -83,12 +83,17 @@ export class VerdictLog {
 
   /** Opens the file again, after a log rotation. */
   reopen(): void {
-    if (!this.#file) return;
+    if (this.options.output === undefined) return;
     try {
       this.#destination.reopen();
     } catch {
       // `onFailure` is told; lines go on into the old file.
     }
+  }
+
+  /** Closes the file; standard output stays open. */
+  close(): void {
+    if (this.options.output !== undefined) this.#destination.end();
   }
 
   #line(entry: VerdictEntry): string {
