@@ -1,4 +1,4 @@
-import { type Ended, run } from './guest.ts';
+import { type Ended, run, succeeded } from './guest.ts';
 
 /** Programs that try to reach a server, and how they say that they got EPERM. */
 
@@ -18,6 +18,22 @@ except OSError as error:
 /** `reached`, or the name of the error that the system call gave. */
 export function pythonTo(protocol: 'tcp' | 'udp', address: string, port: number): string {
   return run('python3', '-c', PYTHON, protocol, address, String(port)).stdout.trim();
+}
+
+const FLOOD = `
+import socket, sys
+sender, refused = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0
+for port in range(1, int(sys.argv[2]) + 1):
+    try:
+        sender.sendto(b'x', (sys.argv[1], port))
+    except PermissionError:
+        refused += 1
+print(refused)
+`;
+
+/** Sends a datagram to each of the first ports of an address. Returns how many were refused. */
+export function flood(address: string, ports: number): number {
+  return Number(succeeded(run('python3', '-c', FLOOD, address, String(ports))).stdout);
 }
 
 /** The arguments of a curl that tells why it could not connect, and waits for nobody for long. */

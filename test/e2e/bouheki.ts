@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Ended, folder, ROOT, run } from './guest.ts';
+import { type Ended, folder, ROOT, run, succeeded } from './guest.ts';
 
 export const BOUHEKI = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const;
 
@@ -14,11 +14,6 @@ export function bouheki(...args: string[]): Ended {
 /** The rows that `bouheki query --json` prints. */
 export function query<Row>(db: string, sql: string): Row[] {
   return lines(succeeded(bouheki('query', '--json', '--db', db, sql)).stdout) as Row[];
-}
-
-export function succeeded(ended: Ended): Ended {
-  if (ended.status !== 0) throw new Error(`ended with ${ended.status}\n${ended.stdout}${ended.stderr}`);
-  return ended;
 }
 
 /** A line of the log of denied connections. */
@@ -63,7 +58,7 @@ export class Running {
   /** Starts bouheki and waits until it records. */
   static async start(...args: string[]): Promise<Running> {
     const running = new Running([...BOUHEKI, ...args]);
-    await running.until(/^(Recording \d|Blocking|Monitoring)/m);
+    await running.until(args[0] === 'learn' ? /^Recording \d+ into /m : /^(Blocking|Monitoring) by /m);
     return running;
   }
 
@@ -83,9 +78,13 @@ export class Running {
     return lines(this.stdout) as LogLine[];
   }
 
-  /** Waits until standard error holds the pattern. */
-  async until(pattern: RegExp): Promise<void> {
-    await this.#wait(() => pattern.test(this.stderr), String(pattern));
+  /** Waits until standard error holds the pattern, behind the first `from` characters. */
+  async until(pattern: RegExp, from = 0): Promise<void> {
+    await this.#wait(() => pattern.test(this.stderr.slice(from)), String(pattern));
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   /** Waits until the log has a line that fits, and returns it. */
@@ -98,7 +97,7 @@ export class Running {
 
   /** Waits for the end, without a signal where none is given. Returns at once where it has ended already. */
   async end(signal?: NodeJS.Signals): Promise<Ended> {
-    if (signal) this.#child.kill(signal);
+    if (signal) this.signal(signal);
     const status = await this.#ended;
     return { status, stdout: this.stdout, stderr: this.stderr };
   }

@@ -29,13 +29,10 @@ export function run(...command: string[]): Ended {
   return { status, stdout, stderr };
 }
 
-/** Runs a command that has to work, and returns what it printed. */
-export function must(...command: string[]): string {
-  const { status, stdout, stderr } = run(...command);
-  if (status !== 0)
-    throw new Error(`${command.join(' ')} ended with ${status}
-${stdout}${stderr}`);
-  return stdout;
+/** The same, where the command worked; an error that shows what it printed otherwise. */
+export function succeeded(ended: Ended): Ended {
+  if (ended.status === 0) return ended;
+  throw new Error(`ended with ${ended.status}\n${ended.stdout}${ended.stderr}`);
 }
 
 export function asUser(uid: number, ...command: string[]): Ended {
@@ -44,18 +41,19 @@ export function asUser(uid: number, ...command: string[]): Ended {
 
 /** A server behind every address there is: HTTP on TCP 80, 443 and 8080, UDP 514 that answers nothing. */
 export function startNetwork(): void {
-  must('test/vm/network', 'start', '--tcp', '80', '443', '8080', '--udp-sink', '514');
+  succeeded(run('test/vm/network', 'start', '--tcp', '80', '443', '8080', '--udp-sink', '514'));
 }
 
 export function stopNetwork(): void {
-  must('test/vm/network', 'stop');
+  succeeded(run('test/vm/network', 'stop'));
 }
 
 const IMAGE = 'e2e';
 
 /** Makes the image that `inContainer` runs: busybox and curl. Test files of one run share it. */
 export function makeImage(): void {
-  if (run('podman', 'image', 'exists', IMAGE).status !== 0) must('test/vm/container-image', IMAGE, 'curl');
+  if (run('podman', 'image', 'exists', IMAGE).status !== 0)
+    succeeded(run('test/vm/container-image', IMAGE, 'curl'));
 }
 
 /** Runs a command in a new container on the host's network. */
@@ -71,6 +69,9 @@ export function folder(): string {
 
 /** The names of the LSM programs in the kernel, whoever loaded them. */
 export function lsmPrograms(): string[] {
-  const programs = JSON.parse(must('bpftool', '--json', 'prog', 'list')) as { type: string; name: string }[];
+  const programs = JSON.parse(succeeded(run('bpftool', '--json', 'prog', 'list')).stdout) as {
+    type: string;
+    name: string;
+  }[];
   return programs.filter(({ type }) => type === 'lsm').map(({ name }) => name);
 }

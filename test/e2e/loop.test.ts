@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { curl, curlRefused, pythonTo } from './attempt.ts';
-import { bouheki, query, Running, succeeded } from './bouheki.ts';
+import { bouheki, query, Running } from './bouheki.ts';
 import {
   asUser,
   folder,
@@ -14,6 +14,7 @@ import {
   run,
   startNetwork,
   stopNetwork,
+  succeeded,
   USER,
 } from './guest.ts';
 
