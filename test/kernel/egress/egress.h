@@ -42,6 +42,8 @@
 /* A stream socket connects without waiting: the attempt is what counts. */
 #define STREAM (SOCK_STREAM | SOCK_NONBLOCK)
 
+#define DIALS (-1)
+
 struct vector {
 	const char *name;
 	void (*send)(int prepared);
@@ -49,7 +51,7 @@ struct vector {
 	int (*prepare)(void);
 	/* 0: FIRST_PORT and the vector's place. */
 	unsigned short port;
-	/* What listens on the port: 0 is TCP and UDP. */
+	/* What listens on the port: 0 is TCP and UDP, DIALS that the other end connects to ours instead. */
 	int listener;
 };
 
@@ -110,6 +112,8 @@ size_t ipv6_datagram(unsigned char *packet, const char *address);
 
 /* A TCP and a UDP socket, or what `protocol` names, on every address and this port, of the network in use. */
 void listen_on(unsigned short port, int protocol);
+/* Connects from EVIL_IPV4 and this port to the same port of ours, as soon as something listens there. */
+void dial(unsigned short port);
 
 /* One destination of one vector's packets. */
 struct sighting {

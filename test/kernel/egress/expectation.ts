@@ -57,6 +57,7 @@ const OUTER = { reason: 'the outer packet is the tunnel device’s own; a policy
 const ANNOUNCED = {
   reason: 'the peer announces another address of its own, and the kernel uses it by itself',
 };
+const ACCEPTED = { reason: 'a policy judges what this host opens, not what it answers' };
 const PAGES = {
   reason: 'sendfile() and splice() do not ask the hook',
   until: [6, 5],
@@ -64,6 +65,8 @@ const PAGES = {
 
 /** Where a packet to a denied address leaves all the same. */
 const LEAKS: Readonly<Record<string, Exception>> = {
+  accepted_reply: ACCEPTED,
+  accepted_prepared_reply: ACCEPTED,
   translated_udp: TRANSLATED,
   translated_tcp: TRANSLATED,
   tunnel_geneve: OUTER,
@@ -81,6 +84,8 @@ const LEAKS: Readonly<Record<string, Exception>> = {
 /** Where the record does not tell what left. */
 const UNRECORDED: Readonly<Record<string, Exception>> = {
   ...LEAKS,
+  // Heartbeats to the peer's other address.
+  sctp_prepared_send: ANNOUNCED,
   tcp_prepared_sendfile_ok: PAGES,
   tcp_prepared_splice_ok: PAGES,
 };

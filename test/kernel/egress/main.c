@@ -181,8 +181,12 @@ int main(int argc, char **argv)
 		err(2, "mmap");
 
 	enter("peers");
-	for (int i = 0; i < count; i++)
-		listen_on(port_of(i), vectors[i]->listener);
+	for (int i = 0; i < count; i++) {
+		if (vectors[i]->listener == DIALS)
+			dial(port_of(i));
+		else
+			listen_on(port_of(i), vectors[i]->listener);
+	}
 	enter("client");
 	sniffer = open_sniffer();
 

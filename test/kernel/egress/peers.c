@@ -8,6 +8,9 @@
 #include <err.h>
 #include <errno.h>
 #include <linux/dccp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static void open_end(int type, int protocol, unsigned short port)
@@ -35,4 +38,30 @@ void listen_on(unsigned short port, int protocol)
 	}
 	open_end(SOCK_STREAM, IPPROTO_TCP, port);
 	open_end(SOCK_DGRAM, IPPROTO_UDP, port);
+}
+
+void dial(unsigned short port)
+{
+	pid_t pid = fork();
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(port) }, there = here;
+	int yes = 1;
+
+	if (pid < 0)
+		err(2, "fork");
+	if (pid)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	inet_pton(AF_INET, EVIL_IPV4, &here.sin_addr);
+	inet_pton(AF_INET, OUR_IPV4, &there.sin_addr);
+	for (;;) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
+		    bind(fd, (struct sockaddr *)&here, sizeof(here)))
+			err(2, "dial");
+		if (!connect(fd, (struct sockaddr *)&there, sizeof(there)))
+			pause();
+		close(fd);
+		poll(NULL, 0, 50);
+	}
 }

@@ -24,7 +24,8 @@ static void thread(int)
 	pthread_t thread;
 
 	errno = pthread_create(&thread, NULL, send_in_thread, NULL);
-	step("pthread_create", errno ? -1 : 0);
+	if (errno)
+		step("pthread_create", -1);
 	pthread_join(thread, NULL);
 }
 

@@ -196,6 +196,27 @@ static void mptcp_fastopen(int)
 	fastopen(AF_INET, IPPROTO_MPTCP, &destination, sizeof(destination));
 }
 
+/* A connection that the other end opened. */
+static int accepted(void)
+{
+	int fd = open_socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in here = ipv4(OUR_IPV4);
+
+	step("bind", bind(fd, (struct sockaddr *)&here, sizeof(here)));
+	step("listen", listen(fd, 1));
+	return step("accept", accept(fd, NULL, NULL));
+}
+
+static void reply(int fd)
+{
+	send_to(fd, 0, NULL, 0);
+}
+
+static void accepted_reply(int)
+{
+	reply(accepted());
+}
+
 /* The peer names another address of its own, and the kernel connects to that too. */
 static void mptcp_announced(int)
 {
@@ -229,6 +250,8 @@ const struct vector tcp_vectors[] = {
 	{ "tcp4_write_ok", tcp4_write_ok },
 	{ "tcp4_connected_sendto", tcp4_connected_sendto },
 	{ "tcp4_unconnected_sendto", tcp4_unconnected_sendto },
+	{ "accepted_reply", accepted_reply, .listener = DIALS },
+	{ "accepted_prepared_reply", reply, accepted, .listener = DIALS },
 	{ "mptcp_connect", mptcp_connect },
 	{ "mptcp6_connect", mptcp6_connect },
 	{ "mptcp_connect_ok", mptcp_connect_ok },
