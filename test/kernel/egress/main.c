@@ -71,6 +71,8 @@ static void become(uid_t uid)
 {
 	if (uid && (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
 		err(2, "uid %u", uid);
+	/* As if it had been this user's from its exec on: others of the same user may trace it. */
+	prctl(PR_SET_DUMPABLE, 1);
 }
 
 static void run(int place, uid_t uid, int ready, int go)

@@ -2,6 +2,7 @@
 /* Sockets that were connected to the address before a policy denied it. */
 #include "egress.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -214,6 +215,8 @@ static void send_taken(int pid)
 	/* It may not have got there yet. */
 	for (int tries = 0; tries < 100 && fd < 0; tries++) {
 		fd = syscall(SYS_pidfd_getfd, child, KEPT, 0);
+		if (fd < 0 && errno != EBADF)
+			break;
 		if (fd < 0)
 			poll(NULL, 0, 10);
 	}
