@@ -43,28 +43,28 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
  * another. One that was accepted, or is older than we are, is let through: which of the two it is can't be told, and
  * cutting accepted connections would cut the administrator off.
  */
-static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, enum peer_state state)
+static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, bool is_new, __u32 generation, __u32 pid)
 {
 	struct flow flow = { .operation = OPERATION_SEND };
 	struct socket_verdict *verdict;
 
-	if (state == PEER_NEW) {
-		remember_verdict(sk);
-		remember_peer(socket, control.generation, true);
+	if (is_new) {
+		remember_verdict(sk, generation, pid);
+		remember_peer(socket, peer_of(PEER_STREAM, generation, pid));
 		return false;
 	}
 	verdict = bpf_sk_storage_get(&socket_verdicts, sk, 0, 0);
-	if (!verdict || (verdict->generation == control.generation && verdict->pid == current_pid())) {
-		remember_peer(socket, control.generation, true);
-		return false;
+	if (verdict && (verdict->generation != generation || verdict->pid != pid)) {
+		if (!flow_from_peer(&flow, sk))
+			return false;
+		flow_set_protocol(&flow, sk);
+		if (judge_flow(socket, &flow))
+			return true;
+		/* What was read before the verdict: should the policy have changed meanwhile, the next send is judged. */
+		verdict->generation = generation;
+		verdict->pid = pid;
 	}
-	if (!flow_from_peer(&flow, sk))
-		return false;
-	flow_set_protocol(&flow, sk);
-	if (judge_flow(socket, &flow))
-		return true;
-	verdict->generation = control.generation;
-	verdict->pid = current_pid();
+	remember_peer(socket, peer_of(PEER_STREAM, generation, pid));
 	return false;
 }
 
@@ -106,29 +106,30 @@ static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, s
 
 static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 {
+	__u32 generation = current_generation(), pid = current_pid();
+	__u64 socket = socket_inode(sock), state = peer_state(socket);
 	struct sock *sk;
-	enum peer_state state = PEER_UNKNOWN;
-	__u64 socket = socket_inode(sock);
 	bool stream;
 
-	/* What nearly every send of the host is: one more on a connection that was allowed. */
-	if (!msg->msg_name) {
-		state = peer_state(socket);
-		if (state == PEER_KNOWN && !msg->msg_controllen)
-			return false;
-	}
+	/*
+	 * What nearly every send of the host is: one more on a connection that was allowed. A stream socket looks at
+	 * nothing of the message but its data then, and the rest at neither when there is none.
+	 */
+	if (state == peer_of(PEER_STREAM, generation, pid) ||
+	    (state == peer_of(PEER_DATAGRAM, generation, pid) && !msg->msg_name && !msg->msg_controllen))
+		return false;
 	sk = sock->sk;
 	if (!sk || is_kernel_socket(sk))
 		return false;
-	if (msg->msg_controllen && routes_source(msg) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol))
-		return true;
-	if (state == PEER_KNOWN)
-		return false;
 	stream = sk->sk_type == SOCK_STREAM;
 	/* A stream socket only looks at the address of a send that opens the connection. */
-	if (msg->msg_name && (!stream || msg->msg_flags & MSG_FASTOPEN))
+	if (stream && !(msg->msg_name && msg->msg_flags & MSG_FASTOPEN))
+		return denies_stream_send(socket, sk, state == peer_of(PEER_NEW, generation, pid), generation, pid);
+	if (msg->msg_controllen && routes_source(msg) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol))
+		return true;
+	if (msg->msg_name)
 		return denies_named_send(stream ? socket : 0, sk, msg);
-	return stream ? denies_stream_send(socket, sk, state) : denies_connected_send(socket, sk);
+	return state != peer_of(PEER_DATAGRAM, generation, pid) && denies_connected_send(socket, sk);
 }
 
 SEC("lsm/socket_connect")
@@ -165,6 +166,7 @@ SEC("lsm/bprm_committed_creds")
 void BPF_PROG(committed_creds, struct linux_binprm *bprm)
 {
 	remember_exec(bprm);
+	forget_subject(current_task());
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -185,7 +187,7 @@ int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup)
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(cgroup_attach_task)
 {
-	__sync_fetch_and_add(&control.epoch, 1);
+	__sync_fetch_and_add(&control.version, VERSION_SUBJECTS);
 	return 0;
 }
 
@@ -194,10 +196,7 @@ int BPF_PROG(cgroup_attach_task)
 SEC("tp_btf/task_rename")
 int BPF_PROG(task_rename, struct task_struct *task)
 {
-	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, 0);
-
-	if (subject)
-		subject->generation = 0;
+	forget_subject(task);
 	return 0;
 }
 #else

@@ -18,6 +18,7 @@ import {
   Tables6,
   Tables6Low,
   Vector,
+  VERSION_SUBJECTS,
 } from './wire.ts';
 
 /** Bytes; powers of two. */
@@ -59,6 +60,7 @@ export class Egress implements Disposable {
   readonly #policy6: MapMemory;
   readonly #policy6Low: MapMemory;
   readonly #control: MapMemory;
+  readonly #version: BigUint64Array;
   readonly #object: BpfObject;
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
@@ -75,6 +77,7 @@ export class Egress implements Disposable {
     this.#policy6 = object.map('policy6', 4, Tables6.size).memory(2 * Tables6.size);
     this.#policy6Low = object.map('policy6_low', 4, Tables6Low.size).memory(2 * Tables6Low.size);
     this.#control = object.map('.data.control', 4, Control.size).memory(Control.size);
+    this.#version = new BigUint64Array(this.#control.buffer, Control.offset.version, 1);
   }
 
   /** Loads and attaches the programs. Throws a BouhekiError that carries the verifier's log when the kernel refuses. */
@@ -103,8 +106,9 @@ export class Egress implements Disposable {
     }
   }
 
+  /** Number of the policy in force; grows by one with every `flip`. */
   get generation(): bigint {
-    return Atomics.load(new BigUint64Array(this.#control.buffer, Control.offset.generation, 1), 0);
+    return Atomics.load(this.#version, 0) & 0xffff_ffffn;
   }
 
   /** The side that no hook reads at present: fill it, then flip. */
@@ -126,19 +130,19 @@ export class Egress implements Disposable {
    * old side any more. Returns the new generation.
    */
   flip(flags: number, denyBoxes = 0): bigint {
-    const generation = this.generation + 1n;
+    const generation = (this.generation + 1n) & 0xffff_ffffn;
     const sides = new Uint32Array(this.#control.buffer, Control.offset.flags, 2);
     const denies = new Uint32Array(this.#control.buffer, Control.offset.deny_boxes, 2);
     Atomics.store(sides, Number(generation & 1n), flags);
     Atomics.store(denies, Number(generation & 1n), denyBoxes);
-    Atomics.store(new BigUint64Array(this.#control.buffer, Control.offset.generation, 1), 0, generation);
+    Atomics.add(this.#version, 0, 1n);
     waitForReaders();
     return generation;
   }
 
-  /** Tells the kernel side that cgroups were added to `subjects`: cached subjects are worked out anew. */
-  advanceEpoch(): void {
-    Atomics.add(new BigUint64Array(this.#control.buffer, Control.offset.epoch, 1), 0, 1n);
+  /** Has cached subjects worked out anew, after cgroups were added to `subjects`. */
+  renewSubjects(): void {
+    Atomics.add(this.#version, 0, VERSION_SUBJECTS);
   }
 
   /** Connections of this thread group to the canary address get EPERM; 0 switches it off. */

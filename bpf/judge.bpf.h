@@ -35,8 +35,8 @@ static __always_inline __u32 deciding_box(struct flow *flow, struct subject *sub
 /* True when the caller must get -EPERM. `connected` is the socket's inode if it keeps this peer, else 0. */
 static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 {
-	__u64 generation = control.generation;
-	__u32 side = generation & 1;
+	__u64 version = control.version;
+	__u32 side = version & 1;
 	__u32 flags = control.flags[side], box = NO_BOX, event = 0;
 	struct subject *subject;
 	bool denied = false;
@@ -45,7 +45,7 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 		return true;
 	if (!(flags & (SIDE_POLICY | SIDE_RECORD)))
 		return false;
-	subject = current_subject(generation);
+	subject = current_subject(version);
 	if (!subject)
 		return (flags & (SIDE_POLICY | SIDE_BLOCK)) == (SIDE_POLICY | SIDE_BLOCK);
 	if (subject->flags & PROCESS_IN_CONTAINER)
@@ -61,12 +61,13 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 	if (denied && flags & SIDE_BLOCK)
 		event |= CONNECTION_BLOCKED;
 	if (denied || flags & SIDE_RECORD)
-		report(flow, subject, generation, box, denied, event);
+		report(flow, subject, version, box, denied, event);
 	if (connected) {
 		if (event & CONNECTION_BLOCKED)
 			forget_peer(connected);
 		else
-			remember_peer(connected, generation, flow->operation == OPERATION_SEND);
+			remember_peer(connected, peer_of(flow->operation == OPERATION_SEND ? PEER_DATAGRAM : PEER_NEW,
+							 version, subject->pid));
 	}
 	return event & CONNECTION_BLOCKED;
 }

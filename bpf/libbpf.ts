@@ -42,6 +42,12 @@ function declare() {
       'void *bpf_object__find_program_by_name(void *object, const char *name)',
     ),
     bpf_map__fd: libbpf.func('int bpf_map__fd(void *map)'),
+    bpf_map_get_fd_by_id: libbpf.func('int bpf_map_get_fd_by_id(uint32_t id)'),
+    bpf_obj_get_info_by_fd: libbpf.func(
+      'int bpf_obj_get_info_by_fd(int fd, _Inout_ uint8_t *info, _Inout_ uint32_t *length)',
+    ),
+    bpf_program__fd: libbpf.func('int bpf_program__fd(void *program)'),
+    bpf_prog_test_run_opts: libbpf.func('int bpf_prog_test_run_opts(int fd, _Inout_ uint8_t *opts)'),
     bpf_map__set_max_entries: libbpf.func('int bpf_map__set_max_entries(void *map, uint32_t max_entries)'),
     bpf_map__set_initial_value: libbpf.func(
       'int bpf_map__set_initial_value(void *map, const void *data, size_t size)',

@@ -116,18 +116,19 @@ struct decision {
 
 /* What a thread's connections are judged by, valid while everything that it was made from is unchanged. */
 struct subject {
-	__u64 generation;
-	__u64 epoch;
-	__u64 exec;
+	__u64 version;		/* of struct control; 0: not worked out */
 	__u64 cgroup;		/* id */
 	__u64 place;		/* what stands for the cgroup when a hook compares; see cgroup_place() */
-	__u64 started;
+	__u64 started;		/* of the thread; with `exec` only in subjects_by_thread */
+	__u64 exec;
 	__u32 uid;
 	__u32 gid;
 	__u32 euid;
 	__u32 egid;
 	__u64 process;
+	__u32 pid;		/* thread group */
 	__u32 flags;		/* PROCESS_* */
+	__u32 pad;
 	__u32 reported;		/* the process record is out */
 	char comm[COMM_SIZE];
 	struct decision decisions[DECISIONS];
@@ -164,9 +165,7 @@ struct {
  */
 struct socket_slot {
 	__u64 socket;		/* inode number: unlike a pointer, not handed to the next socket */
-	__u64 generation;
-	__u32 pid;
-	__u32 sent;		/* 0: nothing was sent since connect() */
+	__u64 state;		/* generation << 34 | pid << 2 | enum peer */
 };
 
 /*

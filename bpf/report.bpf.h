@@ -112,7 +112,7 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	return 1;
 }
 
-static __always_inline void report(struct flow *flow, struct subject *subject, __u64 generation, __u32 box, bool denied,
+static __always_inline void report(struct flow *flow, struct subject *subject, __u32 generation, __u32 box, bool denied,
 				   __u32 flags)
 {
 	struct connection *connection;
@@ -145,7 +145,7 @@ static __always_inline void report(struct flow *flow, struct subject *subject, _
 	connection->euid = subject->euid;
 	connection->gid = subject->gid;
 	connection->egid = subject->egid;
-	connection->pid = bpf_get_current_pid_tgid() >> 32;
+	connection->pid = subject->pid;
 	connection->box = box;
 	connection->port = flow->port;
 	connection->protocol = flow->protocol;

@@ -20,6 +20,8 @@ export class Ring implements Disposable {
   /** Views of the data for visitors; offsets go up to twice `size`. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** The same by words of 32 bits; records begin at multiples of 8. */
+  readonly words: Uint32Array;
   readonly #consumer: Mapping;
   readonly #producer: Mapping;
   readonly #consumed: BigUint64Array;
@@ -36,6 +38,7 @@ export class Ring implements Disposable {
     this.#headers = new Int32Array(this.#producer.buffer, PAGE, (2 * size) / 4);
     this.bytes = new Uint8Array(this.#producer.buffer, PAGE, 2 * size);
     this.view = new DataView(this.#producer.buffer, PAGE, 2 * size);
+    this.words = new Uint32Array(this.#producer.buffer, PAGE, (2 * size) / 4);
     this.#position = Number(this.#consumed[0]);
   }
 
@@ -50,11 +53,13 @@ export class Ring implements Disposable {
    */
   drain(visit: Visitor, limit = Number.POSITIVE_INFINITY): number {
     const end = Number(Atomics.load(this.#produced, 0));
+    const mask = this.size - 1;
     let visited = 0;
     let position = this.#position;
     try {
       while (position < end && visited < limit) {
-        const offset = position % this.size;
+        // The size is a power of two, and bit operations take positions beyond 2^32 modulo 2^32.
+        const offset = position & mask;
         const header = Atomics.load(this.#headers, offset >> 2);
         if (header & BUSY) break;
         const length = header & ~(BUSY | DISCARDED);

@@ -10,13 +10,27 @@ static __always_inline __u32 current_pid(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-/* 0 when the socket has no file yet: then nothing is remembered. */
+static __always_inline __u32 current_generation(void)
+{
+	return control.version;
+}
+
+/* 0 when the socket has no file yet: then nothing is remembered. Reading through NULL gives 0 here, not a fault. */
 static __always_inline __u64 socket_inode(const struct socket *sock)
 {
-	struct file *file = sock->file;
-	struct inode *inode = file ? file->f_inode : 0;
+	return sock->file->f_inode->i_ino;
+}
 
-	return inode ? inode->i_ino : 0;
+enum peer {
+	PEER_NEW = 1,		/* allowed at connect(), nothing sent yet */
+	PEER_DATAGRAM = 2,	/* allowed to send */
+	PEER_STREAM = 3,
+};
+
+/* The state of a slot that was written under this generation by this process: all that a hook has to compare. */
+static __always_inline __u64 peer_of(enum peer peer, __u32 generation, __u32 pid)
+{
+	return (__u64)generation << 34 | (__u64)pid << 2 | peer;
 }
 
 static __always_inline struct socket_slot *slot_of(__u64 socket)
@@ -26,17 +40,22 @@ static __always_inline struct socket_slot *slot_of(__u64 socket)
 	return bpf_map_lookup_elem(&sockets, &key);
 }
 
-static __always_inline void remember_peer(__u64 socket, __u64 generation, bool sent)
+static __always_inline __u64 peer_state(__u64 socket)
 {
 	struct socket_slot *slot = slot_of(socket);
 
-	if (!slot)
+	return slot && slot->socket == socket ? slot->state : 0;
+}
+
+static __always_inline void remember_peer(__u64 socket, __u64 state)
+{
+	struct socket_slot *slot = slot_of(socket);
+
+	if (!slot || !socket)
 		return;
-	slot->generation = 0;
+	slot->state = 0;
 	slot->socket = socket;
-	slot->pid = current_pid();
-	slot->sent = sent;
-	slot->generation = generation;
+	slot->state = state;
 }
 
 static __always_inline void forget_peer(__u64 socket)
@@ -44,25 +63,10 @@ static __always_inline void forget_peer(__u64 socket)
 	struct socket_slot *slot = slot_of(socket);
 
 	if (slot && slot->socket == socket)
-		slot->generation = 0;
+		slot->state = 0;
 }
 
-enum peer_state {
-	PEER_UNKNOWN,		/* judge */
-	PEER_NEW,		/* allowed at connect(), and this is the first send */
-	PEER_KNOWN,		/* allowed, for this process, under this policy */
-};
-
-static __always_inline enum peer_state peer_state(__u64 socket)
-{
-	struct socket_slot *slot = slot_of(socket);
-
-	if (!slot || slot->socket != socket || slot->generation != control.generation || slot->pid != current_pid())
-		return PEER_UNKNOWN;
-	return slot->sent ? PEER_KNOWN : PEER_NEW;
-}
-
-static __always_inline void remember_verdict(struct sock *sk)
+static __always_inline void remember_verdict(struct sock *sk, __u32 generation, __u32 pid)
 {
 	struct socket_verdict *verdict = bpf_sk_storage_get(&socket_verdicts, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
@@ -70,8 +74,8 @@ static __always_inline void remember_verdict(struct sock *sk)
 		count(LOST_SOCKET);
 		return;
 	}
-	verdict->generation = control.generation;
-	verdict->pid = current_pid();
+	verdict->generation = generation;
+	verdict->pid = pid;
 }
 
 #endif

@@ -238,9 +238,11 @@ static __always_inline struct subject *subject_by_thread(struct task_struct *tas
 	/* Thread ids come round again, and nothing tells us of a new name here. */
 	known = (__u64 *)subject->comm;
 	bpf_get_current_comm(name, sizeof(name));
-	if (subject->started != started || known[0] != name[0] || known[1] != name[1])
-		subject->generation = 0;
+	if (subject->started != started || known[0] != name[0] || known[1] != name[1] ||
+	    subject->exec != READ(task, self_exec_id))
+		subject->version = 0;
 	subject->started = started;
+	subject->exec = READ(task, self_exec_id);
 	return subject;
 }
 
@@ -269,13 +271,11 @@ static __always_inline __u64 cgroup_place(struct task_struct *task)
 #endif
 
 /* The subject of the calling thread; NULL when there is no room to work it out. */
-static __always_inline struct subject *current_subject(__u64 generation)
+static __always_inline struct subject *current_subject(__u64 version)
 {
 	struct task_struct *task = current_task(), *leader;
 	struct cred *cred = READ(task, cred);
-	__u64 exec = READ(task, self_exec_id);
 	__u64 place = cgroup_place(task);
-	__u64 epoch = control.epoch;
 	struct subject *subject;
 	__u32 uid, gid, euid, egid;
 
@@ -286,29 +286,38 @@ static __always_inline struct subject *current_subject(__u64 generation)
 	gid = READ(cred, gid.val);
 	euid = READ(cred, euid.val);
 	egid = READ(cred, egid.val);
-	/* A generation is never 0. */
-	if (subject->generation == generation && subject->epoch == epoch && subject->exec == exec &&
-	    subject->place == place && subject->uid == uid && subject->euid == euid && subject->gid == gid &&
-	    subject->egid == egid)
+	if (subject->version == version && subject->place == place && subject->uid == uid && subject->euid == euid &&
+	    subject->gid == gid && subject->egid == egid)
 		return subject;
 	leader = READ(task, group_leader);
-	subject->generation = generation;
-	subject->epoch = epoch;
-	subject->exec = exec;
+	subject->version = version;
 	subject->place = place;
 	subject->cgroup = bpf_get_current_cgroup_id();
 	subject->uid = uid;
 	subject->gid = gid;
 	subject->euid = euid;
 	subject->egid = egid;
+	subject->pid = bpf_get_current_pid_tgid() >> 32;
 	subject->reported = 0;
-	subject->process = process_key(READ(leader, start_boottime), READ(leader, tgid), exec, subject->cgroup);
+	subject->process = process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id),
+				       subject->cgroup);
 	bpf_get_current_comm(subject->comm, COMM_SIZE);
 #pragma unroll
 	for (int i = 0; i < DECISIONS; i++)
 		subject->decisions[i].rest = 0;
-	work_out_subject(subject, generation & 1);
+	work_out_subject(subject, version & 1);
 	return subject;
+}
+
+/* After an exec or a new name, which the comparison above does not look at. */
+static __always_inline void forget_subject(struct task_struct *task)
+{
+#ifndef LEGACY
+	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, 0);
+
+	if (subject)
+		subject->version = 0;
+#endif
 }
 
 #endif

@@ -207,15 +207,16 @@ struct knobs {
 	__u32 pad;
 };
 
+#define VERSION_SUBJECTS (1ULL << 32) /* what is added for new subjects; 1 is added for a new policy */
 #define CANARY_ADDRESS 0xc0000201 /* 192.0.2.1, reserved for documentation (RFC 5737): no real destination */
 
 /*
- * Written by the daemon through a mapping. `generation & 1` is the side in force; every hook reads `generation` once.
- * `epoch` grows when the daemon has told the kernel about another cgroup, so that cached subjects are looked up again.
+ * Written by the daemon through a mapping. Every hook reads `version` once: the lower half is the generation of the
+ * policy, whose lowest bit is the side in force; the upper half grows when cached subjects must be worked out anew
+ * under the same policy, because a process moved between cgroups or the daemon learnt about another one.
  */
 struct control {
-	__u64 generation;
-	__u64 epoch;
+	__u64 version;
 	__u32 flags[2];		   /* SIDE_* of each side */
 	__u32 deny_boxes[2];	   /* number of deny boxes of each side */
 	__u32 canary;		   /* thread group whose connections to CANARY_ADDRESS are denied, unrecorded; or 0 */

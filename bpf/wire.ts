@@ -12,6 +12,8 @@ export const COMM_SIZE = 16;
 export const PATH_SIZE = 256;
 
 export const RecordKind = { connection: 1, process: 2, cgroup: 3 } as const;
+/** Added to `control.version` to have subjects worked out anew. */
+export const VERSION_SUBJECTS = 1n << 32n;
 export const NO_BOX = 0xffff_ffff;
 export const CANARY_ADDRESS = '192.0.2.1';
 
@@ -144,7 +146,7 @@ export const Identity = layout({
 
 export const Knobs = layout({ host_mount_namespace: [4], pad: [4] });
 
-export const Control = layout({ generation: [8], epoch: [8], flags: [4, 2], deny_boxes: [4, 2], canary: [4], pad: [4] });
+export const Control = layout({ version: [8], flags: [4, 2], deny_boxes: [4, 2], canary: [4], pad: [4] });
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });
 

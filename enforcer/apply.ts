@@ -41,7 +41,7 @@ export function applyPolicy(
 export function listCgroup(egress: Egress, cgroup: ListedCgroup): void {
   const side = egress.inactiveSide === 0 ? 1 : 0;
   egress.subjects.set(cgroupKey(side, cgroup.id), bytesOf(cgroup.boxes));
-  egress.advanceEpoch();
+  egress.renewSubjects();
 }
 
 /** Forgets a cgroup that is gone: its number may come again. */
