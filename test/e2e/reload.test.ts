@@ -1,0 +1,88 @@
+/** SIGHUP reads the policy again: a good file comes into force as a whole, a bad one changes nothing. */
+import assert from 'node:assert/strict';
+import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { pythonTo } from './attempt.ts';
+import { Running } from './bouheki.ts';
+import { folder, lsmPrograms, startNetwork, stopNetwork } from './guest.ts';
+
+const place = folder();
+const file = join(place, 'policy.yaml');
+const log = join(place, 'denied.log');
+let enforce: Running;
+
+function denying(address: string, format = 'json'): string {
+  return `network:\n  mode: block\n  cidr:\n    deny: [${address}/32]\nlog:\n  format: ${format}\n  output: ${log}\n`;
+}
+
+function write(text: string): void {
+  writeFileSync(file, text);
+  chmodSync(file, 0o600);
+}
+
+/** Sends SIGHUP and waits for the answer. Returns what was said. */
+async function reload(answer: RegExp): Promise<string> {
+  const before = enforce.stderr.length;
+  enforce.signal('SIGHUP');
+  await enforce.until(answer, before);
+  return enforce.stderr.slice(before);
+}
+
+const STAYS = /^The policy that was in force stays\.$/m;
+const IN_FORCE = /^Blocking by /m;
+
+before(async () => {
+  startNetwork();
+  write(denying('10.0.1.1'));
+  enforce = await Running.start('enforce', file, '--db', join(place, 'record.duckdb'));
+});
+
+after(async () => {
+  await enforce.end('SIGTERM');
+  stopNetwork();
+});
+
+/** What the policy in force denies. */
+function denied(): string[] {
+  return ['10.0.1.1', '10.0.1.2', '10.0.1.3'].filter((address) => pythonTo('tcp', address, 80) === 'EPERM');
+}
+
+test('a good file takes the place of the one before', async () => {
+  assert.deepEqual(denied(), ['10.0.1.1']);
+  write(denying('10.0.1.2'));
+  assert.match(await reload(IN_FORCE), /: 1 deny and 1 allow entries for the whole host\.$/m);
+  assert.deepEqual(denied(), ['10.0.1.2']);
+});
+
+test('a bad file is shown with its line and column, and the one before stays', async () => {
+  write(denying('10.0.1.3').replace('block', 'blok'));
+  assert.match(await reload(STAYS), new RegExp(`^${file}:2:9: `, 'm'));
+  assert.deepEqual(denied(), ['10.0.1.2']);
+});
+
+test('a file that others can write changes nothing either', async () => {
+  write(denying('10.0.1.3'));
+  chmodSync(file, 0o622);
+  assert.match(await reload(STAYS), /can be changed by others than root, so its policy is not enforced/);
+  assert.deepEqual(denied(), ['10.0.1.2']);
+});
+
+test('a log that has been moved away is begun anew, and in the format that the policy now asks for', async () => {
+  renameSync(log, `${log}.1`);
+  write(denying('10.0.1.3', 'text'));
+  await reload(IN_FORCE);
+  assert.deepEqual(denied(), ['10.0.1.3']);
+  const { status, stderr } = await enforce.end('SIGTERM');
+  assert.equal(status, 0, stderr);
+  assert.match(
+    readFileSync(log, 'utf8'),
+    /^INFO\[\d{4}\] Traffic is trapped in the filter\. +Action=block Addr=10\.0\.1\.3 [^\n]*\n$/,
+  );
+  const old = readFileSync(`${log}.1`, 'utf8').trimEnd().split('\n');
+  assert.deepEqual(
+    old.map((line) => (JSON.parse(line) as { Addr: string }).Addr),
+    ['10.0.1.1', '10.0.1.2', '10.0.1.2', '10.0.1.2'],
+  );
+  assert.deepEqual(lsmPrograms(), []);
+});
