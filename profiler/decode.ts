@@ -4,6 +4,8 @@ import { CgroupMade, Connection, Process, COMM_SIZE, PATH_SIZE, ProcessFlag } fr
 export interface Records {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** By words of 32 bits, in the byte order of the machine. */
+  readonly words: Uint32Array;
 }
 
 /** Text up to its NUL. Bytes that are no UTF-8 become U+FFFD. */

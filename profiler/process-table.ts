@@ -23,6 +23,8 @@ export class ProcessTable {
   readonly #names: ContainerNames;
   /** Row and whether the name is settled, by container id. */
   readonly #containers = new Map<string, { row: number; known: boolean }>();
+  /** How often images that were not asked for have been dropped. */
+  forgotten = 0;
   #young = new Map<bigint, ProcessImage>();
   #old = new Map<bigint, ProcessImage>();
 
@@ -109,6 +111,7 @@ export class ProcessTable {
     if (this.#young.size >= KEPT) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.forgotten += 1;
     }
     this.#young.set(image.key, image);
   }

@@ -5,6 +5,7 @@ import { EventBatch, Operation } from './batch.ts';
 import { decodeAddress, decodeCgroup, decodeProcess, textAt, type Records } from './decode.ts';
 import type { ProcessImage, ProcessTable } from './process-table.ts';
 import { discarding, type EventSink } from './sink.ts';
+import { SubjectCache } from './subject-cache.ts';
 
 /** Where events come from: the loaded kernel side. */
 export interface EventSource {
@@ -38,6 +39,21 @@ export interface RecorderListeners {
   cgroupMade?(id: bigint, path: string): void;
 }
 
+/** Words of struct connection. */
+const { offset: at } = Connection;
+const TIME = at.time >> 2;
+const ADDRESS = at.address >> 2;
+const UID = at.uid >> 2;
+const GID = at.gid >> 2;
+const BOX = at.box >> 2;
+const PORT = at.port >> 2;
+const GENERATION = at.generation >> 2;
+
+/** A word in network order as a number. */
+function swapped(word: number): number {
+  return ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff_0000) | (word << 24)) >>> 0;
+}
+
 /** Takes connections out of the rings and puts them into a recording. */
 export class Recorder {
   readonly #source: EventSource;
@@ -48,8 +64,16 @@ export class Recorder {
   /** Number that the recording adds to the boxes of a generation. */
   readonly #boxBases = new Map<number, number>();
   #losses: number[];
-  /** What the boot clock is behind the epoch, nanoseconds. */
-  #bootEpoch = 0n;
+  /** What the boot clock is behind the epoch, microseconds. */
+  #bootEpoch = 0;
+  readonly #subjects = new SubjectCache();
+  /** Whether the cache holds connections whose process was not known. */
+  #unknown = false;
+  #forgotten = 0;
+  /** The 64-bit columns of the batch by halves, the lower one first. */
+  readonly #time = new Uint32Array(this.#batch.time.buffer);
+  readonly #high = new Uint32Array(this.#batch.addressHigh.buffer);
+  readonly #low = new Uint32Array(this.#batch.addressLow.buffer);
 
   constructor(
     source: EventSource,
@@ -74,11 +98,15 @@ export class Recorder {
     this.#batch.length = 0;
     this.#sink = discarding();
     this.#processes.redirect(this.#sink);
+    this.#subjects.clear();
   }
 
   /** Reads both rings empty. Returns the number of connections. */
   drain(): number {
-    this.#bootEpoch = BigInt(Date.now()) * 1_000_000n - bootTime();
+    this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
+    // A process of the table that is used through the cache alone would be dropped from it as unused.
+    if (this.#forgotten !== this.#processes.forgotten) this.#subjects.clear();
+    this.#forgotten = this.#processes.forgotten;
     const before = this.#sink.counters.events + this.#batch.length;
     const { connections, denials } = this.#source;
     connections.drain((at) => this.#take(connections, at));
@@ -107,6 +135,7 @@ export class Recorder {
         break;
       case RecordKind.process:
         this.#processes.add(decodeProcess(ring, at));
+        this.#forgetUnknown();
         break;
       case RecordKind.cgroup: {
         const { id, path } = decodeCgroup(ring, at);
@@ -116,53 +145,90 @@ export class Recorder {
     }
   }
 
+  /**
+   * One connection into the batch. This runs a million times a second: numbers are copied word by word, and no BigInt,
+   * string or object is made unless the subject is new or the connection was denied.
+   */
   #connection(records: Records, at: number): void {
-    const { view, bytes } = records;
-    const { offset } = Connection;
-    const image = this.#imageOf(view.getBigUint64(at + offset.process, true), records);
-    const command = textAt(records, at + offset.comm, COMM_SIZE);
-    const flags = bytes[at + offset.flags]!;
-    const blocked = (flags & ConnectionFlag.blocked) !== 0;
-    const denied = bytes[at + offset.verdict] === 1;
-    const box = view.getUint32(at + offset.box, true);
-    const generation = view.getUint32(at + offset.generation, true);
-    const intent = bytes[at + offset.operation] === Operation.intent;
+    const { bytes, words } = records;
+    const word = at >> 2;
+    const slot = this.#subject(records, at);
     const batch = this.#batch;
+    const time = this.#time;
+    const high = this.#high;
+    const low = this.#low;
     const row = batch.length;
-    const time = this.#bootEpoch + view.getBigUint64(at + offset.time, true);
-    batch.time[row] = time / 1000n;
-    batch.process[row] = image?.row ?? 0;
-    batch.command[row] = this.#sink.command(command);
-    batch.uid[row] = view.getUint32(at + offset.uid, true);
-    batch.gid[row] = view.getUint32(at + offset.gid, true);
-    const family = bytes[at + offset.family]!;
-    const address = at + offset.address;
+    // Nanoseconds since boot exceed 2^53 after 104 days: 2^32 ns are 4,294,967 µs and 296 ns.
+    const upper = words[word + TIME + 1]!;
+    const micros =
+      this.#bootEpoch + upper * 4_294_967 + Math.floor((upper * 296 + words[word + TIME]!) / 1000);
+    time[2 * row] = micros;
+    time[2 * row + 1] = micros / 0x1_0000_0000;
+    batch.process[row] = this.#subjects.process[slot]!;
+    batch.command[row] = this.#subjects.command[slot]!;
+    batch.uid[row] = words[word + UID]!;
+    batch.gid[row] = words[word + GID]!;
+    const family = bytes[at + Connection.offset.family]!;
+    const address = word + ADDRESS;
     batch.family[row] = family;
-    batch.addressHigh[row] = family === 6 ? view.getBigUint64(address) : 0n;
-    batch.addressLow[row] = family === 4 ? BigInt(view.getUint32(address)) : view.getBigUint64(address + 8);
-    batch.port[row] = view.getUint16(at + offset.port, true);
-    batch.protocol[row] = view.getUint16(at + offset.protocol, true);
+    high[2 * row] = family === 6 ? swapped(words[address + 1]!) : 0;
+    high[2 * row + 1] = family === 6 ? swapped(words[address]!) : 0;
+    low[2 * row] = swapped(words[address + (family === 4 ? 0 : 3)]!);
+    low[2 * row + 1] = family === 4 ? 0 : swapped(words[address + 2]!);
+    const portAndProtocol = words[word + PORT]!;
+    batch.port[row] = portAndProtocol;
+    batch.protocol[row] = portAndProtocol >>> 16;
+    const operation = bytes[at + Connection.offset.operation]!;
+    const blocked = (bytes[at + Connection.offset.flags]! & ConnectionFlag.blocked) !== 0;
     // A UDP connect() that got EPERM was an attempt that a policy stopped; nothing will be sent any more.
-    batch.operation[row] = intent && blocked ? Operation.connect : bytes[at + offset.operation]!;
+    batch.operation[row] = operation === Operation.intent && blocked ? Operation.connect : operation;
+    const denied = bytes[at + Connection.offset.verdict] === 1;
     batch.verdict[row] = denied ? 1 : 0;
-    batch.box[row] = box === NO_BOX ? -1 : (this.#boxBases.get(generation) ?? 0) + box;
+    const box = words[word + BOX]!;
+    batch.box[row] = box === NO_BOX ? -1 : (this.#boxBases.get(words[word + GENERATION]!) ?? 0) + box;
     batch.length += 1;
-    if (denied && !(intent && !blocked)) {
-      this.#listeners.denied?.({
-        image,
-        command,
-        pid: view.getUint32(at + offset.pid, true),
-        uid: batch.uid[row]!,
-        ...(family === 0
-          ? { destination: undefined, socket: batch.port[row]! }
-          : { destination: { ...decodeAddress(records, at), port: batch.port[row]! }, socket: undefined }),
-        protocol: batch.protocol[row]!,
-        blocked,
-        box: box === NO_BOX ? undefined : box,
-        generation,
-      });
-    }
+    if (denied && (operation !== Operation.intent || blocked)) this.#denied(records, at, blocked);
     if (batch.full) this.#append();
+  }
+
+  #denied(records: Records, at: number, blocked: boolean): void {
+    const { bytes, view } = records;
+    const { offset } = Connection;
+    const box = view.getUint32(at + offset.box, true);
+    const port = view.getUint16(at + offset.port, true);
+    this.#listeners.denied?.({
+      image: this.#processes.get(view.getBigUint64(at + offset.process, true)),
+      command: textAt(records, at + offset.comm, COMM_SIZE),
+      pid: view.getUint32(at + offset.pid, true),
+      uid: view.getUint32(at + offset.uid, true),
+      ...(bytes[at + offset.family] === 0
+        ? { destination: undefined, socket: port }
+        : { destination: { ...decodeAddress(records, at), port }, socket: undefined }),
+      protocol: view.getUint16(at + offset.protocol, true),
+      blocked,
+      box: box === NO_BOX ? undefined : box,
+      generation: view.getUint32(at + offset.generation, true),
+    });
+  }
+
+  /** The slot of the subject cache that tells the rows of a connection's process and command. */
+  #subject(records: Records, at: number): number {
+    const { view, words } = records;
+    const key = (at + Connection.offset.process) >> 2;
+    const comm = (at + Connection.offset.comm) >> 2;
+    const slot = this.#subjects.slot(words, key, comm);
+    if (this.#subjects.holds(slot, words, key, comm)) return slot;
+    const image = this.#imageOf(view.getBigUint64(at + Connection.offset.process, true), records);
+    const command = this.#sink.command(textAt(records, at + Connection.offset.comm, COMM_SIZE));
+    this.#subjects.put(slot, words, key, comm, { process: image?.row ?? 0, command });
+    if (image === undefined) this.#unknown = true;
+    return slot;
+  }
+
+  /** A process record that was lost is told again with a later connection. */
+  #forgetUnknown(): void {
+    if (this.#unknown) this.#subjects.clear();
+    this.#unknown = false;
   }
 
   /** A denial's process may have been told in the other ring, after we last looked there, but before the denial. */

@@ -9,6 +9,7 @@ const ROOM = 1 << 16;
 export class FakeRing {
   readonly bytes = new Uint8Array(ROOM).fill(0xaa);
   readonly view = new DataView(this.bytes.buffer);
+  readonly words = new Uint32Array(this.bytes.buffer);
   readonly #waiting: { offset: number; length: number }[] = [];
   #end = 0;
 

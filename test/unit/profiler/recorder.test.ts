@@ -227,7 +227,7 @@ test('more events than a batch holds are appended on the way', () => {
     const ring = new FakeRing();
     for (let index = 0; index < 500; index += 1) ring.connection({ port: index });
     connections.drain = ring.drain.bind(ring);
-    Object.assign(connections, { bytes: ring.bytes, view: ring.view });
+    Object.assign(connections, { bytes: ring.bytes, view: ring.view, words: ring.words });
     recorder.drain();
   }
   assert.equal(written.events.length, 2048);
@@ -245,4 +245,37 @@ test('without a recording denials are still heard of, with their process', () =>
   recorder.flush();
   assert.equal(written.events.length, 0);
   assert.equal(denied[0]!.image?.path, '/usr/bin/curl');
+});
+
+test('a process that is told late is known from then on, under each name that it gives itself', () => {
+  const { connections, recorder, written } = recording();
+  connections.connection({ process: 9n });
+  connections.process({ key: 9n });
+  connections.connection({ process: 9n });
+  connections.connection({ process: 9n, comm: 'worker' });
+  connections.connection({ process: 9n });
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    written.events.map(({ process, command }) => [process, command]),
+    [
+      [0, 1],
+      [1, 2],
+      [1, 3],
+      [1, 2],
+    ],
+  );
+});
+
+test('times are exact to the microsecond, also a year after boot', () => {
+  const { connections, recorder, written } = recording();
+  const year = 365n * 86_400n * 1_000_000_000n;
+  for (const time of [0n, 999n, 1000n, year + 1234n, year + 2000n]) connections.connection({ time });
+  recorder.drain();
+  recorder.flush();
+  const [first, ...others] = written.events.map(({ time }) => time as bigint);
+  assert.deepEqual(
+    others.map((time) => time - first!),
+    [0n, 1n, year / 1000n + 1n, year / 1000n + 2n],
+  );
 });
