@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ContainerNames } from '../../../profiler/container.ts';
+import { ProcessTable } from '../../../profiler/process-table.ts';
+import { openReader } from '../../../profiler/read.ts';
+import { Recorder } from '../../../profiler/recorder.ts';
+import { openRecorder } from '../../../profiler/store.ts';
+import type { Flooder } from './flooder.ts';
+
+/** As in cli/session.ts. */
+const DRAIN_EVERY = 20;
+const FLUSH_EVERY = 1000;
+
+/** What came of one rate. */
+export interface RateResult {
+  produced: number;
+  perSecond: number;
+  committed: number;
+  lost: number;
+  denied: number;
+  committedDenials: number;
+  /** Share of one core. */
+  recorderCpu: number;
+  floodCpu: number;
+  /** Most resident memory seen, bytes. */
+  memory: number;
+  bytesPerRow: number;
+  /** Longest time between two looks at the rings, milliseconds. */
+  longest: number;
+}
+
+/** Records at one rate into a database of its own, with the loop of a session. */
+export async function recordAt(flooder: Flooder, rate: number, seconds: number): Promise<RateResult> {
+  const directory = mkdtempSync(join(tmpdir(), 'bouheki-bench-'));
+  const path = join(directory, 'bouheki.duckdb');
+  try {
+    const before = flooder.state.counters();
+    const store = await openRecorder(path);
+    const recording = await store.startRecording({
+      host: 'bench',
+      kernel: '',
+      backend: 'cgroup',
+      command: 'learn',
+      target: 'host',
+    });
+    const recorder = new Recorder(flooder, recording, new ProcessTable(recording, new ContainerNames([])));
+    let memory = 0;
+    let longest = 0;
+    let last = performance.now();
+    const drain = setInterval(() => {
+      recorder.drain();
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+    }, DRAIN_EVERY);
+    const flush = setInterval(() => {
+      recorder.flush();
+      memory = Math.max(memory, process.memoryUsage.rss());
+    }, FLUSH_EVERY);
+    const cpu = process.cpuUsage();
+    const began = performance.now();
+    const flood = await flooder.flood(rate, seconds);
+    await sleep(2 * DRAIN_EVERY);
+    const { user, system } = process.cpuUsage(cpu);
+    const elapsed = (performance.now() - began) / 1000;
+    clearInterval(drain);
+    clearInterval(flush);
+    recorder.drain();
+    recorder.flush();
+    await recording.end('complete');
+    await store.stopServing();
+    store.close();
+    const after = flooder.state.counters();
+    const bytes = statSync(path).size;
+    const { committed, denials, lost } = await committedIn(path);
+    return {
+      produced: after.produced - before.produced,
+      perSecond: flood.written / flood.seconds,
+      committed,
+      lost,
+      denied: after.denied - before.denied,
+      committedDenials: denials,
+      recorderCpu: (user + system) / 1e6 / elapsed,
+      floodCpu: flood.cpu / flood.seconds,
+      memory,
+      bytesPerRow: committed === 0 ? 0 : bytes / committed,
+      longest,
+    };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function committedIn(path: string): Promise<{ committed: number; denials: number; lost: number }> {
+  const reader = await openReader(path);
+  try {
+    const { rows } = await reader.query(
+      `SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM event WHERE verdict = 1),
+        (SELECT coalesce(sum(count), 0)::BIGINT FROM loss WHERE kind IN ('ring', 'denial-ring'))`,
+    );
+    const [committed, denials, lost] = rows[0]!.map(Number);
+    return { committed: committed!, denials: denials!, lost: lost! };
+  } finally {
+    reader.close();
+  }
+}
