@@ -1,12 +1,19 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
-import { formatCount, formatTime, sumEvidence } from '../generator/evidence.ts';
+import { curveOf } from '../generator/curve.ts';
+import { formatCount } from '../generator/evidence.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../generator/generate.ts';
+import { percent } from '../generator/header.ts';
+import { findSuperfluous } from '../generator/prove.ts';
+import type { SubjectKind } from '../generator/subject.ts';
 import type { Mode, Target } from '../policy/policy.ts';
 import { printPolicy } from '../policy/print.ts';
 import { openReader, type RecordingSummary } from '../profiler/read.ts';
+import { curveJson, curveText } from './curve.ts';
 import { readDenyList } from './deny-list.ts';
+import { generateJson, generateSummary } from './generate-summary.ts';
 import { writeOutput } from './output-file.ts';
+import { readOwners } from './owner-list.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
 import { printable } from './table.ts';
 import { packageVersion } from './version.ts';
@@ -17,6 +24,14 @@ interface Options extends RecordOptions {
   deny: string[];
   allowLoss: boolean;
   includeDenied: boolean;
+  by: SubjectKind;
+  layout: 'rules' | 'flat';
+  maxCidrs?: number;
+  curve: boolean;
+  owners?: string;
+  minCoverage?: number;
+  require?: 'stable';
+  prove: boolean;
   output: string;
   json: boolean;
 }
@@ -27,8 +42,16 @@ Examples:
   $ bouheki generate --since 7d --mode block --output policy.yaml
   $ bouheki generate --target container --deny 10.0.0.0/8 --deny @blocked.txt
 
+  $ bouheki generate --curve
+  $ bouheki generate --max-cidrs 200 --min-coverage 0.99 --require stable > policy.yaml
+
 The policy goes to standard output (or --output), the summary to standard error.
-Exit status: 0 written, 2 trouble.`;
+A budget of CIDRs is shared by all allow rules: the prefixes that come out allow the
+fewest addresses that were not observed. None holds a denied address, mixes private
+with public addresses, or is wider than /8 (IPv6: /32).
+The hold-out replays the last fifth of the window against a policy made of the rest.
+Exit status: 0 written, 1 written, but --min-coverage, --require or --prove found
+fault, 2 trouble.`;
 
 /** `bouheki generate`: the record as a policy. */
 export function generateCommand(): Command {
@@ -53,6 +76,25 @@ export function generateCommand(): Command {
       (value: string, all: string[]) => [...all, value],
       [],
     )
+    .addOption(
+      new Option('--by <what>', 'what a subject is; where that is not known, as auto')
+        .choices(['auto', 'exe', 'container', 'image', 'unit', 'uid'])
+        .default('auto', 'auto: container or executable, with the uid'),
+    )
+    .addOption(
+      new Option(
+        '--layout <layout>',
+        'rules: nobody gets what others did; flat: one box of commands, ids and addresses',
+      )
+        .choices(['rules', 'flat'])
+        .default('rules'),
+    )
+    .option('--max-cidrs <count>', 'allow in at most this many CIDRs', readCount)
+    .option('--curve', 'print what each number of CIDRs would allow, and no policy', false)
+    .option('--owners <file>', 'allow the whole published block around an address; CSV of owner,prefix')
+    .option('--min-coverage <share>', 'fail when the hold-out allows less, such as 0.99', readShare)
+    .addOption(new Option('--require <state>', 'fail when a subject is still changing').choices(['stable']))
+    .option('--prove', 'check that no entry can be removed without denying what was recorded', false)
     .option('--allow-loss', 'accept a record that is known to lack events', false)
     .option('--include-denied', 'also allow what a policy denied when it was recorded', false)
     .option('-o, --output <file>', 'write the policy there', '-')
@@ -62,16 +104,71 @@ export function generateCommand(): Command {
 }
 
 async function run(options: Options): Promise<void> {
-  const deny = readDenyList(options.deny);
+  const { maxCidrs, owners, ...rest } = options;
+  const settings = {
+    ...rest,
+    deny: readDenyList(options.deny),
+    ...(owners !== undefined && { owners: readOwners(owners) }),
+    version: packageVersion(),
+  };
   const { input, recordings } = await readRecord(options);
   refuseOtherTarget(recordings, options.target);
-  const generated = generatePolicy(input, { ...options, deny, version: packageVersion() });
+  if (options.curve) {
+    const { denied, rules } = generatePolicy(input, { ...settings, layout: 'rules' });
+    const curve = curveOf(rules, denied);
+    writeOutput(options.output, options.json ? curveJson(curve) : curveText(curve));
+    return;
+  }
+  const generated = generatePolicy(input, { ...settings, ...(maxCidrs !== undefined && { maxCidrs }) });
   const text = printPolicy(generated.document);
-  writeOutput(
-    options.output,
-    options.json ? `${JSON.stringify(asJson(text, generated, input), null, 2)}\n` : text,
-  );
-  process.stderr.write(summary(generated, input, options));
+  writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);
+  process.stderr.write(generateSummary(generated, input, options));
+  const faults = faultsOf(generated, options);
+  if (faults.length > 0) {
+    process.stderr.write(`${faults.map(printable).join('\n')}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** Why a policy that was written does not do, by what the options ask for. */
+function faultsOf(generated: Generated, options: Options): string[] {
+  const { demands, holdOut, lists, names, readiness, rules } = generated;
+  const faults: string[] = [];
+  const coverage = holdOut.events === 0 ? 0 : 1 - holdOut.denied / holdOut.events;
+  if (options.minCoverage !== undefined && coverage < options.minCoverage) {
+    const found = holdOut.events === 0 ? 'nothing to test' : percent(coverage);
+    faults.push(`Fault: the hold-out covers ${found}, and ${percent(options.minCoverage)} are asked for.`);
+  }
+  if (options.require !== undefined) {
+    const unstable = demands.filter(({ subject }) => readiness.get(subject.key)!.state !== options.require);
+    for (const { subject } of unstable) {
+      faults.push(`Fault: ${subject.name} is ${readiness.get(subject.key)!.state}, not stable.`);
+    }
+  }
+  if (options.prove) {
+    const observations = demands.flatMap((demand) => demand.observations);
+    const superfluous = findSuperfluous(rules, names, lists, observations);
+    for (const entry of superfluous) faults.push(`Fault: ${entry} could go; nothing recorded needs it.`);
+    if (superfluous.length === 0) {
+      const events = formatCount(
+        observations.reduce((sum, each) => sum + each.count, 0),
+        'event',
+      );
+      process.stderr.write(`Proved: without any one entry some of the ${events} would be denied.\n`);
+    }
+  }
+  return faults;
+}
+
+function readCount(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number from 1 to 9999999.');
+}
+
+function readShare(text: string): number {
+  const share = Number(text);
+  if (text.trim() !== '' && share >= 0 && share <= 1) return share;
+  throw new InvalidArgumentError('It must be a number from 0 to 1.');
 }
 
 async function readRecord(
@@ -101,51 +198,4 @@ function refuseOtherTarget(recordings: readonly RecordingSummary[], target: Targ
   throw new BouhekiError('no-data', 'a recording in this window holds connections of containers only', {
     remedy: 'Generate with --target container, or leave that recording out with --since and --until.',
   });
-}
-
-function summary(
-  { document, metadataUsers, omissions }: Generated,
-  input: GenerateInput,
-  options: Options,
-): string {
-  const rules = document.allow ?? [];
-  const destinations = rules.reduce((sum, rule) => sum + (rule.to?.length ?? 0), 0);
-  const events = input.observations.reduce((sum, each) => sum + each.count, 0);
-  const where = options.output === '-' ? '' : ` to ${options.output}`;
-  const lines = [
-    `Wrote ${formatCount(rules.length, 'rule')} with ${formatCount(destinations, 'destination entry', 'destination entries')}${where}, ` +
-      `from ${formatCount(events, 'event')} of ${formatCount(input.recordings, 'recording')}.`,
-  ];
-  for (const subject of metadataUsers) {
-    lines.push(
-      `Review: ${subject} was seen at a cloud metadata address, which hands out credentials; it is allowed.`,
-    );
-  }
-  for (const { reason, subject, observations } of omissions) {
-    const { count, first, last } = sumEvidence(observations);
-    lines.push(
-      `Not allowed (${reason}): ${subject}, ${formatCount(count, 'event')} to ` +
-        `${formatCount(observations.length, 'destination')}, ${formatTime(first)} to ${formatTime(last)}.`,
-    );
-  }
-  if (options.mode === 'monitor') lines.push('The policy is in monitor mode: it reports and blocks nothing.');
-  return `${lines.map(printable).join('\n')}\n`;
-}
-
-function asJson(policy: string, generated: Generated, input: GenerateInput): object {
-  return {
-    schema: 'bouheki.generate/v1',
-    policy,
-    rules: generated.document.allow?.length ?? 0,
-    recordings: input.recordings,
-    interrupted: input.interrupted,
-    losses: input.losses,
-    metadataUsers: generated.metadataUsers,
-    omissions: generated.omissions.map(({ reason, subject, observations }) => ({
-      reason,
-      subject,
-      destinations: observations.length,
-      ...sumEvidence(observations),
-    })),
-  };
 }

@@ -1,15 +1,21 @@
 import { BouhekiError } from '../error/error.ts';
 import { formatPrefix, type Prefix } from '../policy/cidr.ts';
-import { destinationText, type PolicyDocument, type RuleDocument } from '../policy/document.ts';
+import type { PolicyDocument, RuleDocument } from '../policy/document.ts';
 import type { Mode, Target } from '../policy/policy.ts';
 import { mergePrefixes } from '../policy/prefix-set.ts';
 import type { Activity, Loss, RecordedObservation } from '../profiler/read.ts';
-import { coverDestinations } from './destinations.ts';
-import { formatCount, formatTime, sumEvidence } from './evidence.ts';
-import { destinationAddress } from './flow.ts';
+import { sumEvidence } from './evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
+import { judgeByFlatBox } from './flat.ts';
+import { holdOut, judgeByRecord, judgeByRules, type HoldOut, type Judge } from './hold-out.ts';
+import { layOutFlat, layOutRules, type Layout } from './layout.ts';
+import type { OwnerTable } from './owner.ts';
+import { describePeriods, periodOf } from './period.ts';
+import { readinessOf, type Readiness } from './readiness.ts';
+import { coverDemands } from './rule.ts';
 import { selectObservations, type Demand, type Omission } from './select.ts';
-import { ruleSubject } from './subject.ts';
+import { ruleSubject, type SubjectKind } from './subject.ts';
+import { widen, widenLists, type WidenOptions } from './widen.ts';
 
 /** The record to explain. */
 export interface GenerateInput {
@@ -31,20 +37,35 @@ export interface GenerateOptions {
   includeDenied: boolean;
   /** Version of bouheki, for the header. */
   version: string;
+  /** What a subject is. Default: `auto`. */
+  by?: SubjectKind;
+  /** Default: `rules`. */
+  layout?: 'rules' | 'flat';
+  /** CIDRs in all allow rules together. Default: as many as it takes to allow no address that was not observed. */
+  maxCidrs?: number;
+  /** Whose blocks to allow whole. */
+  owners?: OwnerTable;
 }
 
-export interface Generated {
+export interface Generated extends Layout {
   document: PolicyDocument;
   /** Observations that the policy does not allow, by reason and subject. */
   omissions: Omission[];
+  /** What the policy allows, by subject. */
+  demands: Demand[];
   /** Subjects that were seen at cloud metadata addresses and keep their access. */
   metadataUsers: string[];
+  /** By the subject's key. */
+  readiness: Map<string, Readiness>;
+  holdOut: HoldOut;
+  /** Everything that the policy denies whatever was observed. */
+  denied: Prefix[];
 }
 
 /**
  * The policy that allows the observations of each subject, and nothing else to the same subject. It depends on what was
  * observed, not on the order of the lists. Throws BouhekiError: `loss` when the record is known to be incomplete and
- * that was not accepted, `no-data` when there is nothing to allow.
+ * that was not accepted, `no-data` when there is nothing to allow, `usage` when `maxCidrs` is too small.
  */
 export function generatePolicy(input: GenerateInput, options: GenerateOptions): Generated {
   if (input.losses.length > 0 && !options.allowLoss) {
@@ -55,41 +76,70 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
   const { demands, metadata, metadataUsers, omissions } = selectObservations(input.observations, options);
   if (demands.length === 0) throw nothingToAllow(omissions, options.target);
 
-  const hours = hoursBySubject(input.activity);
+  const denied = mergePrefixes([...metadata, ...options.deny]);
+  const hours = hoursBySubject(input.activity, options.by);
+  const evidence = sumEvidence(demands.flatMap((demand) => demand.observations));
+  const cover = coverDemands(demands);
+  const widening: WidenOptions = {
+    denied,
+    ...(options.maxCidrs !== undefined && { maxCidrs: options.maxCidrs }),
+    ...(options.owners && { owners: options.owners }),
+  };
+  const layout =
+    options.layout === 'flat'
+      ? layOutFlat(demands, denied, widening)
+      : layOutRules(cover, widening, { evidence, hours });
+  const tested = holdOut(demands, (training) => learn(training, widening, options));
+  const readiness = readinessOf(demands);
+  const periods = demands.flatMap(({ subject }) => {
+    const period = periodOf(
+      subject.name,
+      [...(hours.get(subject.key) ?? [])].sort((a, b) => a - b),
+    );
+    return period === undefined ? [] : [period];
+  });
   const header = headerLines({
     version: options.version,
-    evidence: sumEvidence(demands.flatMap((demand) => demand.observations)),
+    evidence,
     recordings: input.recordings,
     interrupted: input.interrupted,
     losses: input.losses,
     omissions,
     metadataUsers,
+    periods: describePeriods(evidence.last - evidence.first, periods),
+    holdOut: tested,
+    readiness,
+    ...(layout.boxes && { boxes: layout.boxes }),
+    grant: layout.grant,
+    notes: layout.notes,
   });
   const document: PolicyDocument = {
     header: header.join('\n'),
     mode: options.mode,
     target: options.target,
-    allow: demands.map((demand) => allowRule(demand, hours.get(demand.subject.key)?.size)),
+    ...layout.body,
   };
-  const deny = [...denyRule('cloud metadata', metadata), ...denyRule('denied by --deny', options.deny)];
-  if (deny.length > 0) document.deny = deny;
-  return { document, omissions, metadataUsers };
+  if (options.layout !== 'flat') {
+    const deny = [...denyRule('cloud metadata', metadata), ...denyRule('denied by --deny', options.deny)];
+    if (deny.length > 0) document.deny = deny;
+  }
+  return { ...layout, document, omissions, demands, metadataUsers, readiness, holdOut: tested, denied };
 }
 
-function allowRule({ subject, observations }: Demand, hours: number | undefined): RuleDocument {
-  const { count, first, last } = sumEvidence(observations);
-  const spread = hours === undefined ? '' : ` in ${formatCount(hours, 'hour')}`;
-  const destinations = observations.map((each) => ({
-    address: destinationAddress(each),
-    port: each.port,
-    protocol: each.protocol,
-  }));
-  return {
-    comment: `${formatCount(count, 'event')}${spread}, ${formatTime(first)} to ${formatTime(last)}`,
-    name: subject.name,
-    from: subject.from,
-    to: coverDestinations(destinations).map(destinationText),
-  };
+/** The judgement of the policy that these options make of a part of the record. */
+function learn(training: readonly Demand[], widening: WidenOptions, options: GenerateOptions): Judge {
+  const feasible = { ...widening, atLeastFeasible: true };
+  if (options.layout === 'flat') {
+    const cover = (observed: Prefix[]): Prefix[] => widenLists([observed], feasible)[0]!;
+    return judgeByFlatBox(
+      training.flatMap(({ observations }) => observations),
+      { denied: widening.denied, cover },
+    );
+  }
+  if (widening.maxCidrs === undefined && widening.owners === undefined)
+    return judgeByRecord(training, options.by);
+  const { rules } = coverDemands(training);
+  return judgeByRules(rules, widen(rules, feasible));
 }
 
 function denyRule(name: string, prefixes: readonly Prefix[]): RuleDocument[] {
@@ -97,10 +147,13 @@ function denyRule(name: string, prefixes: readonly Prefix[]): RuleDocument[] {
   return [{ name, to: [{ cidr: mergePrefixes(prefixes).map(formatPrefix) }] }];
 }
 
-function hoursBySubject(activity: readonly Activity[]): Map<string, Set<number>> {
+function hoursBySubject(
+  activity: readonly Activity[],
+  by: SubjectKind | undefined,
+): Map<string, Set<number>> {
   const hours = new Map<string, Set<number>>();
   for (const { subject, hours: active } of activity) {
-    const key = ruleSubject(subject)?.key;
+    const key = ruleSubject(subject, by)?.key;
     if (key === undefined) continue;
     const known = hours.get(key) ?? new Set();
     hours.set(key, known);

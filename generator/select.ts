@@ -1,9 +1,10 @@
 import type { Prefix } from '../policy/cidr.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
-import { DenySet, METADATA, metadataDenies } from './deny.ts';
+import { AddressSet } from './address-set.ts';
+import { METADATA, metadataDenies } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { compareText, inStableOrder } from './order.ts';
-import { ruleSubject, type RuleSubject } from './subject.ts';
+import { ruleSubject, type RuleSubject, type SubjectKind } from './subject.ts';
 
 /** Why an observation is not in the policy. */
 export type OmissionReason =
@@ -38,24 +39,25 @@ export interface Selection {
 /** Sorts the observations into those that a rule allows, by subject, and those that none does, by reason. */
 export function selectObservations(
   observations: readonly RecordedObservation[],
-  options: { deny: readonly Prefix[]; includeDenied: boolean },
+  options: { deny: readonly Prefix[]; includeDenied: boolean; by?: SubjectKind; layout?: 'rules' | 'flat' },
 ): Selection {
   const ordered = inStableOrder(observations);
-  const chosen = new DenySet(options.deny);
+  const chosen = new AddressSet(options.deny);
   const refusal = (each: RecordedObservation): OmissionReason | undefined => {
     if (each.verdict === 'deny' && !options.includeDenied) return 'was denied';
     if (chosen.has(destinationAddress(each))) return 'denied by --deny';
+    if (options.layout === 'flat' && each.subject.command === '') return 'unnamed subject';
     return each.protocol > 255 ? 'unknown protocol' : undefined;
   };
   const metadata = metadataDenies(ordered.filter((each) => refusal(each) === undefined));
-  const builtIn = new DenySet(metadata);
-  const everyMetadata = new DenySet(METADATA);
+  const builtIn = new AddressSet(metadata);
+  const everyMetadata = new AddressSet(METADATA);
   const metadataUsers = new Set<string>();
   const demands = new Map<string, Demand>();
   const omissions = new Map<string, Omission>();
 
   for (const observation of ordered) {
-    const subject = ruleSubject(observation.subject);
+    const subject = ruleSubject(observation.subject, options.by);
     const address = destinationAddress(observation);
     let reason = refusal(observation);
     if (reason === undefined && builtIn.has(address)) reason = 'cloud metadata';

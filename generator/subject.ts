@@ -1,39 +1,71 @@
 import type { From } from '../policy/policy.ts';
 import type { Subject } from '../profiler/observation.ts';
 
+/** What a subject is. `auto`: the container, elsewhere the executable; each with the uid. */
+export type SubjectKind = 'auto' | 'exe' | 'container' | 'image' | 'unit' | 'uid';
+
 /** A subject as a rule names it. Observed subjects that a rule cannot tell apart have the same one. */
 export interface RuleSubject {
   /** Equal keys are equal subjects. */
   key: string;
   /** For people: paths may hold spaces, so different subjects may read alike. */
   name: string;
+  /** One value for each dimension that tells this subject from others. */
   from: From;
+  /**
+   * A rule for a subject of lower rank may match one of higher rank too (a rule for a command name also allows the
+   * executable of that name), never the other way round.
+   */
+  rank: number;
   /** Whether something firmer than a command name, which any process can choose, identifies it. */
   named: boolean;
 }
 
 /**
- * Who a rule is about: in a container the container and uid, elsewhere the executable (with the script, when an
- * interpreter runs one) and uid, and where the executable is not known the command name and uid. Undefined when the
- * record holds nothing that a policy could name.
+ * Who a rule is about. Where the record does not hold what `by` asks for, and for `auto`: in a container the container
+ * and uid, elsewhere the executable (with the script, when an interpreter runs one) and uid, and where the executable is
+ * not known the command name and uid. Undefined when the record holds nothing that a policy could name.
  */
-export function ruleSubject(subject: Subject): RuleSubject | undefined {
+export function ruleSubject(subject: Subject, by: SubjectKind = 'auto'): RuleSubject | undefined {
+  return chosenSubject(subject, by) ?? defaultSubject(subject);
+}
+
+/** The rank of what was asked for: all else is a substitute. */
+const CHOSEN = 4;
+
+function chosenSubject(subject: Subject, by: SubjectKind): RuleSubject | undefined {
+  const { container, exe, image, inContainer, uid, unit } = subject;
+  if (by === 'exe' && isPath(exe)) return ruleFor(exe, { exe: [exe] }, uid, CHOSEN);
+  if (by === 'container' && inContainer && container) {
+    return subjectOf(`container ${container}`, { container: [container] }, CHOSEN);
+  }
+  if (by === 'image' && inContainer && image)
+    return ruleFor(`image ${image}`, { image: [image] }, uid, CHOSEN);
+  if (by === 'unit' && unit) return ruleFor(`unit ${unit}`, { unit: [unit] }, uid, CHOSEN);
+  if (by === 'uid') return subjectOf(`uid ${uid}`, { uid: [uid] }, CHOSEN);
+  return undefined;
+}
+
+function defaultSubject(subject: Subject): RuleSubject | undefined {
   const { command, uid } = subject;
   if (subject.inContainer && subject.container) {
     const { container } = subject;
-    return ruleFor(`container ${container}`, { container: [container] }, uid, true);
+    return ruleFor(`container ${container}`, { container: [container] }, uid, 3);
   }
   if (isPath(subject.exe)) {
     const { exe, script } = subject;
-    if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uid, true);
-    return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uid, true);
+    if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uid, 1);
+    return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uid, 2);
   }
-  return command === '' ? undefined : ruleFor(`command ${command}`, { command: [command] }, uid, false);
+  return command === '' ? undefined : ruleFor(`command ${command}`, { command: [command] }, uid, 0);
 }
 
-function ruleFor(name: string, who: From, uid: number, named: boolean): RuleSubject {
-  const from = { ...who, uid: [uid] };
-  return { key: JSON.stringify(from), name: `${name} uid ${uid}`, from, named };
+function ruleFor(name: string, who: From, uid: number, rank: number): RuleSubject {
+  return subjectOf(`${name} uid ${uid}`, { ...who, uid: [uid] }, rank);
+}
+
+function subjectOf(name: string, from: From, rank: number): RuleSubject {
+  return { key: JSON.stringify(from), name, from, rank, named: rank > 0 };
 }
 
 /** A memfd or a deleted file has no path that a policy could hold. */

@@ -32,6 +32,11 @@ export class SharedCover {
     return this.#groups.reduce((sum, prefixes) => sum + prefixes.length, 0);
   }
 
+  /** The fewest prefixes that break no limit. */
+  get least(): number {
+    return this.curve.at(-1)!.count;
+  }
+
   /** The convex hull of unobserved units over prefixes, from most prefixes to fewest. */
   get curve(): readonly CurvePoint[] {
     this.#hull ??= convexHull(this.#forest);
@@ -46,7 +51,7 @@ export class SharedCover {
     if (budget >= this.lossless) return this.#groups.map((prefixes) => [...prefixes]);
     const cover = optimalCover(this.#forest, budget, this.curve);
     if (cover === undefined) {
-      const least = this.curve.at(-1)!.count;
+      const { least } = this;
       throw new BouhekiError(
         'usage',
         `${budget} CIDRs cannot hold what was observed; the fewest are ${least}`,

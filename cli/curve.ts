@@ -1,0 +1,30 @@
+import type { Curve } from '../generator/curve.ts';
+import { formatTable } from './table.ts';
+
+/** Lines of the table at most. */
+const ROWS = 24;
+
+/** The curve as a table with the suggested number marked. */
+export function curveText({ observed, points, suggested }: Curve): string {
+  const step = Math.max(1, Math.ceil((points.length - 1) / ROWS));
+  const shown = points.filter(
+    (point, at) => at % step === 0 || point === suggested || at === points.length - 1,
+  );
+  const rows = shown.map((point) => [
+    String(point.count),
+    String(point.cost),
+    `x${(1 + point.cost / observed).toPrecision(3)}`,
+    point === suggested ? '<- suggested: --max-cidrs ' + point.count : '',
+  ]);
+  return `${formatTable(['CIDRs', 'not observed', 'over-grant', ''], rows).join('\n')}\n`;
+}
+
+export function curveJson({ observed, points, suggested }: Curve): string {
+  const json = {
+    schema: 'bouheki.curve/v1',
+    observed,
+    suggested: suggested.count,
+    points: points.map(({ count, cost }) => ({ cidrs: count, unobserved: cost })),
+  };
+  return `${JSON.stringify(json, null, 2)}\n`;
+}

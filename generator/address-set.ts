@@ -1,0 +1,29 @@
+import type { Address } from '../policy/address.ts';
+import { lastOf, type Prefix } from '../policy/cidr.ts';
+import { mergePrefixes } from '../policy/prefix-set.ts';
+
+/** Set of addresses as disjoint blocks, looked up by binary search. */
+export class AddressSet {
+  readonly #blocks: readonly Prefix[];
+
+  constructor(prefixes: readonly Prefix[]) {
+    this.#blocks = mergePrefixes(prefixes);
+  }
+
+  has(address: Address): boolean {
+    let low = 0;
+    let high = this.#blocks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const block = this.#blocks[middle]!;
+      if (
+        block.family < address.family ||
+        (block.family === address.family && lastOf(block) < address.value)
+      ) {
+        low = middle + 1;
+      } else high = middle;
+    }
+    const block = this.#blocks[low];
+    return block !== undefined && block.family === address.family && block.value <= address.value;
+  }
+}

@@ -1,0 +1,81 @@
+import { formatPrefix, prefixOf, type Prefix } from '../policy/cidr.ts';
+import type { PolicyDocument } from '../policy/document.ts';
+import { mergePrefixes } from '../policy/prefix-set.ts';
+import type { RecordedObservation } from '../profiler/read.ts';
+import { AddressSet } from './address-set.ts';
+import { destinationAddress } from './flow.ts';
+import type { Judge } from './hold-out.ts';
+import { compareText } from './order.ts';
+
+/** The one box that the flat keys can say, and what it costs. */
+export interface FlatBox {
+  keys: NonNullable<PolicyDocument['flat']>;
+  /** Combinations of the observed values that it allows, and those that were observed. */
+  allowed: number;
+  observed: number;
+}
+
+/** What a flat policy may hold. */
+export interface FlatLimits {
+  denied: readonly Prefix[];
+  /** The prefixes for what was observed. */
+  cover(observed: Prefix[]): Prefix[];
+}
+
+/**
+ * The smallest flat policy for these observations: on each key the values that were seen. Everybody named may go
+ * everywhere named, on every port and protocol; `allowed` counts that over the observed commands, uids, gids, addresses
+ * and (protocol, port) pairs. Every observation must have a command.
+ */
+export function flatBox(observations: readonly RecordedObservation[], limits: FlatLimits): FlatBox {
+  const commands = new Set<string>();
+  const uids = new Set<number>();
+  const gids = new Set<number>();
+  const addresses = new Map<string, Prefix>();
+  const services = new Set<string>();
+  const seen = new Set<string>();
+  for (const observation of observations) {
+    const { command, gid, uid } = observation.subject;
+    const prefix = prefixOf(destinationAddress(observation));
+    const place = formatPrefix(prefix);
+    const service = `${observation.protocol}:${observation.port}`;
+    commands.add(command);
+    uids.add(uid);
+    gids.add(gid);
+    addresses.set(place, prefix);
+    services.add(service);
+    seen.add(JSON.stringify([command, uid, gid, place, service]));
+  }
+  const prefixes = limits.cover(mergePrefixes([...addresses.values()]));
+  const keys: FlatBox['keys'] = {
+    cidr: { allow: prefixes.map(formatPrefix) },
+    command: { allow: [...commands].sort(compareText) },
+    uid: { allow: [...uids].sort((a, b) => a - b) },
+    gid: { allow: [...gids].sort((a, b) => a - b) },
+  };
+  if (limits.denied.length > 0) keys.cidr!.deny = mergePrefixes(limits.denied).map(formatPrefix);
+  return {
+    keys,
+    allowed: commands.size * uids.size * gids.size * addresses.size * services.size,
+    observed: seen.size,
+  };
+}
+
+/** The judgement of the flat policy for these observations. */
+export function judgeByFlatBox(observations: readonly RecordedObservation[], limits: FlatLimits): Judge {
+  const { keys } = flatBox(observations, limits);
+  const allowed = (key: 'command' | 'uid' | 'gid') => new Set<unknown>(keys[key]!.allow);
+  const [commands, uids, gids] = [allowed('command'), allowed('uid'), allowed('gid')];
+  const addresses = new AddressSet(
+    limits.cover(mergePrefixes(observations.map((each) => prefixOf(destinationAddress(each))))),
+  );
+  return (observation) => {
+    const { command, gid, uid } = observation.subject;
+    return (
+      commands.has(command) &&
+      uids.has(uid) &&
+      gids.has(gid) &&
+      addresses.has(destinationAddress(observation))
+    );
+  };
+}

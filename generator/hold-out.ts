@@ -1,0 +1,80 @@
+import type { Prefix } from '../policy/cidr.ts';
+import { compileEvaluator } from '../policy/evaluator.ts';
+import type { Box } from '../policy/policy.ts';
+import type { RecordedObservation } from '../profiler/read.ts';
+import { flowOf } from './flow.ts';
+import { placeOf } from './oddity.ts';
+import type { Rule } from './rule.ts';
+import type { Demand } from './select.ts';
+import { ruleSubject, type SubjectKind } from './subject.ts';
+
+/** What a policy made of the first four fifths of the window would have done to the last fifth. */
+export interface HoldOut {
+  /** Events in the last fifth; 0 when there is nothing to learn from before it. */
+  events: number;
+  denied: number;
+  /** The subjects with denied events, in order. */
+  subjects: { name: string; events: number; denied: number }[];
+}
+
+const TRAINING = 8;
+
+/** Whether a policy allows an observation. */
+export type Judge = (observation: RecordedObservation) => boolean;
+
+/** Replays the last fifth of the window against a policy that `learn` makes of the rest. */
+export function holdOut(demands: readonly Demand[], learn: (training: readonly Demand[]) => Judge): HoldOut {
+  const training = demands.flatMap(({ subject, observations }) => {
+    const seen = observations.filter((each) => each.blocks.slice(0, TRAINING).some((count) => count > 0));
+    return seen.length === 0 ? [] : [{ subject, observations: seen }];
+  });
+  const result: HoldOut = { events: 0, denied: 0, subjects: [] };
+  // A record of one moment is no test of anything.
+  if (training.length === 0) return result;
+  const allows = learn(training);
+  for (const { subject, observations } of demands) {
+    let [events, denied] = [0, 0];
+    for (const observation of observations) {
+      const count = observation.blocks.slice(TRAINING).reduce((sum, each) => sum + each, 0);
+      if (count === 0) continue;
+      events += count;
+      if (!allows(observation)) denied += count;
+    }
+    result.events += events;
+    result.denied += denied;
+    if (denied > 0) result.subjects.push({ name: subject.name, events, denied });
+  }
+  return result;
+}
+
+/** The judgement of rules with these prefixes for their entries. */
+export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly Prefix[][])[]): Judge {
+  const boxes: Box[] = rules.flatMap(({ entries, from }, rule) =>
+    entries.map(({ ports, protocols }, entry) => ({
+      action: 'allow',
+      name: '',
+      from,
+      to: {
+        prefixes: lists[rule]![entry]!,
+        ...(ports === undefined ? {} : { ports }),
+        protocols,
+      },
+    })),
+  );
+  const log = { format: 'json', level: 'info', labels: {} } as const;
+  const judge = compileEvaluator({ version: 2, mode: 'block', target: 'host', boxes, log });
+  return (observation) => judge(flowOf(observation)).action === 'allow';
+}
+
+/**
+ * The judgement of rules that allow exactly what was observed: nothing needs to be built to know it. (That a rule for a
+ * command name may also allow an executable is left out.)
+ */
+export function judgeByRecord(training: readonly Demand[], by: SubjectKind | undefined): Judge {
+  const seen = new Set(
+    training.flatMap(({ observations, subject }) =>
+      observations.map((each) => `${subject.key} ${placeOf(each)}`),
+    ),
+  );
+  return (observation) => seen.has(`${ruleSubject(observation.subject, by)?.key} ${placeOf(observation)}`);
+}

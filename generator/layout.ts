@@ -1,0 +1,158 @@
+import { prefixOf, type Prefix } from '../policy/cidr.ts';
+import { destinationText, type PolicyDocument, type RuleDocument } from '../policy/document.ts';
+import { mergePrefixes } from '../policy/prefix-set.ts';
+import { formatCount, formatTime, sumEvidence, type Evidence } from './evidence.ts';
+import { flatBox } from './flat.ts';
+import { destinationAddress } from './flow.ts';
+import { describeGrant } from './header.ts';
+import { OddityFinder, placeOf } from './oddity.ts';
+import type { Rule, RuleCover } from './rule.ts';
+import { nameRules } from './rule-name.ts';
+import type { Demand } from './select.ts';
+import { grantOf, widen, widenLists, type Grant, type WidenOptions } from './widen.ts';
+
+/** The body of a policy and what is to be said of it. */
+export interface Layout {
+  body: Pick<PolicyDocument, 'allow' | 'flat'>;
+  /** In the order of the document; empty in the flat layout. */
+  rules: readonly Rule[];
+  names: readonly string[];
+  /** Prefixes of each entry of each rule. */
+  lists: Prefix[][][];
+  /** Boxes, and how few could do the same. Absent in the flat layout, which has one that does more. */
+  boxes?: { count: number; atLeast: number };
+  /** Over all rules. */
+  grant: Grant;
+  notes: string[];
+  /** Rules with something to review. */
+  reviews: number;
+}
+
+/** What the evidence of rules is taken from. */
+export interface Background {
+  /** Of all that is allowed. */
+  evidence: Evidence;
+  /** Clock hours in which subjects were active, by their keys. */
+  hours: ReadonlyMap<string, ReadonlySet<number>>;
+}
+
+/** One rule for each set of subjects, with its evidence. */
+export function layOutRules(
+  { atLeast, boxes, rules }: RuleCover,
+  widening: WidenOptions,
+  { evidence, hours }: Background,
+): Layout {
+  const lists = widen(rules, widening);
+  const names = nameRules(rules);
+  const oddities = new OddityFinder(
+    rules.flatMap(({ observations }) => observations),
+    evidence,
+  );
+  let reviews = 0;
+  const allow = rules.map((rule, index): RuleDocument => {
+    const odd = oddities.lines(rule.observations);
+    if (odd.length > 0) reviews++;
+    const grant = grantOfRule(rule, lists[index]!);
+    return {
+      comment: [
+        describeEvidence(rule, hours),
+        ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
+        ...ownersOf(rule, widening),
+        ...odd.map((line) => `review: ${line}`),
+      ].join('\n'),
+      name: names[index]!,
+      from: rule.from,
+      to: rule.entries.map(({ ports, protocols }, entry) =>
+        destinationText({
+          prefixes: lists[index]![entry]!,
+          ...(ports === undefined ? {} : { ports }),
+          protocols,
+        }),
+      ),
+    };
+  });
+  return {
+    body: { allow },
+    rules,
+    names,
+    lists,
+    boxes: { count: boxes, atLeast },
+    grant: grantOf(
+      lists.flat(2),
+      rules.flatMap(({ entries }) => entries.flatMap(({ observed }) => observed)),
+    ),
+    notes:
+      widening.owners === undefined
+        ? []
+        : ['Addresses are generalised to the published blocks of their owners.'],
+    reviews,
+  };
+}
+
+/** The one box of the flat keys. */
+export function layOutFlat(
+  demands: readonly Demand[],
+  denied: readonly Prefix[],
+  widening: WidenOptions,
+): Layout {
+  const observations = demands.flatMap((demand) => demand.observations);
+  const cover = (observed: Prefix[]): Prefix[] => widenLists([observed], widening)[0]!;
+  const { allowed, keys, observed } = flatBox(observations, { denied, cover });
+  const seen = mergePrefixes(observations.map((each) => prefixOf(destinationAddress(each))));
+  const ratio = formatCount(Math.round(allowed / observed), 'time', 'times');
+  return {
+    body: { flat: keys },
+    rules: [],
+    names: [],
+    lists: [],
+    grant: grantOf(cover(seen), seen),
+    notes: [
+      `Flat layout: everybody here may go everywhere here, ${ratio} as many combinations as were observed,`,
+      'and on any port and protocol. --layout rules allows no combination that was not observed.',
+    ],
+    reviews: 0,
+  };
+}
+
+/** `1,204 events in 2 hours, 2026-11-21 00:00:00Z to 2026-11-21 05:00:00Z, e.g. 10.0.0.1:443/tcp`. */
+function describeEvidence(rule: Rule, hours: Background['hours']): string {
+  const { count, first, last } = sumEvidence(rule.observations);
+  const most = rule.observations.reduce((a, b) => (b.count > a.count ? b : a));
+  const sample = rule.observations.length > 1 ? `, most to ${placeOf(most)}` : '';
+  return (
+    `${formatCount(count, 'event')} in ${hoursOf(rule, hours)}, ` +
+    `${formatTime(first)} to ${formatTime(last)}${sample}`
+  );
+}
+
+/** Hours can be united for whole subjects only; for a part of what one did the record gives a lower bound. */
+function hoursOf({ observations, subjects, whole }: Rule, hours: Background['hours']): string {
+  if (whole) {
+    const union = new Set(subjects.flatMap(({ key }) => [...(hours.get(key) ?? [])]));
+    if (union.size > 0) return formatCount(union.size, 'hour');
+  }
+  return `${whole ? '' : 'at least '}${formatCount(
+    observations.reduce((most, each) => Math.max(most, each.hours), 0),
+    'hour',
+  )}`;
+}
+
+function grantOfRule(rule: Rule, lists: readonly Prefix[][]): Grant {
+  return grantOf(
+    lists.flat(),
+    rule.entries.flatMap(({ observed }) => observed),
+  );
+}
+
+/** `owners: amazon, cloudflare`, where blocks of owners are allowed. */
+function ownersOf(rule: Rule, { owners }: WidenOptions): string[] {
+  if (owners === undefined) return [];
+  const names = new Set<string>();
+  for (const { observed } of rule.entries) {
+    for (const prefix of observed) {
+      const owner = owners.find(prefix)?.owner;
+      if (owner !== undefined) names.add(owner);
+    }
+  }
+  return names.size === 0 ? [] : [`owners: ${[...names].sort().join(', ')}`];
+}

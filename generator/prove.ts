@@ -1,0 +1,117 @@
+import { containsAddress, formatPrefix, type Prefix } from '../policy/cidr.ts';
+import type { From } from '../policy/policy.ts';
+import { formatPortRange } from '../policy/port.ts';
+import { formatProtocol } from '../policy/protocol.ts';
+import type { RecordedObservation } from '../profiler/read.ts';
+import { destinationAddress, flowOf } from './flow.ts';
+import type { Rule } from './rule.ts';
+
+/** A value in a list of one rule. */
+interface Value {
+  rule: number;
+  text: string;
+  needed: boolean;
+}
+
+/** A destination of a rule, with the values of its lists. */
+interface Place {
+  rule: number;
+  prefixes: { prefix: Prefix; value: Value }[];
+  ports: { first: number; last: number; value: Value }[] | undefined;
+  protocols: Map<number, Value>;
+}
+
+/**
+ * The entries of rules that could go without denying anything that was observed, as text; none in a policy that is
+ * minimal. A value of a destination is needed by an observation that only this destination allows, a value of `from` by
+ * one that only this rule allows.
+ */
+export function findSuperfluous(
+  rules: readonly Rule[],
+  names: readonly string[],
+  lists: readonly (readonly (readonly Prefix[])[])[],
+  observations: readonly RecordedObservation[],
+): string[] {
+  const values: Value[] = [];
+  const valueOf = (rule: number, text: string): Value => {
+    const value = { rule, text, needed: false };
+    values.push(value);
+    return value;
+  };
+  const subjects = rules.map(({ from }, rule) =>
+    (Object.entries(from) as [keyof From, (string | number)[]][]).flatMap(([key, list]) =>
+      list.map((entry) => ({ key, entry, value: valueOf(rule, `${key} ${entry}`) })),
+    ),
+  );
+  const places = rules.map(({ entries }, rule) =>
+    entries.map(({ ports, protocols }, entry): Place => ({
+      rule,
+      prefixes: lists[rule]![entry]!.map((prefix) => ({
+        prefix,
+        value: valueOf(rule, `cidr ${formatPrefix(prefix)}`),
+      })),
+      ports: ports?.map((range) => ({ ...range, value: valueOf(rule, `port ${formatPortRange(range)}`) })),
+      protocols: new Map(
+        protocols.map((protocol) => [protocol, valueOf(rule, `protocol ${formatProtocol(protocol)}`)]),
+      ),
+    })),
+  );
+  const rulesOf = new RuleIndex(rules);
+  for (const observation of observations) {
+    const hits = rulesOf.candidates(observation).flatMap((rule) =>
+      places[rule]!.flatMap((place) => {
+        const hit = valuesHit(place, observation);
+        return hit === undefined ? [] : [{ rule, hit }];
+      }),
+    );
+    const [first] = hits;
+    if (first === undefined || hits.some(({ rule }) => rule !== first.rule)) continue;
+    const flow = flowOf(observation);
+    for (const { entry, key, value } of subjects[first.rule]!) if (flow[key] === entry) value.needed = true;
+    if (hits.length === 1) for (const value of first.hit) value.needed = true;
+  }
+  return values.filter(({ needed }) => !needed).map(({ rule, text }) => `${text} of ${names[rule]}`);
+}
+
+/** The values that let the observation through; undefined when the destination does not hold it. */
+function valuesHit(place: Place, observation: RecordedObservation): Value[] | undefined {
+  const protocol = place.protocols.get(observation.protocol);
+  if (protocol === undefined) return undefined;
+  const { port } = observation;
+  const range = place.ports?.find(({ first, last }) => first <= port && port <= last);
+  if (place.ports !== undefined && range === undefined) return undefined;
+  const address = destinationAddress(observation);
+  const block = place.prefixes.find(({ prefix }) => containsAddress(prefix, address));
+  if (block === undefined) return undefined;
+  return [protocol, block.value, ...(range === undefined ? [] : [range.value])];
+}
+
+/** Finds the rules whose `from` holds a subject by the value of one dimension each. */
+class RuleIndex {
+  readonly #rules: readonly Rule[];
+  readonly #byValue = new Map<string, number[]>();
+
+  constructor(rules: readonly Rule[]) {
+    this.#rules = rules;
+    for (const [rule, { from }] of rules.entries()) {
+      const [key, list] = Object.entries(from)[0]!;
+      for (const value of list) {
+        const index = `${key} ${value}`;
+        const known = this.#byValue.get(index);
+        if (known === undefined) this.#byValue.set(index, [rule]);
+        else known.push(rule);
+      }
+    }
+  }
+
+  candidates(observation: RecordedObservation): number[] {
+    const flow = flowOf(observation);
+    return Object.entries(flow)
+      .flatMap(([key, value]) => this.#byValue.get(`${key} ${String(value)}`) ?? [])
+      .filter((rule) =>
+        Object.entries(this.#rules[rule]!.from).every(([key, list]) =>
+          (list as unknown[]).includes(flow[key as keyof From]),
+        ),
+      );
+  }
+}

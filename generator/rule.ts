@@ -1,0 +1,211 @@
+import { compareAddresses, type Address } from '../policy/address.ts';
+import { prefixOf, type Prefix } from '../policy/cidr.ts';
+import type { From, PortRange } from '../policy/policy.ts';
+import { mergePrefixes } from '../policy/prefix-set.ts';
+import { hasPorts } from '../policy/protocol.ts';
+import type { RecordedObservation } from '../profiler/read.ts';
+import { coverRelation } from './boxes/cover.ts';
+import { relationOf } from './boxes/relation.ts';
+import { destinationAddress, flowOf } from './flow.ts';
+import { placeOf } from './oddity.ts';
+import { compareText } from './order.ts';
+import { portRanges } from './port-range.ts';
+import type { Demand } from './select.ts';
+import type { RuleSubject } from './subject.ts';
+
+/** What one entry of a rule's `to` has to allow. */
+export interface Entry {
+  /** Observed addresses, merged. */
+  observed: Prefix[];
+  /** Absent for protocols without ports. */
+  ports?: PortRange[];
+  protocols: number[];
+}
+
+/** A rule before it is a document: everybody whom `from` names was seen at everything in `entries`. */
+export interface Rule {
+  from: From;
+  entries: Entry[];
+  /** In the order of the demands. */
+  subjects: RuleSubject[];
+  /** What the rule allows of the record. Rules may share observations. */
+  observations: RecordedObservation[];
+  /** Whether these are all observations of its subjects. */
+  whole: boolean;
+}
+
+/** Rules for a record, and how few there can be. */
+export interface RuleCover {
+  rules: Rule[];
+  /** Boxes: entries over all rules. */
+  boxes: number;
+  /** No set of boxes that allows exactly the record has fewer. */
+  atLeast: number;
+}
+
+/** A tuple of the relation: an observation, with the values that a box may name. */
+interface Cell {
+  demand: Demand;
+  observation: RecordedObservation;
+  values: readonly (string | number | Address)[];
+}
+
+/**
+ * The fewest boxes that allow what each subject was seen to do and nothing else to anybody: a minimum box cover over the
+ * dimensions of the subjects, protocol, port and address. Boxes for the same subjects are one rule.
+ */
+export function coverDemands(demands: readonly Demand[]): RuleCover {
+  const rules = new Map<string, Draft>();
+  const total = new Map<Demand, number>();
+  const cover: RuleCover = { rules: [], boxes: 0, atLeast: 0 };
+  for (const cells of comparableCells(demands)) {
+    for (const { demand } of cells) total.set(demand, (total.get(demand) ?? 0) + 1);
+    const keys = Object.keys(cells[0]!.demand.subject.from) as (keyof From)[];
+    const axes = cells[0]!.values.map((_, axis) => new Axis(cells.map(({ values }) => values[axis]!)));
+    const tuples = cells.map(({ values }) => values.map((value, axis) => axes[axis]!.numberOf(value)));
+    const byAddress: number[][] = axes.at(-1)!.values.map(() => []);
+    for (const [at, tuple] of tuples.entries()) byAddress[tuple.at(-1)!]!.push(at);
+    const sizes = axes.map(({ values }) => values.length);
+    const { atLeast, boxes } = coverRelation(relationOf(sizes, tuples));
+    cover.atLeast += atLeast;
+    cover.boxes += boxes.length;
+    for (const box of boxes) {
+      const values = box.map((numbers, axis) => numbers.map((number) => axes[axis]!.values[number]!));
+      const from = Object.fromEntries(keys.map((key, axis) => [key, values[axis]])) as From;
+      const rule = ruleOf(rules, from);
+      rule.entries.push(entryOf(values.slice(keys.length)));
+      const inBox = box.map((numbers) => new Set(numbers));
+      for (const address of box.at(-1)!) {
+        for (const at of byAddress[address]!) {
+          if (!tuples[at]!.every((number, axis) => inBox[axis]!.has(number))) continue;
+          rule.demands.add(cells[at]!.demand);
+          rule.held.add(cells[at]!.observation);
+        }
+      }
+    }
+  }
+  for (const { demands: held, entries, from, held: observations } of rules.values()) {
+    entries.sort(compareEntries);
+    const subjects = demands.filter((demand) => held.has(demand));
+    const all = subjects.reduce((sum, demand) => sum + total.get(demand)!, 0);
+    cover.rules.push({
+      from,
+      entries,
+      subjects: subjects.map(({ subject }) => subject),
+      observations: [...observations],
+      whole: observations.size === all,
+    });
+  }
+  cover.rules.sort(compareRules);
+  return cover;
+}
+
+/** A rule while its boxes come in. */
+interface Draft {
+  from: From;
+  entries: Entry[];
+  demands: Set<Demand>;
+  held: Set<RecordedObservation>;
+}
+
+/** Observations that one box could allow: subjects named by the same dimensions, protocols alike in having ports. */
+function comparableCells(demands: readonly Demand[]): Cell[][] {
+  const groups = new Map<string, Cell[]>();
+  for (const { demand, observation } of withoutRepeats(demands)) {
+    const who = Object.values(demand.subject.from).map((values) => values[0]!);
+    const { port, protocol } = observation;
+    const withPort = hasPorts(protocol);
+    const values = [...who, protocol, ...(withPort ? [port] : []), destinationAddress(observation)];
+    const key = `${Object.keys(demand.subject.from).join()} ${withPort}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [{ demand, observation, values }]);
+    else group.push({ demand, observation, values });
+  }
+  return [...groups].sort(([a], [b]) => compareText(a, b)).map(([, cells]) => cells);
+}
+
+/** Each observation with the demand whose rule has to allow it: one of lower rank where that allows it anyway. */
+function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
+  const holders = new Map<string, Demand>();
+  const kinds = new Map<string, (keyof From)[]>();
+  const result: Omit<Cell, 'values'>[] = [];
+  for (const demand of demands.toSorted((a, b) => a.subject.rank - b.subject.rank)) {
+    for (const observation of demand.observations) {
+      const flow = flowOf(observation);
+      const place = placeOf(observation);
+      const keys = [...kinds.values()].map((kind) => {
+        const from = Object.fromEntries(kind.map((key) => [key, [flow[key]]]));
+        return `${JSON.stringify(from)} ${place}`;
+      });
+      const holder = keys.map((key) => holders.get(key)).find((other) => other !== undefined);
+      if (holder === undefined) holders.set(`${demand.subject.key} ${place}`, demand);
+      result.push({ demand: holder ?? demand, observation });
+    }
+    const kind = Object.keys(demand.subject.from) as (keyof From)[];
+    kinds.set(kind.join(), kind);
+  }
+  return result;
+}
+
+/** The values of one dimension, in order, and their numbers. */
+class Axis {
+  readonly values: (string | number | Address)[];
+  readonly #numbers = new Map<string | number, number>();
+
+  constructor(all: readonly (string | number | Address)[]) {
+    const distinct = new Map(all.map((value) => [keyOf(value), value]));
+    this.values = [...distinct.values()].sort(compareValues);
+    for (const [number, value] of this.values.entries()) this.#numbers.set(keyOf(value), number);
+  }
+
+  numberOf(value: string | number | Address): number {
+    return this.#numbers.get(keyOf(value))!;
+  }
+}
+
+function keyOf(value: string | number | Address): string | number {
+  if (typeof value !== 'object') return value;
+  return value.family === 4 ? Number(value.value) : value.value.toString(16);
+}
+
+function compareValues(a: string | number | Address, b: string | number | Address): number {
+  if (typeof a === 'number') return a - (b as number);
+  return typeof a === 'string' ? compareText(a, b as string) : compareAddresses(a, b as Address);
+}
+
+function ruleOf(rules: Map<string, Draft>, from: From): Draft {
+  const key = JSON.stringify(from);
+  let rule = rules.get(key);
+  if (rule === undefined) rules.set(key, (rule = { from, entries: [], demands: new Set(), held: new Set() }));
+  return rule;
+}
+
+function entryOf(values: readonly (string | number | Address)[][]): Entry {
+  const addresses = values.at(-1) as Address[];
+  const entry: Entry = {
+    observed: mergePrefixes(addresses.map(prefixOf)),
+    protocols: values[0] as number[],
+  };
+  if (values.length > 2) entry.ports = portRanges(values[1] as number[]);
+  return entry;
+}
+
+function compareEntries(a: Entry, b: Entry): number {
+  return (
+    compareLists(a.protocols, b.protocols) ||
+    compareLists(a.ports?.map(({ first }) => first) ?? [], b.ports?.map(({ first }) => first) ?? []) ||
+    compareAddresses(a.observed[0]!, b.observed[0]!)
+  );
+}
+
+function compareLists(a: readonly number[], b: readonly number[]): number {
+  const differs = a.findIndex((value, index) => value !== b[index]);
+  if (differs < 0 || differs >= b.length) return a.length - b.length;
+  return a[differs]! - b[differs]!;
+}
+
+/** By the names of the subjects. Subjects may read alike; what names them does not. */
+function compareRules(a: Rule, b: Rule): number {
+  const names = (rule: Rule): string => rule.subjects.map(({ name }) => name).join('\n');
+  return compareText(names(a), names(b)) || compareText(JSON.stringify(a.from), JSON.stringify(b.from));
+}
