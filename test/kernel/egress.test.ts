@@ -1,6 +1,7 @@
 /**
- * Every way out of the kernel that we know of, as root and as an ordinary user: without us, with a policy that allows everything, and
- * with policies that deny some addresses. A packet sniffer says what left. With BOUHEKI_OUT the results are kept there.
+ * Every way out of the kernel that we know of, as root and as an ordinary user: without us, with a policy that allows
+ * everything, and with policies that deny some addresses. A packet sniffer says what left. What was seen is kept in
+ * BOUHEKI_OUT.
  */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -51,6 +52,7 @@ async function runWith(mode: string, uid: number, enforce: () => void): Promise<
   return run;
 }
 
+/** `openings`: whether everybody may open sockets that no destination can be judged by. */
 function putInForce(text: string, openings: boolean): void {
   const { policy, problems } = parsePolicy(text, 'test');
   assert(policy, problems.map(({ message }) => message).join('\n'));
