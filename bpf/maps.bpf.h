@@ -164,8 +164,9 @@ struct {
  * found, or is not believed. A miss means judging again.
  */
 struct socket_slot {
-	__u64 socket;		/* inode number: unlike a pointer, not handed to the next socket */
-	__u64 state;		/* generation << 34 | pid << 2 | enum peer */
+	/* volatile: other CPUs read along, so the stores happen, and in their order. */
+	volatile __u64 socket;	/* inode number: unlike a pointer, not handed to the next socket */
+	volatile __u64 state;		/* generation << 34 | pid << 2 | enum peer */
 };
 
 /*
@@ -186,12 +187,8 @@ struct {
 	__type(value, struct socket_verdict);
 } socket_verdicts SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SOCKET_SLOTS);
-	__type(key, __u32);
-	__type(value, struct socket_slot);
-} sockets SEC(".maps");
+/* A global rather than a map of its own: it costs no lookup. */
+struct socket_slot sockets[SOCKET_SLOTS];
 
 static __always_inline void count(enum counter which)
 {

@@ -35,23 +35,21 @@ static __always_inline __u64 peer_of(enum peer peer, __u32 generation, __u32 pid
 
 static __always_inline struct socket_slot *slot_of(__u64 socket)
 {
-	__u32 key = socket & (SOCKET_SLOTS - 1);
-
-	return bpf_map_lookup_elem(&sockets, &key);
+	return &sockets[socket & (SOCKET_SLOTS - 1)];
 }
 
 static __always_inline __u64 peer_state(__u64 socket)
 {
 	struct socket_slot *slot = slot_of(socket);
 
-	return slot && slot->socket == socket ? slot->state : 0;
+	return slot->socket == socket ? slot->state : 0;
 }
 
 static __always_inline void remember_peer(__u64 socket, __u64 state)
 {
 	struct socket_slot *slot = slot_of(socket);
 
-	if (!slot || !socket)
+	if (!socket)
 		return;
 	slot->state = 0;
 	slot->socket = socket;
@@ -62,7 +60,7 @@ static __always_inline void forget_peer(__u64 socket)
 {
 	struct socket_slot *slot = slot_of(socket);
 
-	if (slot && slot->socket == socket)
+	if (slot->socket == socket)
 		slot->state = 0;
 }
 
