@@ -4,6 +4,11 @@ const PAGE = 4096;
 const BUSY = 0x8000_0000;
 const DISCARDED = 0x4000_0000;
 const HEADER = 8;
+/**
+ * Bytes of the second half of the data that are mapped: as much as a record that begins at the end of the first can
+ * need. All of it would count, and does nothing but be counted, in the memory of this process.
+ */
+const OVERHANG = 1 << 16;
 /** Records after which the producer is told that there is room again. */
 const ADVANCE_EVERY = 512;
 
@@ -12,12 +17,12 @@ export type Visitor = (offset: number, length: number) => void;
 
 /**
  * The reading end of a BPF ring buffer, mapped once and walked with typed arrays (the layout is kernel/bpf/ringbuf.c:
- * a consumer page, a producer page, then the data twice, so that no record is split). libbpf's own callback costs 40
+ * a consumer page, a producer page, then the data twice, so that no record is split; ours are below 64 KiB). libbpf's own callback costs 40
  * times as much through FFI, and an exception in it loses the rest of the batch.
  */
 export class Ring implements Disposable {
   readonly size: number;
-  /** Views of the data for visitors; offsets go up to twice `size`. */
+  /** Views of the data for visitors; offsets go beyond `size` by less than the length of a record. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
   /** The same by words of 32 bits; records begin at multiples of 8. */
@@ -32,13 +37,14 @@ export class Ring implements Disposable {
   constructor(fd: number, size: number) {
     this.size = size;
     this.#consumer = map(fd, PAGE, 0, true);
-    this.#producer = map(fd, PAGE + 2 * size, PAGE, false);
+    const mapped = size + Math.min(size, OVERHANG);
+    this.#producer = map(fd, PAGE + mapped, PAGE, false);
     this.#consumed = new BigUint64Array(this.#consumer.buffer, 0, 1);
     this.#produced = new BigUint64Array(this.#producer.buffer, 0, 1);
-    this.#headers = new Int32Array(this.#producer.buffer, PAGE, (2 * size) / 4);
-    this.bytes = new Uint8Array(this.#producer.buffer, PAGE, 2 * size);
-    this.view = new DataView(this.#producer.buffer, PAGE, 2 * size);
-    this.words = new Uint32Array(this.#producer.buffer, PAGE, (2 * size) / 4);
+    this.#headers = new Int32Array(this.#producer.buffer, PAGE, mapped / 4);
+    this.bytes = new Uint8Array(this.#producer.buffer, PAGE, mapped);
+    this.view = new DataView(this.#producer.buffer, PAGE, mapped);
+    this.words = new Uint32Array(this.#producer.buffer, PAGE, mapped / 4);
     this.#position = Number(this.#consumed[0]);
   }
 
