@@ -7,8 +7,12 @@ import { withPrivateFiles, withPrivateFilesSync } from './private-files.ts';
 import { RateMeter } from './rate-meter.ts';
 import { RowAppender } from './row-appender.ts';
 
-/** DuckDB commits an appender by itself at 204,800 rows; we come first, so that names are committed before events. */
-const MAX_UNFLUSHED = 131_072;
+/**
+ * DuckDB commits an appender by itself at 204,800 rows; we come first, so that names are committed before events. And at
+ * the size of its row groups: those it writes to their place at once, anything less goes through the log. Measured: half
+ * the cost of commits of 20,480 rows.
+ */
+const MAX_UNFLUSHED = 122_880;
 /** Command names are any text a process likes: beyond this many the table of them starts again. */
 const MAX_COMMANDS = 65_536;
 
