@@ -27,7 +27,7 @@ export interface RingSizes {
   denials: number;
 }
 
-export const DEFAULT_RINGS: RingSizes = { connections: 16 << 20, denials: 4 << 20 };
+export const DEFAULT_RINGS: RingSizes = { connections: 32 << 20, denials: 4 << 20 };
 
 /** How the kernel side is attached: to the host's security hooks, or to one cgroup (its directory). */
 export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: string };

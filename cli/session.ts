@@ -21,7 +21,7 @@ import {
 import { MetricsServer, type Endpoint } from './metrics-server.ts';
 import { onStopSignal } from './stop-signal.ts';
 
-/** How often the rings are read empty, milliseconds: 16 MiB hold 100 ms of 1,500,000 connections a second. */
+/** How often the rings are read empty, milliseconds: 32 MiB hold 200 ms of 1,500,000 connections a second. */
 const DRAIN_EVERY = 20;
 /** What a SIGKILL can cost, milliseconds. */
 const FLUSH_EVERY = 1000;
