@@ -1,0 +1,22 @@
+// `npm run bench:generate`: the generator against known answers, on public data beside the repository.
+import { benchCalibration } from './generate/calibration.ts';
+import { Checks } from './generate/check.ts';
+import { readData } from './generate/data.ts';
+import { benchPareto } from './generate/pareto.ts';
+import { benchPrefixes } from './generate/prefixes.ts';
+import { benchRecord } from './generate/record.ts';
+import { benchRules } from './generate/rules.ts';
+
+const checks = new Checks();
+if (readData('ipsum_ipv4.txt.gz') === undefined) {
+  console.log(
+    'The data sets are not beside the repository (or in $BOUHEKI_DATA): only the made record is measured.',
+  );
+}
+benchPrefixes(checks);
+benchRules(checks);
+benchCalibration(checks);
+benchPareto(checks);
+await benchRecord(checks);
+console.log(checks.failed === 0 ? 'All as it should be.' : `${checks.failed} not as they should be.`);
+process.exitCode = checks.failed === 0 ? 0 : 1;

@@ -1,0 +1,58 @@
+import { coverRelation } from '../../../generator/boxes/cover.ts';
+import { relationOf, tupleCount } from '../../../generator/boxes/relation.ts';
+import { type Checks, timed } from './check.ts';
+import { eventsOf, readData, type LogEvent } from './data.ts';
+
+type Column = (event: LogEvent) => string;
+
+const command: Column = (event) => event.command;
+const user: Column = (event) => event.user;
+const address: Column = (event) => event.addressText;
+const port: Column = (event) => String(event.port);
+const container: Column = (event) => event.container;
+
+/** Numbers of boxes of real relations that are known to be the least possible. */
+export function benchRules(checks: Checks): void {
+  const linux = readData('sysflow_linux.csv.gz');
+  const windows = readData('otrf_two_hosts.csv.gz');
+  if (linux === undefined || windows === undefined) return;
+  const sysflow = eventsOf(linux);
+  const columns = [container, command, user, address, port];
+  relation(
+    checks,
+    'SysFlow nodejs',
+    sysflow.filter(({ capture }) => capture.startsWith('nodejs/')),
+    columns,
+    37,
+    13,
+  );
+  relation(checks, 'SysFlow', sysflow, columns, 98, 43);
+  const controller = eventsOf(windows).filter(({ host }) => host.startsWith('MORDORDC'));
+  relation(checks, 'OTRF MORDORDC', controller, [command, user, address, port], 218, 27);
+}
+
+function relation(
+  checks: Checks,
+  name: string,
+  events: readonly LogEvent[],
+  columns: readonly Column[],
+  tuples: number,
+  least: number,
+): void {
+  const values = columns.map((column) => [...new Set(events.map(column))].sort());
+  const numbers = values.map((list) => new Map(list.map((value, number) => [value, number])));
+  const rows = events.map((event) => columns.map((column, axis) => numbers[axis]!.get(column(event))!));
+  const full = relationOf(
+    values.map((list) => list.length),
+    rows,
+  );
+  const { milliseconds, result } = timed(() => coverRelation(full));
+  checks.equal(`${name}: tuples`, tupleCount(full), tuples);
+  checks.equal('  boxes', result.boxes.length, least);
+  checks.equal('  proved bound', result.atLeast, least);
+  const weight = result.boxes.reduce((sum, box) => sum + box.reduce((all, list) => all + list.length, 0), 0);
+  const grid = values.reduce((product, list) => product * list.length, 1);
+  console.log(
+    `      values named ${weight}, ${milliseconds.toFixed(0)} ms; one box over all: x${Math.round(grid / tuples)} combinations`,
+  );
+}
