@@ -224,7 +224,7 @@ static __always_inline struct subject *subject_by_thread(struct task_struct *tas
 {
 	static const struct subject empty;
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
-	__u64 started = READ(task, start_boottime), name[2], *known;
+	__u64 started = READ(task, start_boottime), name[2] = {}, *known;
 	struct subject *subject = bpf_map_lookup_elem(&subjects_by_thread, &thread);
 
 	if (!subject) {
@@ -301,6 +301,8 @@ static __always_inline struct subject *current_subject(__u64 version)
 	subject->reported = 0;
 	subject->process = process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id),
 				       subject->cgroup);
+	/* The helper leaves what stands behind the end of the name, and names are compared whole. */
+	__builtin_memset(subject->comm, 0, COMM_SIZE);
 	bpf_get_current_comm(subject->comm, COMM_SIZE);
 #pragma unroll
 	for (int i = 0; i < DECISIONS; i++)

@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface, type Interface } from 'node:readline';
+import type { Flow } from '../../../policy/policy.ts';
+
+const EPERM = 1;
+/** The kernel has no such socket. */
+const ABSENT = -1;
+
+/** A process that connects as whoever it is told to be. */
+export class Prober implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #reader: Interface;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#reader = createInterface({ input: child.stdout! });
+    this.#lines = this.#reader[Symbol.asyncIterator]();
+  }
+
+  /** `command` starts test/kernel/differential/prober.c. */
+  static async start(command: readonly string[]): Promise<Prober> {
+    const [program, ...words] = command;
+    const prober = new Prober(spawn(program!, words, { stdio: ['pipe', 'pipe', 'inherit'] }));
+    await prober.#line();
+    return prober;
+  }
+
+  /** For each flow whether the kernel denied it; undefined where it has no such socket. */
+  async judge(flows: readonly { flow: Flow; cgroup: string }[]): Promise<(boolean | undefined)[]> {
+    this.#child.stdin!.write(flows.map(({ flow, cgroup }) => lineOf(flow, cgroup)).join(''));
+    const verdicts: (boolean | undefined)[] = [];
+    for (let count = 0; count < flows.length; count += 1) {
+      const errno = Number(await this.#line());
+      verdicts.push(errno === ABSENT ? undefined : errno === EPERM);
+    }
+    return verdicts;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.stdin!.end();
+    this.#reader.close();
+    await ended;
+  }
+
+  async #line(): Promise<string> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error('the prober has ended');
+    return value as string;
+  }
+}
+
+function lineOf({ uid, euid, gid, egid, command, protocol, address, port }: Flow, cgroup: string): string {
+  const comm = Buffer.from(command).subarray(0, 15).toString('hex');
+  const digits = address.family === 4 ? 8 : 32;
+  const hex = address.value.toString(16).padStart(digits, '0');
+  return `${[uid, euid, gid, egid, comm, cgroup, address.family, protocol, hex, port].join(' ')}\n`;
+}
