@@ -1,6 +1,7 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { chmodSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
+import { RECORDER_MEMORY } from './allowance.ts';
 import { MIGRATIONS } from './schema-sql.ts';
 
 /** An open database and the connection of the one who opened it. */
@@ -29,7 +30,9 @@ const SETTINGS = {
 export async function openDatabase(path: string, access: 'write' | 'read'): Promise<Database> {
   const instance = await DuckDBInstance.create(path, {
     ...SETTINGS,
-    ...(access === 'write' ? { memory_limit: '256MB' } : { access_mode: 'READ_ONLY', memory_limit: '1GB' }),
+    ...(access === 'write'
+      ? { memory_limit: RECORDER_MEMORY }
+      : { access_mode: 'READ_ONLY', memory_limit: '1GB' }),
   });
   try {
     if (access === 'write') chmodSync(path, 0o600);

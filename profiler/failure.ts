@@ -1,6 +1,14 @@
 import { BouhekiError } from '../error/error.ts';
 import { busy } from './lock.ts';
 
+/** Whether DuckDB failed because its memory limit was reached. */
+function isOutOfMemory(error: unknown): boolean {
+  // `failed to pin block of size 256.0 KiB (244.0 MiB/244.1 MiB used)`, and allocate it, and more in that manner.
+  return /out of memory|\/[\d.]+ [KMGT]?i?B(ytes)? used\)/i.test(
+    error instanceof Error ? error.message : String(error),
+  );
+}
+
 /**
  * What went wrong with the database at `path`, as something the user can act on. DuckDB reports everything as text, so
  * its words (1.5) and the operating system's are matched here and nowhere else.
@@ -16,6 +24,12 @@ export function storeFailure(error: unknown, path: string): BouhekiError {
   if (/no space left on device|ENOSPC|disk quota exceeded|EDQUOT/i.test(text)) {
     return new BouhekiError('disk-full', `no space left on the disk of ${path}; recording stopped`, {
       remedy: 'Free some space and start again: everything recorded up to the last second is safe.',
+      ...because,
+    });
+  }
+  if (isOutOfMemory(error)) {
+    return new BouhekiError('store', `this takes more memory than may be used on ${path}`, {
+      remedy: 'Narrow it down, with --since say; while a recorder runs there is less of it than afterwards.',
       ...because,
     });
   }

@@ -20,7 +20,13 @@ export interface Greeting {
   pid: number;
 }
 
-export type Request = { ask: { sql: string; values: readonly DuckDBValue[]; form: Form } } | { status: true };
+export interface Ask {
+  sql: string;
+  values: readonly DuckDBValue[];
+  form: Form;
+}
+
+export type Request = { ask: Ask } | { status: true };
 
 /** An `ask` is answered by `names`, any number of `columns` and `end`, or by `failure` at any point. */
 export type Response =

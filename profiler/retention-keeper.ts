@@ -1,4 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { Allowance } from './allowance.ts';
 import { storeFailure } from './failure.ts';
 import { withPrivateFiles } from './private-files.ts';
 import { Retention, type RetentionLimits, type RetentionReport } from './retention.ts';
@@ -9,14 +10,16 @@ const LOOK_EVERY = 60_000;
 /** Looks at the record every minute while it is being written, one look at a time. */
 export class RetentionKeeper {
   readonly #connection: DuckDBConnection;
+  readonly #allowance: Allowance;
   readonly #retention: Retention;
   readonly #path: string;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(connection: DuckDBConnection, path: string, limits: RetentionLimits) {
+  constructor(connection: DuckDBConnection, allowance: Allowance, path: string, limits: RetentionLimits) {
     this.#connection = connection;
+    this.#allowance = allowance;
     this.#path = path;
     this.#retention = new Retention(connection, path, limits);
   }
@@ -41,10 +44,15 @@ export class RetentionKeeper {
   /** One look, now. */
   async look(now = Date.now() * 1000): Promise<RetentionReport> {
     try {
-      return await withPrivateFiles(() => this.#retention.enforce(now));
+      return await this.#allowance.during(() => withPrivateFiles(() => this.#retention.enforce(now)));
     } catch (error) {
       throw storeFailure(error, this.#path);
     }
+  }
+
+  /** Stops the look that is under way, if one is: it fails, and the next one does its work. */
+  interrupt(): void {
+    if (!this.#closed) this.#connection.interrupt();
   }
 
   /** Stops, also in the middle of a look: an hour is folded as a whole or not at all. */

@@ -3,11 +3,13 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { BouhekiError } from '../error/error.ts';
+import type { Allowance } from './allowance.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
 import type { LiveStatus } from './live-status.ts';
 import { withPrivateFilesSync } from './private-files.ts';
 import {
   describeFailure,
+  type Ask,
   MAX_REQUEST,
   PROTOCOL,
   type Greeting,
@@ -32,11 +34,20 @@ const MAX_ROWS = 50_000_000;
 export class RecordServer {
   readonly #server: Server;
   readonly #connect: () => Promise<DuckDBConnection>;
+  readonly #allowance: Allowance;
   readonly #status: () => LiveStatus;
   readonly #readers = new Map<Socket, Promise<void>>();
+  readonly #snapshots = new Set<Snapshot>();
+  /** How often statements were stopped for their memory. */
+  #relieved = 0;
 
-  private constructor(connect: () => Promise<DuckDBConnection>, status: () => LiveStatus) {
+  private constructor(
+    connect: () => Promise<DuckDBConnection>,
+    allowance: Allowance,
+    status: () => LiveStatus,
+  ) {
     this.#connect = connect;
+    this.#allowance = allowance;
     this.#status = status;
     this.#server = createServer((socket) => this.#welcome(socket));
   }
@@ -48,9 +59,10 @@ export class RecordServer {
   static async listen(
     databasePath: string,
     connect: () => Promise<DuckDBConnection>,
+    allowance: Allowance,
     status: () => LiveStatus,
   ): Promise<RecordServer> {
-    const serving = new RecordServer(connect, status);
+    const serving = new RecordServer(connect, allowance, status);
     const server = serving.#server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -71,6 +83,12 @@ export class RecordServer {
   async close(): Promise<void> {
     this.closeSync();
     await Promise.all(this.#readers.values());
+  }
+
+  /** Stops every statement that runs, for the memory that it uses: recording comes first. */
+  relieve(): void {
+    this.#relieved += 1;
+    for (const snapshot of this.#snapshots) snapshot.interrupt();
   }
 
   /** As `close`, without the wait. */
@@ -104,6 +122,7 @@ export class RecordServer {
     // What goes wrong with a connection ends the loop below, or the statement that runs.
     socket.on('error', () => undefined);
     const snapshot = new Snapshot(await this.#connect());
+    this.#snapshots.add(snapshot);
     const interrupt = (): void => snapshot.interrupt();
     socket.on('close', interrupt);
     try {
@@ -124,6 +143,7 @@ export class RecordServer {
       }
     } finally {
       socket.off('close', interrupt);
+      this.#snapshots.delete(snapshot);
       snapshot.close();
     }
   }
@@ -135,8 +155,17 @@ export class RecordServer {
       await sendFrame(socket, response);
     };
     if ('status' in request) return await send({ status: this.#status() });
+    await this.#allowance.during(() => this.#pass(socket, snapshot, request.ask, send));
+  }
+
+  async #pass(
+    socket: Socket,
+    snapshot: Snapshot,
+    { sql, values, form }: Ask,
+    send: (response: Response) => Promise<void>,
+  ): Promise<void> {
+    const relieved = this.#relieved;
     try {
-      const { sql, values, form } = request.ask;
       socket.setTimeout(0);
       const { names, parts } = await snapshot.ask(sql, values, form);
       await send({ names });
@@ -151,9 +180,15 @@ export class RecordServer {
       }
       return await send({ end: true });
     } catch (error) {
-      return await send({ failure: describeFailure(error) });
+      return await send({ failure: describeFailure(relieved === this.#relieved ? error : tooHungry()) });
     }
   }
+}
+
+function tooHungry(): BouhekiError {
+  return new BouhekiError('store-busy', 'the recorder needed the memory that this took', {
+    remedy: 'Narrow it down, with --since say, or ask when the recording has ended.',
+  });
 }
 
 function tooMuch(): BouhekiError {

@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { Allowance } from './allowance.ts';
 import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
 import { learningWindow, type LearningPlan, type LearningWindow } from './learning-window.ts';
@@ -69,6 +70,8 @@ export class RecorderStore {
   readonly #lock: RecorderLock;
   #recording: Recording | undefined;
   #server: RecordServer | undefined;
+  #keeper: RetentionKeeper | undefined;
+  #allowance: Allowance | undefined;
   #unserved: string | undefined;
   #rings: () => { pending: number; capacity: number } = () => ({ pending: 0, capacity: 0 });
 
@@ -102,7 +105,9 @@ export class RecorderStore {
   /** Begins to answer readers. Recording goes on where there can be no socket; then `unserved` says why. */
   async serve(): Promise<void> {
     try {
-      this.#server = await RecordServer.listen(this.path, this.#database.connect, () => this.status());
+      this.#server = await RecordServer.listen(this.path, this.#database.connect, await this.#allow(), () =>
+        this.status(),
+      );
     } catch (error) {
       this.#unserved = (error as Error).message;
     }
@@ -164,18 +169,31 @@ export class RecorderStore {
 
   /** What keeps this record within limits. To be closed, by its own `close`, before the store. */
   async retention(limits: RetentionLimits): Promise<RetentionKeeper> {
-    return new RetentionKeeper(await this.#database.connect(), this.path, limits);
+    const allowance = await this.#allow();
+    this.#keeper = new RetentionKeeper(await this.#database.connect(), allowance, this.path, limits);
+    return this.#keeper;
   }
 
   /** Sends readers away and waits until the last of them has let go of the database. To come before `close`. */
   async stopServing(): Promise<void> {
     await this.#server?.close();
+    await this.#allowance?.close();
+    this.#allowance = undefined;
+  }
+
+  async #allow(): Promise<Allowance> {
+    this.#allowance ??= new Allowance(await this.#database.connect(), () => {
+      this.#server?.relieve();
+      this.#keeper?.interrupt();
+    });
+    return this.#allowance;
   }
 
   /** Closes the database and gives the lock back. A recording that has not ended counts as interrupted. */
   close(): void {
     this.#recording?.abandon();
     this.#server?.closeSync();
+    this.#allowance?.closeSync();
     try {
       this.#database.close();
     } finally {
