@@ -1,6 +1,6 @@
 /**
  * How many connections a second the recorder takes from ring buffers that the kernel fills into committed rows:
- * `node dist/test/bench/record.js [--seconds N] [--rates 1000,1000000,0] [--no-costs]` (rate 0: as fast as the flood can
+ * `npm run bench:record -- [--seconds N] [--rates 1000,1000000,0] [--no-costs]` (rate 0: as fast as the flood can
  * be). Needs root and a kernel that runs BPF; attaches nothing. Ends with 1 when rows are missing that are not counted.
  */
 import { parseArgs } from 'node:util';

@@ -8,7 +8,7 @@ import type { EventSource } from '../../../profiler/recorder.ts';
 import { FloodState, type FloodPlan } from './flood-state.ts';
 
 /** Bytes, as flood.bpf.c has them. */
-const CONNECTIONS = 16 << 20;
+const CONNECTIONS = 32 << 20;
 const DENIALS = 4 << 20;
 
 /** What the flood process says of one flood. CPU in seconds. */
