@@ -41,7 +41,9 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
   const full = live.capacity === 0 ? 0 : Math.round((live.pending / live.capacity) * 100);
   const recording =
     live.recording === undefined
-      ? 'recording has stopped'
+      ? live.startedAt === 0
+        ? 'not recording yet'
+        : 'recording has stopped'
       : `recording ${live.recording} for ${formatDuration(Math.max(0, now - live.startedAt) / 1e6)}`;
   return [
     [
