@@ -7,6 +7,8 @@ import {
   describeReadiness,
   percent,
 } from '../generator/header.ts';
+import type { Merged } from '../generator/merge.ts';
+import { placeOf } from '../generator/oddity.ts';
 import { printable } from './table.ts';
 
 /** Subjects listed one by one. */
@@ -83,6 +85,20 @@ export function generateJson(policy: string, generated: Generated, input: Genera
       subject,
       destinations: observations.length,
       ...sumEvidence(observations),
+    })),
+  };
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+/** A merge for programs. */
+export function mergeJson({ added, kept, text }: Merged): string {
+  const json = {
+    schema: 'bouheki.merge/v1',
+    policy: text,
+    added,
+    leftOut: kept.map(({ demand, observations }) => ({
+      subject: demand.subject.name,
+      destinations: observations.map(placeOf),
     })),
   };
   return `${JSON.stringify(json, null, 2)}\n`;

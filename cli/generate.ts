@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { curveOf } from '../generator/curve.ts';
-import { formatCount } from '../generator/evidence.ts';
+import { formatCount, sumEvidence } from '../generator/evidence.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../generator/generate.ts';
 import { percent } from '../generator/header.ts';
+import { mergeWithBase } from '../generator/merge.ts';
 import { findSuperfluous } from '../generator/prove.ts';
 import type { SubjectKind } from '../generator/subject.ts';
 import type { Mode, Target } from '../policy/policy.ts';
@@ -11,9 +12,10 @@ import { printPolicy } from '../policy/print.ts';
 import { openReader, type RecordingSummary } from '../profiler/read.ts';
 import { curveJson, curveText } from './curve.ts';
 import { readDenyList } from './deny-list.ts';
-import { generateJson, generateSummary } from './generate-summary.ts';
+import { generateJson, generateSummary, mergeJson } from './generate-summary.ts';
 import { writeOutput } from './output-file.ts';
 import { readOwners } from './owner-list.ts';
+import { parseText, readPolicyText } from './policy-file.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
 import { printable } from './table.ts';
 import { packageVersion } from './version.ts';
@@ -32,6 +34,8 @@ interface Options extends RecordOptions {
   minCoverage?: number;
   require?: 'stable';
   prove: boolean;
+  base?: string;
+  check: boolean;
   output: string;
   json: boolean;
 }
@@ -43,6 +47,7 @@ Examples:
   $ bouheki generate --target container --deny 10.0.0.0/8 --deny @blocked.txt
 
   $ bouheki generate --curve
+  $ bouheki generate --base policy.yaml --output policy.yaml
   $ bouheki generate --max-cidrs 200 --min-coverage 0.99 --require stable > policy.yaml
 
 The policy goes to standard output (or --output), the summary to standard error.
@@ -50,7 +55,9 @@ A budget of CIDRs is shared by all allow rules: the prefixes that come out allow
 fewest addresses that were not observed. None holds a denied address, mixes private
 with public addresses, or is wider than /8 (IPv6: /32).
 The hold-out replays the last fifth of the window against a policy made of the rest.
-Exit status: 0 written, 1 written, but --min-coverage, --require or --prove found
+With --base nothing is removed, and what was taken out of the policy by hand stays out:
+its header says up to when the record was offered for it.
+Exit status: 0 written, 1 --check would add something, or written, but --min-coverage, --require or --prove found
 fault, 2 trouble.`;
 
 /** `bouheki generate`: the record as a policy. */
@@ -95,6 +102,8 @@ export function generateCommand(): Command {
     .option('--min-coverage <share>', 'fail when the hold-out allows less, such as 0.99', readShare)
     .addOption(new Option('--require <state>', 'fail when a subject is still changing').choices(['stable']))
     .option('--prove', 'check that no entry can be removed without denying what was recorded', false)
+    .option('--base <policy>', 'add what is new to this policy, and keep all that people made of it')
+    .option('--check', 'with --base: write nothing, fail when something would be added', false)
     .option('--allow-loss', 'accept a record that is known to lack events', false)
     .option('--include-denied', 'also allow what a policy denied when it was recorded', false)
     .option('-o, --output <file>', 'write the policy there', '-')
@@ -104,6 +113,7 @@ export function generateCommand(): Command {
 }
 
 async function run(options: Options): Promise<void> {
+  refuseContradictions(options);
   const { maxCidrs, owners, ...rest } = options;
   const settings = {
     ...rest,
@@ -119,6 +129,10 @@ async function run(options: Options): Promise<void> {
     writeOutput(options.output, options.json ? curveJson(curve) : curveText(curve));
     return;
   }
+  if (options.base !== undefined) {
+    runMerge(options.base, generatePolicy(input, { ...settings, layout: 'rules' }), options);
+    return;
+  }
   const generated = generatePolicy(input, { ...settings, ...(maxCidrs !== undefined && { maxCidrs }) });
   const text = printPolicy(generated.document);
   writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);
@@ -127,6 +141,49 @@ async function run(options: Options): Promise<void> {
   if (faults.length > 0) {
     process.stderr.write(`${faults.map(printable).join('\n')}\n`);
     process.exitCode = 1;
+  }
+}
+
+/** Adds to a policy; with --check only says what that would be. */
+function runMerge(file: string, { demands }: Generated, options: Options): void {
+  const text = readPolicyText(file);
+  const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
+  const merged = mergeWithBase({ text, policy: parseText(text, file) }, demands, evidence);
+  for (const { demand, observations } of merged.kept) {
+    const places = formatCount(observations.length, 'destination');
+    process.stderr.write(printable(`Left out, as ${file} does: ${demand.subject.name}, ${places}.`) + '\n');
+  }
+  const entries = formatCount(merged.added, 'destination entry', 'destination entries');
+  if (options.check) {
+    process.stderr.write(merged.added === 0 ? 'Nothing to add.\n' : `Would add ${entries}.\n`);
+    if (merged.added > 0) process.exitCode = 1;
+    return;
+  }
+  writeOutput(options.output, options.json ? mergeJson(merged) : merged.text);
+  process.stderr.write(merged.added === 0 ? 'Nothing to add.\n' : `Added ${entries}.\n`);
+}
+
+/** A policy that people edit keeps its layout, and its prefixes are theirs. */
+function refuseContradictions(options: Options): void {
+  const { base, check, curve, layout, maxCidrs, minCoverage, owners, prove } = options;
+  if (check && base === undefined) {
+    throw new BouhekiError('usage', '--check needs --base', {
+      remedy: 'Name the policy to check with --base.',
+    });
+  }
+  const contradicting = [
+    layout === 'flat' && '--layout flat',
+    maxCidrs !== undefined && '--max-cidrs',
+    owners !== undefined && '--owners',
+    curve && '--curve',
+    prove && '--prove',
+    minCoverage !== undefined && '--min-coverage',
+    options.require !== undefined && '--require',
+  ].filter((each) => each !== false);
+  if (base !== undefined && contradicting.length > 0) {
+    throw new BouhekiError('usage', `--base does not go with ${contradicting.join(', ')}`, {
+      remedy: 'Use one or the other: --base only adds what is new, exactly.',
+    });
   }
 }
 

