@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { generatePolicy, type GenerateInput, type GenerateOptions } from '../../../generator/generate.ts';
 import { parsePolicy } from '../../../policy/parse.ts';
+import { printPolicy } from '../../../policy/print.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import type { Subject } from '../../../profiler/observation.ts';
 import type { Activity, RecordedObservation } from '../../../profiler/read.ts';
@@ -147,3 +149,36 @@ export const observation: fc.Arbitrary<RecordedObservation> = fc
       Math.floor(value.first / 11) === block ? value.count : 0,
     ),
   }));
+
+/** Options of a plain run. */
+export const OPTIONS: GenerateOptions = {
+  mode: 'block',
+  target: 'host',
+  deny: [],
+  allowLoss: false,
+  includeDenied: false,
+  version: '1.2.3',
+};
+
+/** A record of these observations, complete and of one recording. */
+export function input(
+  observations: readonly RecordedObservation[],
+  change: Partial<GenerateInput> = {},
+): GenerateInput {
+  return {
+    observations,
+    activity: activityOf(observations),
+    losses: [],
+    recordings: 1,
+    interrupted: 0,
+    ...change,
+  };
+}
+
+/** The policy that is generated, as text. */
+export function print(
+  observations: readonly RecordedObservation[],
+  options: Partial<GenerateOptions> = {},
+): string {
+  return printPolicy(generatePolicy(input(observations), { ...OPTIONS, ...options }).document);
+}

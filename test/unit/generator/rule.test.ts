@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { generatePolicy, type GenerateOptions } from '../../../generator/generate.ts';
+import { findSuperfluous } from '../../../generator/prove.ts';
+import { parsePrefix } from '../../../policy/cidr.ts';
+import { input, observation, observed, OPTIONS, unlessNoData } from './fixture.ts';
+
+test('subjects that do the same share a rule, and nobody gets what only others did', () => {
+  const list = [...'abcda'].map((name, at) =>
+    observed({ subject: { exe: `/opt/${name}` }, port: at === 4 ? 2 : 1 }),
+  );
+  const { boxes, document } = generatePolicy(input(list), OPTIONS);
+  assert.deepEqual(boxes, { count: 2, atLeast: 2 });
+  assert.deepEqual(
+    document.allow!.map(({ from, name, to }) => [name, from!.exe, to![0]!.port]),
+    [
+      ['/opt/a uid 1000', ['/opt/a'], [1, 2]],
+      ['/opt/b, /opt/c, /opt/d uid 1000', ['/opt/b', '/opt/c', '/opt/d'], [1]],
+    ],
+  );
+});
+
+test('a rule is about what --by names, and about the usual where that is not known', () => {
+  const web = { inContainer: true, container: 'web-1', image: 'web:1', uid: 33 };
+  const list = [observed({ subject: { unit: 'job.service' } }), observed({ subject: web })];
+  const from = (by: NonNullable<GenerateOptions['by']>) =>
+    generatePolicy(input(list), { ...OPTIONS, by }).document.allow!.map((rule) => rule.from);
+  const curl = { exe: ['/usr/bin/curl'], uid: [1000] };
+  assert.deepEqual(from('auto'), [curl, { container: ['web-1'], uid: [33] }]);
+  assert.deepEqual(from('exe'), [{ exe: ['/usr/bin/curl'], uid: [33, 1000] }]);
+  assert.deepEqual(from('container'), [curl, { container: ['web-1'] }]);
+  assert.deepEqual(from('image'), [curl, { image: ['web:1'], uid: [33] }]);
+  assert.deepEqual(from('unit'), [
+    { container: ['web-1'], uid: [33] },
+    { unit: ['job.service'], uid: [1000] },
+  ]);
+  assert.deepEqual(from('uid'), [{ uid: [33, 1000] }]);
+});
+
+test('no entry of a policy can go, whatever the record', () => {
+  fc.assert(
+    fc.property(fc.array(observation, { minLength: 1, maxLength: 40 }), (list) => {
+      const generated = unlessNoData(() => generatePolicy(input(list), OPTIONS));
+      if (generated === undefined) return;
+      const { demands, lists, names, rules } = generated;
+      const allowed = demands.flatMap((demand) => demand.observations);
+      assert.deepEqual(findSuperfluous(rules, names, lists, allowed), []);
+      assert.equal(new Set(names).size, names.length);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('an entry that nothing needs is found', () => {
+  const { demands, lists, names, rules } = generatePolicy(
+    input([observed(), observed({ port: 80 })]),
+    OPTIONS,
+  );
+  const more = [[[...lists[0]![0]!, parsePrefix('192.0.2.0/24')!]]];
+  const allowed = demands.flatMap((demand) => demand.observations);
+  assert.deepEqual(findSuperfluous(rules, names, more, allowed), [
+    'cidr 192.0.2.0/24 of /usr/bin/curl uid 1000',
+  ]);
+});
