@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 
 /** What the recorder alone may use, and the bound of the whole instance while others use the database too. */
-export const RECORDER_MEMORY = '256MB';
+export const RECORDER_MEMORY = '128MB';
 const SHARED_MEMORY = '1GB';
 
 /** Bytes that statements may take, and how often that is looked at, milliseconds. */

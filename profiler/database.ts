@@ -48,6 +48,15 @@ export async function openDatabase(path: string, access: 'write' | 'read'): Prom
   }
 }
 
+/** Moves the log into the file. When somebody reads just now that is left to the close of the database. */
+export async function checkpoint(connection: DuckDBConnection): Promise<void> {
+  try {
+    await connection.run('CHECKPOINT');
+  } catch (error) {
+    if (!/cannot checkpoint/i.test((error as Error).message)) throw error;
+  }
+}
+
 /** Brings the schema up to the present version, all or nothing. */
 export async function migrate(connection: DuckDBConnection, path: string): Promise<void> {
   const version = await schemaVersion(connection);

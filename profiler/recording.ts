@@ -1,5 +1,6 @@
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import type { EventBatch } from './batch.ts';
+import { checkpoint } from './database.ts';
 import { LOSS_KINDS, type BoxRow, type ContainerRow, type LossKind, type ProcessRow } from './dimension.ts';
 import { EventChunk } from './event-chunk.ts';
 import { storeFailure } from './failure.ts';
@@ -190,7 +191,7 @@ export class Recording {
           `UPDATE recording SET state = $1, ended_at = $2, events = $3 WHERE id = $4`,
           [state, BigInt(Date.now()) * 1000n, BigInt(this.counters.events), this.id],
         );
-        await this.#connection.run('CHECKPOINT');
+        await checkpoint(this.#connection);
       });
     } catch (error) {
       throw this.#fail(error);

@@ -2,6 +2,7 @@ import { BIGINT, INTEGER, UBIGINT, UINTEGER, USMALLINT, UTINYINT } from '@duckdb
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import { BATCH_ROWS } from '../batch.ts';
 import { ColumnChunk } from '../column-chunk.ts';
+import { checkpoint } from '../database.ts';
 import { RowAppender } from '../row-appender.ts';
 import type { ImportedRow } from './row.ts';
 
@@ -140,7 +141,7 @@ export class ImportWriter {
       );
     }
     await this.#connection.run('COMMIT');
-    await this.#connection.run('CHECKPOINT');
+    await checkpoint(this.#connection);
     return [...this.#hosts.values()].map(({ recording }) => recording);
   }
 

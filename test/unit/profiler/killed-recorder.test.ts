@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openReader } from '../../../profiler/read.ts';
 import { openRecorder } from '../../../profiler/store.ts';
 import { databaseFor, START } from './fixture.ts';
@@ -85,6 +86,31 @@ test('after SIGKILL every flushed row is there and the recording is marked as in
   const again = await openRecorder(path);
   assert.deepEqual(again.interrupted, [], 'reported once');
   again.close();
+});
+
+test('killed at any moment, the database opens and has everything that was flushed', async (t) => {
+  const path = databaseFor(t);
+  let before = 0;
+  for (let round = 1; round <= 8; round++) {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'steady-recorder-child.js'), path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout.on('data', (text) => (said += String(text)));
+    await once(child.stdout, 'data');
+    await sleep(Math.random() * 200);
+    const closed = once(child, 'close');
+    child.kill('SIGKILL');
+    await closed;
+    const safe = Number(said.trimEnd().split('\n').at(-1));
+    const reader = await openReader(path);
+    const recordings = await reader.recordings();
+    const total = recordings.reduce((sum, { events }) => sum + events, 0);
+    reader.close();
+    assert.deepEqual([recordings.length, recordings.at(-1)!.state], [round, 'interrupted']);
+    assert.ok(total - before >= safe && (total - before) % 3500 === 0, `${total - before} of ${safe}`);
+    before = total;
+  }
 });
 
 test('a lock left by a process that is gone, or by another with the same pid, is no obstacle', async (t) => {

@@ -125,6 +125,29 @@ test('the socket belongs to the owner alone, greets with its version and goes aw
   assert.throws(() => statSync(`${path}.sock`), { code: 'ENOENT' });
 });
 
+test('a recording ends while somebody reads', async (t) => {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  const recording = await store.startRecording(LEARN);
+  recording.append(batchOf([{}]));
+  recording.flush();
+  const reader = await openReader(path);
+  const reading = assert.rejects(reader.query('SELECT count(*) FROM range(1000000000) a, range(1000000) b'));
+  await sleep(50);
+  recording.append(batchOf([{}]));
+  await recording.end('complete');
+  await store.stopServing();
+  await reading;
+  reader.close();
+  store.close();
+  const after = await openReader(path);
+  assert.deepEqual(
+    (await after.recordings()).map(({ state, events }) => [state, events]),
+    [['complete', 2]],
+  );
+  after.close();
+});
+
 test('readers beyond the eighth are told to come again', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
