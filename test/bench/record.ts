@@ -1,7 +1,8 @@
 /**
  * How many connections a second the recorder takes from ring buffers that the kernel fills into committed rows:
- * `npm run bench:record -- [--seconds N] [--rates 1000,1000000,0] [--no-costs]` (rate 0: as fast as the flood can
- * be). Needs root and a kernel that runs BPF; attaches nothing. Ends with 1 when rows are missing that are not counted.
+ * `npm run bench:record -- [--seconds N] [--rates 1000,1000000,0] [--no-costs] [--read]`. Rate 0 is as fast as the flood
+ * can be; with --read another process reads all observations over and over meanwhile. Needs root and a kernel that runs
+ * BPF; attaches nothing. Ends with 1 when rows are missing that are not counted.
  */
 import { parseArgs } from 'node:util';
 import { measureCosts } from './record/cost.ts';
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     rates: { type: 'string', default: '1000,10000,100000,500000,1000000,0' },
     costs: { type: 'boolean', default: true },
+    read: { type: 'boolean', default: false },
   },
   allowNegative: true,
 });
@@ -21,10 +23,10 @@ using flooder = await Flooder.start({ subjects: 1000, destinations: 100_000, den
 const number = (value: number, digits = 0): string =>
   value.toLocaleString('en-US', { maximumFractionDigits: digits });
 const head =
-  'wanted/s  written/s  produced  committed  lost  denials  recorder CPU  flood CPU  memory  bytes/row  longest gap';
+  'wanted/s  written/s  produced  committed  lost  denials  recorder CPU  flood CPU  memory  bytes/row  reads  longest gap';
 console.log(head);
 for (const rate of values.rates.split(',').map(Number)) {
-  const result = await recordAt(flooder, rate, Number(values.seconds));
+  const result = await recordAt(flooder, rate, Number(values.seconds), values.read);
   console.log(
     [
       rate === 0 ? 'flood' : number(rate),
@@ -37,6 +39,7 @@ for (const rate of values.rates.split(',').map(Number)) {
       `${number(result.floodCpu * 100, 1)} %`,
       `${number(result.memory / 1e6)} MB`,
       number(result.bytesPerRow, 1),
+      number(result.reads),
       `${number(result.longest)} ms`,
     ].join('  '),
   );

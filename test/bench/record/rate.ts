@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { ContainerNames } from '../../../profiler/container.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
 import { openReader } from '../../../profiler/read.ts';
@@ -27,12 +29,32 @@ export interface RateResult {
   /** Most resident memory seen, bytes. */
   memory: number;
   bytesPerRow: number;
+  /** Times that another process has read all observations meanwhile. */
+  reads: number;
   /** Longest time between two looks at the rings, milliseconds. */
   longest: number;
 }
 
+/** Reads the observations of a database over and over in a process of its own. Returns how to end it. */
+function startReader(path: string): () => number {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('reader.js', import.meta.url)), path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let reads = 0;
+  child.stdout.on('data', (text: Buffer) => (reads += text.length));
+  return () => {
+    child.kill();
+    return reads;
+  };
+}
+
 /** Records at one rate into a database of its own, with the loop of a session. */
-export async function recordAt(flooder: Flooder, rate: number, seconds: number): Promise<RateResult> {
+export async function recordAt(
+  flooder: Flooder,
+  rate: number,
+  seconds: number,
+  withReader: boolean,
+): Promise<RateResult> {
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-bench-'));
   const path = join(directory, 'bouheki.duckdb');
   try {
@@ -59,6 +81,7 @@ export async function recordAt(flooder: Flooder, rate: number, seconds: number):
       recorder.flush();
       memory = Math.max(memory, process.memoryUsage.rss());
     }, FLUSH_EVERY);
+    const endReader = withReader ? startReader(path) : () => 0;
     const cpu = process.cpuUsage();
     const began = performance.now();
     const flood = await flooder.flood(rate, seconds);
@@ -67,13 +90,14 @@ export async function recordAt(flooder: Flooder, rate: number, seconds: number):
     const elapsed = (performance.now() - began) / 1000;
     clearInterval(drain);
     clearInterval(flush);
+    const reads = endReader();
     recorder.drain();
     recorder.flush();
     await recording.end('complete');
     await store.stopServing();
     store.close();
     const after = flooder.state.counters();
-    const bytes = statSync(path).size;
+    const bytes = statSync(path).size + (statSync(`${path}.wal`, { throwIfNoEntry: false })?.size ?? 0);
     const { committed, denials, lost } = await committedIn(path);
     return {
       produced: after.produced - before.produced,
@@ -86,6 +110,7 @@ export async function recordAt(flooder: Flooder, rate: number, seconds: number):
       floodCpu: flood.cpu / flood.seconds,
       memory,
       bytesPerRow: committed === 0 ? 0 : bytes / committed,
+      reads,
       longest,
     };
   } finally {
