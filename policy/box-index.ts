@@ -5,7 +5,9 @@ import type { Box, From } from './policy.ts';
 import { mergePrefixes } from './prefix-set.ts';
 
 /** Values of a box, a flow or another box by dimension, as the index compares them. */
-export type Probe = Partial<Record<keyof From | 'port' | 'protocol', readonly (string | number)[]>> & {
+export type Probe = Partial<
+  Record<keyof From | 'port' | 'protocol' | 'socket', readonly (string | number)[]>
+> & {
   /** A block of addresses all of which must be in a candidate's list, when it has one. Asked for only when needed. */
   block(): Prefix;
 };
@@ -94,6 +96,7 @@ function filingsOf({ from, to }: Box): Filing[] {
     );
   }
   if (to.protocols) file('protocol', to.protocols);
+  if (to.sockets) file('socket', to.sockets);
   return filings;
 }
 

@@ -2,19 +2,26 @@ import { formatPrefix } from './cidr.ts';
 import { formatPortRange } from './port.ts';
 import { formatProtocol } from './protocol.ts';
 import { type Region, spansKey } from './region.ts';
-import { type Span, subtractSpans } from './span.ts';
-import { DIMENSIONS, NAME_DIMENSIONS, prefixesOf, type Universe } from './universe.ts';
+import { intersectSpans, type Span, subtractSpans } from './span.ts';
+import {
+  CONNECTION,
+  DIMENSIONS,
+  NAME_DIMENSIONS,
+  prefixesOf,
+  socketKindsOf,
+  type Universe,
+} from './universe.ts';
 
 /** Some values of a dimension: exactly these, or every one but these (names that are not known included). */
 export type Values = { only: string[] } | { not: string[] };
 
-/** A set of connections in words; a dimension that is absent matches everything. */
+/** A set of connections in words; a dimension that is absent matches everything. With `sockets` it is openings of those. */
 export interface Change {
   from: Record<string, Values>;
-  to: { cidr?: Values; port?: Values; protocol?: Values };
+  to: { cidr?: Values; port?: Values; protocol?: Values } | { sockets: Values };
 }
 
-type Dimension = (typeof DIMENSIONS)[number];
+type Dimension = Exclude<(typeof DIMENSIONS)[number], 'socket'>;
 
 /** Says in words what regions of a universe hold. Regions share their lists of values, so most words are found once. */
 export class Wording {
@@ -25,14 +32,38 @@ export class Wording {
     this.#universe = universe;
   }
 
-  changeOf(region: Region): Change {
-    const change: Change = { from: {}, to: {} };
+  /** A region of connections and of openings of sockets is two changes. */
+  changesOf(region: Region): Change[] {
+    const spans = region[DIMENSIONS.indexOf('socket')]!;
+    const kinds = socketKindsOf(spans);
+    const from = this.#fromOf(region);
+    return [
+      ...(intersectSpans(spans, CONNECTION).length > 0 ? [{ from, to: this.#toOf(region) }] : []),
+      ...(kinds.length > 0 ? [{ from, to: { sockets: { only: kinds } } }] : []),
+    ];
+  }
+
+  #toOf(region: Region): Change['to'] {
+    const to: Change['to'] = {};
+    for (const [key, dimension] of [
+      ['cidr', 'address'],
+      ['port', 'port'],
+      ['protocol', 'protocol'],
+    ] as const) {
+      const values = this.#values(dimension, region[DIMENSIONS.indexOf(dimension)]!);
+      if (values) to[key] = values;
+    }
+    return to;
+  }
+
+  #fromOf(region: Region): Change['from'] {
+    const from: Change['from'] = {};
     const spansOf = (dimension: Dimension) => region[DIMENSIONS.indexOf(dimension)]!;
     const process = this.#values('judged', spansOf('judged'));
-    if (process) change.from.process = process;
+    if (process) from.process = process;
     for (const dimension of NAME_DIMENSIONS) {
       const values = this.#values(dimension, spansOf(dimension));
-      if (values) change.from[dimension] = values;
+      if (values) from[dimension] = values;
     }
     for (const [real, effective] of [
       ['uid', 'euid'],
@@ -40,19 +71,11 @@ export class Wording {
     ] as const) {
       const values = this.#values(real, spansOf(real));
       const others = this.#values(effective, spansOf(effective));
-      if (values) change.from[real] = values;
+      if (values) from[real] = values;
       // Rules name both at once, so one word does for both where they are the same.
-      if (others && spansKey(spansOf(real)) !== spansKey(spansOf(effective))) change.from[effective] = others;
+      if (others && spansKey(spansOf(real)) !== spansKey(spansOf(effective))) from[effective] = others;
     }
-    for (const [key, dimension] of [
-      ['cidr', 'address'],
-      ['port', 'port'],
-      ['protocol', 'protocol'],
-    ] as const) {
-      const values = this.#values(dimension, spansOf(dimension));
-      if (values) change.to[key] = values;
-    }
-    return change;
+    return from;
   }
 
   /** Undefined when the spans are all there is. */
@@ -94,17 +117,19 @@ function weightOf(texts: readonly string[]): number {
   return texts.length * 2 + (texts.some((text) => /^\d+-\d+$/.test(text)) ? 1 : 0);
 }
 
-/** `curl (uid 0) -> 10.0.0.0/8 port 443 tcp`, for people. */
+/** `uid 0 -> 10.0.0.0/8 port 443 protocol tcp`, `uid 0 -> raw sockets`, for people. */
 export function formatChange({ from, to }: Change): string {
   const subject = Object.entries(from).map(([dimension, values]) =>
     dimension === 'process' && 'only' in values ? values.only.join() : `${dimension} ${formatValues(values)}`,
   );
+  const who = subject.length > 0 ? subject.join(', ') : 'anything';
+  if ('sockets' in to) return `${who} -> ${formatValues(to.sockets)} sockets`;
   const destination = [
     to.cidr ? formatValues(to.cidr) : 'anywhere',
     ...(to.port ? [`port ${formatValues(to.port)}`] : []),
     ...(to.protocol ? [`protocol ${formatValues(to.protocol)}`] : []),
   ];
-  return `${subject.length > 0 ? subject.join(', ') : 'anything'} -> ${destination.join(' ')}`;
+  return `${who} -> ${destination.join(' ')}`;
 }
 
 /** As many as a line can bear; the JSON form has them all. */

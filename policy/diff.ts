@@ -22,8 +22,8 @@ export function diffPolicies(before: Policy, after: Policy): Difference {
   const young = universe.regionsOf(after);
   const wording = new Wording(universe);
   const difference: Difference = {
-    gained: onlyIn(young, old).map((region) => wording.changeOf(region)),
-    lost: onlyIn(old, young).map((region) => wording.changeOf(region)),
+    gained: onlyIn(young, old).flatMap((region) => wording.changesOf(region)),
+    lost: onlyIn(old, young).flatMap((region) => wording.changesOf(region)),
   };
   if (before.mode !== after.mode) difference.mode = { before: before.mode, after: after.mode };
   return difference;

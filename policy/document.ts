@@ -23,8 +23,9 @@ export interface RuleDocument {
   comment?: string;
   name?: string;
   from?: { [K in keyof From]?: Entry[] };
-  /** Absent: every destination. */
+  /** Absent: every destination, or none when `sockets` is there. */
   to?: ToDocument[];
+  sockets?: Entry[];
 }
 
 export interface ToDocument {
@@ -53,18 +54,23 @@ export function documentOf(policy: Policy): PolicyDocument {
 }
 
 function rulesOf(boxes: readonly Box[]): RuleDocument[] {
-  const rules: { name: string; from: From; to: ToDocument[] }[] = [];
-  for (const box of boxes) {
-    const last = rules.at(-1);
-    if (last && last.name === box.name && sameFrom(last.from, box.from))
-      last.to.push(destinationText(box.to));
-    else rules.push({ name: box.name, from: box.from, to: [destinationText(box.to)] });
+  const rules: { name: string; from: From; to: ToDocument[]; sockets?: Entry[] }[] = [];
+  for (const { name, from, to } of boxes) {
+    let last = rules.at(-1);
+    // The box of `sockets` is the last one of its rule.
+    if (!last || last.sockets || last.name !== name || !sameFrom(last.from, from)) {
+      rules.push((last = { name, from, to: [] }));
+    }
+    if (to.sockets) last.sockets = to.sockets;
+    else last.to.push(destinationText(to));
   }
-  return rules.map(({ name, from, to }) => {
+  return rules.map(({ name, from, to, sockets }) => {
     const rule: RuleDocument = { name };
     if (Object.keys(from).length > 0) rule.from = from;
-    // A rule without `to` is one box with any destination.
-    if (to.length > 1 || Object.keys(to[0]!).length > 0) rule.to = to;
+    // A rule with neither `to` nor `sockets` is one box with any destination.
+    const anywhere = !sockets && to.length === 1 && Object.keys(to[0]!).length === 0;
+    if (to.length > 0 && !anywhere) rule.to = to;
+    if (sockets) rule.sockets = sockets;
     return rule;
   });
 }

@@ -36,8 +36,11 @@ export function matchesBox(box: Box, flow: Flow): boolean {
   return matchesTo(box.to, flow) && matchesFrom(box, flow);
 }
 
-/** Whether the destination is in `to`. */
+/** Whether the destination, or the socket that is opened, is in `to`. */
 export function matchesTo(to: To, flow: Flow): boolean {
+  if (to.sockets !== undefined || flow.socket !== undefined) {
+    return flow.socket !== undefined && to.sockets?.includes(flow.socket) === true;
+  }
   return (
     (!to.protocols || to.protocols.includes(flow.protocol)) &&
     (!to.ports || matchesPort(to.ports, flow)) &&
@@ -51,7 +54,8 @@ function matchesPort(ports: NonNullable<To['ports']>, flow: Flow): boolean {
   );
 }
 
-function matchesFrom({ action, from }: Box, flow: Flow): boolean {
+/** Whether the (normal) flow is of one whom the box names. */
+export function matchesFrom({ action, from }: Pick<Box, 'action' | 'from'>, flow: Flow): boolean {
   return (
     matchesId(action, from.uid, flow.uid, flow.euid) &&
     matchesId(action, from.gid, flow.gid, flow.egid) &&

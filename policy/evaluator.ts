@@ -34,6 +34,7 @@ function probeOf(flow: Flow): Probe {
     protocol: [flow.protocol],
     block: () => blockOf(flow.address),
   };
+  if (flow.socket !== undefined) probe.socket = [flow.socket];
   for (const key of ['exe', 'script', 'container', 'image', 'unit', 'cgroup'] as const) {
     const value = flow[key];
     if (value !== undefined) probe[key] = [value];

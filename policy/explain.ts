@@ -1,15 +1,15 @@
 import { formatAddress } from './address.ts';
 import { formatPrefix, prefixOf } from './cidr.ts';
-import { destinationText, type RuleDocument } from './document.ts';
-import { evaluate, isJudged, matchesBox, normalizeFlow } from './evaluate.ts';
-import type { Box, Flow, From, Policy, To, Verdict } from './policy.ts';
+import { destinationText, type RuleDocument, type ToDocument } from './document.ts';
+import { evaluate, isJudged, matchesFrom, matchesTo, normalizeFlow } from './evaluate.ts';
+import type { Box, Flow, From, Policy, Verdict } from './policy.ts';
 import { printRule } from './print.ts';
 import { formatProtocol, hasPorts } from './protocol.ts';
 
 /** An id that no list holds: that of a flow whose id is not known. */
 export const UNKNOWN_ID = -1;
 
-/** Why a connection gets its verdict, and what would change a denial. */
+/** Why a connection, or the opening of a socket, gets its verdict, and what would change a denial. */
 export interface Explanation {
   verdict: Verdict;
   /** One sentence. */
@@ -35,7 +35,7 @@ export function explainFlow(policy: Policy, flow: Flow): Explanation {
   }
   const nearest = nearestAllow(policy.boxes, normal);
   if (!nearest) {
-    return { verdict, reason: 'no rule allows anything', fix: ownRule(policy, normal) };
+    return { verdict, reason: 'no rule allows any destination', fix: ownRule(policy, normal) };
   }
   const reason = 'no allow rule matches';
   return { verdict, reason, nearest, fix: allowFix(policy, nearest, normal) };
@@ -44,7 +44,7 @@ export function explainFlow(policy: Policy, flow: Flow): Explanation {
 function denyFix(policy: Policy, name: string, flow: Flow): string {
   const isList = policy.version === 1 || /^(?:cidr|command|uid|gid)\.deny$/.test(name);
   const subject = isList ? `the list ${name}` : `deny rule "${name}"`;
-  return `take ${formatAddress(flow.address)} or its subject out of ${subject}`;
+  return `take ${flow.socket ?? formatAddress(flow.address)} or its subject out of ${subject}`;
 }
 
 /** The allow box with the fewest dimensions that do not match; of equals the one that says the most, then the first. */
@@ -52,7 +52,8 @@ function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest']
   let nearest: Explanation['nearest'];
   let most = 0;
   for (const [index, box] of boxes.entries()) {
-    if (box.action !== 'allow') continue;
+    // A rule for sockets is near to no connection, but one for connections may get sockets too.
+    if (box.action !== 'allow' || (box.to.sockets && !flow.socket)) continue;
     const mismatches = mismatchesOf(box, flow);
     const named = Object.keys(box.from).length + Object.keys(box.to).length;
     const better =
@@ -66,20 +67,17 @@ function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest']
   return nearest;
 }
 
-const TO_KEYS = { prefixes: 'cidr', ports: 'port', protocols: 'protocol' } as const satisfies Record<
-  keyof To,
-  string
->;
+const TO_KEYS = { prefixes: 'cidr', ports: 'port', protocols: 'protocol' } as const;
 
 /** The dimensions in which a box does not match, as the policy language calls them. */
 function mismatchesOf(box: Box, flow: Flow): string[] {
   const mismatches: string[] = [];
   for (const [key, value] of Object.entries(box.from)) {
-    if (!matchesBox({ ...box, from: { [key]: value }, to: {} }, flow)) mismatches.push(key);
+    if (!matchesFrom({ action: box.action, from: { [key]: value } }, flow)) mismatches.push(key);
   }
+  if (flow.socket) return matchesTo(box.to, flow) ? mismatches : [...mismatches, 'sockets'];
   for (const [key, value] of Object.entries(box.to)) {
-    const to = { [key]: value };
-    if (!matchesBox({ ...box, from: {}, to }, flow)) mismatches.push(TO_KEYS[key as keyof To]);
+    if (!matchesTo({ [key]: value }, flow)) mismatches.push(TO_KEYS[key as keyof typeof TO_KEYS]);
   }
   return mismatches;
 }
@@ -112,6 +110,8 @@ function allowFix(
 /** What to add to a list so that it holds the flow's value; undefined where the flow has none. */
 function valuesOf(key: string, flow: Flow): string | undefined {
   switch (key) {
+    case 'sockets':
+      return flow.socket;
     case 'cidr':
       return formatPrefix(prefixOf(flow.address));
     case 'port':
@@ -141,11 +141,14 @@ function ownRule({ version }: Policy, flow: Flow): string {
     from[key] = [value];
   }
   if (flow.uid !== UNKNOWN_ID) from.uid = flow.uid === flow.euid ? [flow.uid] : [flow.uid, flow.euid];
-  const to = destinationText({
-    prefixes: [prefixOf(flow.address)],
-    ...(hasPorts(flow.protocol) ? { ports: [{ first: flow.port, last: flow.port }] } : {}),
-    protocols: [flow.protocol],
-  });
-  const rule = printRule({ from, to: [to] });
+  const rule = printRule(flow.socket ? { from, sockets: [flow.socket] } : { from, to: [placeOf(flow)] });
   return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
+}
+
+function placeOf({ address, port, protocol }: Flow): ToDocument {
+  return destinationText({
+    prefixes: [prefixOf(address)],
+    ...(hasPorts(protocol) ? { ports: [{ first: port, last: port }] } : {}),
+    protocols: [protocol],
+  });
 }

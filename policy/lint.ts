@@ -6,7 +6,7 @@ import { Covers, coversBox } from './subsume.ts';
 
 /** Something that is legal in a policy and probably not meant. */
 export interface Finding {
-  kind: 'unreachable' | 'subsumed' | 'command-only' | 'wide' | 'nothing-allowed' | 'cut-off';
+  kind: 'unreachable' | 'subsumed' | 'command-only' | 'wide' | 'socket' | 'nothing-allowed' | 'cut-off';
   /** Index into `Policy.boxes`; undefined when the finding is about the policy as a whole. */
   box?: number;
   message: string;
@@ -21,6 +21,7 @@ export function lintPolicy(policy: Policy, resolvers: readonly Address[] = []): 
   return [
     ...lintReach(policy.boxes),
     ...policy.boxes.flatMap((box, index) => (box.action === 'allow' ? lintAllow(box, index) : [])),
+    ...lintSockets(policy),
     ...lintNeeds(policy.boxes, resolvers),
   ];
 }
@@ -77,7 +78,7 @@ function lintAllow(box: Box, index: number): Finding[] {
       help: 'add exe, uid, container or unit',
     });
   }
-  if (!box.to.prefixes) {
+  if (!box.to.prefixes && !box.to.sockets) {
     const message = `allow rule "${box.name}" allows every address`;
     findings.push({ kind: 'wide', box: index, message, help: 'name destinations with cidr' });
   }
@@ -88,6 +89,21 @@ function lintAllow(box: Box, index: number): Finding[] {
     findings.push({ kind: 'wide', box: index, message, help: 'name smaller blocks' });
   }
   return findings;
+}
+
+/** Openings that void rules for addresses, and who may make them. */
+function lintSockets({ boxes, version }: Policy): Finding[] {
+  if (version === 1) {
+    const message =
+      'version 1 does not restrict raw and packet sockets: whoever may open one can send anywhere';
+    return [{ kind: 'socket', message, help: 'write version 2, where a rule names sockets: --upgrade' }];
+  }
+  return boxes.flatMap(({ action, from, name, to }, box): Finding[] => {
+    const kinds = (to.sockets ?? []).filter((kind) => kind !== 'other');
+    if (action !== 'allow' || kinds.length === 0 || from.exe || from.container || from.unit) return [];
+    const message = `allow rule "${name}" allows ${kinds.join(', ')} sockets, which can send past every address rule, to no program in particular`;
+    return [{ kind: 'socket', box, message, help: 'name who needs them with exe, container or unit' }];
+  });
 }
 
 const LOCAL = ['loopback', 'private', 'link-local', 'multicast'].flatMap((name) => prefixGroup(name)!);
@@ -107,9 +123,9 @@ function overlaps(a: Prefix, b: Prefix): boolean {
 
 /** What nearly every host needs. */
 function lintNeeds(boxes: readonly Box[], resolvers: readonly Address[]): Finding[] {
-  const allows = boxes.filter((box) => box.action === 'allow');
+  const allows = boxes.filter((box) => box.action === 'allow' && !box.to.sockets);
   if (allows.length === 0) {
-    const message = 'no rule allows anything: in block mode every connection is denied';
+    const message = 'no rule allows any destination: in block mode every connection is denied';
     return [{ kind: 'nothing-allowed', message, help: 'add allow rules' }];
   }
   const findings: Finding[] = [];

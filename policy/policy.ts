@@ -1,5 +1,6 @@
 import type { Address } from './address.ts';
 import type { Prefix } from './cidr.ts';
+import type { SocketKind } from './socket-kind.ts';
 
 /** What a rule says, and what a judged connection gets. */
 export type Action = 'allow' | 'deny';
@@ -42,9 +43,11 @@ export interface To {
   ports?: PortRange[];
   /** IANA protocol numbers. */
   protocols?: number[];
+  /** Instead of destinations: the kinds of sockets that may be opened. Nothing beside it is looked at. */
+  sockets?: SocketKind[];
 }
 
-/** An AND of dimensions: the unit of a policy. A rule is `from` x each entry of `to`. */
+/** An AND of dimensions: the unit of a policy. A rule is `from` x (each entry of `to`, and its `sockets`). */
 export interface Box {
   action: Action;
   /** Name of the rule, or one made from its place (`allow[0]`). */
@@ -71,7 +74,7 @@ export interface Policy {
   log: LogOptions;
 }
 
-/** One connection as a policy sees it. Absent text fields are unknown and match no list. */
+/** One connection, or the opening of one socket, as a policy sees it. Absent text fields are unknown and match no list. */
 export interface Flow {
   command: string;
   exe?: string;
@@ -91,6 +94,8 @@ export interface Flow {
   /** 0 where the protocol has none. */
   port: number;
   protocol: number;
+  /** A socket of this kind is opened: only boxes with `sockets` match, and address, port and protocol say nothing. */
+  socket?: SocketKind;
 }
 
 export interface Verdict {

@@ -39,11 +39,12 @@ export function printScalar(value: string | number): string {
 }
 
 /** A rule without comments as one line: `- { from: { uid: [0] }, to: [{ cidr: [10.0.0.0/8] }] }`. */
-export function printRule({ name, from, to }: RuleDocument): string {
+export function printRule({ name, from, to, sockets }: RuleDocument): string {
   const parts: string[] = [];
   if (name !== undefined) parts.push(`name: ${printScalar(name)}`);
   if (from && Object.keys(from).length > 0) parts.push(`from: ${flowMap(fromPairs(from))}`);
   if (to) parts.push(`to: [${to.map((each) => flowMap(toPairs(each))).join(', ')}]`);
+  if (sockets) parts.push(`sockets: ${flowList(sockets)}`);
   return `- { ${parts.join(', ')} }`;
 }
 
@@ -53,13 +54,14 @@ function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined)
   return [`  ${key}:`, ...list.flatMap(rule)];
 }
 
-function rule({ comment: above, name, from, to }: RuleDocument): string[] {
+function rule({ comment: above, name, from, to, sockets }: RuleDocument): string[] {
   const body: string[] = [];
   if (name !== undefined) body.push(`name: ${printScalar(name)}`);
   if (from && Object.keys(from).length > 0) {
     body.push(...map('from', fromPairs(from), 6));
   }
   if (to) body.push('to:', ...to.flatMap(destination));
+  if (sockets) body.push(...list('sockets', sockets, 6));
   // A map without keys must say so, or it would be null.
   if (body.length === 0) body.push('{}');
   return [

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { LIMITS } from './limit.ts';
 import { PREFIX_GROUPS } from './prefix-group.ts';
 import { PROTOCOL_NAMES } from './protocol.ts';
+import { SOCKET_COSTS, SOCKET_KINDS } from './socket-kind.ts';
 
 /**
  * The shape of a policy file. What a shape cannot say (that a text is a CIDR, that ranges are in order) is checked
@@ -26,6 +27,10 @@ const protocol = z
     error: `must be one of ${PROTOCOL_NAMES.join(', ')} or an IANA number, 0 to 255`,
   })
   .describe('A protocol by name or IANA number.');
+
+const socket = z
+  .enum(SOCKET_KINDS)
+  .describe(SOCKET_KINDS.map((kind) => `${kind}: ${SOCKET_COSTS[kind]}`).join(' '));
 
 const mode = z
   .enum(['monitor', 'block'])
@@ -93,9 +98,15 @@ const rule = z
       .array(to)
       .min(1)
       .optional()
-      .describe('Destinations, any of which may match. Absent: every destination.'),
+      .describe(
+        'Destinations, any of which may match. Absent: every destination, or with sockets: no destination.',
+      ),
+    sockets: some(
+      socket,
+      'Sockets that may be opened (in a deny rule: may not), beside the destinations of to. They name no destination when they are opened, so no address can be judged then. Absent: none.',
+    ),
   })
-  .describe('Connections of these subjects to these destinations.');
+  .describe('Connections of these subjects to these destinations, and sockets that they open.');
 
 const log = z
   .strictObject({
@@ -152,6 +163,10 @@ export const version2 = z
           .describe('Flat layout: commands. Any process can rename itself: no security boundary.'),
         uid: z.strictObject(idLists('user ids')).optional().describe('Flat layout: user ids.'),
         gid: z.strictObject(idLists('group ids')).optional().describe('Flat layout: group ids.'),
+        sockets: some(
+          socket,
+          'Flat layout: sockets that everybody may open, whatever the other lists say. Absent: nobody may.',
+        ),
       })
       .describe('What may connect where.'),
     log: log.optional(),
@@ -200,7 +215,7 @@ export const version1 = z
         uid: legacyLists(id, 'user ids'),
         gid: legacyLists(id, 'group ids'),
       })
-      .describe('What may connect where.'),
+      .describe('What may connect where. Raw, packet and other unusual sockets are not restricted.'),
     log: z
       .strictObject({
         ...log.shape,

@@ -43,6 +43,7 @@ function probeOf({ from, to }: Box): Probe {
   for (const [dimension, values] of Object.entries(from) as [keyof From, readonly (string | number)[]][]) {
     probe[dimension] = dimension === 'command' ? [cutCommand(String(values[0]))] : values.slice(0, 1);
   }
+  if (to.sockets) probe.socket = to.sockets.slice(0, 1);
   if (to.ports) probe.port = to.ports.slice(0, 1).map((range) => range.first);
   probe.protocol = protocolsOf(to).slice(0, 1);
   return probe;
@@ -75,6 +76,9 @@ function cutPattern(command: string): string {
 }
 
 function coversTo({ to: outer }: Box, { to: inner }: Box): boolean {
+  if (outer.sockets || inner.sockets) {
+    return inner.sockets !== undefined && inner.sockets.every((kind) => outer.sockets?.includes(kind));
+  }
   const protocols = protocolsOf(inner);
   if (outer.protocols && !protocols.every((each) => outer.protocols!.includes(each))) return false;
   if (outer.ports) {

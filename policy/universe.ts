@@ -5,6 +5,7 @@ import type { Box, From, Policy } from './policy.ts';
 import { prefixesOfSpan } from './prefix-set.ts';
 import { PORT_PROTOCOLS } from './protocol.ts';
 import type { Region } from './region.ts';
+import { SOCKET_KINDS, type SocketKind } from './socket-kind.ts';
 import { intersectSpans, joinSpans, type Span, subtractSpans } from './span.ts';
 
 /** The dimensions of names, in the order of a region. */
@@ -19,7 +20,11 @@ export const NAME_DIMENSIONS = [
 ] as const satisfies (keyof From)[];
 export type NameDimension = (typeof NAME_DIMENSIONS)[number];
 
-/** All dimensions of a region. `judged` is 1 for processes in containers and 0 for others. */
+/**
+ * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `socket` is 0 for a
+ * connection, else one more than the index of the kind of socket that is opened. Of an opening, the dimensions of
+ * destinations are whole: as they come after `socket`, the algebra of regions never cuts them there.
+ */
 export const DIMENSIONS = [
   'judged',
   ...NAME_DIMENSIONS,
@@ -27,6 +32,7 @@ export const DIMENSIONS = [
   'euid',
   'gid',
   'egid',
+  'socket',
   'protocol',
   'port',
   'address',
@@ -57,6 +63,9 @@ const ADDRESSES: readonly Span[] = subtractSpans(
 const IDS: readonly Span[] = [{ first: 0n, last: (1n << 32n) - 1n }];
 const PORTS: readonly Span[] = [{ first: 0n, last: 65_535n }];
 const PROTOCOLS: readonly Span[] = [{ first: 0n, last: 255n }];
+/** What is no opening of a socket. */
+export const CONNECTION: readonly Span[] = [{ first: 0n, last: 0n }];
+const SOCKETS: readonly Span[] = [{ first: 0n, last: BigInt(SOCKET_KINDS.length) }];
 const INSIDE: readonly Span[] = [{ first: 1n, last: 1n }];
 const OUTSIDE: readonly Span[] = [{ first: 0n, last: 0n }];
 const EITHER: readonly Span[] = [{ first: 0n, last: 1n }];
@@ -92,6 +101,7 @@ export class Universe {
     if (dimension === 'port') return PORTS;
     if (dimension === 'protocol') return PROTOCOLS;
     if (dimension === 'judged') return EITHER;
+    if (dimension === 'socket') return SOCKETS;
     return this.#names.get(dimension as NameDimension) ?? IDS;
   }
 
@@ -120,11 +130,14 @@ export class Universe {
   #regionsOf(box: Box, judged: readonly Span[]): Region[] {
     const { from, to } = box;
     const names = NAME_DIMENSIONS.map((dimension) => this.#namesOf(dimension, from[dimension]));
-    const destination = [
-      protocolsOf(box),
-      to.ports ? joinSpans(to.ports.map(({ first, last }) => span(first, last))) : PORTS,
-      to.prefixes ? joinSpans(to.prefixes.flatMap(clip)) : ADDRESSES,
-    ];
+    const destination = to.sockets
+      ? [joinSpans(to.sockets.map(socketSpan)), PROTOCOLS, PORTS, ADDRESSES]
+      : [
+          CONNECTION,
+          protocolsOf(box),
+          to.ports ? joinSpans(to.ports.map(({ first, last }) => span(first, last))) : PORTS,
+          to.prefixes ? joinSpans(to.prefixes.flatMap(clip)) : ADDRESSES,
+        ];
     const either = box.action === 'deny';
     const regions: Region[] = [];
     for (const uids of idsOf(from.uid, either)) {
@@ -183,6 +196,16 @@ function idsOf(ids: readonly number[] | undefined, either: boolean): (readonly S
         [IDS, spans],
       ]
     : [[spans, spans]];
+}
+
+function socketSpan(kind: SocketKind): Span {
+  const value = SOCKET_KINDS.indexOf(kind) + 1;
+  return span(value, value);
+}
+
+/** The kinds of sockets in spans of the socket dimension. */
+export function socketKindsOf(spans: readonly Span[]): SocketKind[] {
+  return SOCKET_KINDS.filter((kind) => intersectSpans(spans, [socketSpan(kind)]).length > 0);
 }
 
 /** A box that names ports matches only protocols that have some. */

@@ -1,4 +1,5 @@
-import { isMap, isScalar, isSeq, Pair, parseDocument, Scalar, YAMLMap, type YAMLSeq } from 'yaml';
+import { isMap, isScalar, isSeq, Pair, parseDocument, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import { SOCKET_KINDS } from './socket-kind.ts';
 import { modernLevel } from './version1.ts';
 
 /**
@@ -18,6 +19,7 @@ export function upgradePolicy(source: string): string {
   if (!['cidr', 'command', 'uid', 'gid'].some((key) => network.has(key))) {
     network.set('cidr', document.createNode({ allow: ['0.0.0.0/0', '::/0'] }));
   }
+  allowSockets(network);
   modernizeLog(root);
   liftFirstComment(root);
   return document.toString({ lineWidth: 0 });
@@ -76,6 +78,18 @@ function dropVoidDeny(network: YAMLMap): void {
   const note = `${NOTE} ${texts.join(', ')}`;
   network.commentBefore = joinComments(network.commentBefore, comment, note);
   if (cidr.items.length === 0) network.delete('cidr');
+}
+
+/** Version 2 denies what it does not name. */
+function allowSockets(network: YAMLMap): void {
+  const key = new Scalar('sockets');
+  key.commentBefore = ' Version 1 did not restrict these. Raw and packet sockets can send anywhere.';
+  const kinds = new YAMLSeq();
+  kinds.items = SOCKET_KINDS.map((kind) => new Scalar(kind));
+  kinds.flow = true;
+  // A comment has no place in a flow map.
+  network.flow = false;
+  network.items.push(new Pair(key, kinds));
 }
 
 /** Levels have one spelling in version 2, and labels are text. */

@@ -3,7 +3,8 @@ import { isGlob } from './name.ts';
 import type { Box, From, LogOptions, To } from './policy.ts';
 import type { Path } from './problem.ts';
 import type { Version1 } from './schema.ts';
-import { allowPath, logOf, type PlacedBox } from './version2.ts';
+import { SOCKET_KINDS } from './socket-kind.ts';
+import { allowPath, logOf, type PlacedBox, socketBox } from './version2.ts';
 
 /** The subjects to whom a version 1 policy allows what its `cidr.deny` denies. */
 export interface Exemption {
@@ -18,8 +19,13 @@ export interface Exemption {
  * The boxes of a version 1 policy. Its address check passes for a denied address when the command, uid or gid is in
  * its allow list. A connection must be in every allow list that is not empty, so one such list is enough to let
  * everything that passes it through: then `cidr.deny` denies nobody, and its addresses join those that are allowed.
+ * Sockets without a destination are nothing that version 1 knows of: everybody may open them.
  */
 export function boxesOf(network: Version1['network'], report: Report): PlacedBox[] {
+  return [...listBoxes(network, report), socketBox([...SOCKET_KINDS], ['network'])];
+}
+
+function listBoxes(network: Version1['network'], report: Report): PlacedBox[] {
   const { allow, deny } = addressLists(network, report);
   const denied = readPrefixes(deny.texts, deny.path, report);
   const boxes: PlacedBox[] = [];

@@ -12,6 +12,7 @@ import type { Action, Box, From, LogOptions, To } from './policy.ts';
 import type { Path } from './problem.ts';
 import { hasPorts } from './protocol.ts';
 import type { FromText, LogText, RuleText, ToText, Version2 } from './schema.ts';
+import type { SocketKind } from './socket-kind.ts';
 
 /** A box and where the document has it. */
 export interface PlacedBox {
@@ -23,6 +24,10 @@ export interface PlacedBox {
 export function boxesOf(network: Version2['network'], report: Report): PlacedBox[] {
   const flat = (['cidr', 'command', 'uid', 'gid'] as const).filter((key) => network[key] !== undefined);
   if (flat.length === 0) {
+    if (network.sockets) {
+      const help = 'give the rule of whoever opens them its own sockets:';
+      report('error', ['network', 'sockets'], 'network.sockets belongs to the flat layout', help);
+    }
     if (!network.allow) {
       const help = 'add allow: with the rules for what may connect, or allow: [] to deny everything';
       report('error', ['network'], 'network.allow is missing', help);
@@ -75,11 +80,13 @@ function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Pl
     }
     const name = rule.name ?? `${action}[${index}]`;
     const from = rule.from ? fromOf(rule.from, [...path, 'from'], report) : {};
-    if (!rule.to) return [{ box: { action, name, from, to: {} }, path }];
-    return rule.to.map((text, entry) => {
+    const boxes = (rule.to ?? []).map((text, entry): PlacedBox => {
       const at = [...path, 'to', entry];
       return { box: { action, name, from, to: toOf(text, at, report) }, path: at };
     });
+    const { sockets } = rule;
+    if (sockets) boxes.push({ box: { action, name, from, to: { sockets } }, path: [...path, 'sockets'] });
+    return boxes.length > 0 ? boxes : [{ box: { action, name, from, to: {} }, path }];
   });
 }
 
@@ -122,8 +129,19 @@ function carve(from: To['prefixes'], except: readonly string[], path: Path, repo
   return rest;
 }
 
-/** One deny box per deny list that holds something, and one allow box unless cidr.allow is empty. */
-function flatBoxes({ cidr, command, uid, gid }: Version2['network'], report: Report): PlacedBox[] {
+/** One deny box per deny list that holds something, one allow box unless cidr.allow is empty, and one for sockets. */
+function flatBoxes({ sockets, ...lists }: Version2['network'], report: Report): PlacedBox[] {
+  const boxes = listBoxes(lists, report);
+  if (sockets) boxes.push(socketBox(sockets, ['network', 'sockets']));
+  return boxes;
+}
+
+/** Everybody may open these sockets. */
+export function socketBox(sockets: SocketKind[], path: Path): PlacedBox {
+  return { box: { action: 'allow', name: 'sockets', from: {}, to: { sockets } }, path };
+}
+
+function listBoxes({ cidr, command, uid, gid }: Version2['network'], report: Report): PlacedBox[] {
   const boxes: PlacedBox[] = [];
   const deny = (key: string, from: From, to: To) =>
     boxes.push({ box: { action: 'deny', name: `${key}.deny`, from, to }, path: ['network', key, 'deny'] });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { parseAddress } from '../../policy/address.ts';
 import type { Flow } from '../../policy/policy.ts';
 import { hasPorts } from '../../policy/protocol.ts';
+import { SOCKET_KINDS } from '../../policy/socket-kind.ts';
 import { WORLD, type World } from './world.ts';
 
 /** Random connections of a world's processes, set-user-id ones among them. An absent executable is one not known. */
@@ -33,4 +34,11 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       if (!hasPorts(flow.protocol)) flow.port = 0;
       return flow;
     });
+}
+
+/** Random openings of sockets by a world's processes; the destinations in them say nothing. */
+export function opening(world: World = WORLD): fc.Arbitrary<Flow> {
+  return fc
+    .tuple(flow(world), fc.constantFrom(...SOCKET_KINDS))
+    .map(([each, socket]) => Object.assign(each, { socket }));
 }

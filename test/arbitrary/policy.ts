@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { parsePolicy } from '../../policy/parse.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { SOCKET_KINDS } from '../../policy/socket-kind.ts';
 import { WORLD, type World } from './world.ts';
 
 /** A policy, and the text that it was read from. */
@@ -13,7 +14,7 @@ export interface WrittenPolicy {
 export function writtenPolicy(world: World = WORLD): fc.Arbitrary<WrittenPolicy> {
   const network = fc.oneof(
     { weight: 5, arbitrary: rules(world).map((network) => ({ version: 2, network })) },
-    { weight: 1, arbitrary: flat(world, world.commandPatterns).map((network) => ({ version: 2, network })) },
+    { weight: 1, arbitrary: flatWithSockets(world).map((network) => ({ version: 2, network })) },
     { weight: 2, arbitrary: legacy(world).map((network) => ({ network })) },
   );
   return network
@@ -45,6 +46,7 @@ function rules(world: World): fc.Arbitrary<object> {
     name: seldom(fc.constantFrom('one', 'two'), 3),
     from: from(world),
     to: to(world),
+    sockets: seldom(some(SOCKET_KINDS), 4),
   });
   return fc.record({
     mode,
@@ -110,6 +112,13 @@ function flat(world: World, commands: readonly string[]): fc.Arbitrary<{ cidr: o
     uid: lists(world.ids),
     gid: seldom(lists(world.ids), 2),
   });
+}
+
+/** The flat layout of version 2 also has sockets. */
+function flatWithSockets(world: World): fc.Arbitrary<object> {
+  return fc
+    .tuple(flat(world, world.commandPatterns), seldom(some(SOCKET_KINDS), 2))
+    .map(([network, sockets]) => ({ ...network, sockets }));
 }
 
 /** Version 1: as the flat layout, with its own older spelling of the addresses and no globs. */

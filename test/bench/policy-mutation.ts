@@ -20,6 +20,7 @@ network:
           except: [10.0.9.8]
           port: [443, "8000-8010"]
           protocol: [tcp, 132]
+      sockets: [raw, packet]
     - from: { command: [curl, "apt*"], container: ["web-*"], image: ["*:latest"], unit: [cron.service], gid: [0] }
 log: { format: json, level: info, labels: { team: "a b" }, output: /var/log/b.log }
 `,
@@ -48,6 +49,7 @@ network:
   command:
     deny: [nc]
   uid: { allow: [0, 7] }
+  sockets: [other, source-route]
 `,
 ];
 

@@ -3,6 +3,7 @@ import type { Address } from '../../../policy/address.ts';
 import type { Prefix } from '../../../policy/cidr.ts';
 import { hasPorts } from '../../../policy/protocol.ts';
 import type { Box, Flow, From, Policy, To } from '../../../policy/policy.ts';
+import { SOCKET_KINDS } from '../../../policy/socket-kind.ts';
 
 /** Generators of small worlds, in which random policies and flows meet often. */
 
@@ -74,6 +75,8 @@ const to: fc.Arbitrary<To> = fc
       !ports || !protocols || protocols.some((each) => each !== 1 && each !== 58 && each !== 255),
   );
 
+const sockets = some(SOCKET_KINDS);
+
 /** Sparse: a box with every dimension named matches next to nothing. */
 const sparse = <T extends object>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T> =>
   fc
@@ -89,7 +92,10 @@ const box = (action: Box['action']): fc.Arbitrary<Box> =>
       action: fc.constant(action),
       name: fc.constantFrom('one', 'two', 'rule three', 'no', '7', 'a: b', '# c'),
       from: sparse(from),
-      to: sparse(to),
+      to: fc.oneof(
+        { weight: 4, arbitrary: sparse(to) },
+        { weight: 1, arbitrary: sockets.map((kinds): To => ({ sockets: kinds })) },
+      ),
     },
     { noNullPrototype: true },
   );
@@ -145,6 +151,7 @@ export const flow: fc.Arbitrary<Flow> = fc
       address,
       port: fc.constantFrom(0, 22, 80, 85, 443, 65_535),
       protocol: fc.constantFrom(1, 6, 6, 6, 17, 33, 58, 132, 136, 255),
+      socket: fc.constantFrom(...SOCKET_KINDS),
     },
     {
       requiredKeys: ['command', 'uid', 'euid', 'gid', 'egid', 'inContainer', 'address', 'port', 'protocol'],

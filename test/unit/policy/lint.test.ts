@@ -76,7 +76,7 @@ ${LOOPBACK}    - { from: { uid: [7] }, to: [{ cidr: [8.0.0.0/7, "2000::/3", mult
 
 test('a policy that cuts a host off from itself or from its name servers says so', () => {
   assert.deepEqual(lint('  allow: []\n', ['10.0.0.53']), [
-    'no rule allows anything: in block mode every connection is denied',
+    'no rule allows any destination: in block mode every connection is denied',
   ]);
   const rest = '  allow: [{ to: [{ cidr: [10.0.0.0/24], port: [443] }] }]\n';
   assert.deepEqual(lint(rest, ['10.0.0.53']), [

@@ -7,6 +7,7 @@ import { diffPolicies } from '../../../policy/diff.ts';
 import { evaluate } from '../../../policy/evaluate.ts';
 import { parsePolicy } from '../../../policy/parse.ts';
 import type { Flow } from '../../../policy/policy.ts';
+import { SOCKET_KINDS } from '../../../policy/socket-kind.ts';
 import { upgradePolicy } from '../../../policy/upgrade.ts';
 
 interface Lists<T> {
@@ -133,7 +134,7 @@ test('the exemption is never silent: its subjects are named', () => {
 
 test('gid.allow restricts, which it did not in the original', () => {
   const { policy } = parsePolicy('network: { gid: { allow: [7] } }', 'legacy.yaml');
-  assert.deepEqual(policy?.boxes, [{ action: 'allow', name: 'allow', from: { gid: [7] }, to: {} }]);
+  assert.deepEqual(policy?.boxes[0], { action: 'allow', name: 'allow', from: { gid: [7] }, to: {} });
 });
 
 test('mode and target default to monitor and host, and log levels have their older spellings', () => {
@@ -143,7 +144,10 @@ test('mode and target default to monitor and host, and log levels have their old
     version: 1,
     mode: 'monitor',
     target: 'host',
-    boxes: [{ action: 'allow', name: 'allow', from: {}, to: {} }],
+    boxes: [
+      { action: 'allow', name: 'allow', from: {}, to: {} },
+      { action: 'allow', name: 'sockets', from: {}, to: { sockets: [...SOCKET_KINDS] } },
+    ],
     log: { format: 'json', level: 'warn', labels: { shard: '7' } },
   });
 });
