@@ -6,10 +6,12 @@ import {
   MAX_SUBJECT_KEYS,
   PORT_SLOT,
   PORT_SLOTS,
+  SOCKET_KINDS,
+  SocketKind,
 } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import { lastOf } from '../policy/cidr.ts';
-import type { Box, Policy } from '../policy/policy.ts';
+import type { Box, Policy, To } from '../policy/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
 import { sweep, type Intervals, type Span } from './interval.ts';
 import { compileSubjects, type ResolveExecutable, type SubjectEntry, type SubjectTables } from './subject.ts';
@@ -27,6 +29,8 @@ export interface CompiledPolicy {
   portClass: Uint16Array;
   /** Class of a protocol without ports. */
   protocolClass: Uint16Array;
+  /** By SocketKind: the boxes that name it. */
+  sockets: BoxVector[];
   subjects: SubjectTables;
 }
 
@@ -38,13 +42,14 @@ export type { ResolveExecutable, SubjectEntry };
  */
 export function compilePolicy(policy: Policy, resolve: ResolveExecutable): CompiledPolicy {
   const { boxes } = policy;
-  limit('boxes (a rule has one for each entry of `to`)', boxes.length, MAX_BOXES);
+  limit('boxes (a rule has one for each entry of `to`, and one for `sockets`)', boxes.length, MAX_BOXES);
   const denyBoxes = boxes.filter((box) => box.action === 'deny').length;
+  const reaching = boxes.map((box) => (box.to.sockets ? { ...box, to: NOWHERE } : box));
   const addressClasses = new VectorClasses();
-  const anyAddress = boxesWhere(boxes, (box) => box.to.prefixes === undefined);
-  const intervals4 = sweep(spans4(boxes), anyAddress, 0xffff_ffff, (value) => value + 1, addressClasses);
+  const anyAddress = boxesWhere(reaching, (box) => box.to.prefixes === undefined);
+  const intervals4 = sweep(spans4(reaching), anyAddress, 0xffff_ffff, (value) => value + 1, addressClasses);
   const intervals6 = sweep(
-    spans6(boxes),
+    spans6(reaching),
     anyAddress,
     (1n << 128n) - 1n,
     (value) => value + 1n,
@@ -54,8 +59,8 @@ export function compilePolicy(policy: Policy, resolve: ResolveExecutable): Compi
   limit('distinct IPv6 blocks', intervals6.starts.length, MAX_INTERVALS);
   limit('distinct groups of addresses', addressClasses.vectors.length, MAX_ADDRESS_CLASSES);
   const portClasses = new VectorClasses();
-  const portClass = compilePorts(boxes, portClasses);
-  const protocolClass = compileProtocols(boxes, portClasses);
+  const portClass = compilePorts(reaching, portClasses);
+  const protocolClass = compileProtocols(reaching, portClasses);
   limit('distinct groups of ports', portClasses.vectors.length, MAX_PORT_CLASSES);
   const subjects = compileSubjects(boxes, resolve);
   // Both sides of a swap live in one map.
@@ -69,8 +74,21 @@ export function compilePolicy(policy: Policy, resolve: ResolveExecutable): Compi
     intervals6,
     portClass,
     protocolClass,
+    sockets: compileSockets(boxes),
     subjects,
   };
+}
+
+/** The destinations of a box for sockets. */
+const NOWHERE: To = { prefixes: [], ports: [], protocols: [] };
+
+/** The kinds that have no name are of nobody. */
+function compileSockets(boxes: readonly Box[]): BoxVector[] {
+  const vectors = Array.from({ length: SOCKET_KINDS }, emptyVector);
+  for (const [box, { to }] of boxes.entries()) {
+    for (const kind of to.sockets ?? []) addBox(vectors[SocketKind[kind]]!, box);
+  }
+  return vectors;
 }
 
 function limit(what: string, found: number, most: number): void {

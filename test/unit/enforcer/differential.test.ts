@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { SocketKind } from '../../../bpf/wire.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { evaluate } from '../../../policy/evaluate.ts';
 import type { Flow, Policy } from '../../../policy/policy.ts';
-import { flow } from '../../arbitrary/flow.ts';
+import { flow, opening } from '../../arbitrary/flow.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
 import { WORLD } from '../../arbitrary/world.ts';
-import { type Caller, decide } from './kernel-judge.ts';
+import { type Caller, decide, decideSocket } from './kernel-judge.ts';
 import { KernelTables } from './kernel-tables.ts';
 
 const POLICIES = 1000;
@@ -54,6 +55,18 @@ function addressOf({ address: { family, value } }: Flow): bigint {
   return family === 4 ? 0x7f00_0001n : 1n;
 }
 
+function decided(kernel: KernelTables, flow: Flow): number | undefined {
+  const caller = callerOf(flow);
+  if (flow.socket) return decideSocket(kernel, caller, SocketKind[flow.socket]);
+  const { family } = flow.address;
+  return decide(kernel, caller, {
+    family,
+    address: addressOf(flow),
+    port: flow.port,
+    protocol: flow.protocol,
+  });
+}
+
 /** The assertion names policy and flow; all 110 flows beside them would hide them. */
 function reporter<T>({ failed, seed, counterexamplePath, errorInstance }: fc.RunDetails<T>): void {
   if (failed) throw new Error(`seed ${seed}, path ${counterexamplePath}`, { cause: errorInstance });
@@ -61,7 +74,7 @@ function reporter<T>({ failed, seed, counterexamplePath, errorInstance }: fc.Run
 
 test(`the compiled tables give the verdicts of the reference for ${POLICIES * FLOWS_EACH} random pairs`, () => {
   const kernel = new KernelTables();
-  const found = { pairs: 0, allow: 0, deny: 0, unmatched: 0, version1: 0 };
+  const found = { pairs: 0, allow: 0, deny: 0, unmatched: 0, version1: 0, sockets: { allow: 0, deny: 0 } };
   const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
     const compiled = compilePolicy(policy, (path) => FILES.get(path));
     const cgroups = WORLD.places.map((place, index) => ({
@@ -74,11 +87,9 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
     for (const flow of flows) {
       const expected = evaluate(reference, flow);
       found.pairs += 1;
-      found[expected.action] += 1;
+      (flow.socket ? found.sockets : found)[expected.action] += 1;
       if (policy.target === 'container' && !flow.inContainer) continue;
-      const { family } = flow.address;
-      const to = { family, address: addressOf(flow), port: flow.port, protocol: flow.protocol };
-      const box = decide(kernel, callerOf(flow), to);
+      const box = decided(kernel, flow);
       if (box === undefined) found.unmatched += 1;
       const denied = box === undefined || box < compiled.denyBoxes;
       assert.deepEqual(
@@ -88,11 +99,13 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
       );
     }
   };
-  const flows = fc.array(flow(), { minLength: FLOWS_EACH, maxLength: FLOWS_EACH });
+  const either = fc.oneof({ weight: 7, arbitrary: flow() }, { weight: 1, arbitrary: opening() });
+  const flows = fc.array(either, { minLength: FLOWS_EACH, maxLength: FLOWS_EACH });
   fc.assert(fc.property(writtenPolicy(), fc.noShrink(flows), each), { numRuns: POLICIES, reporter });
   // Agreement says little where nothing meets.
   assert.ok(found.pairs >= 100_000, JSON.stringify(found));
   for (const count of [found.allow, found.deny, found.unmatched])
     assert.ok(count > 10_000, JSON.stringify(found));
+  for (const count of Object.values(found.sockets)) assert.ok(count > 1000, JSON.stringify(found));
   assert.ok(found.version1 > 100, JSON.stringify(found));
 });

@@ -22,15 +22,23 @@ export interface Destination {
   protocol: number;
 }
 
+/** The index of the box that decides over the opening of a socket of this SocketKind: decide_socket(). */
+export function decideSocket(kernel: KernelTables, caller: Caller, kind: number): number | undefined {
+  return lowestBox(workOutSubject(kernel, caller), kernel.vector(Tables.offset.socket, kind));
+}
+
 /** The index of the deciding box, or undefined: decide() of bpf/decide.bpf.h, step by step. */
 export function decide(kernel: KernelTables, caller: Caller, to: Destination): number | undefined {
   const { offset } = Tables;
   const addressClass = to.family === 4 ? class4(kernel, Number(to.address)) : class6(kernel, to.address);
   const address = kernel.vector(offset.address, addressClass);
   const port = kernel.vector(offset.port, portClass(kernel, to));
-  const subject = workOutSubject(kernel, caller);
+  return lowestBox(workOutSubject(kernel, caller), address, port);
+}
+
+function lowestBox(...vectors: Uint32Array[]): number | undefined {
   for (let half = 0; half < 16; half += 1) {
-    const boxes = subject[half]! & address[half]! & port[half]!;
+    const boxes = vectors.reduce((common, vector) => common & vector[half]!, 0xffff_ffff);
     if (boxes !== 0) return half * 32 + (31 - Math.clz32(boxes & -boxes));
   }
   return undefined;

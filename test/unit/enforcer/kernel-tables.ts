@@ -45,7 +45,7 @@ export class KernelTables {
     return this.generation;
   }
 
-  advanceEpoch(): void {
+  renewSubjects(): void {
     this.epochs += 1;
   }
 
