@@ -17,7 +17,8 @@ Examples:
 
 Shows errors with their place; in a policy without errors, also what is probably not
 meant: rules that never decide, rules that any renamed process meets, wide prefixes,
-no way to loopback or to this host's name servers.
+raw and packet sockets for no program in particular, no way to loopback or to this
+host's name servers.
 Exit status: 0 nothing to say, 1 warnings, 2 errors.`;
 
 /** `bouheki check POLICY`: errors, then lint. */

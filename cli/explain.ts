@@ -1,14 +1,16 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { parseAddress } from '../policy/address.ts';
 import { explainFlow, type Explanation, UNKNOWN_ID } from '../policy/explain.ts';
 import type { Parsed } from '../policy/parse.ts';
 import type { Flow } from '../policy/policy.ts';
 import { hasPorts, parseProtocol } from '../policy/protocol.ts';
+import { SOCKET_KINDS, type SocketKind } from '../policy/socket-kind.ts';
 import { parseWithPlaces, readPolicyText } from './policy-file.ts';
 
 interface Options {
-  to: string;
+  to?: string;
+  socket?: SocketKind;
   command?: string;
   exe?: string;
   script?: string;
@@ -26,18 +28,21 @@ Examples:
   $ bouheki explain policy.yaml --to 10.0.0.1:443/tcp --exe /usr/bin/curl --uid 1000
   $ bouheki explain policy.yaml --to '[fd00::1]:53/udp' --container web --json
   $ bouheki explain policy.yaml --to 10.0.0.1/icmp
+  $ bouheki explain policy.yaml --socket raw --exe /usr/bin/ping
 
 What is not said of the subject is not known, and rules that name it do not match.
 Exit status: 0 allowed, 1 denied, 2 trouble.`;
 
-/** `bouheki explain POLICY --to DESTINATION`: which rule decides, or which one comes nearest. */
+/** `bouheki explain POLICY --to DESTINATION`, or `--socket KIND`: which rule decides, or which one comes nearest. */
 export function explainCommand(): Command {
   return new Command('explain')
-    .description('Say what a policy decides about one connection, and why')
+    .description('Say what a policy decides about one connection or socket, and why')
     .argument('<policy>', 'the policy file, - for standard input')
-    .requiredOption(
-      '--to <destination>',
-      'ADDRESS:PORT[/PROTOCOL], [IPV6]:PORT[/PROTOCOL] or ADDRESS/PROTOCOL',
+    .option('--to <destination>', 'ADDRESS:PORT[/PROTOCOL], [IPV6]:PORT[/PROTOCOL] or ADDRESS/PROTOCOL')
+    .addOption(
+      new Option('--socket <kind>', 'instead of --to: a socket of this kind is opened')
+        .choices(SOCKET_KINDS)
+        .conflicts('to'),
     )
     .option('--command <name>', 'name of the process (comm)')
     .option('--exe <path>', 'path of its executable')
@@ -110,7 +115,7 @@ function flowOf(options: Options): Flow {
     gid,
     egid: gid,
     inContainer: container !== undefined || image !== undefined,
-    ...destinationOf(options.to),
+    ...attemptOf(options),
   };
   for (const [key, value] of Object.entries({ exe, script, container, image, unit, cgroup })) {
     if (value !== undefined) Object.assign(flow, { [key]: value });
@@ -123,6 +128,14 @@ function idOf(option: string, text: string | undefined): number {
   if (/^\d{1,10}$/.test(text) && Number(text) <= 4_294_967_295) return Number(text);
   throw new BouhekiError('usage', `${option} ${text} is not an id`, {
     remedy: 'give the number, not the name',
+  });
+}
+
+function attemptOf({ socket, to }: Options): Pick<Flow, 'address' | 'port' | 'protocol' | 'socket'> {
+  if (to !== undefined) return destinationOf(to);
+  if (socket !== undefined) return { address: { family: 4, value: 0n }, port: 0, protocol: 0, socket };
+  throw new BouhekiError('usage', 'neither a destination nor a socket is named', {
+    remedy: 'add --to 10.0.0.1:443/tcp or --socket raw',
   });
 }
 
