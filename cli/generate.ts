@@ -16,6 +16,7 @@ import { generateJson, generateSummary, mergeJson } from './generate-summary.ts'
 import { writeOutput } from './output-file.ts';
 import { readOwners } from './owner-list.ts';
 import { parseText, readPolicyText } from './policy-file.ts';
+import { describeGaps } from './gap.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
 import { printable } from './table.ts';
 import { packageVersion } from './version.ts';
@@ -123,6 +124,7 @@ async function run(options: Options): Promise<void> {
   };
   const { input, recordings } = await readRecord(options);
   refuseOtherTarget(recordings, options.target);
+  process.stderr.write(describeGaps(recordings));
   if (options.curve) {
     const { denied, rules } = generatePolicy(input, { ...settings, layout: 'rules' });
     const curve = curveOf(rules, denied);
