@@ -118,7 +118,7 @@ function flat(world: World, commands: readonly string[]): fc.Arbitrary<{ cidr: o
 function flatWithSockets(world: World): fc.Arbitrary<object> {
   return fc
     .tuple(flat(world, world.commandPatterns), seldom(some(SOCKET_KINDS), 2))
-    .map(([network, sockets]) => ({ ...network, sockets }));
+    .map(([network, sockets]) => Object.assign(network, { sockets }));
 }
 
 /** Version 1: as the flat layout, with its own older spelling of the addresses and no globs. */

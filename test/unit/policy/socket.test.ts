@@ -35,6 +35,11 @@ network:
       sockets: [raw, packet]
 `;
 
+const lint = (rule: string) =>
+  lintPolicy(read(`version: 2\nnetwork: { allow: [{ to: [{ cidr: [loopback] }] }, ${rule}] }`)).map(
+    ({ message }) => message,
+  );
+
 const CONNECTION: Flow = {
   command: 'ping',
   exe: '/usr/bin/ping',
@@ -124,10 +129,6 @@ test('version 1 lets everybody open them, says so, and its upgrade writes it dow
 });
 
 test('whoever may open raw sockets should be a program; other sockets are no matter', () => {
-  const lint = (rule: string) =>
-    lintPolicy(read(`version: 2\nnetwork: { allow: [{ to: [{ cidr: [loopback] }] }, ${rule}] }`)).map(
-      ({ message }) => message,
-    );
   assert.deepEqual(lint('{ name: any, from: { uid: [0] }, sockets: [raw, other] }'), [
     'allow rule "any" allows raw sockets, which can send past every address rule, to no program in particular',
   ]);
