@@ -5,6 +5,7 @@ import { ruleSubject } from '../../../generator/subject.ts';
 import { destinationAddress } from '../../../generator/flow.ts';
 import { prefixOf, type Prefix } from '../../../policy/cidr.ts';
 import { mergePrefixes } from '../../../policy/prefix-set.ts';
+import { hasPorts } from '../../../policy/protocol.ts';
 import type { RecordedObservation } from '../../../profiler/read.ts';
 import type { Checks } from './check.ts';
 import { eventsOf, readData, type LogEvent } from './data.ts';
@@ -148,7 +149,9 @@ function entryOf(group: readonly RecordedObservation[]): Entry {
   return {
     observed: mergePrefixes(group.map((each) => prefixOf(destinationAddress(each)))),
     protocols: [...new Set(group.map(({ protocol }) => protocol))],
-    ports: ports.map((port) => ({ first: port, last: port })),
+    ...(group.every(({ protocol }) => hasPorts(protocol)) && {
+      ports: ports.map((port) => ({ first: port, last: port })),
+    }),
   };
 }
 
@@ -156,7 +159,7 @@ function oneBox(history: readonly RecordedObservation[]): Rule {
   const commands = [...new Set(history.map(({ subject }) => subject.command))];
   const uids = [...new Set(history.map(({ subject }) => subject.uid))];
   const { observed, protocols } = entryOf(history);
-  const entry = { observed, protocols, ports: [{ first: 0, last: 65_535 }] };
+  const entry = { observed, protocols };
   return {
     from: { command: commands, uid: uids },
     entries: [entry],
@@ -186,7 +189,9 @@ function volumeOf(rules: readonly Rule[], lists: readonly (readonly (readonly Pr
           sum + (family === 4 ? 2 ** (32 - length) : 2 ** (64 - Math.min(64, length))),
         0,
       );
-      const doors = ports?.reduce((sum, { first, last }) => sum + last - first + 1, 0) ?? 1;
+      const doors =
+        ports?.reduce((sum, { first, last }) => sum + last - first + 1, 0) ??
+        (protocols.some(hasPorts) ? 65_536 : 1);
       volume += who * addresses * doors * protocols.length;
     }
   }

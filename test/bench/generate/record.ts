@@ -24,10 +24,10 @@ export async function benchRecord(checks: Checks): Promise<void> {
     }
     const { stderr } = spawnSync('/usr/bin/time', time, { encoding: 'utf8' });
     const [wall, user, system, kilobytes] = stderr.trim().split('\n').at(-1)!.split(' ').map(Number);
-    checks.atMost('10,000,000 events to a policy: one core', user! + system!, 5, 's');
+    checks.atMost('10,000,000 events to a policy', wall!, 5, 's');
     checks.atMost('  memory', kilobytes! / 1000, 1000, 'MB');
     const load = execFileSync('cat', ['/proc/loadavg'], { encoding: 'utf8' }).split(' ')[0];
-    console.log(`      on the wall ${wall!.toFixed(1)} s, with a load of ${load} on the machine`);
+    console.log(`      processor ${(user! + system!).toFixed(1)} s, with a load of ${load} on the machine`);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
