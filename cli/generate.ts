@@ -46,7 +46,6 @@ Examples:
   $ bouheki generate > policy.yaml
   $ bouheki generate --since 7d --mode block --output policy.yaml
   $ bouheki generate --target container --deny 10.0.0.0/8 --deny @blocked.txt
-
   $ bouheki generate --curve
   $ bouheki generate --base policy.yaml --output policy.yaml
   $ bouheki generate --max-cidrs 200 --min-coverage 0.99 --require stable > policy.yaml
@@ -58,8 +57,8 @@ with public addresses, or is wider than /8 (IPv6: /32).
 The hold-out replays the last fifth of the window against a policy made of the rest.
 With --base nothing is removed, and what was taken out of the policy by hand stays out:
 its header says up to when the record was offered for it.
-Exit status: 0 written, 1 --check would add something, or written, but --min-coverage, --require or --prove found
-fault, 2 trouble.`;
+Exit status: 0 written, 1 --check would add something, or written, but --min-coverage,
+--require or --prove found fault, 2 trouble.`;
 
 /** `bouheki generate`: the record as a policy. */
 export function generateCommand(): Command {
@@ -171,6 +170,11 @@ function refuseContradictions(options: Options): void {
   if (check && base === undefined) {
     throw new BouhekiError('usage', '--check needs --base', {
       remedy: 'Name the policy to check with --base.',
+    });
+  }
+  if (prove && layout === 'flat') {
+    throw new BouhekiError('usage', '--prove does not go with --layout flat', {
+      remedy: 'A flat policy allows what nobody did, so no list of it is minimal. Use --layout rules.',
     });
   }
   const contradicting = [

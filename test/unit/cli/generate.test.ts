@@ -177,6 +177,8 @@ test('--layout flat writes the flat keys and says what they cost', async (t) => 
   assert.match(stdout, / {2}command:\n {4}allow: \[curl\]/);
   assert.match(stderr, /2 times as many combinations as were observed/);
   assert.equal(parsePolicy(stdout, 'policy.yaml').problems.length, 0);
+  const proof = runCommand('generate', '--db', db, '--layout', 'flat', '--prove');
+  assert.deepEqual([proof.status, proof.stdout], [2, '']);
 });
 
 test('--base adds what is new, keeps what people did, and the second time changes nothing', async (t) => {
