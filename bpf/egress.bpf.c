@@ -33,37 +33,35 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 		return false;
 	}
 	flow_set_protocol(&flow, sk);
-	flow.operation = sk->sk_type == SOCK_STREAM || sk->sk_type == SOCK_SEQPACKET ? OPERATION_CONNECT :
-										       OPERATION_INTENT;
+	/* Nothing leaves at the connect() of what has no connections. */
+	flow.operation = sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW ? OPERATION_INTENT : OPERATION_CONNECT;
 	return judge_flow(socket_inode(sock), &flow);
 }
 
 /*
- * A send on a connected stream socket. One that was seen to connect is judged again when the policy or the process is
- * another. One that was accepted, or is older than we are, is let through: which of the two it is can't be told, and
- * cutting accepted connections would cut the administrator off.
+ * A send on a connected stream socket. A connection that this end opened is judged again when the policy or the
+ * process is another than before. One that was accepted is let through: what is answered to clients is not egress, and
+ * cutting it off would cut the administrator off.
  */
-static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, bool is_new, __u32 generation, __u32 pid)
+static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, __u64 state, __u32 generation, __u32 pid)
 {
 	struct flow flow = { .operation = OPERATION_SEND };
-	struct socket_verdict *verdict;
 
-	if (is_new) {
-		remember_verdict(sk, generation, pid);
+	if (state == peer_of(PEER_NEW, generation, pid)) {
 		remember_peer(socket, peer_of(PEER_STREAM, generation, pid));
 		return false;
 	}
-	verdict = bpf_sk_storage_get(&socket_verdicts, sk, 0, 0);
-	if (verdict && (verdict->generation != generation || verdict->pid != pid)) {
-		if (!flow_from_peer(&flow, sk))
-			return false;
-		flow_set_protocol(&flow, sk);
-		if (judge_flow(socket, &flow))
-			return true;
-		/* What was read before the verdict: should the policy have changed meanwhile, the next send is judged. */
-		verdict->generation = generation;
-		verdict->pid = pid;
+	/* The state of another generation or process still tells that connect() was seen. */
+	if (!(state & PEER_NEW) && !opened_here(sk)) {
+		remember_peer(socket, peer_of(PEER_PASSED, generation, pid));
+		return false;
 	}
+	if (!flow_from_peer(&flow, sk))
+		return false;
+	flow_set_protocol(&flow, sk);
+	if (judge_flow(0, &flow))
+		return true;
+	/* What was read before the verdict: should the policy have changed meanwhile, the next send is judged. */
 	remember_peer(socket, peer_of(PEER_STREAM, generation, pid));
 	return false;
 }
@@ -79,29 +77,45 @@ static __always_inline bool denies_connected_send(__u64 socket, struct sock *sk)
 	return judge_flow(socket, &flow);
 }
 
-/*
- * A send that names its destination. AF_UNSPEC is IPv4 to UDP and raw IPv4 sockets, IPv6 to raw IPv6 sockets, nothing
- * to UDP over IPv6; and IPV6_ADDRFORM can make one of the other after this hook has looked. So it is judged as both.
- * `connects` is the socket's inode if the send opens a connection, else 0.
- */
-static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, struct msghdr *msg)
+/* A send that names its destination. `connects` is the socket's inode if the send opens a connection, else 0. */
+static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, struct msghdr *msg, __u16 unspec)
 {
 	struct flow flow = { .operation = connects ? OPERATION_CONNECT : OPERATION_SEND };
-	void *name = msg->msg_name;
-	int length = msg->msg_namelen;
-	__u16 family = AF_UNSPEC;
 
-	bpf_probe_read_kernel(&family, sizeof(family), name);
-	if (flow_from_sockaddr(&flow, name, length, AF_INET)) {
-		flow_set_protocol(&flow, sk);
-		if (judge_flow(connects, &flow))
-			return true;
-	}
-	if (family != AF_UNSPEC || sk->__sk_common.skc_family != AF_INET6 ||
-	    !flow_from_sockaddr(&flow, name, length, AF_INET6))
+	if (!flow_from_sockaddr(&flow, msg->msg_name, msg->msg_namelen, unspec))
+		return false;
+	flow_set_protocol(&flow, sk);
+	return judge_flow(connects, &flow);
+}
+
+/* What the name would mean if the family of the socket changed after this hook has looked (IPV6_ADDRFORM). */
+static __always_inline bool denies_guess(struct sock *sk, struct msghdr *msg, __u16 unspec)
+{
+	struct flow flow = { .operation = OPERATION_GUESS };
+
+	if (!flow_from_sockaddr(&flow, msg->msg_name, msg->msg_namelen, unspec))
 		return false;
 	flow_set_protocol(&flow, sk);
 	return judge_flow(0, &flow);
+}
+
+/*
+ * A name of family AF_UNSPEC on an IPv6 socket: IPv6 to a raw socket, nothing to the others, which send to the peer
+ * they have.
+ */
+static __always_inline bool denies_unspecified_send(__u64 socket, struct sock *sk, struct msghdr *msg)
+{
+	if (sk->sk_type == SOCK_RAW)
+		return denies_named_send(0, sk, msg, AF_INET6);
+	return denies_guess(sk, msg, AF_INET) || denies_connected_send(socket, sk);
+}
+
+/* Sockets that were opened before the policy: what opening them would have needed, sending through them needs. */
+static __always_inline bool denies_kind(__u64 socket, struct sock *sk, __u16 type)
+{
+	if (sk->__sk_common.skc_family == AF_PACKET)
+		return judge_use(socket, SOCKET_PACKET, 0);
+	return type == SOCK_RAW && judge_use(socket, SOCKET_RAW, sk->sk_protocol);
 }
 
 static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
@@ -109,27 +123,38 @@ static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 	__u32 generation = current_generation(), pid = current_pid();
 	__u64 socket = socket_inode(sock), state = peer_state(socket);
 	struct sock *sk;
-	bool stream;
+	__u16 family = AF_UNSPEC, type;
+	bool stream, named;
 
 	/*
 	 * What nearly every send of the host is: one more on a connection that was allowed. A stream socket looks at
 	 * nothing of the message but its data then, and the rest at neither when there is none.
 	 */
-	if (state == peer_of(PEER_STREAM, generation, pid) ||
-	    (state == peer_of(PEER_DATAGRAM, generation, pid) && !msg->msg_name && !msg->msg_controllen))
+	if (state == peer_of(PEER_STREAM, generation, pid) || state == peer_of(PEER_PASSED, generation, pid))
 		return false;
 	sk = sock->sk;
 	if (!sk || is_kernel_socket(sk))
 		return false;
-	stream = sk->sk_type == SOCK_STREAM;
+	type = sk->sk_type;
 	/* A stream socket only looks at the address of a send that opens the connection. */
-	if (stream && !(msg->msg_name && msg->msg_flags & MSG_FASTOPEN))
-		return denies_stream_send(socket, sk, state == peer_of(PEER_NEW, generation, pid), generation, pid);
-	if (msg->msg_controllen && routes_source(msg) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol))
+	stream = type == SOCK_STREAM || type == SOCK_DCCP;
+	named = msg->msg_name && msg->msg_namelen > 0 && (!stream || msg->msg_flags & MSG_FASTOPEN);
+	if (state == peer_of(PEER_DATAGRAM, generation, pid)) {
+		if (!named && !msg->msg_controllen)
+			return false;
+	} else if ((state != peer_of(PEER_OF_KIND, generation, pid) && denies_kind(socket, sk, type)) ||
+		   (keeps_source_route(sk) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol))) {
 		return true;
-	if (msg->msg_name)
-		return denies_named_send(stream ? socket : 0, sk, msg);
-	return state != peer_of(PEER_DATAGRAM, generation, pid) && denies_connected_send(socket, sk);
+	}
+	if (msg->msg_controllen && !(stream && sk->sk_protocol == IPPROTO_TCP) && denies_control(sk, msg))
+		return true;
+	if (!named)
+		return stream ? denies_stream_send(socket, sk, state, generation, pid) :
+				denies_connected_send(socket, sk);
+	bpf_probe_read_kernel(&family, sizeof(family), msg->msg_name);
+	if (family == AF_UNSPEC && sk->__sk_common.skc_family == AF_INET6)
+		return denies_unspecified_send(socket, sk, msg);
+	return denies_named_send(stream ? socket : 0, sk, msg, AF_INET);
 }
 
 SEC("lsm/socket_connect")

@@ -5,6 +5,9 @@
 
 #include "maps.bpf.h"
 
+/* Inside the kernel side only: judged in case the destination is this one, see denies_unspecified_send(). */
+#define OPERATION_GUESS 15
+
 struct flow {
 	__u64 high;		/* IPv6 address in host order, upper half */
 	__u64 low;		/* lower half; IPv4 address in host order */
@@ -50,7 +53,9 @@ static __always_inline __u16 flow_protocol(const struct sock *sk)
 {
 	__u16 protocol = sk->sk_protocol;
 
-	return protocol == IPPROTO_MPTCP || protocol == IPPROTO_SMC ? IPPROTO_TCP : protocol;
+	if (protocol == IPPROTO_MPTCP || protocol == IPPROTO_SMC || sk->__sk_common.skc_family == AF_SMC)
+		return IPPROTO_TCP;
+	return protocol;
 }
 
 static __always_inline bool protocol_has_ports(__u16 protocol)

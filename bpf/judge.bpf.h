@@ -32,6 +32,13 @@ static __always_inline __u32 deciding_box(struct flow *flow, struct subject *sub
 	return known->box;
 }
 
+static __always_inline enum peer peer_after(__u8 operation)
+{
+	if (operation == OPERATION_OPEN)
+		return PEER_OF_KIND;
+	return operation == OPERATION_SEND ? PEER_DATAGRAM : PEER_NEW;
+}
+
 /* True when the caller must get -EPERM. `connected` is the socket's inode if it keeps this peer, else 0. */
 static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 {
@@ -60,14 +67,19 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 	}
 	if (denied && flags & SIDE_BLOCK)
 		event |= CONNECTION_BLOCKED;
+	/* A guess at what a name might mean is only told when it is held against the caller. */
+	if (flow->operation == OPERATION_GUESS) {
+		if (!(event & CONNECTION_BLOCKED))
+			return false;
+		flow->operation = OPERATION_SEND;
+	}
 	if (denied || flags & SIDE_RECORD)
 		report(flow, subject, version, box, denied, event);
 	if (connected) {
 		if (event & CONNECTION_BLOCKED)
 			forget_peer(connected);
 		else
-			remember_peer(connected, peer_of(flow->operation == OPERATION_SEND ? PEER_DATAGRAM : PEER_NEW,
-							 version, subject->pid));
+			remember_peer(connected, peer_of(peer_after(flow->operation), version, subject->pid));
 	}
 	return event & CONNECTION_BLOCKED;
 }
@@ -106,11 +118,17 @@ static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
 }
 #endif
 
-static __always_inline bool judge_opening(enum socket_kind kind, __u16 protocol)
+/* `socket` is the inode of a socket that is open already, so that each of its sends is not one more opening; else 0. */
+static __always_inline bool judge_use(__u64 socket, enum socket_kind kind, __u16 protocol)
 {
 	struct flow flow = { .operation = OPERATION_OPEN, .port = kind, .protocol = protocol };
 
-	return judge_flow(0, &flow);
+	return judge_flow(socket, &flow);
+}
+
+static __always_inline bool judge_opening(enum socket_kind kind, __u16 protocol)
+{
+	return judge_use(0, kind, protocol);
 }
 
 /* Sockets that carry no IP traffic of their own choosing, and those whose destinations the other hooks see. */
@@ -158,26 +176,49 @@ struct control_header {
 	int type;
 };
 
-/* Whether a control message routes by the source. More messages than are looked at count as one that does. */
-static __always_inline bool routes_source(const struct msghdr *msg)
+/* A further address of the peer of an SCTP association, which no other hook is shown. It shares the port of the first. */
+static __always_inline bool denies_further_address(struct sock *sk, const struct msghdr *msg, int type, __u64 at)
+{
+	struct flow flow = { .operation = OPERATION_CONNECT };
+	__u32 address[4] = {};
+	__u16 port = 0;
+
+	bpf_probe_read_kernel(&port, sizeof(port), msg->msg_name + 2);
+	if (type == SCTP_DSTADDRV4) {
+		bpf_probe_read_kernel(address, 4, (void *)at);
+		flow_set_ipv4(&flow, address[0], port);
+	} else {
+		bpf_probe_read_kernel(address, 16, (void *)at);
+		flow_set_ipv6(&flow, address, port);
+	}
+	flow_set_protocol(&flow, sk);
+	return judge_flow(0, &flow);
+}
+
+/*
+ * Control messages that route by the source or name a destination. More messages than are looked at count as ones
+ * that route.
+ */
+static __always_inline bool denies_control(struct sock *sk, const struct msghdr *msg)
 {
 	__u64 at = (__u64)msg->msg_control, end = at + msg->msg_controllen;
+	struct control_header header;
 
 	for (int i = 0; i < CONTROL_MESSAGES; i++) {
-		struct control_header header;
-
 		if (at + sizeof(header) > end)
 			return false;
-		if (bpf_probe_read_kernel(&header, sizeof(header), (void *)at))
-			return true;
-		if (is_source_route(header.level, header.type))
+		if (bpf_probe_read_kernel(&header, sizeof(header), (void *)at) ||
+		    is_source_route(header.level, header.type))
+			break;
+		if (header.level == SOL_SCTP && (header.type == SCTP_DSTADDRV4 || header.type == SCTP_DSTADDRV6) &&
+		    denies_further_address(sk, msg, header.type, at + sizeof(header)))
 			return true;
 		/* The protocol refuses a message that is shorter than its header. */
 		if (header.length < sizeof(header) || header.length > end - at)
 			return false;
 		at += (header.length + 7) & ~7ULL;
 	}
-	return true;
+	return judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol);
 }
 
 #define SCTP_ADDRESSES 8

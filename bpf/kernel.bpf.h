@@ -22,11 +22,13 @@
 #define AF_NETLINK 16
 #define AF_PACKET 17
 #define AF_ALG 38
+#define AF_SMC 43
 #define AF_XDP 44
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
 #define SOCK_SEQPACKET 5
+#define SOCK_DCCP 6
 #define IPPROTO_IP 0
 #define IPPROTO_ICMP 1
 #define IPPROTO_ICMPV6 58
@@ -47,6 +49,9 @@
 #define IPV6_FLOWLABEL_MGR 32
 #define IPV6_HDRINCL 36
 #define IPV6_RTHDR 57
+#define SOL_SCTP 132
+#define SCTP_DSTADDRV4 7
+#define SCTP_DSTADDRV6 8
 #define SCTP_SET_PEER_PRIMARY_ADDR 5
 #define SCTP_SOCKOPT_BINDX_ADD 100
 #define MSG_FASTOPEN 0x20000000
@@ -192,6 +197,32 @@ struct sock {
 	__u8 sk_kern_sock : 1;
 	__u16 sk_type;
 	__u16 sk_protocol;
+};
+struct ip_options {
+	__u8 srr;
+};
+struct ip_options_rcu {
+	struct ip_options opt;
+};
+struct ipv6_rt_hdr;
+struct ipv6_txoptions {
+	struct ipv6_rt_hdr *srcrt;
+};
+struct ipv6_pinfo {
+	struct ipv6_txoptions *opt;
+};
+struct inet_sock {
+	struct ipv6_pinfo *pinet6;
+	struct ip_options_rcu *inet_opt;
+};
+struct inet_bind_bucket {
+	signed char fastreuse;
+};
+struct inet_connection_sock {
+	struct inet_bind_bucket *icsk_bind_hash;
+};
+struct mptcp_sock {
+	struct sock *first;
 };
 struct socket {
 	struct file *file;

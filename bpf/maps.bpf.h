@@ -166,26 +166,8 @@ struct {
 struct socket_slot {
 	/* volatile: other CPUs read along, so the stores happen, and in their order. */
 	volatile __u64 socket;	/* inode number: unlike a pointer, not handed to the next socket */
-	volatile __u64 state;		/* generation << 34 | pid << 2 | enum peer */
+	volatile __u64 state;		/* generation << 35 | pid << 3 | enum peer */
 };
-
-/*
- * The policy generation and the process that a connected TCP socket was last allowed for, for the sockets that were
- * seen to connect; those without an entry were accepted, or are older than we. Failure to create it: the socket keeps
- * its verdict for as long as its slot lives, and LOST_SOCKET grows.
- */
-struct socket_verdict {
-	__u64 generation;
-	__u32 pid;
-	__u32 pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct socket_verdict);
-} socket_verdicts SEC(".maps");
 
 /* A global rather than a map of its own: it costs no lookup. */
 struct socket_slot sockets[SOCKET_SLOTS];

@@ -229,8 +229,7 @@ enum counter {
 	LOST_DENIAL = 1,	   /* ring full, denied connection */
 	LOST_PROCESS = 2,	   /* ring full, process record; tried again at its next connection */
 	LOST_IDENTITY = 3,	   /* storage failed at exec, fork or lookup: the executable is unknown */
-	LOST_SUBJECT = 5,	   /* no room to judge; see subjects_by_thread */
-	LOST_SOCKET = 4,	   /* storage failed for a connected socket; see socket_verdicts */
+	LOST_SUBJECT = 4,	   /* no room to judge; see subjects_by_thread */
 	COUNTERS = 8,
 };
 

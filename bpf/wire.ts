@@ -61,8 +61,7 @@ export const Counter = {
   lostDenial: 1,
   lostProcess: 2,
   lostIdentity: 3,
-  lostSocket: 4,
-  lostSubject: 5,
+  lostSubject: 4,
 } as const;
 export const COUNTERS = 8;
 
