@@ -1,22 +1,26 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { BouhekiError } from '../error/error.ts';
-import { checkCommand } from './check.ts';
-import { diffCommand } from './diff.ts';
-import { doctorCommand } from './doctor.ts';
-import { driftCommand } from './drift.ts';
-import { enforce, enforceCommand } from './enforce.ts';
-import { explainCommand } from './explain.ts';
 import { renderFailure, TROUBLE } from './failure.ts';
-import { exportCommand } from './export.ts';
-import { generateCommand } from './generate.ts';
-import { importCommand } from './import.ts';
-import { learnCommand } from './learn.ts';
-import { queryCommand } from './query.ts';
 import { databaseOption } from './record-option.ts';
-import { schemaCommand } from './schema.ts';
-import { statusCommand } from './status.ts';
 import { packageVersion } from './version.ts';
+
+/** Each command by its name, loaded when it is asked for: loading all of them costs more than most of them do. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  learn: async () => (await import('./learn.ts')).learnCommand(),
+  generate: async () => (await import('./generate.ts')).generateCommand(),
+  enforce: async () => (await import('./enforce.ts')).enforceCommand(),
+  drift: async () => (await import('./drift.ts')).driftCommand(),
+  check: async () => (await import('./check.ts')).checkCommand(),
+  diff: async () => (await import('./diff.ts')).diffCommand(),
+  explain: async () => (await import('./explain.ts')).explainCommand(),
+  schema: async () => (await import('./schema.ts')).schemaCommand(),
+  import: async () => (await import('./import.ts')).importCommand(),
+  export: async () => (await import('./export.ts')).exportCommand(),
+  query: async () => (await import('./query.ts')).queryCommand(),
+  status: async () => (await import('./status.ts')).statusCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+};
 
 const HELP = `
 The loop:
@@ -28,7 +32,7 @@ The loop:
 Data goes to standard output, messages to standard error.
 Exit status: 0 fine, 1 findings, 2 trouble.`;
 
-function program(): Command {
+async function program(words: readonly string[]): Promise<Command> {
   const command = new Command('bouheki')
     .description(
       'Learn what a Linux host connects to, allow exactly that, enforce it in the kernel, report drift',
@@ -48,23 +52,13 @@ function program(): Command {
         });
       }
       if (options.config === undefined) command.help({ error: true });
-      else await enforce(options.config, { db: options.db });
+      else await (await import('./enforce.ts')).enforce(options.config, { db: options.db });
     });
-  const commands = [
-    learnCommand(),
-    generateCommand(),
-    enforceCommand(),
-    driftCommand(),
-    checkCommand(),
-    diffCommand(),
-    explainCommand(),
-    schemaCommand(),
-    importCommand(),
-    exportCommand(),
-    queryCommand(),
-    statusCommand(),
-    doctorCommand(),
-  ];
+  // Help, and the suggestion for a misspelt command, need them all.
+  const named = Object.keys(COMMANDS).filter((name) => words.includes(name));
+  const wanted = named.length === 0 || words[0] === 'help' ? Object.keys(COMMANDS) : named;
+  const commands: Command[] = [];
+  for (const name of wanted) commands.push(await COMMANDS[name]!());
   for (const subcommand of commands) command.addCommand(subcommand);
   for (const each of [command, ...commands]) {
     each.exitOverride().enablePositionalOptions();
@@ -92,7 +86,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await program().parseAsync();
+  await (await program(process.argv.slice(2))).parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     // commander has already said what is wrong; help and version are no trouble.
