@@ -23,10 +23,11 @@ function cells(entry: DriftEntry): string[] {
   return [subject, endpoint(entry), String(count), formatTime(first), formatTime(last), ruleText(entry)];
 }
 
-/** `tcp 10.0.0.1:443`, `udp [fd00::1]:53`, `icmp 10.0.0.1`. */
-function endpoint({ address, port, protocol }: DriftEntry): string {
+/** `tcp 10.0.0.1:443`, `udp [fd00::1]:53`, `icmp 10.0.0.1`, `opens raw socket`. */
+function endpoint({ address, port, protocol, socket }: DriftEntry): string {
+  if (socket !== undefined) return `opens ${socket} socket`;
   if (port === 0) return `${protocol} ${address}`;
-  return `${protocol} ${address.includes(':') ? `[${address}]` : address}:${port}`;
+  return `${protocol} ${address?.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 function ruleText({ rule }: DriftEntry): string {

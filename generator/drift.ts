@@ -1,8 +1,9 @@
 import { formatAddress } from '../policy/address.ts';
-import { matchesBox, matchesTo, normalizeFlow } from '../policy/evaluate.ts';
+import { matchesFrom, matchesTo, normalizeFlow } from '../policy/evaluate.ts';
 import { compileEvaluator } from '../policy/evaluator.ts';
 import type { Box, Flow, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
+import type { SocketKind } from '../policy/socket-kind.ts';
 import type { Observation, Subject } from '../profiler/observation.ts';
 import { destinationAddress, flowOf } from './flow.ts';
 import { inStableOrder } from './order.ts';
@@ -11,7 +12,7 @@ import { ruleSubject } from './subject.ts';
 /** An observation; `monitored` says that its denial was only noted, because the policy in force was monitoring. */
 export type DriftObservation = Observation & { monitored?: boolean };
 
-/** Connections of one subject to one destination that the policy does not allow. */
+/** Connections of one subject to one destination, or its sockets of one kind, that the policy does not allow. */
 export interface DriftEntry {
   /** The subject as a rule would name it. */
   subject: string;
@@ -21,16 +22,19 @@ export interface DriftEntry {
   uid: number;
   container?: string;
   image?: string;
-  address: string;
+  /** Absent, as port and protocol, when a socket was opened. */
+  address?: string;
   /** 0 where the protocol has none. */
-  port: number;
-  protocol: string;
+  port?: number;
+  protocol?: string;
+  /** The kind of socket that was opened. */
+  socket?: SocketKind;
   count: number;
   /** Microseconds since the epoch. */
   first: number;
   last: number;
   /** The deny rule that decides, or the allow rule that comes nearest. */
-  rule?: { name: string; relation: 'denied by' | 'other destination' | 'other subject' };
+  rule?: { name: string; relation: 'denied by' | 'other destination' | 'other socket' | 'other subject' };
 }
 
 /** The difference between what was observed and what a policy allows. */
@@ -60,13 +64,14 @@ function add(
   observation: DriftObservation,
   rule: () => DriftEntry['rule'],
 ): void {
-  const { subject, port, protocol, count, first, last } = observation;
+  const { subject, port, protocol, socket, count, first, last } = observation;
   const who = ruleSubject(subject);
   const name = who?.name ?? `unknown process uid ${subject.uid}`;
   const address = destinationAddress(observation);
   const key = [
     name,
     who?.key,
+    socket,
     address.family,
     address.value.toString(16).padStart(32, '0'),
     protocol,
@@ -78,9 +83,9 @@ function add(
     entries.set(key, {
       subject: name,
       ...namesOf(subject),
-      address: formatAddress(address),
-      port,
-      protocol: formatProtocol(protocol),
+      ...(socket === undefined
+        ? { address: formatAddress(address), port, protocol: formatProtocol(protocol) }
+        : { socket }),
       count,
       first,
       last,
@@ -112,8 +117,10 @@ function decidingRule(policy: Policy, flow: Flow, decided: number | undefined): 
   if (decided !== undefined) return { name: policy.boxes[decided]!.name, relation: 'denied by' };
   const normal = normalizeFlow(flow);
   const allows = policy.boxes.filter((box) => box.action === 'allow');
-  const sameSubject = allows.find((box) => namesSubject(box) && matchesBox({ ...box, to: {} }, normal));
-  if (sameSubject !== undefined) return { name: sameSubject.name, relation: 'other destination' };
+  const sameSubject = allows.find((box) => namesSubject(box) && matchesFrom(box, normal));
+  if (sameSubject !== undefined) {
+    return { name: sameSubject.name, relation: flow.socket ? 'other socket' : 'other destination' };
+  }
   const sameDestination = allows.find((box) => matchesTo(box.to, normal));
   return sameDestination && { name: sameDestination.name, relation: 'other subject' };
 }

@@ -24,6 +24,7 @@ export function flowOf(observation: Observation): Flow {
     address: destinationAddress(observation),
     port,
     protocol,
+    ...(observation.socket === undefined ? {} : { socket: observation.socket }),
   };
 }
 

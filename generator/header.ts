@@ -91,6 +91,7 @@ export function describeBoxes({ atLeast, count }: { count: number; atLeast: numb
 
 /** `x1.5 (12 allowed, 8 observed)`; IPv6 counts by /64. */
 export function describeGrant({ allowed, observed }: Grant): string {
+  if (observed === 0) return 'none, no address is allowed';
   const ratio = allowed / observed;
   const digits = ratio < 100 ? ratio.toFixed(2).replace(/\.?0+$/, '') : formatNumber(Math.round(ratio));
   return `x${digits} (${formatNumber(allowed)} allowed, ${formatNumber(observed)} observed addresses)`;

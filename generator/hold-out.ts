@@ -1,6 +1,6 @@
 import type { Prefix } from '../policy/cidr.ts';
 import { compileEvaluator } from '../policy/evaluator.ts';
-import type { Box } from '../policy/policy.ts';
+import type { Box, To } from '../policy/policy.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { flowOf } from './flow.ts';
 import { placeOf } from './oddity.ts';
@@ -49,18 +49,14 @@ export function holdOut(demands: readonly Demand[], learn: (training: readonly D
 
 /** The judgement of rules with these prefixes for their entries. */
 export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly Prefix[][])[]): Judge {
-  const boxes: Box[] = rules.flatMap(({ entries, from }, rule) =>
-    entries.map(({ ports, protocols }, entry) => ({
-      action: 'allow',
-      name: '',
-      from,
-      to: {
-        prefixes: lists[rule]![entry]!,
-        ...(ports === undefined ? {} : { ports }),
-        protocols,
-      },
-    })),
-  );
+  const boxes = rules.flatMap(({ entries, from, sockets }, rule): Box[] => {
+    const reached = entries.map(({ ports, protocols }, entry): To => ({
+      prefixes: lists[rule]![entry]!,
+      ...(ports === undefined ? {} : { ports }),
+      protocols,
+    }));
+    return [...reached, { sockets }].map((to) => ({ action: 'allow', name: '', from, to }));
+  });
   const log = { format: 'json', level: 'info', labels: {} } as const;
   const judge = compileEvaluator({ version: 2, mode: 'block', target: 'host', boxes, log });
   return (observation) => judge(flowOf(observation)).action === 'allow';

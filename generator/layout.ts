@@ -1,5 +1,10 @@
 import { prefixOf, type Prefix } from '../policy/cidr.ts';
-import { destinationText, type PolicyDocument, type RuleDocument } from '../policy/document.ts';
+import {
+  destinationText,
+  type PolicyDocument,
+  type RuleDocument,
+  type ToDocument,
+} from '../policy/document.ts';
 import { mergePrefixes } from '../policy/prefix-set.ts';
 import { formatCount, formatTime, sumEvidence, type Evidence } from './evidence.ts';
 import { flatBox } from './flat.ts';
@@ -62,13 +67,8 @@ export function layOutRules(
       ].join('\n'),
       name: names[index]!,
       from: rule.from,
-      to: rule.entries.map(({ ports, protocols }, entry) =>
-        destinationText({
-          prefixes: lists[index]![entry]!,
-          ...(ports === undefined ? {} : { ports }),
-          protocols,
-        }),
-      ),
+      ...(rule.entries.length > 0 && { to: destinationsOf(rule, lists[index]!) }),
+      ...(rule.sockets.length > 0 && { sockets: rule.sockets }),
     };
   });
   return {
@@ -87,6 +87,12 @@ export function layOutRules(
         : ['Addresses are generalised to the published blocks of their owners.'],
     reviews,
   };
+}
+
+function destinationsOf(rule: Rule, lists: readonly Prefix[][]): ToDocument[] {
+  return rule.entries.map(({ ports, protocols }, entry) =>
+    destinationText({ prefixes: lists[entry]!, ...(ports === undefined ? {} : { ports }), protocols }),
+  );
 }
 
 /** The one box of the flat keys. */

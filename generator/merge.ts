@@ -55,16 +55,16 @@ export function mergeWithBase(
   const { boxes, rules } = coverDemands(fresh);
   const names = nameRules(rules);
   const taken = new Set(policy.boxes.map(({ name }) => name));
-  const additions = rules.map(({ entries, from, observations }, index): Addition => {
+  const additions = rules.flatMap(({ entries, from, observations, sockets }, index): Addition[] => {
     const events = observations.reduce((sum, { count }) => sum + count, 0);
-    return {
-      comment: `added: ${formatCount(events, 'event')}, ${formatTime(Math.min(...observations.map(({ first }) => first)))}`,
-      name: unusedName(names[index]!, taken),
-      from,
-      to: entries.map(({ observed, ports, protocols }) =>
-        destinationText({ prefixes: observed, ...(ports === undefined ? {} : { ports }), protocols }),
-      ),
-    };
+    const comment = `added: ${formatCount(events, 'event')}, ${formatTime(Math.min(...observations.map(({ first }) => first)))}`;
+    const to = entries.map(({ observed, ports, protocols }) =>
+      destinationText({ prefixes: observed, ...(ports === undefined ? {} : { ports }), protocols }),
+    );
+    // Apart, because destinations go to a rule that the policy has.
+    return [...(to.length > 0 ? [{ to }] : []), ...(sockets.length > 0 ? [{ sockets }] : [])].map((what) =>
+      Object.assign({ comment, name: unusedName(names[index]!, taken), from }, what),
+    );
   });
   return { text: appendAllows(withWindow(text, offered, evidence), additions), added: boxes, kept };
 }

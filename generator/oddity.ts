@@ -26,6 +26,7 @@ export class OddityFinder {
     this.#lastTenth = window.last > window.first ? window.last - (window.last - window.first) / 10 : Infinity;
     const distinct = new Set<bigint>();
     for (const observation of observations) {
+      if (observation.socket !== undefined) continue;
       const { family, value } = destinationAddress(observation);
       if (family !== 4 || distinct.has(value)) continue;
       distinct.add(value);
@@ -56,7 +57,8 @@ export class OddityFinder {
     const reasons: string[] = [];
     if (count === 1) reasons.push('seen once');
     if (first >= this.#lastTenth) reasons.push('first seen in the last tenth of the window');
-    if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
+    if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
+    else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
     else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
     const origin = oddOrigin(subject.exe);
     if (origin !== undefined) reasons.push(origin);
@@ -79,8 +81,9 @@ function oddOrigin(exe: string | undefined): string | undefined {
   return undefined;
 }
 
-/** `192.0.2.1:443/tcp`, `[2001:db8::1]:53/udp`, `192.0.2.1/icmp`. */
+/** `192.0.2.1:443/tcp`, `[2001:db8::1]:53/udp`, `192.0.2.1/icmp`, `raw socket`. */
 export function placeOf(observation: RecordedObservation): string {
+  if (observation.socket !== undefined) return `${observation.socket} socket`;
   const address = destinationAddress(observation);
   const protocol = formatProtocol(observation.protocol);
   const text = formatAddress(address);

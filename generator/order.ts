@@ -23,6 +23,7 @@ function compareSubjects(a: Subject, b: Subject): number {
 function compareObservations(a: Observation, b: Observation): number {
   return (
     compareSubjects(a.subject, b.subject) ||
+    compareText(a.socket, b.socket) ||
     a.family - b.family ||
     (a.address < b.address ? -1 : a.address > b.address ? 1 : 0) ||
     a.port - b.port ||

@@ -56,14 +56,18 @@ export function findSuperfluous(
       ),
     })),
   );
+  const sockets = rules.map(
+    (each, rule) => new Map(each.sockets.map((kind) => [kind, valueOf(rule, `socket ${kind}`)])),
+  );
   const rulesOf = new RuleIndex(rules);
   for (const observation of observations) {
-    const hits = rulesOf.candidates(observation).flatMap((rule) =>
-      places[rule]!.flatMap((place) => {
-        const hit = valuesHit(place, observation);
-        return hit === undefined ? [] : [{ rule, hit }];
-      }),
-    );
+    const hits = rulesOf.candidates(observation).flatMap((rule) => {
+      const found =
+        observation.socket === undefined
+          ? places[rule]!.map((place) => valuesHit(place, observation))
+          : [socketHit(sockets[rule]!.get(observation.socket))];
+      return found.flatMap((hit) => (hit === undefined ? [] : [{ rule, hit }]));
+    });
     const [first] = hits;
     if (first === undefined || hits.some(({ rule }) => rule !== first.rule)) continue;
     const flow = flowOf(observation);
@@ -71,6 +75,10 @@ export function findSuperfluous(
     if (hits.length === 1) for (const value of first.hit) value.needed = true;
   }
   return values.filter(({ needed }) => !needed).map(({ rule, text }) => `${text} of ${names[rule]}`);
+}
+
+function socketHit(value: Value | undefined): Value[] | undefined {
+  return value && [value];
 }
 
 /** The values that let the observation through; undefined when the destination does not hold it. */

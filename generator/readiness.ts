@@ -76,7 +76,7 @@ function blocksByPlace(observations: readonly RecordedObservation[]): number[][]
   const places = new Map<string, number[]>();
   for (const observation of observations) {
     const { family, value } = destinationAddress(observation);
-    const key = `${family} ${value} ${observation.port} ${observation.protocol}`;
+    const key = `${family} ${value} ${observation.port} ${observation.protocol} ${observation.socket ?? ''}`;
     const sum = places.get(key);
     if (sum === undefined) places.set(key, [...observation.blocks]);
     else for (const [block, count] of observation.blocks.entries()) sum[block]! += count;

@@ -3,6 +3,7 @@ import { prefixOf, type Prefix } from '../policy/cidr.ts';
 import type { From, PortRange } from '../policy/policy.ts';
 import { mergePrefixes } from '../policy/prefix-set.ts';
 import { hasPorts } from '../policy/protocol.ts';
+import { SOCKET_KINDS, type SocketKind } from '../policy/socket-kind.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { coverRelation } from './boxes/cover.ts';
 import { relationOf } from './boxes/relation.ts';
@@ -26,6 +27,8 @@ export interface Entry {
 export interface Rule {
   from: From;
   entries: Entry[];
+  /** The kinds of sockets that they open. */
+  sockets: SocketKind[];
   /** In the order of the demands. */
   subjects: RuleSubject[];
   /** What the rule allows of the record. Rules may share observations. */
@@ -63,6 +66,7 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
     const keys = Object.keys(cells[0]!.demand.subject.from) as (keyof From)[];
     const axes = cells[0]!.values.map((_, axis) => new Axis(cells.map(({ values }) => values[axis]!)));
     const tuples = cells.map(({ values }) => values.map((value, axis) => axes[axis]!.numberOf(value)));
+    // The last axis is that of addresses, or of sockets.
     const byAddress: number[][] = axes.at(-1)!.values.map(() => []);
     for (const [at, tuple] of tuples.entries()) byAddress[tuple.at(-1)!]!.push(at);
     const sizes = axes.map(({ values }) => values.length);
@@ -73,7 +77,8 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
       const values = box.map((numbers, axis) => numbers.map((number) => axes[axis]!.values[number]!));
       const from = Object.fromEntries(keys.map((key, axis) => [key, values[axis]])) as From;
       const rule = ruleOf(rules, from);
-      rule.entries.push(entryOf(values.slice(keys.length)));
+      if (cells[0]!.observation.socket !== undefined) rule.sockets.push(...(values.at(-1) as SocketKind[]));
+      else rule.entries.push(entryOf(values.slice(keys.length)));
       const inBox = box.map((numbers) => new Set(numbers));
       for (const address of box.at(-1)!) {
         for (const at of byAddress[address]!) {
@@ -84,13 +89,14 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
       }
     }
   }
-  for (const { demands: held, entries, from, held: observations } of rules.values()) {
+  for (const { demands: held, entries, from, held: observations, sockets } of rules.values()) {
     entries.sort(compareEntries);
     const subjects = demands.filter((demand) => held.has(demand));
     const all = subjects.reduce((sum, demand) => sum + total.get(demand)!, 0);
     cover.rules.push({
       from,
       entries,
+      sockets: SOCKET_KINDS.filter((kind) => sockets.includes(kind)),
       subjects: subjects.map(({ subject }) => subject),
       observations: [...observations],
       whole: observations.size === all,
@@ -104,19 +110,26 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
 interface Draft {
   from: From;
   entries: Entry[];
+  sockets: SocketKind[];
   demands: Set<Demand>;
   held: Set<RecordedObservation>;
 }
 
-/** Observations that one box could allow: subjects named by the same dimensions, protocols alike in having ports. */
+/**
+ * Observations that one box could allow: subjects named by the same dimensions, protocols alike in having ports, or all
+ * of them openings of sockets.
+ */
 function comparableCells(demands: readonly Demand[]): Cell[][] {
   const groups = new Map<string, Cell[]>();
   for (const { demand, observation } of withoutRepeats(demands)) {
     const who = Object.values(demand.subject.from).map((values) => values[0]!);
-    const { port, protocol } = observation;
+    const { port, protocol, socket } = observation;
     const withPort = hasPorts(protocol);
-    const values = [...who, protocol, ...(withPort ? [port] : []), destinationAddress(observation)];
-    const key = `${Object.keys(demand.subject.from).join()} ${withPort}`;
+    const values =
+      socket === undefined
+        ? [...who, protocol, ...(withPort ? [port] : []), destinationAddress(observation)]
+        : [...who, socket];
+    const key = `${Object.keys(demand.subject.from).join()} ${socket === undefined ? withPort : 'socket'}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [{ demand, observation, values }]);
     else group.push({ demand, observation, values });
@@ -176,7 +189,10 @@ function compareValues(a: string | number | Address, b: string | number | Addres
 function ruleOf(rules: Map<string, Draft>, from: From): Draft {
   const key = JSON.stringify(from);
   let rule = rules.get(key);
-  if (rule === undefined) rules.set(key, (rule = { from, entries: [], demands: new Set(), held: new Set() }));
+  if (rule === undefined) {
+    rule = { from, entries: [], sockets: [], demands: new Set(), held: new Set() };
+    rules.set(key, rule);
+  }
   return rule;
 }
 

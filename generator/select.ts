@@ -12,6 +12,7 @@ export type OmissionReason =
   | 'denied by --deny'
   | 'cloud metadata'
   | 'unnamed subject'
+  | 'socket, which the flat layout would let everybody open'
   | 'unknown protocol';
 
 /** Observations of one subject that the policy does not allow, and why. */
@@ -45,6 +46,9 @@ export function selectObservations(
   const chosen = new AddressSet(options.deny);
   const refusal = (each: RecordedObservation): OmissionReason | undefined => {
     if (each.verdict === 'deny' && !options.includeDenied) return 'was denied';
+    if (each.socket !== undefined) {
+      return options.layout === 'flat' ? 'socket, which the flat layout would let everybody open' : undefined;
+    }
     if (chosen.has(destinationAddress(each))) return 'denied by --deny';
     if (options.layout === 'flat' && each.subject.command === '') return 'unnamed subject';
     return each.protocol > 255 ? 'unknown protocol' : undefined;

@@ -3,8 +3,8 @@ import type { RuleDocument, ToDocument } from './document.ts';
 import type { From } from './policy.ts';
 import { printPolicy, printRule } from './print.ts';
 
-/** A rule to add: more destinations for a rule that the file has, or a rule of its own. */
-export type Addition = RuleDocument & { from: NonNullable<RuleDocument['from']>; to: ToDocument[] };
+/** A rule to add: more destinations for a rule that the file has, or a rule of its own, as one with `sockets` always is. */
+export type Addition = RuleDocument & { from: NonNullable<RuleDocument['from']> };
 
 /**
  * The text of a version 2 policy with more allow rules. All that is there keeps its bytes: destinations for subjects that
@@ -21,7 +21,7 @@ function appendAllow(text: string, addition: Addition): string {
   const allow = allowOf(text);
   const rule = allow.items.find((item) => isMap(item) && sameFrom(item, addition.from));
   const to = isMap(rule) ? rule.get('to', true) : undefined;
-  if (isSeq(to)) {
+  if (isSeq(to) && addition.to && !addition.sockets) {
     return addition.to.reduce((current, entry, index) => {
       // Places move with each entry, so the list is looked up again.
       const list = index === 0 ? (to as YAMLSeq<Node>) : listOf(current, addition.from);

@@ -1,3 +1,5 @@
+import type { SocketKind } from '../bpf/wire.ts';
+
 /** Who connected, as the record tells it. Absent text is unknown. */
 export interface Subject {
   command: string;
@@ -16,7 +18,7 @@ export interface Subject {
   cgroup?: string;
 }
 
-/** Equal (subject, destination, verdict) events folded into one. */
+/** Equal (subject, destination or kind of socket, verdict) events folded into one. */
 export interface Observation {
   subject: Subject;
   family: 4 | 6;
@@ -26,6 +28,8 @@ export interface Observation {
   port: number;
   /** IANA protocol number. */
   protocol: number;
+  /** A socket of this kind was opened: nothing was named, and family, address, port and protocol say nothing. */
+  socket?: keyof typeof SocketKind;
   verdict: 'allow' | 'deny';
   /** Number of events. */
   count: number;

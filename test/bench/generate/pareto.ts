@@ -137,6 +137,7 @@ function perSubject(history: readonly RecordedObservation[]): Rule[] {
     return {
       from: subject.from,
       entries: [entryOf(group)],
+      sockets: [],
       subjects: [subject],
       observations: group,
       whole: true,
@@ -163,6 +164,7 @@ function oneBox(history: readonly RecordedObservation[]): Rule {
   return {
     from: { command: commands, uid: uids },
     entries: [entry],
+    sockets: [],
     subjects: [],
     observations: [],
     whole: true,

@@ -4,6 +4,7 @@ import { generatePolicy, type GenerateInput, type GenerateOptions } from '../../
 import { parsePolicy } from '../../../policy/parse.ts';
 import { printPolicy } from '../../../policy/print.ts';
 import type { Policy } from '../../../policy/policy.ts';
+import { SOCKET_KINDS } from '../../../policy/socket-kind.ts';
 import type { Subject } from '../../../profiler/observation.ts';
 import type { Activity, RecordedObservation } from '../../../profiler/read.ts';
 
@@ -120,35 +121,43 @@ const address = fc.oneof(
   },
 );
 
+type Place = Pick<RecordedObservation, 'family' | 'address' | 'port' | 'protocol' | 'socket'>;
+const connection = fc
+  .record({
+    address,
+    port: fc.constantFrom(0, 53, 80, 81, 82, 443, 65_535),
+    protocol: fc.constantFrom(1, 6, 17, 33, 58, 132),
+  })
+  .map(({ address: [family, value], port, protocol }): Place => ({ family, address: value, port, protocol }));
+const opening = fc
+  .constantFrom(...SOCKET_KINDS)
+  .map((socket): Place => ({ family: 4, address: 0n, port: 0, protocol: 0, socket }));
+
 /** Observations of few subjects at few addresses, so that rules have something to merge and to confuse. */
 export const observation: fc.Arbitrary<RecordedObservation> = fc
   .record({
     subject,
-    address,
-    port: fc.constantFrom(0, 53, 80, 81, 82, 443, 65_535),
-    protocol: fc.constantFrom(1, 6, 17, 33, 58, 132),
+    place: fc.oneof({ weight: 10, arbitrary: connection }, { weight: 1, arbitrary: opening }),
     denied: fc.integer({ min: 0, max: 9 }).map((value) => value === 0),
     monitored: fc.boolean(),
     count: fc.integer({ min: 1, max: 5000 }),
     first: fc.integer({ min: 0, max: 100 }),
     length: fc.integer({ min: 0, max: 20 }),
   })
-  .map((value) => ({
-    subject: value.subject,
-    family: value.address[0],
-    address: value.address[1],
-    port: value.port,
-    protocol: value.protocol,
-    verdict: value.denied ? 'deny' : 'allow',
-    monitored: value.denied && value.monitored,
-    count: value.count,
-    first: START + value.first * HOUR,
-    last: START + (value.first + value.length) * HOUR,
-    hours: value.length + 1,
-    blocks: Array.from({ length: 10 }, (_, block) =>
-      Math.floor(value.first / 11) === block ? value.count : 0,
-    ),
-  }));
+  .map((value) =>
+    Object.assign({}, value.place, {
+      subject: value.subject,
+      verdict: value.denied ? ('deny' as const) : ('allow' as const),
+      monitored: value.denied && value.monitored,
+      count: value.count,
+      first: START + value.first * HOUR,
+      last: START + (value.first + value.length) * HOUR,
+      hours: value.length + 1,
+      blocks: Array.from({ length: 10 }, (_, block) =>
+        Math.floor(value.first / 11) === block ? value.count : 0,
+      ),
+    }),
+  );
 
 /** Options of a plain run. */
 export const OPTIONS: GenerateOptions = {
