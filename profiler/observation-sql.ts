@@ -6,8 +6,7 @@ export const BLOCKS = 10;
 /** Bits of a set of hours: a year. In a longer record one bit stands for several hours. */
 const MOST_BITS = 8784;
 
-const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $4
-      AND operation <> 3`;
+const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $4`;
 
 /** An hour that is folded already counts whole when any part of it may lie in the window. */
 const HOURLY = SINGLE.replace('time >= $1 AND time < $2', 'last >= $1 AND first < $2');
@@ -29,6 +28,9 @@ const SUBJECT = 'command, exe, script, uid, gid, in_container, container, image,
 /** Columns of a subject, in the order in which both queries return them. */
 export const SUBJECT_COLUMNS = SUBJECT.split(', ');
 
+/** A rule for sockets does not look at the protocol that one was opened for. */
+const ASKED = 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol';
+
 const PLACE = 'family, address_high, address_low, port, protocol, verdict';
 
 /**
@@ -40,7 +42,7 @@ export function observationsSql(bounds: Bounds): string {
   const blocks = Array.from({ length: BLOCKS }, (_, block) => `, sum(b${block})::BIGINT AS b${block}`);
   const { sql } = folded(`recording, process, command, uid, gid, ${PLACE}`, bounds, true);
   return `WITH ${sql}
-  SELECT ${SUBJECT}, ${PLACE}, verdict = 1 AND monitoring AS monitored, sum(count)::BIGINT AS count,
+  SELECT ${SUBJECT}, ${PLACE.replace('protocol', ASKED)}, verdict = 1 AND monitoring AS monitored, sum(count)::BIGINT AS count,
     min(first) AS first, max(last) AS last, bit_count(bit_or(hours)) AS hours ${blocks.join('')}
   FROM named GROUP BY ALL ORDER BY ALL`;
 }
@@ -59,7 +61,7 @@ export function activitySql(bounds: Bounds): string {
  * Events folded inside DuckDB, in two steps: first by the numbers of the event table alone (that is where the millions
  * of rows go), then by the names. Hours are bits of a set and blocks are counters, not keys: with the hour as a key,
  * 10,000,000 events of one day made 1,474,086 groups instead of 64,000 and took seven times as long.
- * A UDP connect that sent nothing (operation 2) is no traffic; opening a socket (operation 3) has no destination.
+ * A UDP connect that sent nothing (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
 function folded(
   keys: string,
@@ -118,8 +120,8 @@ export const EXTENT = `
     (SELECT count(*) FROM (
       SELECT DISTINCT m.text, p.exe, p.script, s.uid, s.gid, coalesce(c.name, c.container_id), c.image, p.unit
       FROM (
-        SELECT DISTINCT recording, process, command, uid, gid FROM event WHERE operation < 2
-        UNION SELECT DISTINCT recording, process, command, uid, gid FROM hourly WHERE operation < 2) s
+        SELECT DISTINCT recording, process, command, uid, gid FROM event WHERE operation <> 2
+        UNION SELECT DISTINCT recording, process, command, uid, gid FROM hourly WHERE operation <> 2) s
       LEFT JOIN process p ON p.recording = s.recording AND p.id = s.process
       LEFT JOIN command m ON m.recording = s.recording AND m.id = s.command
       LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container))`;

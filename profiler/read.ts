@@ -1,5 +1,6 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { BouhekiError } from '../error/error.ts';
+import { destinationOf } from './destination.ts';
 import type { LossKind } from './dimension.ts';
 import { LINES } from './export.ts';
 import { storeFailure } from './failure.ts';
@@ -137,20 +138,19 @@ export class Reader {
     const [family, high, low, port, protocol, verdict, monitored, count, first, last, hours] =
       columns.slice(at);
     const blocks = columns.slice(-BLOCKS);
-    return family!.map((_, row) => ({
-      subject: subjectAt(columns, row),
-      family: family![row] === 4 ? 4 : 6,
-      address: ((high![row] as bigint) << 64n) | (low![row] as bigint),
-      port: Number(port![row]),
-      protocol: Number(protocol![row]),
-      verdict: verdict![row] === 0 ? 'allow' : 'deny',
-      monitored: monitored![row] === true,
-      count: Number(count![row]),
-      first: Number(first![row]),
-      last: Number(last![row]),
-      hours: Number(hours![row]),
-      blocks: blocks.map((block) => Number(block[row])),
-    }));
+    return family!.map((_, row) => {
+      const destination = destinationOf(family![row]!, high![row]!, low![row]!, port![row]!, protocol![row]!);
+      return Object.assign(destination, {
+        subject: subjectAt(columns, row),
+        verdict: verdict![row] === 0 ? ('allow' as const) : ('deny' as const),
+        monitored: monitored![row] === true,
+        count: Number(count![row]),
+        first: Number(first![row]),
+        last: Number(last![row]),
+        hours: Number(hours![row]),
+        blocks: blocks.map((block) => Number(block[row])),
+      });
+    });
   }
 
   /** When each subject was active: hours of several observations can be united, their numbers cannot be added. */

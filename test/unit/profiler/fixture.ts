@@ -70,7 +70,8 @@ export interface Event {
   command?: number;
   uid?: number;
   gid?: number;
-  family?: 4 | 6;
+  /** 0 where a socket is opened, whose kind is the port. */
+  family?: 0 | 4 | 6;
   high?: bigint;
   low?: bigint;
   port?: number;

@@ -178,3 +178,35 @@ test('recordings are those that overlap the window', async (t) => {
   assert.equal((await reader.recordings({ until: only!.startedAt })).length, 0);
   assert.equal((await reader.recordings({ since: only!.startedAt, until: only!.endedAt + 1 })).length, 1);
 });
+
+test('sockets that were opened are observations without a destination, whatever protocol they were for', async (t) => {
+  const reader = await recorded(t, [
+    {},
+    (recording) => {
+      const open = { family: 0, operation: Operation.open, low: 0n } as const;
+      recording.append(
+        batchOf([
+          { ...open, port: 1, protocol: 1 },
+          { ...open, port: 1, protocol: 255 },
+          { ...open, port: 4, protocol: 6, verdict: 1 },
+          {},
+        ]),
+      );
+    },
+  ]);
+  const observations = await reader.observations();
+  assert.deepEqual(
+    observations.map(({ socket, address, protocol, verdict, count }) => [
+      socket,
+      address,
+      protocol,
+      verdict,
+      count,
+    ]),
+    [
+      ['raw', 0n, 0, 'allow', 2],
+      ['source-route', 0n, 0, 'deny', 1],
+      [undefined, 0x0a000001n, 6, 'allow', 1],
+    ],
+  );
+});
