@@ -3,6 +3,7 @@
  * The kernel side for kernels without BPF LSM, on the processes of one cgroup. It sees TCP connect() and what UDP
  * sends with an address; not raw sockets, other protocols, nor sends on sockets that are connected already.
  */
+#include "backstop.bpf.h"
 #include "judge.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -47,6 +48,12 @@ static __always_inline int verdict6(struct bpf_sock_addr *ctx, __u8 operation)
 
 	flow_set_ipv6(&flow, address, ctx->user_port);
 	return verdict(&flow, ctx, operation);
+}
+
+SEC("cgroup_skb/egress")
+int backstop(struct __sk_buff *skb)
+{
+	return !stops_packet_counted(skb);
 }
 
 SEC("cgroup/connect4")

@@ -3,6 +3,7 @@
  * The kernel side: every hook normalises its arguments into a struct flow, judge() decides and reports, and the hook
  * returns 0 or -EPERM. A verdict that an earlier LSM program gave is kept.
  */
+#include "backstop.bpf.h"
 #include "judge.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -185,6 +186,13 @@ SEC("lsm/socket_setsockopt")
 int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int ret)
 {
 	return ret ? ret : as_return_value(denies_option(sock, level, optname));
+}
+
+/* The packet as it leaves: after address translation, source routing and what a raw socket wrote into its header. */
+SEC("cgroup_skb/egress")
+int backstop(struct __sk_buff *skb)
+{
+	return !stops_packet_counted(skb);
 }
 
 SEC("lsm/bprm_committed_creds")

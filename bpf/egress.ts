@@ -106,6 +106,14 @@ export class Egress implements Disposable {
     }
   }
 
+  /**
+   * Looks at every packet of a cgroup once more, as it leaves, and drops those to addresses that a policy in block mode
+   * denies to everybody. `path` is the cgroup's directory, normally the root of the hierarchy.
+   */
+  attachBackstop(path: string): void {
+    this.#object.attachToCgroup('backstop', path);
+  }
+
   /** Number of the policy in force; grows by one with every `flip`. */
   get generation(): bigint {
     return Atomics.load(this.#version, 0) & 0xffff_ffffn;

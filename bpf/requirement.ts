@@ -21,6 +21,8 @@ export interface Requirement {
   remedy?: string;
   /** Kind of error when a command meets it. */
   code: ErrorCode;
+  /** The backend that alone needs it. */
+  only?: 'lsm';
 }
 
 /** All requirements of the lsm backend, in the order in which they are best mended. Nothing is loaded. */
@@ -28,9 +30,11 @@ export function requirements(): Requirement[] {
   return [node(), kernel(), library(), capabilities(), btf(), lsm(), lockdownMode(), storage()];
 }
 
-/** Throws a BouhekiError for the first requirement that is missing. */
-export function requireAll(): void {
-  const missing = requirements().find((requirement) => requirement.state === 'missing');
+/** Throws a BouhekiError for the first requirement of a backend that is missing. */
+export function requireAll(backend: 'lsm' | 'cgroup'): void {
+  const missing = requirements().find(
+    ({ state, only }) => state === 'missing' && (only === undefined || only === backend),
+  );
   if (!missing) return;
   throw new BouhekiError(missing.code, `${missing.name}: ${missing.found}`, {
     ...(missing.remedy !== undefined && { remedy: missing.remedy }),
@@ -94,7 +98,11 @@ function btf(): Requirement {
 }
 
 function lsm(): Requirement {
-  const requirement = { name: 'bpf among the active security modules', code: 'kernel' as const };
+  const requirement = {
+    name: 'bpf among the active security modules',
+    code: 'kernel' as const,
+    only: 'lsm' as const,
+  };
   const active = activeLsms();
   if (!active) {
     return {
@@ -109,7 +117,7 @@ function lsm(): Requirement {
     ...requirement,
     state: present ? 'ok' : 'missing',
     found: active.join(','),
-    remedy: `add the boot parameter ${lsmParameter(active)} (in /etc/default/grub, then update-grub) and reboot`,
+    remedy: `add the boot parameter ${lsmParameter(active)} (in /etc/default/grub, then update-grub) and reboot; or watch one cgroup, with less: --cgroup /sys/fs/cgroup/...`,
   };
 }
 

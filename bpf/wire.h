@@ -173,6 +173,7 @@ enum port_slot { PORT_TCP = 0, PORT_UDP = 1, PORT_SCTP = 2, PORT_UDPLITE = 3, PO
 struct tables {
 	struct vector any[SUBJECT_KINDS];	/* boxes that don't name this subject dimension */
 	struct vector deny;			/* the deny boxes */
+	struct vector backstop;			/* deny boxes that name addresses and nothing else */
 	struct vector socket[SOCKET_KINDS];	/* boxes that name this kind of socket */
 	__u32 last_interval6;			/* index of the last IPv6 interval in use */
 	__u32 command_prefixes;			/* number of SUBJECT_COMMAND_PREFIX keys */
@@ -229,6 +230,7 @@ enum counter {
 	LOST_DENIAL = 1,	   /* ring full, denied connection */
 	LOST_PROCESS = 2,	   /* ring full, process record; tried again at its next connection */
 	LOST_IDENTITY = 3,	   /* storage failed at exec, fork or lookup: the executable is unknown */
+	STOPPED_PACKET = 5,	   /* packets that the backstop dropped */
 	LOST_SUBJECT = 4,	   /* no room to judge; see subjects_by_thread */
 	COUNTERS = 8,
 };

@@ -62,6 +62,7 @@ export const Counter = {
   lostProcess: 2,
   lostIdentity: 3,
   lostSubject: 4,
+  stoppedPacket: 5,
 } as const;
 export const COUNTERS = 8;
 
@@ -154,6 +155,7 @@ export const Vector = layout({ word: [8, VECTOR_WORDS] });
 export const Tables = layout({
   any: [8, SUBJECT_KINDS * VECTOR_WORDS],
   deny: [8, VECTOR_WORDS],
+  backstop: [8, VECTOR_WORDS],
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   last_interval6: [4],
   command_prefixes: [4],

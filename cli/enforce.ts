@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
 import { SocketKind } from '../bpf/wire.ts';
+import { cgroupRoot } from '../enforcer/cgroup-list.ts';
 import { BouhekiError } from '../error/error.ts';
 import { VerdictLog, type VerdictEntry } from '../enforcer/verdict-log.ts';
 import { formatAddress } from '../policy/address.ts';
@@ -13,12 +14,13 @@ import { renderFailure } from './failure.ts';
 import { assertTrustedFile, parseText, readPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
 import { describeStart, foldingMessages } from './recorder-messages.ts';
-import { limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
+import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 
 interface Options extends RecorderOptions {
   db: string;
   mode?: Mode;
+  backstop?: boolean;
 }
 
 /** How often cgroups that are gone are forgotten, seconds. */
@@ -40,6 +42,10 @@ export function enforceCommand(): Command {
     .description('Put a policy in force and record every connection with its verdict')
     .argument('<policy>', 'the policy file')
     .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
+    .option(
+      '--backstop',
+      'also drop packets, as they leave, to addresses that the policy denies to everybody: what address translation, source routes and raw sockets made of them',
+    )
     .addOption(databaseOption());
   for (const option of recorderOptions()) command.addOption(option);
   return command.addHelpText('after', HELP).action(enforce);
@@ -58,6 +64,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
   const session = await Session.open(
     {
       db: options.db,
+      attachment: attachmentOf(options),
       info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: policyHash(text) },
       limits: limitsOf(options),
       metrics: options.metrics,
@@ -80,6 +87,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
   process.on('SIGHUP', reload);
   try {
     putInForce(policy, policyHash(text), session, enforcement, generations);
+    if (options.backstop) session.egress.attachBackstop(backstopOf(options));
   } catch (error) {
     await session.abort();
     throw error;
@@ -95,6 +103,11 @@ export async function enforce(file: string, options: Options): Promise<void> {
   process.stderr.write(
     `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`,
   );
+}
+
+/** The cgroup whose packets the backstop looks at: everybody's, unless only one cgroup is watched. */
+function backstopOf({ cgroup }: Options): string {
+  return cgroup ?? cgroupRoot();
 }
 
 /** The text of a policy that nobody but root could have written. */

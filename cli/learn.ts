@@ -5,7 +5,7 @@ import { parseDuration } from './duration.ts';
 import { Progress } from './progress.ts';
 import { databaseOption } from './record-option.ts';
 import { describeStart, foldingMessages } from './recorder-messages.ts';
-import { limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
+import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 
 interface Options extends RecorderOptions {
@@ -54,6 +54,7 @@ function readDuration(text: string): number {
 async function learn(options: Options): Promise<void> {
   const session = await Session.open({
     db: options.db,
+    attachment: attachmentOf(options),
     info: { command: 'learn', target: options.target },
     duration: options.duration,
     limits: limitsOf(options),

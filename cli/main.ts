@@ -52,7 +52,7 @@ async function program(words: readonly string[]): Promise<Command> {
         });
       }
       if (options.config === undefined) command.help({ error: true });
-      else await (await import('./enforce.ts')).enforce(options.config, { db: options.db });
+      else await (await import('./enforce.ts')).enforce(options.config, { db: options.db, backend: 'auto' });
     });
   // Help, and the suggestion for a misspelt command, need them all.
   const named = Object.keys(COMMANDS).filter((name) => words.includes(name));

@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { Attachment } from '../bpf/egress.ts';
+import { BouhekiError } from '../error/error.ts';
 import type { RetentionLimits } from '../profiler/retention.ts';
 import { parseDuration } from './duration.ts';
 import { parseEndpoint, type Endpoint } from './metrics-server.ts';
@@ -6,6 +8,9 @@ import { parseSize } from './size.ts';
 
 /** The options of the commands that record, as commander hands them over. */
 export interface RecorderOptions {
+  backend: 'auto' | 'lsm' | 'cgroup';
+  /** Directory of a cgroup. */
+  cgroup?: string;
   /** Seconds. */
   retention?: number;
   /** Bytes. */
@@ -16,9 +21,16 @@ export interface RecorderOptions {
 const SHORTEST_RETENTION = 3600;
 const SMALLEST_SIZE = 10_000_000;
 
-/** `--retention`, `--max-size` and `--metrics`. */
+/** `--backend`, `--cgroup`, `--retention`, `--max-size` and `--metrics`. */
 export function recorderOptions(): Option[] {
   return [
+    new Option('--backend <backend>', 'how the kernel is watched; auto is cgroup with --cgroup, else lsm')
+      .choices(['auto', 'lsm', 'cgroup'])
+      .default('auto'),
+    new Option(
+      '--cgroup <directory>',
+      'watch this cgroup and those below it, on kernels without BPF LSM: TCP and UDP with an address are all it sees',
+    ),
     new Option(
       '--retention <time>',
       'fold events that are older, 30d say, into one row an hour for all that are equal',
@@ -31,6 +43,19 @@ export function recorderOptions(): Option[] {
       readEndpoint,
     ),
   ];
+}
+
+/** How the kernel side is to be attached. Throws BouhekiError `usage` for a combination that means nothing. */
+export function attachmentOf({ backend, cgroup }: RecorderOptions): Attachment {
+  if (cgroup !== undefined && backend !== 'lsm') return { backend: 'cgroup', cgroup };
+  if (cgroup === undefined && backend !== 'cgroup') return { backend: 'lsm' };
+  throw cgroup === undefined
+    ? new BouhekiError('usage', 'the backend cgroup needs to know whose connections are meant', {
+        remedy: 'name the directory of a cgroup: --cgroup /sys/fs/cgroup/...',
+      })
+    : new BouhekiError('usage', 'the backend lsm watches the whole host, not a cgroup', {
+        remedy: 'leave --cgroup out, or --backend',
+      });
 }
 
 /** The limits of the options; undefined when there is none. */

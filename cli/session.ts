@@ -1,6 +1,6 @@
 import { hostname, release } from 'node:os';
 import { provesItself } from '../bpf/canary.ts';
-import { Egress } from '../bpf/egress.ts';
+import { Egress, type Attachment } from '../bpf/egress.ts';
 import { lsmParameter, activeLsms } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
@@ -28,6 +28,7 @@ const FLUSH_EVERY = 1000;
 
 export interface SessionOptions {
   db: string;
+  attachment: Attachment;
   info: Omit<RecordingInfo, 'host' | 'kernel' | 'backend' | 'window'>;
   /** How long is to be learnt, seconds, in a window that outlives restarts; without it there is no such window. */
   duration?: number;
@@ -81,13 +82,14 @@ export class Session {
 
   /** Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in the way. */
   static async open(options: SessionOptions, names = new ContainerNames()): Promise<Session> {
-    requireAll();
+    const { attachment } = options;
+    requireAll(attachment.backend);
     const store = await openRecorder(options.db);
     let metrics: MetricsServer | undefined;
     try {
-      const egress = Egress.load();
+      const egress = Egress.load(attachment);
       try {
-        await requireProof(egress);
+        if (attachment.backend === 'lsm') await requireProof(egress);
         primeIdentities(egress);
         if (options.metrics) metrics = await MetricsServer.listen(options.metrics, () => store.status());
         const host = hostname();
@@ -99,7 +101,7 @@ export class Session {
         const recording = await store.startRecording({
           host,
           kernel: release(),
-          backend: 'lsm',
+          backend: attachment.backend,
           ...info,
           ...(window && { window }),
         });

@@ -29,6 +29,8 @@ export interface CompiledPolicy {
   portClass: Uint16Array;
   /** Class of a protocol without ports. */
   protocolClass: Uint16Array;
+  /** The deny boxes that name addresses and nothing else. */
+  backstop: BoxVector;
   /** By SocketKind: the boxes that name it. */
   sockets: BoxVector[];
   subjects: SubjectTables;
@@ -74,9 +76,16 @@ export function compilePolicy(policy: Policy, resolve: ResolveExecutable): Compi
     intervals6,
     portClass,
     protocolClass,
+    backstop: boxesWhere(reaching, deniesEverybody),
     sockets: compileSockets(boxes),
     subjects,
   };
+}
+
+/** A packet on its way out shows its address, but neither its process nor, in a fragment, its port. */
+function deniesEverybody({ action, from, to }: Box): boolean {
+  const anybody = Object.values(from).every((values) => values === undefined);
+  return action === 'deny' && anybody && to.ports === undefined && to.protocols === undefined;
 }
 
 /** The destinations of a box for sockets. */

@@ -12,6 +12,7 @@ import { provesItself } from '../../bpf/canary.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { kernelVersion } from '../../bpf/probe.ts';
 import { SOCKET_KINDS, SocketKind, Tables, VECTOR_WORDS } from '../../bpf/wire.ts';
+import { cgroupRoot } from '../../enforcer/cgroup-list.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { parsePolicy } from '../../policy/parse.ts';
@@ -24,6 +25,7 @@ import {
   mayGoUnrecorded,
   mayLeak,
   openingOf,
+  passesBackstop,
   sendsByKernel,
 } from './egress/expectation.ts';
 import { type Result, runVectors } from './egress/vector.ts';
@@ -192,5 +194,15 @@ for (const uid of [0, 1000]) {
         });
       });
     }
+
+    test("with the backstop only tunnels and frames of one's own reach a denied address", async () => {
+      egress.attachBackstop(cgroupRoot());
+      putInForce(ALLOW_ALL, true);
+      const { results } = await runWith('backstop', uid, () => putInForce(DENY_SOME, true));
+      const leaks = results.filter(
+        (result) => wentAstray(result) && !passesBackstop(result.name) && openingOf(result.name) !== 'packet',
+      );
+      assertNone(leaks.map(({ name }) => name));
+    });
   });
 }

@@ -117,3 +117,8 @@ function holds(exception: Exception | undefined, kernel: readonly [number, numbe
   const { until } = exception;
   return kernel[0] < until[0] || (kernel[0] === until[0] && kernel[1] < until[1]);
 }
+
+/** Whether a packet leaves even with the last look that the backstop takes. */
+export function passesBackstop(name: string): boolean {
+  return LEAKS[name] === OUTER;
+}
