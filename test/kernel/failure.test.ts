@@ -1,0 +1,139 @@
+/** When something is full, events are lost and counted, verdicts stand. What the kernel itself sends is never denied. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { after, before, test } from 'node:test';
+import { Egress } from '../../bpf/egress.ts';
+import { Counter } from '../../bpf/wire.ts';
+import { Client, type Destination } from './client/client.ts';
+import { block, compileRules } from './client/policy.ts';
+import { takeEvents } from './egress/event.ts';
+
+const UID = 1000;
+const OTHER_UID = 2000;
+const SMALLEST = 4096;
+
+const OWN: Destination = { address: '198.51.100.1', port: 9 };
+const OTHERS: Destination = { address: '2001:db8::2', port: 9 };
+const POLICY = compileRules(`
+  allow:
+    - { from: { uid: [${UID}] }, to: [{ cidr: [${OWN.address}] }] }
+    - { from: { uid: [${OTHER_UID}] }, to: [{ cidr: ["${OTHERS.address}"] }] }
+`);
+const DENY_ALL = compileRules('  allow: []\n');
+
+let egress: Egress;
+before(() => {
+  egress = Egress.load({ backend: 'lsm' }, { connections: SMALLEST, denials: SMALLEST });
+});
+after(() => egress[Symbol.dispose]());
+
+/** Two processes with opposite rights, both going to both destinations. Returns how many of each verdict there were. */
+async function goToBoth(rounds: number, by: 'plain' | 'threads' | 'forks'): Promise<number> {
+  const destinations = [OWN, OTHERS];
+  const [own, others] = await Promise.all(
+    [UID, OTHER_UID].map((uid) => new Client({ destinations, rounds, by, uid }).tallies()),
+  );
+  const right = [
+    { allowed: rounds, denied: 0 },
+    { allowed: 0, denied: rounds },
+  ];
+  assert.deepEqual(own, right);
+  assert.deepEqual(others, right.toReversed());
+  return 2 * rounds;
+}
+
+/** What was read and lost since the load. */
+class Account {
+  allowed = 0;
+  denied = 0;
+
+  read(): void {
+    for (const { blocked } of takeEvents(egress)) {
+      if (blocked) this.denied += 1;
+      else this.allowed += 1;
+    }
+  }
+
+  get lost(): { allowed: number; denied: number } {
+    const counters = egress.counters();
+    return { allowed: counters[Counter.lostConnection]!, denied: counters[Counter.lostDenial]! };
+  }
+}
+
+test('full rings cost events, which are counted, and no verdict', async (context) => {
+  block(egress, POLICY, true);
+  const account = new Account();
+  const inVain = await goToBoth(3000, 'plain');
+  assert(egress.connections.pending > 0 && egress.denials.pending > 0);
+  account.read();
+  assert(account.allowed > 0 && account.denied > 0, 'what came first is there');
+  assert.equal(account.allowed + account.lost.allowed, inVain, 'allowed');
+  assert.equal(account.denied + account.lost.denied, inVain, 'denied');
+
+  const reading = setInterval(() => account.read(), 1);
+  const read = await goToBoth(3000, 'plain');
+  clearInterval(reading);
+  account.read();
+  const { lost } = account;
+  context.diagnostic(
+    `read ${account.allowed} and ${account.denied}, lost ${lost.allowed} and ${lost.denied}`,
+  );
+  assert.equal(account.allowed + lost.allowed, inVain + read, 'allowed');
+  assert.equal(account.denied + lost.denied, inVain + read, 'denied');
+});
+
+for (const by of ['threads', 'forks'] as const) {
+  test(`thousands of short-lived ${by} are judged right`, { timeout: 60_000 }, async () => {
+    block(egress, POLICY);
+    await goToBoth(by === 'threads' ? 3000 : 1000, by);
+    assert.equal(egress.counters()[Counter.lostSubject], 0);
+  });
+}
+
+/** Whether the kernel's own 9P client reaches a server here: it connects and sends from a thread of the kernel. */
+async function kernelSends(): Promise<boolean> {
+  let asked = false;
+  const server = createServer((socket) => {
+    socket.once('data', () => {
+      asked = true;
+      socket.destroy();
+    });
+    socket.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert(address !== null && typeof address === 'object');
+  mkdirSync('/tmp/9p', { recursive: true });
+  const options = `trans=tcp,port=${address.port},version=9p2000.L`;
+  const mount = spawn('mount', ['-i', '-t', '9p', '-o', options, '127.0.0.1', '/tmp/9p'], {
+    stdio: 'ignore',
+  });
+  // The server never answers, so this fails in any case.
+  await once(mount, 'close');
+  server.close();
+  return asked;
+}
+
+test('a client inside the kernel works although everything is denied', async (context) => {
+  egress.flip(0);
+  try {
+    execFileSync('modprobe', ['-q', '-a', '9p', '9pnet_fd'], { stdio: 'ignore' });
+  } catch {
+    // Before 5.17 the transport over TCP is part of 9pnet.
+  }
+  if (!(await kernelSends())) {
+    context.skip('this kernel has no 9P over TCP');
+    return;
+  }
+  block(egress, DENY_ALL, true);
+  const denied = await new Client({
+    destinations: [{ address: '127.0.0.1', port: 564 }],
+    rounds: 1,
+  }).tallies();
+  assert.deepEqual(denied, [{ allowed: 0, denied: 1 }], 'a process is denied');
+  assert(await kernelSends(), 'the kernel is not');
+});
