@@ -1,0 +1,93 @@
+/** The backend for kernels without BPF LSM: it judges and records the processes of one cgroup and no others. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { Egress } from '../../bpf/egress.ts';
+import { Operation } from '../../profiler/batch.ts';
+import { Client, type Destination, type Work } from './client/client.ts';
+import { block, compileRules } from './client/policy.ts';
+import { type Event, takeEvents } from './egress/event.ts';
+
+const CGROUP = '/sys/fs/cgroup/judged';
+const INSIDE = `${CGROUP}/inside`;
+const TCP = 6;
+const UDP = 17;
+
+const by = (address: string, port = 9): Destination => ({ address, port });
+const ALLOWED = [by('198.51.100.1'), by('2001:db8::1'), by('::ffff:198.51.100.1')];
+const DENIED = [by('203.0.113.1'), by('2001:db8::66'), by('::ffff:203.0.113.1'), by('198.51.100.1', 10)];
+const DESTINATIONS = [...ALLOWED, ...DENIED];
+const POLICY = compileRules(`
+  allow:
+    - { from: { uid: [1000] }, to: [{ cidr: [198.51.100.1, "2001:db8::1"], port: [9] }] }
+`);
+
+const CALLS = [
+  { call: 'TCP', protocol: TCP, operation: Operation.connect },
+  { call: 'CONNECT', protocol: UDP, operation: Operation.connect },
+  { call: 'SEND', protocol: UDP, operation: Operation.send },
+] as const;
+
+let egress: Egress;
+before(() => {
+  mkdirSync(INSIDE, { recursive: true });
+  egress = Egress.load({ backend: 'cgroup', cgroup: CGROUP }, { connections: 1 << 16, denials: 1 << 16 });
+  block(egress, POLICY, true);
+});
+after(() => egress[Symbol.dispose]());
+
+/** Goes to each destination once; the verdicts, and what was recorded. */
+async function go(work: Omit<Work, 'destinations'>): Promise<{ denied: Destination[]; events: Event[] }> {
+  const client = new Client({ destinations: DESTINATIONS, rounds: 1, uid: 1000, ...work });
+  const tallies = await client.tallies();
+  const denied = DESTINATIONS.filter((_, index) => tallies[index]!.denied === 1);
+  const events = takeEvents(egress).sort((one, other) => Number(one.blocked) - Number(other.blocked));
+  assert(events.every(({ pid }) => pid === client.pid));
+  return { denied, events };
+}
+
+for (const { call, protocol, operation } of CALLS) {
+  test(`${call} in the cgroup, and in one below it, is judged and recorded`, async () => {
+    for (const cgroup of [CGROUP, INSIDE]) {
+      const { denied, events } = await go({ call, cgroup });
+      assert.deepEqual(denied, DENIED);
+      assert.deepEqual(
+        events.map((event) => [
+          event.to,
+          event.port,
+          event.protocol,
+          event.operation,
+          event.uid,
+          event.blocked,
+        ]),
+        DESTINATIONS.map((destination) => [
+          destination.address.replace('::ffff:', ''),
+          destination.port,
+          protocol,
+          operation,
+          1000,
+          DENIED.includes(destination),
+        ]),
+      );
+    }
+  });
+
+  test(`${call} by another user is denied`, async () => {
+    const { denied } = await go({ call, cgroup: INSIDE, uid: 2000 });
+    assert.deepEqual(denied, DESTINATIONS);
+  });
+
+  test(`${call} outside the cgroup is neither judged nor recorded`, async () => {
+    assert.deepEqual(await go({ call }), { denied: [], events: [] });
+  });
+}
+
+test('nothing is judged in the cgroup once the programs are gone', async () => {
+  const loaded = Egress.load({ backend: 'cgroup', cgroup: CGROUP }, { connections: 4096, denials: 4096 });
+  // Both are asked, and both must agree: the second has no policy yet.
+  assert.equal((await go({ cgroup: CGROUP })).denied.length, DENIED.length);
+  egress[Symbol.dispose]();
+  egress = loaded;
+  assert.deepEqual(await go({ cgroup: CGROUP }), { denied: [], events: [] });
+  for (const { call } of CALLS) assert.deepEqual((await go({ call, cgroup: INSIDE })).denied, []);
+});
