@@ -186,10 +186,9 @@ export class Egress implements Disposable {
     return Array.from({ length: COUNTERS }, (_, counter) => {
       const key = Buffer.alloc(4);
       key.writeUInt32LE(counter);
-      const values = this.#counters.get(key, 8 * cpus);
+      const values = Buffer.from(this.#counters.get(key, 8 * cpus) ?? []);
       let sum = 0;
-      for (let cpu = 0; values && cpu < cpus; cpu += 1)
-        sum += Number(Buffer.from(values).readBigUInt64LE(8 * cpu));
+      for (let at = 0; at < values.length; at += 8) sum += Number(values.readBigUInt64LE(at));
       return sum;
     });
   }

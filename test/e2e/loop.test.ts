@@ -52,7 +52,7 @@ before(async () => {
   dailyWork();
   const { status, stderr } = await learn.end('SIGINT');
   assert.equal(status, 0, stderr);
-  assert.match(stderr, /^Recorded \d+ connections of 5 processes, 0 lost\.$/m);
+  assert.match(stderr, /^Recorded \d+ connections of 6 processes, 0 lost\.$/m);
 });
 
 after(stopNetwork);
@@ -61,7 +61,7 @@ test('learn records every connection with executable, user and container', () =>
   const rows = query(
     db,
     `SELECT command, exe, uid, gid, container, address, port, protocol, verdict, host
-     FROM connections WHERE operation <> 'intent' ORDER BY time`,
+     FROM connections WHERE operation NOT IN ('intent', 'open') ORDER BY time`,
   );
   const python = succeeded(
     run('python3', '-c', 'import os; print(os.readlink("/proc/self/exe"))'),
@@ -83,6 +83,11 @@ test('learn records every connection with executable, user and container', () =>
   ]);
 });
 
+test('a raw socket that podman opens for its host is recorded as that', () => {
+  const rows = query(db, `SELECT DISTINCT exe, socket FROM connections WHERE operation = 'open'`);
+  assert.deepEqual(rows, [{ exe: '/usr/bin/podman', socket: 'raw' }]);
+});
+
 test('generate writes a policy that names each of them', () => {
   const { stdout, stderr } = succeeded(bouheki('generate', '--mode', 'block', '--db', db));
   writeFileSync(policy, stdout, { mode: 0o600 });
@@ -99,8 +104,9 @@ test('generate writes a policy that names each of them', () => {
       `${from} ${to}\n${stdout}`,
     );
   }
+  assert.match(stdout, /from: \{ exe: \[\/usr\/bin\/podman\], uid: \[0\] \}\n {6}sockets: \[raw\]/);
   assert.match(stdout, /from: \{ exe: \[\/usr\/bin\/python3\.\d+\], uid: \[0\] \}/);
-  assert.match(stderr, /^Wrote 5 rules/m);
+  assert.match(stderr, /^Wrote 6 rules/m);
 });
 
 suite('under enforcement', () => {
