@@ -81,7 +81,7 @@ struct connection {
 };
 
 /* struct process, flags */
-#define PROCESS_IN_CONTAINER 1	   /* see DESIGN in ARCHITECTURE.md: mount namespace and (pid namespace or cgroup) */
+#define PROCESS_IN_CONTAINER 1	   /* see "What a container is" in ARCHITECTURE.md */
 #define PROCESS_MEMFD 2		   /* the executable has no name in any file system */
 #define PROCESS_DELETED 4	   /* the executable was already unlinked at exec */
 #define PROCESS_SECURE_EXEC 8	   /* setuid, setgid or file capabilities */

@@ -122,7 +122,7 @@ export class Recorder {
     this.#sink.recordLoss('ring', lost(Counter.lostConnection));
     this.#sink.recordLoss('denial-ring', lost(Counter.lostDenial));
     this.#sink.recordLoss('process', lost(Counter.lostProcess));
-    this.#sink.recordLoss('map', lost(Counter.lostIdentity));
+    this.#sink.recordLoss('map', lost(Counter.lostIdentity) + lost(Counter.lostSubject));
     this.#losses = losses;
     this.#processes.refreshNames();
     this.#sink.flush();
