@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { BouhekiError, type ErrorCode } from '../error/error.ts';
 import { libbpf } from './libbpf.ts';
@@ -25,9 +26,9 @@ export interface Requirement {
   only?: 'lsm';
 }
 
-/** All requirements of the lsm backend, in the order in which they are best mended. Nothing is loaded. */
+/** All requirements of both backends, in the order in which they are best mended. Nothing is loaded. */
 export function requirements(): Requirement[] {
-  return [node(), kernel(), library(), capabilities(), btf(), lsm(), lockdownMode(), storage()];
+  return [node(), kernel(), library(), capabilities(), btf(), lsm(), lockdownMode(), storage(), cgroups()];
 }
 
 /** Throws a BouhekiError for the first requirement of a backend that is missing. */
@@ -147,5 +148,20 @@ function storage(): Requirement {
     state: 'limited',
     found: 'absent: programs that run already are identified from their next exec on',
     remedy: 'restart long-running services after bouheki has started, or boot a newer kernel',
+  };
+}
+
+/** The way out without BPF LSM, and what it is worth. */
+function cgroups(): Requirement {
+  const present = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].some((root) =>
+    existsSync(`${root}/cgroup.controllers`),
+  );
+  const unseen = 'does not see raw sockets, other protocols than TCP and UDP, or sends on connected sockets';
+  return {
+    name: 'the backend cgroup (--cgroup DIRECTORY)',
+    state: 'limited',
+    found: present ? unseen : `cgroup v2 is not mounted; and it ${unseen}`,
+    remedy: 'it is for kernels without BPF LSM: nothing to do where the rest is ok',
+    code: 'kernel',
   };
 }
