@@ -12,6 +12,7 @@ import { formatAddress } from '../../policy/address.ts';
 import { evaluate } from '../../policy/evaluate.ts';
 import type { Flow, Policy } from '../../policy/policy.ts';
 import { flow } from '../arbitrary/flow.ts';
+import { SAME_FILE, withAllNames } from '../arbitrary/hard-link.ts';
 import { writtenPolicy } from '../arbitrary/policy.ts';
 import { WORLD, type Place, type World } from '../arbitrary/world.ts';
 import { Prober } from './differential/prober.ts';
@@ -50,7 +51,6 @@ const REAL: World = {
   places: PLACES,
   cgroupPatterns: ['/', '/system.slice/*', '/machine.slice/libpod-*', '/*'],
 };
-const SAME_FILE = WORLD.exes.filter((path) => path.includes('perl'));
 
 const files = mkdtempSync('/tmp/executables-');
 const probers = new Map<string, Prober>();
@@ -79,16 +79,6 @@ after(async () => {
   egress[Symbol.dispose]();
   for (const prober of probers.values()) await prober[Symbol.asyncDispose]();
 });
-
-/** A path in a policy means the file: the reference, which compares text, is given every name of it. */
-function withAllNames(policy: Policy): Policy {
-  const boxes = policy.boxes.map((box) =>
-    box.from.exe?.some((path) => SAME_FILE.includes(path))
-      ? { ...box, from: { ...box.from, exe: [...box.from.exe, ...SAME_FILE] } }
-      : box,
-  );
-  return { ...policy, boxes };
-}
 
 function putInForce(policy: Policy): void {
   const compiled = compilePolicy(policy, (path) => identifyExecutable(real(path)));

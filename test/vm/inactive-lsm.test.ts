@@ -42,7 +42,10 @@ test('without bpf among the active modules nothing starts, and the boot paramete
   );
   for (const refused of [learn!, enforce!]) {
     assert.match(refused.text, /^bouheki: bpf among the active security modules: \S*landlock\S*$/m);
-    assert.match(refused.text, /^ {2}add the boot parameter lsm=\S*landlock,yama,bpf \(.*\) and reboot; or watch one cgroup, with less: --cgroup /m);
+    assert.match(
+      refused.text,
+      /^ {2}add the boot parameter lsm=\S*landlock,yama,bpf \(.*\) and reboot; or watch one cgroup, with less: --cgroup /m,
+    );
     assert.equal(refused.status, 2);
   }
   assert.match(doctor!.text, /^MISSING {2}bpf among the active security modules: /m);

@@ -5,8 +5,9 @@ import { SocketKind } from '../../../bpf/wire.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { evaluate } from '../../../policy/evaluate.ts';
-import type { Flow, Policy } from '../../../policy/policy.ts';
+import type { Flow } from '../../../policy/policy.ts';
 import { flow, opening } from '../../arbitrary/flow.ts';
+import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
 import { WORLD } from '../../arbitrary/world.ts';
 import { type Caller, decide, decideSocket } from './kernel-judge.ts';
@@ -22,17 +23,6 @@ const FILES = new Map(
     { path, device: 0x0080_0001, inode: path.includes('perl') ? 7n : BigInt(path.length) },
   ]),
 );
-const SAME_FILE = WORLD.exes.filter((path) => path.includes('perl'));
-
-/** A path in a policy means the file: the reference, which compares text, is given every name of it. */
-function withAllNames(policy: Policy): Policy {
-  const boxes = policy.boxes.map((box) =>
-    box.from.exe?.some((path) => SAME_FILE.includes(path))
-      ? { ...box, from: { ...box.from, exe: [...box.from.exe, ...SAME_FILE] } }
-      : box,
-  );
-  return { ...policy, boxes };
-}
 
 function callerOf(flow: Flow): Caller {
   const comm = Buffer.alloc(16);
