@@ -42,7 +42,7 @@ export function generateSummary(
         ({ denied, events: all, name }) =>
           `  ${name}: ${percent(denied / all)} of ${formatCount(all, 'event')}`,
       ),
-    `Readiness: ${describeReadiness(readiness)}.`,
+    `Readiness: ${describeReadiness(readiness.values())}.`,
   ];
   if (reviews > 0) lines.push(`Review: ${formatCount(reviews, 'rule')} marked "review:" in the policy.`);
   for (const subject of metadataUsers) {

@@ -1,4 +1,5 @@
 import { formatClock } from './clock.ts';
+import { isTerminal } from './terminal.ts';
 
 /** Seconds between two lines where standard error is no terminal. */
 const LINE_EVERY = 60;
@@ -16,7 +17,7 @@ export class Progress {
   readonly #seconds: number | undefined;
   readonly #started: number;
   readonly #lineAt = Date.now();
-  readonly #terminal = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+  readonly #terminal = isTerminal(process.stderr);
   #lines = 0;
 
   /** `started`: when what takes `seconds` began, milliseconds since the epoch. */

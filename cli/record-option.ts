@@ -9,16 +9,13 @@ export function databaseOption(): Option {
 }
 
 /** `--since TIME`: microseconds since the epoch. */
-export function sinceOption(): Option {
-  return new Option(
-    '--since <time>',
-    'only what happened at or after this time: 24h, "7d ago", 2026-11-21T09:30:00Z',
-  ).argParser(readMoment);
+export function sinceOption(what = 'only what happened at or after this time'): Option {
+  return new Option('--since <time>', `${what}: 24h, "7d ago", 2026-11-21T09:30:00Z`).argParser(readMoment);
 }
 
 /** `--until TIME`: microseconds since the epoch. */
-export function untilOption(): Option {
-  return new Option('--until <time>', 'only what happened before this time').argParser(readMoment);
+export function untilOption(what = 'only what happened before this time'): Option {
+  return new Option('--until <time>', what).argParser(readMoment);
 }
 
 function readMoment(text: string): number {

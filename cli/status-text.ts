@@ -2,14 +2,15 @@ import type { LiveStatus } from '../profiler/live-status.ts';
 import type { Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
 import { formatSize } from './size.ts';
+import { discoveryText } from './discovery-text.ts';
 import type { Status } from './status.ts';
 import { formatTable } from './table.ts';
 
 /** Recordings that are listed; the rest is counted. */
 const LISTED = 20;
 
-/** A status for people. `now` in microseconds since the epoch. */
-export function statusText(status: Status, now: number): string {
+/** A status for people. `now` in microseconds since the epoch; `draw`: curves as pictures rather than numbers. */
+export function statusText(status: Status, now: number, draw: boolean): string {
   const { database, extent, recorder, recordings } = status;
   const facts = [
     ['Database', `${database.path}, ${formatSize(database.bytes)}, log ${formatSize(database.log)}`],
@@ -24,6 +25,8 @@ export function statusText(status: Status, now: number): string {
     lines.push('', hidden === 0 ? 'Recordings:' : `The last ${LISTED} of ${recordings.length} recordings:`);
     lines.push(...recordingTable(listed, status.losses));
   }
+  const readiness = discoveryText(status.readiness, draw);
+  if (readiness.length > 0) lines.push('', ...readiness);
   return `${lines.join('\n')}\n`;
 }
 

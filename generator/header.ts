@@ -41,7 +41,7 @@ export function headerLines(from: Provenance): string[] {
     `Events: ${formatCount(evidence.count, 'event')} of ${formatCount(recordings, 'recording')}${cut}`,
     `Losses: ${describeLosses(from.losses)}`,
     `Hold-out: ${describeHoldOut(from.holdOut)}`,
-    `Readiness: ${describeReadiness(from.readiness)}`,
+    `Readiness: ${describeReadiness(from.readiness.values())}`,
     ...(boxes === undefined ? [] : [`Boxes: ${describeBoxes(boxes)}`]),
     `Over-grant: ${describeGrant(grant)}`,
     ...from.notes,
@@ -74,9 +74,9 @@ export function describeHoldOut({ denied, events }: HoldOut): string {
 }
 
 /** `2 stable, 1 learning`. */
-export function describeReadiness(readiness: ReadonlyMap<string, Readiness>): string {
+export function describeReadiness(readiness: Iterable<Pick<Readiness, 'state'>>): string {
   const states: ReadinessState[] = ['stable', 'stabilizing', 'learning'];
-  const all = [...readiness.values()];
+  const all = [...readiness];
   return states
     .map((state) => ({ state, count: all.filter((each) => each.state === state).length }))
     .filter(({ count }) => count > 0)

@@ -72,7 +72,7 @@ function estimate(places: readonly (readonly number[])[], end: number): { unseen
 }
 
 /** Events in each tenth of the window for each place that a rule tells from others. */
-function blocksByPlace(observations: readonly RecordedObservation[]): number[][] {
+export function blocksByPlace(observations: readonly RecordedObservation[]): number[][] {
   const places = new Map<string, number[]>();
   for (const observation of observations) {
     const { family, value } = destinationAddress(observation);

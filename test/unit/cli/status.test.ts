@@ -5,9 +5,10 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import test from 'node:test';
 import { MetricsServer, parseEndpoint } from '../../../cli/metrics-server.ts';
+import { discoveryText } from '../../../cli/discovery-text.ts';
 import { formatSize, parseSize } from '../../../cli/size.ts';
 import { openRecorder } from '../../../profiler/store.ts';
-import { databaseFor } from '../profiler/fixture.ts';
+import { databaseFor, HOUR, START } from '../profiler/fixture.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 
 test('status tells recordings, sizes, losses and subjects of a database that nobody records into', async (t) => {
@@ -42,6 +43,7 @@ test('status asks the recorder while one runs; so do generate and export', async
     assert.match(stdout, new RegExp(`^Recorder +process ${child.pid}, recording 1 for \\S+, `, 'm'));
     assert.match(stdout, /^Lost +none$/m);
     assert.match(stdout, /^1 +web1 +learn +running +\S+ +- +100 +0$/m);
+    assert.match(stdout, /^stable +0 % +1 +100 +1 1 1 1 1 1 1 1 1 1 +\/usr\/bin\/curl uid 1000$/m);
     const metrics = runCommand('status', '--db', path, '--metrics').stdout;
     assert.match(metrics, /^# TYPE bouheki_connections_total counter\nbouheki_connections_total 150$/m);
     assert.match(metrics, /^bouheki_lost_total\{kind="denial-ring"\} 0$/m);
@@ -52,6 +54,35 @@ test('status asks the recorder while one runs; so do generate and export', async
     await once(child, 'exit');
   }
   assert.match(runCommand('status', '--db', path).stdout, /^1 +web1 +learn +interrupted /m);
+});
+
+test('status tells how ready each subject is, as numbers where nobody looks', async (t) => {
+  const steady = Array.from({ length: 10 }, (_, hour) => ({ time: START + hour * HOUR }));
+  const late = { time: START + 9 * HOUR, uid: 7, port: 22 };
+  const db = await record(directoryFor(t), [...steady, late]);
+  const { stdout } = runCommand('status', '--db', db);
+  assert.ok(
+    stdout.endsWith(`
+Readiness: 1 stable, 1 learning; 2 destinations in ten steps: 1 1 1 1 1 1 1 1 1 2
+STATE     UNSEEN  DESTINATIONS  EVENTS  DISCOVERY            SUBJECT
+learning  100 %   1             1       0 0 0 0 0 0 0 0 0 1  /usr/bin/curl uid 7
+stable    0 %     1             10      1 1 1 1 1 1 1 1 1 1  /usr/bin/curl uid 1000
+`),
+    stdout,
+  );
+  const early = ['--until', '2026-11-21T08:30:00Z', '--json'];
+  const { readiness } = JSON.parse(runCommand('status', '--db', db, ...early).stdout);
+  assert.deepEqual(readiness.subjects, [
+    {
+      subject: '/usr/bin/curl uid 1000',
+      state: 'stable',
+      atMost: 0,
+      unseen: 0,
+      events: 9,
+      discovery: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    },
+  ]);
+  assert.match(discoveryText(readiness, true).join('\n'), / ██████████ {2}\/usr\/bin\/curl uid 1000$/);
 });
 
 test('metrics are offered on the loopback interface alone', async (t) => {

@@ -1,0 +1,48 @@
+import type { RecordedObservation } from '../profiler/read.ts';
+import { compareText } from './order.ts';
+import { blocksByPlace, judgeBlocks, type Readiness, type ReadinessState } from './readiness.ts';
+import { selectObservations } from './select.ts';
+
+/** How much of what one subject does is known. */
+export interface SubjectDiscovery extends Readiness {
+  subject: string;
+  /** Events that a policy would have to allow. */
+  events: number;
+  /** Distinct destinations known at the end of each tenth of the window: it flattens when there is little left to learn. */
+  discovery: number[];
+}
+
+/** How much of what a record will have to tell is known. */
+export interface Discovery {
+  /** The sum over subjects. */
+  discovery: number[];
+  /** Least known first; among those the busiest first, then by name. */
+  subjects: SubjectDiscovery[];
+}
+
+const STATES: readonly ReadinessState[] = ['learning', 'stabilizing', 'stable'];
+
+/** The discovery curve and the readiness of every subject that `generatePolicy` would make a rule for. */
+export function discoveryOf(observations: readonly RecordedObservation[]): Discovery {
+  const { demands } = selectObservations(observations, { deny: [], includeDenied: false });
+  const subjects = demands.map(({ observations: seen, subject }): SubjectDiscovery => {
+    const places = blocksByPlace(seen);
+    const events = seen.reduce((sum, { count }) => sum + count, 0);
+    return Object.assign(judgeBlocks(places), { subject: subject.name, events, discovery: curveOf(places) });
+  });
+  const curves = subjects.map(({ discovery }) => discovery);
+  return {
+    discovery: (curves[0] ?? []).map((_, block) => curves.reduce((sum, curve) => sum + curve[block]!, 0)),
+    subjects: subjects.sort(
+      (a, b) =>
+        STATES.indexOf(a.state) - STATES.indexOf(b.state) ||
+        b.events - a.events ||
+        compareText(a.subject, b.subject),
+    ),
+  };
+}
+
+function curveOf(places: readonly (readonly number[])[]): number[] {
+  const firsts = places.map((blocks) => blocks.findIndex((count) => count > 0));
+  return (places[0] ?? []).map((_, block) => firsts.filter((first) => first <= block).length);
+}
