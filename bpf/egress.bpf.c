@@ -165,7 +165,7 @@ int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int 
 }
 
 SEC("lsm/socket_sendmsg")
-int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
+int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, long ret)
 {
 	return ret ? ret : as_return_value(denies_send(sock, msg));
 }

@@ -166,7 +166,7 @@ struct {
 struct socket_slot {
 	/* volatile: other CPUs read along, so the stores happen, and in their order. */
 	volatile __u64 socket;	/* inode number: unlike a pointer, not handed to the next socket */
-	volatile __u64 state;		/* generation << 35 | pid << 3 | enum peer */
+	volatile __u64 state;		/* generation << 32 | enum peer | pid */
 };
 
 /* A global rather than a map of its own: it costs no lookup. */

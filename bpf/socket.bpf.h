@@ -28,18 +28,19 @@ static __always_inline __u64 socket_inode(struct socket *sock)
 #endif
 }
 
+/* The high bits of the lower half of a slot's state; the low ones are a pid, of which there are 1 << 22 (PID_MAX_LIMIT). */
 enum peer {
-	PEER_PASSED = 0,	/* let through unjudged: the other end opened the connection */
-	PEER_NEW = 1,		/* allowed at connect(), nothing sent yet */
-	PEER_DATAGRAM = 2,	/* allowed to send */
-	PEER_STREAM = 3,
-	PEER_OF_KIND = 4,	/* a raw or packet socket may be used; where it sends is another question */
+	PEER_PASSED = 0 << 28,	/* let through unjudged: the other end opened the connection */
+	PEER_NEW = 1 << 28,	/* allowed at connect(), nothing sent yet */
+	PEER_DATAGRAM = 2 << 28,	/* allowed to send */
+	PEER_STREAM = 3 << 28,
+	PEER_OF_KIND = 4 << 28,	/* a raw or packet socket may be used; where it sends is another question */
 };
 
 /* The state of a slot that was written under this generation by this process: all that a hook has to compare. */
 static __always_inline __u64 peer_of(enum peer peer, __u32 generation, __u32 pid)
 {
-	return (__u64)generation << 35 | (__u64)pid << 3 | peer;
+	return (__u64)generation << 32 | pid | peer;
 }
 
 static __always_inline struct socket_slot *slot_of(__u64 socket)
@@ -47,11 +48,16 @@ static __always_inline struct socket_slot *slot_of(__u64 socket)
 	return &sockets[socket & (SOCKET_SLOTS - 1)];
 }
 
+/*
+ * The state is read first: what stood beside it then was its own socket, and whoever wrote this socket since had
+ * allowed it.
+ */
 static __always_inline __u64 peer_state(__u64 socket)
 {
 	struct socket_slot *slot = slot_of(socket);
+	__u64 state = slot->state;
 
-	return slot->socket == socket ? slot->state : 0;
+	return slot->socket == socket ? state : 0;
 }
 
 static __always_inline void remember_peer(__u64 socket, __u64 state)
