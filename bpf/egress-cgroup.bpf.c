@@ -11,8 +11,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define ALLOW 1
 #define DENY 0
 
-#define PF_KTHREAD 0x00200000
-
 /* A denial can put an in-kernel client, such as NFS, into an endless retry. The hook does not show whose socket it is. */
 static __always_inline bool by_kernel_thread(void)
 {

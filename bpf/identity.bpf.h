@@ -128,6 +128,18 @@ static __always_inline bool in_host_mounts(struct task_struct *task)
 	return mounts && READ(mounts, ns.inum) == knobs.host_mount_namespace;
 }
 
+/* Whose file system the program comes from, as PROCESS_* flags. */
+static __always_inline __u32 foreignness(struct task_struct *task)
+{
+	struct nsproxy *nsproxy = READ(task, nsproxy);
+	struct mnt_namespace *mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
+	struct user_namespace *users = mounts ? READ(mounts, user_ns) : 0;
+
+	if (in_host_mounts(task))
+		return 0;
+	return users && !READ(users, level) ? PROCESS_FOREIGN_MOUNT : PROCESS_FOREIGN_MOUNT | PROCESS_FOREIGN_USERS;
+}
+
 #ifdef LEGACY
 /*
  * A program that ran before us. The daemon can't tell us about it here, so it is taken to be what mm->exe_file says
@@ -139,18 +151,17 @@ __noinline int adopt_running(void)
 	struct file *file = BPF_CORE_READ(task, mm, exe_file);
 	struct identity *identity;
 
-	if (!file)
+	/* A kernel thread that works for a process, as those of io_uring do before 5.12, soon works for another. */
+	if (!file || READ(task, flags) & PF_KTHREAD)
 		return 0;
 	identity = identity_of(READ(task, group_leader), true);
 	if (!identity)
 		return 0;
 	identity->inode = BPF_CORE_READ(file, f_inode, i_ino);
 	identity->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	identity->flags = PROCESS_PRIMED;
+	identity->flags = PROCESS_PRIMED | foreignness(task);
 	if (!BPF_CORE_READ(file, f_inode, i_nlink))
 		identity->flags |= PROCESS_DELETED;
-	if (!in_host_mounts(task))
-		identity->flags |= PROCESS_FOREIGN_MOUNT;
 	find_path(identity, file);
 	return 0;
 }
@@ -162,7 +173,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	struct task_struct *task = current_task();
 	struct identity *identity = identity_of(READ(task, group_leader), true);
 	struct file *file = bprm->file;
-	__u32 flags = 0;
+	__u32 flags = foreignness(task);
 
 	if (!identity)
 		return;
@@ -174,8 +185,6 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 		flags |= file->f_inode->i_sb->s_magic == TMPFS_MAGIC ? PROCESS_MEMFD | PROCESS_DELETED : PROCESS_DELETED;
 	if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
 		flags |= PROCESS_SECURE_EXEC;
-	if (!in_host_mounts(task))
-		flags |= PROCESS_FOREIGN_MOUNT;
 	identity->flags = flags;
 	find_path(identity, file);
 }

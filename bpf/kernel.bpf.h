@@ -56,6 +56,7 @@
 #define SCTP_SOCKOPT_BINDX_ADD 100
 #define MSG_FASTOPEN 0x20000000
 #define CLONE_THREAD 0x00010000
+#define PF_KTHREAD 0x00200000
 #define TMPFS_MAGIC 0x01021994
 #define EPERM 1
 
@@ -71,8 +72,12 @@ typedef struct {
 struct ns_common {
 	unsigned int inum;
 };
+struct user_namespace {
+	int level;
+};
 struct mnt_namespace {
 	struct ns_common ns;
+	struct user_namespace *user_ns;
 };
 struct pid_namespace {
 	struct ns_common ns;

@@ -79,8 +79,9 @@ static __always_inline void keep_listed(struct subject *subject, struct vector *
 }
 
 /*
- * An executable is known by device and inode, and an allow rule only accepts it in the host's mount namespace:
- * any user can present any path from a mount namespace of its own. A deny rule accepts it everywhere.
+ * An executable is known by device and inode. A deny rule accepts it everywhere, an allow rule only where the host has
+ * mounted what it loads and reads: for the host, or for a service of it. Any user can make a mount namespace, and with
+ * it libraries and settings, in a user namespace of its own; and a container has its own programs.
  */
 static __always_inline void keep_executable(struct subject *subject, struct tables *tables, struct subject_key *key,
 					    struct identity *identity)
@@ -92,7 +93,8 @@ static __always_inline void keep_executable(struct subject *subject, struct tabl
 		key->a = identity->inode;
 		key->b = identity->device;
 		listed = bpf_map_lookup_elem(&subjects, key);
-		if (identity->flags & (PROCESS_FOREIGN_MOUNT | PROCESS_MEMFD | PROCESS_DELETED))
+		if (identity->flags & (PROCESS_FOREIGN_USERS | PROCESS_MEMFD | PROCESS_DELETED) ||
+		    (identity->flags & PROCESS_FOREIGN_MOUNT && subject->flags & PROCESS_IN_CONTAINER))
 			mask = &tables->deny;
 	}
 	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
@@ -204,10 +206,10 @@ GLOBAL int work_out_subject(struct subject *subject, __u32 side)
 	keep_ids(subject, tables, &key, subject->uid, subject->euid);
 	key.kind = SUBJECT_GID;
 	keep_ids(subject, tables, &key, subject->gid, subject->egid);
-	keep_executable(subject, tables, &key, identity);
 	keep_command(subject, tables, &key);
 	if (in_container(task, keep_cgroup(subject, tables, &key, task)))
 		subject->flags |= PROCESS_IN_CONTAINER;
+	keep_executable(subject, tables, &key, identity);
 	return 0;
 }
 

@@ -89,6 +89,7 @@ struct connection {
 #define PROCESS_PRIMED 32	   /* read from /proc when we started, not seen at exec */
 #define PROCESS_FOREIGN_MOUNT 64   /* exec in a mount namespace other than the host's */
 #define PROCESS_PATH_NAMES 128	   /* path holds names from the leaf to the root, NUL after each */
+#define PROCESS_FOREIGN_USERS 512  /* that mount namespace is of another user namespace: any user can make one */
 #define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
 
 /* A process image, sent once, just before its first connection. */

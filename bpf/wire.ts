@@ -29,6 +29,7 @@ export const ProcessFlag = {
   foreignMount: 64,
   pathNames: 128,
   unknown: 256,
+  foreignUsers: 512,
 } as const;
 
 export const SubjectKind = {

@@ -29,7 +29,10 @@ function primeProcess(egress: Egress, pid: number, hostMounts: number): boolean 
     let flags = 0;
     if (path.endsWith(DELETED)) flags |= ProcessFlag.deleted;
     if (path.startsWith('/memfd:')) flags |= ProcessFlag.memfd;
-    if (namespaceOf(pid, 'mnt') !== hostMounts) flags |= ProcessFlag.foreignMount;
+    if (namespaceOf(pid, 'mnt') !== hostMounts) {
+      flags |= ProcessFlag.foreignMount;
+      if (namespaceOf(pid, 'user') !== namespaceOf(1, 'user')) flags |= ProcessFlag.foreignUsers;
+    }
     return egress.prime(pid, { ...executable, path }, flags);
   } catch {
     return false;
