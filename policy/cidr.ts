@@ -35,7 +35,7 @@ export function readPrefix(text: string): PrefixReading {
     }
     length = Number(digits);
   }
-  const value = clearHostBits(address.value, bits, length);
+  const value = length === bits ? address.value : clearHostBits(address.value, bits, length);
   const cleared = value !== address.value;
   if (address.family === 6 && length >= 96 && value >> 32n === 0xffffn) {
     return { prefix: { family: 4, value: value & 0xffff_ffffn, length: length - 96 }, cleared };
