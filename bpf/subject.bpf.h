@@ -10,21 +10,38 @@
 
 #define CGROUP_DEPTH 12
 
-/* A cgroup whose name starts so holds a container; the monitors of podman and CRI-O don't. */
+#define CGROUP_NAME_SIZE 24
+
+static __always_inline bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* An id follows, and no word as in docker-registry.service or libpod-conmon-, which is podman's monitor. */
+static __always_inline bool is_id(const char *text)
+{
+	return is_hex(text[0]) && is_hex(text[1]) && is_hex(text[2]) && is_hex(text[3]) && is_hex(text[4]) &&
+	       is_hex(text[5]) && is_hex(text[6]) && is_hex(text[7]);
+}
+
+/* Whether a cgroup of this name holds a container. `name` has CGROUP_NAME_SIZE bytes. */
 static __always_inline bool names_container(const char *name)
 {
 	if (name[0] == 'l' && name[1] == 'i' && name[2] == 'b' && name[3] == 'p' && name[4] == 'o' && name[5] == 'd' &&
 	    name[6] == '-')
-		return name[7] != 'c' || name[8] != 'o' || name[9] != 'n' || name[10] != 'm';
+		return is_id(name + 7);
 	if (name[0] == 'd' && name[1] == 'o' && name[2] == 'c' && name[3] == 'k' && name[4] == 'e' && name[5] == 'r')
-		return name[6] == '-' || !name[6];
+		return !name[6] || (name[6] == '-' && is_id(name + 7));
 	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == 'o' && name[4] == '-')
-		return name[5] != 'c' || name[6] != 'o' || name[7] != 'n' || name[8] != 'm';
-	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == '-' && name[4] == 'c')
-		return true;
-	if (name[0] == 'k' && name[1] == 'u' && name[2] == 'b' && name[3] == 'e' && name[4] == 'p' && name[5] == 'o')
-		return true;
-	return name[0] == 'l' && name[1] == 'x' && name[2] == 'c' && name[3] == '.' && name[4] == 'p';
+		return is_id(name + 5);
+	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == '-' && name[4] == 'c' && name[5] == 'o' &&
+	    name[6] == 'n' && name[13] == 'd' && name[14] == '-')
+		return is_id(name + 15);
+	if (name[0] == 'k' && name[1] == 'u' && name[2] == 'b' && name[3] == 'e' && name[4] == 'p' && name[5] == 'o' &&
+	    name[6] == 'd' && name[7] == 's')
+		return !name[8] || name[8] == '.' || name[8] == '-';
+	return name[0] == 'l' && name[1] == 'x' && name[2] == 'c' && name[3] == '.' && name[4] == 'p' && name[5] == 'a' &&
+	       name[6] == 'y' && name[7] == 'l' && name[8] == 'o' && name[9] == 'a' && name[10] == 'd' && name[11] == '.';
 }
 
 static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
@@ -149,7 +166,7 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 
 	key->kind = SUBJECT_CGROUP;
 	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
-		char name[16] = {};
+		char name[CGROUP_NAME_SIZE] = {};
 
 		if (!listed) {
 			key->a = BPF_CORE_READ(node, id);
@@ -164,14 +181,16 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 	return container;
 }
 
-/* A service with PrivateTmp= has its own mount namespace and is no container. */
+/*
+ * The cgroup decides where a runtime has named it, whatever namespaces the process has left or entered there. Elsewhere
+ * it takes foreign mounts and a pid namespace below the first: a service with PrivateTmp= has its own mount namespace
+ * and is no container.
+ */
 static __always_inline bool in_container(struct task_struct *task, bool container_cgroup)
 {
 	struct pid *pid = READ(task, thread_pid);
 
-	if (in_host_mounts(task))
-		return false;
-	return container_cgroup || (pid && READ(pid, level) > 0);
+	return container_cgroup || (pid && READ(pid, level) > 0 && !in_host_mounts(task));
 }
 
 GLOBAL int work_out_subject(struct subject *subject, __u32 side)

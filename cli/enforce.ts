@@ -188,6 +188,9 @@ const SOCKET_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(SocketKind).map(([name, kind]) => [kind, name]),
 );
 
+/** No container can have this name. */
+const UNKNOWN_CONTAINER = '(unknown)';
+
 function entryOf(denial: Denial, generations: Generations): VerdictEntry {
   const { image } = denial;
   const judged = generations.get(denial.generation);
@@ -206,7 +209,7 @@ function entryOf(denial: Denial, generations: Generations): VerdictEntry {
     uid: denial.uid,
     protocol: formatProtocol(denial.protocol),
     ...(image?.parentCommand && { parentCommand: image.parentCommand }),
-    ...(image?.container && { container: image.container.name }),
+    ...(image?.inContainer && { container: image.container?.name ?? UNKNOWN_CONTAINER }),
     ...(image?.container?.image && { image: image.container.image }),
     ...(rule !== undefined && { rule }),
     policy: judged?.name ?? '',

@@ -7,7 +7,7 @@ import type { SocketKind } from '../policy/socket-kind.ts';
 import type { Observation, Subject } from '../profiler/observation.ts';
 import { destinationAddress, flowOf } from './flow.ts';
 import { inStableOrder } from './order.ts';
-import { ruleSubject } from './subject.ts';
+import { ruleSubject, unnamedSubject } from './subject.ts';
 
 /** An observation; `monitored` says that its denial was only noted, because the policy in force was monitoring. */
 export type DriftObservation = Observation & { monitored?: boolean };
@@ -20,6 +20,8 @@ export interface DriftEntry {
   exe?: string;
   script?: string;
   uid: number;
+  inContainer: boolean;
+  /** Absent in a container of an unknown runtime. */
   container?: string;
   image?: string;
   /** Absent, as port and protocol, when a socket was opened. */
@@ -66,7 +68,7 @@ function add(
 ): void {
   const { subject, port, protocol, socket, count, first, last } = observation;
   const who = ruleSubject(subject);
-  const name = who?.name ?? `unknown process uid ${subject.uid}`;
+  const name = who?.name ?? unnamedSubject(subject);
   const address = destinationAddress(observation);
   const key = [
     name,
@@ -100,13 +102,14 @@ function add(
 
 function namesOf(
   subject: Subject,
-): Pick<DriftEntry, 'command' | 'exe' | 'script' | 'uid' | 'container' | 'image'> {
-  const { command, container, exe, image, script, uid } = subject;
+): Pick<DriftEntry, 'command' | 'exe' | 'script' | 'uid' | 'inContainer' | 'container' | 'image'> {
+  const { command, container, exe, image, inContainer, script, uid } = subject;
   return {
     command,
     ...(exe === undefined ? {} : { exe }),
     ...(script === undefined ? {} : { script }),
     uid,
+    inContainer,
     ...(container === undefined ? {} : { container }),
     ...(image === undefined ? {} : { image }),
   };

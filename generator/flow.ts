@@ -4,10 +4,14 @@ import { destinationOf } from '../policy/evaluate.ts';
 import type { Flow } from '../policy/policy.ts';
 import type { Observation } from '../profiler/observation.ts';
 
-/** An observation as a policy sees it. The record holds one uid and one gid: they stand for real and effective. */
+/**
+ * An observation as a policy sees it. The record holds one uid and one gid: they stand for real and effective. In a
+ * container no path means the file of the host that a rule names by it.
+ */
 export function flowOf(observation: Observation): Flow {
   const { subject, port, protocol } = observation;
-  const { cgroup, container, exe, image, script, unit } = subject;
+  const { cgroup, container, image, inContainer, unit } = subject;
+  const { exe, script } = inContainer ? {} : subject;
   return {
     command: subject.command,
     ...(exe === undefined ? {} : { exe }),
@@ -20,7 +24,7 @@ export function flowOf(observation: Observation): Flow {
     ...(image === undefined ? {} : { image }),
     ...(unit === undefined ? {} : { unit }),
     ...(cgroup === undefined ? {} : { cgroup }),
-    inContainer: subject.inContainer,
+    inContainer,
     address: destinationAddress(observation),
     port,
     protocol,

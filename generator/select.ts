@@ -4,7 +4,7 @@ import { AddressSet } from './address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { compareText, inStableOrder } from './order.ts';
-import { ruleSubject, type RuleSubject, type SubjectKind } from './subject.ts';
+import { ruleSubject, unnamedSubject, type RuleSubject, type SubjectKind } from './subject.ts';
 
 /** Why an observation is not in the policy. */
 export type OmissionReason =
@@ -73,7 +73,7 @@ export function selectObservations(
       continue;
     }
     reason ??= 'unnamed subject';
-    const name = subject?.name ?? `unknown process uid ${observation.subject.uid}`;
+    const name = subject?.name ?? unnamedSubject(observation.subject);
     const key = `${reason}\0${name}\0${subject?.key ?? ''}`;
     const omission = omissions.get(key);
     if (omission === undefined) omissions.set(key, { reason, subject: name, observations: [observation] });

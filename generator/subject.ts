@@ -23,7 +23,7 @@ export interface RuleSubject {
 
 /**
  * Who a rule is about. Where the record does not hold what `by` asks for, and for `auto`: in a container the container
- * and uid, elsewhere the executable (with the script, when an interpreter runs one) and uid, and where the executable is
+ * and uid (the cgroup, where the container is not known), elsewhere the executable (with the script, when an interpreter runs one) and uid, and where the executable is
  * not known the command name and uid. Undefined when the record holds nothing that a policy could name.
  */
 export function ruleSubject(subject: Subject, by: SubjectKind = 'auto'): RuleSubject | undefined {
@@ -35,7 +35,7 @@ const CHOSEN = 4;
 
 function chosenSubject(subject: Subject, by: SubjectKind): RuleSubject | undefined {
   const { container, exe, image, inContainer, uid, unit } = subject;
-  if (by === 'exe' && isPath(exe)) return ruleFor(exe, { exe: [exe] }, uid, CHOSEN);
+  if (by === 'exe' && !inContainer && isPath(exe)) return ruleFor(exe, { exe: [exe] }, uid, CHOSEN);
   if (by === 'container' && inContainer && container) {
     return subjectOf(`container ${container}`, { container: [container] }, CHOSEN);
   }
@@ -52,12 +52,27 @@ function defaultSubject(subject: Subject): RuleSubject | undefined {
     const { container } = subject;
     return ruleFor(`container ${container}`, { container: [container] }, uid, 3);
   }
+  if (subject.inContainer) return unknownContainer(subject);
   if (isPath(subject.exe)) {
     const { exe, script } = subject;
     if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uid, 1);
     return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uid, 2);
   }
   return command === '' ? undefined : ruleFor(`command ${command}`, { command: [command] }, uid, 0);
+}
+
+/**
+ * A container of a runtime that we don't know. Its executables are no files of the host, so all that a rule can name is
+ * its cgroup, if it has one to itself: processes of the host live in the root and in systemd's units as well.
+ */
+function unknownContainer({ cgroup, uid }: Subject): RuleSubject | undefined {
+  if (cgroup === undefined || cgroup === '/' || /\.(service|scope|slice)$/.test(cgroup)) return undefined;
+  return ruleFor(`unknown container in ${cgroup}`, { cgroup: [cgroup] }, uid, 3);
+}
+
+/** What to call one whom no rule can name. */
+export function unnamedSubject({ inContainer, uid }: Subject): string {
+  return `${inContainer ? 'unknown container' : 'unknown process'} uid ${uid}`;
 }
 
 function ruleFor(name: string, who: From, uid: number, rank: number): RuleSubject {

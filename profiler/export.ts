@@ -10,7 +10,8 @@ import { withPrivateFiles } from './private-files.ts';
 const ROWS = `
   SELECT strftime(make_timestamp(e.time), '%Y-%m-%dT%H:%M:%S.%fZ') AS ts, r.host,
     CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid, coalesce(m.text, '') AS comm, p.exe, e.uid, e.gid,
-    coalesce(c.name, left(c.container_id, 12)) AS container, c.image,
+    coalesce(c.name, left(c.container_id, 12),
+      CASE WHEN in_container(p.container, p.flags) THEN '(unknown)' END) AS container, c.image,
     address_text(e.family, e.address_high, e.address_low) AS addr, e.port, protocol_text(e.protocol) AS protocol,
     e.count, CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' ELSE 'intent' END AS operation,
     CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict

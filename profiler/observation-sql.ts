@@ -89,7 +89,7 @@ function folded(
       ${counters('first', 'sum(count)')}
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
-    SELECT p.recording, p.id, p.exe, p.script, p.container IS NOT NULL AS in_container,
+    SELECT p.recording, p.id, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
       coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit, p.cgroup_path AS cgroup
     FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
   named AS (

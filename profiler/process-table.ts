@@ -11,6 +11,7 @@ export interface ProcessImage extends ProcessRecord {
   row: number;
   container?: Container;
   unit?: string;
+  /** Also where no runtime that we know has made the container. */
   inContainer: boolean;
 }
 
@@ -51,7 +52,7 @@ export class ProcessTable {
     if (this.get(record.key)) return;
     const { container: found, unit } = readCgroupPath(record.cgroupPath);
     const container = found && this.#names.find(found.runtime, found.id);
-    const inContainer = Boolean(record.flags & ProcessFlag.inContainer);
+    const inContainer = container !== undefined || (record.flags & ProcessFlag.inContainer) !== 0;
     const row = this.#sink.process({
       key: record.key,
       pid: record.pid,

@@ -70,10 +70,34 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // A learning window that outlives restarts: the recordings of one window have the same two times.
     `ALTER TABLE recording ADD COLUMN window_start BIGINT`,
     `ALTER TABLE recording ADD COLUMN window_end BIGINT`,
+    ...connectionsView(
+      'container, image, unit',
+      `coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit`,
+    ),
+  ],
+  [
+    // A container whose runtime is not known has no row: the kernel's word for it is the first flag of its processes.
+    `CREATE MACRO in_container(container, flags) AS container IS NOT NULL OR coalesce(flags & 1, 0) = 1`,
+    ...connectionsView(
+      'in_container, container, image, unit',
+      `in_container(p.container, p.flags) AS in_container, coalesce(c.name, left(c.container_id, 12)) AS container,
+        c.image, p.unit`,
+    ),
+  ],
+];
+
+/** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */
+function shortenZeroGroups(run: number): string {
+  const pattern = `'(^|:)0(:0){${run - 1}}(:|$)'`;
+  return `WHEN regexp_matches(groups, ${pattern}) THEN regexp_replace(groups, ${pattern}, '::')`;
+}
+
+/** The view for people; `where` says, in columns named `names`, where a process runs. */
+function connectionsView(names: string, where: string): string[] {
+  return [
     `CREATE OR REPLACE VIEW connections AS SELECT
         make_timestamp(e.time) AS time, r.host, CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid,
-        m.text AS command, p.exe, p.script, e.uid, e.gid,
-        coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit,
+        m.text AS command, p.exe, p.script, e.uid, e.gid, ${where},
         CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS address,
         CASE WHEN e.family > 0 THEN e.port END AS port,
         protocol_text(e.protocol) AS protocol,
@@ -90,12 +114,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
       LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
       LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
-    `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (host, pid, command, exe, script, uid, gid, container, image, unit), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
-  ],
-];
-
-/** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */
-function shortenZeroGroups(run: number): string {
-  const pattern = `'(^|:)0(:0){${run - 1}}(:|$)'`;
-  return `WHEN regexp_matches(groups, ${pattern}) THEN regexp_replace(groups, ${pattern}, '::')`;
+    `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (host, pid, command, exe, script, uid, gid, ${names}), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
+  ];
 }

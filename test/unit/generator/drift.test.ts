@@ -57,6 +57,7 @@ test('a connection that went through but is not allowed is new, with the rule th
     command: 'curl',
     exe: '/usr/bin/curl',
     uid: 1000,
+    inContainer: false,
     address: '10.0.0.1',
     port: 8443,
     protocol: 'tcp',
@@ -101,6 +102,22 @@ test('with target container, processes of the host are no drift', () => {
   assert.deepEqual(
     drift.new.map(({ subject }) => subject),
     ['container web uid 1000'],
+  );
+});
+
+test('the rule of a program on the host allows no container, also one of an unknown runtime', () => {
+  const inside = [{ container: 'web' }, { cgroup: '/boxes/one' }, { cgroup: '/' }];
+  const drift = findDrift(
+    POLICY,
+    inside.map((place) => observed({ subject: { ...place, inContainer: true } })),
+  );
+  assert.deepEqual(
+    drift.new.map(({ subject, inContainer, rule }) => [subject, inContainer, rule?.relation]),
+    [
+      ['container web uid 1000', true, 'other subject'],
+      ['unknown container in /boxes/one uid 1000', true, 'other subject'],
+      ['unknown container uid 1000', true, 'other subject'],
+    ],
   );
 });
 

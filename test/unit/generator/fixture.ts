@@ -85,15 +85,22 @@ const host = fc.record({
   gid: fc.constantFrom(0, 1000),
   inContainer: fc.constant(false),
 });
-const contained = fc.record({
+const inside = {
   command: fc.constantFrom('nginx', 'sh'),
   exe: fc.constantFrom('/usr/sbin/nginx', undefined),
   uid: fc.constantFrom(0, 101),
   gid: fc.constant(0),
   inContainer: fc.constant(true),
-  container: fc.constantFrom('web', 'db-1', '0123456789ab', undefined),
-  image: fc.constantFrom('nginx:1', undefined),
-});
+};
+const contained = fc.oneof(
+  fc.record({
+    ...inside,
+    container: fc.constantFrom('web', 'db-1', '0123456789ab'),
+    image: fc.constantFrom('nginx:1', undefined),
+  }),
+  // Of a runtime that is not known.
+  fc.record({ ...inside, cgroup: fc.constantFrom('/boxes/one', '/boxes/two') }),
+);
 const subject = fc.oneof(host, contained).map((value): Subject => {
   const known = Object.entries(value).filter(([, field]) => field !== undefined);
   return Object.fromEntries(known) as unknown as Subject;

@@ -28,7 +28,7 @@ test('a rule is about what --by names, and about the usual where that is not kno
     generatePolicy(input(list), { ...OPTIONS, by }).document.allow!.map((rule) => rule.from);
   const curl = { exe: ['/usr/bin/curl'], uid: [1000] };
   assert.deepEqual(from('auto'), [curl, { container: ['web-1'], uid: [33] }]);
-  assert.deepEqual(from('exe'), [{ exe: ['/usr/bin/curl'], uid: [33, 1000] }]);
+  assert.deepEqual(from('exe'), [curl, { container: ['web-1'], uid: [33] }]);
   assert.deepEqual(from('container'), [curl, { container: ['web-1'] }]);
   assert.deepEqual(from('image'), [curl, { image: ['web:1'], uid: [33] }]);
   assert.deepEqual(from('unit'), [
@@ -36,6 +36,21 @@ test('a rule is about what --by names, and about the usual where that is not kno
     { unit: ['job.service'], uid: [1000] },
   ]);
   assert.deepEqual(from('uid'), [{ uid: [33, 1000] }]);
+});
+
+test('a container of an unknown runtime goes by a cgroup of its own, and never as the host', () => {
+  const list = ['/boxes/one', '/', '/user.slice/session-3.scope'].map((cgroup, port) =>
+    observed({ port, subject: { inContainer: true, uid: 0, cgroup } }),
+  );
+  const { document, omissions } = generatePolicy(input(list), OPTIONS);
+  assert.deepEqual(
+    document.allow!.map(({ from, name }) => [name, from]),
+    [['cgroup /boxes/one uid 0', { cgroup: ['/boxes/one'], uid: [0] }]],
+  );
+  assert.deepEqual(
+    omissions.map(({ reason, subject, observations }) => [reason, subject, observations.length]),
+    [['unnamed subject', 'unknown container uid 0', 2]],
+  );
 });
 
 test('no entry of a policy can go, whatever the record', () => {

@@ -157,6 +157,30 @@ test('with target container only containers are seen, by name or by the beginnin
   assert.equal((await reader.observations()).length, 3);
 });
 
+test('a process that the kernel saw in a container is in one, whether or not its runtime is known', async (t) => {
+  const reader = await recorded(t, [
+    {},
+    (recording) => {
+      const processes = [0, 1].map((flags) => recording.process(processRow({ flags, cgroupPath: '/box' })));
+      recording.append(batchOf(processes.map((process) => ({ process }))));
+    },
+  ]);
+  const [seen, ...others] = await reader.observations({ target: 'container' });
+  assert.equal(others.length, 0);
+  assert.deepEqual(
+    [seen!.subject.inContainer, seen!.subject.container, seen!.subject.cgroup],
+    [true, undefined, '/box'],
+  );
+  const { rows } = await reader.query('SELECT in_container, container FROM connections ORDER BY 1');
+  assert.deepEqual(rows, [
+    [false, null],
+    [true, null],
+  ]);
+  const exported: string[] = [];
+  for await (const lines of reader.lines('csv')) exported.push(...lines);
+  assert.equal(exported.filter((line) => line.includes(',(unknown),')).length, 1);
+});
+
 test('the order of observations does not depend on the order of events', async (t) => {
   const events = Array.from({ length: 500 }, (_, index) => ({
     time: START + (index % 50),

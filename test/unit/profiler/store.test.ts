@@ -61,6 +61,7 @@ test('the view connections shows an event with every name that belongs to it', a
       script: '/srv/app.py',
       uid: 1000,
       gid: 1000,
+      in_container: true,
       container: 'web',
       image: 'example/web:1',
       unit: 'app.service',
