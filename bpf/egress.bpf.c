@@ -114,7 +114,9 @@ static __always_inline bool denies_unspecified_send(__u64 socket, struct sock *s
 /* Sockets that were opened before the policy: what opening them would have needed, sending through them needs. */
 static __always_inline bool denies_kind(__u64 socket, struct sock *sk, __u16 type)
 {
-	if (sk->__sk_common.skc_family == AF_PACKET)
+	__u16 family = sk->__sk_common.skc_family;
+
+	if (family == AF_PACKET || family == AF_XDP)
 		return judge_use(socket, SOCKET_PACKET, 0);
 	return type == SOCK_RAW && judge_use(socket, SOCKET_RAW, sk->sk_protocol);
 }

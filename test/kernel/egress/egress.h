@@ -24,6 +24,7 @@
 #define BEHIND_GENEVE "10.98.0.2"
 #define BEHIND_VXLAN "10.97.0.2"
 #define OUR_INTERFACE "veth0"
+#define PEERS_INTERFACE "veth1"
 
 /* Every vector has a port of its own, by which its packets are told from others'. Below those that the kernel picks. */
 #define FIRST_PORT 20000
@@ -59,6 +60,7 @@ struct vector {
 extern const struct vector tcp_vectors[];
 extern const struct vector udp_vectors[];
 extern const struct vector raw_vectors[];
+extern const struct vector ring_vectors[];
 extern const struct vector icmp_vectors[];
 extern const struct vector route_vectors[];
 extern const struct vector uring_vectors[];
@@ -129,10 +131,12 @@ struct sightings {
 	struct sighting sighting[MAX_SIGHTINGS];
 };
 
-int open_sniffer(void);
+/* On this interface of the network in use, or on all. */
+int open_sniffer(const char *interface);
 /*
- * Takes what was captured so far. `place` turns a port into a vector's place, or -1. Without `seen` it is thrown away.
+ * Takes what was captured so far of what leaves, or of what arrives. `place` turns a port into a vector's place, or -1.
+ * Without `seen` it is thrown away.
  */
-void drain_sniffer(int fd, struct sightings *seen, int (*place)(unsigned short port));
+void drain_sniffer(int fd, bool arriving, struct sightings *seen, int (*place)(unsigned short port));
 
 #endif

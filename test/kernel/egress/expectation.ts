@@ -11,6 +11,7 @@ const OPENINGS: Readonly<Record<string, Opening>> = {
   raw: 'raw',
   uring_socket_raw: 'raw',
   packet: 'packet',
+  xdp: 'packet',
   loose: 'source-route',
   strict: 'source-route',
   header2: 'source-route',
@@ -63,6 +64,10 @@ const PAGES = {
   until: [6, 5],
 } as const;
 
+const POLLED = {
+  reason: 'poll() on a ring that was opened before the policy sends what is in it, and asks no hook',
+};
+
 /** Where a packet to a denied address leaves all the same. */
 const LEAKS: Readonly<Record<string, Exception>> = {
   accepted_reply: ACCEPTED,
@@ -76,6 +81,7 @@ const LEAKS: Readonly<Record<string, Exception>> = {
   udp_prepared_splice: PAGES,
   udp_prepared_vmsplice: PAGES,
   uring_splice: PAGES,
+  xdp_prepared_poll: POLLED,
   tcp_prepared_sendfile: PAGES,
   tcp_prepared_splice: PAGES,
   tcp_prepared_vmsplice: PAGES,

@@ -32,6 +32,7 @@
 static const struct vector *const tables[] = {
 	tcp_vectors,  udp_vectors,	raw_vectors,	  icmp_vectors,	   route_vectors,  uring_vectors,
 	sctp_vectors, protocol_vectors, prepared_vectors, process_vectors, compat_vectors, device_vectors,
+	ring_vectors,
 };
 
 static const struct vector *vectors[MAX_VECTORS];
@@ -39,6 +40,8 @@ static int release[MAX_VECTORS];
 static struct sightings seen[MAX_VECTORS];
 static struct outcome *outcomes;
 static int count;
+/* Sniffers at this end and at the other. */
+static int leaving, arriving;
 
 static unsigned short port_of(int place)
 {
@@ -130,9 +133,15 @@ static void finish(int place)
 	waitpid(outcomes[place].pid, NULL, 0);
 }
 
-static void settle(int sniffer)
+static void drain(struct sightings *sightings)
 {
-	struct pollfd captured = { .fd = sniffer, .events = POLLIN };
+	drain_sniffer(leaving, false, sightings, place_of);
+	drain_sniffer(arriving, true, sightings, place_of);
+}
+
+static void settle(void)
+{
+	struct pollfd captured[] = { { .fd = leaving, .events = POLLIN }, { .fd = arriving, .events = POLLIN } };
 	struct timespec now, last;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -144,8 +153,8 @@ static void settle(int sniffer)
 		left = SETTLE_MILLISECONDS - (now.tv_sec - last.tv_sec) * 1000 - (now.tv_nsec - last.tv_nsec) / 1000000;
 		if (left <= 0)
 			return;
-		poll(&captured, 1, left);
-		drain_sniffer(sniffer, seen, place_of);
+		poll(captured, 2, left);
+		drain(seen);
 	}
 }
 
@@ -167,7 +176,6 @@ int main(int argc, char **argv)
 {
 	char line[16];
 	uid_t uid;
-	int sniffer;
 
 	if (argc != 2)
 		errx(2, "usage: egress UID");
@@ -189,12 +197,13 @@ int main(int argc, char **argv)
 		else
 			listen_on(port_of(i), vectors[i]->listener);
 	}
+	arriving = open_sniffer(PEERS_INTERFACE);
 	enter("client");
-	sniffer = open_sniffer();
+	leaving = open_sniffer(NULL);
 
 	for (int i = 0; i < count; i++)
 		start(i, uid);
-	drain_sniffer(sniffer, NULL, place_of);
+	drain(NULL);
 	printf("{\"ready\":%d}\n", count);
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
@@ -205,9 +214,9 @@ int main(int argc, char **argv)
 		if (!outcomes[i].ended && write(release[i], "", 1) != 1)
 			warn("%s", vectors[i]->name);
 		finish(i);
-		drain_sniffer(sniffer, seen, place_of);
+		drain(seen);
 	}
-	settle(sniffer);
+	settle();
 	for (int i = 0; i < count; i++)
 		print(i);
 	return 0;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* The oracle: a packet socket that sees what leaves any interface of the network, after everything that could stop it. */
+/*
+ * The oracle: a packet socket that sees what leaves any interface of the network, after everything that could stop it,
+ * and another that sees what arrives at the other end, for what leaves unseen.
+ */
 #include "egress.h"
 
 #include <err.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
@@ -28,12 +32,18 @@ struct packet {
 	size_t length;
 };
 
-int open_sniffer(void)
+int open_sniffer(const char *interface)
 {
+	struct sockaddr_ll here = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL)), size = QUEUE;
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		err(2, "sniffer");
+	if (interface) {
+		here.sll_ifindex = if_nametoindex(interface);
+		if (bind(fd, (struct sockaddr *)&here, sizeof(here)))
+			err(2, "sniffer on %s", interface);
+	}
 	return fd;
 }
 
@@ -137,7 +147,7 @@ static void add(struct sightings *sightings, const struct sighting *sighting)
 		sightings->sighting[sightings->count++] = *sighting;
 }
 
-void drain_sniffer(int fd, struct sightings *seen, int (*place)(unsigned short port))
+void drain_sniffer(int fd, bool arriving, struct sightings *seen, int (*place)(unsigned short port))
 {
 	static unsigned char bytes[SNAPSHOT + 1];
 	struct sockaddr_ll from;
@@ -153,7 +163,7 @@ void drain_sniffer(int fd, struct sightings *seen, int (*place)(unsigned short p
 
 		/* Ends the number of a marker. */
 		bytes[length] = 0;
-		if (!seen || from.sll_pkttype != PACKET_OUTGOING || !whole || !counts(&packet))
+		if (!seen || (from.sll_pkttype == PACKET_OUTGOING) == arriving || !whole || !counts(&packet))
 			continue;
 		found = place_of_packet(&packet, place);
 		if (found < 0)
