@@ -70,3 +70,10 @@ test('under lockdown=confidentiality nothing starts, and the reason is given', (
   );
   assert.equal(doctor!.status, 1);
 });
+
+test('under lockdown=integrity everything works', () => {
+  const [doctor] = runInGuest(['--append', 'lockdown=integrity'], [['doctor']]);
+  assert.match(doctor!.text, /^ok {7}kernel memory readable by BPF programs: lockdown: integrity$/m);
+  assert.match(doctor!.text, /^ok {7}the kernel side loads, attaches and is asked: /m);
+  assert.equal(doctor!.status, 0);
+});
