@@ -8,6 +8,7 @@ import { hasTaskStorage } from './probe.ts';
 import { Ring } from './ring.ts';
 import {
   Control,
+  Counter,
   COUNTERS,
   Identity,
   Knobs,
@@ -31,6 +32,10 @@ export const DEFAULT_RINGS: RingSizes = { connections: 32 << 20, denials: 4 << 2
 
 /** How the kernel side is attached: to the host's security hooks, or to one cgroup (its directory). */
 export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: string };
+
+/** What programs of the cgroup kind are not shown, in words. */
+export const UNSEEN_BY_CGROUP =
+  'raw and packet sockets, protocols other than TCP and UDP, and sends on sockets that were connected before';
 
 /** Identity hooks first, so that nothing that connects goes unidentified. */
 const HOOKS = [
@@ -62,6 +67,7 @@ export class Egress implements Disposable {
   readonly #control: MapMemory;
   readonly #version: BigUint64Array;
   readonly #object: BpfObject;
+  #backstop = false;
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
 
@@ -112,6 +118,12 @@ export class Egress implements Disposable {
    */
   attachBackstop(path: string): void {
     this.#object.attachToCgroup('backstop', path);
+    this.#backstop = true;
+  }
+
+  /** Packets that the backstop has dropped; undefined where none is attached. */
+  get stoppedPackets(): number | undefined {
+    return this.#backstop ? this.counters()[Counter.stoppedPacket] : undefined;
   }
 
   /** Number of the policy in force; grows by one with every `flip`. */

@@ -76,14 +76,20 @@ export class BpfObject implements Disposable {
   /** Attaches one program to a cgroup and everything below it. `path` is its directory. */
   attachToCgroup(program: string, path: string): void {
     const pointer = checkPointer(program, libbpf().bpf_object__find_program_by_name(this.#pointer, program));
-    const fd = openSync(path, 'r');
+    const remedy = 'name a directory of the cgroup v2 hierarchy';
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch (cause) {
+      throw new BouhekiError('usage', `cannot open the cgroup ${path}`, { remedy, cause });
+    }
     try {
       const { result, messages } = withMessages(() =>
         checkPointer(`attach ${program}`, libbpf().bpf_program__attach_cgroup(pointer, fd)),
       );
       if (result === undefined) {
         throw new BouhekiError('kernel', `cannot attach ${program} to the cgroup ${path}`, {
-          remedy: 'name a directory of the cgroup v2 hierarchy',
+          remedy,
           detail: messages,
         });
       }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { BouhekiError, type ErrorCode } from '../error/error.ts';
+import { UNSEEN_BY_CGROUP } from './egress.ts';
 import { libbpf } from './libbpf.ts';
 import {
   activeLsms,
@@ -156,7 +157,7 @@ function cgroups(): Requirement {
   const present = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].some((root) =>
     existsSync(`${root}/cgroup.controllers`),
   );
-  const unseen = 'does not see raw sockets, other protocols than TCP and UDP, or sends on connected sockets';
+  const unseen = `does not see ${UNSEEN_BY_CGROUP}`;
   return {
     name: 'the backend cgroup (--cgroup DIRECTORY)',
     state: 'limited',

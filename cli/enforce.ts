@@ -9,6 +9,7 @@ import type { LogOptions, Mode, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import type { Denial } from '../profiler/recorder.ts';
+import { BackstopNotes } from './backstop-notes.ts';
 import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
 import { assertTrustedFile, parseText, readPolicyText } from './policy-file.ts';
@@ -81,8 +82,9 @@ export async function enforce(file: string, options: Options): Promise<void> {
     names,
   );
   enforcement = new Enforcement(session.egress, names, (text) => process.stderr.write(`Warning: ${text}\n`));
+  const backstop = options.backstop ? new BackstopNotes() : undefined;
   const reload = () => {
-    log = reloadPolicy(file, options, session, enforcement!, generations, log);
+    log = reloadPolicy(file, options, session, enforcement!, generations, log, backstop);
   };
   process.on('SIGHUP', reload);
   try {
@@ -93,13 +95,15 @@ export async function enforce(file: string, options: Options): Promise<void> {
     throw error;
   }
   process.stderr.write(describeStart(session, options.db));
-  announce(file, enforcement);
+  announce(file, enforcement, session, backstop);
   let ticks = 0;
   await session.run(() => {
     ticks += 1;
+    backstop?.show(session.egress.stoppedPackets ?? 0);
     if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
   });
   process.off('SIGHUP', reload);
+  backstop?.end();
   process.stderr.write(
     `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`,
   );
@@ -141,6 +145,7 @@ function reloadPolicy(
   enforcement: Enforcement,
   generations: Generations,
   log: VerdictLog,
+  backstop: BackstopNotes | undefined,
 ): VerdictLog {
   // First, because a log rotation must not depend on the policy.
   log.reopen();
@@ -155,7 +160,7 @@ function reloadPolicy(
       throw error;
     }
     if (next !== log) log.close();
-    announce(file, enforcement);
+    announce(file, enforcement, session, backstop);
     return next;
   } catch (error) {
     process.stderr.write(renderFailure(error));
@@ -170,13 +175,20 @@ function openLog(options: LogOptions): VerdictLog {
   });
 }
 
-function announce(file: string, enforcement: Enforcement): void {
+function announce(
+  file: string,
+  enforcement: Enforcement,
+  session: Session,
+  backstop: BackstopNotes | undefined,
+): void {
   const { policy, unresolved } = enforcement;
+  const whole = session.cgroup ?? 'the whole host';
   const allowed = policy.boxes.filter((box) => box.action === 'allow').length;
   process.stderr.write(
     `${policy.mode === 'block' ? 'Blocking' : 'Monitoring'} by ${file}: ` +
-      `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? 'the whole host' : 'containers'}.\n`,
+      `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? whole : `containers of ${whole}`}.\n`,
   );
+  backstop?.begin(policy, enforcement.backstopEntries);
   for (const path of unresolved) {
     process.stderr.write(
       `Warning: ${path} does not exist here; until it does and the policy is read again (SIGHUP), no rule that names it matches.\n`,

@@ -4,6 +4,7 @@ import type { Egress } from '../bpf/egress.ts';
 import { identifyExecutable } from '../bpf/executable.ts';
 import { SystemError } from '../bpf/libbpf.ts';
 import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
+import { sizeOf } from '../enforcer/box-vector.ts';
 import { cgroupRoot, listCgroups } from '../enforcer/cgroup-list.ts';
 import { compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
 import type { CgroupPlace } from '../enforcer/subject.ts';
@@ -38,6 +39,11 @@ export class Enforcement {
   get policy(): Policy {
     if (!this.#policy) throw new Error('no policy is in force');
     return this.#policy;
+  }
+
+  /** How many deny entries of the policy the backstop goes by. */
+  get backstopEntries(): number {
+    return this.#compiled === undefined ? 0 : sizeOf(this.#compiled.backstop);
   }
 
   /** `exe` paths of the policy that mean no file on this host at present. */

@@ -1,3 +1,4 @@
+import { UNSEEN_BY_CGROUP } from '../bpf/egress.ts';
 import { formatDuration } from './duration.ts';
 import { renderFailure } from './failure.ts';
 import type { Session, SessionOptions } from './session.ts';
@@ -14,6 +15,11 @@ export function describeStart(session: Session, db: string): string {
     lines.push(`Going on with the learning window of ${time(start)}, until ${time(end)}.`);
   }
   lines.push(`Recording ${session.recording.id} into ${db}. Ctrl-C ends it.`);
+  if (session.cgroup !== undefined) {
+    lines.push(
+      `Only sockets made in ${session.cgroup} or below it are watched. Not seen there: ${UNSEEN_BY_CGROUP}.`,
+    );
+  }
   if (session.unserved !== undefined) {
     lines.push(`Other commands cannot read the record until this one ends: ${session.unserved}.`);
   }

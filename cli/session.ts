@@ -1,12 +1,13 @@
 import { hostname, release } from 'node:os';
 import { provesItself } from '../bpf/canary.ts';
-import { Egress, type Attachment } from '../bpf/egress.ts';
+import { Egress, UNSEEN_BY_CGROUP, type Attachment } from '../bpf/egress.ts';
 import { lsmParameter, activeLsms } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import { primeIdentities } from '../profiler/prime.ts';
 import type { LearningWindow } from '../profiler/learning-window.ts';
+import type { Watch } from '../profiler/live-status.ts';
 import { ProcessTable } from '../profiler/process-table.ts';
 import { Recorder, type RecorderListeners } from '../profiler/recorder.ts';
 import type { Recording } from '../profiler/recording.ts';
@@ -73,7 +74,8 @@ export class Session {
     this.interrupted = store.interrupted;
     this.#store = store;
     this.#options = options;
-    store.rings = () => ({
+    store.kernelSide = () => ({
+      watch: watchOf(egress, options.attachment),
       pending: egress.connections.pending + egress.denials.pending,
       capacity: egress.connections.size + egress.denials.size,
     });
@@ -122,6 +124,12 @@ export class Session {
   /** Why readers can't ask while this session runs; undefined when they can. */
   get unserved(): string | undefined {
     return this.#store.unserved;
+  }
+
+  /** The cgroup that alone is watched; undefined when the whole host is. */
+  get cgroup(): string | undefined {
+    const { attachment } = this.#options;
+    return attachment.backend === 'cgroup' ? attachment.cgroup : undefined;
   }
 
   /** The port where metrics are offered. */
@@ -225,6 +233,14 @@ export class Session {
     }
     if (failure !== undefined) throw failure;
   }
+}
+
+function watchOf({ stoppedPackets }: Egress, attachment: Attachment): Watch {
+  return {
+    ...attachment,
+    ...(attachment.backend === 'cgroup' && { unseen: UNSEEN_BY_CGROUP }),
+    ...(stoppedPackets !== undefined && { stoppedPackets }),
+  };
 }
 
 async function requireProof(egress: Egress): Promise<void> {

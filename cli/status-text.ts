@@ -1,4 +1,4 @@
-import type { LiveStatus } from '../profiler/live-status.ts';
+import type { LiveStatus, Watch } from '../profiler/live-status.ts';
 import type { Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
 import { formatSize } from './size.ts';
@@ -58,6 +58,16 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
       `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${number(live.events)} in all`,
     ],
     ['Lost', losses],
+    ...(live.watch === undefined ? [] : watchLines(live.watch)),
+  ];
+}
+
+function watchLines({ cgroup, unseen, stoppedPackets }: Watch): string[][] {
+  return [
+    ...(cgroup === undefined
+      ? []
+      : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),
+    ...(stoppedPackets === undefined ? [] : [['Backstop', `${number(stoppedPackets)} packets dropped`]]),
   ];
 }
 

@@ -21,6 +21,12 @@ export function boxesWhere<Box>(boxes: readonly Box[], accepts: (box: Box) => bo
   return vector;
 }
 
+export function sizeOf(vector: BoxVector): number {
+  let size = 0;
+  for (const half of vector) for (let rest = half; rest !== 0; rest &= rest - 1) size += 1;
+  return size;
+}
+
 export function isEmpty(vector: BoxVector): boolean {
   return vector.every((half) => half === 0);
 }

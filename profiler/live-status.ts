@@ -1,5 +1,15 @@
 import type { LossKind } from './dimension.ts';
 
+/** How the kernel is watched. */
+export interface Watch {
+  backend: 'lsm' | 'cgroup';
+  /** The cgroup that alone is watched, and what happens there unseen. */
+  cgroup?: string;
+  unseen?: string;
+  /** Packets that the backstop has dropped, where there is one. */
+  stoppedPackets?: number;
+}
+
 /** What a running recorder tells about itself. */
 export interface LiveStatus {
   pid: number;
@@ -15,6 +25,8 @@ export interface LiveStatus {
   /** Events a second, over the last full second and over the last minute (or less, when it is younger). */
   rate: number;
   rateMinute: number;
+  /** Absent before the programs are attached. */
+  watch?: Watch;
   /** Bytes that wait in the kernel's rings, and how many fit. */
   pending: number;
   capacity: number;

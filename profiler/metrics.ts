@@ -6,7 +6,8 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** What a recorder tells about itself, in the text format of Prometheus. Counters begin at 0 with each recording. */
 export function metricsText(status: LiveStatus): string {
-  const { events, processes, containers, lost, pending, capacity, memory, recording, startedAt } = status;
+  const { events, processes, containers, lost, pending, capacity, memory, recording, startedAt, watch } =
+    status;
   const lines = [
     ...metric('connections_total', 'counter', 'Connections recorded.', events),
     ...metric('processes_total', 'counter', 'Process images that made a connection.', processes),
@@ -16,6 +17,14 @@ export function metricsText(status: LiveStatus): string {
     ...LOSS_KINDS.map((kind) => `bouheki_lost_total{kind="${kind}"} ${lost[kind]}`),
     ...metric('ring_pending_bytes', 'gauge', 'Bytes that wait in the rings of the kernel side.', pending),
     ...metric('ring_capacity_bytes', 'gauge', 'Bytes that fit into these rings.', capacity),
+    ...(watch?.stoppedPackets === undefined
+      ? []
+      : metric(
+          'backstop_packets_total',
+          'counter',
+          'Packets that the backstop dropped.',
+          watch.stoppedPackets,
+        )),
     ...metric('memory_bytes', 'gauge', 'Resident memory of the recorder.', memory),
     ...metric('recording', 'gauge', 'Number of the recording being written; 0 when none is.', recording ?? 0),
     ...metric(

@@ -61,6 +61,9 @@ export async function openRecorder(path: string): Promise<RecorderStore> {
   }
 }
 
+/** What only the kernel side knows of a status. */
+export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch'>;
+
 /** The writing end of the database. One per database, on the whole machine. */
 export class RecorderStore {
   readonly path: string;
@@ -73,7 +76,7 @@ export class RecorderStore {
   #keeper: RetentionKeeper | undefined;
   #allowance: Allowance | undefined;
   #unserved: string | undefined;
-  #rings: () => { pending: number; capacity: number } = () => ({ pending: 0, capacity: 0 });
+  #kernelSide: () => KernelSide = () => ({ pending: 0, capacity: 0 });
 
   constructor(
     path: string,
@@ -97,9 +100,9 @@ export class RecorderStore {
     return this.#unserved;
   }
 
-  /** Where the fill of the kernel's rings is to be looked up, bytes. */
-  set rings(look: () => { pending: number; capacity: number }) {
-    this.#rings = look;
+  /** Where the state of the kernel side is to be looked up. */
+  set kernelSide(look: () => KernelSide) {
+    this.#kernelSide = look;
   }
 
   /** Begins to answer readers. Recording goes on where there can be no socket; then `unserved` says why. */
@@ -123,7 +126,7 @@ export class RecorderStore {
       ...(recording?.counters ?? { events: 0, processes: 0, containers: 0, lost: noLosses() }),
       rate: recording?.rate.last ?? 0,
       rateMinute: recording?.rate.minute ?? 0,
-      ...this.#rings(),
+      ...this.#kernelSide(),
       memory: process.memoryUsage.rss(),
     };
   }

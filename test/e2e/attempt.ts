@@ -4,20 +4,51 @@ import { type Ended, run, succeeded } from './guest.ts';
 
 const PYTHON = `
 import errno, socket, sys
-kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+kind, address, port, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 try:
     if kind == 'tcp':
-        socket.create_connection((address, port), 20).close()
+        socket.create_connection((address, port), seconds).close()
     else:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (address, port))
     print('reached')
 except OSError as error:
-    print(errno.errorcode[error.errno])
+    print(errno.errorcode[error.errno] if error.errno else 'no answer')
 `;
 
-/** `reached`, or the name of the error that the system call gave. */
-export function pythonTo(protocol: 'tcp' | 'udp', address: string, port: number): string {
-  return run('python3', '-c', PYTHON, protocol, address, String(port)).stdout.trim();
+/** `reached`, or the name of the error that the system call gave; `no answer` after so many seconds. */
+export function pythonTo(protocol: 'tcp' | 'udp', address: string, port: number, seconds = 20): string {
+  return run('python3', '-c', PYTHON, protocol, address, String(port), String(seconds)).stdout.trim();
+}
+
+const PING = `
+import errno, socket, struct, sys
+written, named = sys.argv[1], sys.argv[2]
+def checksum(data):
+    total = sum(struct.unpack('!%dH' % (len(data) // 2), data))
+    total = (total >> 16) + (total & 0xffff)
+    return ~(total + (total >> 16)) & 0xffff
+echo = struct.pack('!BBHHH', 8, 0, checksum(struct.pack('!BBHHH', 8, 0, 0, 7, 1)), 7, 1)
+header = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(echo), 1, 0, 64, 1, 0, bytes(4), socket.inet_aton(written))
+sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+sender.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+sender.settimeout(2)
+try:
+    sender.sendto(header + echo, (named, 0))
+    while True:
+        packet, source = sender.recvfrom(1500)
+        if source[0] == written and packet[20] == 0:
+            break
+    print('reached')
+except OSError as error:
+    print(errno.errorcode[error.errno] if error.errno else 'no answer')
+`;
+
+/**
+ * The arguments of a program that writes an echo request by itself, header and all, and says like `pythonTo` what came
+ * of it. `written` is the destination in its header, `named` what it tells the system call.
+ */
+export function ping(written: string, named = written): string[] {
+  return ['python3', '-c', PING, written, named];
 }
 
 const FLOOD = `

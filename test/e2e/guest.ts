@@ -39,6 +39,11 @@ export function asUser(uid: number, ...command: string[]): Ended {
   return run('setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', ...command);
 }
 
+/** Runs a command in a cgroup: the directory of one that exists. */
+export function inCgroup(directory: string, ...command: string[]): Ended {
+  return run('sh', '-c', 'echo 0 >"$0/cgroup.procs" && exec "$@"', directory, ...command);
+}
+
 /** A server behind every address there is: HTTP on TCP 80, 443 and 8080, UDP 514 that answers nothing. */
 export function startNetwork(): void {
   succeeded(run('test/vm/network', 'start', '--tcp', '80', '443', '8080', '--udp-sink', '514'));

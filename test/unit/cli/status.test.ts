@@ -6,6 +6,11 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { MetricsServer, parseEndpoint } from '../../../cli/metrics-server.ts';
 import { discoveryText } from '../../../cli/discovery-text.ts';
+import { UNSEEN_BY_CGROUP } from '../../../bpf/egress.ts';
+import { statusText } from '../../../cli/status-text.ts';
+import type { LiveStatus } from '../../../profiler/live-status.ts';
+import { metricsText } from '../../../profiler/metrics.ts';
+import { noLosses } from '../../../profiler/recording.ts';
 import { formatSize, parseSize } from '../../../cli/size.ts';
 import { openRecorder } from '../../../profiler/store.ts';
 import { databaseFor, HOUR, START } from '../profiler/fixture.ts';
@@ -83,6 +88,48 @@ stable    0 %     1             10      1 1 1 1 1 1 1 1 1 1  /usr/bin/curl uid 1
     },
   ]);
   assert.match(discoveryText(readiness, true).join('\n'), / ██████████ {2}\/usr\/bin\/curl uid 1000$/);
+});
+
+test('status tells what a recorder of one cgroup does not see, and what the backstop dropped', () => {
+  const live: LiveStatus = {
+    pid: 1,
+    startedAt: 0,
+    events: 0,
+    processes: 0,
+    containers: 0,
+    lost: noLosses(),
+    rate: 0,
+    rateMinute: 0,
+    pending: 0,
+    capacity: 0,
+    memory: 0,
+    watch: {
+      backend: 'cgroup',
+      cgroup: '/sys/fs/cgroup/a',
+      unseen: UNSEEN_BY_CGROUP,
+      stoppedPackets: 1234,
+    },
+  };
+  const text = statusText(
+    {
+      database: { path: '/record', bytes: 0, log: 0 },
+      extent: { events: 0, hourly: 0, subjects: 0 },
+      recorder: live,
+      recordings: [],
+      losses: [],
+      readiness: { discovery: [], subjects: [] },
+    },
+    0,
+    false,
+  );
+  assert.match(
+    text,
+    /^Watches +only \/sys\/fs\/cgroup\/a and what is below it, and there not raw and packet sockets, .* connected before$/m,
+  );
+  assert.match(text, /^Backstop +1,234 packets dropped$/m);
+  assert.match(metricsText(live), /^bouheki_backstop_packets_total 1234$/m);
+  const { watch: _, ...unattached } = live;
+  assert.doesNotMatch(metricsText(unattached), /backstop/);
 });
 
 test('metrics are offered on the loopback interface alone', async (t) => {

@@ -16,6 +16,14 @@ const REFUSALS: [args: string[], said: RegExp][] = [
   ],
   [['enforce'], /^error: missing required argument 'policy'\n {2}see `bouheki enforce --help`\n$/],
   [
+    ['learn', '--backend', 'cgroup'],
+    /^bouheki: the backend cgroup needs to know whose connections are meant\n {2}name the directory of a cgroup: --cgroup /,
+  ],
+  [
+    ['learn', '--backend', 'lsm', '--cgroup', '/sys/fs/cgroup/a'],
+    /^bouheki: the backend lsm watches the whole host, not a cgroup\n {2}leave --cgroup out, or --backend\n$/,
+  ],
+  [
     ['--config', 'policy.yaml', 'learn'],
     /^bouheki: --config and the command learn do not go together\n {2}use /,
   ],
