@@ -1,5 +1,6 @@
-/** The kernel side and policy/evaluate.ts give the same verdict on random policies and connections. */
+/** The kernel side and policy/evaluate.ts give the same verdict on random policies, connections and openings of sockets. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -11,8 +12,9 @@ import { compilePolicy } from '../../enforcer/compile.ts';
 import { formatAddress } from '../../policy/address.ts';
 import { evaluate } from '../../policy/evaluate.ts';
 import type { Flow, Policy } from '../../policy/policy.ts';
-import { flow } from '../arbitrary/flow.ts';
+import { flow, opening } from '../arbitrary/flow.ts';
 import { SAME_FILE, withAllNames } from '../arbitrary/hard-link.ts';
+import { SOCKET_KINDS, type SocketKind } from '../../policy/socket-kind.ts';
 import { writtenPolicy } from '../arbitrary/policy.ts';
 import { WORLD, type Place, type World } from '../arbitrary/world.ts';
 import { Prober } from './differential/prober.ts';
@@ -64,6 +66,7 @@ const IN_CONTAINER = '/container/prober';
 
 before(async () => {
   for (const { cgroup } of PLACES) mkdirSync(CGROUPS + cgroup, { recursive: true });
+  spawnSync('modprobe', ['-q', '-a', 'sctp', 'vsock']);
   writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647');
   for (const path of [...WORLD.exes, IN_CONTAINER]) {
     mkdirSync(dirname(real(path)), { recursive: true });
@@ -95,15 +98,24 @@ function possible(random: Flow): Flow {
   return random.inContainer ? rest : { ...rest, exe: exe ?? WORLD.exes[0]! };
 }
 
+/** An opening whose port says in which way. */
+function wayToOpen(world: World): fc.Arbitrary<Flow> {
+  return fc
+    .tuple(opening(world), fc.nat({ max: 3 }))
+    .map(([flow, way]) => Object.assign(flow, { port: way }));
+}
+
 function describeFlow({ address, ...rest }: Flow): string {
   return JSON.stringify({ ...rest, address: formatAddress(address) });
 }
 
 test('the kernel and the reference agree on every connection', { timeout: 500_000 }, async (context) => {
   const policies = fc.sample(writtenPolicy(REAL), { numRuns: POLICIES, seed: SEED });
-  const flows = fc.sample(flow(REAL), { numRuns: POLICIES * FLOWS_EACH, seed: SEED }).map(possible);
+  const either = fc.oneof({ weight: 4, arbitrary: flow(REAL) }, { weight: 1, arbitrary: wayToOpen(REAL) });
+  const flows = fc.sample(either, { numRuns: POLICIES * FLOWS_EACH, seed: SEED }).map(possible);
   const mismatches: string[] = [];
   let judged = 0;
+  const openings = new Map<SocketKind, number>();
   let denials = 0;
   let absent = 0;
   for (const [index, { policy, text }] of policies.entries()) {
@@ -121,6 +133,8 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
           continue;
         }
         judged += 1;
+        const { socket } = its[at]!;
+        if (socket !== undefined) openings.set(socket, (openings.get(socket) ?? 0) + 1);
         const expected = evaluate(reference, its[at]!).action === 'deny';
         if (expected) denials += 1;
         if (expected !== denied) {
@@ -131,10 +145,14 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
       }
     }
   }
+  const opened = [...openings.values()].reduce((sum, count) => sum + count, 0);
   context.diagnostic(
     `${judged} judged, ${denials} of them denied; ${absent} of protocols that this kernel lacks`,
   );
+  const kinds = [...openings].map(([kind, count]) => `${count} ${kind}`).sort();
+  context.diagnostic(`${opened} of them openings: ${kinds.join(', ')}`);
   assert.deepEqual(mismatches.slice(0, 5), [], `${mismatches.length} of ${judged} differ`);
   assert(judged >= 10_000, `only ${judged} were judged`);
+  assert(opened >= 1000 && openings.size === SOCKET_KINDS.length, 'openings of each kind are common');
   assert(denials > judged / 10 && denials < (judged * 9) / 10, 'both verdicts are common');
 });

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
+import { SocketKind } from '../../../bpf/wire.ts';
 import type { Flow } from '../../../policy/policy.ts';
 
 const EPERM = 1;
 /** The kernel has no such socket. */
 const ABSENT = -1;
 
-/** A process that connects as whoever it is told to be. */
+/** A process that connects, or opens sockets, as whoever it is told to be. */
 export class Prober implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -51,9 +52,11 @@ export class Prober implements AsyncDisposable {
   }
 }
 
-function lineOf({ uid, euid, gid, egid, command, protocol, address, port }: Flow, cgroup: string): string {
+function lineOf(flow: Flow, cgroup: string): string {
+  const { uid, euid, gid, egid, command, protocol, address, port, socket } = flow;
+  const kind = socket === undefined ? 0 : SocketKind[socket];
   const comm = Buffer.from(command).subarray(0, 15).toString('hex');
   const digits = address.family === 4 ? 8 : 32;
   const hex = address.value.toString(16).padStart(digits, '0');
-  return `${[uid, euid, gid, egid, comm, cgroup, address.family, protocol, hex, port].join(' ')}\n`;
+  return `${[uid, euid, gid, egid, comm, cgroup, address.family, protocol, hex, port, kind].join(' ')}\n`;
 }
