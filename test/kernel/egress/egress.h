@@ -24,7 +24,7 @@
 #define BEHIND_GENEVE "10.98.0.2"
 #define BEHIND_VXLAN "10.97.0.2"
 #define OUR_INTERFACE "veth0"
-#define PEERS_INTERFACE "veth1"
+#define SECOND_INTERFACE "veth2"
 
 /* Every vector has a port of its own, by which its packets are told from others'. Below those that the kernel picks. */
 #define FIRST_PORT 20000
@@ -131,8 +131,8 @@ struct sightings {
 	struct sighting sighting[MAX_SIGHTINGS];
 };
 
-/* On this interface of the network in use, or on all. */
-int open_sniffer(const char *interface);
+/* On all interfaces of the network in use. */
+int open_sniffer(void);
 /*
  * Takes what was captured so far of what leaves, or of what arrives. `place` turns a port into a vector's place, or -1.
  * Without `seen` it is thrown away.

@@ -197,9 +197,9 @@ int main(int argc, char **argv)
 		else
 			listen_on(port_of(i), vectors[i]->listener);
 	}
-	arriving = open_sniffer(PEERS_INTERFACE);
+	arriving = open_sniffer();
 	enter("client");
-	leaving = open_sniffer(NULL);
+	leaving = open_sniffer();
 
 	for (int i = 0; i < count; i++)
 		start(i, uid);

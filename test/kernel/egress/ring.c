@@ -2,6 +2,7 @@
 /* Rings that a process shares with the kernel and fills with whole packets. They need CAP_NET_RAW. */
 #include "egress.h"
 
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_xdp.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define FRAME_SIZE 2048
 #define FRAMES 2
@@ -83,7 +85,8 @@ static void packet_bypass(int)
 	step("sendto", sendto(fd, packet, length, 0, (struct sockaddr *)&destination, sizeof(destination)));
 }
 
-static int xdp_open(void)
+/* A queue of an interface takes one socket, and is free again some time after that was closed. */
+static int xdp_open_on(const char *interface)
 {
 	int fd = open_socket(AF_XDP, SOCK_RAW, 0), entries = FRAMES;
 	struct xdp_umem_reg memory = { .len = FRAMES * 4096, .chunk_size = 4096 };
@@ -102,9 +105,20 @@ static int xdp_open(void)
 	ring = map_memory(offsets.tx.desc + FRAMES * sizeof(struct xdp_desc), MAP_SHARED, fd, XDP_PGOFF_TX_RING);
 	shared.descriptors = (struct xdp_desc *)(ring + offsets.tx.desc);
 	shared.producer = (unsigned int *)(ring + offsets.tx.producer);
-	here.sxdp_ifindex = if_nametoindex(OUR_INTERFACE);
-	step("bind", bind(fd, (struct sockaddr *)&here, sizeof(here)));
+	here.sxdp_ifindex = if_nametoindex(interface);
+	while (note("bind", bind(fd, (struct sockaddr *)&here, sizeof(here))) < 0 && errno == EBUSY)
+		usleep(1000);
 	return fd;
+}
+
+static int xdp_open(void)
+{
+	return xdp_open_on(OUR_INTERFACE);
+}
+
+static int xdp_open_second(void)
+{
+	return xdp_open_on(SECOND_INTERFACE);
 }
 
 static void fill_xdp(void)
@@ -129,7 +143,7 @@ static void xdp_send(int)
 	send_xdp(xdp_open());
 }
 
-static void xdp_prepared_poll(int fd)
+static void poll_xdp(int fd)
 {
 	struct pollfd writable = { .fd = fd, .events = POLLOUT };
 
@@ -139,16 +153,17 @@ static void xdp_prepared_poll(int fd)
 
 static void xdp_poll(int)
 {
-	xdp_prepared_poll(xdp_open());
+	poll_xdp(xdp_open_second());
 }
 
 const struct vector ring_vectors[] = {
 	{ "packet_ring", packet_ring },
 	{ "packet_ring_prepared", send_packet_ring, packet_ring_open },
 	{ "packet_bypass", packet_bypass },
+	/* These first: as long as they live, the others can't have their queue. */
+	{ "xdp_prepared_send", send_xdp, xdp_open },
+	{ "xdp_prepared_poll", poll_xdp, xdp_open_second },
 	{ "xdp_send", xdp_send },
 	{ "xdp_poll", xdp_poll },
-	{ "xdp_prepared_send", send_xdp, xdp_open },
-	{ "xdp_prepared_poll", xdp_prepared_poll, xdp_open },
 	{},
 };
