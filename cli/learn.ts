@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SideFlag } from '../bpf/wire.ts';
+import { BouhekiError } from '../error/error.ts';
 import type { Target } from '../policy/policy.ts';
 import { parseDuration } from './duration.ts';
 import { Progress } from './progress.ts';
@@ -7,23 +8,34 @@ import { databaseOption } from './record-option.ts';
 import { describeStart, foldingMessages } from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
+import { describeEnd, patienceOf } from './stability-end.ts';
+import { StabilityWatch } from './stability.ts';
 
 interface Options extends RecorderOptions {
   db: string;
   duration?: number;
+  until?: 'stable';
+  /** Seconds. */
+  atLeast?: number;
   target: Target;
 }
 
 const HELP = `
 Examples:
   $ sudo bouheki learn --duration 24h
+  $ sudo bouheki learn --until stable --at-least 24h --duration 14d
   $ sudo bouheki learn --target container --db /var/tmp/ci.duckdb
   $ sudo bouheki learn --retention 30d --max-size 10GB --metrics 127.0.0.1:9464
 
 Ctrl-C ends the recording and keeps everything. A run with --duration that is killed or stopped otherwise, by a reboot
 say, goes on where it was when the same command is given again: until its first start and the duration.
 Folded events keep their counts, their first and last times, and take part in generate and drift as before.
-Exit status: 0 recorded, 2 trouble.`;
+With --until stable it ends as soon as every subject seen since it began is stable, as \`bouheki status\` tells it, in
+traffic that spans at least --at-least; with --duration, when that time is up if not before. It looks once a minute, less
+often where a look takes more than six seconds, in a process of low priority. A program that connects once and not again
+is never stable. Jobs that have not run yet cannot be counted: --at-least should be longer than the time between two runs
+of the rarest.
+Exit status: 0 recorded, and stable where that was asked for; 1 ended before it was stable, 2 trouble.`;
 
 /** `bouheki learn`: record what the host connects to, and judge nothing. */
 export function learnCommand(): Command {
@@ -31,6 +43,14 @@ export function learnCommand(): Command {
     .description('Record every outgoing connection with its process, user and container')
     .addOption(
       new Option('--duration <time>', 'how long: 90s, 15m, 24h, 7d; without it until Ctrl-C').argParser(
+        readDuration,
+      ),
+    )
+    .addOption(
+      new Option('--until <state>', 'end as soon as every subject is in this state').choices(['stable']),
+    )
+    .addOption(
+      new Option('--at-least <time>', 'with --until: how long traffic must have been seen for; 1h').argParser(
         readDuration,
       ),
     )
@@ -52,6 +72,7 @@ function readDuration(text: string): number {
 }
 
 async function learn(options: Options): Promise<void> {
+  const atLeast = patienceOf(options);
   const session = await Session.open({
     db: options.db,
     attachment: attachmentOf(options),
@@ -61,24 +82,49 @@ async function learn(options: Options): Promise<void> {
     metrics: options.metrics,
     ...foldingMessages(),
   });
+  if (atLeast !== undefined && session.unserved !== undefined) {
+    const reason = session.unserved;
+    await session.abort();
+    throw new BouhekiError('store', `the record cannot be read while it is written: ${reason}`, {
+      remedy: 'Name a database in another directory with --db, or leave --until out.',
+    });
+  }
   session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
   process.stderr.write(describeStart(session, options.db));
   const { counters, startedAt } = session.recording;
-  const progress = new Progress('learning', options.duration, (session.window?.start ?? startedAt) / 1000);
-  const cutShort = await session.run(() =>
+  const began = session.window?.start ?? startedAt;
+  const progress = new Progress('learning', options.duration, began / 1000);
+  const watch = atLeast === undefined ? undefined : new StabilityWatch(options.db, began, atLeast);
+  let told: string | undefined;
+  const cutShort = await session.run(() => {
+    watch?.tick(performance.now());
+    if (watch?.failure !== told) {
+      told = watch?.failure;
+      progress.end();
+      if (told !== undefined)
+        process.stderr.write(`Whether the record is stable could not be told:\n${told}\n`);
+    }
     progress.show({
       connections: counters.events,
       processes: counters.processes,
       lost: total(counters.lost),
-    }),
-  );
+      ...(watch && { readiness: watch.progress }),
+    });
+    return watch?.stable === true;
+  });
+  watch?.close();
   progress.end();
   const lost = total(counters.lost);
   process.stderr.write(
     `Recorded ${counters.events} connections of ${counters.processes} processes, ${lost} lost.\n` +
-      (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : '') +
-      (counters.events > 0 ? 'Next: bouheki generate > policy.yaml\n' : ''),
+      (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : ''),
   );
+  if (atLeast !== undefined) {
+    const { stable, text } = await describeEnd(options.db, began, atLeast, watch?.stable === true);
+    process.stderr.write(text);
+    if (!stable) process.exitCode = 1;
+  }
+  if (counters.events > 0) process.stderr.write('Next: bouheki generate > policy.yaml\n');
 }
 
 function total(lost: Record<string, number>): number {

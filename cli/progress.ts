@@ -9,6 +9,8 @@ export interface ProgressState {
   connections: number;
   processes: number;
   lost: number;
+  /** How far the record has come, for a recording that waits for it. */
+  readiness?: string;
 }
 
 /** One status line on standard error: rewritten in a terminal, a line a minute elsewhere. */
@@ -35,7 +37,7 @@ export class Progress {
       this.#seconds === undefined
         ? formatClock(elapsed)
         : `${formatClock(elapsed)} / ${formatClock(this.#seconds)}`;
-    const counts = `connections ${count(state.connections)}  processes ${count(state.processes)}  lost ${count(state.lost)}`;
+    const counts = `connections ${count(state.connections)}  processes ${count(state.processes)}  lost ${count(state.lost)}${state.readiness === undefined ? '' : `  ${state.readiness}`}`;
     const line = `${this.#label} ${clock}  ${counts}`;
     process.stderr.write(this.#terminal ? `\r\u001b[K${line}` : `${line}\n`);
   }

@@ -139,10 +139,10 @@ export class Session {
 
   /**
    * Carries events until the learning window is over or a stop signal comes, then reads what is left and closes the
-   * recording. `tick` is called once a second, after each commit. Returns whether the window was cut short: by the
+   * recording. `tick` is called once a second, after each commit, and says whether it is enough. Returns whether the window was cut short: by the
    * end of the system or of the service, say, but not by Ctrl-C, which is the user's word that it is enough.
    */
-  async run(tick: () => void): Promise<boolean> {
+  async run(tick: () => boolean | void): Promise<boolean> {
     let failure: unknown;
     let cutShort = false;
     const { window } = this;
@@ -162,7 +162,7 @@ export class Session {
         const flush = setInterval(
           guarded(() => {
             this.#recording(() => this.recorder.flush());
-            tick();
+            if (tick() === true) resolve();
             // By the clock on the wall, as the next run will look at it; a timer cannot wait for longer than 24 days.
             if (window !== undefined && Date.now() * 1000 >= window.end) resolve();
           }),

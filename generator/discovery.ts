@@ -1,4 +1,5 @@
 import type { RecordedObservation } from '../profiler/read.ts';
+import { sumEvidence } from './evidence.ts';
 import { compareText } from './order.ts';
 import { blocksByPlace, judgeBlocks, type Readiness, type ReadinessState } from './readiness.ts';
 import { selectObservations } from './select.ts';
@@ -14,6 +15,9 @@ export interface SubjectDiscovery extends Readiness {
 
 /** How much of what a record will have to tell is known. */
 export interface Discovery {
+  /** Of the first and the last event that counts, microseconds since the epoch; absent when there is none. */
+  first?: number;
+  last?: number;
   /** The sum over subjects. */
   discovery: number[];
   /** Least known first; among those the busiest first, then by name. */
@@ -30,9 +34,13 @@ export function discoveryOf(observations: readonly RecordedObservation[]): Disco
     const events = seen.reduce((sum, { count }) => sum + count, 0);
     return Object.assign(judgeBlocks(places), { subject: subject.name, events, discovery: curveOf(places) });
   });
+  if (subjects.length === 0) return { discovery: [], subjects };
+  const { first, last } = sumEvidence(demands.flatMap((demand) => demand.observations));
   const curves = subjects.map(({ discovery }) => discovery);
   return {
-    discovery: (curves[0] ?? []).map((_, block) => curves.reduce((sum, curve) => sum + curve[block]!, 0)),
+    first,
+    last,
+    discovery: curves[0]!.map((_, block) => curves.reduce((sum, curve) => sum + curve[block]!, 0)),
     subjects: subjects.sort(
       (a, b) =>
         STATES.indexOf(a.state) - STATES.indexOf(b.state) ||
