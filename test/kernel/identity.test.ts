@@ -159,13 +159,14 @@ test('mm->exe_file, which a user can replace, is not asked', () => {
   assert.equal(told(...USER, foreign, 'pretend', honest, 'uring'), 'denied');
 });
 
+function script(path: string, interpreter: string): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `#!${interpreter} connect\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
 test('a script is the program that interprets it', () => {
-  const script = (path: string, interpreter: string) => {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, `#!${interpreter} connect\n`);
-    chmodSync(path, 0o755);
-    return path;
-  };
   assert.equal(told(script(join(folder, 'script/curl'), foreign)), 'denied');
   assert.equal(told(script(join(folder, 'script/other'), honest)), 'allowed');
 });
