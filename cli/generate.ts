@@ -243,8 +243,7 @@ async function readRecord(
     const query = { ...window, target: options.target };
     const recordings = await reader.recordings(window);
     const input = {
-      observations: await reader.observations(query),
-      activity: await reader.activity(options.includeDenied ? query : { ...query, verdict: 'allow' }),
+      ...(await reader.history(query)),
       losses: await reader.losses(window),
       recordings: recordings.length,
       interrupted: recordings.filter((recording) => recording.state === 'interrupted').length,

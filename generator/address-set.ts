@@ -5,9 +5,11 @@ import { mergePrefixes } from '../policy/prefix-set.ts';
 /** Set of addresses as disjoint blocks, looked up by binary search. */
 export class AddressSet {
   readonly #blocks: readonly Prefix[];
+  readonly #last: readonly bigint[];
 
   constructor(prefixes: readonly Prefix[]) {
     this.#blocks = mergePrefixes(prefixes);
+    this.#last = this.#blocks.map(lastOf);
   }
 
   has(address: Address): boolean {
@@ -18,7 +20,7 @@ export class AddressSet {
       const block = this.#blocks[middle]!;
       if (
         block.family < address.family ||
-        (block.family === address.family && lastOf(block) < address.value)
+        (block.family === address.family && this.#last[middle]! < address.value)
       ) {
         low = middle + 1;
       } else high = middle;

@@ -77,7 +77,8 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
   if (demands.length === 0) throw nothingToAllow(omissions, options.target);
 
   const denied = mergePrefixes([...metadata, ...options.deny]);
-  const hours = hoursBySubject(input.activity, options.by);
+  const active = input.activity.filter(({ verdict }) => verdict === 'allow' || options.includeDenied);
+  const hours = hoursBySubject(active, options.by);
   const evidence = sumEvidence(demands.flatMap((demand) => demand.observations));
   const cover = coverDemands(demands);
   const widening: WidenOptions = {

@@ -6,7 +6,7 @@ import { flowOf } from './flow.ts';
 import { placeOf } from './oddity.ts';
 import type { Rule } from './rule.ts';
 import type { Demand } from './select.ts';
-import { ruleSubject, type SubjectKind } from './subject.ts';
+import { type SubjectKind, subjectNamer } from './subject.ts';
 
 /** What a policy made of the first four fifths of the window would have done to the last fifth. */
 export interface HoldOut {
@@ -72,5 +72,6 @@ export function judgeByRecord(training: readonly Demand[], by: SubjectKind | und
       observations.map((each) => `${subject.key} ${placeOf(each)}`),
     ),
   );
-  return (observation) => seen.has(`${ruleSubject(observation.subject, by)?.key} ${placeOf(observation)}`);
+  const nameOf = subjectNamer(by);
+  return (observation) => seen.has(`${nameOf(observation.subject)?.key} ${placeOf(observation)}`);
 }

@@ -4,6 +4,7 @@ import type { From, PortRange } from '../policy/policy.ts';
 import { mergePrefixes } from '../policy/prefix-set.ts';
 import { hasPorts } from '../policy/protocol.ts';
 import { SOCKET_KINDS, type SocketKind } from '../policy/socket-kind.ts';
+import type { Subject } from '../profiler/observation.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { coverRelation } from './boxes/cover.ts';
 import { relationOf } from './boxes/relation.ts';
@@ -121,15 +122,21 @@ interface Draft {
  */
 function comparableCells(demands: readonly Demand[]): Cell[][] {
   const groups = new Map<string, Cell[]>();
+  const subjects = new Map(
+    demands.map((demand) => {
+      const { from } = demand.subject;
+      return [demand, { kind: Object.keys(from).join(), who: Object.values(from).map((list) => list[0]!) }];
+    }),
+  );
   for (const { demand, observation } of withoutRepeats(demands)) {
-    const who = Object.values(demand.subject.from).map((values) => values[0]!);
+    const { kind, who } = subjects.get(demand)!;
     const { port, protocol, socket } = observation;
     const withPort = hasPorts(protocol);
     const values =
       socket === undefined
         ? [...who, protocol, ...(withPort ? [port] : []), destinationAddress(observation)]
         : [...who, socket];
-    const key = `${Object.keys(demand.subject.from).join()} ${socket === undefined ? withPort : 'socket'}`;
+    const key = `${kind} ${socket === undefined ? withPort : 'socket'}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [{ demand, observation, values }]);
     else group.push({ demand, observation, values });
@@ -143,13 +150,12 @@ function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
   const kinds = new Map<string, (keyof From)[]>();
   const result: Omit<Cell, 'values'>[] = [];
   for (const demand of demands.toSorted((a, b) => a.subject.rank - b.subject.rank)) {
+    const named = new Map<Subject, string[]>();
     for (const observation of demand.observations) {
-      const flow = flowOf(observation);
       const place = placeOf(observation);
-      const keys = [...kinds.values()].map((kind) => {
-        const from = Object.fromEntries(kind.map((key) => [key, [flow[key]]]));
-        return `${JSON.stringify(from)} ${place}`;
-      });
+      let names = named.get(observation.subject);
+      if (names === undefined) named.set(observation.subject, (names = namesBy(kinds, observation)));
+      const keys = names.map((name) => `${name} ${place}`);
       const holder = keys.map((key) => holders.get(key)).find((other) => other !== undefined);
       if (holder === undefined) holders.set(`${demand.subject.key} ${place}`, demand);
       result.push({ demand: holder ?? demand, observation });
@@ -158,6 +164,17 @@ function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
     kinds.set(kind.join(), kind);
   }
   return result;
+}
+
+/** The keys of the subjects that rules of these kinds take the one of the observation for. */
+function namesBy(
+  kinds: ReadonlyMap<string, readonly (keyof From)[]>,
+  observation: RecordedObservation,
+): string[] {
+  const flow = flowOf(observation);
+  return [...kinds.values()].map((kind) =>
+    JSON.stringify(Object.fromEntries(kind.map((key) => [key, [flow[key]]]))),
+  );
 }
 
 /** The values of one dimension, in order, and their numbers. */

@@ -4,7 +4,7 @@ import { AddressSet } from './address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { compareText, inStableOrder } from './order.ts';
-import { ruleSubject, unnamedSubject, type RuleSubject, type SubjectKind } from './subject.ts';
+import { subjectNamer, unnamedSubject, type RuleSubject, type SubjectKind } from './subject.ts';
 
 /** Why an observation is not in the policy. */
 export type OmissionReason =
@@ -60,8 +60,9 @@ export function selectObservations(
   const demands = new Map<string, Demand>();
   const omissions = new Map<string, Omission>();
 
+  const nameOf = subjectNamer(options.by);
   for (const observation of ordered) {
-    const subject = ruleSubject(observation.subject, options.by);
+    const subject = nameOf(observation.subject);
     const address = destinationAddress(observation);
     let reason = refusal(observation);
     if (reason === undefined && builtIn.has(address)) reason = 'cloud metadata';

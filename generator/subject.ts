@@ -30,6 +30,15 @@ export function ruleSubject(subject: Subject, by: SubjectKind = 'auto'): RuleSub
   return chosenSubject(subject, by) ?? defaultSubject(subject);
 }
 
+/** `ruleSubject` for many observations: those of one subject hold the same object, so it is named once. */
+export function subjectNamer(by: SubjectKind | undefined): (subject: Subject) => RuleSubject | undefined {
+  const known = new Map<Subject, RuleSubject | undefined>();
+  return (subject) => {
+    if (!known.has(subject)) known.set(subject, ruleSubject(subject, by));
+    return known.get(subject);
+  };
+}
+
 /** The rank of what was asked for: all else is a substitute. */
 const CHOSEN = 4;
 

@@ -1,5 +1,6 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { chmodSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { BouhekiError } from '../error/error.ts';
 import { RECORDER_MEMORY } from './allowance.ts';
 import { MIGRATIONS } from './schema-sql.ts';
@@ -20,7 +21,8 @@ const SETTINGS = {
   autoinstall_known_extensions: 'false',
   autoload_known_extensions: 'false',
   enable_external_access: 'false',
-  threads: '2',
+  // More than there are processors only merge each other's groups.
+  threads: String(Math.min(2, availableParallelism())),
 };
 
 /**

@@ -23,51 +23,47 @@ export interface Bounds {
   last: number;
 }
 
-const SUBJECT = 'command, exe, script, uid, gid, in_container, container, image, unit, cgroup';
-
-/** Columns of a subject, in the order in which both queries return them. */
-export const SUBJECT_COLUMNS = SUBJECT.split(', ');
-
-/** A rule for sockets does not look at the protocol that one was opened for. */
-const ASKED = 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol';
+const SUBJECT = [
+  'command',
+  'exe',
+  'script',
+  'uid',
+  'gid',
+  'in_container',
+  'container',
+  'image',
+  'unit',
+  'cgroup',
+];
 
 const PLACE = 'family, address_high, address_low, port, protocol, verdict';
 
+/** A rule for sockets does not look at the protocol that one was opened for. */
+const ASKED = PLACE.replace('protocol', 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol');
+
+/** Numbers of the event table by which a subject is known. */
+const ACTOR = ['recording', 'process', 'command', 'uid', 'gid'];
+
+const OF_SUBJECT = ACTOR.map(
+  (key) => `n.${key === 'command' ? 'command_id' : key} IS NOT DISTINCT FROM f.${key}`,
+);
+
 /**
- * Observations and how many events each has in every block of the time between the bounds.
+ * The subjects in their order, and after each one its observations. The first column, \`who\`, says who it is and in which
+ * clock hours its events were allowed and denied; in the rows of observations it is NULL, and in that of a subject the other
+ * columns are 0. Numbers of events and times are DOUBLE, exact up to 2^53: BIGINT comes out as BigInt, at five times the cost,
+ * and so do columns with NULLs in them.
  * Parameters: $1 since, $2 until (microseconds since the epoch, until excluded), $3 verdict (0, 1 or NULL for both),
  * $4 the operation to leave out (2, or NULL for none), $5 whether containers alone are wanted.
+ *
+ * Events are folded inside DuckDB, in one pass and two steps: first by the numbers of the event table alone (that is where
+ * the millions of rows go), then by the names, which are looked up once for each subject. Hours are bits of a set and blocks
+ * are counters, not keys: with the hour as a key, 10,000,000 events of one day made 1,474,086 groups instead of 64,000 and
+ * took seven times as long.
+ * A UDP connect that sent nothing (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own,
+ * of family 0.
  */
-export function observationsSql(bounds: Bounds): string {
-  const blocks = Array.from({ length: BLOCKS }, (_, block) => `, sum(b${block})::BIGINT AS b${block}`);
-  const { sql } = folded(`recording, process, command, uid, gid, ${PLACE}`, bounds, true);
-  return `WITH ${sql}
-  SELECT ${SUBJECT}, ${PLACE.replace('protocol', ASKED)}, verdict = 1 AND monitoring AS monitored, sum(count)::BIGINT AS count,
-    min(first) AS first, max(last) AS last, bit_count(bit_or(hours)) AS hours ${blocks.join('')}
-  FROM named GROUP BY ALL ORDER BY ALL`;
-}
-
-/** The hours in which each subject was active. Parameters as for observations. */
-export function activitySql(bounds: Bounds): string {
-  const { from, slots, sql } = folded('recording, process, command, uid, gid', bounds, false);
-  return `WITH ${sql}, joined AS (SELECT ${SUBJECT}, bit_or(hours) AS hours FROM named GROUP BY ALL)
-  SELECT ${SUBJECT}, list_transform(
-    list_filter(range(bit_length(hours)), lambda slot: get_bit(hours, slot::INTEGER) = 1),
-    lambda slot: (slot + ${from}) * ${slots}) AS hours
-  FROM joined ORDER BY ALL`;
-}
-
-/**
- * Events folded inside DuckDB, in two steps: first by the numbers of the event table alone (that is where the millions
- * of rows go), then by the names. Hours are bits of a set and blocks are counters, not keys: with the hour as a key,
- * 10,000,000 events of one day made 1,474,086 groups instead of 64,000 and took seven times as long.
- * A UDP connect that sent nothing (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
- */
-function folded(
-  keys: string,
-  { first, last }: Bounds,
-  blocks: boolean,
-): { sql: string; from: number; slots: number } {
+export function historySql({ first, last }: Bounds): string {
   const slots = Math.max(1, Math.ceil((last - first) / HOUR / MOST_BITS));
   const from = Math.floor(first / HOUR / slots);
   const to = Math.floor(last / HOUR / slots);
@@ -75,12 +71,18 @@ function folded(
     `bitstring_agg((${time} // ${HOUR * slots} - ${from})::INTEGER, 0, ${to - from}) AS hours`;
   const edge = (block: number): number => Math.floor(first + ((last + 1 - first) * block) / BLOCKS);
   const counters = (time: string, count: string): string =>
-    Array.from({ length: blocks ? BLOCKS : 0 }, (_, block) => {
+    Array.from({ length: BLOCKS }, (_, block) => {
       const inside = `${time} >= ${edge(block)} AND ${time} < ${edge(block + 1)}`;
       return `, coalesce(${count} FILTER (WHERE ${inside}), 0)::BIGINT AS b${block}`;
     }).join('');
-  const sql = `
-  folded AS (
+  const list = (bits: string): string => `list_transform(
+      list_filter(range(bit_length(${bits})), lambda slot: get_bit(${bits}, slot::INTEGER) = 1),
+      lambda slot: ((slot + ${from}) * ${slots})::DOUBLE)`;
+  const keys = `${ACTOR.join()}, ${PLACE}`;
+  const sums = Array.from({ length: BLOCKS }, (_, block) => `, sum(b${block})::DOUBLE AS b${block}`).join('');
+  const zeros = Array.from({ length: BLOCKS }, (_, block) => `, 0 AS b${block}`).join('');
+  return `WITH
+  folded AS MATERIALIZED (
     SELECT ${keys}, count(*) AS count, min(time) AS first, max(time) AS last, ${hours('time')}
       ${counters('time', 'count(*)')}
     FROM event WHERE ${SINGLE} GROUP BY ALL
@@ -92,16 +94,37 @@ function folded(
     SELECT p.recording, p.id, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
       coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit, p.cgroup_path AS cgroup
     FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
-  named AS (
-    SELECT f.* EXCLUDE (command), coalesce(m.text, '') AS command, w.exe, w.script,
-      coalesce(w.in_container, false) AS in_container, w.container, w.image, w.unit, w.cgroup,
-      coalesce(r.mode, 'block') = 'monitor' AS monitoring
-    FROM folded f
-    LEFT JOIN who w ON w.recording = f.recording AND w.id = f.process
-    LEFT JOIN command m ON m.recording = f.recording AND m.id = f.command
-    LEFT JOIN recording r ON r.id = f.recording
-    WHERE NOT $5 OR coalesce(w.in_container, false))`;
-  return { sql, from, slots };
+  named AS MATERIALIZED (
+    SELECT *, dense_rank() OVER (ORDER BY ${SUBJECT.join()}) AS subject FROM (
+      SELECT a.recording, a.process, a.command AS command_id, a.uid, a.gid, coalesce(m.text, '') AS command,
+        w.exe, w.script, coalesce(w.in_container, false) AS in_container, w.container, w.image, w.unit, w.cgroup,
+        coalesce(r.mode, 'block') = 'monitor' AS monitoring
+      FROM (SELECT DISTINCT ${ACTOR.join()} FROM folded) a
+      LEFT JOIN who w ON w.recording = a.recording AND w.id = a.process
+      LEFT JOIN command m ON m.recording = a.recording AND m.id = a.command
+      LEFT JOIN recording r ON r.id = a.recording
+      WHERE NOT $5 OR coalesce(w.in_container, false))),
+  known AS (
+    SELECT n.subject, n.monitoring, f.* FROM folded f JOIN named n ON ${OF_SUBJECT.join(' AND ')}),
+  active AS (
+    SELECT subject, bit_or(hours) FILTER (WHERE verdict = 0) AS allowed, bit_or(hours) FILTER (WHERE verdict = 1) AS denied
+    FROM known GROUP BY subject),
+  told AS (
+    SELECT DISTINCT subject, struct_pack(${SUBJECT.map((name) => `"${name}" := ${name}`).join()},
+      allowed := ${list('allowed')}, denied := ${list('denied')}) AS who
+    FROM named JOIN active USING (subject)),
+  seen AS (
+    SELECT subject, ${ASKED}, verdict = 1 AND monitoring AS monitored, sum(count)::DOUBLE AS count,
+      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, bit_count(bit_or(hours))::INTEGER AS hours ${sums}
+    FROM known GROUP BY ALL)
+  SELECT * EXCLUDE (subject) FROM (
+    SELECT NULL AS who, * FROM seen
+    UNION ALL BY NAME
+    SELECT who, subject, 0 AS family, 0::UBIGINT AS address_high, 0::UBIGINT AS address_low, 0 AS port, 0 AS protocol,
+      0 AS verdict, false AS monitored,
+      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}
+    FROM told)
+  ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored`;
 }
 
 /** What recordings that were left open have taken in: their last event and the number of events. */

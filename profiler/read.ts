@@ -1,25 +1,17 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { BouhekiError } from '../error/error.ts';
-import { destinationOf } from './destination.ts';
 import type { LossKind } from './dimension.ts';
 import { LINES } from './export.ts';
 import { storeFailure } from './failure.ts';
+import { type History, historyOf, optional, type RecordedObservation } from './history.ts';
 import type { LearningWindow } from './learning-window.ts';
 import type { LiveStatus } from './live-status.ts';
-import {
-  activitySql,
-  BLOCKS,
-  BOUNDS,
-  EXTENT,
-  observationsSql,
-  SEEN_OF_OPEN,
-  SUBJECT_COLUMNS,
-  type Bounds,
-} from './observation-sql.ts';
-import type { Observation, Subject } from './observation.ts';
+import { BOUNDS, EXTENT, historySql, SEEN_OF_OPEN, type Bounds } from './observation-sql.ts';
 import { openSource } from './open-source.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
 import { RemoteSource } from './remote-source.ts';
+
+export type { Activity, History, RecordedObservation } from './history.ts';
 
 /** Which part of the record. Times in microseconds since the epoch, `since` included, `until` not. */
 export interface ObservationQuery {
@@ -30,20 +22,6 @@ export interface ObservationQuery {
   target?: 'host' | 'container';
   /** Also UDP connects that sent nothing. Name look-ups make them, so they are no traffic by default. */
   intents?: boolean;
-}
-
-/** An observation as the record has it. */
-export interface RecordedObservation extends Observation {
-  /** Whether its denial was only noted: the policy in force was in monitor mode. */
-  monitored: boolean;
-  /** Events in each tenth of the time from the first to the last event that was asked for. */
-  blocks: number[];
-}
-
-/** The clock hours (UTC, counted from the epoch) in which a subject made a connection. */
-export interface Activity {
-  subject: Subject;
-  hours: number[];
 }
 
 /** One run of learn or enforce. Times in microseconds since the epoch. */
@@ -131,35 +109,14 @@ export class Reader {
 
   /** What was observed, folded by subject, destination and verdict, in a stable order. */
   async observations(query: ObservationQuery = {}): Promise<RecordedObservation[]> {
-    const bounds = await this.#bounds(query);
-    if (bounds === undefined) return [];
-    const columns = await this.#read(observationsSql(bounds), parameters(query));
-    const at = SUBJECT_COLUMNS.length;
-    const [family, high, low, port, protocol, verdict, monitored, count, first, last, hours] =
-      columns.slice(at);
-    const blocks = columns.slice(-BLOCKS);
-    return family!.map((_, row) => {
-      const destination = destinationOf(family![row]!, high![row]!, low![row]!, port![row]!, protocol![row]!);
-      return Object.assign(destination, {
-        subject: subjectAt(columns, row),
-        verdict: verdict![row] === 0 ? ('allow' as const) : ('deny' as const),
-        monitored: monitored![row] === true,
-        count: Number(count![row]),
-        first: Number(first![row]),
-        last: Number(last![row]),
-        hours: Number(hours![row]),
-        blocks: blocks.map((block) => Number(block[row])),
-      });
-    });
+    return (await this.history(query)).observations;
   }
 
-  /** When each subject was active: hours of several observations can be united, their numbers cannot be added. */
-  async activity(query: ObservationQuery = {}): Promise<Activity[]> {
+  /** The observations and when the subjects were active, which cannot be told from them: from one pass over the events. */
+  async history(query: ObservationQuery = {}): Promise<History> {
     const bounds = await this.#bounds(query);
-    if (bounds === undefined) return [];
-    const columns = await this.#read(activitySql(bounds), parameters(query));
-    const hours = columns[SUBJECT_COLUMNS.length] as unknown as { items: bigint[] }[];
-    return hours.map(({ items }, row) => ({ subject: subjectAt(columns, row), hours: items.map(Number) }));
+    if (bounds === undefined) return { observations: [], activity: [] };
+    return historyOf(await this.#read(historySql(bounds), parameters(query)));
   }
 
   /** What is known to be missing from the window, by recording and kind. */
@@ -303,24 +260,4 @@ function since(window: { since?: number }): bigint {
 
 function until(window: { until?: number }): bigint {
   return BigInt(Math.floor(window.until ?? Number.MAX_SAFE_INTEGER));
-}
-
-function subjectAt(columns: DuckDBValue[][], row: number): Subject {
-  const [command, exe, script, uid, gid, inContainer, container, image, unit, cgroup] = columns;
-  return {
-    command: String(command![row]),
-    ...optional('exe', exe![row]),
-    ...optional('script', script![row]),
-    uid: Number(uid![row]),
-    gid: Number(gid![row]),
-    inContainer: inContainer![row] === true,
-    ...optional('container', container![row]),
-    ...optional('image', image![row]),
-    ...optional('unit', unit![row]),
-    ...optional('cgroup', cgroup![row]),
-  };
-}
-
-function optional<K extends string>(key: K, value: DuckDBValue | undefined): { [P in K]?: string } {
-  return (value === null || value === undefined ? {} : { [key]: String(value) }) as { [P in K]?: string };
 }

@@ -59,8 +59,9 @@ export function unlessNoData<T>(attempt: () => T): T | undefined {
 
 /** The hours from first to last event of every observation. */
 export function activityOf(observations: readonly RecordedObservation[]): Activity[] {
-  return observations.map(({ subject, first, last }) => ({
+  return observations.map(({ subject, verdict, first, last }) => ({
     subject,
+    verdict,
     hours: [Math.floor(first / HOUR), Math.floor(last / HOUR)],
   }));
 }

@@ -38,7 +38,7 @@ test('the last fifth of the window is replayed against the rest', () => {
 test('jobs that come at equal distances are told, and what the window is too short for', () => {
   const list = [observed({ last: START + 72 * 3_600_000_000 })];
   const hours = [1, 25, 49].map((hour) => START / 3_600_000_000 + hour);
-  const activity = [{ subject: list[0]!.subject, hours }];
+  const activity = [{ subject: list[0]!.subject, verdict: 'allow' as const, hours }];
   const { header } = generatePolicy(input(list, { activity }), OPTIONS).document;
   assert.match(header!, /^Window shorter than a week: weekly jobs may be missing\.$/m);
   assert.match(

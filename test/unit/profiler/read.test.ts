@@ -64,7 +64,7 @@ test('equal subjects and destinations fold into one observation, over processes 
       blocks: [2, 0, 0, 0, 0, 4, 0, 0, 0, 2],
     },
   ]);
-  const [activity] = await reader.activity();
+  const [activity] = (await reader.history()).activity;
   assert.deepEqual(
     activity!.hours,
     [0, 1, 2].map((hour) => START / HOUR + hour),

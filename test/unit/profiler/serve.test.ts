@@ -33,7 +33,7 @@ test('a reader of another process sees what the recorder has flushed, and not wh
   assert.deepEqual([running!.state, running!.events, running!.endedAt], ['running', 100, START + 99]);
   const [seen] = await reader.observations();
   assert.deepEqual([seen!.subject.exe, seen!.address, seen!.count], ['/usr/bin/curl', 0x0a000001n, 100]);
-  const [activity] = await reader.activity();
+  const [activity] = (await reader.history()).activity;
   assert.equal(activity!.hours.length, 1);
   assert.deepEqual(await reader.losses(), []);
   const answer = await reader.query('SELECT port, count(*) AS n FROM connections GROUP BY ALL');
