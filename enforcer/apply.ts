@@ -1,4 +1,5 @@
 import type { Egress } from '../bpf/egress.ts';
+import { SystemError } from '../bpf/libbpf.ts';
 import {
   MAX_INTERVALS,
   SideFlag,
@@ -8,9 +9,12 @@ import {
   Tables6Low,
   VECTOR_WORDS,
 } from '../bpf/wire.ts';
+import { BouhekiError } from '../error/error.ts';
 import type { Mode, Target } from '../policy/policy.ts';
 import type { BoxVector } from './box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
+
+const E2BIG = 7;
 
 /** A cgroup with an identity of its own, and the boxes that accept it. */
 export interface ListedCgroup {
@@ -29,7 +33,18 @@ export function applyPolicy(
 ): bigint {
   const side = egress.inactiveSide;
   fillTables(egress, side, policy);
-  replaceSubjects(egress, side, policy, options.cgroups);
+  try {
+    replaceSubjects(egress, side, policy, options.cgroups);
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.errno !== E2BIG) throw error;
+    const named = policy.subjects.entries.length;
+    const message = `the kernel side has no room for ${named} commands, executables and ids and ${options.cgroups.length} cgroups beside those of the policy in force`;
+    throw new BouhekiError('policy', message, {
+      remedy:
+        'name fewer of them, remove cgroups that nobody uses, or end bouheki and start it with this policy',
+      cause: error,
+    });
+  }
   let flags: number = SideFlag.policy;
   if (options.mode === 'block') flags |= SideFlag.block;
   if (options.target === 'container') flags |= SideFlag.containers;

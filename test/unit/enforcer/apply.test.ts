@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { SystemError } from '../../../bpf/libbpf.ts';
 import { SideFlag } from '../../../bpf/wire.ts';
 import { applyPolicy, listCgroup, unlistCgroup } from '../../../enforcer/apply.ts';
 import { listCgroups } from '../../../enforcer/cgroup-list.ts';
@@ -50,6 +51,18 @@ test('mode, target and recording become the flags of the side', () => {
   assert.equal(kernel.flags[1], SideFlag.policy | SideFlag.block | SideFlag.record);
   applyPolicy(kernel.egress, policy, { ...OPTIONS, mode: 'monitor', target: 'container', record: false });
   assert.equal(kernel.flags[0], SideFlag.policy | SideFlag.containers);
+});
+
+test('a full map is said, and what to do about it', () => {
+  const kernel = new KernelTables();
+  const policy = compiled('version: 2\nnetwork: { allow: [{ from: { uid: [7] } }] }');
+  kernel.subjects.set = () => {
+    throw new SystemError('update of subjects', 7);
+  };
+  assert.throws(
+    () => applyPolicy(kernel.egress, policy, OPTIONS),
+    (error) => error instanceof BouhekiError && /no room for 1 commands/.test(error.message),
+  );
 });
 
 test('when filling fails, the policy in force stays', () => {
