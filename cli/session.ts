@@ -11,14 +11,9 @@ import type { Watch } from '../profiler/live-status.ts';
 import { ProcessTable } from '../profiler/process-table.ts';
 import { Recorder, type RecorderListeners } from '../profiler/recorder.ts';
 import type { Recording } from '../profiler/recording.ts';
-import type { RetentionKeeper } from '../profiler/retention-keeper.ts';
 import type { RetentionLimits, RetentionReport } from '../profiler/retention.ts';
-import {
-  openRecorder,
-  type InterruptedRecording,
-  type RecorderStore,
-  type RecordingInfo,
-} from '../profiler/store.ts';
+import { StoreThread } from '../profiler/store-thread.ts';
+import type { InterruptedRecording, RecordingInfo } from '../profiler/store.ts';
 import { MetricsServer, type Endpoint } from './metrics-server.ts';
 import { onStopSignal } from './stop-signal.ts';
 
@@ -52,15 +47,14 @@ export class Session {
   readonly interrupted: readonly InterruptedRecording[];
   /** The learning window, and whether an earlier run began it. */
   readonly window: (LearningWindow & { resumed: boolean }) | undefined;
-  readonly #store: RecorderStore;
+  readonly #store: StoreThread;
   readonly #options: SessionOptions;
   #recordingFailed = false;
   readonly #metrics: MetricsServer | undefined;
-  #retention: RetentionKeeper | undefined;
 
   private constructor(
     egress: Egress,
-    store: RecorderStore,
+    store: StoreThread,
     recording: Recording,
     names: ContainerNames,
     options: SessionOptions,
@@ -86,37 +80,36 @@ export class Session {
   static async open(options: SessionOptions, names = new ContainerNames()): Promise<Session> {
     const { attachment } = options;
     requireAll(attachment.backend);
-    const store = await openRecorder(options.db);
+    const egress = Egress.load(attachment);
+    let store: StoreThread | undefined;
     let metrics: MetricsServer | undefined;
     try {
-      const egress = Egress.load(attachment);
-      try {
-        if (attachment.backend === 'lsm') await requireProof(egress);
-        primeIdentities(egress);
-        if (options.metrics) metrics = await MetricsServer.listen(options.metrics, () => store.status());
-        const host = hostname();
-        const { duration, info } = options;
-        const window =
-          duration === undefined
-            ? undefined
-            : await store.learningWindow({ host, target: info.target, seconds: duration });
-        const recording = await store.startRecording({
-          host,
-          kernel: release(),
-          backend: attachment.backend,
-          ...info,
-          ...(window && { window }),
-        });
-        const session = new Session(egress, store, recording, names, options, window, metrics);
-        await session.#keepWithin(options.limits);
-        return session;
-      } catch (error) {
-        metrics?.close();
-        egress[Symbol.dispose]();
-        throw error;
-      }
+      if (attachment.backend === 'lsm') await requireProof(egress);
+      primeIdentities(egress);
+      // Not before the kernel side is there: no database is made where nothing can be recorded.
+      const opened = (store = await StoreThread.open(options.db));
+      if (options.metrics) metrics = await MetricsServer.listen(options.metrics, () => opened.status());
+      const host = hostname();
+      const { duration, info } = options;
+      const window =
+        duration === undefined
+          ? undefined
+          : await store.learningWindow({ host, target: info.target, seconds: duration });
+      const recording = await store.startRecording({
+        host,
+        kernel: release(),
+        backend: attachment.backend,
+        ...info,
+        ...(window && { window }),
+      });
+      const session = new Session(egress, store, recording, names, options, window, metrics);
+      await session.#keepWithin(options.limits);
+      return session;
     } catch (error) {
-      store.close();
+      metrics?.close();
+      // Before the rings are gone, of which a status tells. What is wrong is what was wrong first.
+      await store?.close().catch(() => undefined);
+      egress[Symbol.dispose]();
       throw error;
     }
   }
@@ -208,11 +201,10 @@ export class Session {
 
   async #keepWithin(limits: RetentionLimits | undefined): Promise<void> {
     if (limits === undefined) return;
-    this.#retention = await this.#store.retention(limits);
-    this.#retention.start(
-      (report) => this.#options.folded?.(report),
-      (error) => this.#options.onFoldFailure?.(error),
-    );
+    await this.#store.keepWithin(limits, {
+      folded: (report) => this.#options.folded?.(report),
+      failed: (error) => this.#options.onFoldFailure?.(error),
+    });
   }
 
   async #close(failure: unknown, state: 'complete' | 'interrupted'): Promise<void> {
@@ -220,16 +212,13 @@ export class Session {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
       this.egress.flip(0);
       if (failure === undefined && !this.#recordingFailed) {
-        this.recorder.drain();
+        await this.recorder.drainAll();
         this.recorder.flush();
         await this.recording.end(state);
       }
     } finally {
       this.#metrics?.close();
-      await this.#retention?.close();
-      await this.#store.stopServing();
-      this.egress[Symbol.dispose]();
-      this.#store.close();
+      await this.#store.close().finally(() => this.egress[Symbol.dispose]());
     }
     if (failure !== undefined) throw failure;
   }

@@ -1,3 +1,4 @@
+import { existsSync, fchmodSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
 import { BouhekiError } from '../error/error.ts';
 import type { LogOptions } from '../policy/policy.ts';
@@ -29,6 +30,9 @@ const MESSAGE = 'Traffic is trapped in the filter.';
 
 /** Bytes of lines that are kept for a log that can't be written at present; what comes on top is dropped. */
 const KEPT = 1 << 20;
+
+/** Of a log that is made: for root and the group that reads logs. */
+const MODE = 0o640;
 
 /** Writes one line for each denied connection, in the format that the policy asks for. Lines are written at once. */
 export class VerdictLog {
@@ -85,7 +89,9 @@ export class VerdictLog {
   reopen(): void {
     if (this.options.output === undefined) return;
     try {
+      const made = !existsSync(this.options.output);
       this.#destination.reopen();
+      if (made) share(this.#destination);
     } catch {
       // `onFailure` is told; lines go on into the old file.
     }
@@ -105,10 +111,18 @@ export class VerdictLog {
   }
 }
 
+/** While a record is being written the umask takes a new file from the group; the log is for its readers. */
+function share(destination: ReturnType<typeof pino.destination>): void {
+  fchmodSync((destination as unknown as { fd: number }).fd, MODE);
+}
+
 function openLog(output: string | undefined) {
-  const options = { dest: output ?? 1, sync: true, mkdir: false, mode: 0o640, maxLength: KEPT };
+  const options = { dest: output ?? 1, sync: true, mkdir: false, mode: MODE, maxLength: KEPT };
   try {
-    return pino.destination(options);
+    const made = output !== undefined && !existsSync(output);
+    const destination = pino.destination(options);
+    if (made) share(destination);
+    return destination;
   } catch (error) {
     throw new BouhekiError('policy', `cannot open the log ${output}`, {
       remedy: 'name a file in a folder that exists as log.output, or leave it out for standard output',

@@ -1,7 +1,10 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 
-/** What the recorder alone may use, and the bound of the whole instance while others use the database too. */
-export const RECORDER_MEMORY = '128MB';
+/**
+ * What the recorder alone may use (it takes 23 MB of rows that are not committed, the rest is cache), and the bound of
+ * the whole instance while others use the database too.
+ */
+export const RECORDER_MEMORY = '64MB';
 const SHARED_MEMORY = '1GB';
 
 /** Bytes that statements may take, and how often that is looked at, milliseconds. */

@@ -1,22 +1,48 @@
-import { DuckDBDataChunk, type DuckDBAppender, type DuckDBType, type DuckDBVector } from '@duckdb/node-api';
+import {
+  BIGINT,
+  DuckDBDataChunk,
+  INTEGER,
+  UBIGINT,
+  UINTEGER,
+  USMALLINT,
+  UTINYINT,
+  type DuckDBAppender,
+  type DuckDBType,
+  type DuckDBVector,
+} from '@duckdb/node-api';
 import { BATCH_ROWS } from './batch.ts';
+import type { Column, Columns, Layout } from './columns.ts';
 
-export type Column = Int32Array | Uint32Array | Uint8Array | Uint16Array | BigInt64Array | BigUint64Array;
+const TYPES = new Map<Layout[string], DuckDBType>([
+  [Int32Array, INTEGER],
+  [Uint32Array, UINTEGER],
+  [Uint8Array, UTINYINT],
+  [Uint16Array, USMALLINT],
+  [BigInt64Array, BIGINT],
+  [BigUint64Array, UBIGINT],
+]);
 
 /**
- * A data chunk of numeric columns that is filled and appended again and again. Its vectors are taken once at full size
- * and written in their own memory: measured twice as fast as `setItem` for each value. Only the row count changes.
+ * A data chunk of a recording's id and numeric columns that is filled and appended again and again. Its vectors are
+ * taken once at full size and written in their own memory: measured twice as fast as `setItem` for each value. Only the
+ * row count changes.
  */
-export class ColumnChunk {
+export class ColumnChunk<L extends Layout> {
   /** The memory of each column, 2,048 values. */
-  readonly columns: readonly Column[];
+  readonly recording: Int32Array;
+  readonly columns: Columns<L>;
   readonly #chunk: DuckDBDataChunk;
   readonly #vectors: readonly DuckDBVector[];
 
-  constructor(types: readonly DuckDBType[]) {
-    this.#chunk = DuckDBDataChunk.create(types, BATCH_ROWS);
-    this.#vectors = types.map((_, index) => this.#chunk.getColumnVector(index));
-    this.columns = this.#vectors.map(backing);
+  constructor(layout: L) {
+    const types = Object.values(layout).map((kind) => TYPES.get(kind)!);
+    this.#chunk = DuckDBDataChunk.create([INTEGER, ...types], BATCH_ROWS);
+    this.#vectors = [INTEGER, ...types].map((_, index) => this.#chunk.getColumnVector(index));
+    const [recording, ...columns] = this.#vectors.map(backing);
+    this.recording = recording as Int32Array;
+    this.columns = Object.fromEntries(
+      Object.keys(layout).map((name, index) => [name, columns[index]!]),
+    ) as Columns<L>;
   }
 
   /** Appends the first `rows` rows. The memory may be filled again afterwards. */

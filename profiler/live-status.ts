@@ -1,4 +1,5 @@
 import type { LossKind } from './dimension.ts';
+import { noLosses, type Recording } from './recording.ts';
 
 /** How the kernel is watched. */
 export interface Watch {
@@ -32,4 +33,21 @@ export interface LiveStatus {
   capacity: number;
   /** Resident memory of the recorder, bytes. */
   memory: number;
+}
+
+/** What is asked of the kernel side. */
+export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch'>;
+
+/** The status of this process, which writes `recording` when there is one. */
+export function liveStatus(recording: Recording | undefined, kernel: KernelSide): LiveStatus {
+  return {
+    pid: process.pid,
+    ...(recording?.open === true && { recording: recording.id }),
+    startedAt: recording?.startedAt ?? 0,
+    ...(recording?.counters ?? { events: 0, processes: 0, containers: 0, lost: noLosses() }),
+    rate: recording?.rate.last ?? 0,
+    rateMinute: recording?.rate.minute ?? 0,
+    ...kernel,
+    memory: process.memoryUsage.rss(),
+  };
 }

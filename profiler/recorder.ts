@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bootTime } from '../bpf/clock.ts';
 import type { Ring } from '../bpf/ring.ts';
 import { COMM_SIZE, Connection, ConnectionFlag, Counter, NO_BOX, RecordKind } from '../bpf/wire.ts';
@@ -39,6 +40,9 @@ export interface RecorderListeners {
   cgroupMade?(id: bigint, path: string): void;
 }
 
+/** Milliseconds until the sink is asked for room again. */
+const ROOM_WAIT = 5;
+
 /** Words of struct connection. */
 const { offset: at } = Connection;
 const TIME = at.time >> 2;
@@ -52,6 +56,10 @@ const GENERATION = at.generation >> 2;
 /** A word in network order as a number. */
 function swapped(word: number): number {
   return ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff_0000) | (word << 24)) >>> 0;
+}
+
+function halves({ buffer, byteOffset, length }: BigInt64Array | BigUint64Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, 2 * length);
 }
 
 /** Takes connections out of the rings and puts them into a recording. */
@@ -70,10 +78,12 @@ export class Recorder {
   /** Whether the cache holds connections whose process was not known. */
   #unknown = false;
   #forgotten = 0;
+  /** Records of the connections' ring that may be read while the denials are. */
+  #spare = 0;
   /** The 64-bit columns of the batch by halves, the lower one first. */
-  readonly #time = new Uint32Array(this.#batch.time.buffer);
-  readonly #high = new Uint32Array(this.#batch.addressHigh.buffer);
-  readonly #low = new Uint32Array(this.#batch.addressLow.buffer);
+  readonly #time = halves(this.#batch.columns.time);
+  readonly #high = halves(this.#batch.columns.addressHigh);
+  readonly #low = halves(this.#batch.columns.addressLow);
 
   constructor(
     source: EventSource,
@@ -101,7 +111,7 @@ export class Recorder {
     this.#subjects.clear();
   }
 
-  /** Reads both rings empty. Returns the number of connections. */
+  /** Reads both rings, empty if the sink has the room. Returns the number of connections. */
   drain(): number {
     this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
     // A process of the table that is used through the cache alone would be dropped from it as unused.
@@ -109,9 +119,26 @@ export class Recorder {
     this.#forgotten = this.#processes.forgotten;
     const before = this.#sink.counters.events + this.#batch.length;
     const { connections, denials } = this.#source;
-    connections.drain((at) => this.#take(connections, at));
-    denials.drain((at) => this.#take(denials, at));
+    connections.drain((at) => this.#take(connections, at), this.#room);
+    // A denial may make us look for its process in the other ring; that gets as much room as the denials.
+    const half = Math.floor(this.#room / 2);
+    this.#spare = half;
+    denials.drain((at) => this.#take(denials, at), half);
     return this.#sink.counters.events + this.#batch.length - before;
+  }
+
+  /** Reads both rings empty, however often the sink has to make room. For the end: nothing is added meanwhile. */
+  async drainAll(): Promise<void> {
+    const { connections, denials } = this.#source;
+    const pending = (): number => connections.pending + denials.pending;
+    for (let left = pending(); left > 0; left = pending()) {
+      const room = this.#room;
+      this.drain();
+      if (pending() < left) continue;
+      // With room, what is left is a record that its writer never finished.
+      if (room > 1) return;
+      await sleep(ROOM_WAIT);
+    }
   }
 
   /** Commits everything drained so far, together with what was lost. */
@@ -126,6 +153,11 @@ export class Recorder {
     this.#losses = losses;
     this.#processes.refreshNames();
     this.#sink.flush();
+  }
+
+  /** Records that may be read: what the sink takes, less what waits in the batch. */
+  get #room(): number {
+    return this.#sink.room - this.#batch.length;
   }
 
   #take(ring: Ring, at: number): void {
@@ -154,6 +186,7 @@ export class Recorder {
     const word = at >> 2;
     const slot = this.#subject(records, at);
     const batch = this.#batch;
+    const { columns } = batch;
     const time = this.#time;
     const high = this.#high;
     const low = this.#low;
@@ -164,28 +197,28 @@ export class Recorder {
       this.#bootEpoch + upper * 4_294_967 + Math.floor((upper * 296 + words[word + TIME]!) / 1000);
     time[2 * row] = micros;
     time[2 * row + 1] = micros / 0x1_0000_0000;
-    batch.process[row] = this.#subjects.process[slot]!;
-    batch.command[row] = this.#subjects.command[slot]!;
-    batch.uid[row] = words[word + UID]!;
-    batch.gid[row] = words[word + GID]!;
+    columns.process[row] = this.#subjects.process[slot]!;
+    columns.command[row] = this.#subjects.command[slot]!;
+    columns.uid[row] = words[word + UID]!;
+    columns.gid[row] = words[word + GID]!;
     const family = bytes[at + Connection.offset.family]!;
     const address = word + ADDRESS;
-    batch.family[row] = family;
+    columns.family[row] = family;
     high[2 * row] = family === 6 ? swapped(words[address + 1]!) : 0;
     high[2 * row + 1] = family === 6 ? swapped(words[address]!) : 0;
     low[2 * row] = swapped(words[address + (family === 4 ? 0 : 3)]!);
     low[2 * row + 1] = family === 4 ? 0 : swapped(words[address + 2]!);
     const portAndProtocol = words[word + PORT]!;
-    batch.port[row] = portAndProtocol;
-    batch.protocol[row] = portAndProtocol >>> 16;
+    columns.port[row] = portAndProtocol;
+    columns.protocol[row] = portAndProtocol >>> 16;
     const operation = bytes[at + Connection.offset.operation]!;
     const blocked = (bytes[at + Connection.offset.flags]! & ConnectionFlag.blocked) !== 0;
     // A UDP connect() that got EPERM was an attempt that a policy stopped; nothing will be sent any more.
-    batch.operation[row] = operation === Operation.intent && blocked ? Operation.connect : operation;
+    columns.operation[row] = operation === Operation.intent && blocked ? Operation.connect : operation;
     const denied = bytes[at + Connection.offset.verdict] === 1;
-    batch.verdict[row] = denied ? 1 : 0;
+    columns.verdict[row] = denied ? 1 : 0;
     const box = words[word + BOX]!;
-    batch.box[row] = box === NO_BOX ? -1 : (this.#boxBases.get(words[word + GENERATION]!) ?? 0) + box;
+    columns.box[row] = box === NO_BOX ? -1 : (this.#boxBases.get(words[word + GENERATION]!) ?? 0) + box;
     batch.length += 1;
     if (denied && (operation !== Operation.intent || blocked)) this.#denied(records, at, blocked);
     if (batch.full) this.#append();
@@ -235,7 +268,8 @@ export class Recorder {
   #imageOf(key: bigint, records: Records): ProcessImage | undefined {
     const known = this.#processes.get(key);
     if (known || records === this.#source.connections) return known;
-    this.#source.connections.drain((at) => this.#take(this.#source.connections, at));
+    const { connections } = this.#source;
+    this.#spare -= connections.drain((at) => this.#take(connections, at), this.#spare);
     return this.#processes.get(key);
   }
 

@@ -1,23 +1,11 @@
-import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import type { EventBatch } from './batch.ts';
-import { checkpoint } from './database.ts';
 import { LOSS_KINDS, type BoxRow, type ContainerRow, type LossKind, type ProcessRow } from './dimension.ts';
-import { EventChunk } from './event-chunk.ts';
-import { storeFailure } from './failure.ts';
-import { withPrivateFiles, withPrivateFilesSync } from './private-files.ts';
 import { RateMeter } from './rate-meter.ts';
-import { RowAppender } from './row-appender.ts';
+import type { RecordingEnd, RowWriter } from './row-writer.ts';
+import type { EventSink } from './sink.ts';
 
-/**
- * DuckDB commits an appender by itself at 204,800 rows; we come first, so that names are committed before events. And at
- * the size of its row groups: those it writes to their place at once, anything less goes through the log. Measured: half
- * the cost of commits of 20,480 rows.
- */
-const MAX_UNFLUSHED = 122_880;
 /** Command names are any text a process likes: beyond this many the table of them starts again. */
 const MAX_COMMANDS = 65_536;
-
-const TABLES = ['process', 'container', 'command', 'box', 'loss'] as const;
 
 /** What a recording has taken in so far. */
 export interface RecordingCounters {
@@ -27,67 +15,46 @@ export interface RecordingCounters {
   lost: Record<LossKind, number>;
 }
 
-/**
- * One run of learn or enforce, being written. Everything but `end` is synchronous; nothing is safe before `flush`.
- * After a failure (a full disk, say) every call throws that same BouhekiError and what was flushed before stays.
- */
-export class Recording {
+/** Which recording it is. */
+export interface RecordingIdentity {
   /** Row id in the `recording` table. */
-  readonly id: number;
+  id: number;
   /** Microseconds since the epoch. */
+  startedAt: number;
+}
+
+/**
+ * One run of learn or enforce, being written: gives names their numbers and counts. Everything but `end` is
+ * synchronous; nothing is safe before `flush`. After a failure (a full disk, say) every call throws that same
+ * BouhekiError and what was flushed before stays.
+ */
+export class Recording implements EventSink {
+  readonly id: number;
   readonly startedAt: number;
-  readonly counters: RecordingCounters;
+  readonly counters: RecordingCounters = { events: 0, processes: 0, containers: 0, lost: noLosses() };
   /** Of events, marked at each flush. */
   readonly rate = new RateMeter();
-  /** Called when everything so far has been committed. */
-  flushed: () => void = () => {};
-  readonly #connection: DuckDBConnection;
-  readonly #path: string;
-  readonly #events: DuckDBAppender;
-  readonly #chunk: EventChunk;
-  readonly #rows: Record<(typeof TABLES)[number], RowAppender>;
+  readonly #writer: RowWriter;
   readonly #commands = new Map<string, number>();
   #commandCount = 0;
   #boxCount = 0;
   #containerVersion = 0;
-  #unflushed = 0;
-  #failure: Error | undefined;
   #ended = false;
 
-  private constructor(
-    id: number,
-    startedAt: number,
-    connection: DuckDBConnection,
-    path: string,
-    events: DuckDBAppender,
-    rows: Record<(typeof TABLES)[number], RowAppender>,
-  ) {
+  constructor({ id, startedAt }: RecordingIdentity, writer: RowWriter) {
     this.id = id;
     this.startedAt = startedAt;
-    this.#connection = connection;
-    this.#path = path;
-    this.#events = events;
-    this.#rows = rows;
-    this.#chunk = new EventChunk(id);
-    this.counters = { events: 0, processes: 0, containers: 0, lost: noLosses() };
+    this.#writer = writer;
   }
 
-  static async open(
-    id: number,
-    startedAt: number,
-    connection: DuckDBConnection,
-    path: string,
-  ): Promise<Recording> {
-    const rows = {} as Record<(typeof TABLES)[number], RowAppender>;
-    for (const table of TABLES) rows[table] = await RowAppender.open(connection, table);
-    return new Recording(id, startedAt, connection, path, await connection.createAppender('event'), rows);
+  get room(): number {
+    return this.#writer.room;
   }
 
   /** Adds a process image. Returns its row id for `EventBatch.process`; 0 stands for a process that was missed. */
   process(row: ProcessRow): number {
     const id = (this.counters.processes += 1);
-    this.#add('process', [
-      this.id,
+    this.#writer.add('process', [
       id,
       row.key,
       row.pid,
@@ -123,7 +90,7 @@ export class Recording {
   updateContainer(id: number, row: ContainerRow): void {
     this.#containerVersion += 1;
     const version = this.#containerVersion;
-    this.#add('container', [this.id, id, version, row.runtime, row.id, row.name, row.image, row.imageId]);
+    this.#writer.add('container', [id, version, row.runtime, row.id, row.name, row.image, row.imageId]);
   }
 
   /** The row id of a command name (comm) for `EventBatch.command`. Equal names get equal ids. */
@@ -133,7 +100,7 @@ export class Recording {
     if (this.#commands.size === MAX_COMMANDS) this.#commands.clear();
     this.#commandCount += 1;
     this.#commands.set(text, this.#commandCount);
-    this.#add('command', [this.id, this.#commandCount, text]);
+    this.#writer.add('command', [this.#commandCount, text]);
     return this.#commandCount;
   }
 
@@ -143,8 +110,9 @@ export class Recording {
    */
   boxes(list: readonly BoxRow[]): number {
     const base = this.#boxCount;
-    for (const [index, box] of list.entries())
-      this.#add('box', [this.id, base + index, box.name, box.action]);
+    for (const [index, box] of list.entries()) {
+      this.#writer.add('box', [base + index, box.name, box.action]);
+    }
     this.#boxCount += list.length;
     return base;
   }
@@ -152,99 +120,44 @@ export class Recording {
   /** Takes a copy of the batch; the caller resets and reuses it. */
   append(batch: EventBatch): void {
     if (batch.length === 0) return;
-    this.#guard(() => {
-      if (this.#unflushed + batch.length > MAX_UNFLUSHED) this.#commit();
-      this.#chunk.append(batch, this.#events);
-      this.#unflushed += batch.length;
-      this.counters.events += batch.length;
-    });
+    this.#writer.append(batch);
+    this.counters.events += batch.length;
   }
 
   /** Counts what was not recorded. The sum by kind is stored with the recording. */
   recordLoss(kind: LossKind, count: number): void {
     if (count === 0) return;
     this.counters.lost[kind] += count;
-    this.#add('loss', [this.id, BigInt(Date.now()) * 1000n, kind, BigInt(count)]);
+    this.#writer.add('loss', [BigInt(Date.now()) * 1000n, kind, BigInt(count)]);
   }
 
-  /** Commits everything so far, names before events. Call it at least every second: SIGKILL loses what is younger. */
+  /**
+   * Commits everything so far, names before events, or has another thread do so. Call it at least every second: SIGKILL
+   * loses what is younger.
+   */
   flush(): void {
-    this.#guard(() => this.#commit());
+    this.#writer.commit();
     this.rate.mark(Date.now(), this.counters.events);
-    this.flushed();
   }
 
   /** Whether it still takes events: it has not ended and nothing has failed. */
   get open(): boolean {
-    return !this.#ended && this.#failure === undefined;
+    return !this.#ended && this.#writer.failure === undefined;
   }
 
   /** Flushes and closes the recording. Calling it again does nothing. */
-  async end(state: 'complete' | 'interrupted'): Promise<void> {
+  async end(state: RecordingEnd['state']): Promise<void> {
     if (this.#ended) return;
     this.flush();
     this.#ended = true;
-    try {
-      await withPrivateFiles(async () => {
-        this.#closeAppenders();
-        await this.#connection.run(
-          `UPDATE recording SET state = $1, ended_at = $2, events = $3 WHERE id = $4`,
-          [state, BigInt(Date.now()) * 1000n, BigInt(this.counters.events), this.id],
-        );
-        await checkpoint(this.#connection);
-      });
-    } catch (error) {
-      throw this.#fail(error);
-    }
+    await this.#writer.end({ state, events: this.counters.events });
   }
 
   /** Gives up what is not flushed, for a database that cannot be written any more. Never throws. */
   abandon(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const close of [
-      () => this.#events.clear(),
-      () => this.#events.closeSync(),
-      ...TABLES.map((table) => () => this.#rows[table].abandon()),
-    ]) {
-      try {
-        close();
-      } catch {
-        // Closing an appender of a broken database reports the same failure again.
-      }
-    }
-  }
-
-  #add(table: (typeof TABLES)[number], cells: Parameters<RowAppender['append']>[0]): void {
-    this.#guard(() => this.#rows[table].append(cells));
-  }
-
-  #commit(): void {
-    withPrivateFilesSync(() => {
-      for (const table of TABLES) this.#rows[table].flushSync();
-      if (this.#unflushed > 0) this.#events.flushSync();
-    });
-    this.#unflushed = 0;
-  }
-
-  #closeAppenders(): void {
-    for (const table of TABLES) this.#rows[table].closeSync();
-    this.#events.closeSync();
-  }
-
-  #guard(work: () => void): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#ended) throw new Error('the recording has ended');
-    try {
-      work();
-    } catch (error) {
-      throw this.#fail(error);
-    }
-  }
-
-  #fail(error: unknown): Error {
-    this.#failure = storeFailure(error, this.#path);
-    return this.#failure;
+    this.#writer.abandon();
   }
 }
 

@@ -1,7 +1,5 @@
 import type { DuckDBAppender, DuckDBConnection, DuckDBType } from '@duckdb/node-api';
-
-/** Undefined and empty text are stored as NULL: unknown. */
-export type Cell = string | number | bigint | undefined;
+import type { Cell } from './row-writer.ts';
 
 /** Appends rows to one of the small tables beside the events. */
 export class RowAppender {

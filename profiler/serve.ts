@@ -35,7 +35,7 @@ export class RecordServer {
   readonly #server: Server;
   readonly #connect: () => Promise<DuckDBConnection>;
   readonly #allowance: Allowance;
-  readonly #status: () => LiveStatus;
+  readonly #status: () => LiveStatus | Promise<LiveStatus>;
   readonly #readers = new Map<Socket, Promise<void>>();
   readonly #snapshots = new Set<Snapshot>();
   /** How often statements were stopped for their memory. */
@@ -44,7 +44,7 @@ export class RecordServer {
   private constructor(
     connect: () => Promise<DuckDBConnection>,
     allowance: Allowance,
-    status: () => LiveStatus,
+    status: () => LiveStatus | Promise<LiveStatus>,
   ) {
     this.#connect = connect;
     this.#allowance = allowance;
@@ -60,7 +60,7 @@ export class RecordServer {
     databasePath: string,
     connect: () => Promise<DuckDBConnection>,
     allowance: Allowance,
-    status: () => LiveStatus,
+    status: () => LiveStatus | Promise<LiveStatus>,
   ): Promise<RecordServer> {
     const serving = new RecordServer(connect, allowance, status);
     const server = serving.#server;
@@ -154,7 +154,7 @@ export class RecordServer {
       socket.setTimeout(PATIENCE);
       await sendFrame(socket, response);
     };
-    if ('status' in request) return await send({ status: this.#status() });
+    if ('status' in request) return await send({ status: await this.#status() });
     await this.#allowance.during(() => this.#pass(socket, snapshot, request.ask, send));
   }
 

@@ -4,6 +4,8 @@ import type { ContainerRow, LossKind, ProcessRow } from './dimension.ts';
 /** Where a recorder puts what it reads: a recording, or nowhere. See Recording for each call. */
 export interface EventSink {
   readonly counters: { events: number };
+  /** Events that `append` takes without a wait. */
+  readonly room: number;
   process(row: ProcessRow): number;
   container(row: ContainerRow): number;
   updateContainer(id: number, row: ContainerRow): void;
@@ -18,6 +20,7 @@ export function discarding(): EventSink {
   const counters = { events: 0 };
   return {
     counters,
+    room: Number.POSITIVE_INFINITY,
     process: () => 0,
     container: () => 0,
     updateContainer: () => {},

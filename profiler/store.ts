@@ -5,11 +5,12 @@ import { Allowance } from './allowance.ts';
 import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
 import { learningWindow, type LearningPlan, type LearningWindow } from './learning-window.ts';
-import type { LiveStatus } from './live-status.ts';
+import { liveStatus, type LiveStatus } from './live-status.ts';
 import { RecorderLock } from './lock.ts';
 import { SEEN_OF_OPEN } from './observation-sql.ts';
 import { withPrivateFiles } from './private-files.ts';
-import { noLosses, Recording } from './recording.ts';
+import { Recording, type RecordingIdentity } from './recording.ts';
+import { RecordingWriter } from './recording-writer.ts';
 import type { RetentionLimits } from './retention.ts';
 import { RetentionKeeper } from './retention-keeper.ts';
 import { RecordServer } from './serve.ts';
@@ -39,9 +40,10 @@ export interface InterruptedRecording {
 
 /**
  * Opens the database for recording, and makes it (0600, its directory 0700) when there is none. From then on it answers
- * the readers of other processes. Throws BouhekiError: `store-busy` with the pid of another recorder, `disk-full`, or `store`.
+ * the readers of other processes, and says of itself what `status` tells (by default what it knows itself). Throws
+ * BouhekiError: `store-busy` with the pid of another recorder, `disk-full`, or `store`.
  */
-export async function openRecorder(path: string): Promise<RecorderStore> {
+export async function openRecorder(path: string, status?: () => Promise<LiveStatus>): Promise<RecorderStore> {
   let lock: RecorderLock | undefined;
   let database: Database | undefined;
   try {
@@ -52,7 +54,7 @@ export async function openRecorder(path: string): Promise<RecorderStore> {
       await migrate(opened.connection, path);
       return new RecorderStore(path, opened, held, await closeLeftOpen(opened.connection, held.lastSign));
     });
-    await store.serve();
+    await store.serve(status ?? (() => store.status()));
     return store;
   } catch (error) {
     database?.close();
@@ -60,9 +62,6 @@ export async function openRecorder(path: string): Promise<RecorderStore> {
     throw storeFailure(error, path);
   }
 }
-
-/** What only the kernel side knows of a status. */
-export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch'>;
 
 /** The writing end of the database. One per database, on the whole machine. */
 export class RecorderStore {
@@ -72,11 +71,11 @@ export class RecorderStore {
   readonly #database: Database;
   readonly #lock: RecorderLock;
   #recording: Recording | undefined;
+  #writer: RecordingWriter | undefined;
   #server: RecordServer | undefined;
   #keeper: RetentionKeeper | undefined;
   #allowance: Allowance | undefined;
   #unserved: string | undefined;
-  #kernelSide: () => KernelSide = () => ({ pending: 0, capacity: 0 });
 
   constructor(
     path: string,
@@ -100,39 +99,34 @@ export class RecorderStore {
     return this.#unserved;
   }
 
-  /** Where the state of the kernel side is to be looked up. */
-  set kernelSide(look: () => KernelSide) {
-    this.#kernelSide = look;
-  }
-
   /** Begins to answer readers. Recording goes on where there can be no socket; then `unserved` says why. */
-  async serve(): Promise<void> {
+  async serve(status: () => LiveStatus | Promise<LiveStatus>): Promise<void> {
     try {
-      this.#server = await RecordServer.listen(this.path, this.#database.connect, await this.#allow(), () =>
-        this.status(),
+      this.#server = await RecordServer.listen(
+        this.path,
+        this.#database.connect,
+        await this.#allow(),
+        status,
       );
     } catch (error) {
       this.#unserved = (error as Error).message;
     }
   }
 
-  /** What this recorder has done so far. */
+  /** What this recorder has done so far; of rings it knows nothing. */
   status(): LiveStatus {
-    const recording = this.#recording;
-    return {
-      pid: process.pid,
-      ...(recording?.open === true && { recording: recording.id }),
-      startedAt: recording?.startedAt ?? 0,
-      ...(recording?.counters ?? { events: 0, processes: 0, containers: 0, lost: noLosses() }),
-      rate: recording?.rate.last ?? 0,
-      rateMinute: recording?.rate.minute ?? 0,
-      ...this.#kernelSide(),
-      memory: process.memoryUsage.rss(),
-    };
+    return liveStatus(this.#recording, { pending: 0, capacity: 0 });
   }
 
   /** Starts a recording. One at a time: the one before must have ended. */
   async startRecording(info: RecordingInfo): Promise<Recording> {
+    const { writer, ...identity } = await this.startWriting(info);
+    this.#recording = new Recording(identity, writer);
+    return this.#recording;
+  }
+
+  /** As `startRecording`, for whoever gives names their numbers himself. */
+  async startWriting(info: RecordingInfo): Promise<RecordingIdentity & { writer: RecordingWriter }> {
     const { connection } = this.#database;
     const startedAt = Date.now() * 1000;
     try {
@@ -155,10 +149,10 @@ export class RecorderStore {
           ],
         );
         const id = Number(rows.getRowsJS()[0]![0]);
-        const recording = await Recording.open(id, startedAt, connection, this.path);
-        recording.flushed = () => this.#lock.sign();
-        this.#recording = recording;
-        return recording;
+        const writer = await RecordingWriter.open(id, connection, this.path);
+        writer.committed = () => this.#lock.sign();
+        this.#writer = writer;
+        return { id, startedAt, writer };
       });
     } catch (error) {
       throw storeFailure(error, this.path);
@@ -194,7 +188,7 @@ export class RecorderStore {
 
   /** Closes the database and gives the lock back. A recording that has not ended counts as interrupted. */
   close(): void {
-    this.#recording?.abandon();
+    this.#writer?.abandon();
     this.#server?.closeSync();
     this.#allowance?.closeSync();
     try {

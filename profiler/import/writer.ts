@@ -1,30 +1,10 @@
-import { BIGINT, INTEGER, UBIGINT, UINTEGER, USMALLINT, UTINYINT } from '@duckdb/node-api';
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import { BATCH_ROWS } from '../batch.ts';
 import { ColumnChunk } from '../column-chunk.ts';
+import { HOURLY } from '../columns.ts';
 import { checkpoint } from '../database.ts';
 import { RowAppender } from '../row-appender.ts';
 import type { ImportedRow } from './row.ts';
-
-/** In the order of the `hourly` table's columns. */
-const TYPES = [
-  INTEGER,
-  INTEGER,
-  INTEGER,
-  UINTEGER,
-  UINTEGER,
-  UTINYINT,
-  UBIGINT,
-  UBIGINT,
-  USMALLINT,
-  USMALLINT,
-  UTINYINT,
-  UTINYINT,
-  INTEGER,
-  BIGINT,
-  BIGINT,
-  BIGINT,
-];
 
 /** Processes remembered; one that comes back after more than these gets a second row. */
 const REMEMBERED = 131_072;
@@ -38,35 +18,12 @@ interface Host {
   events: number;
 }
 
-/** The memory of the chunk by the names of its columns. A store into `low` keeps the lower 64 bits. */
-function columnsOf({ columns }: ColumnChunk) {
-  return {
-    recording: columns[0] as Int32Array,
-    process: columns[1] as Int32Array,
-    command: columns[2] as Int32Array,
-    uid: columns[3] as Uint32Array,
-    gid: columns[4] as Uint32Array,
-    family: columns[5] as Uint8Array,
-    high: columns[6] as BigUint64Array,
-    low: columns[7] as BigUint64Array,
-    port: columns[8] as Uint16Array,
-    protocol: columns[9] as Uint16Array,
-    operation: columns[10] as Uint8Array,
-    verdict: columns[11] as Uint8Array,
-    box: columns[12] as Int32Array,
-    count: columns[13] as BigInt64Array,
-    first: columns[14] as BigInt64Array,
-    last: columns[15] as BigInt64Array,
-  };
-}
-
 /** Writes imported rows, one recording a host, in one transaction: all of them or none. */
 export class ImportWriter {
   readonly #connection: DuckDBConnection;
   readonly #hourly: DuckDBAppender;
   readonly #tables: Tables;
-  readonly #chunk = new ColumnChunk(TYPES);
-  readonly #columns = columnsOf(this.#chunk);
+  readonly #chunk = new ColumnChunk(HOURLY);
   readonly #hosts = new Map<string, Host>();
   readonly #processes = new Map<string, { process: number; command: number }>();
   readonly #names = new Map<string, number>();
@@ -85,7 +42,7 @@ export class ImportWriter {
     this.#tables = tables;
     this.#recordings = recordings;
     // What is imported was judged by no policy that we know.
-    this.#columns.box.fill(-1);
+    this.#chunk.columns.box.fill(-1);
   }
 
   static async open(connection: DuckDBConnection): Promise<ImportWriter> {
@@ -108,15 +65,16 @@ export class ImportWriter {
     const { process, command } = this.#processOf(row, host.recording);
     const { family, value } = row.address;
     const at = this.#rows;
-    const column = this.#columns;
-    column.recording[at] = host.recording;
+    const column = this.#chunk.columns;
+    this.#chunk.recording[at] = host.recording;
     column.process[at] = process;
     column.command[at] = command;
     column.uid[at] = row.uid;
     column.gid[at] = row.gid;
     column.family[at] = family;
-    column.high[at] = family === 4 ? 0n : value >> 64n;
-    column.low[at] = value;
+    column.addressHigh[at] = family === 4 ? 0n : value >> 64n;
+    // The store keeps the lower 64 bits.
+    column.addressLow[at] = value;
     column.port[at] = row.port;
     column.protocol[at] = row.protocol;
     column.operation[at] = row.operation;

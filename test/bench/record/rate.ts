@@ -8,7 +8,7 @@ import { ContainerNames } from '../../../profiler/container.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
 import { openReader } from '../../../profiler/read.ts';
 import { Recorder } from '../../../profiler/recorder.ts';
-import { openRecorder } from '../../../profiler/store.ts';
+import { StoreThread } from '../../../profiler/store-thread.ts';
 import type { Flooder } from './flooder.ts';
 
 /** As in cli/session.ts. */
@@ -59,7 +59,7 @@ export async function recordAt(
   const path = join(directory, 'bouheki.duckdb');
   try {
     const before = flooder.state.counters();
-    const store = await openRecorder(path);
+    const store = await StoreThread.open(path);
     const recording = await store.startRecording({
       host: 'bench',
       kernel: '',
@@ -91,11 +91,10 @@ export async function recordAt(
     clearInterval(drain);
     clearInterval(flush);
     const reads = endReader();
-    recorder.drain();
+    await recorder.drainAll();
     recorder.flush();
     await recording.end('complete');
-    await store.stopServing();
-    store.close();
+    await store.close();
     const after = flooder.state.counters();
     const bytes = statSync(path).size + (statSync(`${path}.wal`, { throwIfNoEntry: false })?.size ?? 0);
     const { committed, denials, lost } = await committedIn(path);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -145,6 +145,24 @@ test('after a rotation the log goes on in a new file', (t) => {
   log.write(ENTRY);
   for (const file of [path, `${path}.1`]) {
     assert.equal(readFileSync(file, 'utf8').trimEnd().split('\n').length, 1);
+  }
+});
+
+test('a new log can be read by its group whatever the umask, and one that is there keeps its mode', (t) => {
+  const before = process.umask(0o077);
+  try {
+    const { log, path } = open(t, {});
+    const mode = (): number => statSync(path).mode & 0o777;
+    assert.equal(mode(), 0o640);
+    renameSync(path, `${path}.1`);
+    log.reopen();
+    assert.equal(mode(), 0o640);
+    chmodSync(path, 0o600);
+    log.reopen();
+    log.close();
+    assert.equal(mode(), 0o600);
+  } finally {
+    process.umask(before);
   }
 });
 

@@ -18,10 +18,16 @@ export class FakeRing {
     return this as unknown as Ring;
   }
 
-  drain(visit: (offset: number, length: number) => void): number {
+  /** Any number above 0 while something waits. */
+  get pending(): number {
+    return this.#waiting.length;
+  }
+
+  drain(visit: (offset: number, length: number) => void, limit = Number.POSITIVE_INFINITY): number {
     let visited = 0;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      visit(next.offset, next.length);
+    while (visited < limit && this.#waiting.length > 0) {
+      const { offset, length } = this.#waiting.shift()!;
+      visit(offset, length);
       visited += 1;
     }
     return visited;

@@ -83,21 +83,22 @@ export interface Event {
 
 export function batchOf(events: readonly Event[]): EventBatch {
   const batch = new EventBatch();
+  const { columns } = batch;
   for (const event of events) {
     const row = batch.length++;
-    batch.time[row] = BigInt(event.time ?? START);
-    batch.process[row] = event.process ?? 1;
-    batch.command[row] = event.command ?? 1;
-    batch.uid[row] = event.uid ?? 1000;
-    batch.gid[row] = event.gid ?? 1000;
-    batch.family[row] = event.family ?? 4;
-    batch.addressHigh[row] = event.high ?? 0n;
-    batch.addressLow[row] = event.low ?? 0x0a000001n;
-    batch.port[row] = event.port ?? 443;
-    batch.protocol[row] = event.protocol ?? 6;
-    batch.operation[row] = event.operation ?? 0;
-    batch.verdict[row] = event.verdict ?? 0;
-    batch.box[row] = event.box ?? -1;
+    columns.time[row] = BigInt(event.time ?? START);
+    columns.process[row] = event.process ?? 1;
+    columns.command[row] = event.command ?? 1;
+    columns.uid[row] = event.uid ?? 1000;
+    columns.gid[row] = event.gid ?? 1000;
+    columns.family[row] = event.family ?? 4;
+    columns.addressHigh[row] = event.high ?? 0n;
+    columns.addressLow[row] = event.low ?? 0x0a000001n;
+    columns.port[row] = event.port ?? 443;
+    columns.protocol[row] = event.protocol ?? 6;
+    columns.operation[row] = event.operation ?? 0;
+    columns.verdict[row] = event.verdict ?? 0;
+    columns.box[row] = event.box ?? -1;
   }
   return batch;
 }

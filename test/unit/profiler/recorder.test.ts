@@ -23,6 +23,7 @@ class Written implements EventSink {
   readonly events: Record<string, number | bigint>[] = [];
   readonly losses: [kind: string, count: number][] = [];
   flushes = 0;
+  room = Number.POSITIVE_INFINITY;
 
   process = (row: ProcessRow) => this.processes.push(row);
   container = (row: ContainerRow) => this.containers.push(row);
@@ -32,8 +33,8 @@ class Written implements EventSink {
   flush = () => void (this.flushes += 1);
   append = (batch: EventBatch) => {
     for (let row = 0; row < batch.length; row += 1) {
-      const columns = Object.entries(batch).filter(([, values]) => ArrayBuffer.isView(values));
-      this.events.push(Object.fromEntries(columns.map(([name, values]) => [name, values[row]])));
+      const columns = Object.entries(batch.columns);
+      this.events.push(Object.fromEntries(columns.map(([name, values]) => [name, values[row]!])));
     }
     this.counters.events += batch.length;
   };
@@ -278,4 +279,45 @@ test('times are exact to the microsecond, also a year after boot', () => {
     others.map((time) => time - first!),
     [0n, 1n, year / 1000n + 1n, year / 1000n + 2n],
   );
+});
+
+test('what the sink has no room for stays in the ring, and is read when it has', async () => {
+  const { connections, denials, written, recorder } = recording();
+  connections.process();
+  for (let port = 1; port <= 6; port += 1) connections.connection({ port });
+  for (let port = 7; port <= 9; port += 1) denials.connection({ port, ...DENIED });
+  written.room = 4;
+  recorder.drain();
+  assert.deepEqual([connections.pending, denials.pending], [3, 3], 'a process and three connections');
+  recorder.flush();
+  const all = recorder.drainAll();
+  assert.ok(connections.pending + denials.pending > 0);
+  written.room = 100;
+  await all;
+  recorder.flush();
+  assert.deepEqual(
+    written.events.map(({ port }) => Number(port)).sort((a, b) => a - b),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9],
+  );
+});
+
+test('looking for the process of a denial reads no more than there is room for', () => {
+  const { connections, denials, written, recorder } = recording();
+  written.room = 8;
+  denials.connection({ process: 5n, ...DENIED });
+  const drain = connections.ring.drain.bind(connections);
+  // The process is told after the first look at its ring.
+  connections.drain = (visit, limit) => {
+    const visited = drain(visit, limit);
+    if (visited > 0 || written.events.length > 0) return visited;
+    connections.process({ key: 5n });
+    for (let count = 0; count < 20; count += 1) connections.connection({ process: 5n });
+    connections.drain = drain;
+    return visited;
+  };
+  recorder.drain();
+  recorder.flush();
+  assert.equal(written.events.length, 4, 'three of the process, and the denial');
+  assert.equal(connections.pending, 17);
+  assert.equal(written.events.at(-1)!['process'], 1);
 });

@@ -1,0 +1,70 @@
+/** The array that holds a column of numbers; its kind says the column's type. */
+export type Column = Int32Array | Uint32Array | Uint8Array | Uint16Array | BigInt64Array | BigUint64Array;
+
+export type Layout = Record<string, new (buffer: ArrayBufferLike, offset: number, length: number) => Column>;
+
+/** What equal events have in common, in the order in which the tables `event` and `hourly` hold it. */
+export const EVENT_KEY = {
+  /** Row id in the process table. */
+  process: Int32Array,
+  /** Row id in the command table. */
+  command: Int32Array,
+  uid: Uint32Array,
+  gid: Uint32Array,
+  /** 4 or 6; 0 for `open`. */
+  family: Uint8Array,
+  /** Upper 64 bits of the address; 0 for IPv4. */
+  addressHigh: BigUint64Array,
+  addressLow: BigUint64Array,
+  port: Uint16Array,
+  protocol: Uint16Array,
+  /** See `Operation` of batch.ts. */
+  operation: Uint8Array,
+  /** 0 allow, 1 deny. In monitor mode the would-be verdict. */
+  verdict: Uint8Array,
+  /** Index into the boxes of the policy in force; -1 when no box decided or no policy was loaded. */
+  box: Int32Array,
+} as const satisfies Layout;
+
+/** The columns of `event` after the recording. */
+export const EVENT = {
+  /** Microseconds since the epoch. */
+  time: BigInt64Array,
+  ...EVENT_KEY,
+} as const satisfies Layout;
+
+/** The columns of `hourly` after the recording. */
+export const HOURLY = {
+  ...EVENT_KEY,
+  count: BigInt64Array,
+  first: BigInt64Array,
+  last: BigInt64Array,
+} as const satisfies Layout;
+
+export type Columns<L extends Layout> = { readonly [Name in keyof L]: InstanceType<L[Name]> };
+
+/** Bytes that `rows` rows of all columns take; each column begins at a multiple of 8. */
+export function sizeOf(layout: Layout, rows: number): number {
+  return Object.values(layout).reduce((sum, kind) => sum + columnSize(kind, rows), 0);
+}
+
+/** Arrays for `rows` rows of all columns, one behind the other in `buffer` from `offset` on. */
+export function columnsIn<L extends Layout>(
+  layout: L,
+  rows: number,
+  buffer: ArrayBufferLike,
+  offset: number,
+): Columns<L> {
+  let at = offset;
+  const columns = Object.entries(layout).map(([name, kind]) => {
+    const column = new kind(buffer, at, rows);
+    at += columnSize(kind, rows);
+    return [name, column] as const;
+  });
+  return Object.fromEntries(columns) as Columns<L>;
+}
+
+function columnSize(kind: Layout[string], rows: number): number {
+  const { BYTES_PER_ELEMENT } = kind as unknown as { BYTES_PER_ELEMENT: number };
+  return (rows * BYTES_PER_ELEMENT + 7) & ~7;
+}

@@ -1,0 +1,33 @@
+import type { EventBatch } from './batch.ts';
+
+/** The tables of names beside the events. */
+export const NAME_TABLES = ['process', 'container', 'command', 'box', 'loss'] as const;
+export type NameTable = (typeof NAME_TABLES)[number];
+
+/** A value of such a table. Undefined and empty text are stored as NULL: unknown. */
+export type Cell = string | number | bigint | undefined;
+
+export interface RecordingEnd {
+  state: 'complete' | 'interrupted';
+  events: number;
+}
+
+/**
+ * Takes the rows of one recording to the database: at once, or through another thread. After a failure (a full disk,
+ * say) every call throws that same BouhekiError and what was committed before stays.
+ */
+export interface RowWriter {
+  /** Events that can be appended without a wait. */
+  readonly room: number;
+  readonly failure: Error | undefined;
+  /** One value a column of the table, in its order, but for the recording. */
+  add(table: NameTable, cells: readonly Cell[]): void;
+  /** Takes a copy of the batch. */
+  append(batch: EventBatch): void;
+  /** Commits everything so far, names before events. */
+  commit(): void;
+  /** Commits, closes the recording, and resolves when that is done. */
+  end(end: RecordingEnd): Promise<void>;
+  /** Gives up what is not committed, for a database that cannot be written any more. Never throws. */
+  abandon(): void;
+}

@@ -1,0 +1,48 @@
+import { BouhekiError } from '../error/error.ts';
+import type { LearningPlan, LearningWindow } from './learning-window.ts';
+import type { LiveStatus } from './live-status.ts';
+import { describeFailure, failureError, type Failure } from './protocol.ts';
+import type { RecordingIdentity } from './recording.ts';
+import type { RetentionLimits, RetentionReport } from './retention.ts';
+import type { Cell, NameTable, RecordingEnd } from './row-writer.ts';
+import type { InterruptedRecording, RecordingInfo } from './store.ts';
+
+/** What the thread of the store is asked to do, one answer each. */
+export interface StoreMethods {
+  open(path: string): Promise<{ interrupted: readonly InterruptedRecording[]; unserved: string | undefined }>;
+  learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }>;
+  startWriting(info: RecordingInfo): Promise<RecordingIdentity>;
+  keepWithin(limits: RetentionLimits): Promise<void>;
+  end(end: RecordingEnd): Promise<void>;
+  close(): Promise<void>;
+}
+export type StoreMethod = keyof StoreMethods;
+
+/** What is to be done with the recording, in this order: a row of names, the next batch of the queue, a commit. */
+export type Order = readonly [NameTable, readonly Cell[]] | 'append' | 'commit';
+
+export type ToStore =
+  | { orders: Order[] }
+  | { abandon: true }
+  | { call: number; method: StoreMethod; argument: unknown }
+  | { asked: number; status: LiveStatus };
+
+export type FromStore =
+  | { called: number; value: unknown }
+  | { called: number; thrown: Thrown }
+  /** The recording can't be written any more. */
+  | { failed: Thrown }
+  | { ask: number }
+  | { folded: RetentionReport }
+  | { unfolded: Thrown };
+
+/** An error on its way between threads. A bug keeps its stack. */
+export type Thrown = { failure: Failure } | { bug: unknown };
+
+export function pack(error: unknown): Thrown {
+  return error instanceof BouhekiError ? { failure: describeFailure(error) } : { bug: error };
+}
+
+export function unpack(thrown: Thrown): unknown {
+  return 'failure' in thrown ? failureError(thrown.failure) : thrown.bug;
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BATCH_ROWS } from '../../../profiler/batch.ts';
+import { openReader } from '../../../profiler/read.ts';
+import { StoreThread } from '../../../profiler/store-thread.ts';
+import { batchOf, databaseFor, HOUR, LEARN, mountReason, processRow, START } from './fixture.ts';
+
+test('a recording through the thread of the store has its names, events and losses, and its end', async (t) => {
+  const path = databaseFor(t);
+  const store = await StoreThread.open(path);
+  const recording = await store.startRecording(LEARN);
+  const process = recording.process(processRow());
+  const command = recording.command('curl');
+  recording.append(
+    batchOf([
+      { process, command },
+      { process, command, port: 80 },
+    ]),
+  );
+  recording.recordLoss('ring', 3);
+  await recording.end('complete');
+  await store.close();
+  assert.ok(!existsSync(`${path}.lock`) && !existsSync(`${path}.sock`));
+  const reader = await openReader(path);
+  const observations = await reader.observations();
+  assert.deepEqual(
+    observations.map(({ subject, port, count }) => [subject.exe, port, count]),
+    [
+      ['/usr/bin/curl', 80, 1],
+      ['/usr/bin/curl', 443, 1],
+    ],
+  );
+  assert.deepEqual(await reader.losses(), [{ recording: 1, kind: 'ring', count: 3 }]);
+  assert.equal((await reader.recordings())[0]!.state, 'complete');
+  reader.close();
+});
+
+test('readers are answered with what this thread knows, and files belong to their owner until the end', async (t) => {
+  const path = databaseFor(t);
+  const before = process.umask();
+  const store = await StoreThread.open(path);
+  store.kernelSide = () => ({ pending: 42, capacity: 100 });
+  const recording = await store.startRecording(LEARN);
+  recording.append(batchOf([{}, {}]));
+  recording.flush();
+  const reader = await openReader(path);
+  const live = await reader.live();
+  assert.deepEqual([live?.recording, live?.events, live?.pending, live?.capacity], [1, 2, 42, 100]);
+  assert.deepEqual(live?.events, store.status().events);
+  assert.equal((await reader.observations())[0]!.count, 2);
+  reader.close();
+  for (const file of [path, `${path}.wal`, `${path}.sock`]) assert.equal(statSync(file).mode & 0o77, 0, file);
+  await recording.end('complete');
+  await store.close();
+  assert.equal(process.umask(), before);
+});
+
+test('a queue that is full takes no more, and nothing that was taken is lost', async (t) => {
+  const path = databaseFor(t);
+  const store = await StoreThread.open(path);
+  const recording = await store.startRecording(LEARN);
+  const batch = batchOf(Array.from({ length: BATCH_ROWS }, (_, row) => ({ low: BigInt(row) })));
+  const { room } = recording;
+  let full = 0;
+  for (let batches = 0; batches < 500; batches += 1) {
+    for (; recording.room === 0; full += 1) await sleep(1);
+    assert.ok(recording.room <= room);
+    recording.append(batch);
+  }
+  assert.ok(full > 0, 'the database is slower than we are');
+  await recording.end('complete');
+  await store.close();
+  const reader = await openReader(path);
+  assert.equal((await reader.extent()).events, 500 * BATCH_ROWS);
+  reader.close();
+});
+
+test('what stands in the way of opening arrives as it is, and leaves no thread and no umask behind', async (t) => {
+  const path = databaseFor(t);
+  mkdirSync(dirname(path));
+  writeFileSync(path, 'no database '.repeat(1000));
+  const before = process.umask();
+  await assert.rejects(StoreThread.open(path), { name: 'BouhekiError', code: 'store' });
+  assert.equal(process.umask(), before);
+});
+
+test('old events are folded and told of', async (t) => {
+  const path = databaseFor(t);
+  const store = await StoreThread.open(path);
+  const recording = await store.startRecording(LEARN);
+  recording.append(batchOf([{}, {}, { time: START + HOUR }]));
+  recording.flush();
+  const report = await new Promise((resolve, reject) =>
+    store.keepWithin({ seconds: 3600 }, { folded: resolve, failed: reject }),
+  );
+  assert.deepEqual(Object.entries(report as object)[0], ['folded', 3]);
+  await recording.end('complete');
+  await store.close();
+});
+
+test(
+  'a full disk is told to whoever appends next, and the store can be closed',
+  { skip: mountReason() },
+  async (t) => {
+    const path = databaseFor(t, 'size=4m');
+    const store = await StoreThread.open(path);
+    const recording = await store.startRecording(LEARN);
+    let time = START;
+    const batch = batchOf(
+      Array.from({ length: BATCH_ROWS }, (_, row) => ({
+        time: (time += 1000),
+        low: BigInt(row * 2_654_435),
+      })),
+    );
+    const failure = { code: 'disk-full', message: /no space left/ };
+    await assert.rejects(async () => {
+      for (;;) {
+        recording.append(batch);
+        recording.flush();
+        await sleep(2);
+      }
+    }, failure);
+    assert.ok(!recording.open);
+    assert.throws(() => recording.flush(), failure);
+    assert.equal(recording.room, Number.POSITIVE_INFINITY, 'the next one is told, too');
+    recording.abandon();
+    await store.close();
+    const reader = await openReader(path);
+    const [left] = await reader.recordings();
+    assert.equal(left!.state, 'interrupted');
+    assert.ok(left!.events > 0 && left!.events % BATCH_ROWS === 0);
+    reader.close();
+  },
+);
