@@ -214,6 +214,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup)
 {
+	list_deep_cgroup(cgroup);
 	report_cgroup(cgroup);
 	return 0;
 }

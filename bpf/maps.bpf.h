@@ -70,7 +70,10 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Written by the daemon only, which fails the swap when it is full. A miss means that no box names the value. */
+/*
+ * Written by the daemon, which fails the swap when it is full, and by list_deep_cgroup(). A miss means that no box names
+ * the value.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

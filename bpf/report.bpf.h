@@ -10,6 +10,7 @@
 /* The daemon looks at the rings by the clock; waking it for every record would cost the caller more than the record. */
 #define NO_WAKEUP BPF_RB_NO_WAKEUP
 
+/* What does not fit is at the root's end: `...` stands for it. */
 static __always_inline void collect_cgroup_path(char *path, struct kernfs_node *node)
 {
 	__u32 used = 0;
@@ -18,7 +19,7 @@ static __always_inline void collect_cgroup_path(char *path, struct kernfs_node *
 		long length;
 
 		KEEP(used);
-		if (used > CGROUP_PATH_SIZE - 128)
+		if (used > CGROUP_PATH_SIZE - 128 - 4)
 			break;
 		length = bpf_probe_read_kernel_str(&path[used], 128, BPF_CORE_READ(node, name));
 		if (length <= 0)
@@ -26,15 +27,20 @@ static __always_inline void collect_cgroup_path(char *path, struct kernfs_node *
 		used += length;
 		node = parent_node(node);
 	}
+	KEEP(used);
+	if (node && used <= CGROUP_PATH_SIZE - 4)
+		__builtin_memset(&path[used], '.', 3);
 }
 
-/* A record that does not fit is made up for at the first connection, which tells the path again. */
+/* A record that does not fit is counted, upon which the daemon looks for new cgroups itself. */
 static __always_inline void report_cgroup(struct cgroup *cgroup)
 {
 	struct cgroup_made *made = bpf_ringbuf_reserve(&connections, sizeof(*made), 0);
 
-	if (!made)
+	if (!made) {
+		count(LOST_CGROUP);
 		return;
+	}
 	made->kind = RECORD_CGROUP;
 	__builtin_memset(made->pad, 0, sizeof(made->pad));
 	made->cgroup = BPF_CORE_READ(cgroup, kn, id);

@@ -8,7 +8,10 @@
 
 #include "identity.bpf.h"
 
+/* How many cgroups are looked at from a process upwards. */
 #define CGROUP_DEPTH 12
+
+_Static_assert(CGROUP_LISTED_EVERY < CGROUP_DEPTH, "every cgroup has a listed one within reach");
 
 #define CGROUP_NAME_SIZE 24
 
@@ -156,12 +159,15 @@ static __always_inline void keep_command(struct subject *subject, struct tables 
 	keep_listed(subject, &subject->work, 0, 0);
 }
 
-/* Walks from the caller's cgroup to the root: the innermost one that the daemon has listed decides. */
+/*
+ * Walks from the caller's cgroup to the root: the innermost one that is listed decides. Where none is within reach, what
+ * lies above can't be told: every deny rule holds then that asks for a cgroup, and no such allow rule.
+ */
 static __always_inline bool keep_cgroup(struct subject *subject, struct tables *tables, struct subject_key *key,
 					struct task_struct *task)
 {
 	struct kernfs_node *node = cgroup_node(task);
-	struct vector *listed = 0;
+	struct vector *listed = 0, *any = 0;
 	bool container = false;
 
 	key->kind = SUBJECT_CGROUP;
@@ -176,9 +182,42 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 		container |= names_container(name);
 		node = parent_node(node);
 	}
+	if (!listed && node && control.flags[key->side & 1] & SIDE_POLICY) {
+		count(LOST_CGROUP);
+		listed = &tables->deny;
+		any = any_of(tables, SUBJECT_CGROUP);
+	} else if (!listed) {
+		any = any_of(tables, SUBJECT_CGROUP);
+	}
 	/* The entry holds every box that accepts this cgroup, those that don't name a cgroup included. */
-	keep_listed(subject, listed ? 0 : any_of(tables, SUBJECT_CGROUP), listed, 0);
-	return container;
+	keep_listed(subject, any, listed, 0);
+	/* So far down a container is more likely than not, and only it is judged by a policy for containers. */
+	return container || node;
+}
+
+/*
+ * A cgroup was made. When the innermost listed one above it is far up, it is listed too with the same boxes, so that
+ * there is always one within reach; the daemon puts its own in the place when it has heard of the cgroup. Only on the
+ * side in force: the other one may be half filled.
+ */
+static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
+{
+	struct subject_key key = { .side = control.version & 1, .kind = SUBJECT_CGROUP };
+	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
+	struct vector *listed = 0;
+	int steps = 0;
+
+	for (int i = 0; i < CGROUP_DEPTH && node && !listed; i++) {
+		key.a = BPF_CORE_READ(node, id);
+		listed = bpf_map_lookup_elem(&subjects, &key);
+		node = parent_node(node);
+		steps = i;
+	}
+	if (!listed || steps < CGROUP_LISTED_EVERY)
+		return;
+	key.a = BPF_CORE_READ(cgroup, kn, id);
+	/* Full: a process below it is judged as one whose cgroup can't be told. */
+	bpf_map_update_elem(&subjects, &key, listed, BPF_NOEXIST);
 }
 
 /*

@@ -16,6 +16,7 @@
 #define MAX_ADDRESS_CLASSES 16384  /* distinct sets of boxes that an address can have */
 #define MAX_PORT_CLASSES 2048	   /* distinct sets of boxes that a (protocol, port) can have */
 #define MAX_SUBJECT_KEYS 65536	   /* uids, gids, executables, commands and cgroups named by a policy, both sides */
+#define CGROUP_LISTED_EVERY 8	   /* among so many cgroups from any one upwards at least one is a key of a policy */
 #define SOCKET_SLOTS 16384	   /* remembered verdicts of connected sockets */
 
 #define COMM_SIZE 16		   /* TASK_COMM_LEN: 15 bytes and a NUL */
@@ -113,7 +114,7 @@ struct process {
 	char nodename[NODENAME_SIZE];
 	char path[PATH_SIZE];	   /* of the executable at exec, as the host sees it */
 	char arguments[ARGUMENTS_SIZE];	    /* NUL between arguments; cut at the limit */
-	char cgroup_path[CGROUP_PATH_SIZE]; /* names from the leaf to the root, NUL after each */
+	char cgroup_path[CGROUP_PATH_SIZE]; /* names from the leaf to the root, NUL after each; `...` where cut */
 };
 
 /* A cgroup was made: the daemon finds out whose it is before the first connection from it, if it can. */
@@ -233,6 +234,7 @@ enum counter {
 	LOST_IDENTITY = 3,	   /* storage failed at exec, fork or lookup: the executable is unknown */
 	STOPPED_PACKET = 5,	   /* packets that the backstop dropped */
 	LOST_SUBJECT = 4,	   /* no room to judge; see subjects_by_thread */
+	LOST_CGROUP = 6,	   /* ring full, cgroup record; or no cgroup of a policy found above a process */
 	COUNTERS = 8,
 };
 

@@ -8,6 +8,7 @@ export const MAX_INTERVALS = 262_144;
 export const MAX_ADDRESS_CLASSES = 16_384;
 export const MAX_PORT_CLASSES = 2048;
 export const MAX_SUBJECT_KEYS = 65_536;
+export const CGROUP_LISTED_EVERY = 8;
 export const COMM_SIZE = 16;
 export const PATH_SIZE = 256;
 
@@ -64,6 +65,7 @@ export const Counter = {
   lostIdentity: 3,
   lostSubject: 4,
   stoppedPacket: 5,
+  lostCgroup: 6,
 } as const;
 export const COUNTERS = 8;
 

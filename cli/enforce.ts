@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
-import { SocketKind } from '../bpf/wire.ts';
+import { Counter, SocketKind } from '../bpf/wire.ts';
 import { cgroupRoot } from '../enforcer/cgroup-list.ts';
 import { BouhekiError } from '../error/error.ts';
 import { VerdictLog, type VerdictEntry } from '../enforcer/verdict-log.ts';
@@ -26,6 +26,8 @@ interface Options extends RecorderOptions {
 
 /** How often cgroups that are gone are forgotten, seconds. */
 const SWEEP_EVERY = 60;
+/** How often new cgroups are looked for where the kernel side can't tell of them, seconds. */
+const FIND_EVERY = 5;
 
 const HELP = `
 Examples:
@@ -101,6 +103,9 @@ export async function enforce(file: string, options: Options): Promise<void> {
     ticks += 1;
     backstop?.show(session.egress.stoppedPackets ?? 0);
     if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
+    enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
+    // Its programs tell of no new cgroups.
+    if (session.cgroup !== undefined && ticks % FIND_EVERY === 0) enforcement.findCgroups();
   });
   process.off('SIGHUP', reload);
   backstop?.end();

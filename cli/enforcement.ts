@@ -21,16 +21,24 @@ export class Enforcement {
   readonly #egress: Egress;
   readonly #names: ContainerNames;
   readonly #warn: (text: string) => void;
-  readonly #root = cgroupRoot();
+  readonly #root: string;
   /** Whether the last cgroup found no room. */
   #full = false;
   #compiled: CompiledPolicy | undefined;
   #policy: Policy | undefined;
-  /** Cgroups listed since the policy came into force: path by id. */
+  /** Cgroups that are listed or have no need to be: path by id. */
   readonly #listed = new Map<bigint, string>();
+  /** What the kernel side had lost of cgroups when they were last looked for. */
+  #lost = 0;
 
-  /** `warn` is told in one sentence what can't be held. */
-  constructor(egress: Egress, names: ContainerNames, warn: (text: string) => void) {
+  /** `warn` is told in one sentence what can't be held. `root`: where the hierarchy of cgroups is mounted. */
+  constructor(
+    egress: Egress,
+    names: ContainerNames,
+    warn: (text: string) => void,
+    root: string = cgroupRoot(),
+  ) {
+    this.#root = root;
     this.#egress = egress;
     this.#names = names;
     this.#warn = warn;
@@ -64,13 +72,30 @@ export class Enforcement {
     this.#compiled = compiled;
     this.#policy = policy;
     this.#listed.clear();
+    for (const { id, path } of cgroups) this.#listed.set(id, path);
     return generation;
+  }
+
+  /** Lists the cgroups that the kernel side could not tell of, after it has counted some. */
+  findLost(lost: number): void {
+    if (lost === this.#lost || !this.#compiled) return;
+    this.#lost = lost;
+    this.findCgroups();
+  }
+
+  /** Lists the cgroups that were made since the policy came into force, and not heard of. */
+  findCgroups(): void {
+    if (!this.#compiled) return;
+    const found = listCgroups(this.#compiled.subjects, (path) => this.#placeOf(path), this.#root);
+    for (const { id, path } of found) if (!this.#listed.has(id)) this.cgroupMade(id, path);
   }
 
   /** A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a name. */
   cgroupMade(id: bigint, path: string, waited = 0): void {
     const compiled = this.#compiled;
     if (!compiled) return;
+    // The kernel side cuts long paths off, and what is left would be another cgroup's.
+    if (!this.#isAt(id, path)) return;
     const { container } = readCgroupPath(path);
     try {
       listCgroup(this.#egress, { id, boxes: compiled.subjects.cgroup(this.#placeOf(path)) });
@@ -92,13 +117,14 @@ export class Enforcement {
   /** Forgets the cgroups that are gone. */
   sweep(): void {
     for (const [id, path] of this.#listed) {
-      try {
-        statSync(this.#root + path);
-      } catch {
-        unlistCgroup(this.#egress, id);
-        this.#listed.delete(id);
-      }
+      if (this.#isAt(id, path)) continue;
+      unlistCgroup(this.#egress, id);
+      this.#listed.delete(id);
     }
+  }
+
+  #isAt(id: bigint, path: string): boolean {
+    return statSync(this.#root + path, { bigint: true, throwIfNoEntry: false })?.ino === id;
   }
 
   #placeOf(path: string): CgroupPlace {

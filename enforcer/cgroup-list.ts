@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
 import type { ListedCgroup } from './apply.ts';
 import type { CgroupPlace, SubjectTables } from './subject.ts';
 
@@ -16,20 +17,27 @@ export function cgroupRoot(): string {
   return '/sys/fs/cgroup';
 }
 
+/** A cgroup to be listed, with its path below the root of the hierarchy. */
+export interface FoundCgroup extends ListedCgroup {
+  path: string;
+}
+
 /**
  * Every cgroup that exists and has an identity of its own under the policy. A cgroup that is accepted by the same
- * boxes as the one above it is left out, since the kernel side goes by the innermost that is listed.
+ * boxes as the one above it is left out, since the kernel side goes by the innermost that is listed; but it only looks
+ * so far up, so that one in CGROUP_LISTED_EVERY is listed in any case.
  */
 export function listCgroups(
   subjects: SubjectTables,
   describe: (path: string) => CgroupPlace,
   root: string = cgroupRoot(),
-): ListedCgroup[] {
-  const found: ListedCgroup[] = [];
-  visit('', undefined);
+): FoundCgroup[] {
+  const found: FoundCgroup[] = [];
+  visit('', undefined, 0);
   return found;
 
-  function visit(path: string, above: string | undefined): void {
+  /** `above`: the boxes of the listed one that is `steps` up. */
+  function visit(path: string, above: string | undefined, steps: number): void {
     let id: bigint;
     let children: string[];
     try {
@@ -40,9 +48,11 @@ export function listCgroups(
     } catch {
       return;
     }
-    const boxes = subjects.cgroup(describe(path === '' ? '/' : path));
+    const name = path === '' ? '/' : path;
+    const boxes = subjects.cgroup(describe(name));
     const key = boxes.join();
-    if (key !== above) found.push({ id, boxes });
-    for (const child of children) visit(`${path}/${child}`, key);
+    const listed = key !== above || steps === CGROUP_LISTED_EVERY;
+    if (listed) found.push({ id, boxes, path: name });
+    for (const child of children) visit(`${path}/${child}`, key, listed ? 1 : steps + 1);
   }
 }

@@ -149,7 +149,11 @@ export class Recorder {
     this.#sink.recordLoss('ring', lost(Counter.lostConnection));
     this.#sink.recordLoss('denial-ring', lost(Counter.lostDenial));
     this.#sink.recordLoss('process', lost(Counter.lostProcess));
-    this.#sink.recordLoss('map', lost(Counter.lostIdentity) + lost(Counter.lostSubject));
+    const full = [Counter.lostIdentity, Counter.lostSubject, Counter.lostCgroup];
+    this.#sink.recordLoss(
+      'map',
+      full.reduce((sum, counter) => sum + lost(counter), 0),
+    );
     this.#losses = losses;
     this.#processes.refreshNames();
     this.#sink.flush();

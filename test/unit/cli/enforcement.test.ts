@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
 import { SystemError } from '../../../bpf/libbpf.ts';
 import { Enforcement } from '../../../cli/enforcement.ts';
 import { parsePolicy } from '../../../policy/parse.ts';
@@ -8,20 +11,81 @@ import { KernelTables } from '../enforcer/kernel-tables.ts';
 
 const E2BIG = 7;
 
-test('a table that is full of cgroups is told once, and ends nothing', () => {
+interface Fixture {
+  kernel: KernelTables;
+  enforcement: Enforcement;
+  warnings: string[];
+  /** Makes a cgroup and returns its id. */
+  make(path: string): bigint;
+}
+
+/** A policy in force, for a directory that stands for the hierarchy of cgroups. */
+function fixtureFor(t: TestContext, rules: string): Fixture {
+  const root = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+  t.after(() => rmSync(root, { recursive: true }));
   const kernel = new KernelTables();
   const warnings: string[] = [];
-  const enforcement = new Enforcement(kernel.egress, new ContainerNames([]), (text) => warnings.push(text));
-  const { policy } = parsePolicy('version: 2\nnetwork: { allow: [] }', 'test.yaml');
+  const enforcement = new Enforcement(
+    kernel.egress,
+    new ContainerNames([]),
+    (text) => warnings.push(text),
+    root,
+  );
+  const { policy } = parsePolicy(`version: 2\nnetwork: { allow: [${rules}] }`, 'test.yaml');
   enforcement.apply(policy!);
+  const make = (path: string): bigint => {
+    mkdirSync(root + path, { recursive: true });
+    return statSync(root + path, { bigint: true }).ino;
+  };
+  return { kernel, enforcement, warnings, make };
+}
+
+test('a table that is full of cgroups is told once, and ends nothing', (t) => {
+  const { kernel, enforcement, warnings, make } = fixtureFor(t, '');
+  const [a, b, c] = [make('/a'), make('/b'), make('/c')];
   const { set } = kernel.subjects;
   kernel.subjects.set = () => {
     throw new SystemError('update of subjects', E2BIG);
   };
-  enforcement.cgroupMade(1n, '/a');
-  enforcement.cgroupMade(2n, '/b');
+  enforcement.cgroupMade(a, '/a');
+  enforcement.cgroupMade(b, '/b');
   assert.equal(warnings.length, 1);
   kernel.subjects.set = set;
-  enforcement.cgroupMade(3n, '/c');
+  enforcement.cgroupMade(c, '/c');
   assert.equal(kernel.epochs, 1);
+});
+
+const SERVICE = '{ name: service, from: { unit: [ssh.service] } }';
+
+test('a cgroup is not taken for the one that the end of its path names', (t) => {
+  const { kernel, enforcement, make } = fixtureFor(t, SERVICE);
+  const path = '/system.slice/ssh.service/worker';
+  const genuine = make(path);
+  const cutOff = make(`/user.slice/mine${path}`);
+  enforcement.cgroupMade(genuine, path);
+  enforcement.cgroupMade(cutOff, path);
+  assert.ok(kernel.subject('cgroup', genuine));
+  assert.equal(kernel.subject('cgroup', cutOff), undefined);
+});
+
+test('a cgroup that was made unheard is found when the kernel side has lost something', (t) => {
+  const { kernel, enforcement, make } = fixtureFor(t, SERVICE);
+  const id = make('/system.slice/ssh.service');
+  enforcement.findLost(0);
+  assert.equal(kernel.subject('cgroup', id), undefined);
+  enforcement.findLost(1);
+  assert.ok(kernel.subject('cgroup', id));
+  assert.equal(kernel.epochs, 1);
+  enforcement.findLost(1);
+  enforcement.findCgroups();
+  assert.equal(kernel.epochs, 1, 'once');
+});
+
+test('one of every eight nested cgroups is listed although the one above it means the same', (t) => {
+  const { kernel, enforcement, make } = fixtureFor(t, SERVICE);
+  const names = Array.from({ length: 20 }, (_, level) => `/${level}`);
+  const ids = names.map((_, level) => make(names.slice(0, level + 1).join('')));
+  enforcement.findCgroups();
+  const listed = ids.flatMap((id, level) => (kernel.subject('cgroup', id) ? [level + 1] : []));
+  assert.deepEqual(listed, [8, 16]);
 });

@@ -1,6 +1,9 @@
 import { Tables, Tables6Low } from '../../../bpf/wire.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
+/** As in bpf/subject.bpf.h. */
+const CGROUP_DEPTH = 12;
+
 /** What the hooks know of a caller. */
 export interface Caller {
   /** 16 bytes: at most 15 of the name, then NULs. */
@@ -108,11 +111,13 @@ function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
     boxes[half]! &= any(2)[half]! | named;
   }
   keepCommand(kernel, boxes, any(3), caller.comm);
-  // The innermost cgroup that is listed holds every box that accepts it.
+  // The innermost cgroup that is listed holds every box that accepts it; out of reach, every deny box counts.
   const cgroup = caller.cgroups
+    .slice(0, CGROUP_DEPTH)
     .map((id) => kernel.subject('cgroup', id))
     .find((found) => found !== undefined);
-  const accepted = cgroup ?? any(5);
+  const tooDeep = caller.cgroups.length > CGROUP_DEPTH;
+  const accepted = cgroup ?? any(5).map((boxes, half) => (tooDeep ? boxes | deny[half]! : boxes));
   for (let half = 0; half < 16; half += 1) boxes[half]! &= accepted[half]!;
   return boxes;
 }
