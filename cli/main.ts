@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import('./check.ts')).checkCommand(),
   diff: async () => (await import('./diff.ts')).diffCommand(),
   explain: async () => (await import('./explain.ts')).explainCommand(),
+  review: async () => (await import('./review.ts')).reviewCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
   import: async () => (await import('./import.ts')).importCommand(),
   export: async () => (await import('./export.ts')).exportCommand(),

@@ -1,11 +1,12 @@
 import { BouhekiError } from '../error/error.ts';
-import { appendAllows, type Addition } from '../policy/append.ts';
+import { appendRules, type Addition } from '../policy/append.ts';
 import { destinationText } from '../policy/document.ts';
 import { compileEvaluator } from '../policy/evaluator.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { formatCount, formatTime, type Evidence } from './evidence.ts';
 import { flowOf } from './flow.ts';
+import { ignoredBy } from './ignored.ts';
 import { coverDemands } from './rule.ts';
 import { nameRules } from './rule-name.ts';
 import type { Demand } from './select.ts';
@@ -42,13 +43,18 @@ export function mergeWithBase(
   }
   const judge = compileEvaluator(policy);
   const offered = windowIn(text);
+  const ignored = ignoredBy(text);
   const fresh: Demand[] = [];
   const kept: Merged['kept'] = [];
   for (const demand of demands) {
     const open = demand.observations.filter((each) => judge(flowOf(each)).action === 'deny');
-    const out = open.filter((each) => judge(flowOf(each)).box !== undefined || wasOffered(each, offered));
-    const added = open.filter((each) => !out.includes(each));
-    if (out.length > 0) kept.push({ demand, observations: out });
+    const out = new Set(
+      open.filter(
+        (each) => judge(flowOf(each)).box !== undefined || wasOffered(each, offered) || ignored(flowOf(each)),
+      ),
+    );
+    const added = open.filter((each) => !out.has(each));
+    if (out.size > 0) kept.push({ demand, observations: [...out] });
     if (added.length > 0) fresh.push({ subject: demand.subject, observations: added });
   }
   if (fresh.length === 0) return { text, added: 0, kept };
@@ -66,7 +72,7 @@ export function mergeWithBase(
       Object.assign({ comment, name: unusedName(names[index]!, taken), from }, what),
     );
   });
-  return { text: appendAllows(withWindow(text, offered, evidence), additions), added: boxes, kept };
+  return { text: appendRules(withWindow(text, offered, evidence), 'allow', additions), added: boxes, kept };
 }
 
 interface Window {

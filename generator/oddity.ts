@@ -38,7 +38,7 @@ export class OddityFinder {
   lines(observations: readonly RecordedObservation[]): string[] {
     const places = new Map<string, Set<string>>();
     for (const observation of observations) {
-      for (const reason of this.#reasons(observation)) {
+      for (const reason of this.reasons(observation)) {
         const set = places.get(reason) ?? new Set();
         places.set(reason, set.add(placeOf(observation)));
       }
@@ -51,7 +51,8 @@ export class OddityFinder {
       });
   }
 
-  #reasons(observation: RecordedObservation): string[] {
+  /** Why somebody should look at an observation; empty where nobody needs to. */
+  reasons(observation: RecordedObservation): string[] {
     const { count, first, subject } = observation;
     const address = destinationAddress(observation);
     const reasons: string[] = [];

@@ -1,51 +1,65 @@
 import { isMap, isSeq, parseDocument, type Node, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { RuleDocument, ToDocument } from './document.ts';
-import type { From } from './policy.ts';
+import type { Action, From } from './policy.ts';
 import { printPolicy, printRule } from './print.ts';
 
 /** A rule to add: more destinations for a rule that the file has, or a rule of its own, as one with `sockets` always is. */
 export type Addition = RuleDocument & { from: NonNullable<RuleDocument['from']> };
 
 /**
- * The text of a version 2 policy with more allow rules. All that is there keeps its bytes: destinations for subjects that
- * a rule names already go to the end of the first such rule's `to`, other rules to the end of `allow`. `text` must parse.
+ * The text of a version 2 policy with more rules. All that is there keeps its bytes: destinations for subjects that a rule
+ * names already go to the end of the first such rule's `to`, below the rule's comment (of a deny rule also of the same name), other rules to the end
+ * of the list, which is made where it is missing. `text` must parse, and have an `allow` in the block style.
  */
-export function appendAllows(text: string, additions: readonly Addition[]): string {
+export function appendRules(text: string, action: Action, additions: readonly Addition[]): string {
   let result = text;
   // One after the other, each on the text that the one before left.
-  for (const addition of additions) result = appendAllow(result, addition);
+  for (const addition of additions) result = appendRule(result, action, addition);
   return result;
 }
 
-function appendAllow(text: string, addition: Addition): string {
-  const allow = allowOf(text);
-  const rule = allow.items.find((item) => isMap(item) && sameFrom(item, addition.from));
-  const to = isMap(rule) ? rule.get('to', true) : undefined;
-  if (isSeq(to) && addition.to && !addition.sockets) {
+function appendRule(text: string, action: Action, addition: Addition): string {
+  const allow = listOf(text, action);
+  if (allow === undefined) return insertList(text, action, addition);
+  const to = toOf(allow, action, addition);
+  if (to && addition.to && !addition.sockets) {
     return addition.to.reduce((current, entry, index) => {
       // Places move with each entry, so the list is looked up again.
-      const list = index === 0 ? (to as YAMLSeq<Node>) : listOf(current, addition.from);
-      return appendItem(current, list, renderTo(entry), inlineTo(entry));
+      const list = index === 0 ? to : toOf(listOf(current, action)!, action, addition)!;
+      const lines = renderTo({ ...(addition.comment && { comment: addition.comment }), ...entry });
+      return appendItem(current, list, lines, inlineTo(entry));
     }, text);
   }
   return appendItem(text, allow, renderRule(addition), printRule(addition).slice(2));
 }
 
-function allowOf(text: string): YAMLSeq<Node> {
+/** The rules of one kind; undefined where the policy has no such list. */
+export function listOf(text: string, action: Action): YAMLSeq<Node> | undefined {
   const network = parseDocument(text).get('network', true) as unknown as YAMLMap;
-  return network.get('allow', true) as unknown as YAMLSeq<Node>;
+  const list = network.get(action, true) as unknown;
+  return isSeq(list) ? (list as YAMLSeq<Node>) : undefined;
 }
 
-function listOf(text: string, from: Addition['from']): YAMLSeq<Node> {
-  const rule = allowOf(text).items.find((item) => isMap(item) && sameFrom(item, from)) as YAMLMap;
-  return rule.get('to', true) as unknown as YAMLSeq<Node>;
+/** A list that is missing goes above `allow`. */
+function insertList(text: string, action: Action, addition: Addition): string {
+  const at = /^( +)allow:/m.exec(text)!;
+  const lines = [`${action}:`, ...renderRule(addition).map((line) => `  ${line}`)];
+  return text.slice(0, at.index) + indent(lines, at[1]!.length) + text.slice(at.index);
+}
+
+/** The destinations of the rule that an addition belongs to. */
+function toOf(list: YAMLSeq<Node>, action: Action, { from, name }: Addition): YAMLSeq<Node> | undefined {
+  const rule = list.items.find(
+    (item) => isMap(item) && sameFrom(item, from) && (action === 'allow' || item.get('name') === name),
+  );
+  const to = isMap(rule) ? (rule.get('to', true) as unknown) : undefined;
+  return isSeq(to) ? (to as YAMLSeq<Node>) : undefined;
 }
 
 /** Whether a rule names exactly these subjects, in any order. */
 function sameFrom(rule: YAMLMap, from: Addition['from']): boolean {
   const node = rule.get('from', true) as unknown;
-  if (!isMap(node)) return false;
-  const theirs = node.toJSON() as From;
+  const theirs = isMap(node) ? (node.toJSON() as From) : {};
   return keyOf(theirs) === keyOf(from as From);
 }
 
@@ -79,12 +93,12 @@ function appendItem(text: string, list: YAMLSeq<Node>, lines: readonly string[],
 }
 
 /** The place after the line break of the line that holds `at`. */
-function endOfLine(text: string, at: number): number {
+export function endOfLine(text: string, at: number): number {
   const end = text.indexOf('\n', at);
   return end < 0 ? text.length : end + 1;
 }
 
-function indent(lines: readonly string[], column: number): string {
+export function indent(lines: readonly string[], column: number): string {
   return lines.map((line) => `${' '.repeat(column)}${line}\n`).join('');
 }
 
@@ -96,12 +110,12 @@ function renderRule(rule: RuleDocument): string[] {
   return lines.slice(lines.indexOf('  allow:') + 1).map((line) => line.slice(4));
 }
 
-function renderTo(entry: ToDocument): string[] {
+export function renderTo(entry: ToDocument): string[] {
   const lines = renderRule({ to: [entry] });
   return lines.slice(1).map((line) => line.slice(4));
 }
 
-function inlineTo(entry: ToDocument): string {
+export function inlineTo(entry: ToDocument): string {
   const rule = printRule({ to: [entry] });
   return rule.slice(rule.indexOf('[') + 1, rule.lastIndexOf(']'));
 }

@@ -1,4 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
+import { SocketKind } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import type { LossKind } from './dimension.ts';
 import { LINES } from './export.ts';
@@ -7,9 +8,11 @@ import { type History, historyOf, optional, type RecordedObservation } from './h
 import type { LearningWindow } from './learning-window.ts';
 import type { LiveStatus } from './live-status.ts';
 import { BOUNDS, EXTENT, historySql, SEEN_OF_OPEN, type Bounds } from './observation-sql.ts';
+import type { Observation } from './observation.ts';
 import { openSource } from './open-source.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
 import { RemoteSource } from './remote-source.ts';
+import { SAMPLE, type SampleProcess } from './sample-sql.ts';
 
 export type { Activity, History, RecordedObservation } from './history.ts';
 
@@ -182,6 +185,36 @@ export class Reader {
     } catch (error) {
       throw storeFailure(error, this.path);
     }
+  }
+
+  /** The process that made the last connection of an observation; undefined when none is known. */
+  async sample({
+    address,
+    family,
+    port,
+    protocol,
+    socket,
+    subject,
+  }: Observation): Promise<SampleProcess | undefined> {
+    const place =
+      socket === undefined ? ([family, address, port] as const) : ([0, 0n, SocketKind[socket]] as const);
+    const columns = await this.#read(SAMPLE, [
+      place[0],
+      place[1] >> 64n,
+      place[1] & 0xffff_ffff_ffff_ffffn,
+      place[2],
+      protocol,
+      subject.uid,
+      subject.command,
+    ]);
+    const [row] = rows(columns);
+    if (row === undefined) return undefined;
+    const [pid, args, parent] = row;
+    return {
+      ...(pid !== null && { pid: Number(pid) }),
+      ...(args !== null && args !== '' && { arguments: String(args) }),
+      ...(parent !== null && parent !== '' && { parentCommand: String(parent) }),
+    };
   }
 
   close(): void {

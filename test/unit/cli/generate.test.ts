@@ -203,7 +203,10 @@ test('--base adds what is new, keeps what people did, and the second time change
   assert.match(stderr, /^Left out, as .*: \/usr\/bin\/curl uid 1000, 1 destination\.$/m);
   const text = readFileSync(file, 'utf8');
   assert.match(text, /# ours\n {4}- \{ name: backup, .*\} # keep\n/);
-  assert.match(text, /port: \[443\], protocol: \[tcp\] \}\n {8}- \{ .*port: \[80\], protocol: \[tcp\] \}\n$/);
+  assert.match(
+    text,
+    /port: \[443\], protocol: \[tcp\] \}\n {8}# added: 1 event, .*\n {8}- \{ .*port: \[80\], protocol: \[tcp\] \}\n$/,
+  );
   assert.doesNotMatch(text, /port: .*22/);
   assert.match(text, /^# Window: 2026-11-21 00:00:00Z to 2026-11-21 09:00:00Z$/m);
   assert.equal(runCommand('generate', '--db', grown, '--base', file).stdout, text);

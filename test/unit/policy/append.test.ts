@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { appendAllows } from '../../../policy/append.ts';
+import { appendRules } from '../../../policy/append.ts';
 import { parsePolicy } from '../../../policy/parse.ts';
 
 const HEAD = 'version: 2\nnetwork:\n  mode: block\n';
@@ -8,7 +8,7 @@ const CURL = { exe: ['/usr/bin/curl'], uid: [0] };
 const TO = [{ cidr: ['10.0.0.1/32'], port: [80] }];
 
 function append(body: string, from = CURL, to = TO): string {
-  const text = appendAllows(HEAD + body, [{ name: 'new', from, to }]);
+  const text = appendRules(HEAD + body, 'allow', [{ name: 'new', from, to }]);
   const { policy, problems } = parsePolicy(text, 'policy.yaml');
   assert.ok(policy, problems.map(({ message }) => message).join('\n'));
   assert.ok(text.startsWith(HEAD));

@@ -1,0 +1,186 @@
+import { Command } from 'commander';
+import { appendFileSync, readFileSync, realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { BouhekiError } from '../error/error.ts';
+import { parseDecisions, printDecision, type Decision } from '../generator/decision.ts';
+import { formatCount } from '../generator/evidence.ts';
+import { prepareRecord, type ReviewItem } from '../generator/review.ts';
+import { ReviewSession } from '../generator/review-session.ts';
+import { openReader, type Reader } from '../profiler/read.ts';
+import type { SampleProcess } from '../profiler/sample-sql.ts';
+import { writeOutput } from './output-file.ts';
+import { parseText, readPolicyText } from './policy-file.ts';
+import { databaseOption } from './record-option.ts';
+import { askAll } from './review-prompt.ts';
+import { reviewJson, say } from './review-text.ts';
+
+interface Options {
+  db: string;
+  decisions?: string;
+  json: boolean;
+}
+
+const HELP = `
+Examples:
+  $ bouheki review policy.yaml
+  $ bouheki review policy.yaml --json
+  $ bouheki review policy.yaml --decisions decisions.jsonl
+
+Asks about each destination that a rule is marked for with "review:", and about what \`generate --base\` added. The policy
+is changed in place at each answer, and nothing but what the answer is about: comments, order and edits stay. Answers are
+kept in POLICY.decisions, so that the next review goes on with what is left; --decisions takes the same from a file and
+asks nothing. What was denied or ignored is not offered again by \`generate --base\`.
+Exit status: 0 nothing is left, 1 something is, 2 trouble.`;
+
+/** `bouheki review POLICY`: settles what the generator marked. */
+export function reviewCommand(): Command {
+  return new Command('review')
+    .description('Decide on what is marked in a policy, one destination after the other')
+    .argument('<policy>', 'the policy file, which is changed in place')
+    .addOption(databaseOption())
+    .option('--decisions <file>', 'ask nothing: carry out the decisions of this file')
+    .option('--json', 'ask nothing: print what is to be reviewed as JSON', false)
+    .addHelpText('after', HELP)
+    .action(run);
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const asks = !options.json && options.decisions === undefined;
+  if (file === '-') {
+    throw new BouhekiError('usage', 'a policy on standard input cannot be changed in place', {
+      remedy: 'Name its file.',
+    });
+  }
+  if (asks && !process.stdin.isTTY) {
+    throw new BouhekiError('usage', 'nobody can be asked: standard input is no terminal', {
+      remedy: 'Give the answers in a file with --decisions, or list what is to be reviewed with --json.',
+    });
+  }
+  const text = readPolicyText(file);
+  const policy = parseText(text, file);
+  const observations = await withReader(options.db, (reader) =>
+    reader.observations({ target: policy.target }),
+  );
+  const session = new ReviewSession({ text, policy, record: prepareRecord(observations) });
+  const log = `${file}.decisions`;
+  // What was decided in an earlier review holds here as well, also when the policy was generated anew.
+  const remembered = options.decisions === undefined ? readDecisions(log, true) : [];
+  const again = remembered.length - session.decide(remembered).length;
+  if (options.json) {
+    process.stdout.write(reviewJson(file, session.open));
+    if (session.open.length > 0) process.exitCode = 1;
+    return;
+  }
+  const keeper = new PolicyKeeper(file, text);
+  keeper.write(session.text);
+  if (again > 0) say(`${formatCount(again, 'decision')} of ${log} carried out again.`);
+  if (options.decisions === undefined) await interact(session, keeper, log, options.db);
+  else replay(session, keeper, options.decisions, log);
+  const left = session.open.length;
+  say(left === 0 ? 'Nothing is left to review.' : `${formatCount(left, 'destination')} left to review.`);
+  if (left > 0) process.exitCode = 1;
+}
+
+async function interact(
+  session: ReviewSession,
+  keeper: PolicyKeeper,
+  log: string,
+  db: string,
+): Promise<void> {
+  await askAll({
+    session,
+    decided: (decisions) => {
+      keeper.write(session.text);
+      remember(log, decisions);
+    },
+    sample: ({ observations }) => sampleOf(db, observations),
+  });
+}
+
+/** All decisions of a file, or none of them. */
+function replay(session: ReviewSession, keeper: PolicyKeeper, file: string, log: string): void {
+  const decisions = readDecisions(file, false);
+  const unmatched = session.decide(decisions);
+  if (unmatched.length > 0) {
+    const names = unmatched.map(({ destination, rule }) => `  ${rule}: ${destination}`);
+    throw new BouhekiError(
+      'usage',
+      `nothing to review fits ${formatCount(unmatched.length, 'decision')} of ${file}`,
+      {
+        remedy:
+          'Remove or mend them; `bouheki review --json` lists what is to be reviewed. Nothing was changed.',
+        detail: names.join('\n'),
+      },
+    );
+  }
+  keeper.write(session.text);
+  if (resolve(file) !== resolve(log)) remember(log, decisions);
+  say(`${formatCount(decisions.length, 'decision')} carried out.`);
+}
+
+/** Writes the policy, unless somebody else has changed it since it was read. */
+class PolicyKeeper {
+  readonly #file: string;
+  #text: string;
+
+  constructor(file: string, text: string) {
+    this.#file = realpathSync(file);
+    this.#text = text;
+  }
+
+  write(text: string): void {
+    if (text === this.#text) return;
+    if (readPolicyText(this.#file) !== this.#text) {
+      throw new BouhekiError('policy', `${this.#file} was changed by somebody else meanwhile`, {
+        remedy: 'Start again: what was decided before is kept.',
+      });
+    }
+    writeOutput(this.#file, text);
+    this.#text = text;
+  }
+}
+
+function remember(log: string, decisions: readonly Decision[]): void {
+  if (decisions.length === 0) return;
+  try {
+    appendFileSync(log, decisions.map(printDecision).join(''), { mode: 0o600 });
+  } catch (error) {
+    throw new BouhekiError('usage', `cannot write ${log}, where decisions are kept`, {
+      remedy: 'Make its directory writable.',
+      detail: (error as Error).message,
+      cause: error,
+    });
+  }
+}
+
+function readDecisions(file: string, mayBeAbsent: boolean): Decision[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (mayBeAbsent && (error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new BouhekiError('usage', `cannot read the decisions in ${file}`, {
+      remedy: 'Name a file that you may read.',
+      detail: (error as Error).message,
+      cause: error,
+    });
+  }
+  return parseDecisions(text, file);
+}
+
+async function sampleOf(
+  db: string,
+  observations: ReviewItem['observations'],
+): Promise<SampleProcess | undefined> {
+  const [observation] = observations;
+  return observation && (await withReader(db, (reader) => reader.sample(observation)));
+}
+
+async function withReader<T>(db: string, work: (reader: Reader) => Promise<T>): Promise<T> {
+  const reader = await openReader(db);
+  try {
+    return await work(reader);
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parsePolicy } from '../../../policy/parse.ts';
+import { directoryFor, record, runCommand } from './fixture.ts';
+
+const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const noTerminal = spawnSync('script', ['--version']).status === 0 ? false : 'needs script(1) for a terminal';
+
+/** curl goes to one host all the time, and went once to each of two others. */
+async function marked(t: TestContext): Promise<{ db: string; file: string }> {
+  const directory = directoryFor(t);
+  const often = Array.from({ length: 5 }, () => ({}));
+  const db = await record(directory, [...often, { port: 22 }, { low: 0xcb007105n }]);
+  const file = join(directory, 'policy.yaml');
+  assert.equal(runCommand('generate', '--db', db, '--output', file).status, 0);
+  return { db, file };
+}
+
+/** A line of a file of decisions. */
+function line(destination: string, decision: string): string {
+  return `${JSON.stringify({ rule: '/usr/bin/curl uid 1000', destination, decision })}\n`;
+}
+
+/** Runs review in a terminal, and gives an answer each time that it asks. `\u0003` is Ctrl-C. */
+async function answer(
+  db: string,
+  file: string,
+  ...answers: string[]
+): Promise<{ status: number; shown: string }> {
+  const command = [process.execPath, MAIN, 'review', file, '--db', db].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...process.env, TERM: 'xterm' } });
+  let shown = '';
+  child.stdout.on('data', (bytes: Buffer) => (shown += bytes.toString()));
+  const ended = once(child, 'exit');
+  const asked = (): number => shown.split(/\(q\)uit: |CIDR to widen to [^:]*: /).length - 1;
+  for (const [at, text] of answers.entries()) {
+    while (asked() <= at && child.exitCode === null) await wait(20);
+    child.stdin.write(text === '\u0003' ? text : `${text}\r`);
+  }
+  const [status] = (await ended) as [number];
+  return { status, shown };
+}
+
+test(
+  'decisions made in a terminal change the policy at once, and the next review goes on with what is left',
+  { skip: noTerminal },
+  async (t) => {
+    const { db, file } = await marked(t);
+    const before = readFileSync(file, 'utf8');
+    const first = await answer(db, file, 'y', 'd', 'q');
+    assert.equal(first.status, 1, first.shown);
+    assert.match(first.shown, /Rule +\/usr\/bin\/curl uid 1000/);
+    assert.match(first.shown, /Because +seen once/);
+    assert.match(first.shown, /Seen +1 event in 1 hour, 2026-11-21 00:00:00Z/);
+    assert.match(first.shown, /Process +curl http:\/\/10\.0\.0\.1\/, pid 4711, started by sh/);
+    assert.match(first.shown, /DESTINATION +COUNT +HOURS/);
+    const denied = readFileSync(file, 'utf8');
+    assert.match(denied, /name: "\/usr\/bin\/curl uid 1000 \(denied\)"/);
+    assert.match(denied, /# review: /);
+    const second = await answer(db, file, 'w', '', 'q');
+    assert.equal(second.status, 0, second.shown);
+    assert.match(second.shown, /Nothing is left to review\./);
+    const text = readFileSync(file, 'utf8');
+    assert.doesNotMatch(text, /# review: /);
+    assert.match(text, /cidr: \[203\.0\.113\.0\/24\], port: \[443\]/);
+    const gone = before.split('\n').filter((line) => !text.split('\n').includes(line));
+    assert.deepEqual(
+      gone.filter((line) => !/# review: |cidr: /.test(line)),
+      [],
+    );
+    assert.equal(runCommand('generate', '--db', db, '--base', file, '--check').status, 0);
+  },
+);
+
+test('Ctrl-C ends the review and leaves a policy', { skip: noTerminal }, async (t) => {
+  const { db, file } = await marked(t);
+  const { shown, status } = await answer(db, file, 'i', '\u0003');
+  assert.equal(status, 1, shown);
+  assert.match(shown, /1 destination left to review\./);
+  const text = readFileSync(file, 'utf8');
+  assert.ok(parsePolicy(text, file).policy);
+  assert.match(text, /^# ignored: /m);
+});
+
+test('without a terminal nobody is asked', async (t) => {
+  const { db, file } = await marked(t);
+  const before = readFileSync(file, 'utf8');
+  const { status, stderr } = runCommand('review', file, '--db', db);
+  assert.deepEqual([status, stderr], [2, 'usage: nobody can be asked: standard input is no terminal\n']);
+  const json = runCommand('review', file, '--db', db, '--json');
+  assert.equal(json.status, 1);
+  assert.deepEqual(
+    JSON.parse(json.stdout).items.map((item: { destination: string; count: number }) => [
+      item.destination,
+      item.count,
+    ]),
+    [
+      ['10.0.0.1:22/tcp', 1],
+      ['203.0.113.5:443/tcp', 1],
+    ],
+  );
+  assert.equal(readFileSync(file, 'utf8'), before);
+});
+
+test('the same decisions from a file do the same, and the file keeps its mode', async (t) => {
+  const { db, file } = await marked(t);
+  chmodSync(file, 0o640);
+  const decisions = join(directoryFor(t), 'decisions');
+  writeFileSync(decisions, line('10.0.0.1:22/tcp', 'deny'));
+  const some = runCommand('review', file, '--db', db, '--decisions', decisions);
+  assert.equal(some.status, 1, some.stderr);
+  assert.match(some.stderr, /^1 decision carried out\.\n1 destination left to review\.$/m);
+  writeFileSync(decisions, line('203.0.113.5:443/tcp', 'allow'));
+  assert.equal(runCommand('review', file, '--db', db, '--decisions', decisions).status, 0);
+  assert.equal(statSync(file).mode & 0o777, 0o640);
+  assert.equal(runCommand('review', file, '--db', db, '--json').status, 0);
+  assert.equal(readFileSync(`${file}.decisions`, 'utf8').split('\n').length, 3);
+});
+
+test('a decision that fits nothing is named, and nothing is changed', async (t) => {
+  const { db, file } = await marked(t);
+  const before = readFileSync(file, 'utf8');
+  const decisions = join(directoryFor(t), 'decisions');
+  writeFileSync(
+    decisions,
+    '{"rule":"/usr/bin/curl uid 1000","destination":"10.0.0.1:22/tcp","decision":"deny"}\n{"rule":"x","destination":"y","decision":"deny"}\n',
+  );
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [MAIN, 'review', file, '--db', db, '--decisions', decisions],
+    {
+      encoding: 'utf8',
+    },
+  );
+  assert.equal(status, 2);
+  assert.match(stderr, /nothing to review fits 1 decision of .*\n.*Nothing was changed\.\n {2}x: y\n$/);
+  assert.equal(readFileSync(file, 'utf8'), before);
+});
