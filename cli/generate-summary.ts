@@ -90,6 +90,19 @@ export function generateJson(policy: string, generated: Generated, input: Genera
   return `${JSON.stringify(json, null, 2)}\n`;
 }
 
+/** What a merge with `file` leaves out, for standard error: most destinations first; empty when it leaves nothing out. */
+export function mergeSummary({ kept }: Merged, file: string): string {
+  const lines = kept
+    .toSorted((a, b) => b.observations.length - a.observations.length)
+    .map(
+      ({ demand, observations }) =>
+        `Left out, as ${file} does: ${demand.subject.name}, ${formatCount(observations.length, 'destination')}.`,
+    );
+  const more = formatCount(Math.max(0, lines.length - SHOWN), 'more subject');
+  if (lines.length > SHOWN) lines.splice(SHOWN, lines.length, `Left out for ${more}; --json lists them all.`);
+  return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
 /** A merge for programs. */
 export function mergeJson({ added, kept, text }: Merged): string {
   const json = {

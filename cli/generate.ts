@@ -12,7 +12,7 @@ import { printPolicy } from '../policy/print.ts';
 import { openReader, type RecordingSummary } from '../profiler/read.ts';
 import { curveJson, curveText } from './curve.ts';
 import { readDenyList } from './deny-list.ts';
-import { generateJson, generateSummary, mergeJson } from './generate-summary.ts';
+import { generateJson, generateSummary, mergeJson, mergeSummary } from './generate-summary.ts';
 import { writeOutput } from './output-file.ts';
 import { readOwners } from './owner-list.ts';
 import { parseText, readPolicyText } from './policy-file.ts';
@@ -150,10 +150,7 @@ function runMerge(file: string, { demands }: Generated, options: Options): void 
   const text = readPolicyText(file);
   const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
   const merged = mergeWithBase({ text, policy: parseText(text, file) }, demands, evidence);
-  for (const { demand, observations } of merged.kept) {
-    const places = formatCount(observations.length, 'destination');
-    process.stderr.write(printable(`Left out, as ${file} does: ${demand.subject.name}, ${places}.`) + '\n');
-  }
+  process.stderr.write(mergeSummary(merged, file));
   const entries = formatCount(merged.added, 'destination entry', 'destination entries');
   if (options.check) {
     process.stderr.write(merged.added === 0 ? 'Nothing to add.\n' : `Would add ${entries}.\n`);

@@ -7,6 +7,7 @@ import type { RecordedObservation } from '../profiler/read.ts';
 import { formatCount, formatTime, type Evidence } from './evidence.ts';
 import { flowOf } from './flow.ts';
 import { ignoredBy } from './ignored.ts';
+import { describePeriods } from './period.ts';
 import { coverDemands } from './rule.ts';
 import { nameRules } from './rule-name.ts';
 import type { Demand } from './select.ts';
@@ -99,10 +100,12 @@ function wasOffered({ first, last }: RecordedObservation, window: Window | undef
 function withWindow(text: string, old: Window | undefined, evidence: Evidence): string {
   const first = Math.min(old?.first ?? Infinity, evidence.first);
   const last = Math.max(old?.last ?? 0, evidence.last);
-  const line = `# Window: ${formatTime(first)} to ${formatTime(last)}`;
+  const lines = [`Window: ${formatTime(first)} to ${formatTime(last)}`, ...describePeriods(last - first, [])];
+  const line = lines.map((each) => `# ${each}`).join('\n');
   if (old === undefined) return `${line}\n${text}`;
   // What was said of the policy before the merge no longer holds.
   return text
+    .replace(/^# (?:Window shorter than|Periodic: ).*\n/gm, '')
     .replace(WINDOW, line)
     .replace(/^# Boxes: .*$/m, '# Boxes: merged, see `generate` without --base for the fewest')
     .replace(/^# (?:Events|Hold-out|Readiness|Over-grant): .*\n/gm, '');
