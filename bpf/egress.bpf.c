@@ -201,6 +201,7 @@ SEC("lsm/bprm_committed_creds")
 void BPF_PROG(committed_creds, struct linux_binprm *bprm)
 {
 	remember_exec(bprm);
+	remember_script(bprm);
 	forget_subject(current_task());
 }
 
@@ -208,6 +209,7 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	inherit_identity(parent, child);
+	inherit_script(parent, child);
 	return 0;
 }
 
@@ -242,8 +244,10 @@ int BPF_PROG(process_free, struct task_struct *task)
 {
 	struct leader_key key = { .started = task->start_boottime, .pid = task->tgid };
 
-	if (task->pid == task->tgid)
+	if (task->pid == task->tgid) {
 		bpf_map_delete_elem(&identities, &key);
+		bpf_map_delete_elem(&scripts, &key);
+	}
 	return 0;
 }
 #endif

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Executable } from './executable.ts';
+import { interpreterBytes, scriptSum } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
 import { hostMountNamespace, visibleMountNamespace } from './namespace.ts';
@@ -14,6 +15,7 @@ import {
   Knobs,
   PATH_SIZE,
   ProcessFlag,
+  Script,
   SubjectKey,
   Tables,
   Tables6,
@@ -60,6 +62,7 @@ export class Egress implements Disposable {
   readonly denials: Ring;
   readonly subjects: BpfMap;
   readonly #identities: BpfMap;
+  readonly #scripts: BpfMap;
   readonly #counters: BpfMap;
   readonly #policy: MapMemory;
   readonly #policy6: MapMemory;
@@ -78,6 +81,7 @@ export class Egress implements Disposable {
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
     this.#identities = object.map('identities', 4, Identity.size);
+    this.#scripts = object.map('scripts', 4, Script.size);
     this.#counters = object.map('counters', 4, 8);
     this.#policy = object.map('policy', 4, Tables.size).memory(2 * Tables.size);
     this.#policy6 = object.map('policy6', 4, Tables6.size).memory(2 * Tables6.size);
@@ -99,6 +103,7 @@ export class Egress implements Disposable {
         true,
       );
       object.setInitialValue('.rodata.knobs', new Uint8Array(knobs.buffer));
+      object.setInitialValue('.rodata.interpreters', interpreterBytes());
       object.resize('connections', rings.connections);
       object.resize('denials', rings.denials);
       object.load();
@@ -171,10 +176,10 @@ export class Egress implements Disposable {
   }
 
   /**
-   * Adds the identity of a process older than us, unless its exec was seen after all. Returns false when it is gone.
-   * Only where `canPrime`.
+   * Adds the identity of a process older than us, unless its exec was seen after all, and the path of the script that
+   * it runs, if any. Returns false when it is gone. Only where `canPrime`.
    */
-  prime(pid: number, executable: Executable, flags: number): boolean {
+  prime(pid: number, executable: Executable, flags: number, script?: string): boolean {
     const pidfd = libbpf().syscall(SYS_PIDFD_OPEN, pid, 0, 0);
     if (pidfd < 0) return false;
     const identity = Buffer.alloc(Identity.size);
@@ -185,6 +190,8 @@ export class Egress implements Disposable {
     const key = Buffer.alloc(4);
     key.writeInt32LE(Number(pidfd));
     try {
+      // Before the identity, which says that it is there.
+      if (script !== undefined) this.#scripts.add(key, scriptBytes(script));
       this.#identities.add(key, identity);
     } finally {
       libbpf().close(Number(pidfd));
@@ -218,6 +225,15 @@ export class Egress implements Disposable {
       part[Symbol.dispose]();
     this.#object[Symbol.dispose]();
   }
+}
+
+function scriptBytes(path: string): Buffer {
+  const script = Buffer.alloc(Script.size);
+  for (const [index, half] of scriptSum(path).entries()) {
+    script.writeBigUInt64LE(half, Script.offset.sum + 8 * index);
+  }
+  script.write(path, Script.offset.path, PATH_SIZE - 1, 'utf8');
+  return script;
 }
 
 const SYS_PIDFD_OPEN = 434;

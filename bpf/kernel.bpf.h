@@ -156,6 +156,9 @@ struct file {
 	struct path f_path;
 	struct inode *f_inode;
 };
+struct fs_struct {
+	struct path pwd;
+};
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
@@ -172,12 +175,17 @@ struct task_struct {
 	__u64 self_exec_id;
 	struct cred *cred;
 	struct nsproxy *nsproxy;
+	struct fs_struct *fs;
 	struct css_set *cgroups;
 	struct pid *thread_pid;
 	char comm[16];
 };
 struct linux_binprm {
+	unsigned long p;
 	struct file *file;
+	int argc;
+	const char *filename;
+	const char *interp;
 	unsigned int secureexec : 1;
 };
 

@@ -23,6 +23,8 @@
 /* Set by the loader before load. */
 const volatile struct knobs knobs SEC(".rodata.knobs");
 
+const volatile struct interpreter interpreters[INTERPRETERS] SEC(".rodata.interpreters");
+
 /* The daemon writes these through a mapping; see wire.h. */
 struct control control SEC(".data.control") = {};
 
@@ -105,6 +107,25 @@ struct {
 #endif
 	__type(value, struct identity);
 } identities SEC(".maps");
+
+/*
+ * What interpreters run, in the storage of the leader; only they have an entry. Failure to create it: LOST_IDENTITY, and
+ * the script is unknown, so that no rule for a script matches.
+ */
+struct {
+#ifndef LEGACY
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+#else
+	/* Removed when the leader goes; in the cgroup backend, which sees no exec, it stays empty. */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct leader_key);
+#endif
+	__type(value, struct script);
+} scripts SEC(".maps");
 
 /* A destination that a subject was judged for, and the box that decided; `rest` is 0 in an empty entry. */
 struct decision {

@@ -56,6 +56,7 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	struct identity *identity = identity_of(READ(task, group_leader), false);
 	struct task_struct *leader, *parent;
 	struct process *process;
+	struct script *script;
 	struct mm_struct *mm;
 	struct pid *pid;
 	__u64 arguments;
@@ -103,6 +104,11 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	} else {
 		process->path[0] = 0;
 	}
+	script = identity && identity->flags & PROCESS_SCRIPT ? script_of(READ(task, group_leader), false) : 0;
+	if (script)
+		__builtin_memcpy(process->script, script->path, PATH_SIZE);
+	else
+		process->script[0] = 0;
 	__builtin_memset(process->arguments, 0, ARGUMENTS_SIZE);
 	mm = BPF_CORE_READ(task, mm);
 	arguments = mm ? BPF_CORE_READ(mm, arg_start) : 0;

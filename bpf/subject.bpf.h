@@ -6,7 +6,7 @@
 #ifndef BOUHEKI_SUBJECT_H
 #define BOUHEKI_SUBJECT_H
 
-#include "identity.bpf.h"
+#include "script.bpf.h"
 
 /* How many cgroups are looked at from a process upwards. */
 #define CGROUP_DEPTH 12
@@ -102,11 +102,13 @@ static __always_inline void keep_listed(struct subject *subject, struct vector *
  * An executable is known by device and inode. A deny rule accepts it everywhere, an allow rule only where the host has
  * mounted what it loads and reads: for the host, or for a service of it. Any user can make a mount namespace, and with
  * it libraries and settings, in a user namespace of its own; and a container has its own programs.
+ * The same goes for the script that an interpreter was started with, which is known by its path alone.
  */
-static __always_inline void keep_executable(struct subject *subject, struct tables *tables, struct subject_key *key,
-					    struct identity *identity)
+static __always_inline void keep_program(struct subject *subject, struct tables *tables, struct subject_key *key,
+					 struct identity *identity, struct task_struct *leader)
 {
 	struct vector *listed = 0, *mask = 0;
+	struct script *script;
 
 	key->kind = SUBJECT_EXE;
 	if (identity) {
@@ -118,6 +120,15 @@ static __always_inline void keep_executable(struct subject *subject, struct tabl
 			mask = &tables->deny;
 	}
 	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
+	listed = 0;
+	script = identity && identity->flags & PROCESS_SCRIPT ? script_of(leader, false) : 0;
+	if (script) {
+		key->kind = SUBJECT_SCRIPT;
+		key->a = script->sum[0];
+		key->b = script->sum[1];
+		listed = bpf_map_lookup_elem(&subjects, key);
+	}
+	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), listed, mask);
 	key->b = 0;
 }
 
@@ -267,7 +278,7 @@ GLOBAL int work_out_subject(struct subject *subject, __u32 side)
 	keep_command(subject, tables, &key);
 	if (in_container(task, keep_cgroup(subject, tables, &key, task)))
 		subject->flags |= PROCESS_IN_CONTAINER;
-	keep_executable(subject, tables, &key, identity);
+	keep_program(subject, tables, &key, identity, leader);
 	return 0;
 }
 

@@ -91,6 +91,7 @@ struct connection {
 #define PROCESS_FOREIGN_MOUNT 64   /* exec in a mount namespace other than the host's */
 #define PROCESS_PATH_NAMES 128	   /* path holds names from the leaf to the root, NUL after each */
 #define PROCESS_FOREIGN_USERS 512  /* that mount namespace is of another user namespace: any user can make one */
+#define PROCESS_SCRIPT 1024	   /* an interpreter, and it is known what script it runs */
 #define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
 
 /* A process image, sent once, just before its first connection. */
@@ -113,6 +114,7 @@ struct process {
 	char parent_comm[COMM_SIZE];
 	char nodename[NODENAME_SIZE];
 	char path[PATH_SIZE];	   /* of the executable at exec, as the host sees it */
+	char script[PATH_SIZE];	   /* with PROCESS_SCRIPT: absolute, as struct script has it */
 	char arguments[ARGUMENTS_SIZE];	    /* NUL between arguments; cut at the limit */
 	char cgroup_path[CGROUP_PATH_SIZE]; /* names from the leaf to the root, NUL after each; `...` where cut */
 };
@@ -134,6 +136,29 @@ struct identity {
 	char path[PATH_SIZE];
 };
 
+/* The script that an interpreter runs, kept beside the identity; written by the daemon for processes older than itself. */
+struct script {
+	__u64 sum[2];		   /* of the path's bytes: see sum_path() in script.bpf.h */
+	char path[2 * PATH_SIZE];  /* /opt/job.py; shorter than PATH_SIZE, the rest is room to work in */
+};
+
+#define INTERPRETERS 16	   /* a power of two, so that a mask bounds an index */
+#define LONG_OPTIONS 4
+
+/*
+ * How an interpreter reads its arguments up to the script, as far as that takes no more than this. Letters are bits: a
+ * is 0, A is 26. An option that is in no set may mean anything, and no script is known then. Fixed at load.
+ */
+struct interpreter {
+	__u64 name;		   /* NUL padded */
+	__u64 plain;		   /* options without a value */
+	__u64 valued;		   /* options whose value is the rest of the word or, when there is none, the next word */
+	__u64 valued_words[LONG_OPTIONS]; /* the first 8 bytes behind -- of long options whose value is the next word */
+	__u64 unknown_words[LONG_OPTIONS]; /* of those that there is no script with, or none that we could tell */
+	__u32 name_length;
+	__u32 long_options;	   /* 1 when all others are without a value; 0 when it has none that we know */
+};
+
 /* Key of an identity on kernels without task storage. */
 struct leader_key {
 	__u64 started;
@@ -153,7 +178,8 @@ enum subject_kind {
 	SUBJECT_COMMAND = 3,	   /* a, b = comm, NUL padded */
 	SUBJECT_COMMAND_PREFIX = 4, /* a, b = the first `length` bytes of comm, NUL padded */
 	SUBJECT_CGROUP = 5,	   /* a = cgroup id; the innermost ancestor that is listed decides */
-	SUBJECT_KINDS = 6,
+	SUBJECT_SCRIPT = 6,	   /* a, b = the sum of struct script */
+	SUBJECT_KINDS = 7,
 };
 
 struct subject_key {

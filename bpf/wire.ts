@@ -31,6 +31,7 @@ export const ProcessFlag = {
   pathNames: 128,
   unknown: 256,
   foreignUsers: 512,
+  script: 1024,
 } as const;
 
 export const SubjectKind = {
@@ -40,8 +41,9 @@ export const SubjectKind = {
   command: 3,
   commandPrefix: 4,
   cgroup: 5,
+  script: 6,
 } as const;
-export const SUBJECT_KINDS = 6;
+export const SUBJECT_KINDS = 7;
 
 export const PORT_SLOTS = 5;
 /** IANA protocol number to place in `tables.port_class`. */
@@ -133,6 +135,7 @@ export const Process = layout({
   parent_comm: [1, COMM_SIZE],
   nodename: [1, 64],
   path: [1, PATH_SIZE],
+  script: [1, PATH_SIZE],
   arguments: [1, 256],
   cgroup_path: [1, 512],
 });
@@ -145,6 +148,20 @@ export const Identity = layout({
   flags: [4],
   reported: [8],
   path: [1, PATH_SIZE],
+});
+
+export const Script = layout({ sum: [8, 2], path: [1, 2 * PATH_SIZE] });
+
+export const INTERPRETERS = 16;
+export const LONG_OPTIONS = 4;
+export const Interpreter = layout({
+  name: [8],
+  plain: [8],
+  valued: [8],
+  valued_words: [8, LONG_OPTIONS],
+  unknown_words: [8, LONG_OPTIONS],
+  name_length: [4],
+  long_options: [4],
 });
 
 export const Knobs = layout({ host_mount_namespace: [4], pad: [4] });

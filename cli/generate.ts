@@ -85,7 +85,7 @@ export function generateCommand(): Command {
     )
     .addOption(
       new Option('--by <what>', 'what a subject is; where that is not known, as auto')
-        .choices(['auto', 'exe', 'container', 'image', 'unit', 'uid'])
+        .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid'])
         .default('auto', 'auto: container or executable, with the uid'),
     )
     .addOption(

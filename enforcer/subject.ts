@@ -1,4 +1,5 @@
 import type { Executable } from '../bpf/executable.ts';
+import { scriptSum } from '../bpf/interpreter.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import { COMMAND_BYTES, matchesGlob } from '../policy/name.ts';
@@ -47,10 +48,12 @@ export function compileSubjects(boxes: readonly Box[], resolve: ResolveExecutabl
   any[SubjectKind.exe] = boxesWhere(boxes, ({ from }) => from.exe === undefined);
   any[SubjectKind.command] = boxesWhere(boxes, ({ from }) => from.command === undefined);
   any[SubjectKind.commandPrefix] = any[SubjectKind.command]!;
+  any[SubjectKind.script] = boxesWhere(boxes, ({ from }) => from.script === undefined);
   any[SubjectKind.cgroup] = boxesWhere(boxes, ({ from }) => !namesPlace(from));
   const entries: SubjectEntry[] = [...ids(boxes, 'uid'), ...ids(boxes, 'gid')];
   const { found, unresolved } = executables(boxes, resolve);
   entries.push(...found);
+  entries.push(...scripts(boxes));
   const commands = commandEntries(boxes);
   entries.push(...commands);
   return {
@@ -64,19 +67,14 @@ export function compileSubjects(boxes: readonly Box[], resolve: ResolveExecutabl
 
 function refuseUnsupported(boxes: readonly Box[]): void {
   for (const { name, from } of boxes) {
-    if (from.script !== undefined) {
+    const program = from.exe ? 'an executable' : 'a script';
+    if (
+      (from.exe ?? from.script) !== undefined &&
+      (from.container !== undefined || from.image !== undefined)
+    ) {
       throw new BouhekiError(
         'policy',
-        `rule "${name}" names a script, which the kernel side can't tell apart yet`,
-        {
-          remedy: 'name the interpreter with `exe` and the user with `uid`',
-        },
-      );
-    }
-    if (from.exe !== undefined && (from.container !== undefined || from.image !== undefined)) {
-      throw new BouhekiError(
-        'policy',
-        `rule "${name}" names both an executable and a container; a path only means a file of the host`,
+        `rule "${name}" names both ${program} and a container; a path only means a file of the host`,
         { remedy: 'name the container and its `uid` or `command`' },
       );
     }
@@ -110,6 +108,15 @@ function ids(boxes: readonly Box[], dimension: 'uid' | 'gid'): SubjectEntry[] {
     b: 0n,
     boxes: boxesWhere(boxes, ({ from }) => from[dimension]?.includes(id) ?? false),
   }));
+}
+
+/** By its path as the interpreter was told it, not by the file: the kernel side sees no more of it. */
+function scripts(boxes: readonly Box[]): SubjectEntry[] {
+  return [...new Set(boxes.flatMap((box) => box.from.script ?? []))].map((path) => {
+    const [a, b] = scriptSum(path);
+    const accepting = boxesWhere(boxes, ({ from }) => from.script?.includes(path) ?? false);
+    return { kind: SubjectKind.script, length: 0, a, b, boxes: accepting };
+  });
 }
 
 /** Several paths may mean one file (hard links, symbolic links): their boxes are joined. */

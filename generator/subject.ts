@@ -1,8 +1,8 @@
 import type { From } from '../policy/policy.ts';
 import type { Subject } from '../profiler/observation.ts';
 
-/** What a subject is. `auto`: the container, elsewhere the executable; each with the uid. */
-export type SubjectKind = 'auto' | 'exe' | 'container' | 'image' | 'unit' | 'uid';
+/** What a subject is. `auto`: the container, elsewhere the executable and the script that it runs; each with the uid. */
+export type SubjectKind = 'auto' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'uid';
 
 /** A subject as a rule names it. Observed subjects that a rule cannot tell apart have the same one. */
 export interface RuleSubject {
@@ -43,8 +43,10 @@ export function subjectNamer(by: SubjectKind | undefined): (subject: Subject) =>
 const CHOSEN = 4;
 
 function chosenSubject(subject: Subject, by: SubjectKind): RuleSubject | undefined {
-  const { container, exe, image, inContainer, uid, unit } = subject;
+  const { container, exe, image, inContainer, script, uid, unit } = subject;
   if (by === 'exe' && !inContainer && isPath(exe)) return ruleFor(exe, { exe: [exe] }, uid, CHOSEN);
+  if (by === 'script' && !inContainer && isPath(exe) && isPath(script))
+    return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uid, CHOSEN);
   if (by === 'container' && inContainer && container) {
     return subjectOf(`container ${container}`, { container: [container] }, CHOSEN);
   }

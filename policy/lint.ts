@@ -6,7 +6,15 @@ import { Covers, coversBox } from './subsume.ts';
 
 /** Something that is legal in a policy and probably not meant. */
 export interface Finding {
-  kind: 'unreachable' | 'subsumed' | 'command-only' | 'wide' | 'socket' | 'nothing-allowed' | 'cut-off';
+  kind:
+    | 'unreachable'
+    | 'subsumed'
+    | 'command-only'
+    | 'script-only'
+    | 'wide'
+    | 'socket'
+    | 'nothing-allowed'
+    | 'cut-off';
   /** Index into `Policy.boxes`; undefined when the finding is about the policy as a whole. */
   box?: number;
   message: string;
@@ -77,6 +85,10 @@ function lintAllow(box: Box, index: number): Finding[] {
       message: `allow rule "${box.name}" names its subject by command only, and any process can rename itself`,
       help: 'add exe, uid, container or unit',
     });
+  }
+  if (box.from.script && !box.from.exe) {
+    const message = `allow rule "${box.name}" names a script without its interpreter, and any program can be started with that name`;
+    findings.push({ kind: 'script-only', box: index, message, help: 'add exe' });
   }
   if (!box.to.prefixes && !box.to.sockets) {
     const message = `allow rule "${box.name}" allows every address`;

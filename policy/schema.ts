@@ -55,7 +55,10 @@ const from = z
       'Names of commands (comm), compared on the first 15 bytes. Any process can rename itself: no security boundary.',
     ),
     exe: some(text.describe('An absolute path.'), 'Absolute paths of executables on the host.'),
-    script: some(text.describe('An absolute path.'), 'Absolute paths of scripts that an interpreter runs.'),
+    script: some(
+      text.describe('An absolute path.'),
+      'Absolute paths of scripts as their interpreter was told them, by a #! line or as its first argument that is no option. Whoever may start the interpreter can have it do something else: no security boundary.',
+    ),
     uid: some(
       id.describe('A user id.'),
       'User ids. An allow needs real and effective id in it, a deny one of them.',

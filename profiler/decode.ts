@@ -44,6 +44,8 @@ export interface ProcessRecord {
   nodename: string;
   /** Empty when the kernel could not tell. */
   path: string;
+  /** Absolute path of the script that the executable interprets; empty when there is none or it is not known. */
+  script: string;
   arguments: string;
   cgroupPath: string;
 }
@@ -69,6 +71,7 @@ export function decodeProcess(records: Records, at: number): ProcessRecord {
     parentCommand: textAt(records, at + offset.parent_comm, COMM_SIZE),
     nodename: textAt(records, at + offset.nodename, 64),
     path: flags & ProcessFlag.pathNames ? pathAt(records, path, PATH_SIZE) : textAt(records, path, PATH_SIZE),
+    script: flags & ProcessFlag.script ? textAt(records, at + offset.script, PATH_SIZE) : '',
     arguments: argumentsAt(records, at + offset.arguments),
     cgroupPath: pathAt(records, at + offset.cgroup_path, 512),
   };

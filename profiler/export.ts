@@ -9,7 +9,7 @@ import { withPrivateFiles } from './private-files.ts';
  */
 const ROWS = `
   SELECT strftime(make_timestamp(e.time), '%Y-%m-%dT%H:%M:%S.%fZ') AS ts, r.host,
-    CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid, coalesce(m.text, '') AS comm, p.exe, e.uid, e.gid,
+    CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid, coalesce(m.text, '') AS comm, p.exe, p.script, e.uid, e.gid,
     coalesce(c.name, left(c.container_id, 12),
       CASE WHEN in_container(p.container, p.flags) THEN '(unknown)' END) AS container, c.image,
     address_text(e.family, e.address_high, e.address_low) AS addr, e.port, protocol_text(e.protocol) AS protocol,
@@ -26,7 +26,7 @@ const ROWS = `
   WHERE e.operation <> 3`;
 
 /** Columns whose text comes from outside and may hold commas, quotes and ends of lines. */
-const FREE: ReadonlySet<ColumnName> = new Set(['host', 'comm', 'exe', 'container', 'image']);
+const FREE: ReadonlySet<ColumnName> = new Set(['host', 'comm', 'exe', 'script', 'container', 'image']);
 
 function csvCell(name: ColumnName): string {
   if (!FREE.has(name)) return `coalesce(${name}::VARCHAR, '')`;
@@ -49,6 +49,7 @@ const TYPES: Readonly<Record<ColumnName, string>> = {
   pid: 'INTEGER',
   comm: 'VARCHAR',
   exe: 'VARCHAR',
+  script: 'VARCHAR',
   uid: 'UINTEGER',
   gid: 'UINTEGER',
   container: 'VARCHAR',

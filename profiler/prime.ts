@@ -1,8 +1,10 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Egress } from '../bpf/egress.ts';
 import { identifyExecutable } from '../bpf/executable.ts';
+import { scriptOf } from '../bpf/interpreter.ts';
 import { hostMountNamespace, namespaceOf } from '../bpf/namespace.ts';
-import { ProcessFlag } from '../bpf/wire.ts';
+import { PATH_SIZE, ProcessFlag } from '../bpf/wire.ts';
 
 const DELETED = ' (deleted)';
 
@@ -33,8 +35,19 @@ function primeProcess(egress: Egress, pid: number, hostMounts: number): boolean 
       flags |= ProcessFlag.foreignMount;
       if (namespaceOf(pid, 'user') !== namespaceOf(1, 'user')) flags |= ProcessFlag.foreignUsers;
     }
-    return egress.prime(pid, { ...executable, path }, flags);
+    const script = primeScript(pid, path);
+    if (script !== undefined) flags |= ProcessFlag.script;
+    return egress.prime(pid, { ...executable, path }, flags, script);
   } catch {
     return false;
   }
+}
+
+/** By what the process shows now: it may have changed its arguments or its directory since it started. */
+function primeScript(pid: number, executable: string): string | undefined {
+  const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  const name = scriptOf(basename(executable), words)?.replace(/^(?:\.\/){1,3}/, '');
+  if (name === undefined) return undefined;
+  const path = name.startsWith('/') ? name : join(readlinkSync(`/proc/${pid}/cwd`), '/') + name;
+  return Buffer.byteLength(path) < PATH_SIZE ? path : undefined;
 }

@@ -60,7 +60,7 @@ export class ProcessTable {
       exe: record.path,
       device: BigInt(record.device),
       inode: record.inode,
-      script: '',
+      script: record.script,
       arguments: record.arguments,
       command: record.command,
       parentCommand: record.parentCommand,

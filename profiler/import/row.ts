@@ -10,6 +10,7 @@ export const COLUMNS = [
   'pid',
   'comm',
   'exe',
+  'script',
   'uid',
   'gid',
   'container',
@@ -32,6 +33,7 @@ export interface ImportedRow {
   pid: number;
   command: string;
   exe: string;
+  script: string;
   uid: number;
   gid: number;
   container: string;
@@ -89,6 +91,7 @@ export class RowReader {
       pid: this.#number(fields, 'pid', 2_147_483_647, 0),
       command: this.#text(fields, 'comm'),
       exe: this.#text(fields, 'exe'),
+      script: this.#text(fields, 'script'),
       uid: this.#number(fields, 'uid', 4_294_967_295),
       gid: this.#number(fields, 'gid', 4_294_967_295),
       container: this.#text(fields, 'container'),

@@ -127,8 +127,8 @@ export class ImportWriter {
   }
 
   #processOf(row: ImportedRow, recording: number): { process: number; command: number } {
-    const { pid, exe, container, image } = row;
-    const key = `${recording}\0${pid}\0${row.command}\0${exe}\0${container}\0${image}`;
+    const { pid, exe, script, container, image } = row;
+    const key = `${recording}\0${pid}\0${row.command}\0${exe}\0${script}\0${container}\0${image}`;
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
     if (this.#processes.size >= REMEMBERED) this.#processes.clear();
@@ -161,7 +161,7 @@ export class ImportWriter {
       exe,
       0n,
       0n,
-      undefined,
+      script,
       undefined,
       row.command,
       undefined,

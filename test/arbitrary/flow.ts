@@ -15,6 +15,8 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
     .record({
       command: fc.constantFrom(...world.commands),
       exe: fc.option(fc.constantFrom(...world.exes), { nil: undefined, freq: 6 }),
+      script:
+        world.scripts.length > 0 ? fc.constantFrom(undefined, ...world.scripts) : fc.constant(undefined),
       uid: ids,
       gid: ids,
       place: fc.constantFrom(...world.places),
@@ -22,7 +24,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       port: fc.constantFrom(...world.ports),
       protocol: fc.constantFrom(...world.protocols),
     })
-    .map(({ exe, uid, gid, place, address, ...rest }) => {
+    .map(({ exe, script, uid, gid, place, address, ...rest }) => {
       const flow: Flow = Object.assign(rest, place, {
         uid: uid[0],
         euid: uid[1],
@@ -31,6 +33,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
         address: parseAddress(address)!,
       });
       if (exe !== undefined) flow.exe = exe;
+      if (exe !== undefined && script !== undefined) flow.script = script;
       if (!hasPorts(flow.protocol)) flow.port = 0;
       return flow;
     });

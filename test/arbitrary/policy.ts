@@ -56,12 +56,13 @@ function rules(world: World): fc.Arbitrary<object> {
   });
 }
 
-/** Without `script`, and without an executable of the host for a container, which no kernel side can judge. */
+/** Without an executable or script of the host for a container, which no kernel side can judge. */
 function from(world: World): fc.Arbitrary<object> {
   return fc
     .record({
       command: seldom(some(world.commandPatterns), 3),
       exe: seldom(some(world.exes, 2), 4),
+      script: world.scripts.length > 0 ? seldom(some(world.scripts, 2), 6) : fc.constant(undefined),
       uid: seldom(some(world.ids), 4),
       gid: seldom(some(world.ids), 6),
       container: seldom(some(world.containerPatterns, 2), 5),
@@ -70,7 +71,7 @@ function from(world: World): fc.Arbitrary<object> {
       cgroup: seldom(some(world.cgroupPatterns, 2), 8),
     })
     .map((value) => {
-      if (value.container || value.image) value.exe = undefined;
+      if (value.container || value.image) Object.assign(value, { exe: undefined, script: undefined });
       return value;
     });
 }

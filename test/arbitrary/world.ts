@@ -16,6 +16,8 @@ export interface World {
   commandPatterns: readonly string[];
   /** Executables that exist. */
   exes: readonly string[];
+  /** Scripts that an interpreter may run; it is always the same executable in this world. */
+  scripts: readonly string[];
   ids: readonly number[];
   places: readonly Place[];
   containerPatterns: readonly string[];
@@ -39,6 +41,7 @@ export const WORLD: World = {
     a ab b curl a-very-long-command a-very-long-comXYZ ääääääää
     * a* ab* cu* ä* äääääääää* a-very-long-comma* a-very-long-commu*`),
   exes: words('/usr/bin/curl /usr/bin/perl /usr/bin/perl5.36.0 /usr/bin/python3'),
+  scripts: words('/opt/a.py /opt/b.py'),
   ids: [0, 1, 1000, 4_294_967_295],
   places: [
     { cgroup: '/', inContainer: false },

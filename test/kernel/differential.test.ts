@@ -49,6 +49,7 @@ const PLACES: Place[] = [
 /** What the kernel can really be: no process has the id 2^32 - 1, and paths are those of files made here. */
 const REAL: World = {
   ...WORLD,
+  scripts: [],
   ids: [0, 1, 1000, 4_294_967_294],
   places: PLACES,
   cgroupPatterns: ['/', '/system.slice/*', '/machine.slice/libpod-*', '/*'],

@@ -159,6 +159,7 @@ test('mm->exe_file, which a user can replace, is not asked', () => {
   assert.equal(told(...USER, foreign, 'pretend', honest, 'uring'), 'denied');
 });
 
+/** Makes a script that the interpreter is told to connect by. */
 function script(path: string, interpreter: string): string {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `#!${interpreter} connect\n`);

@@ -21,6 +21,8 @@ const LAYOUTS: Record<string, wire.Layout<string>> = {
   process: wire.Process,
   cgroup_made: wire.CgroupMade,
   identity: wire.Identity,
+  script: wire.Script,
+  interpreter: wire.Interpreter,
   knobs: wire.Knobs,
   control: wire.Control,
   subject_key: wire.SubjectKey,
@@ -33,7 +35,18 @@ const LAYOUTS: Record<string, wire.Layout<string>> = {
 /** Used as a key on kernels without task storage only, which the daemon never writes. */
 const NOT_MIRRORED = ['leader_key'];
 
-const IN_MAPS = ['identity', 'knobs', 'control', 'subject_key', 'vector', 'tables', 'tables6', 'tables6_low'];
+const IN_MAPS = [
+  'identity',
+  'script',
+  'interpreter',
+  'knobs',
+  'control',
+  'subject_key',
+  'vector',
+  'tables',
+  'tables6',
+  'tables6_low',
+];
 
 const defines = new Map(
   [...header.matchAll(/^#define (\w+)\s+(0x[0-9a-f]+|\d+)\b/gm)].map(([, name, value]) => [

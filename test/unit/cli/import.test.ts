@@ -162,6 +162,7 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
     pid: 4711,
     comm: 'curl',
     exe: '/usr/bin/curl',
+    script: null,
     uid: 1000,
     gid: 1000,
     container: null,

@@ -35,6 +35,7 @@ function callerOf(flow: Flow): Caller {
     gid: flow.gid,
     egid: flow.egid,
     ...(flow.exe !== undefined && { executable: FILES.get(flow.exe)! }),
+    ...(flow.script !== undefined && { script: flow.script }),
     cgroups: [BigInt(100 + place), 1n],
   };
 }

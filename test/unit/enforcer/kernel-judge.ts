@@ -1,3 +1,4 @@
+import { scriptSum } from '../../../bpf/interpreter.ts';
 import { Tables, Tables6Low } from '../../../bpf/wire.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
@@ -14,6 +15,8 @@ export interface Caller {
   egid: number;
   /** Absent: not seen at exec. `outside`: exec in a mount namespace of its own, or of a file without a name. */
   executable?: { inode: bigint; device: number; outside?: boolean };
+  /** Absolute path of the script that the executable interprets. */
+  script?: string;
   /** Ids from the caller's cgroup to the root. */
   cgroups: readonly bigint[];
 }
@@ -109,6 +112,12 @@ function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
   for (let half = 0; half < 16; half += 1) {
     const named = (listed?.[half] ?? 0) & (executable?.outside ? deny[half]! : 0xffff_ffff);
     boxes[half]! &= any(2)[half]! | named;
+  }
+  const script = executable && caller.script !== undefined ? scriptSum(caller.script) : undefined;
+  const started = script && kernel.subject('script', ...script);
+  for (let half = 0; half < 16; half += 1) {
+    const named = (started?.[half] ?? 0) & (executable?.outside ? deny[half]! : 0xffff_ffff);
+    boxes[half]! &= any(6)[half]! | named;
   }
   keepCommand(kernel, boxes, any(3), caller.comm);
   // The innermost cgroup that is listed holds every box that accepts it; out of reach, every deny box counts.

@@ -82,7 +82,7 @@ test('a container without a known name is accepted by no rule that names one', (
 
 test('what no kernel side can judge is refused with a remedy', () => {
   const hopeless: From[] = [
-    { script: ['/opt/job.py'] },
+    { script: ['/opt/job.py'], container: ['web'] },
     { exe: ['/usr/bin/curl'], container: ['web'] },
     { exe: ['/usr/bin/curl'], image: ['nginx'] },
   ];

@@ -53,6 +53,22 @@ test('a container of an unknown runtime goes by a cgroup of its own, and never a
   );
 });
 
+test('two scripts of one interpreter are two subjects, unless the interpreter is asked for', () => {
+  const list = [...'ab'].map((name, at) =>
+    observed({ subject: { exe: '/usr/bin/python3.11', script: `/opt/${name}.py` }, port: at + 1 }),
+  );
+  const from = (by: NonNullable<GenerateOptions['by']>) =>
+    generatePolicy(input(list), { ...OPTIONS, by }).document.allow!.map((rule) => rule.from);
+  const python = { exe: ['/usr/bin/python3.11'], uid: [1000] };
+  const scripts = [
+    { ...python, script: ['/opt/a.py'] },
+    { ...python, script: ['/opt/b.py'] },
+  ];
+  assert.deepEqual(from('auto'), scripts);
+  assert.deepEqual(from('script'), scripts);
+  assert.deepEqual(from('exe'), [python]);
+});
+
 test('no entry of a policy can go, whatever the record', () => {
   fc.assert(
     fc.property(fc.array(observation, { minLength: 1, maxLength: 40 }), (list) => {

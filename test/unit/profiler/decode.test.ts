@@ -8,7 +8,7 @@ test('a process record keeps every number and every text', () => {
   const ring = new FakeRing();
   const at = ring.process({
     key: 0xffff_ffff_ffff_fff0n,
-    flags: ProcessFlag.secureExec,
+    flags: ProcessFlag.secureExec | ProcessFlag.script,
     started: 5n,
     cgroup: 6n,
     inode: 0x1_0000_0007n,
@@ -21,13 +21,14 @@ test('a process record keeps every number and every text', () => {
     comm: 'curl',
     parent_comm: 'sh',
     nodename: 'web1',
-    path: '/usr/bin/curl',
+    path: '/usr/bin/perl',
+    script: '/opt/job.pl',
     arguments: 'curl\0-s\0http://10.0.0.1/\0',
     cgroup_path: 'session-1.scope\0user-0.slice\0user.slice\0\0',
   });
   assert.deepEqual(decodeProcess(ring, at), {
     key: 0xffff_ffff_ffff_fff0n,
-    flags: ProcessFlag.secureExec,
+    flags: ProcessFlag.secureExec | ProcessFlag.script,
     started: 5n,
     cgroup: 6n,
     device: 0x0080_0001,
@@ -40,7 +41,8 @@ test('a process record keeps every number and every text', () => {
     command: 'curl',
     parentCommand: 'sh',
     nodename: 'web1',
-    path: '/usr/bin/curl',
+    path: '/usr/bin/perl',
+    script: '/opt/job.pl',
     arguments: 'curl -s http://10.0.0.1/',
     cgroupPath: '/user.slice/user-0.slice/session-1.scope',
   });

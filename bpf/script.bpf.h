@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which script an interpreter runs: the file with the `#!` line, else the first argument that is no option, as a path.
+ * Taken at exec, because a process can change its arguments and its directory afterwards. It is what the start said:
+ * what is read in the end is up to the interpreter, its settings and whoever may write to the file.
+ */
+#ifndef BOUHEKI_SCRIPT_H
+#define BOUHEKI_SCRIPT_H
+
+#include "identity.bpf.h"
+
+#define SCRIPT_ARGUMENTS 12	/* how many are looked at */
+#define OPTION_LETTERS 16
+
+enum option { OPTION_PLAIN, OPTION_WITH_VALUE, OPTION_LAST, OPTION_UNKNOWN };
+
+static __always_inline struct script *script_of(struct task_struct *leader, bool create)
+{
+#ifndef LEGACY
+	return bpf_task_storage_get(&scripts, leader, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+#else
+	static const struct script empty;
+	struct leader_key key = { .started = READ(leader, start_boottime), .pid = READ(leader, tgid) };
+
+	if (create)
+		bpf_map_update_elem(&scripts, &key, &empty, BPF_ANY);
+	return bpf_map_lookup_elem(&scripts, &key);
+#endif
+}
+
+/*
+ * Index of the interpreter, or INTERPRETERS, by the name of the executable's file, to which a version may be added:
+ * python3.11 is python.
+ */
+static __always_inline __u32 find_interpreter(struct file *file)
+{
+	__u64 name = 0;
+
+	bpf_probe_read_kernel(&name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	for (int i = 0; i < INTERPRETERS; i++) {
+		__u32 bits = interpreters[i].name_length * 8;
+		__u8 next = name >> (bits & 63);
+
+		if (bits && (name & ((1ULL << (bits & 63)) - 1)) == interpreters[i].name &&
+		    (!next || (next >= '0' && next <= '9')))
+			return i;
+	}
+	return INTERPRETERS;
+}
+
+static __always_inline enum option read_option(const char *text, __u32 which)
+{
+	const volatile struct interpreter *interpreter = &interpreters[which & (INTERPRETERS - 1)];
+
+	if (text[1] == '-') {
+		__u64 word = *(__u64 *)(text + 2);
+
+		if (!text[2])
+			return OPTION_LAST;
+		if (!interpreter->long_options)
+			return OPTION_UNKNOWN;
+		for (int i = 0; i < LONG_OPTIONS; i++) {
+			if (word == interpreter->unknown_words[i])
+				return OPTION_UNKNOWN;
+			if (word == interpreter->valued_words[i])
+				return OPTION_WITH_VALUE;
+		}
+		return OPTION_PLAIN;
+	}
+	/* A lone - is standard input. */
+	if (!text[1])
+		return OPTION_UNKNOWN;
+	for (int i = 1; i < OPTION_LETTERS; i++) {
+		__u32 letter = (__u8)text[i], bit;
+
+		if (!letter)
+			return OPTION_PLAIN;
+		bit = letter >= 'a' ? letter - 'a' : letter - 'A' + 26;
+		if (bit > 51)
+			return OPTION_UNKNOWN;
+		/* The value is the rest of the word or the next one. */
+		if (interpreter->valued >> bit & 1)
+			return text[i + 1] ? OPTION_PLAIN : OPTION_WITH_VALUE;
+		if (!(interpreter->plain >> bit & 1))
+			return OPTION_UNKNOWN;
+	}
+	return OPTION_UNKNOWN;
+}
+
+/* Where in the user's memory the script's name begins; 0 when the arguments name none. */
+GLOBAL __u64 find_script(struct script *script, __u32 which, __u64 at, __u32 count)
+{
+	enum option before = OPTION_WITH_VALUE; /* the first is the name of the interpreter */
+
+	if (!script)
+		return 0;
+	for (int i = 0; i < SCRIPT_ARGUMENTS; i++) {
+		long length;
+
+		if (i >= count)
+			return 0;
+		/* Short words are compared with what stands behind them. */
+		((__u64 *)script->path)[0] = 0;
+		((__u64 *)script->path)[1] = 0;
+		((__u64 *)script->path)[2] = 0;
+		length = bpf_probe_read_user_str(script->path, PATH_SIZE, (void *)at);
+		if (length <= 1 || length >= PATH_SIZE)
+			return 0;
+		if (before == OPTION_LAST || (before == OPTION_PLAIN && script->path[0] != '-'))
+			return at;
+		before = before == OPTION_PLAIN ? read_option(script->path, which) : OPTION_PLAIN;
+		if (before == OPTION_UNKNOWN)
+			return 0;
+		at += length;
+	}
+	return 0;
+}
+
+static __always_inline long read_text(char *to, __u64 at, bool of_kernel)
+{
+	return of_kernel ? bpf_probe_read_kernel_str(to, PATH_SIZE, (void *)at) :
+			   bpf_probe_read_user_str(to, PATH_SIZE, (void *)at);
+}
+
+/* Makes the name absolute. Before 5.12 nothing tells the working directory as text, and a relative name is none. */
+static __always_inline bool name_script(struct script *script, __u64 at, bool of_kernel)
+{
+	char *path = script->path;
+	__u32 used = 0;
+	long length;
+
+	for (int i = 0; i < 4; i++) {
+		if (read_text(path, at, of_kernel) < 2)
+			return false;
+		if (path[0] != '.' || path[1] != '/')
+			break;
+		at += 2;
+	}
+	if (path[0] != '/') {
+#ifndef LEGACY
+		length = bpf_d_path(&current_task()->fs->pwd, path, PATH_SIZE);
+		if (length < 2 || length > PATH_SIZE)
+			return false;
+		used = length;
+		/* Of all directories only the root ends with a slash. */
+		if (length == 2)
+			used = 1;
+		else
+			path[(length - 1) & (PATH_SIZE - 1)] = '/';
+#else
+		return false;
+#endif
+	}
+	KEEP(used);
+	used &= 2 * PATH_SIZE - 1;
+	if (used > PATH_SIZE)
+		return false;
+	length = read_text(&path[used], at, of_kernel);
+	return length > 1 && used + length <= PATH_SIZE;
+}
+
+/* Two sums in the manner of FNV-1a: a path is too long for the key of a map. */
+static __always_inline void sum_path(struct script *script)
+{
+	__u64 first = 0xcbf29ce484222325ULL, second = 0x84222325cbf29ce4ULL;
+
+	for (int i = 0; i < PATH_SIZE; i++) {
+		__u8 byte = script->path[i];
+
+		if (!byte)
+			break;
+		first = (first ^ byte) * 0x100000001b3ULL;
+		second = (second ^ byte) * 0x9e3779b97f4a7c15ULL;
+	}
+	script->sum[0] = first;
+	script->sum[1] = second;
+}
+
+/* Runs at lsm/bprm_committed_creds, when the arguments are on the new stack but nobody runs there yet. */
+static __always_inline void remember_script(struct linux_binprm *bprm)
+{
+	bool has_line = bprm->interp != bprm->filename;
+	__u32 which = has_line ? INTERPRETERS : find_interpreter(bprm->file);
+	struct task_struct *leader;
+	struct identity *identity;
+	struct script *script;
+	__u64 at;
+
+	if (!has_line && which == INTERPRETERS)
+		return;
+	leader = READ(current_task(), group_leader);
+	identity = identity_of(leader, false);
+	script = script_of(leader, true);
+	if (!identity || !script) {
+		count(LOST_IDENTITY);
+		return;
+	}
+	at = has_line ? (__u64)bprm->filename : find_script(script, which, bprm->p, bprm->argc);
+	if (!at || !name_script(script, at, has_line))
+		return;
+	sum_path(script);
+	identity->flags |= PROCESS_SCRIPT;
+}
+
+/* After inherit_identity(). */
+static __always_inline void inherit_script(struct task_struct *parent, struct task_struct *child)
+{
+	struct identity *identity;
+	struct script *from, *to;
+
+	if (child->group_leader->pid != child->pid)
+		return;
+	identity = identity_of(child, false);
+	if (!identity || !(identity->flags & PROCESS_SCRIPT))
+		return;
+	from = script_of(parent->group_leader, false);
+	to = script_of(child, true);
+	if (from && to)
+		*to = *from;
+	else
+		identity->flags &= ~PROCESS_SCRIPT;
+}
+
+#endif
