@@ -12,6 +12,7 @@ import type { Denial } from '../profiler/recorder.ts';
 import { BackstopNotes } from './backstop-notes.ts';
 import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
+import { formatMoment } from './moment.ts';
 import { assertTrustedFile, parseText, readPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
 import { describeStart, foldingMessages } from './recorder-messages.ts';
@@ -37,7 +38,7 @@ Examples:
 Every connection is recorded with its verdict, so that \`bouheki drift\` has something to go by. Denied connections are
 logged on standard output, or where the policy says. SIGHUP reads the policy again; if it is not valid, the one in force
 stays. Enforcement ends with this process.
-Exit status: 0 ended by a signal, 2 trouble.`;
+Exit status: 0 ended by a signal, 2 trouble, also when recording failed and enforcement went on.`;
 
 /** `bouheki enforce POLICY`: judge every connection, and record it. */
 export function enforceCommand(): Command {
@@ -58,6 +59,11 @@ export function enforceCommand(): Command {
 type Generations = Map<number, { policy: Policy; name: string }>;
 
 export async function enforce(file: string, options: Options): Promise<void> {
+  // From the start: a SIGHUP that nobody listens to ends a process.
+  let reload = (): void => void (early = true);
+  let early = false;
+  const onHangup = (): void => reload();
+  process.on('SIGHUP', onHangup);
   const text = readTrusted(file);
   const policy = parse(text, file, options);
   const names = new ContainerNames();
@@ -78,17 +84,13 @@ export async function enforce(file: string, options: Options): Promise<void> {
       },
       onStoreFailure: (error) => {
         process.stderr.write(renderFailure(error));
-        process.stderr.write('Recording has stopped; enforcement goes on.\n');
+        process.stderr.write('Recording has stopped; enforcement goes on, and ends with status 2.\n');
       },
     },
     names,
   );
   enforcement = new Enforcement(session.egress, names, (text) => process.stderr.write(`Warning: ${text}\n`));
   const backstop = options.backstop ? new BackstopNotes() : undefined;
-  const reload = () => {
-    log = reloadPolicy(file, options, session, enforcement!, generations, log, backstop);
-  };
-  process.on('SIGHUP', reload);
   try {
     putInForce(policy, policyHash(text), session, enforcement, generations);
     if (options.backstop) session.egress.attachBackstop(backstopOf(options));
@@ -98,6 +100,10 @@ export async function enforce(file: string, options: Options): Promise<void> {
   }
   process.stderr.write(describeStart(session, options.db));
   announce(file, enforcement, session, backstop);
+  reload = () => {
+    log = reloadPolicy(file, options, session, enforcement!, generations, log, backstop);
+  };
+  if (early) reload();
   let ticks = 0;
   await session.run(() => {
     ticks += 1;
@@ -107,11 +113,15 @@ export async function enforce(file: string, options: Options): Promise<void> {
     // Its programs tell of no new cgroups.
     if (session.cgroup !== undefined && ticks % FIND_EVERY === 0) enforcement.findCgroups();
   });
-  process.off('SIGHUP', reload);
+  process.off('SIGHUP', onHangup);
   backstop?.end();
+  const { failure } = session;
   process.stderr.write(
-    `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`,
+    failure === undefined
+      ? `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`
+      : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`,
   );
+  if (failure !== undefined) throw failure.error;
 }
 
 /** The cgroup whose packets the backstop looks at: everybody's, unless only one cgroup is watched. */

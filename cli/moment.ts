@@ -16,3 +16,8 @@ export function parseMoment(text: string, now: number): number | undefined {
   const milliseconds = Date.parse(zoned.replace(' ', 'T'));
   return Number.isNaN(milliseconds) ? undefined : milliseconds * 1000;
 }
+
+/** A point in time, microseconds since the epoch, to the second. */
+export function formatMoment(microseconds: number): string {
+  return new Date(microseconds / 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,6 +1,7 @@
 import { UNSEEN_BY_CGROUP } from '../bpf/egress.ts';
 import { formatDuration } from './duration.ts';
 import { renderFailure } from './failure.ts';
+import { formatMoment } from './moment.ts';
 import type { Session, SessionOptions } from './session.ts';
 import { formatSize } from './size.ts';
 
@@ -8,11 +9,11 @@ import { formatSize } from './size.ts';
 export function describeStart(session: Session, db: string): string {
   const lines = session.interrupted.map(({ id, endedAt }) => {
     const gap = formatDuration(Math.max(0, session.recording.startedAt - endedAt) / 1e6);
-    return `Recording ${id} was interrupted at ${time(endedAt)}; what it had committed is kept. Not recorded since: ${gap}.`;
+    return `Recording ${id} was interrupted at ${formatMoment(endedAt)}; what it had committed is kept. Not recorded since: ${gap}.`;
   });
   if (session.window?.resumed === true) {
     const { start, end } = session.window;
-    lines.push(`Going on with the learning window of ${time(start)}, until ${time(end)}.`);
+    lines.push(`Going on with the learning window of ${formatMoment(start)}, until ${formatMoment(end)}.`);
   }
   lines.push(`Recording ${session.recording.id} into ${db}. Ctrl-C ends it.`);
   if (session.cgroup !== undefined) {
@@ -44,8 +45,4 @@ export function foldingMessages(): Pick<SessionOptions, 'folded' | 'onFoldFailur
     },
     onFoldFailure: (error) => process.stderr.write(`Old events were not folded:\n${renderFailure(error)}`),
   };
-}
-
-function time(microseconds: number): string {
-  return new Date(microseconds / 1000).toISOString().replace(/\.\d+Z$/, 'Z');
 }

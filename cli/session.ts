@@ -5,6 +5,7 @@ import { lsmParameter, activeLsms } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { ContainerNames } from '../profiler/container.ts';
+import { keepDraining } from '../profiler/drain-timer.ts';
 import { primeIdentities } from '../profiler/prime.ts';
 import type { LearningWindow } from '../profiler/learning-window.ts';
 import type { Watch } from '../profiler/live-status.ts';
@@ -15,12 +16,10 @@ import type { RetentionLimits, RetentionReport } from '../profiler/retention.ts'
 import { StoreThread } from '../profiler/store-thread.ts';
 import type { InterruptedRecording, RecordingInfo } from '../profiler/store.ts';
 import { MetricsServer, type Endpoint } from './metrics-server.ts';
-import { onStopSignal } from './stop-signal.ts';
+import { awaitStopSignal, type AwaitedStopSignal } from './stop-signal.ts';
 
-/** How often the rings are read empty, milliseconds: 32 MiB hold 200 ms of 1,500,000 connections a second. */
-const DRAIN_EVERY = 20;
-/** What a SIGKILL can cost, milliseconds. */
-const FLUSH_EVERY = 1000;
+/** With a look at the rings before it and the commit after it, what a SIGKILL can cost is less than a second. */
+const FLUSH_EVERY = 900;
 
 export interface SessionOptions {
   db: string;
@@ -38,6 +37,12 @@ export interface SessionOptions {
   onStoreFailure?(error: unknown): void;
 }
 
+/** What ended a recording before its session. `at` in microseconds since the epoch. */
+export interface RecordingFailure {
+  error: BouhekiError;
+  at: number;
+}
+
 /** The kernel side loaded and proven, a recording open, and the loop that carries events from one to the other. */
 export class Session {
   readonly egress: Egress;
@@ -49,8 +54,9 @@ export class Session {
   readonly window: (LearningWindow & { resumed: boolean }) | undefined;
   readonly #store: StoreThread;
   readonly #options: SessionOptions;
-  #recordingFailed = false;
+  #failure: RecordingFailure | undefined;
   readonly #metrics: MetricsServer | undefined;
+  readonly #stopSignal: AwaitedStopSignal;
 
   private constructor(
     egress: Egress,
@@ -60,7 +66,9 @@ export class Session {
     options: SessionOptions,
     window: Session['window'],
     metrics: MetricsServer | undefined,
+    stopSignal: AwaitedStopSignal,
   ) {
+    this.#stopSignal = stopSignal;
     this.window = window;
     this.#metrics = metrics;
     this.egress = egress;
@@ -80,12 +88,15 @@ export class Session {
   static async open(options: SessionOptions, names = new ContainerNames()): Promise<Session> {
     const { attachment } = options;
     requireAll(attachment.backend);
-    const egress = Egress.load(attachment);
+    // From here on a signal lets things be taken away in order.
+    const stopSignal = awaitStopSignal();
+    let egress: Egress | undefined;
     let store: StoreThread | undefined;
     let metrics: MetricsServer | undefined;
     try {
-      if (attachment.backend === 'lsm') await requireProof(egress);
-      primeIdentities(egress);
+      const loaded = (egress = Egress.load(attachment));
+      if (attachment.backend === 'lsm') await requireProof(loaded);
+      primeIdentities(loaded);
       // Not before the kernel side is there: no database is made where nothing can be recorded.
       const opened = (store = await StoreThread.open(options.db));
       if (options.metrics) metrics = await MetricsServer.listen(options.metrics, () => opened.status());
@@ -102,14 +113,15 @@ export class Session {
         ...info,
         ...(window && { window }),
       });
-      const session = new Session(egress, store, recording, names, options, window, metrics);
+      const session = new Session(loaded, store, recording, names, options, window, metrics, stopSignal);
       await session.#keepWithin(options.limits);
       return session;
     } catch (error) {
+      stopSignal.forget();
       metrics?.close();
       // Before the rings are gone, of which a status tells. What is wrong is what was wrong first.
       await store?.close().catch(() => undefined);
-      egress[Symbol.dispose]();
+      egress?.[Symbol.dispose]();
       throw error;
     }
   }
@@ -125,6 +137,11 @@ export class Session {
     return attachment.backend === 'cgroup' ? attachment.cgroup : undefined;
   }
 
+  /** Why recording failed while the kernel side went on; undefined when it did not. */
+  get failure(): RecordingFailure | undefined {
+    return this.#failure;
+  }
+
   /** The port where metrics are offered. */
   get metricsPort(): number | undefined {
     return this.#metrics?.port;
@@ -132,7 +149,7 @@ export class Session {
 
   /**
    * Carries events until the learning window is over or a stop signal comes, then reads what is left and closes the
-   * recording. `tick` is called once a second, after each commit, and says whether it is enough. Returns whether the window was cut short: by the
+   * recording. `tick` is called about once a second, after each commit, and says whether it is enough. Returns whether the window was cut short: by the
    * end of the system or of the service, say, but not by Ctrl-C, which is the user's word that it is enough.
    */
   async run(tick: () => boolean | void): Promise<boolean> {
@@ -148,9 +165,9 @@ export class Session {
             reject(error);
           }
         };
-        const drain = setInterval(
+        const stopDraining = keepDraining(
+          this.egress,
           guarded(() => this.#recording(() => this.recorder.drain())),
-          DRAIN_EVERY,
         );
         const flush = setInterval(
           guarded(() => {
@@ -161,14 +178,13 @@ export class Session {
           }),
           FLUSH_EVERY,
         );
-        const forget = onStopSignal((signal) => {
+        void this.#stopSignal.came.then((signal) => {
           cutShort = window !== undefined && signal !== 'SIGINT' && Date.now() * 1000 < window.end;
           resolve();
         });
         this.#stop = () => {
-          clearInterval(drain);
+          stopDraining();
           clearInterval(flush);
-          forget();
         };
       });
     } catch (error) {
@@ -192,7 +208,7 @@ export class Session {
       work();
     } catch (error) {
       if (!(error instanceof BouhekiError) || !this.#options.onStoreFailure) throw error;
-      this.#recordingFailed = true;
+      this.#failure = { error, at: Date.now() * 1000 };
       this.recording.abandon();
       this.recorder.discard();
       this.#options.onStoreFailure(error);
@@ -208,10 +224,11 @@ export class Session {
   }
 
   async #close(failure: unknown, state: 'complete' | 'interrupted'): Promise<void> {
+    this.#stopSignal.forget();
     try {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
       this.egress.flip(0);
-      if (failure === undefined && !this.#recordingFailed) {
+      if (failure === undefined && this.#failure === undefined) {
         await this.recorder.drainAll();
         this.recorder.flush();
         await this.recording.end(state);

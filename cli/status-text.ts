@@ -1,6 +1,7 @@
 import type { LiveStatus, Watch } from '../profiler/live-status.ts';
 import type { Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
+import { formatMoment } from './moment.ts';
 import { formatSize } from './size.ts';
 import { discoveryText } from './discovery-text.ts';
 import type { Status } from './status.ts';
@@ -34,7 +35,7 @@ function recordLine({ extent }: Status): string {
   const { events, hourly, first, last } = extent;
   if (first === undefined || last === undefined) return 'empty';
   const rows = `${number(events)} single events, ${number(hourly)} hourly rows`;
-  return `${rows}, ${time(first)} to ${time(last)}`;
+  return `${rows}, ${formatMoment(first)} to ${formatMoment(last)}`;
 }
 
 function recorderLines(live: LiveStatus, now: number): string[][] {
@@ -77,16 +78,12 @@ function recordingTable(recordings: readonly RecordingSummary[], losses: readonl
     host || '-',
     mode === undefined ? command : `${command} (${mode})`,
     state + (gap === undefined ? '' : `, then nothing for ${formatDuration(gap / 1e6)}`),
-    time(startedAt),
-    state === 'running' ? '-' : time(endedAt),
+    formatMoment(startedAt),
+    state === 'running' ? '-' : formatMoment(endedAt),
     number(events),
     number(losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0)),
   ]);
   return formatTable(['ID', 'HOST', 'COMMAND', 'STATE', 'STARTED', 'ENDED', 'EVENTS', 'LOST'], rows);
-}
-
-function time(microseconds: number): string {
-  return new Date(microseconds / 1000).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function number(value: number): string {

@@ -1,21 +1,32 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type StopSignal = (typeof SIGNALS)[number];
 
+export interface AwaitedStopSignal {
+  /** Resolves with the first one. */
+  came: Promise<StopSignal>;
+  /** Stops listening. */
+  forget(): void;
+}
+
 /**
- * Calls `stop` at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. A process that handles
- * SIGHUP otherwise (to reload) has registered its own listener before. Returns how to stop listening.
+ * Listens for SIGINT, SIGTERM and SIGHUP; a second one ends the process at once. A process that handles SIGHUP
+ * otherwise (to reload) has registered its own listener before.
  */
-export function onStopSignal(stop: (signal: StopSignal) => void): () => void {
+export function awaitStopSignal(): AwaitedStopSignal {
+  let come: (signal: StopSignal) => void;
+  const came = new Promise<StopSignal>((resolve) => (come = resolve));
   let stopping = false;
   const signals = SIGNALS.filter((signal) => signal !== 'SIGHUP' || process.listenerCount('SIGHUP') === 0);
-  const listener = (signal: StopSignal) => {
+  const listener = (signal: StopSignal): void => {
     if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
     stopping = true;
-    stop(signal);
+    come(signal);
   };
-  const listeners = signals.map((signal) => [signal, () => listener(signal)] as const);
-  for (const [signal, each] of listeners) process.on(signal, each);
-  return () => {
-    for (const [signal, each] of listeners) process.off(signal, each);
+  for (const signal of signals) process.on(signal, listener);
+  return {
+    came,
+    forget: () => {
+      for (const signal of signals) process.off(signal, listener);
+    },
   };
 }

@@ -55,9 +55,14 @@ export class Running {
     this.#child = child;
   }
 
+  /** Starts bouheki. */
+  static begin(...args: string[]): Running {
+    return new Running([...BOUHEKI, ...args]);
+  }
+
   /** Starts bouheki and waits until it records. */
   static async start(...args: string[]): Promise<Running> {
-    const running = new Running([...BOUHEKI, ...args]);
+    const running = Running.begin(...args);
     await running.until(args[0] === 'learn' ? /^Recording \d+ into /m : /^(Blocking|Monitoring) by /m);
     return running;
   }

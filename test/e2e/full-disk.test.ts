@@ -68,7 +68,7 @@ test('a disk that fills up ends the recording of enforce and its log, not the en
   await wait(2500);
   fillDisk();
   assert.equal(flood('10.0.1.71', 1000), 1000);
-  await enforce.until(/^Recording has stopped; enforcement goes on\.$/m);
+  await enforce.until(/^Recording has stopped; enforcement goes on, and ends with status 2\.$/m);
   assert.match(enforce.stderr, NO_SPACE);
   await enforce.until(/^The log cannot be written \(ENOSPC.*\); enforcement and recording go on\.$/m);
   assert.equal(pythonTo('tcp', '10.0.1.71', 81), 'EPERM', 'it still blocks');
@@ -77,7 +77,14 @@ test('a disk that fills up ends the recording of enforce and its log, not the en
   rmSync(filler);
   assert.equal(pythonTo('tcp', '10.0.1.71', 82), 'EPERM');
   const { status, stderr } = await enforce.end('SIGTERM');
-  assert.equal(status, 0, stderr);
+  assert.equal(status, 2, stderr);
+  assert.match(
+    stderr,
+    new RegExp(
+      `^Nothing was recorded from \\S+ on; the policy is no longer in force\\.\nbouheki: no space left on the disk of ${db}`,
+      'm',
+    ),
+  );
   assert.deepEqual(lsmPrograms(), []);
   const ports = readFileSync(log, 'utf8').match(/"Port":\d+(?=.*"Protocol":"tcp")/g);
   assert.deepEqual(

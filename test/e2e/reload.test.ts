@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { pythonTo } from './attempt.ts';
 import { Running } from './bouheki.ts';
 import { folder, lsmPrograms, startNetwork, stopNetwork } from './guest.ts';
@@ -47,6 +48,18 @@ after(async () => {
 function denied(): string[] {
   return ['10.0.1.1', '10.0.1.2', '10.0.1.3'].filter((address) => pythonTo('tcp', address, 80) === 'EPERM');
 }
+
+test('SIGHUP before the policy is in force ends nothing, and the policy is read once more', async () => {
+  const starting = Running.begin('enforce', file, '--db', join(place, 'starting.duckdb'));
+  const catches = (): boolean =>
+    /^SigCgt:\t[0-9a-f]*[13579bdf]$/m.test(readFileSync(`/proc/${starting.pid}/status`, 'utf8'));
+  while (!catches()) await wait(1);
+  starting.signal('SIGHUP');
+  assert.equal(starting.stderr, '', 'it has not said yet that it records');
+  await starting.until(/^Blocking by [^]*^Blocking by /m);
+  const { status, stderr } = await starting.end('SIGTERM');
+  assert.equal(status, 0, stderr);
+});
 
 // Version 1 says nothing of sockets: the second allow entry is the one that leaves them to everybody.
 test('a good file takes the place of the one before', async () => {
