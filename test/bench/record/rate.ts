@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ContainerNames } from '../../../profiler/container.ts';
+import { keepDraining } from '../../../profiler/drain-timer.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
 import { openReader } from '../../../profiler/read.ts';
 import { Recorder } from '../../../profiler/recorder.ts';
@@ -12,8 +13,9 @@ import { StoreThread } from '../../../profiler/store-thread.ts';
 import type { Flooder } from './flooder.ts';
 
 /** As in cli/session.ts. */
-const DRAIN_EVERY = 20;
-const FLUSH_EVERY = 1000;
+const FLUSH_EVERY = 900;
+/** Milliseconds after which the rings have been read once more, whatever the rate. */
+const DRAINED = 100;
 
 /** What came of one rate. */
 export interface RateResult {
@@ -71,12 +73,12 @@ export async function recordAt(
     let memory = 0;
     let longest = 0;
     let last = performance.now();
-    const drain = setInterval(() => {
+    const stopDraining = keepDraining(flooder, () => {
       recorder.drain();
       const now = performance.now();
       longest = Math.max(longest, now - last);
       last = now;
-    }, DRAIN_EVERY);
+    });
     const flush = setInterval(() => {
       recorder.flush();
       memory = Math.max(memory, process.memoryUsage.rss());
@@ -85,10 +87,10 @@ export async function recordAt(
     const cpu = process.cpuUsage();
     const began = performance.now();
     const flood = await flooder.flood(rate, seconds);
-    await sleep(2 * DRAIN_EVERY);
+    await sleep(DRAINED);
     const { user, system } = process.cpuUsage(cpu);
     const elapsed = (performance.now() - began) / 1000;
-    clearInterval(drain);
+    stopDraining();
     clearInterval(flush);
     const reads = endReader();
     await recorder.drainAll();

@@ -1,17 +1,17 @@
 import { writeSync } from 'node:fs';
-import { openRecorder } from '../../../profiler/store.ts';
+import { StoreThread } from '../../../profiler/store-thread.ts';
 import { batchOf, LEARN, processRow } from './fixture.ts';
 
-// A recorder for tests to kill at any moment: appends all the time and says after each flush how much is safe.
-const store = await openRecorder(process.argv[2]!);
+// A recorder for tests to kill at any moment: appends all the time, flushes as a session does, and says when (in
+// milliseconds) how many rows there were.
+const store = await StoreThread.open(process.argv[2]!);
 const recording = await store.startRecording(LEARN);
 recording.process(processRow());
 recording.command('curl');
 const batch = batchOf(Array.from({ length: 500 }, (_, row) => ({ low: BigInt(row) })));
-for (let round = 1; ; round++) {
+setInterval(() => recording.flush(), Number(process.argv[3]));
+setInterval(() => {
+  batch.columns.time.fill(BigInt(Date.now()) * 1000n);
   recording.append(batch);
-  if (round % 7 > 0) continue;
-  recording.flush();
-  writeSync(1, `${recording.counters.events}\n`);
-  await new Promise((resolve) => setTimeout(resolve, 5));
-}
+  writeSync(1, `${Date.now()} ${recording.counters.events}\n`);
+}, 5);
