@@ -1,20 +1,28 @@
 import { DuckDBInstance } from '@duckdb/node-api';
+import { SocketKind } from '../bpf/wire.ts';
 import { storeFailure } from './failure.ts';
 import { COLUMNS, type ColumnName } from './import/row.ts';
 import { withPrivateFiles } from './private-files.ts';
 
+/** A SocketKind by its name. */
+const SOCKET = `CASE e.port ${Object.entries(SocketKind)
+  .map(([name, kind]) => `WHEN ${kind} THEN '${name}'`)
+  .join(' ')} ELSE 'other' END`;
+
 /**
  * Every recorded connection as a row with the columns of an import: a single one, or the equal ones of an hour. A socket
- * that was opened and has no destination (operation 3) is none. $1 since, $2 until: as in observation-sql.ts.
+ * that was opened and has no destination has its kind instead. $1 since, $2 until: as in observation-sql.ts.
  */
 const ROWS = `
   SELECT strftime(make_timestamp(e.time), '%Y-%m-%dT%H:%M:%S.%fZ') AS ts, r.host,
     CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid, coalesce(m.text, '') AS comm, p.exe, p.script, e.uid, e.gid,
     coalesce(c.name, left(c.container_id, 12),
       CASE WHEN in_container(p.container, p.flags) THEN '(unknown)' END) AS container, c.image,
-    address_text(e.family, e.address_high, e.address_low) AS addr, e.port, protocol_text(e.protocol) AS protocol,
-    e.count, CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' ELSE 'intent' END AS operation,
-    CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict
+    CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS addr,
+    CASE WHEN e.family > 0 THEN e.port END AS port, protocol_text(e.protocol) AS protocol,
+    e.count, CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' WHEN 2 THEN 'intent' ELSE 'open' END AS operation,
+    CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict,
+    CASE WHEN e.family = 0 THEN ${SOCKET} END AS socket
   FROM (
     SELECT *, 1::BIGINT AS count, false AS folded FROM event WHERE time >= $1 AND time < $2
     UNION ALL BY NAME
@@ -22,8 +30,7 @@ const ROWS = `
   JOIN recording r ON r.id = e.recording
   LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
   LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
-  LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
-  WHERE e.operation <> 3`;
+  LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container`;
 
 /** Columns whose text comes from outside and may hold commas, quotes and ends of lines. */
 const FREE: ReadonlySet<ColumnName> = new Set(['host', 'comm', 'exe', 'script', 'container', 'image']);
@@ -60,6 +67,7 @@ const TYPES: Readonly<Record<ColumnName, string>> = {
   count: 'BIGINT',
   operation: 'VARCHAR',
   verdict: 'VARCHAR',
+  socket: 'VARCHAR',
 };
 
 /** Makes a Parquet file of a CSV export. Throws BouhekiError when it cannot be written. */

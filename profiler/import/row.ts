@@ -1,3 +1,4 @@
+import { SocketKind } from '../../bpf/wire.ts';
 import { parseAddress, type Address } from '../../policy/address.ts';
 import { parseProtocol } from '../../policy/protocol.ts';
 import { Operation } from '../batch.ts';
@@ -21,6 +22,7 @@ export const COLUMNS = [
   'count',
   'operation',
   'verdict',
+  'socket',
 ] as const;
 export type ColumnName = (typeof COLUMNS)[number];
 export const REQUIRED: readonly ColumnName[] = ['ts', 'comm', 'uid', 'gid', 'addr', 'port', 'protocol'];
@@ -38,7 +40,9 @@ export interface ImportedRow {
   gid: number;
   container: string;
   image: string;
-  address: Address;
+  /** Family 0 where a socket was opened that no destination can be judged by. */
+  address: Address | typeof NOWHERE;
+  /** The kind of the socket, SocketKind of wire.ts, where it was opened. */
   port: number;
   protocol: number;
   count: number;
@@ -55,10 +59,13 @@ export interface RowProblem {
 /** Distinct addresses remembered: most logs repeat them. */
 const REMEMBERED = 65_536;
 
+const NOWHERE = { family: 0, value: 0n } as const;
+
 const OPERATIONS: Readonly<Record<string, number>> = {
   connect: Operation.connect,
   send: Operation.send,
   intent: Operation.intent,
+  open: Operation.open,
 };
 const VERDICTS: Readonly<Record<string, number>> = { allow: 0, deny: 1 };
 
@@ -85,6 +92,7 @@ export class RowReader {
       return { field: Math.min(fields.length - 1, this.#width), message };
     }
     this.#problem = undefined;
+    const operation = this.#word(fields, 'operation', OPERATIONS, Operation.connect);
     const row: ImportedRow = {
       time: this.#time(fields),
       host: this.#text(fields, 'host'),
@@ -96,11 +104,10 @@ export class RowReader {
       gid: this.#number(fields, 'gid', 4_294_967_295),
       container: this.#text(fields, 'container'),
       image: this.#text(fields, 'image'),
-      address: this.#address(fields),
-      port: this.#number(fields, 'port', 65_535),
-      protocol: this.#protocol(fields),
+      ...(operation === Operation.open ? this.#opening(fields) : this.#destination(fields)),
+      protocol: this.#protocol(fields, operation === Operation.open),
       count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
-      operation: this.#word(fields, 'operation', OPERATIONS, Operation.connect),
+      operation,
       verdict: this.#word(fields, 'verdict', VERDICTS, 0),
     };
     if (row.count === 0) this.#wrong('count', '0 connections are no observation');
@@ -125,6 +132,19 @@ export class RowReader {
     return value <= most ? value : this.#wrong(name, `${quote(text)} is no number from 0 to ${most}`);
   }
 
+  #destination(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {
+    const socket = this.#text(fields, 'socket');
+    if (socket !== '') this.#wrong('socket', `${quote(socket)} belongs to the operation open alone`);
+    return { address: this.#address(fields), port: this.#number(fields, 'port', 65_535) };
+  }
+
+  #opening(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {
+    for (const name of ['addr', 'port'] as const) {
+      if (this.#text(fields, name) !== '') this.#wrong(name, 'the operation open has no destination');
+    }
+    return { address: NOWHERE, port: this.#word(fields, 'socket', SocketKind) };
+  }
+
   #address(fields: readonly string[]): Address {
     const text = this.#text(fields, 'addr');
     const known = this.#addresses.get(text);
@@ -139,8 +159,10 @@ export class RowReader {
     return address;
   }
 
-  #protocol(fields: readonly string[]): number {
+  /** Of a socket that was opened it is any number that its family knows: of a packet socket an Ethernet type. */
+  #protocol(fields: readonly string[], opened: boolean): number {
     const text = this.#text(fields, 'protocol');
+    if (opened && /^\d+$/.test(text)) return this.#number(fields, 'protocol', 65_535);
     return (
       parseProtocol(text.toLowerCase()) ??
       this.#wrong(
@@ -154,18 +176,18 @@ export class RowReader {
     fields: readonly string[],
     name: ColumnName,
     words: Readonly<Record<string, number>>,
-    fallback: number,
+    fallback?: number,
   ): number {
     const text = this.#text(fields, name);
-    if (text === '') return fallback;
+    if (text === '' && fallback !== undefined) return fallback;
     return Object.hasOwn(words, text)
       ? words[text]!
       : this.#wrong(name, `${quote(text)} is none of ${Object.keys(words).join(', ')}`);
   }
 
-  /** Keeps the first problem of a row. */
+  /** Keeps the first problem of a row. A column that is not there is told at the first field. */
   #wrong(name: ColumnName, message: string): number {
-    this.#problem ??= { field: this.#index[name], message: `${name}: ${message}` };
+    this.#problem ??= { field: Math.max(0, this.#index[name]), message: `${name}: ${message}` };
     return 0;
   }
 }

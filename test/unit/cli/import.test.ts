@@ -101,6 +101,24 @@ test('a bad row is named by line and column and nothing is imported; --skip-bad 
   }
 });
 
+test('a row is a connection or the opening of a socket, not both', (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'flows.csv');
+  const rows: [string, string][] = [
+    ['10.0.0.1,443,tcp,connect,raw', '2:46: socket: "raw" belongs to the operation open alone'],
+    ['10.0.0.1,,icmp,open,raw', '2:21: addr: the operation open has no destination'],
+    [',443,icmp,open,raw', '2:22: port: the operation open has no destination'],
+    [',,icmp,open,', '2:33: socket: "" is none of raw, packet, other, source-route'],
+    [',,65536,open,packet', '2:23: protocol: "65536" is no number from 0 to 65535'],
+  ];
+  for (const [row, message] of rows) {
+    writeFileSync(file, `ts,comm,uid,gid,addr,port,protocol,operation,socket\n1795168800,ping,0,0,${row}\n`);
+    const { status, stderr } = runCommand('import', file, '--format', 'csv', '--db', join(directory, 'db'));
+    assert.equal(status, 2);
+    assert.ok(stderr.startsWith(`usage: ${file}:${message}`), `${stderr} ${message}`);
+  }
+});
+
 test('a first row that names no columns, too few or unknown ones is refused, and so is a file that is not there', (t) => {
   const directory = directoryFor(t);
   const file = join(directory, 'flows.csv');
@@ -134,6 +152,9 @@ test('what is exported as CSV imports as the same record', async (t) => {
     { family: 6, low: 1n, operation: 1 },
     { verdict: 1, port: 80 },
     { operation: 2, protocol: 17 },
+    { operation: 3, family: 0, low: 0n, port: 1, protocol: 1 },
+    { operation: 3, family: 0, low: 0n, port: 2, protocol: 0x0300 },
+    { operation: 3, family: 0, low: 0n, port: 4, protocol: 6, verdict: 1 },
   ]);
   const file = join(directory, 'out.csv');
   assert.equal(runCommand('export', '--db', db, '--output', file).status, 0);
@@ -173,6 +194,7 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
     count: 1,
     operation: 'connect',
     verdict: 'allow',
+    socket: null,
   });
   const file = join(directory, 'out.parquet');
   const refused = runCommand('export', '--db', db, '--format', 'parquet');
