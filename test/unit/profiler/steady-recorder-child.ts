@@ -1,10 +1,11 @@
-import { writeSync } from 'node:fs';
+import { statSync, writeSync } from 'node:fs';
 import { StoreThread } from '../../../profiler/store-thread.ts';
 import { batchOf, LEARN, processRow } from './fixture.ts';
 
 // A recorder for tests to kill at any moment: appends all the time, flushes as a session does, and says when (in
-// milliseconds) how many rows there were.
-const store = await StoreThread.open(process.argv[2]!);
+// milliseconds) how many rows there were, and when it has committed last: each commit signs the lock.
+const path = process.argv[2]!;
+const store = await StoreThread.open(path);
 const recording = await store.startRecording(LEARN);
 recording.process(processRow());
 recording.command('curl');
@@ -13,5 +14,6 @@ setInterval(() => recording.flush(), Number(process.argv[3]));
 setInterval(() => {
   batch.columns.time.fill(BigInt(Date.now()) * 1000n);
   recording.append(batch);
-  writeSync(1, `${Date.now()} ${recording.counters.events}\n`);
+  const committed = Math.floor(statSync(`${path}.lock`).mtimeMs);
+  writeSync(1, `${Date.now()} ${recording.counters.events} ${committed}\n`);
 }, 5);
