@@ -4,6 +4,7 @@ import {
   describeBoxes,
   describeGrant,
   describeHoldOut,
+  describeMetadataUsers,
   describeReadiness,
   percent,
 } from '../generator/header.ts';
@@ -20,7 +21,8 @@ export function generateSummary(
   input: GenerateInput,
   { mode, output }: { mode: 'monitor' | 'block'; output: string },
 ): string {
-  const { boxes, document, grant, holdOut, metadataUsers, notes, omissions, readiness, reviews } = generated;
+  const { boxes, document, grant, holdOut, metadataUsers, notes, omissions, periods, readiness, reviews } =
+    generated;
   const rules = document.allow ?? [];
   const destinations = rules.reduce((sum, rule) => sum + (rule.to?.length ?? 0), 0);
   const events = input.observations.reduce((sum, each) => sum + each.count, 0);
@@ -30,35 +32,44 @@ export function generateSummary(
       ? `${formatCount(rules.length, 'rule')} with ${formatCount(destinations, 'destination entry', 'destination entries')}`
       : 'one flat box';
   const lines = [
-    `Wrote ${what}${where}, from ${formatCount(events, 'event')} of ${formatCount(input.recordings, 'recording')}.`,
+    `Wrote ${what}${where}, from ${formatCount(events, 'event')} of ${formatCount(input.recordings, 'recording')}${input.interrupted > 0 ? ` (${input.interrupted} cut short)` : ''}.`,
+    ...cut(periods),
     ...(boxes === undefined ? [] : [`Boxes: ${describeBoxes(boxes)}.`]),
     `Over-grant: ${describeGrant(grant)}.`,
     ...notes,
     `Hold-out: ${describeHoldOut(holdOut)}.`,
-    ...holdOut.subjects
-      .toSorted((a, b) => b.denied - a.denied)
-      .slice(0, SHOWN)
-      .map(
-        ({ denied, events: all, name }) =>
-          `  ${name}: ${percent(denied / all)} of ${formatCount(all, 'event')}`,
-      ),
+    ...cut(
+      holdOut.subjects
+        .toSorted((a, b) => b.denied - a.denied)
+        .map(
+          ({ denied, events: all, name }) =>
+            `  ${percent(denied / all)} of ${formatCount(all, 'event')}: ${name}`,
+        ),
+    ),
     `Readiness: ${describeReadiness(readiness.values())}.`,
   ];
-  if (reviews > 0) lines.push(`Review: ${formatCount(reviews, 'rule')} marked "review:" in the policy.`);
-  for (const subject of metadataUsers) {
+  if (reviews > 0) {
+    const file = output === '-' ? 'POLICY' : output;
     lines.push(
-      `Review: ${subject} was seen at a cloud metadata address, which hands out credentials; it is allowed.`,
+      `Review: ${formatCount(reviews, 'rule')} marked "review:" in the policy; \`bouheki review ${file}\` settles them.`,
     );
   }
-  for (const { reason, subject, observations } of omissions) {
+  if (metadataUsers.length > 0) lines.push(`Review: ${describeMetadataUsers(metadataUsers)}; allowed.`);
+  const omitted = omissions.map(({ reason, subject, observations }) => {
     const { count, first, last } = sumEvidence(observations);
-    lines.push(
-      `Not allowed (${reason}): ${subject}, ${formatCount(count, 'event')} to ` +
-        `${formatCount(observations.length, 'destination')}, ${formatTime(first)} to ${formatTime(last)}.`,
-    );
-  }
+    const places = formatCount(observations.length, 'destination');
+    const when = `${formatTime(first)} to ${formatTime(last)}`;
+    return `Not allowed (${reason}): ${subject}, ${formatCount(count, 'event')} to ${places}, ${when}.`;
+  });
+  lines.push(...cut(omitted));
   if (mode === 'monitor') lines.push('The policy is in monitor mode: it reports and blocks nothing.');
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+/** The first lines, and how many there are besides: the header of the policy and --json have them all. */
+function cut(lines: readonly string[]): string[] {
+  if (lines.length <= SHOWN) return [...lines];
+  return [...lines.slice(0, SHOWN), `  and ${lines.length - SHOWN} more such lines`];
 }
 
 /** The same for programs, with the policy. */
@@ -80,6 +91,7 @@ export function generateJson(policy: string, generated: Generated, input: Genera
     interrupted: input.interrupted,
     losses: input.losses,
     metadataUsers: generated.metadataUsers,
+    periods: generated.periods,
     omissions: generated.omissions.map(({ reason, subject, observations }) => ({
       reason,
       subject,

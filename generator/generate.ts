@@ -58,6 +58,8 @@ export interface Generated extends Layout {
   /** By the subject's key. */
   readiness: Map<string, Readiness>;
   holdOut: HoldOut;
+  /** What the window is too short for, and the jobs in it that come at equal distances. */
+  periods: string[];
   /** Everything that the policy denies whatever was observed. */
   denied: Prefix[];
 }
@@ -99,6 +101,7 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     );
     return period === undefined ? [] : [period];
   });
+  const rhythm = describePeriods(evidence.last - evidence.first, periods);
   const header = headerLines({
     version: options.version,
     evidence,
@@ -107,7 +110,7 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     losses: input.losses,
     omissions,
     metadataUsers,
-    periods: describePeriods(evidence.last - evidence.first, periods),
+    periods: rhythm,
     holdOut: tested,
     readiness,
     ...(layout.boxes && { boxes: layout.boxes }),
@@ -124,7 +127,17 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     const deny = [...denyRule('cloud metadata', metadata), ...denyRule('denied by --deny', options.deny)];
     if (deny.length > 0) document.deny = deny;
   }
-  return { ...layout, document, omissions, demands, metadataUsers, readiness, holdOut: tested, denied };
+  return {
+    ...layout,
+    document,
+    omissions,
+    demands,
+    metadataUsers,
+    readiness,
+    holdOut: tested,
+    periods: rhythm,
+    denied,
+  };
 }
 
 /** The judgement of the policy that these options make of a part of the record. */

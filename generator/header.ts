@@ -46,10 +46,8 @@ export function headerLines(from: Provenance): string[] {
     `Over-grant: ${describeGrant(grant)}`,
     ...from.notes,
   ];
-  for (const subject of from.metadataUsers) {
-    lines.push(
-      `Conflict: ${subject} was seen at a cloud metadata address, which hands out credentials; allowed.`,
-    );
+  if (from.metadataUsers.length > 0) {
+    lines.push(`Conflict: ${describeMetadataUsers(from.metadataUsers)}; allowed.`);
   }
   for (const { reason, subject, observations } of omissions) {
     const { count } = sumEvidence(observations);
@@ -57,6 +55,18 @@ export function headerLines(from: Provenance): string[] {
     lines.push(`Not allowed (${reason}): ${subject}, ${formatCount(count, 'event')} to ${places}`);
   }
   return lines;
+}
+
+/** Subjects that are named in one line. */
+const NAMED = 3;
+
+/** `a, b, c and 2 more subjects were seen at a cloud metadata address, which hands out credentials`. */
+export function describeMetadataUsers(subjects: readonly string[]): string {
+  const rest = subjects.length - NAMED;
+  const names =
+    subjects.slice(0, NAMED).join(', ') + (rest > 0 ? ` and ${formatCount(rest, 'more subject')}` : '');
+  const seen = subjects.length === 1 ? 'was seen' : 'were seen';
+  return `${names} ${seen} at a cloud metadata address, which hands out credentials`;
 }
 
 /** `none`, or the numbers by kind: `12 ring, 3 process`. */
