@@ -12,6 +12,7 @@ recording.command('curl');
 const batch = batchOf(Array.from({ length: 500 }, (_, row) => ({ low: BigInt(row) })));
 setInterval(() => recording.flush(), Number(process.argv[3]));
 setInterval(() => {
+  if (recording.room === 0) return;
   batch.columns.time.fill(BigInt(Date.now()) * 1000n);
   recording.append(batch);
   const committed = Math.floor(statSync(`${path}.lock`).mtimeMs);
