@@ -15,7 +15,7 @@ import { renderFailure } from './failure.ts';
 import { formatMoment } from './moment.ts';
 import { assertTrustedFile, parseText, readPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
-import { describeStart, foldingMessages } from './recorder-messages.ts';
+import { describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 
@@ -117,9 +117,10 @@ export async function enforce(file: string, options: Options): Promise<void> {
   backstop?.end();
   const { failure } = session;
   process.stderr.write(
-    failure === undefined
+    (failure === undefined
       ? `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`
-      : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`,
+      : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`) +
+      describeUnnamed(session.unnamed),
   );
   if (failure !== undefined) throw failure.error;
 }

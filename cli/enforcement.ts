@@ -62,7 +62,12 @@ export class Enforcement {
   /** Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. */
   apply(policy: Policy): bigint {
     const compiled = compilePolicy(policy, (path) => identifyExecutable(path));
-    const cgroups = listCgroups(compiled.subjects, (path) => this.#placeOf(path), this.#root);
+    const unsettled: string[] = [];
+    const describe = (path: string) => {
+      if (!this.#settled(path)) unsettled.push(path);
+      return this.#placeOf(path);
+    };
+    const cgroups = listCgroups(compiled.subjects, describe, this.#root);
     const generation = applyPolicy(this.#egress, compiled, {
       mode: policy.mode,
       target: policy.target,
@@ -73,6 +78,7 @@ export class Enforcement {
     this.#policy = policy;
     this.#listed.clear();
     for (const { id, path } of cgroups) this.#listed.set(id, path);
+    for (const path of unsettled) this.#listAgain(path);
     return generation;
   }
 
@@ -96,7 +102,6 @@ export class Enforcement {
     if (!compiled) return;
     // The kernel side cuts long paths off, and what is left would be another cgroup's.
     if (!this.#isAt(id, path)) return;
-    const { container } = readCgroupPath(path);
     try {
       listCgroup(this.#egress, { id, boxes: compiled.subjects.cgroup(this.#placeOf(path)) });
     } catch (error) {
@@ -108,10 +113,31 @@ export class Enforcement {
     }
     this.#full = false;
     this.#listed.set(id, path);
-    if (!container || this.#names.find(container.runtime, container.id).known || waited >= NAME_WAIT) return;
+    if (this.#settled(path) || waited >= NAME_WAIT) return;
     setTimeout(() => {
       if (this.#listed.has(id)) this.cgroupMade(id, path, waited + NAME_EVERY);
     }, NAME_EVERY).unref();
+  }
+
+  /** A cgroup that was there before the policy: its container may get its name, or another image, later. */
+  #listAgain(path: string): void {
+    try {
+      const id = statSync(this.#root + path, { bigint: true }).ino;
+      this.#listed.set(id, path);
+      setTimeout(() => {
+        if (this.#listed.has(id)) this.cgroupMade(id, path, NAME_EVERY);
+      }, NAME_EVERY).unref();
+    } catch {
+      // It is gone.
+    }
+  }
+
+  /** Whether nothing more is to be told about the container of a cgroup. */
+  #settled(path: string): boolean {
+    const { container } = readCgroupPath(path);
+    if (!container || container.user !== undefined) return true;
+    const { asked, known } = this.#names.find(container);
+    return known && !asked;
   }
 
   /** Forgets the cgroups that are gone. */
@@ -127,11 +153,20 @@ export class Enforcement {
     return statSync(this.#root + path, { bigint: true, throwIfNoEntry: false })?.ino === id;
   }
 
+  /** Whoever may make cgroups somewhere can give one the name of a container that is not theirs. */
+  #madeByRoot(path: string): boolean {
+    try {
+      return statSync(this.#root + path).uid === 0;
+    } catch {
+      return false;
+    }
+  }
+
   #placeOf(path: string): CgroupPlace {
     const { container: found, unit } = readCgroupPath(path);
     const place: CgroupPlace = { path };
     if (unit !== undefined) place.unit = unit;
-    const container = found && this.#names.find(found.runtime, found.id);
+    const container = found && this.#madeByRoot(found.path) ? this.#names.find(found) : undefined;
     if (container?.known) {
       place.container = container.name;
       if (container.image !== '') place.image = container.image;

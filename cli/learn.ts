@@ -5,7 +5,7 @@ import type { Target } from '../policy/policy.ts';
 import { parseDuration } from './duration.ts';
 import { Progress } from './progress.ts';
 import { databaseOption } from './record-option.ts';
-import { describeStart, foldingMessages } from './recorder-messages.ts';
+import { describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 import { describeEnd, patienceOf } from './stability-end.ts';
@@ -117,6 +117,7 @@ async function learn(options: Options): Promise<void> {
   const lost = total(counters.lost);
   process.stderr.write(
     `Recorded ${counters.events} connections of ${counters.processes} processes, ${lost} lost.\n` +
+      describeUnnamed(session.unnamed) +
       (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : ''),
   );
   if (atLeast !== undefined) {

@@ -1,4 +1,5 @@
 import { UNSEEN_BY_CGROUP } from '../bpf/egress.ts';
+import { formatCount } from '../generator/evidence.ts';
 import { formatDuration } from './duration.ts';
 import { renderFailure } from './failure.ts';
 import { formatMoment } from './moment.ts';
@@ -26,6 +27,15 @@ export function describeStart(session: Session, db: string): string {
   }
   if (session.metricsPort !== undefined) lines.push(`Metrics are at port ${session.metricsPort}, /metrics.`);
   return `${lines.join('\n')}\n`;
+}
+
+/** What is said at the end of containers that went without a name; nothing when there were none. */
+export function describeUnnamed({ containers, troubles }: Session['unnamed']): string {
+  const told = containers === 0 ? [] : [`${formatCount(containers, 'container')} without a name.`];
+  for (const [trouble, count] of troubles) {
+    told.push(`A container runtime could not be asked, ${formatCount(count, 'time')}: ${trouble}.`);
+  }
+  return told.map((line) => `${line}\n`).join('');
 }
 
 /** Says what folding old events came to, but that it is not enough only once. */

@@ -52,6 +52,8 @@ export class Session {
   readonly interrupted: readonly InterruptedRecording[];
   /** The learning window, and whether an earlier run began it. */
   readonly window: (LearningWindow & { resumed: boolean }) | undefined;
+  readonly #names: ContainerNames;
+  readonly #processes: ProcessTable;
   readonly #store: StoreThread;
   readonly #options: SessionOptions;
   #failure: RecordingFailure | undefined;
@@ -81,7 +83,9 @@ export class Session {
       pending: egress.connections.pending + egress.denials.pending,
       capacity: egress.connections.size + egress.denials.size,
     });
-    this.recorder = new Recorder(egress, recording, new ProcessTable(recording, names), options.listeners);
+    this.#names = names;
+    this.#processes = new ProcessTable(recording, names);
+    this.recorder = new Recorder(egress, recording, this.#processes, options.listeners);
   }
 
   /** Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in the way. */
@@ -140,6 +144,11 @@ export class Session {
   /** Why recording failed while the kernel side went on; undefined when it did not. */
   get failure(): RecordingFailure | undefined {
     return this.#failure;
+  }
+
+  /** How many containers went without a name so far, and why their runtimes could not be asked. */
+  get unnamed(): { containers: number; troubles: ReadonlyMap<string, number> } {
+    return { containers: this.#processes.unnamed, troubles: this.#names.troubles };
   }
 
   /** The port where metrics are offered. */
@@ -230,6 +239,7 @@ export class Session {
       this.egress.flip(0);
       if (failure === undefined && this.#failure === undefined) {
         await this.recorder.drainAll();
+        await this.#names.settle();
         this.recorder.flush();
         await this.recording.end(state);
       }

@@ -1,3 +1,4 @@
+import { formatCount } from '../generator/evidence.ts';
 import type { LiveStatus, Watch } from '../profiler/live-status.ts';
 import type { Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
@@ -24,7 +25,7 @@ export function statusText(status: Status, now: number, draw: boolean): string {
   if (listed.length > 0) {
     const hidden = recordings.length - listed.length;
     lines.push('', hidden === 0 ? 'Recordings:' : `The last ${LISTED} of ${recordings.length} recordings:`);
-    lines.push(...recordingTable(listed, status.losses));
+    lines.push(...recordingTable(listed, status.losses), ...listed.flatMap(unnamedLine));
   }
   const readiness = discoveryText(status.readiness, draw);
   if (readiness.length > 0) lines.push('', ...readiness);
@@ -70,6 +71,10 @@ function watchLines({ cgroup, unseen, stoppedPackets }: Watch): string[][] {
       : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),
     ...(stoppedPackets === undefined ? [] : [['Backstop', `${number(stoppedPackets)} packets dropped`]]),
   ];
+}
+
+function unnamedLine({ id, unnamed }: RecordingSummary): string[] {
+  return unnamed === 0 ? [] : [`Recording ${id}: ${formatCount(unnamed, 'container')} without a name.`];
 }
 
 function recordingTable(recordings: readonly RecordingSummary[], losses: readonly Loss[]): string[] {

@@ -1,8 +1,24 @@
+/** A container as the name of its cgroup tells it. */
+export interface CgroupContainer {
+  runtime: string;
+  /** 64 hex digits; for LXC and systemd-nspawn, whose containers have no id, the name. */
+  id: string;
+  /** Path of the cgroup that the runtime named. */
+  path: string;
+  /** Whose systemd it belongs to, where that is a user other than root, who can give any name to a cgroup. */
+  user?: number;
+}
+
 /** What a path in the cgroup v2 hierarchy tells about the processes in it. */
 export interface CgroupMeaning {
-  /** The innermost container. */
-  container?: { runtime: string; id: string };
-  /** The innermost systemd service or scope that holds no container. */
+  /** The outermost container: the one that a runtime of this host has made. */
+  container?: CgroupContainer;
+  /** The innermost container, where a container holds others. */
+  inner?: CgroupContainer;
+  /**
+   * The systemd service or scope of the host that holds the processes: the outermost one, since users and containers
+   * may make others in their own with names of their choice.
+   */
   unit?: string;
 }
 
@@ -10,39 +26,68 @@ const ID = '[0-9a-f]{64}';
 
 /** Names that runtimes give to a container's cgroup, after `.scope` is cut off. Monitors (conmon) are no containers. */
 const CONTAINER_NAMES: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
-  [new RegExp(`^libpod-(${ID})$`), 'podman'],
+  // `payload` with `--cgroups=split`, which is what systemd units of podman (Quadlet) use.
+  [new RegExp(`^libpod-(?:payload-)?(${ID})$`), 'podman'],
   [new RegExp(`^docker-(${ID})$`), 'docker'],
   [new RegExp(`^cri-containerd-(${ID})$`), 'containerd'],
   [new RegExp(`:cri-containerd:(${ID})$`), 'containerd'],
+  [new RegExp(`^nerdctl-(${ID})$`), 'containerd'],
   [new RegExp(`^crio-(${ID})$`), 'cri-o'],
+  [/^lxc\.payload\.(.+)$/, 'lxc'],
+];
+/** With the cgroupfs driver the parent tells the runtime: docker/<id>, kubepods/.../pod<uid>/<id>, actions_job/<id>. */
+const PARENTS: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
+  [/^(docker|actions_job)$/, 'docker'],
+  [/^(pod|k8s\.io$)/, 'containerd'],
 ];
 const BARE_ID = new RegExp(`^${ID}$`);
+/** Machines of systemd; libvirt's (`qemu-`) are virtual ones. Their manager runs beside the container, as `supervisor`. */
+const MACHINE = /^(?:machine-(?!qemu\\x2d)(.+)\.scope|systemd-nspawn@(.+)\.service)$/;
+const USER_MANAGER = /^user@(\d+)\.service$/;
 
-/** Reads a path such as `/machine.slice/libpod-<id>.scope/container`, innermost name first. */
+/** Reads a path such as `/machine.slice/libpod-<id>.scope/container`. */
 export function readCgroupPath(path: string): CgroupMeaning {
   const names = path.split('/').filter((name) => name !== '');
   const meaning: CgroupMeaning = {};
-  for (let depth = names.length - 1; depth >= 0; depth -= 1) {
-    const name = names[depth]!;
-    const container = containerOf(name, names[depth - 1]);
-    if (container) {
-      meaning.container ??= container;
-    } else if (/\.(service|scope)$/.test(name)) {
+  let user: number | undefined;
+  for (const [depth, name] of names.entries()) {
+    const found = containerOf(name, names[depth - 1], names[depth + 1]);
+    if (found) {
+      const container: CgroupContainer = { ...found, path: `/${names.slice(0, depth + 1).join('/')}` };
+      if (user) container.user = user;
+      if (meaning.container) meaning.inner = container;
+      else meaning.container = container;
+    } else if (!meaning.container && /\.(service|scope)$/.test(name)) {
       meaning.unit ??= name;
+      // Any service may make cgroups of this name, but systemd's own is not in a service.
+      user ??= Number(USER_MANAGER.exec(name)?.[1] ?? 0);
     }
   }
   return meaning;
 }
 
-function containerOf(name: string, parent: string | undefined): CgroupMeaning['container'] {
+function containerOf(
+  name: string,
+  parent: string | undefined,
+  child: string | undefined,
+): Pick<CgroupContainer, 'runtime' | 'id'> | undefined {
   const bare = name.replace(/\.scope$/, '');
   for (const [pattern, runtime] of CONTAINER_NAMES) {
     const id = pattern.exec(bare)?.[1];
     if (id) return { runtime, id };
   }
-  // With the cgroupfs driver the parent tells the runtime: docker/<id>, kubepods/.../pod<uid>/<id>, actions_job/<id>.
+  const machine = MACHINE.exec(name);
+  if (machine && child !== 'supervisor') {
+    return { runtime: 'nspawn', id: unescapeUnit(machine[1] ?? machine[2]!) };
+  }
   if (!BARE_ID.test(bare) || parent === undefined) return undefined;
-  if (parent === 'docker' || parent === 'actions_job') return { runtime: 'docker', id: bare };
-  if (parent.startsWith('pod')) return { runtime: 'containerd', id: bare };
-  return undefined;
+  const runtime = PARENTS.find(([pattern]) => pattern.test(parent))?.[1];
+  return runtime === undefined ? undefined : { runtime, id: bare };
+}
+
+/** The text of a part of a unit's name: `web\x2d1` is web-1. */
+function unescapeUnit(text: string): string {
+  return text.replace(/\\x([0-9a-f]{2})/g, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
 }

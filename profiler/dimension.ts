@@ -37,6 +37,13 @@ export interface ContainerRow {
   name: string;
   image: string;
   imageId: string;
+  digest?: string;
+  labels?: Readonly<Record<string, string>>;
+  pod?: string;
+  /** Of Kubernetes. */
+  namespace?: string;
+  /** Row id of the container of this host that holds it. */
+  parent?: number;
 }
 
 /** A box of the policy in force, so that an event's box number can be named. */

@@ -135,6 +135,14 @@ export const SEEN_OF_OPEN = `
     SELECT recording, max(last), sum(count) FROM hourly GROUP BY recording)
   WHERE recording IN (SELECT id FROM recording WHERE state = 'open') GROUP BY recording`;
 
+/** How many containers of each recording have no name: no runtime told it, or the runtime is not known. */
+export const UNNAMED = `
+  SELECT recording, count(*) AS unnamed FROM (
+    SELECT recording, container_id FROM container_now WHERE name IS NULL AND runtime <> 'import'
+    UNION ALL
+    SELECT DISTINCT recording, cgroup_path FROM process WHERE container IS NULL AND in_container(container, flags))
+  GROUP BY recording`;
+
 /** Rows of either kind, the time they span, and the number of subjects. */
 export const EXTENT = `
   SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM hourly),

@@ -1,8 +1,9 @@
 import { bootTime } from '../bpf/clock.ts';
 import { ProcessFlag } from '../bpf/wire.ts';
-import { readCgroupPath } from './cgroup.ts';
+import { readCgroupPath, type CgroupContainer } from './cgroup.ts';
 import type { Container, ContainerNames } from './container.ts';
 import type { ProcessRecord } from './decode.ts';
+import type { ContainerRow } from './dimension.ts';
 import type { EventSink } from './sink.ts';
 
 /** A process image that has connected. */
@@ -17,13 +18,17 @@ export interface ProcessImage extends ProcessRecord {
 
 /** Images kept in memory; twice as many at the most. An image that was dropped costs a row of its own when it is back. */
 const KEPT = 32_768;
+/** Cgroups of unknown containers counted at the most. */
+const STRANGE = 4096;
 
 /** Process images by the key that their events carry. */
 export class ProcessTable {
   #sink: EventSink;
   readonly #names: ContainerNames;
-  /** Row and whether the name is settled, by container id. */
-  readonly #containers = new Map<string, { row: number; known: boolean }>();
+  /** Rows, and the containers as they were told last, by what tells containers apart. */
+  readonly #containers = new Map<string, { row: number; container: Container }>();
+  /** Cgroups of containers whose runtime is not known. */
+  readonly #strange = new Set<string>();
   /** How often images that were not asked for have been dropped. */
   forgotten = 0;
   #young = new Map<bigint, ProcessImage>();
@@ -50,9 +55,12 @@ export class ProcessTable {
   /** Takes up a process record; a key that is known already (another thread told it too) changes nothing. */
   add(record: ProcessRecord): void {
     if (this.get(record.key)) return;
-    const { container: found, unit } = readCgroupPath(record.cgroupPath);
-    const container = found && this.#names.find(found.runtime, found.id);
-    const inContainer = container !== undefined || (record.flags & ProcessFlag.inContainer) !== 0;
+    const flagged = (record.flags & ProcessFlag.inContainer) !== 0;
+    const { container: found, inner, unit } = readCgroupPath(record.cgroupPath);
+    // systemd gives virtual machines scopes of the same name as containers.
+    const container = found && (flagged || found.runtime !== 'nspawn') ? this.#names.find(found) : undefined;
+    const inContainer = container !== undefined || flagged;
+    if (!container && flagged && this.#strange.size < STRANGE) this.#strange.add(record.cgroupPath);
     const row = this.#sink.process({
       key: record.key,
       pid: record.pid,
@@ -69,7 +77,7 @@ export class ProcessTable {
       pidNamespace: record.pidNamespace,
       cgroupId: record.cgroup,
       cgroupPath: record.cgroupPath,
-      ...(container && { containerId: this.#rowOf(container) }),
+      ...(container && { containerId: this.#rowIn(container, found!, inner) }),
       ...(unit !== undefined && { unit }),
       flags: record.flags,
       startedAt: Number((BigInt(Date.now()) * 1_000_000n - bootTime() + record.started) / 1000n),
@@ -80,32 +88,47 @@ export class ProcessTable {
     this.#keep(image);
   }
 
-  /** Asks again for the names of containers that were not known when they first connected. */
+  /** A cgroup was made: if it is a container's, its name is looked for before the first connection. */
+  expect(cgroupPath: string): void {
+    const { container } = readCgroupPath(cgroupPath);
+    if (container) this.#names.find(container);
+  }
+
+  /** Tells the recording what has become known of containers since the last time. */
   refreshNames(): void {
-    for (const image of this.#young.values()) {
-      if (!image.container || image.container.known) continue;
-      const again = this.#names.find(image.container.runtime, image.container.id);
-      if (again.known) {
-        image.container = again;
-        this.#rowOf(again);
-      }
+    for (const container of this.#names.takeChanged()) {
+      const entry = this.#containers.get(container.id);
+      if (entry) this.#sink.updateContainer(entry.row, rowOf(container));
     }
   }
 
-  #rowOf(container: Container): number {
-    const { runtime, id, name, image, imageId, known } = container;
-    const row = { runtime, id, name, image, imageId };
-    const entry = this.#containers.get(id);
-    if (!entry) {
-      const added = { row: this.#sink.container(row), known };
-      this.#containers.set(id, added);
-      return added.row;
-    }
-    if (known && !entry.known) {
-      this.#sink.updateContainer(entry.row, row);
-      entry.known = true;
-    }
-    return entry.row;
+  /** How many containers have connected whose name is not known. */
+  get unnamed(): number {
+    const nameless = [...this.#containers.values()].filter(({ container }) => !container.known);
+    return nameless.length + this.#strange.size;
+  }
+
+  /** The row of the innermost container: of one that is inside `container`, nobody on this host knows more than the id. */
+  #rowIn(container: Container, place: CgroupContainer, inner: CgroupContainer | undefined): number {
+    const outer = this.#addContainer(keyOf(place), container, rowOf(container));
+    if (!inner) return outer;
+    const { runtime, id } = inner;
+    return this.#addContainer(`${keyOf(place)}/${id}`, container, {
+      runtime,
+      id,
+      name: '',
+      image: '',
+      imageId: '',
+      parent: outer,
+    });
+  }
+
+  #addContainer(key: string, container: Container, told: ContainerRow): number {
+    const known = this.#containers.get(key);
+    if (known) return known.row;
+    const row = this.#sink.container(told);
+    this.#containers.set(key, { row, container });
+    return row;
   }
 
   #keep(image: ProcessImage): void {
@@ -116,4 +139,13 @@ export class ProcessTable {
     }
     this.#young.set(image.key, image);
   }
+}
+
+/** The id of a container; one in a user's cgroup is another, whatever id it bears. */
+function keyOf({ id, user }: CgroupContainer): string {
+  return user === undefined ? id : `${user}:${id}`;
+}
+
+function rowOf({ known, asked: _asked, since: _since, ...facts }: Container): ContainerRow {
+  return { ...facts, name: known ? facts.name : '' };
 }

@@ -7,7 +7,7 @@ import { storeFailure } from './failure.ts';
 import { type History, historyOf, optional, type RecordedObservation } from './history.ts';
 import type { LearningWindow } from './learning-window.ts';
 import type { LiveStatus } from './live-status.ts';
-import { BOUNDS, EXTENT, historySql, SEEN_OF_OPEN, type Bounds } from './observation-sql.ts';
+import { BOUNDS, EXTENT, historySql, SEEN_OF_OPEN, UNNAMED, type Bounds } from './observation-sql.ts';
 import type { Observation } from './observation.ts';
 import { openSource } from './open-source.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
@@ -42,6 +42,8 @@ export interface RecordingSummary {
   state: 'complete' | 'interrupted' | 'running';
   /** Events of the whole recording, intents included. */
   events: number;
+  /** Containers without a name: their runtime did not tell it, or is not known. */
+  unnamed: number;
   /** The learning window that it is part of. */
   window?: LearningWindow;
   /** Of one that was cut short: for how long nothing was recorded until the next one, if one followed. Microseconds. */
@@ -102,8 +104,10 @@ export class Reader {
           CASE r.state WHEN 'open' THEN $3 ELSE r.state END AS state,
           coalesce(r.events, s.events, 0) AS events, r.window_start, r.window_end,
           CASE WHEN r.command <> 'import' THEN lead(r.started_at) OVER (
-            PARTITION BY r.host, r.command = 'import' ORDER BY r.id) END AS next
-        FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id)
+            PARTITION BY r.host, r.command = 'import' ORDER BY r.id) END AS next,
+          coalesce(u.unnamed, 0) AS unnamed
+        FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id
+        LEFT JOIN (${UNNAMED}) u ON u.recording = r.id)
       WHERE ended_at >= $1 AND started_at < $2 ORDER BY id`,
       [since(window), until(window), this.#source instanceof RemoteSource ? 'running' : 'interrupted'],
     );
@@ -266,6 +270,7 @@ function summary(row: DuckDBValue[]): RecordingSummary {
     endedAt: Number(row[9]),
     state: row[10] as RecordingSummary['state'],
     events: Number(row[11]),
+    unnamed: Number(row[15]),
     ...(row[12] !== null && { window: { start: Number(row[12]), end: Number(row[13]) } }),
     ...(row[10] === 'interrupted' &&
       row[14] !== null && { gap: Math.max(0, Number(row[14]) - Number(row[9])) }),

@@ -175,6 +175,7 @@ export class Recorder {
         break;
       case RecordKind.cgroup: {
         const { id, path } = decodeCgroup(ring, at);
+        this.#processes.expect(path);
         this.#listeners.cgroupMade?.(id, path);
         break;
       }

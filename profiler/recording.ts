@@ -7,6 +7,9 @@ import type { EventSink } from './sink.ts';
 /** Command names are any text a process likes: beyond this many the table of them starts again. */
 const MAX_COMMANDS = 65_536;
 
+/** Characters of labels. */
+const MAX_LABELS = 16_384;
+
 /** What a recording has taken in so far. */
 export interface RecordingCounters {
   events: number;
@@ -90,7 +93,20 @@ export class Recording implements EventSink {
   updateContainer(id: number, row: ContainerRow): void {
     this.#containerVersion += 1;
     const version = this.#containerVersion;
-    this.#writer.add('container', [id, version, row.runtime, row.id, row.name, row.image, row.imageId]);
+    this.#writer.add('container', [
+      id,
+      version,
+      row.runtime,
+      row.id,
+      row.name,
+      row.image,
+      row.imageId,
+      row.digest,
+      labelText(row.labels),
+      row.pod,
+      row.namespace,
+      row.parent,
+    ]);
   }
 
   /** The row id of a command name (comm) for `EventBatch.command`. Equal names get equal ids. */
@@ -164,4 +180,10 @@ export class Recording implements EventSink {
 /** None of any kind. */
 export function noLosses(): Record<LossKind, number> {
   return Object.fromEntries(LOSS_KINDS.map((kind) => [kind, 0])) as Record<LossKind, number>;
+}
+
+/** Labels as JSON, which DuckDB can look into. An image may bring any number of them: what is longer is not kept. */
+function labelText(labels: ContainerRow['labels']): string | undefined {
+  const text = JSON.stringify(labels ?? {});
+  return text === '{}' || text.length > MAX_LABELS ? undefined : text;
 }

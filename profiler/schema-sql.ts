@@ -84,6 +84,25 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
         c.image, p.unit`,
     ),
   ],
+  [
+    `ALTER TABLE container ADD COLUMN digest VARCHAR`,
+    // A JSON object.
+    `ALTER TABLE container ADD COLUMN labels VARCHAR`,
+    `ALTER TABLE container ADD COLUMN pod VARCHAR`,
+    `ALTER TABLE container ADD COLUMN namespace VARCHAR`,
+    // Of a container inside a container of this host: the row of that one, which is what policies know.
+    `ALTER TABLE container ADD COLUMN parent INTEGER`,
+    `CREATE OR REPLACE VIEW container_now AS
+      WITH latest AS (
+        SELECT * FROM container QUALIFY row_number() OVER (PARTITION BY recording, id ORDER BY version DESC) = 1)
+      SELECT o.* REPLACE (i.id AS id), CASE WHEN i.parent IS NOT NULL THEN i.container_id END AS inner_id
+      FROM latest i JOIN latest o ON o.recording = i.recording AND o.id = coalesce(i.parent, i.id)`,
+    ...connectionsView(
+      'in_container, container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit',
+      `in_container(p.container, p.flags) AS in_container, coalesce(c.name, left(c.container_id, 12)) AS container,
+        left(c.inner_id, 12) AS inner_container, c.image, c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
+    ),
+  ],
 ];
 
 /** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */

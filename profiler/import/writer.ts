@@ -144,7 +144,7 @@ export class ImportWriter {
               undefined,
               container,
               image,
-              undefined,
+              ...Array<undefined>(6),
             ]),
           );
     const command = this.#named(`${recording}\0command\0${row.command}`, (id) =>

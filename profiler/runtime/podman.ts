@@ -1,67 +1,45 @@
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { askEngine } from './engine-api.ts';
+import { ContainersStorage } from './containers-storage.ts';
 import type { ContainerFacts, Runtime } from './runtime.ts';
 
-interface StoredContainer {
-  id: string;
-  names?: string[];
-  image?: string;
+/** What the API tells of a container; `Pod` is the id of its pod. */
+interface PodmanContainer {
+  Name?: string;
+  Image?: string;
+  ImageName?: string;
+  ImageDigest?: string;
+  Pod?: string;
+  Config?: { Labels?: Record<string, string> | null };
 }
 
-interface StoredImage {
-  id: string;
-  names?: string[];
-}
+/** podman, through its storage and, where its API is offered (podman.socket), through that. */
+export class Podman implements Runtime {
+  readonly name = 'podman';
+  readonly #storage: ContainersStorage;
+  readonly #socket: string;
 
-/** podman and CRI-O through containers/storage, whose index of a driver is written before a container starts. */
-export class ContainersStorage implements Runtime {
-  readonly name: string;
-  readonly #root: string;
-
-  constructor(name: string, root = '/var/lib/containers/storage') {
-    this.name = name;
-    this.#root = root;
+  constructor(root?: string, socket = '/run/podman/podman.sock') {
+    this.#storage = new ContainersStorage(root);
+    this.#socket = socket;
   }
 
   find(id: string): ContainerFacts | undefined {
-    for (const driver of this.#drivers('-containers')) {
-      // A volatile container (`podman run --rm` may make one) stands in an index of its own.
-      for (const file of ['containers.json', 'volatile-containers.json']) {
-        const found = readList<StoredContainer>(join(this.#root, `${driver}-containers`, file)).find(
-          (container) => container.id === id,
-        );
-        if (found) return this.#facts(found);
-      }
-    }
-    return undefined;
+    return this.#storage.find(id);
   }
 
-  #facts(container: StoredContainer): ContainerFacts {
-    let image = '';
-    for (const driver of this.#drivers('-images')) {
-      const stored = readList<StoredImage>(join(this.#root, `${driver}-images`, 'images.json'));
-      image ||= stored.find((candidate) => candidate.id === container.image)?.names?.[0] ?? '';
-    }
-    return { name: container.names?.[0] ?? '', image, imageId: container.image ?? '' };
-  }
-
-  #drivers(suffix: string): string[] {
-    try {
-      return readdirSync(this.#root)
-        .filter((entry) => entry.endsWith(suffix))
-        .map((entry) => entry.slice(0, -suffix.length))
-        .sort();
-    } catch {
-      return [];
-    }
-  }
-}
-
-function readList<T>(path: string): T[] {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    return Array.isArray(parsed) ? (parsed as T[]) : [];
-  } catch {
-    return [];
+  async ask(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined> {
+    const ask = (path: string) => askEngine(this.#socket, `/v4.0.0/libpod/${path}/json`, signal);
+    const container = (await ask(`containers/${id}`)) as PodmanContainer | undefined;
+    if (!container) return undefined;
+    const { Name, Image, ImageName, ImageDigest, Pod, Config } = container;
+    const pod = Pod ? ((await ask(`pods/${Pod}`)) as { Name?: string } | undefined)?.Name : undefined;
+    return {
+      name: Name ?? '',
+      image: ImageName ?? '',
+      imageId: Image ?? '',
+      ...(ImageDigest && { digest: ImageDigest }),
+      ...(Config?.Labels && { labels: Config.Labels }),
+      ...(pod !== undefined && { pod }),
+    };
   }
 }

@@ -1,13 +1,28 @@
 /** What a container runtime knows of a container. Empty text is not known. */
 export interface ContainerFacts {
   name: string;
+  /** As it was asked for: docker.io/library/nginx:1. */
   image: string;
   imageId: string;
+  /** Of the image's manifest: sha256:... */
+  digest?: string;
+  labels?: Readonly<Record<string, string>>;
+  pod?: string;
+  /** Of Kubernetes. */
+  namespace?: string;
 }
 
-/** One container runtime. `find` never throws and never waits: it reads state on disk. */
+/** One container runtime. */
 export interface Runtime {
   readonly name: string;
-  /** Undefined while the runtime has not written the container's state yet. */
-  find(id: string): ContainerFacts | undefined;
+  /**
+   * What its files tell, at once: it neither waits nor throws. Undefined while the runtime has not written the
+   * container's state, and after it has removed it.
+   */
+  find?(id: string): ContainerFacts | undefined;
+  /**
+   * What the runtime itself tells, which may be more. Undefined for a container that it does not know. Rejects with the
+   * error of the socket, or with the reason of `signal`.
+   */
+  ask?(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined>;
 }

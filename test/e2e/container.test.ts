@@ -1,30 +1,19 @@
 /** Who a container is: as its runtime tells it, whatever its processes do, and also where no runtime is known. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { curl, curlRefused } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
-import { type Ended, folder, makeImage, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { cgroup, type Ended, folder, inCgroup, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
-const CGROUPS = '/sys/fs/cgroup';
-
-before(() => {
-  startNetwork();
-  makeImage();
-});
+before(startNetwork);
 
 after(stopNetwork);
 
-/** Runs a command in a cgroup of the host, which is made for it. */
-function inCgroup(cgroup: string, ...command: string[]): Ended {
-  mkdirSync(CGROUPS + cgroup, { recursive: true });
-  return run('sh', '-c', `echo $$ >'${CGROUPS}${cgroup}/cgroup.procs' && exec "$@"`, 'sh', ...command);
-}
-
 /** What a runtime does that nobody has heard of: namespaces and a cgroup of its own. */
 const strange = (...command: string[]): Ended =>
-  inCgroup('/strange/box', 'unshare', '--mount', '--pid', '--fork', ...command);
+  inCgroup(cgroup('/strange/box'), 'unshare', '--mount', '--pid', '--fork', ...command);
 
 suite('a container of an unknown runtime', () => {
   const place = folder();

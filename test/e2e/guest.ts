@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
@@ -53,7 +53,7 @@ export function stopNetwork(): void {
   succeeded(run('test/vm/network', 'stop'));
 }
 
-const IMAGE = 'e2e';
+export const IMAGE = 'e2e';
 
 /** Makes the image that `inContainer` runs: busybox and curl. Test files of one run share it. */
 export function makeImage(): void {
@@ -65,6 +65,13 @@ export function makeImage(): void {
 export function inContainer(name: string, ...command: string[]): Ended {
   const options = ['--rm', '--network', 'host', '--name', name, '--hostname', `${name}-host`];
   return run('podman', 'run', ...options, IMAGE, ...command);
+}
+
+/** The directory of a cgroup, which is made where there is none. */
+export function cgroup(path: string): string {
+  const directory = `/sys/fs/cgroup${path}`;
+  mkdirSync(directory, { recursive: true });
+  return directory;
 }
 
 /** A new folder of the guest's own /tmp. */

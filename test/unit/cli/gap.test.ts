@@ -15,6 +15,7 @@ test('a recording that was cut short is told of with the time in which nothing w
     endedAt: START + HOUR,
     state: 'interrupted' as const,
     events: 1,
+    unnamed: 0,
   };
   assert.equal(
     describeGaps([{ ...recording, gap: HOUR / 2 }, recording]),

@@ -181,6 +181,62 @@ test('a process that the kernel saw in a container is in one, whether or not its
   assert.equal(exported.filter((line) => line.includes(',(unknown),')).length, 1);
 });
 
+test('a container inside another is told as that one, with the beginning of its own id', async (t) => {
+  const reader = await recorded(t, [
+    {},
+    (recording) => {
+      const known = { runtime: 'docker', name: 'web', image: 'nginx:1', imageId: '' };
+      const parent = recording.container({ ...known, id: 'a'.repeat(64) });
+      const unknown = { runtime: 'podman', id: 'b'.repeat(64), name: '', image: '', imageId: '' };
+      const containerId = recording.container({ ...unknown, parent });
+      recording.append(batchOf([{ process: recording.process(processRow({ containerId, flags: 1 })) }]));
+      recording.updateContainer(parent, { ...known, id: 'a'.repeat(64), name: 'shop' });
+    },
+  ]);
+  const [seen] = await reader.observations();
+  assert.deepEqual(
+    { ...seen!.subject, cgroup: '' },
+    {
+      command: '',
+      exe: '/usr/bin/curl',
+      uid: 1000,
+      gid: 1000,
+      inContainer: true,
+      container: 'shop',
+      image: 'nginx:1',
+      cgroup: '',
+    },
+  );
+  const { rows } = await reader.query('SELECT container, inner_container FROM connections');
+  assert.deepEqual(rows, [['shop', 'b'.repeat(12)]]);
+  assert.deepEqual(
+    (await reader.recordings()).map(({ unnamed }) => unnamed),
+    [0],
+  );
+});
+
+test('containers without a name are counted for each recording', async (t) => {
+  const nameless = { runtime: 'docker', id: 'a'.repeat(64), name: '', image: '', imageId: '' };
+  const reader = await recorded(
+    t,
+    [
+      {},
+      (recording) => {
+        recording.container(nameless);
+        recording.container({ ...nameless, name: 'web' });
+        for (const cgroupPath of ['/box', '/box', '/other'])
+          recording.process(processRow({ flags: 1, cgroupPath }));
+        recording.process(processRow({ cgroupPath: '/host' }));
+      },
+    ],
+    [{}, () => {}],
+  );
+  assert.deepEqual(
+    (await reader.recordings()).map(({ unnamed }) => unnamed),
+    [3, 0],
+  );
+});
+
 test('the order of observations does not depend on the order of events', async (t) => {
   const events = Array.from({ length: 500 }, (_, index) => ({
     time: START + (index % 50),

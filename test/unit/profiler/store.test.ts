@@ -44,6 +44,10 @@ test('the view connections shows an event with every name that belongs to it', a
     name: 'web',
     image: 'example/web:1',
     imageId: 'sha256:0',
+    digest: 'sha256:d',
+    labels: { tier: 'front' },
+    pod: 'shop',
+    namespace: 'prod',
   });
   const command = recording.command('python3');
   assert.equal(recording.boxes([{ name: 'deny all', action: 'deny' }]), 0);
@@ -63,7 +67,12 @@ test('the view connections shows an event with every name that belongs to it', a
       gid: 1000,
       in_container: true,
       container: 'web',
+      inner_container: null,
       image: 'example/web:1',
+      image_digest: 'sha256:d',
+      labels: '{"tier":"front"}',
+      pod: 'shop',
+      namespace: 'prod',
       unit: 'app.service',
       address: '10.0.0.1',
       port: 5432,
