@@ -5,7 +5,7 @@ export interface CgroupContainer {
   id: string;
   /** Path of the cgroup that the runtime named. */
   path: string;
-  /** Whose systemd it belongs to, where that is a user other than root, who can give any name to a cgroup. */
+  /** Whose systemd it belongs to, where that is not root's: a user can give any name to a cgroup. -1: not known. */
   user?: number;
 }
 
@@ -43,13 +43,16 @@ const PARENTS: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
 const BARE_ID = new RegExp(`^${ID}$`);
 /** Machines of systemd; libvirt's (`qemu-`) are virtual ones. Their manager runs beside the container, as `supervisor`. */
 const MACHINE = /^(?:machine-(?!qemu\\x2d)(.+)\.scope|systemd-nspawn@(.+)\.service)$/;
+/** What stands for the upper end of a path that is too deep for the kernel side: whoever is named below may be anybody. */
+const CUT = '...';
 const USER_MANAGER = /^user@(\d+)\.service$/;
 
 /** Reads a path such as `/machine.slice/libpod-<id>.scope/container`. */
 export function readCgroupPath(path: string): CgroupMeaning {
   const names = path.split('/').filter((name) => name !== '');
   const meaning: CgroupMeaning = {};
-  let user: number | undefined;
+  const cut = names[0] === CUT;
+  let user = cut ? -1 : undefined;
   for (const [depth, name] of names.entries()) {
     const found = containerOf(name, names[depth - 1], names[depth + 1]);
     if (found) {
@@ -57,7 +60,7 @@ export function readCgroupPath(path: string): CgroupMeaning {
       if (user) container.user = user;
       if (meaning.container) meaning.inner = container;
       else meaning.container = container;
-    } else if (!meaning.container && /\.(service|scope)$/.test(name)) {
+    } else if (!cut && !meaning.container && /\.(service|scope)$/.test(name)) {
       meaning.unit ??= name;
       // Any service may make cgroups of this name, but systemd's own is not in a service.
       user ??= Number(USER_MANAGER.exec(name)?.[1] ?? 0);

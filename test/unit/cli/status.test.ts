@@ -37,6 +37,19 @@ test('status tells recordings, sizes, losses and subjects of a database that nob
   assert.match(runCommand('status', '--db', db, '--metrics').stderr, /^no-data: no recorder runs/);
 });
 
+test('status tells of containers that went without a name', async (t) => {
+  const unknown = { runtime: 'docker', id: 'a'.repeat(64), name: '', image: '', imageId: '' };
+  const db = await record(directoryFor(t), [{}], {}, (recording) => {
+    recording.container(unknown);
+    recording.container({ ...unknown, name: 'web' });
+  });
+  assert.match(runCommand('status', '--db', db).stdout, /^Recording 1: 1 container without a name\.$/m);
+  const { recordings } = JSON.parse(runCommand('status', '--db', db, '--json').stdout) as {
+    recordings: { unnamed: number }[];
+  };
+  assert.equal(recordings[0]!.unnamed, 1);
+});
+
 test('status asks the recorder while one runs; so do generate and export', async (t) => {
   const path = databaseFor(t);
   const child = spawn(process.execPath, [join(import.meta.dirname, '../profiler/recorder-child.js'), path], {

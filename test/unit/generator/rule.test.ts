@@ -39,7 +39,7 @@ test('a rule is about what --by names, and about the usual where that is not kno
 });
 
 test('a container of an unknown runtime goes by a cgroup of its own, and never as the host', () => {
-  const list = ['/boxes/one', '/', '/user.slice/session-3.scope'].map((cgroup, port) =>
+  const list = ['/boxes/one', '/', '/user.slice/session-3.scope', '/.../boxes/one'].map((cgroup, port) =>
     observed({ port, subject: { inContainer: true, uid: 0, cgroup } }),
   );
   const { document, omissions } = generatePolicy(input(list), OPTIONS);
@@ -49,7 +49,7 @@ test('a container of an unknown runtime goes by a cgroup of its own, and never a
   );
   assert.deepEqual(
     omissions.map(({ reason, subject, observations }) => [reason, subject, observations.length]),
-    [['unnamed subject', 'unknown container uid 0', 2]],
+    [['unnamed subject', 'unknown container uid 0', 3]],
   );
 });
 

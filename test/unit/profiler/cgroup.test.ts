@@ -84,6 +84,11 @@ test('a container under the systemd of a user is marked as that', () => {
   );
 });
 
+test('of a path whose upper end is cut off, nothing below is known for sure', () => {
+  const { container, unit } = readCgroupPath(`/.../ssh.service/libpod-${ID}`);
+  assert.deepEqual([container!.id, container!.user, unit], [ID, -1, undefined]);
+});
+
 test("the unit is the host's outermost service or scope: users and containers name others as they like", () => {
   assert.equal(readCgroupPath('/system.slice/ssh.service').unit, 'ssh.service');
   assert.equal(readCgroupPath('/system.slice/ci.service/ssh.service').unit, 'ci.service');
