@@ -2,7 +2,8 @@
 import { benchCalibration } from './generate/calibration.ts';
 import { Checks } from './generate/check.ts';
 import { readData } from './generate/data.ts';
-import { benchPareto } from './generate/pareto.ts';
+
+import { benchPareto } from './generate/front.ts';
 import { benchPrefixes } from './generate/prefixes.ts';
 import { benchRecord } from './generate/record.ts';
 import { benchRules } from './generate/rules.ts';
@@ -17,6 +18,7 @@ benchPrefixes(checks);
 benchRules(checks);
 benchCalibration(checks);
 benchPareto(checks);
+
 await benchRecord(checks);
 console.log(checks.failed === 0 ? 'All as it should be.' : `${checks.failed} not as they should be.`);
 process.exitCode = checks.failed === 0 ? 0 : 1;

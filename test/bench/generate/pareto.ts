@@ -1,174 +1,160 @@
-import { generatePolicy, type GenerateOptions } from '../../../generator/generate.ts';
+import { curveOf } from '../../../generator/curve.ts';
+import { flatBox } from '../../../generator/flat.ts';
+import { flowOf } from '../../../generator/flow.ts';
 import { judgeByRules, type Judge } from '../../../generator/hold-out.ts';
-import type { Entry, Rule } from '../../../generator/rule.ts';
-import { ruleSubject } from '../../../generator/subject.ts';
-import { destinationAddress } from '../../../generator/flow.ts';
-import { prefixOf, type Prefix } from '../../../policy/cidr.ts';
-import { mergePrefixes } from '../../../policy/prefix-set.ts';
+import type { OwnerTable } from '../../../generator/owner.ts';
+import type { CurvePoint } from '../../../generator/prefixes/hull.ts';
+import { coverDemands, type Rule } from '../../../generator/rule.ts';
+import { selectObservations } from '../../../generator/select.ts';
+import type { SubjectKind } from '../../../generator/subject.ts';
+import { grantOf, sharedCover, widen } from '../../../generator/widen.ts';
+import type { Prefix } from '../../../policy/cidr.ts';
+import { matchesFrom, normalizeFlow } from '../../../policy/evaluate.ts';
+import type { Flow, From } from '../../../policy/policy.ts';
 import { hasPorts } from '../../../policy/protocol.ts';
 import type { RecordedObservation } from '../../../profiler/read.ts';
-import type { Checks } from './check.ts';
-import { eventsOf, readData, type LogEvent } from './data.ts';
-import { observe } from './observe.ts';
+import { type Candidate, rivals } from './rival.ts';
 
-/** What a way of making policies came to: the share of later events it denies, and how much it allows. */
-interface Point {
+/** What a way of making policies came to: the share of later events that it denies, and how much it allows. */
+export interface Point {
   name: string;
   falseDenies: number;
   /** Base 2 logarithm of the allowed combinations of subject, address, port and protocol. */
   volume: number;
-  ours: boolean;
 }
 
-/** History: the first 70 % of the events. */
-const HISTORY = 0.7;
-
-/** Subjects with more addresses than this get the whole internet, as learning modes of that kind do. */
-const GIVE_UP = 4;
-
-const OPTIONS: GenerateOptions = {
-  mode: 'block',
-  target: 'host',
-  deny: [],
-  allowLoss: false,
-  includeDenied: false,
-  version: '0',
-};
-
-/** Ours and what ad-hoc generators do, on later traffic of the same hosts. */
-export function benchPareto(checks: Checks): void {
-  const windows = readData('otrf_two_hosts.csv.gz');
-  const linux = readData('sysflow_linux.csv.gz');
-  if (windows === undefined || linux === undefined) return;
-  const sets: [string, LogEvent[]][] = [
-    ['SysFlow', eventsOf(linux)],
-    ['OTRF', eventsOf(windows)],
-  ];
-  for (const [name, events] of sets) {
-    const cut = Math.floor(events.length * HISTORY);
-    const points = pointsOf(observe(events.slice(0, cut)), observe(events.slice(cut)));
-    console.log(`      ${name}: denied of the last 30 %; log2 of allowed combinations`);
-    for (const point of points) {
-      const share = `${(point.falseDenies * 100).toFixed(1)} %`;
-      console.log(
-        `        ${point.name.padEnd(44)} ${share.padStart(8)} ${point.volume.toFixed(1).padStart(7)}`,
-      );
-    }
-    const beaten = points.filter(
-      (our) => our.ours && points.some((other) => !other.ours && dominates(other, our)),
-    );
-    checks.holds(`${name}: the default is beaten by none on both counts`, !beaten.includes(points[0]!));
-    console.log(`        ours that are beaten: ${beaten.map((each) => each.name).join('; ') || 'none'}`);
-    const theirs = points.filter(
-      (other) => !other.ours && points.some((our) => our.ours && dominates(our, other)),
-    );
-    console.log(`        theirs that ours beat: ${theirs.map((each) => each.name).join('; ') || 'none'}`);
-  }
+/** All that `generate` offers against what other learners do. */
+export interface Comparison {
+  /** The default options; nothing that was not observed is allowed. */
+  standard: Point;
+  /** With the number of CIDRs that `--curve` suggests. */
+  suggested: Point;
+  /** None is beaten by another of ours. */
+  ours: Point[];
+  theirs: Point[];
+  /** Of ours those that one of theirs beats on one count without losing on the other. */
+  beaten: Point[];
+  /** Of theirs those that none of ours equals on both counts. */
+  beyond: Point[];
 }
 
-function dominates(a: Point, b: Point): boolean {
-  const noWorse = a.falseDenies <= b.falseDenies && a.volume <= b.volume + 1e-9;
-  return noWorse && (a.falseDenies < b.falseDenies || a.volume < b.volume - 1e-9);
-}
+/** Budgets tried, along the curve. */
+const BUDGETS = 16;
 
-function pointsOf(history: readonly RecordedObservation[], later: readonly RecordedObservation[]): Point[] {
-  const input = { observations: history, activity: [], losses: [], recordings: 1, interrupted: 0 };
-  const points: Point[] = [];
-  const add = (name: string, ours: boolean, rules: readonly Rule[], lists: Prefix[][][]) => {
-    const denied = share(later, judgeByRules(rules, lists));
-    points.push({ name, ours, falseDenies: denied, volume: Math.log2(volumeOf(rules, lists)) });
+const KINDS: readonly SubjectKind[] = ['auto', 'exe', 'container', 'image', 'unit', 'uid'];
+
+/** Makes policies of the history in all ways, and judges the later observations by them. */
+export function compare(
+  history: readonly RecordedObservation[],
+  later: readonly RecordedObservation[],
+  owners?: OwnerTable,
+): Comparison {
+  const world = new World(history);
+  const point = (candidate: Candidate): Point => ({
+    name: candidate.name,
+    falseDenies: share(later, judgeByRules(candidate.rules, candidate.lists)),
+    volume: Math.log2(volumeOf(candidate, world)),
+  });
+  const all = offers(history, owners).map(point);
+  const theirs = rivals(history).map(point);
+  const ours = all
+    .filter((our) => !all.some((other) => beats(other, our)))
+    .filter((our, at, front) => front.findIndex((other) => reaches(other, our)) === at);
+  return {
+    standard: all[0]!,
+    suggested: point(suggestion(history)),
+    ours,
+    theirs,
+    beaten: ours.filter((our) => theirs.some((their) => beats(their, our))),
+    beyond: theirs.filter((their) => !all.some((our) => reaches(our, their))),
   };
-  const exact = generatePolicy(input, OPTIONS);
-  add('ours', true, exact.rules, exact.lists);
-  const count = exact.lists.flat(2).length;
-  for (const part of [0.8, 0.6]) {
-    const maxCidrs = Math.ceil(count * part);
-    try {
-      const { lists, rules } = generatePolicy(input, { ...OPTIONS, maxCidrs });
-      add(`ours, --max-cidrs ${maxCidrs} (of ${count})`, true, rules, lists);
-    } catch {
-      console.log(`        ours, --max-cidrs ${maxCidrs}: not feasible`);
-    }
-  }
-  for (const [name, widen] of WIDENINGS) {
-    const rules = perSubject(history);
-    add(
-      name,
-      false,
-      rules,
-      rules.map(({ entries }) => entries.map(({ observed }) => widen(observed))),
+}
+
+/** Our policies; the first one is the default. */
+function offers(history: readonly RecordedObservation[], owners: OwnerTable | undefined): Candidate[] {
+  const candidates: Candidate[] = [];
+  const known = new Set<string>();
+  for (const by of KINDS) {
+    const { demands, metadata } = selectObservations(history, { deny: [], includeDenied: false, by });
+    const { rules } = coverDemands(demands);
+    // Where the record does not hold what a kind asks for, it is the default again.
+    const key = JSON.stringify(rules.map(({ from }) => from));
+    if (known.has(key)) continue;
+    known.add(key);
+    const name = `ours --by ${by}`;
+    const cover = sharedCover(
+      rules.flatMap(({ entries }) => entries.map(({ observed }) => observed)),
+      metadata,
     );
+    const add = (option: string, flat: readonly Prefix[][]): void => {
+      let next = 0;
+      const lists = rules.map(({ entries }) => entries.map(() => flat[next++]!));
+      candidates.push({ name: `${name}${option}`, rules, lists });
+    };
+    for (const count of new Set([cover.lossless, ...spread(cover.curve)])) {
+      add(count === cover.lossless ? '' : ` --max-cidrs ${count}`, cover.within(count));
+    }
+    if (owners) add(' --owners', widen(rules, { denied: metadata, owners }).flat());
   }
-  const flat = oneBox(history);
-  add('one flat box', false, [flat], [[flat.entries[0]!.observed]]);
-  return points;
+  return [...candidates, ...flatOffers(history)];
 }
 
-const EVERYTHING: Prefix[] = [
-  { family: 4, value: 0n, length: 0 },
-  { family: 6, value: 0n, length: 0 },
-];
-
-const WIDENINGS: [string, (observed: Prefix[]) => Prefix[]][] = [
-  ['(a) exact addresses x ports for each subject', (observed) => observed],
-  ['(b) /24 x ports for each subject', (observed) => mergePrefixes(observed.map(to24))],
-  [
-    '(d) the internet above four addresses',
-    (observed) => (observed.length > GIVE_UP ? EVERYTHING : observed),
-  ],
-];
-
-function to24(prefix: Prefix): Prefix {
-  if (prefix.family === 6 || prefix.length < 24) return prefix;
-  return { family: 4, value: (prefix.value >> 8n) << 8n, length: 24 };
+/** The policy with the budget that `--curve` suggests. */
+function suggestion(history: readonly RecordedObservation[]): Candidate {
+  const { demands, metadata: denied } = selectObservations(history, { deny: [], includeDenied: false });
+  const { rules } = coverDemands(demands);
+  const maxCidrs = curveOf(rules, denied).suggested.count;
+  return { name: `ours --max-cidrs ${maxCidrs}`, rules, lists: widen(rules, { denied, maxCidrs }) };
 }
 
-/** One entry for each subject and protocol: all its addresses on all its ports. */
-function perSubject(history: readonly RecordedObservation[]): Rule[] {
-  const groups = new Map<string, RecordedObservation[]>();
-  for (const observation of history) {
-    const key = `${ruleSubject(observation.subject)!.key} ${observation.protocol}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [observation]);
-    else group.push(observation);
-  }
-  return [...groups.values()].map((group) => {
-    const subject = ruleSubject(group[0]!.subject)!;
-    return {
-      from: subject.from,
-      entries: [entryOf(group)],
+/** Some numbers of prefixes along the curve, both ends among them. */
+function spread(points: readonly CurvePoint[]): number[] {
+  const step = (points.length - 1) / BUDGETS;
+  return Array.from({ length: BUDGETS + 1 }, (_, at) => points[Math.round(at * step)]!.count);
+}
+
+/** The flat layout as one rule, with ever fewer prefixes. */
+function flatOffers(history: readonly RecordedObservation[]): Candidate[] {
+  const { demands, metadata } = selectObservations(history, {
+    deny: [],
+    includeDenied: false,
+    layout: 'flat',
+  });
+  const observations = demands.flatMap((demand) => demand.observations);
+  const protocols = [...new Set(observations.map(({ protocol }) => protocol))];
+  let prefixes: Prefix[] = [];
+  const from = (cover: (observed: Prefix[]) => Prefix[]): From => {
+    const { command, gid, uid } = flatBox(observations, {
+      denied: metadata,
+      cover: (observed) => (prefixes = cover(observed)),
+    }).keys;
+    return { command: command!.allow, uid: uid!.allow, gid: gid!.allow } as From;
+  };
+  from((observed) => observed);
+  const exact = prefixes;
+  const cover = sharedCover([exact], metadata);
+  return [...new Set([cover.lossless, ...spread(cover.curve)])].map((count): Candidate => {
+    const rule: Rule = {
+      from: from(() => cover.within(count)[0]!),
+      entries: [{ observed: exact, protocols }],
       sockets: [],
-      subjects: [subject],
-      observations: group,
+      subjects: [],
+      observations: [],
       whole: true,
     };
+    const option = count === cover.lossless ? '' : ` --max-cidrs ${count}`;
+    return { name: `ours --layout flat${option}`, rules: [rule], lists: [[prefixes]] };
   });
 }
 
-function entryOf(group: readonly RecordedObservation[]): Entry {
-  const ports = [...new Set(group.map(({ port }) => port))].sort((a, b) => a - b);
-  return {
-    observed: mergePrefixes(group.map((each) => prefixOf(destinationAddress(each)))),
-    protocols: [...new Set(group.map(({ protocol }) => protocol))],
-    ...(group.every(({ protocol }) => hasPorts(protocol)) && {
-      ports: ports.map((port) => ({ first: port, last: port })),
-    }),
-  };
+/** No worse on either count. */
+function reaches(a: Point, b: Point): boolean {
+  return a.falseDenies <= b.falseDenies && a.volume <= b.volume + 1e-9;
 }
 
-function oneBox(history: readonly RecordedObservation[]): Rule {
-  const commands = [...new Set(history.map(({ subject }) => subject.command))];
-  const uids = [...new Set(history.map(({ subject }) => subject.uid))];
-  const { observed, protocols } = entryOf(history);
-  const entry = { observed, protocols };
-  return {
-    from: { command: commands, uid: uids },
-    entries: [entry],
-    sockets: [],
-    subjects: [],
-    observations: [],
-    whole: true,
-  };
+/** No worse on either count, and better on one. */
+export function beats(a: Point, b: Point): boolean {
+  return reaches(a, b) && (a.falseDenies < b.falseDenies || a.volume < b.volume - 1e-9);
 }
 
 function share(later: readonly RecordedObservation[], allows: Judge): number {
@@ -180,22 +166,70 @@ function share(later: readonly RecordedObservation[], allows: Judge): number {
   return denied / events;
 }
 
-/** Allowed combinations; a /64 of IPv6 counts as one address. */
-function volumeOf(rules: readonly Rule[], lists: readonly (readonly (readonly Prefix[])[])[]): number {
+/** Allowed combinations, each counted once; a /64 of IPv6 counts as one address. */
+function volumeOf({ lists, rules }: Candidate, world: World): number {
   let volume = 0;
-  for (const [at, { entries, from }] of rules.entries()) {
-    const who = Object.values(from).reduce((product, list) => product * list.length, 1);
-    for (const [entry, { ports, protocols }] of entries.entries()) {
-      const addresses = lists[at]![entry]!.reduce(
-        (sum, { family, length }) =>
-          sum + (family === 4 ? 2 ** (32 - length) : 2 ** (64 - Math.min(64, length))),
-        0,
+  for (const [members, subjects] of world.subjectsByRules(rules)) {
+    const boxes = members.flatMap((rule) =>
+      rules[rule]!.entries.map(({ ports, protocols }, at) => ({
+        ports,
+        protocols,
+        prefixes: lists[rule]![at]!,
+      })),
+    );
+    for (const protocol of new Set(boxes.flatMap(({ protocols }) => protocols))) {
+      const all = hasPorts(protocol) ? ANY_PORT : ONE_PORT;
+      const open = boxes.filter(({ protocols }) => protocols.includes(protocol));
+      const edges = new Set(
+        open.flatMap(({ ports = all }) => ports.flatMap(({ first, last }) => [first, last + 1])),
       );
-      const doors =
-        ports?.reduce((sum, { first, last }) => sum + last - first + 1, 0) ??
-        (protocols.some(hasPorts) ? 65_536 : 1);
-      volume += who * addresses * doors * protocols.length;
+      const sorted = [...edges].sort((a, b) => a - b);
+      for (const [at, port] of sorted.slice(0, -1).entries()) {
+        const here = open.filter(({ ports = all }) =>
+          ports.some(({ first, last }) => first <= port && port <= last),
+        );
+        const { allowed } = grantOf(
+          here.flatMap(({ prefixes }) => prefixes),
+          [],
+        );
+        volume += subjects * allowed * (sorted[at + 1]! - port);
+      }
     }
   }
   return volume;
+}
+
+const ANY_PORT = [{ first: 0, last: 65_535 }];
+const ONE_PORT = [{ first: 0, last: 0 }];
+
+/** Every program that was seen, as every user that was seen: a rule for a user alone is one for all programs. */
+class World {
+  readonly #flows: Flow[] = [];
+
+  constructor(history: readonly RecordedObservation[]) {
+    const programs = new Map<string, Flow>();
+    for (const observation of history) {
+      const { command, container, exe, image, script, unit } = observation.subject;
+      const key = JSON.stringify([command, container, exe, image, script, unit]);
+      if (!programs.has(key)) programs.set(key, normalizeFlow(flowOf(observation)));
+    }
+    const users = new Set(history.map(({ subject }) => subject.uid));
+    for (const program of programs.values()) {
+      for (const uid of users) this.#flows.push({ ...program, uid, euid: uid });
+    }
+  }
+
+  /** For each set of rules that has a subject of its own, how many subjects. */
+  subjectsByRules(rules: readonly Rule[]): [rules: number[], subjects: number][] {
+    const sets = new Map<string, [number[], number]>();
+    for (const flow of this.#flows) {
+      const members = [...rules.keys()].filter((rule) =>
+        matchesFrom({ action: 'allow', from: rules[rule]!.from }, flow),
+      );
+      const set = sets.get(members.join());
+      if (set === undefined) sets.set(members.join(), [members, 1]);
+      else set[1]++;
+    }
+    return [...sets.values()];
+  }
 }
