@@ -2,9 +2,12 @@ import { BATCH_BYTES, BATCH_ROWS, EventBatch } from './batch.ts';
 
 /** Batches that wait for the database: 131,072 events in 6.7 MB. Beside them the kernel's ring holds twice as many. */
 const SLOTS = 64;
-/** Bytes before the first slot: how many batches were ever taken, then the length of each slot. */
+/** Rows of names that may wait beside them, of up to 2 KB. */
+const NAMES = 32_768;
+/** Bytes before the first slot: how many batches and names were ever taken, then the length of each slot. */
 const HEADER = 8 + 4 * SLOTS;
 const TAKEN = 0;
+const NAMED = 1;
 const LENGTHS = 2;
 
 /**
@@ -17,6 +20,7 @@ export class BatchQueue {
   readonly #slots: readonly EventBatch[];
   /** Batches that this end has put, or taken. */
   #count = 0;
+  #names = 0;
 
   constructor(memory = new SharedArrayBuffer(HEADER + SLOTS * BATCH_BYTES)) {
     this.memory = memory;
@@ -27,15 +31,30 @@ export class BatchQueue {
     );
   }
 
-  /** For the end that puts: rows that fit without a wait. */
+  /** For the end that puts: rows that fit without a wait, each of which may bring a name. */
   get room(): number {
-    const waiting = (this.#count - Atomics.load(this.#header, TAKEN)) | 0;
-    return (SLOTS - waiting) * BATCH_ROWS;
+    const names = (this.#names - Atomics.load(this.#header, NAMED)) | 0;
+    return Math.max(0, Math.min(this.#free * BATCH_ROWS, NAMES - names));
+  }
+
+  /** Batches that fit. */
+  get #free(): number {
+    return SLOTS - ((this.#count - Atomics.load(this.#header, TAKEN)) | 0);
+  }
+
+  /** For the end that puts: a row of names is on its way, by other means. */
+  nameSent(): void {
+    this.#names += 1;
+  }
+
+  /** For the end that takes: a row of names has arrived. */
+  nameTaken(): void {
+    Atomics.add(this.#header, NAMED, 1);
   }
 
   /** Puts a copy of a batch. There must be room for a whole one. */
   put(batch: EventBatch): void {
-    if (this.room === 0) throw new Error('the queue of batches is full');
+    if (this.#free === 0) throw new Error('the queue of batches is full');
     const slot = this.#count % SLOTS;
     const columns = Object.values(this.#slots[slot]!.columns);
     for (const [index, column] of Object.values(batch.columns).entries()) {

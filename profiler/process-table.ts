@@ -6,18 +6,17 @@ import type { ProcessRecord } from './decode.ts';
 import type { ContainerRow } from './dimension.ts';
 import type { EventSink } from './sink.ts';
 
-/** A process image that has connected. */
-export interface ProcessImage extends ProcessRecord {
+/** Of a process image that has connected, what is asked for later: there may be many, and their arguments are long. */
+export interface ProcessImage extends Pick<ProcessRecord, 'key' | 'path' | 'nodename' | 'parentCommand'> {
   /** Row id in the recording. */
   row: number;
   container?: Container;
-  unit?: string;
   /** Also where no runtime that we know has made the container. */
   inContainer: boolean;
 }
 
 /** Images kept in memory; twice as many at the most. An image that was dropped costs a row of its own when it is back. */
-const KEPT = 32_768;
+const KEPT = 65_536;
 /** Cgroups of unknown containers counted at the most. */
 const STRANGE = 4096;
 
@@ -82,10 +81,8 @@ export class ProcessTable {
       flags: record.flags,
       startedAt: Number((BigInt(Date.now()) * 1_000_000n - bootTime() + record.started) / 1000n),
     });
-    const image: ProcessImage = { ...record, row, inContainer };
-    if (container) image.container = container;
-    if (unit !== undefined) image.unit = unit;
-    this.#keep(image);
+    const { key, path, nodename, parentCommand } = record;
+    this.#keep({ key, path, nodename, parentCommand, row, ...(container && { container }), inContainer });
   }
 
   /** A cgroup was made: if it is a container's, its name is looked for before the first connection. */

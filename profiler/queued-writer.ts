@@ -34,6 +34,7 @@ export class QueuedWriter implements RowWriter {
 
   add(table: NameTable, cells: readonly Cell[]): void {
     this.#order([table, cells]);
+    this.#queue.nameSent();
   }
 
   append(batch: EventBatch): void {

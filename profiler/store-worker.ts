@@ -79,6 +79,7 @@ async function askStatus(): Promise<LiveStatus> {
 function carryOut(orders: readonly Order[]): void {
   for (const order of orders) {
     const failed = writer!.failure !== undefined;
+    if (typeof order === 'object') queue.nameTaken();
     try {
       if (order === 'append') queue.take((batch) => failed || writer!.append(batch));
       else if (failed) continue;

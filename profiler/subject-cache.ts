@@ -1,5 +1,6 @@
-/** Slots; a power of two. 100,000 subjects at once still find most of theirs. */
-const SLOTS = 1 << 15;
+/** Slots, a power of two, in 4 MiB. 100,000 subjects at once still find most of theirs. */
+const BITS = 17;
+const SLOTS = 1 << BITS;
 
 /**
  * What the last connections of each (process key, comm) came to: the row of the process and that of the command. Looked
@@ -17,7 +18,7 @@ export class SubjectCache {
   slot(words: Uint32Array, key: number, comm: number): number {
     let hash = words[key]! ^ Math.imul(words[key + 1]!, 0x9e37_79b1);
     hash ^= Math.imul(words[comm]! ^ words[comm + 1]! ^ words[comm + 2]! ^ words[comm + 3]!, 0x85eb_ca6b);
-    return (Math.imul(hash, 0x9e37_79b1) >>> 17) & (SLOTS - 1);
+    return Math.imul(hash, 0x9e37_79b1) >>> (32 - BITS);
   }
 
   /** Whether `slot` holds this key and comm. */

@@ -1,6 +1,7 @@
 /**
  * How many connections a second the recorder takes from ring buffers that the kernel fills into committed rows:
- * `npm run bench:record -- [--seconds N] [--rates 1000,1000000,0] [--no-costs] [--read]`. Rate 0 is as fast as the flood
+ * `npm run bench:record -- [--seconds N] [--rates 1000,1000000,0] [--no-costs] [--read]
+ * [--subjects N] [--destinations N]`. Rate 0 is as fast as the flood
  * can be; with --read another process reads all observations over and over meanwhile. Needs root and a kernel that runs
  * BPF; attaches nothing. Ends with 1 when rows are missing that are not counted.
  */
@@ -13,13 +14,19 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     rates: { type: 'string', default: '1000,10000,100000,500000,1000000,0' },
+    subjects: { type: 'string', default: '1000' },
+    destinations: { type: 'string', default: '100000' },
     costs: { type: 'boolean', default: true },
     read: { type: 'boolean', default: false },
   },
   allowNegative: true,
 });
 
-using flooder = await Flooder.start({ subjects: 1000, destinations: 100_000, denyEvery: 10_000 });
+using flooder = await Flooder.start({
+  subjects: Number(values.subjects),
+  destinations: Number(values.destinations),
+  denyEvery: 10_000,
+});
 const number = (value: number, digits = 0): string =>
   value.toLocaleString('en-US', { maximumFractionDigits: digits });
 const head =

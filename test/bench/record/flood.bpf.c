@@ -20,14 +20,17 @@ struct {
 	__uint(max_entries, 4 << 20);
 } denials SEC(".maps");
 
+/* A run is about a millisecond long: 40,000 new processes a second. */
+#define TOLD_AT_ONCE 40
+
 /* What to do in the next run, and what has been done so far. Mirrored in flood.ts. */
 struct {
 	__u32 count;	    /* records to write */
-	__u32 processes;    /* processes to tell of, before everything else; 0 when that is done */
+	__u32 processes;    /* processes still to tell of, some in each run */
 	__u32 subjects;	    /* distinct processes */
 	__u32 destinations; /* distinct addresses */
 	__u32 deny_every;   /* each so manieth connection is a denial; 0 for none */
-	__u32 pad;
+	__u32 told;	    /* processes told of; nobody else connects */
 	__u64 produced;
 	__u64 denied;
 	__u64 lost;
@@ -46,6 +49,7 @@ static long tell_process(__u32 index, void *unused)
 	/* Word by word: the compiler would make a call, which BPF has not, of a large memset. */
 	for (__u32 word = 0; word < sizeof(*process) / 8; word++)
 		((volatile __u64 *)process)[word] = 0;
+	index += flood.told;
 	process->kind = RECORD_PROCESS;
 	process->key = ((__u64)(index + 1) << 32) | (index + 7);
 	process->pid = 1000 + index;
@@ -60,7 +64,7 @@ static long tell_process(__u32 index, void *unused)
 static long connect_once(__u32 index, void *unused)
 {
 	__u64 number = flood.produced++;
-	__u32 subject = number % flood.subjects;
+	__u32 subject = number % (flood.told ?: 1);
 	int denied = flood.deny_every && number % flood.deny_every == 0;
 	struct connection *connection;
 
@@ -98,8 +102,11 @@ SEC("syscall")
 int run(void *context)
 {
 	if (flood.processes) {
-		bpf_loop(flood.processes, tell_process, 0, 0);
-		flood.processes = 0;
+		__u32 some = flood.processes < TOLD_AT_ONCE ? flood.processes : TOLD_AT_ONCE;
+
+		bpf_loop(some, tell_process, 0, 0);
+		flood.told += some;
+		flood.processes -= some;
 	}
 	bpf_loop(flood.count, connect_once, 0, 0);
 	return 0;
