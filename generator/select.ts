@@ -1,4 +1,5 @@
 import type { Prefix } from '../policy/cidr.ts';
+import { isNameable } from '../policy/entry.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
@@ -50,7 +51,7 @@ export function selectObservations(
       return options.layout === 'flat' ? 'socket, which the flat layout would let everybody open' : undefined;
     }
     if (chosen.has(destinationAddress(each))) return 'denied by --deny';
-    if (options.layout === 'flat' && each.subject.command === '') return 'unnamed subject';
+    if (options.layout === 'flat' && !hasCommand(each)) return 'unnamed subject';
     return each.protocol > 255 ? 'unknown protocol' : undefined;
   };
   const metadata = metadataDenies(ordered.filter((each) => refusal(each) === undefined));
@@ -89,4 +90,9 @@ export function selectObservations(
     metadata,
     metadataUsers: [...metadataUsers].sort(compareText),
   };
+}
+
+/** Whether a list of commands can name who did this, and nobody else by it. */
+function hasCommand({ subject: { command } }: RecordedObservation): boolean {
+  return command !== '' && isNameable('command', command);
 }

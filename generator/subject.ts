@@ -1,3 +1,4 @@
+import { isNameable } from '../policy/entry.ts';
 import type { From } from '../policy/policy.ts';
 import type { Subject } from '../profiler/observation.ts';
 
@@ -44,32 +45,37 @@ const CHOSEN = 4;
 
 function chosenSubject(subject: Subject, by: SubjectKind): RuleSubject | undefined {
   const { container, exe, image, inContainer, script, uid, unit } = subject;
-  if (by === 'exe' && !inContainer && isPath(exe)) return ruleFor(exe, { exe: [exe] }, uid, CHOSEN);
-  if (by === 'script' && !inContainer && isPath(exe) && isPath(script))
-    return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uid, CHOSEN);
-  if (by === 'container' && inContainer && container) {
+  const ownExe = !inContainer && isPath(exe) && isNameable('exe', exe) ? exe : undefined;
+  if (by === 'exe' && ownExe !== undefined) return ruleFor(ownExe, { exe: [ownExe] }, uid, CHOSEN);
+  if (by === 'script' && ownExe !== undefined && isPath(script) && isNameable('script', script))
+    return ruleFor(`${ownExe} ${script}`, { exe: [ownExe], script: [script] }, uid, CHOSEN);
+  if (by === 'container' && inContainer && container && isNameable('container', container)) {
     return subjectOf(`container ${container}`, { container: [container] }, CHOSEN);
   }
-  if (by === 'image' && inContainer && image)
+  if (by === 'image' && inContainer && image && isNameable('image', image))
     return ruleFor(`image ${image}`, { image: [image] }, uid, CHOSEN);
-  if (by === 'unit' && unit) return ruleFor(`unit ${unit}`, { unit: [unit] }, uid, CHOSEN);
+  if (by === 'unit' && unit && isNameable('unit', unit))
+    return ruleFor(`unit ${unit}`, { unit: [unit] }, uid, CHOSEN);
   if (by === 'uid') return subjectOf(`uid ${uid}`, { uid: [uid] }, CHOSEN);
   return undefined;
 }
 
 function defaultSubject(subject: Subject): RuleSubject | undefined {
   const { command, uid } = subject;
-  if (subject.inContainer && subject.container) {
+  if (subject.inContainer && subject.container && isNameable('container', subject.container)) {
     const { container } = subject;
     return ruleFor(`container ${container}`, { container: [container] }, uid, 3);
   }
   if (subject.inContainer) return unknownContainer(subject);
   if (isPath(subject.exe)) {
     const { exe, script } = subject;
+    // Nothing that stands for more than these two may take their place.
+    if (!isNameable('exe', exe) || (isPath(script) && !isNameable('script', script))) return undefined;
     if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uid, 1);
     return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uid, 2);
   }
-  return command === '' ? undefined : ruleFor(`command ${command}`, { command: [command] }, uid, 0);
+  if (command === '' || !isNameable('command', command)) return undefined;
+  return ruleFor(`command ${command}`, { command: [command] }, uid, 0);
 }
 
 /**
@@ -79,6 +85,7 @@ function defaultSubject(subject: Subject): RuleSubject | undefined {
  */
 function unknownContainer({ cgroup, uid }: Subject): RuleSubject | undefined {
   if (cgroup === undefined || /^\/($|\.\.\.\/)|\.(service|scope|slice)$/.test(cgroup)) return undefined;
+  if (!isNameable('cgroup', cgroup)) return undefined;
   return ruleFor(`unknown container in ${cgroup}`, { cgroup: [cgroup] }, uid, 3);
 }
 

@@ -98,3 +98,22 @@ export function checkNames(names: readonly string[], path: Path, report: Report)
     }
   }
 }
+
+/**
+ * Whether a rule can name exactly this value. Some that occur cannot be written: a path that is not in its shortest form,
+ * a command with a slash, control characters; and a `*` would stand for others too.
+ */
+export function isNameable(dimension: NamedDimension, value: string): boolean {
+  let errors = isGlob(value) ? 1 : 0;
+  const report: Report = (severity) => {
+    if (severity === 'error') errors++;
+  };
+  if (dimension === 'command') checkCommands([value], [], report);
+  else if (dimension === 'exe' || dimension === 'script' || dimension === 'cgroup') {
+    checkPaths([value], [], report, true);
+  } else checkNames([value], [], report);
+  return errors === 0;
+}
+
+/** The dimensions of a subject that are text. */
+export type NamedDimension = 'command' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'cgroup';

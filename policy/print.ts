@@ -4,6 +4,9 @@ import type { From } from './policy.ts';
 /** Lists longer than this go one value a line. */
 const WIDTH = 100;
 
+/** What no editor shows, or what shows a line in another order than it is read: a policy must not hold it. */
+const HIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+
 /** The order of keys in `from`; every dimension is here, or the compiler complains. */
 const FROM_KEYS = Object.keys({
   command: 0,
@@ -33,7 +36,7 @@ export function printScalar(value: string | number): string {
     /^[A-Za-z_/][\w./@+-]*(?: [\w./@+-]+)*$/.test(value) || /^\d+(?:\.\d+){3}(?:\/\d+)?$/.test(value);
   if (plain && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)) return value;
   return JSON.stringify(value).replace(
-    /[\u007f-\u009f\u2028\u2029\ufeff]/g,
+    HIDDEN,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
@@ -160,9 +163,6 @@ function commentLines(text: string): string[] {
   return text
     .split('\n')
     .map((line) =>
-      line.replace(
-        /\p{Cc}|[\u2028\u2029\ufeff]/gu,
-        (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-      ),
+      line.replace(HIDDEN, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`),
     );
 }

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { parsePolicy } from '../../../policy/parse.ts';
+import type { Subject } from '../../../profiler/observation.ts';
+import { observed, print, unlessNoData } from './fixture.ts';
+
+/** Names as a process may choose them: it can call itself, its files and its cgroup anything. */
+const piece = fc.constantFrom(
+  'a',
+  '/',
+  '.',
+  '..',
+  '*',
+  ' ',
+  '"',
+  "'",
+  '\n',
+  '\t',
+  '#',
+  ': ',
+  '\u202e',
+  '\u2066',
+  '\u2028',
+  '\ufeff',
+  '\u{1f600}',
+  '\\',
+  'é',
+);
+const name = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(''));
+const path = name.map((text) => `/${text}`);
+const subject = fc.record(
+  {
+    command: name,
+    exe: path,
+    script: path,
+    inContainer: fc.boolean(),
+    container: name,
+    image: name,
+    unit: name,
+    cgroup: path,
+  },
+  { requiredKeys: ['command', 'inContainer'] },
+);
+
+test('whatever a process calls itself, the policy is one, and names nobody else', () => {
+  fc.assert(
+    fc.property(
+      fc.array(subject, { minLength: 1, maxLength: 4 }),
+      fc.constantFrom('auto', 'exe', 'container', 'image', 'unit'),
+      (subjects, by) => {
+        const record = subjects.map((each) => observed({ subject: each as Partial<Subject> }));
+        const text = unlessNoData(() => print(record, { by: by as 'auto' }));
+        if (text === undefined) return;
+        const { policy, problems } = parsePolicy(text, 'policy.yaml');
+        assert.ok(policy, `${problems[0]?.message}\n${text}`);
+        for (const { from } of policy.boxes) {
+          for (const values of Object.values(from) as unknown[][])
+            assert.ok(!values.some((value) => String(value).includes('*')), text);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test('a flat policy lists no command that stands for others', () => {
+  const list = [
+    observed(),
+    observed({ subject: { command: '*' } }),
+    observed({ subject: { command: 'a/b' } }),
+  ];
+  assert.match(print(list, { layout: 'flat' }), /command:\n +allow: \[curl\]\n/);
+});
+
+test('a program whose name would stand for others is left out, and said', () => {
+  const list = [observed(), observed({ subject: { command: '*', exe: '/tmp/a*' } })];
+  assert.match(
+    print(list),
+    /^# Not allowed \(unnamed subject\): unknown process uid 1000, 1 event to 1 destination$/m,
+  );
+});
