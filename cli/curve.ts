@@ -12,11 +12,16 @@ export function curveText({ observed, points, suggested }: Curve): string {
   );
   const rows = shown.map((point) => [
     String(point.count),
-    String(point.cost),
-    `x${(1 + point.cost / observed).toPrecision(3)}`,
+    point.cost.toLocaleString('en-US'),
+    overGrant(1 + point.cost / observed),
     point === suggested ? '<- suggested: --max-cidrs ' + point.count : '',
   ]);
   return `${formatTable(['CIDRs', 'not observed', 'over-grant', ''], rows).join('\n')}\n`;
+}
+
+/** `x1.24`, `x617,000`: three digits that count, none as a power of ten. */
+function overGrant(ratio: number): string {
+  return `x${Number(ratio.toPrecision(3)).toLocaleString('en-US')}`;
 }
 
 export function curveJson({ observed, points, suggested }: Curve): string {

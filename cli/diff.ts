@@ -42,8 +42,12 @@ function run(before: Policy, after: Policy, { wideningOnly, json }: Options): vo
   if (wideningOnly && difference.mode?.after === 'block') delete difference.mode;
   process.stdout.write(json ? `${JSON.stringify({ ...difference, widens: wider })}\n` : text(difference));
   const changed = difference.gained.length + difference.lost.length > 0 || difference.mode !== undefined;
-  if (changed) process.exitCode = 1;
-  else process.stderr.write(wideningOnly ? 'Nothing is gained.\n' : 'The policies mean the same.\n');
+  if (changed) {
+    const { gained, lost } = difference;
+    const less = wideningOnly ? '' : `, ${lost.length} lost (-)`;
+    process.stderr.write(`${gained.length} gained (+)${less} from the first policy to the second.\n`);
+    process.exitCode = 1;
+  } else process.stderr.write(wideningOnly ? 'Nothing is gained.\n' : 'The policies mean the same.\n');
 }
 
 function compare(before: Policy, after: Policy): Difference {

@@ -13,7 +13,7 @@ import { placeOf } from '../generator/oddity.ts';
 import { printable } from './table.ts';
 
 /** Subjects listed one by one. */
-const SHOWN = 10;
+export const SHOWN = 10;
 
 /** What is said of a policy on standard error. `where` is the file it went to, or `-`. */
 export function generateSummary(

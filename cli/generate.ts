@@ -12,7 +12,7 @@ import { printPolicy } from '../policy/print.ts';
 import { openReader, type RecordingSummary } from '../profiler/read.ts';
 import { curveJson, curveText } from './curve.ts';
 import { readDenyList } from './deny-list.ts';
-import { generateJson, generateSummary, mergeJson, mergeSummary } from './generate-summary.ts';
+import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './generate-summary.ts';
 import { writeOutput } from './output-file.ts';
 import { readOwners } from './owner-list.ts';
 import { parseText, readPolicyText } from './policy-file.ts';
@@ -201,8 +201,13 @@ function faultsOf(generated: Generated, options: Options): string[] {
   }
   if (options.require !== undefined) {
     const unstable = demands.filter(({ subject }) => readiness.get(subject.key)!.state !== options.require);
-    for (const { subject } of unstable) {
+    for (const { subject } of unstable.slice(0, SHOWN)) {
       faults.push(`Fault: ${subject.name} is ${readiness.get(subject.key)!.state}, not stable.`);
+    }
+    if (unstable.length > SHOWN) {
+      faults.push(
+        `Fault: ${formatCount(unstable.length - SHOWN, 'more subject')} not stable; see \`bouheki status\`.`,
+      );
     }
   }
   if (options.prove) {

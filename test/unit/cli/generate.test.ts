@@ -190,6 +190,16 @@ test('a gate that does not hold ends with 1, the policy written all the same', a
   assert.match(failed.stderr, /^Fault: \/usr\/bin\/curl uid 1000 is learning, not stable\.$/m);
 });
 
+test('subjects that are not stable are named up to ten', async (t) => {
+  const db = await record(
+    directoryFor(t),
+    Array.from({ length: 12 }, (_, uid) => ({ uid })),
+  );
+  const { stderr } = runCommand('generate', '--db', db, '--require', 'stable');
+  assert.equal(stderr.match(/^Fault: .* is learning, not stable\.$/gm)?.length, 10);
+  assert.match(stderr, /^Fault: 2 more subjects not stable; see `bouheki status`\.$/m);
+});
+
 test('--owners reads owner,prefix and names the line that is wrong', async (t) => {
   const directory = directoryFor(t);
   const db = await record(directory, [{ low: 0xc6336401n }]);

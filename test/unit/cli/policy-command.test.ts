@@ -63,7 +63,7 @@ test('diff says what is gained and lost, and --widening-only only what is gained
   const wider = file('wider.yaml', NEW.replace('[443]', '[443, 80]'));
   assert.deepEqual(bouheki(['diff', before, wider]), {
     stdout: '+ exe /usr/bin/curl -> 10.0.0.0/24 port 80 protocol tcp\n',
-    stderr: '',
+    stderr: '1 gained (+), 0 lost (-) from the first policy to the second.\n',
     status: 1,
   });
   assert.equal(bouheki(['diff', '--widening-only', before, wider]).status, 1);

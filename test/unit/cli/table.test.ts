@@ -33,3 +33,18 @@ test('a table may have more lines than a function call arguments', () => {
     200_001,
   );
 });
+
+test('a cell that is very wide moves its own line, not the others', () => {
+  const long = 'x'.repeat(61);
+  assert.deepEqual(
+    formatTable(
+      ['A', 'B'],
+      [
+        ['a', 'b'],
+        [long, 'b'],
+        ['aaa', 'b'],
+      ],
+    ),
+    ['A    B', 'a    b', `${long}  b`, 'aaa  b'],
+  );
+});

@@ -47,7 +47,7 @@ test('whatever a process calls itself, the policy is one, and names nobody else'
   fc.assert(
     fc.property(
       fc.array(subject, { minLength: 1, maxLength: 4 }),
-      fc.constantFrom('auto', 'exe', 'container', 'image', 'unit'),
+      fc.constantFrom('auto', 'exe', 'script', 'container', 'image', 'unit'),
       (subjects, by) => {
         const record = subjects.map((each) => observed({ subject: each as Partial<Subject> }));
         const text = unlessNoData(() => print(record, { by: by as 'auto' }));
