@@ -111,7 +111,10 @@ function to24(prefix: Prefix): Prefix {
 function perSubject(history: readonly RecordedObservation[]): Rule[] {
   const groups = new Map<string, RecordedObservation[]>();
   for (const observation of history) {
-    const key = `${ruleSubject(observation.subject)!.key} ${observation.protocol}`;
+    // Whom no rule can name our rules leave out as well.
+    const subject = ruleSubject(observation.subject);
+    if (subject === undefined) continue;
+    const key = `${subject.key} ${observation.protocol}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [observation]);
     else group.push(observation);
