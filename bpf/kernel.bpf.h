@@ -103,11 +103,18 @@ struct pid {
 	unsigned int level;
 	struct upid numbers[];
 };
+struct group_info {
+	int ngroups;
+	kgid_t gid[];
+};
 struct cred {
 	kuid_t uid;
 	kgid_t gid;
 	kuid_t euid;
 	kgid_t egid;
+	kuid_t fsuid;
+	kgid_t fsgid;
+	struct group_info *group_info;
 };
 struct kernfs_node {
 	const char *name;

@@ -149,10 +149,12 @@ struct subject {
 	__u32 gid;
 	__u32 euid;
 	__u32 egid;
+	__u32 fsuid;
+	__u32 fsgid;
 	__u64 process;
 	__u32 pid;		/* thread group */
 	__u32 flags;		/* PROCESS_* */
-	__u32 pad;
+	__u32 by_groups;	/* supplementary groups may have decided */
 	__u32 reported;		/* the process record is out */
 	char comm[COMM_SIZE];
 	struct decision decisions[DECISIONS];

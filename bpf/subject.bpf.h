@@ -66,23 +66,75 @@ static __always_inline struct vector *any_of(struct tables *tables, enum subject
 	return &tables->any[kind];
 }
 
-/* boxes &= those that accept both values if they allow, or either if they deny. */
+/* boxes &= those that accept all three values if they allow, or any of them or of the groups if they deny. */
 static __always_inline void keep_ids(struct subject *subject, struct tables *tables, struct subject_key *key,
-				     __u32 real, __u32 effective)
+				     enum subject_kind kind, __u32 real, __u32 effective, __u32 files,
+				     const struct vector *groups)
 {
-	struct vector *any = any_of(tables, key->kind), *first, *second;
+	struct vector *any = any_of(tables, kind), *first, *second, *third;
 
+	key->kind = kind;
 	key->a = real;
 	first = bpf_map_lookup_elem(&subjects, key);
 	key->a = effective;
 	second = real == effective ? first : bpf_map_lookup_elem(&subjects, key);
+	key->a = files;
+	third = files == effective ? second : bpf_map_lookup_elem(&subjects, key);
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++) {
 		__u64 one = any->word[i] | (first ? first->word[i] : 0);
 		__u64 two = any->word[i] | (second ? second->word[i] : 0);
+		__u64 three = any->word[i] | (third ? third->word[i] : 0);
+		__u64 some = one | two | three | (groups ? groups->word[i] : 0);
 
-		subject->boxes.word[i] &= (one & two) | ((one | two) & tables->deny.word[i]);
+		subject->boxes.word[i] &= (one & two & three) | (some & tables->deny.word[i]);
 	}
+}
+
+/*
+ * Leaves the boxes that name a supplementary group of the caller in `work`: all of them when there are more groups than
+ * are looked at. Returns false when no deny box names any group, so that they don't matter.
+ */
+static __always_inline bool collect_groups(struct subject *subject, struct tables *tables, struct subject_key *key,
+					   struct task_struct *task)
+{
+	struct vector *any = any_of(tables, SUBJECT_GID), *found;
+	struct group_info *groups;
+	__u64 named = 0, at;
+	__u32 count;
+
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		named |= tables->deny.word[i] & ~any->word[i];
+		subject->work.word[i] = 0;
+	}
+	if (!named)
+		return false;
+	key->kind = SUBJECT_GID;
+	groups = BPF_CORE_READ(task, cred, group_info);
+	count = groups ? BPF_CORE_READ(groups, ngroups) : MAX_GROUPS + 1;
+	if (count > MAX_GROUPS) {
+#pragma unroll
+		for (int i = 0; i < VECTOR_WORDS; i++)
+			subject->work.word[i] = ~0ULL;
+		return true;
+	}
+	at = (__u64)groups + bpf_core_field_offset(struct group_info, gid);
+	for (__u32 i = 0; i < MAX_GROUPS; i++, at += sizeof(kgid_t)) {
+		__u32 gid = 0;
+
+		if (i >= count)
+			break;
+		bpf_probe_read_kernel(&gid, sizeof(gid), (void *)at);
+		key->a = gid;
+		found = bpf_map_lookup_elem(&subjects, key);
+		if (!found)
+			continue;
+#pragma unroll
+		for (int word = 0; word < VECTOR_WORDS; word++)
+			subject->work.word[word] |= found->word[word];
+	}
+	return true;
 }
 
 static __always_inline void keep_listed(struct subject *subject, struct vector *any, struct vector *listed,
@@ -271,10 +323,9 @@ GLOBAL int work_out_subject(struct subject *subject, __u32 side)
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++)
 		subject->boxes.word[i] = ~0ULL;
-	key.kind = SUBJECT_UID;
-	keep_ids(subject, tables, &key, subject->uid, subject->euid);
-	key.kind = SUBJECT_GID;
-	keep_ids(subject, tables, &key, subject->gid, subject->egid);
+	keep_ids(subject, tables, &key, SUBJECT_UID, subject->uid, subject->euid, subject->fsuid, 0);
+	subject->by_groups = collect_groups(subject, tables, &key, task);
+	keep_ids(subject, tables, &key, SUBJECT_GID, subject->gid, subject->egid, subject->fsgid, &subject->work);
 	keep_command(subject, tables, &key);
 	if (in_container(task, keep_cgroup(subject, tables, &key, task)))
 		subject->flags |= PROCESS_IN_CONTAINER;
@@ -348,7 +399,7 @@ static __always_inline struct subject *current_subject(__u64 version)
 	struct cred *cred = READ(task, cred);
 	__u64 place = cgroup_place(task);
 	struct subject *subject;
-	__u32 uid, gid, euid, egid;
+	__u32 uid, gid, euid, egid, fsuid, fsgid;
 
 	subject = cached_subject(task);
 	if (!subject || !cred)
@@ -357,8 +408,10 @@ static __always_inline struct subject *current_subject(__u64 version)
 	gid = READ(cred, gid.val);
 	euid = READ(cred, euid.val);
 	egid = READ(cred, egid.val);
+	fsuid = READ(cred, fsuid.val);
+	fsgid = READ(cred, fsgid.val);
 	if (subject->version == version && subject->place == place && subject->uid == uid && subject->euid == euid &&
-	    subject->gid == gid && subject->egid == egid)
+	    subject->gid == gid && subject->egid == egid && subject->fsuid == fsuid && subject->fsgid == fsgid)
 		return subject;
 	leader = READ(task, group_leader);
 	subject->version = version;
@@ -368,6 +421,8 @@ static __always_inline struct subject *current_subject(__u64 version)
 	subject->gid = gid;
 	subject->euid = euid;
 	subject->egid = egid;
+	subject->fsuid = fsuid;
+	subject->fsgid = fsgid;
 	subject->pid = bpf_get_current_pid_tgid() >> 32;
 	subject->reported = 0;
 	subject->process = process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id),
@@ -379,6 +434,9 @@ static __always_inline struct subject *current_subject(__u64 version)
 	for (int i = 0; i < DECISIONS; i++)
 		subject->decisions[i].rest = 0;
 	work_out_subject(subject, version & 1);
+	/* Nothing that the comparison above looks at tells of other groups. */
+	if (subject->by_groups)
+		subject->version = 0;
 	return subject;
 }
 

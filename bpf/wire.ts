@@ -11,6 +11,7 @@ export const MAX_SUBJECT_KEYS = 65_536;
 export const CGROUP_LISTED_EVERY = 8;
 export const COMM_SIZE = 16;
 export const PATH_SIZE = 256;
+export const MAX_GROUPS = 64;
 
 export const RecordKind = { connection: 1, process: 2, cgroup: 3 } as const;
 /** Added to `control.version` to have subjects worked out anew. */

@@ -57,8 +57,8 @@ function matchesPort(ports: NonNullable<To['ports']>, flow: Flow): boolean {
 /** Whether the (normal) flow is of one whom the box names. */
 export function matchesFrom({ action, from }: Pick<Box, 'action' | 'from'>, flow: Flow): boolean {
   return (
-    matchesId(action, from.uid, flow.uid, flow.euid) &&
-    matchesId(action, from.gid, flow.gid, flow.egid) &&
+    matchesId(action, from.uid, [flow.uid, flow.euid, flow.fsuid ?? flow.euid]) &&
+    matchesGroup(action, from.gid, flow) &&
     (!from.command || from.command.some((pattern) => matchesCommand(pattern, flow.command))) &&
     matchesPath(from.exe, flow.exe) &&
     matchesPath(from.script, flow.script) &&
@@ -69,12 +69,20 @@ export function matchesFrom({ action, from }: Pick<Box, 'action' | 'from'>, flow
   );
 }
 
-/** An allow needs both ids, a deny fires on either: neither setuid nor dropping a right may widen what is allowed. */
-function matchesId(action: Box['action'], ids: From['uid'], real: number, effective: number): boolean {
+/** An allow needs all ids, a deny fires on any: neither setuid nor dropping a right may widen what is allowed. */
+function matchesId(action: Box['action'], ids: From['uid'], has: readonly number[]): boolean {
   if (!ids) return true;
-  return action === 'allow'
-    ? ids.includes(real) && ids.includes(effective)
-    : ids.includes(real) || ids.includes(effective);
+  return action === 'allow' ? has.every((id) => ids.includes(id)) : has.some((id) => ids.includes(id));
+}
+
+/** Of a process with more supplementary groups than this they are not known, and it may be in any. */
+export const MOST_GROUPS = 64;
+
+/** As ids. Supplementary groups only count for a deny: being in one more group may not widen what is allowed. */
+function matchesGroup(action: Box['action'], ids: From['gid'], flow: Flow): boolean {
+  const { egid, fsgid = egid, gid, groups = [] } = flow;
+  if (matchesId(action, ids, [gid, egid, fsgid])) return true;
+  return action === 'deny' && (groups.length > MOST_GROUPS || groups.some((group) => ids!.includes(group)));
 }
 
 function matchesPath(paths: readonly string[] | undefined, path: string | undefined): boolean {

@@ -1,7 +1,7 @@
 import type { Address } from './address.ts';
 import { blockOf, BoxIndex, type Probe } from './box-index.ts';
 import { lastOf, type Prefix } from './cidr.ts';
-import { isJudged, matchesBox, matchesTo, normalizeFlow } from './evaluate.ts';
+import { evaluate, isJudged, matchesBox, matchesTo, MOST_GROUPS, normalizeFlow } from './evaluate.ts';
 import type { Box, Flow, Policy, Verdict } from './policy.ts';
 import { mergePrefixes } from './prefix-set.ts';
 
@@ -17,6 +17,8 @@ export function compileEvaluator(policy: Policy): (flow: Flow) => Verdict {
   const matchers = policy.boxes.map(compileBox);
   return (flow) => {
     if (!isJudged(policy, flow)) return { action: 'allow' };
+    // In any group at all: nothing to look up.
+    if (flow.groups && flow.groups.length > MOST_GROUPS) return evaluate(policy, flow);
     const normal = normalizeFlow(flow);
     for (const box of index.candidates(probeOf(normal))) {
       if (matchers[box]!(normal)) return { action: policy.boxes[box]!.action, box };
@@ -28,8 +30,8 @@ export function compileEvaluator(policy: Policy): (flow: Flow) => Verdict {
 function probeOf(flow: Flow): Probe {
   const probe: Probe = {
     command: [flow.command],
-    uid: [flow.uid, flow.euid],
-    gid: [flow.gid, flow.egid],
+    uid: [flow.uid, flow.euid, flow.fsuid ?? flow.euid],
+    gid: [flow.gid, flow.egid, flow.fsgid ?? flow.egid, ...(flow.groups ?? [])],
     port: [flow.port],
     protocol: [flow.protocol],
     block: () => blockOf(flow.address),

@@ -82,7 +82,7 @@ function lintAllow(box: Box, index: number): Finding[] {
     findings.push({
       kind: 'command-only',
       box: index,
-      message: `allow rule "${box.name}" names its subject by command only, and any process can rename itself`,
+      message: `allow rule "${box.name}" names its subject by command only: no security boundary, since any process can rename itself`,
       help: 'add exe, uid, container or unit',
     });
   }

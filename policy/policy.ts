@@ -84,6 +84,11 @@ export interface Flow {
   euid: number;
   gid: number;
   egid: number;
+  /** Ids by which files are opened, a third that counts like the others; absent: the effective ones. */
+  fsuid?: number;
+  fsgid?: number;
+  /** Supplementary groups: a deny needs one of them, an allow is not concerned. Absent: none. */
+  groups?: readonly number[];
   container?: string;
   image?: string;
   unit?: string;

@@ -61,11 +61,11 @@ const from = z
     ),
     uid: some(
       id.describe('A user id.'),
-      'User ids. An allow needs real and effective id in it, a deny one of them.',
+      'User ids. An allow needs real, effective and file system id in it, a deny one of them.',
     ),
     gid: some(
       id.describe('A group id.'),
-      'Group ids. An allow needs real and effective id in it, a deny one of them.',
+      'Group ids. An allow needs real, effective and file system id in it, a deny one of them or a supplementary group.',
     ),
     container: some(text.describe('A name; * stands for any text.'), 'Names of containers.'),
     image: some(

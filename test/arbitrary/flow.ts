@@ -11,6 +11,16 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
   const ids = fc
     .tuple(id, id, fc.nat({ max: 3 }))
     .map(([real, other, often]) => [real, often > 0 ? real : other] as const);
+  // Without privileges a process can only take one of its own.
+  const third = fc.constantFrom('real', 'effective', 'effective', 'effective', 'saved');
+  const groups = fc.oneof(
+    { weight: 6, arbitrary: fc.constant(undefined) },
+    { weight: 3, arbitrary: fc.uniqueArray(id, { maxLength: 3 }) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(64, 65).map((count) => Array.from({ length: count }, (_, at) => 5000 + at)),
+    },
+  );
   return fc
     .record({
       command: fc.constantFrom(...world.commands),
@@ -19,12 +29,15 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
         world.scripts.length > 0 ? fc.constantFrom(undefined, ...world.scripts) : fc.constant(undefined),
       uid: ids,
       gid: ids,
+      fsuid: third,
+      fsgid: third,
+      groups,
       place: fc.constantFrom(...world.places),
       address: fc.constantFrom(...world.addresses),
       port: fc.constantFrom(...world.ports),
       protocol: fc.constantFrom(...world.protocols),
     })
-    .map(({ exe, script, uid, gid, place, address, ...rest }) => {
+    .map(({ exe, script, uid, gid, fsuid, fsgid, groups: others, place, address, ...rest }) => {
       const flow: Flow = Object.assign(rest, place, {
         uid: uid[0],
         euid: uid[1],
@@ -32,6 +45,9 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
         egid: gid[1],
         address: parseAddress(address)!,
       });
+      if (fsuid !== 'effective') flow.fsuid = fsuid === 'real' ? uid[0] : 0;
+      if (fsgid !== 'effective') flow.fsgid = fsgid === 'real' ? gid[0] : 0;
+      if (others) flow.groups = others;
       if (exe !== undefined) flow.exe = exe;
       if (exe !== undefined && script !== undefined) flow.script = script;
       if (!hasPorts(flow.protocol)) flow.port = 0;

@@ -3,8 +3,8 @@
  * Connects or opens a socket as whoever it is told to be, and says with which error. The sockets to connect with are
  * made when it starts, so that only connect() is judged. Nothing is sent to any address but loopback: there is no route.
  *
- * Standard input, a line each: UID EUID GID EGID COMM CGROUP FAMILY PROTOCOL ADDRESS PORT KIND
- * COMM and ADDRESS are hexadecimal, CGROUP is the directory to be in, FAMILY 4 or 6. KIND is 0 for a connection, else an
+ * Standard input, a line each: UID EUID FSUID GID EGID FSGID GROUPS COMM CGROUP FAMILY PROTOCOL ADDRESS PORT KIND
+ * GROUPS is - or a list such as 7,8. COMM and ADDRESS are hexadecimal, CGROUP is the directory to be in, FAMILY 4 or 6. KIND is 0 for a connection, else an
  * enum socket_kind: then PORT chooses among the ways to open one.
  * Standard output, a line each: the errno of the system call, 0, or -1 where this kernel has no such socket.
  *
@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <grp.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,6 +56,19 @@ static void unhex(const char *text, unsigned char *bytes, int size)
 	memset(bytes, 0, size);
 	for (int i = 0; i < size && text[2 * i] && text[2 * i + 1]; i++)
 		sscanf(text + 2 * i, "%2hhx", &bytes[i]);
+}
+
+static void set_groups(const char *list)
+{
+	gid_t groups[128];
+	int count = 0;
+
+	for (const char *at = list; *at && *at != '-' && count < 128; at++) {
+		groups[count++] = strtoul(at, (char **)&at, 10);
+		if (!*at)
+			break;
+	}
+	must(setgroups(count, groups), "setgroups");
 }
 
 static void move_to(const char *cgroup)
@@ -141,7 +156,8 @@ static int try_kind(int kind, int way)
 int main(void)
 {
 	char comm[64], cgroup[4096], address[64];
-	unsigned uid, euid, gid, egid;
+	char groups[2048];
+	unsigned uid, euid, fsuid, gid, egid, fsgid;
 	int family, protocol, port, kind;
 
 	for (unsigned i = 0; i < KINDS; i++)
@@ -150,8 +166,8 @@ int main(void)
 	must(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP), "PR_SET_SECUREBITS");
 	setvbuf(stdout, 0, _IOLBF, 0);
 	printf("ready\n");
-	while (scanf("%u %u %u %u %63s %4095s %d %d %63s %d %d", &uid, &euid, &gid, &egid, comm, cgroup, &family, &protocol,
-		     address, &port, &kind) == 11) {
+	while (scanf("%u %u %u %u %u %u %2047s %63s %4095s %d %d %63s %d %d", &uid, &euid, &fsuid, &gid, &egid, &fsgid,
+		     groups, comm, cgroup, &family, &protocol, address, &port, &kind) == 14) {
 		unsigned char name[16], bytes[16];
 		int result;
 
@@ -160,8 +176,11 @@ int main(void)
 		name[15] = 0;
 		prctl(PR_SET_NAME, name);
 		unhex(address, bytes, sizeof(bytes));
+		set_groups(groups);
 		must(setresgid(gid, egid, 0), "setresgid");
+		setfsgid(fsgid);
 		must(setresuid(uid, euid, 0), "setresuid");
+		setfsuid(fsuid);
 		result = kind ? try_kind(kind, port) : try_connect(family, protocol, bytes, port);
 		must(setresuid(0, 0, 0), "setresuid back");
 		must(setresgid(0, 0, 0), "setresgid back");

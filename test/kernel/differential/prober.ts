@@ -58,5 +58,7 @@ function lineOf(flow: Flow, cgroup: string): string {
   const comm = Buffer.from(command).subarray(0, 15).toString('hex');
   const digits = address.family === 4 ? 8 : 32;
   const hex = address.value.toString(16).padStart(digits, '0');
-  return `${[uid, euid, gid, egid, comm, cgroup, address.family, protocol, hex, port, kind].join(' ')}\n`;
+  const { fsgid = egid, fsuid = euid, groups = [] } = flow;
+  const others = groups.length > 0 ? groups.join() : '-';
+  return `${[uid, euid, fsuid, gid, egid, fsgid, others, comm, cgroup, address.family, protocol, hex, port, kind].join(' ')}\n`;
 }

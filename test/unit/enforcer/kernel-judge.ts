@@ -1,5 +1,5 @@
 import { scriptSum } from '../../../bpf/interpreter.ts';
-import { Tables, Tables6Low } from '../../../bpf/wire.ts';
+import { MAX_GROUPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
 /** As in bpf/subject.bpf.h. */
@@ -13,6 +13,9 @@ export interface Caller {
   euid: number;
   gid: number;
   egid: number;
+  fsuid?: number;
+  fsgid?: number;
+  groups?: readonly number[];
   /** Absent: not seen at exec. `outside`: exec in a mount namespace of its own, or of a file without a name. */
   executable?: { inode: bigint; device: number; outside?: boolean };
   /** Absolute path of the script that the executable interprets. */
@@ -97,15 +100,15 @@ function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
     boxes,
     any(0),
     deny,
-    kernel.subject('uid', BigInt(caller.uid)),
-    kernel.subject('uid', BigInt(caller.euid)),
+    [caller.uid, caller.euid, caller.fsuid ?? caller.euid].map((id) => kernel.subject('uid', BigInt(id))),
+    new Uint32Array(16),
   );
   keepIds(
     boxes,
     any(1),
     deny,
-    kernel.subject('gid', BigInt(caller.gid)),
-    kernel.subject('gid', BigInt(caller.egid)),
+    [caller.gid, caller.egid, caller.fsgid ?? caller.egid].map((id) => kernel.subject('gid', BigInt(id))),
+    collectGroups(kernel, caller.groups ?? []),
   );
   const { executable } = caller;
   const listed = executable && kernel.subject('exe', executable.inode, BigInt(executable.device));
@@ -135,14 +138,25 @@ function keepIds(
   boxes: Uint32Array,
   any: Uint32Array,
   deny: Uint32Array,
-  real: Uint32Array | undefined,
-  effective: Uint32Array | undefined,
+  ids: readonly (Uint32Array | undefined)[],
+  groups: Uint32Array,
 ): void {
   for (let half = 0; half < 16; half += 1) {
-    const one = any[half]! | (real?.[half] ?? 0);
-    const two = any[half]! | (effective?.[half] ?? 0);
-    boxes[half]! &= (one & two) | ((one | two) & deny[half]!);
+    const accepted = ids.map((boxes) => any[half]! | (boxes?.[half] ?? 0));
+    const all = accepted.reduce((common, some) => common & some);
+    const some = accepted.reduce((sum, one) => sum | one, groups[half]!);
+    boxes[half]! &= all | (some & deny[half]!);
   }
+}
+
+/** collect_groups() */
+function collectGroups(kernel: KernelTables, groups: readonly number[]): Uint32Array {
+  if (groups.length > MAX_GROUPS) return new Uint32Array(16).fill(0xffff_ffff);
+  const found = new Uint32Array(16);
+  for (const group of groups) {
+    for (const [half, boxes] of kernel.subject('gid', BigInt(group))?.entries() ?? []) found[half]! |= boxes;
+  }
+  return found;
 }
 
 function keepCommand(kernel: KernelTables, boxes: Uint32Array, any: Uint32Array, comm: Buffer): void {

@@ -59,7 +59,7 @@ ${LOOPBACK}    - { from: { uid: [7] }, to: [{ cidr: [10.0.0.0/8], port: ["0-6553
 test('a subject that is a command only is remarked upon', () => {
   const rest = `  allow:\n${LOOPBACK}    - { from: { command: [curl] }, to: [{ cidr: [10.0.0.0/24] }] }\n`;
   assert.deepEqual(lint(rest), [
-    'allow rule "allow[1]" names its subject by command only, and any process can rename itself',
+    'allow rule "allow[1]" names its subject by command only: no security boundary, since any process can rename itself',
   ]);
 });
 
