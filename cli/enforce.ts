@@ -108,6 +108,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
   await session.run(() => {
     ticks += 1;
     backstop?.show(session.egress.stoppedPackets ?? 0);
+    enforcement.followExecutables();
     if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
     enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
     // Its programs tell of no new cgroups.
@@ -207,7 +208,7 @@ function announce(
   backstop?.begin(policy, enforcement.backstopEntries);
   for (const path of unresolved) {
     process.stderr.write(
-      `Warning: ${path} does not exist here; until it does and the policy is read again (SIGHUP), no rule that names it matches.\n`,
+      `Warning: ${path} does not exist here; until it does, no rule that names it matches.\n`,
     );
   }
 }

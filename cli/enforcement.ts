@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { Egress } from '../bpf/egress.ts';
-import { identifyExecutable } from '../bpf/executable.ts';
 import { SystemError } from '../bpf/libbpf.ts';
 import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
 import { sizeOf } from '../enforcer/box-vector.ts';
 import { cgroupRoot, listCgroups } from '../enforcer/cgroup-list.ts';
 import { compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
+import { ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { CgroupPlace } from '../enforcer/subject.ts';
 import type { Policy } from '../policy/policy.ts';
 import { readCgroupPath } from '../profiler/cgroup.ts';
@@ -15,6 +15,12 @@ import type { ContainerNames } from '../profiler/container.ts';
 /** How long a new container may take to get its name, and how often it is asked for, milliseconds. */
 const NAME_WAIT = 10_000;
 const NAME_EVERY = 50;
+
+const CHANGES = {
+  replaced: 'is another file now: its rules hold for that one, and for what still runs the one before',
+  appeared: 'exists now: its rules hold',
+  vanished: 'does not exist any more: until it does, no rule that names it matches what is started',
+} as const;
 
 /** The policy in force, kept true to the cgroups that come and go. */
 export class Enforcement {
@@ -25,6 +31,7 @@ export class Enforcement {
   /** Whether the last cgroup found no room. */
   #full = false;
   #compiled: CompiledPolicy | undefined;
+  #executables: ExecutableWatch | undefined;
   #policy: Policy | undefined;
   /** Cgroups that are listed or have no need to be: path by id. */
   readonly #listed = new Map<bigint, string>();
@@ -56,24 +63,31 @@ export class Enforcement {
 
   /** `exe` paths of the policy that mean no file on this host at present. */
   get unresolved(): readonly string[] {
-    return this.#compiled?.subjects.unresolved ?? [];
+    return this.#executables?.missing ?? [];
   }
 
   /** Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. */
   apply(policy: Policy): bigint {
-    const compiled = compilePolicy(policy, (path) => identifyExecutable(path));
+    const executables = new ExecutableWatch(this.#egress, policy.boxes);
     const unsettled: string[] = [];
     const describe = (path: string) => {
       if (!this.#settled(path)) unsettled.push(path);
       return this.#placeOf(path);
     };
-    const cgroups = listCgroups(compiled.subjects, describe, this.#root);
-    const generation = applyPolicy(this.#egress, compiled, {
-      mode: policy.mode,
-      target: policy.target,
-      record: true,
-      cgroups,
-    });
+    let compiled: CompiledPolicy;
+    let cgroups: ReturnType<typeof listCgroups>;
+    let generation: bigint;
+    try {
+      compiled = compilePolicy(policy, (path) => executables.resolve(path));
+      cgroups = listCgroups(compiled.subjects, describe, this.#root);
+      const { mode, target } = policy;
+      generation = applyPolicy(this.#egress, compiled, { mode, target, record: true, cgroups });
+    } catch (error) {
+      executables[Symbol.dispose]();
+      throw error;
+    }
+    this.#executables?.[Symbol.dispose]();
+    this.#executables = executables;
     this.#compiled = compiled;
     this.#policy = policy;
     this.#listed.clear();
@@ -138,6 +152,18 @@ export class Enforcement {
     if (!container || container.user !== undefined) return true;
     const { asked, known } = this.#names.find(container);
     return known && !asked;
+  }
+
+  /** Sees which executables of the policy have become other files, and tells it. */
+  followExecutables(): void {
+    try {
+      for (const { path, change } of this.#executables?.look() ?? [])
+        this.#warn(`${path} ${CHANGES[change]}.`);
+    } catch (error) {
+      // No room. What was there before holds.
+      if (!(error instanceof SystemError)) throw error;
+      this.#warn(`no room to follow an executable (${error.message}): read the policy again with SIGHUP.`);
+    }
   }
 
   /** Forgets the cgroups that are gone. */

@@ -13,6 +13,7 @@ import { BouhekiError } from '../error/error.ts';
 import type { Mode, Target } from '../policy/policy.ts';
 import type { BoxVector } from './box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
+import type { SubjectEntry } from './subject.ts';
 
 const E2BIG = 7;
 
@@ -50,6 +51,23 @@ export function applyPolicy(
   if (options.target === 'container') flags |= SideFlag.containers;
   if (options.record) flags |= SideFlag.record;
   return egress.flip(flags, policy.denyBoxes);
+}
+
+/** Puts `after` in the place of `before`, entries of the side in force. What is in both holds all the time. */
+export function replaceSubjectEntries(
+  egress: Egress,
+  before: readonly SubjectEntry[],
+  after: readonly SubjectEntry[],
+): void {
+  const side = egress.inactiveSide === 0 ? 1 : 0;
+  const keyOf = ({ kind, length, a, b }: SubjectEntry) => subjectKey(side, kind, length, a, b);
+  const kept = new Set(after.map((entry) => keyOf(entry).toString('hex')));
+  for (const entry of after) egress.subjects.set(keyOf(entry), bytesOf(entry.boxes));
+  for (const entry of before) {
+    const key = keyOf(entry);
+    if (!kept.has(key.toString('hex'))) egress.subjects.delete(key);
+  }
+  egress.renewSubjects();
 }
 
 /** Tells the side in force about a cgroup that was made, or whose container got its name, since the flip. */

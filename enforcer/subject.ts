@@ -51,8 +51,13 @@ export function compileSubjects(boxes: readonly Box[], resolve: ResolveExecutabl
   any[SubjectKind.script] = boxesWhere(boxes, ({ from }) => from.script === undefined);
   any[SubjectKind.cgroup] = boxesWhere(boxes, ({ from }) => !namesPlace(from));
   const entries: SubjectEntry[] = [...ids(boxes, 'uid'), ...ids(boxes, 'gid')];
-  const { found, unresolved } = executables(boxes, resolve);
-  entries.push(...found);
+  const unresolved: string[] = [];
+  const executables = compileExecutables(boxes, (path) => {
+    const file = resolve(path);
+    if (!file) unresolved.push(path);
+    return file ? [file] : [];
+  });
+  entries.push(...executables);
   entries.push(...scripts(boxes));
   const commands = commandEntries(boxes);
   entries.push(...commands);
@@ -119,29 +124,30 @@ function scripts(boxes: readonly Box[]): SubjectEntry[] {
   });
 }
 
-/** Several paths may mean one file (hard links, symbolic links): their boxes are joined. */
-function executables(boxes: readonly Box[], resolve: ResolveExecutable) {
-  const unresolved: string[] = [];
+/**
+ * The files that `exe` paths mean, as `filesOf` finds them. Several paths may mean one file (hard links, symbolic links):
+ * their boxes are joined.
+ */
+export function compileExecutables(
+  boxes: readonly Box[],
+  filesOf: (path: string) => readonly Executable[],
+): SubjectEntry[] {
   const files = new Map<string, { file: Executable; paths: Set<string> }>();
   for (const path of new Set(boxes.flatMap((box) => box.from.exe ?? []))) {
-    const file = resolve(path);
-    if (!file) {
-      unresolved.push(path);
-      continue;
+    for (const file of filesOf(path)) {
+      const key = `${file.device}:${file.inode}`;
+      const known = files.get(key) ?? { file, paths: new Set() };
+      known.paths.add(path);
+      files.set(key, known);
     }
-    const key = `${file.device}:${file.inode}`;
-    const known = files.get(key) ?? { file, paths: new Set() };
-    known.paths.add(path);
-    files.set(key, known);
   }
-  const found = [...files.values()].map(({ file, paths }) => ({
+  return [...files.values()].map(({ file, paths }) => ({
     kind: SubjectKind.exe,
     length: 0,
     a: file.inode,
     b: BigInt(file.device),
     boxes: boxesWhere(boxes, ({ from }) => from.exe?.some((path) => paths.has(path)) ?? false),
   }));
-  return { found, unresolved };
 }
 
 /** An entry per name and per prefix, as the kernel cuts them: several patterns may come to the same. `*` has length 0. */

@@ -1,0 +1,116 @@
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import type { Egress } from '../bpf/egress.ts';
+import { identifyExecutable, type Executable } from '../bpf/executable.ts';
+import type { Box } from '../policy/policy.ts';
+import { replaceSubjectEntries } from './apply.ts';
+import { compileExecutables, type SubjectEntry } from './subject.ts';
+
+const O_PATH = 0o10000000;
+
+/** What became of an executable that the policy names. */
+export interface ExecutableChange {
+  path: string;
+  change: 'replaced' | 'appeared' | 'vanished';
+}
+
+/** A file, kept open: its number can't be given to another one meanwhile, even when it is deleted. */
+interface HeldFile {
+  executable: Executable;
+  fd: number;
+  /** As stat() has it. */
+  key: string;
+}
+
+/**
+ * The executables of the policy in force, followed as their paths come to mean other files: when a package is upgraded,
+ * say. A file that was deleted keeps its rules, because what runs it goes on running it; nothing else can be started
+ * from it. One that lies elsewhere now loses them.
+ */
+export class ExecutableWatch implements Disposable {
+  readonly #egress: Egress;
+  readonly #boxes: readonly Box[];
+  /** By path: the file that it means now, if any, then deleted ones that it meant before. */
+  readonly #files = new Map<string, { now: HeldFile | undefined; deleted: HeldFile[] }>();
+  #entries: readonly SubjectEntry[];
+
+  /** `boxes` are about to be put in force, with `resolve` to find the files. */
+  constructor(egress: Egress, boxes: readonly Box[]) {
+    this.#egress = egress;
+    this.#boxes = boxes;
+    for (const path of new Set(boxes.flatMap(({ from }) => from.exe ?? []))) {
+      this.#files.set(path, { now: hold(path), deleted: [] });
+    }
+    this.#entries = this.#compile();
+  }
+
+  /** The file that a path means. */
+  resolve(path: string): Executable | undefined {
+    return this.#files.get(path)?.now?.executable;
+  }
+
+  /** Paths that mean no file at present. */
+  get missing(): string[] {
+    return [...this.#files].filter(([, { now }]) => !now).map(([path]) => path);
+  }
+
+  /** Looks at every path, and tells the kernel side what has changed. */
+  look(): ExecutableChange[] {
+    const changes: ExecutableChange[] = [];
+    for (const [path, files] of this.#files) {
+      const before = files.now;
+      if (keyOf(path) === before?.key) continue;
+      files.now = hold(path);
+      if (files.now?.key === before?.key) {
+        if (files.now) closeSync(files.now.fd);
+        files.now = before;
+        continue;
+      }
+      if (before && fstatSync(before.fd).nlink === 0) files.deleted.push(before);
+      else if (before) closeSync(before.fd);
+      changes.push({ path, change: !before ? 'appeared' : files.now ? 'replaced' : 'vanished' });
+    }
+    if (changes.length > 0) {
+      const entries = this.#compile();
+      replaceSubjectEntries(this.#egress, this.#entries, entries);
+      this.#entries = entries;
+    }
+    return changes;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { now, deleted } of this.#files.values()) {
+      for (const file of [...(now ? [now] : []), ...deleted]) closeSync(file.fd);
+    }
+    this.#files.clear();
+  }
+
+  #compile(): SubjectEntry[] {
+    return compileExecutables(this.#boxes, (path) => {
+      const { now, deleted } = this.#files.get(path)!;
+      return [...(now ? [now] : []), ...deleted].map(({ executable }) => executable);
+    });
+  }
+}
+
+function hold(path: string): HeldFile | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | O_PATH);
+  } catch {
+    return undefined;
+  }
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  const executable = identifyExecutable(path);
+  if (executable && executable.inode === ino) return { executable, fd, key: `${dev}:${ino}` };
+  closeSync(fd);
+  return undefined;
+}
+
+function keyOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
