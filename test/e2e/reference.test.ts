@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { curl, curlRefused, pythonTo } from './attempt.ts';
-import { type LogLine, Running } from './bouheki.ts';
+import { type LogLine, query, Running } from './bouheki.ts';
 import {
   asUser,
   type Ended,
@@ -28,19 +28,21 @@ before(() => {
 after(stopNetwork);
 
 /** Puts a policy in force for the tests of one suite, the way the documents show it. */
-function inForce(lines: string[]): { readonly bouheki: Running } {
+function inForce(lines: string[]): { readonly bouheki: Running; readonly db: string } {
   const place = folder();
+  const db = join(place, 'record.duckdb');
   const file = join(place, 'policy.yaml');
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
   let running: Running;
   before(async () => {
-    running = await Running.start('--db', join(place, 'record.duckdb'), '--config', file);
+    running = await Running.start('--db', db, '--config', file);
   });
   after(async () => {
     const { status, stderr } = await running.end('SIGTERM');
     assert.equal(status, 0, stderr);
   });
   return {
+    db,
     get bouheki() {
       return running;
     },
@@ -106,6 +108,17 @@ suite('a network for containers alone, with one address taken out', () => {
       policy.bouheki.log.map(({ Addr }) => Addr),
       ['10.0.1.71', '93.184.216.34'],
     );
+  });
+
+  test('the container is recorded, the host is not', async () => {
+    await policy.bouheki.end('SIGTERM');
+    const rows = query<{ container: string; image: string; hosts: string }>(
+      policy.db,
+      `SELECT container, image, string_agg(DISTINCT address, ' ' ORDER BY address) AS hosts, bool_and(in_container) AS inside
+      FROM connections WHERE address IS NOT NULL GROUP BY ALL`,
+    );
+    const hosts = '10.0.1.1 10.0.1.71 93.184.216.34';
+    assert.deepEqual(rows, [{ container: 'app', image: 'localhost/e2e:latest', hosts, inside: true }]);
   });
 });
 
