@@ -65,6 +65,7 @@ struct {
 	__type(value, struct tables6_low);
 } policy6_low SEC(".maps");
 
+/* An array too. Whoever adds is alone on its CPU but for an interrupt, which at worst costs one count. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNTERS);
@@ -86,7 +87,7 @@ struct {
 
 /*
  * Identity of each thread group, in the storage of its leader. Failure to create it: LOST_IDENTITY, and the
- * executable is unknown, so that no `exe` allow rule matches.
+ * executable is unknown, so that no `exe` allow rule matches and every `exe` deny rule does.
  */
 struct {
 #ifndef LEGACY

@@ -170,6 +170,9 @@ static __always_inline void keep_program(struct subject *subject, struct tables 
 		if (identity->flags & (PROCESS_FOREIGN_USERS | PROCESS_MEMFD | PROCESS_DELETED) ||
 		    (identity->flags & PROCESS_FOREIGN_MOUNT && subject->flags & PROCESS_IN_CONTAINER))
 			mask = &tables->deny;
+	} else {
+		/* It may be any: every deny rule that asks for an executable holds, and no allow rule. */
+		listed = &tables->deny;
 	}
 	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
 	listed = 0;

@@ -8,16 +8,26 @@ import { PATH_SIZE, ProcessFlag } from '../bpf/wire.ts';
 
 const DELETED = ' (deleted)';
 
+/** How often processes are looked for that were made meanwhile. */
+const MOST_ROUNDS = 10;
+
 /**
  * Tells the kernel side what the processes run that were there before it. Call it after the hooks are attached: what
- * is executed from then on is seen by them. Returns the number of processes.
+ * is executed from then on is seen by them. Looks again for the children of those that it had not come to yet. Returns
+ * the number of processes.
  */
 export function primeIdentities(egress: Egress): number {
   if (!egress.canPrime) return 0;
   const host = hostMountNamespace();
   let primed = 0;
-  for (const entry of readdirSync('/proc')) {
-    if (/^\d+$/.test(entry) && primeProcess(egress, Number(entry), host)) primed += 1;
+  const seen = new Set<string>();
+  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    const fresh = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && !seen.has(entry));
+    if (fresh.length === 0) break;
+    for (const entry of fresh) {
+      seen.add(entry);
+      if (primeProcess(egress, Number(entry), host)) primed += 1;
+    }
   }
   return primed;
 }

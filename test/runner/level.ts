@@ -14,7 +14,7 @@ export interface Level {
 
 export const LEVELS: readonly Level[] = [
   { name: 'unit', inVm: false, limitSeconds: 600, fileLimitSeconds: 300 },
-  { name: 'vm', inVm: false, limitSeconds: 300, fileLimitSeconds: 300 },
+  { name: 'vm', inVm: false, limitSeconds: 600, fileLimitSeconds: 300 },
   { name: 'kernel', inVm: true, limitSeconds: 1200, fileLimitSeconds: 600 },
   { name: 'e2e', inVm: true, limitSeconds: 1800, fileLimitSeconds: 600 },
 ];

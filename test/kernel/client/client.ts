@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-const PROGRAM = join(import.meta.dirname, 'client');
+export const PROGRAM = join(import.meta.dirname, 'client');
 
 export interface Destination {
   address: string;

@@ -34,10 +34,11 @@ function callerOf(flow: Flow): Caller {
     euid: flow.euid,
     gid: flow.gid,
     egid: flow.egid,
+    // The reference knows everything: an executable without a name is one that no policy names.
+    executable: flow.exe === undefined ? { device: 1, inode: 1n } : FILES.get(flow.exe)!,
     ...(flow.fsuid !== undefined && { fsuid: flow.fsuid }),
     ...(flow.fsgid !== undefined && { fsgid: flow.fsgid }),
     ...(flow.groups && { groups: flow.groups }),
-    ...(flow.exe !== undefined && { executable: FILES.get(flow.exe)! }),
     ...(flow.script !== undefined && { script: flow.script }),
     cgroups: [BigInt(100 + place), 1n],
   };

@@ -113,7 +113,10 @@ function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
   const { executable } = caller;
   const listed = executable && kernel.subject('exe', executable.inode, BigInt(executable.device));
   for (let half = 0; half < 16; half += 1) {
-    const named = (listed?.[half] ?? 0) & (executable?.outside ? deny[half]! : 0xffff_ffff);
+    // One that is not known may be any.
+    const named = executable
+      ? (listed?.[half] ?? 0) & (executable.outside ? deny[half]! : 0xffff_ffff)
+      : deny[half]!;
     boxes[half]! &= any(2)[half]! | named;
   }
   const script = executable && caller.script !== undefined ? scriptSum(caller.script) : undefined;

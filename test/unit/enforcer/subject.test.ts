@@ -73,6 +73,17 @@ test('an executable of a foreign mount namespace meets deny rules but no allow r
   assert.equal(decide(deny, outside, TO), 0);
 });
 
+test('an executable that is not known meets every deny rule that names one, and no allow rule', () => {
+  const file = { device: 1, inode: 2n };
+  const resolve = (path: string) => ({ path, ...file });
+  const [known, unknown] = [caller({ executable: { device: 1, inode: 3n } }), caller({})];
+  const deny = judging([box('deny', { exe: ['/usr/bin/curl'] }), box('allow', {})], resolve);
+  assert.equal(decide(deny, known, TO), 1);
+  assert.equal(decide(deny, unknown, TO), 0);
+  const allow = judging([box('allow', { exe: ['/usr/bin/curl'] })], resolve);
+  assert.equal(decide(allow, unknown, TO), undefined);
+});
+
 test('a container without a known name is accepted by no rule that names one', () => {
   const boxes = [box('allow', { container: ['*'] }), box('allow', { uid: [0] })];
   const { cgroup } = compileSubjects(boxes, NOWHERE);
