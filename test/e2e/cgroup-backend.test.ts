@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { curl, curlRefused, ping } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
 import { folder, inCgroup, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
@@ -65,8 +66,12 @@ suite('learn', () => {
   test('its record makes a policy', () => {
     const { stdout } = succeeded(bouheki('generate', '--mode', 'block', '--db', db));
     assert.match(stdout, /cidr: \[10\.0\.1\.1\/32, 10\.0\.1\.2\/32\], port: \[80\], protocol: \[tcp\]/);
-    const denied = '{ name: nobody, to: [{ cidr: [203.0.113.7/32] }] }';
-    writeFileSync(policy, stdout.replace(/^ {2}deny:$/m, `$&\n    - ${denied}`), { mode: 0o600 });
+    const denied = [
+      '{ name: nobody, to: [{ cidr: [203.0.113.7/32] }] }',
+      '{ name: late, from: { unit: [late.service] }, to: [{ cidr: [10.0.1.1/32] }] }',
+    ];
+    const text = stdout.replace(/^ {2}deny:$/m, ['$&', ...denied].join('\n    - '));
+    writeFileSync(policy, text, { mode: 0o600 });
   });
 });
 
@@ -100,6 +105,17 @@ suite('enforce', () => {
       { Action: 'BLOCKED', Comm: 'curl', Exe: '/usr/bin/curl', Port: 80 },
     );
     assert.equal((await enforce.logged({ Addr: '203.0.113.7' })).Rule, 'nobody');
+  });
+
+  test('a cgroup that is made below it is soon judged by the rules for it', async () => {
+    const late = `${CGROUP}/late.service`;
+    mkdirSync(late);
+    const deadline = Date.now() + 30_000;
+    while (!curlRefused(inCgroup(late, ...curl('http://10.0.1.1/'))) && Date.now() < deadline) {
+      // oxlint-disable-next-line no-await-in-loop
+      await sleep(500);
+    }
+    assert.equal((await enforce.logged({ Addr: '10.0.1.1' })).Rule, 'late');
   });
 
   test('nobody else is concerned', () => {
