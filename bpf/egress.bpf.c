@@ -35,7 +35,9 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 	}
 	flow_set_protocol(&flow, sk);
 	/* Nothing leaves at the connect() of what has no connections. */
-	flow.operation = sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW ? OPERATION_INTENT : OPERATION_CONNECT;
+	flow.operation = flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW ?
+				 OPERATION_INTENT :
+				 OPERATION_CONNECT;
 	return judge_flow(socket_inode(sock), &flow);
 }
 

@@ -53,6 +53,9 @@ static __always_inline __u16 flow_protocol(const struct sock *sk)
 {
 	__u16 protocol = sk->sk_protocol;
 
+	/* Nearly all, and AF_SMC has no protocol of these numbers: one read less. */
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
+		return protocol;
 	if (protocol == IPPROTO_MPTCP || protocol == IPPROTO_SMC || sk->__sk_common.skc_family == AF_SMC)
 		return IPPROTO_TCP;
 	return protocol;
