@@ -143,7 +143,10 @@ test('a policy whose cgroups do not fit leaves the one in force', { timeout: 120
   const boxes = emptyVector();
   const cgroups = Array.from({ length: MAX_SUBJECT_KEYS + 1 }, (_, id) => ({ id: BigInt(id) << 40n, boxes }));
   const options = { mode: 'block', target: 'host', record: false, cgroups } as const;
-  assert.throws(() => applyPolicy(egress, B, options), /has no room for \d+ commands, executables and ids and 65537 cgroups /);
+  assert.throws(
+    () => applyPolicy(egress, B, options),
+    /has no room for \d+ commands, executables and ids and 65537 cgroups /,
+  );
   assert.equal(egress.generation, generation);
   assert.deepEqual(await allowedNow(), [...ONLY_A, ...BOTH]);
   block(egress, B);
