@@ -7,6 +7,7 @@
 #define EGRESS_H
 
 #include <arpa/inet.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -107,6 +108,9 @@ void connect_ipv4(int fd, const char *address);
 void connect_ipv6(int fd, const char *address);
 void send_ipv4(int fd, const char *address);
 void send_ipv6(int fd, const char *address);
+
+/* What a frame of IPv4 is sent to: everybody at OUR_INTERFACE. */
+struct sockaddr_ll every_neighbour(void);
 
 /* An IPv4 datagram of UDP with the marker. Returns its length. */
 size_t ipv4_datagram(unsigned char *packet, const char *address);

@@ -3,7 +3,6 @@
 #include "egress.h"
 
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/ip_icmp.h>
 #include <string.h>
@@ -121,17 +120,22 @@ static void raw6_header(int)
 	step("sendto", sendto(fd, packet, length, 0, (struct sockaddr *)&destination, sizeof(destination)));
 }
 
-static void send_packet(int fd)
+struct sockaddr_ll every_neighbour(void)
 {
-	unsigned char packet[128];
-	size_t length = ipv4_datagram(packet, EVIL_IPV4);
-	struct sockaddr_ll destination = {
+	return (struct sockaddr_ll){
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_IP),
 		.sll_ifindex = if_nametoindex(OUR_INTERFACE),
 		.sll_halen = ETH_ALEN,
 		.sll_addr = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
 	};
+}
+
+static void send_packet(int fd)
+{
+	unsigned char packet[128];
+	size_t length = ipv4_datagram(packet, EVIL_IPV4);
+	struct sockaddr_ll destination = every_neighbour();
 
 	step("sendto", sendto(fd, packet, length, 0, (struct sockaddr *)&destination, sizeof(destination)));
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/if_xdp.h>
 #include <net/if.h>
 #include <poll.h>
@@ -49,13 +48,7 @@ static int packet_ring_open(void)
 static void send_packet_ring(int fd)
 {
 	struct tpacket2_hdr *header = (struct tpacket2_hdr *)shared.frames;
-	struct sockaddr_ll destination = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_IP),
-		.sll_ifindex = if_nametoindex(OUR_INTERFACE),
-		.sll_halen = ETH_ALEN,
-		.sll_addr = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
-	};
+	struct sockaddr_ll destination = every_neighbour();
 
 	header->tp_len = ipv4_datagram(shared.frames + TPACKET2_HDRLEN - sizeof(struct sockaddr_ll), EVIL_IPV4);
 	__atomic_store_n(&header->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
@@ -73,13 +66,7 @@ static void packet_bypass(int)
 	unsigned char packet[128];
 	size_t length = ipv4_datagram(packet, EVIL_IPV4);
 	int fd = open_socket(AF_PACKET, SOCK_DGRAM, 0), yes = 1;
-	struct sockaddr_ll destination = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_IP),
-		.sll_ifindex = if_nametoindex(OUR_INTERFACE),
-		.sll_halen = ETH_ALEN,
-		.sll_addr = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
-	};
+	struct sockaddr_ll destination = every_neighbour();
 
 	set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes));
 	step("sendto", sendto(fd, packet, length, 0, (struct sockaddr *)&destination, sizeof(destination)));
