@@ -115,6 +115,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
     if (session.cgroup !== undefined && ticks % FIND_EVERY === 0) enforcement.findCgroups();
   });
   process.off('SIGHUP', onHangup);
+  log.close();
   backstop?.end();
   const { failure } = session;
   process.stderr.write(

@@ -237,8 +237,9 @@ export class Session {
     try {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
       this.egress.flip(0);
+      // Also without a recording: the log is still told of denials.
+      if (failure === undefined) await this.recorder.drainAll();
       if (failure === undefined && this.#failure === undefined) {
-        await this.recorder.drainAll();
         await this.#names.settle();
         this.recorder.flush();
         await this.recording.end(state);
