@@ -100,6 +100,13 @@ export class Running {
     return find()!;
   }
 
+  /** Waits until the record has rows that answer `sql`, and returns them. */
+  async recorded<Row>(db: string, sql: string): Promise<Row[]> {
+    let rows: Row[] = [];
+    await this.#wait(() => (rows = query<Row>(db, sql)).length > 0, sql);
+    return rows;
+  }
+
   /** Waits for the end, without a signal where none is given. Returns at once where it has ended already. */
   async end(signal?: NodeJS.Signals): Promise<Ended> {
     if (signal) this.signal(signal);

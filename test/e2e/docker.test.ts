@@ -97,7 +97,7 @@ suite('containers of docker', { skip }, () => {
       const name = `by-${address}`;
       const inspected = fetchIn(name, address);
       // docker tells nothing of a container that it is starting.
-      await wait(3000);
+      await learn.recorded(db, `SELECT container FROM connections WHERE container = '${name}'`);
       const { stderr } = succeeded(await learn.end('SIGINT'));
       assert.doesNotMatch(stderr, /without a name|could not be asked/);
       const rows = query(

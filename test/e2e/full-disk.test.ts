@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { flood, pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
 import { folder, lsmPrograms, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
@@ -44,7 +43,7 @@ test('learn does not start on a full disk, and leaves nothing there', () => {
 test('a disk that fills up ends learn with an error, and what was recorded stays', async () => {
   const learn = await Running.start('learn', '--db', db);
   assert.equal(pythonTo('tcp', '10.0.1.1', 80), 'reached');
-  await wait(2500);
+  await learn.recorded(db, `SELECT port FROM connections WHERE address = '10.0.1.1'`);
   fillDisk();
   flood('10.0.1.2', 2000);
   const { status, stderr } = await learn.end();
@@ -65,7 +64,7 @@ test('a disk that fills up ends the recording of enforce and its log, not the en
   chmodSync(policy, 0o600);
   const enforce = await Running.start('enforce', policy, '--db', db);
   assert.equal(pythonTo('tcp', '10.0.1.71', 80), 'EPERM');
-  await wait(2500);
+  await enforce.recorded(db, `SELECT port FROM connections WHERE address = '10.0.1.71' AND protocol = 'tcp'`);
   fillDisk();
   assert.equal(flood('10.0.1.71', 1000), 1000);
   await enforce.until(/^Recording has stopped; enforcement goes on, and ends with status 2\.$/m);
