@@ -1,12 +1,24 @@
+import type { Discovery } from '../generator/discovery.ts';
 import { formatCount } from '../generator/evidence.ts';
 import type { LiveStatus, Watch } from '../profiler/live-status.ts';
-import type { Loss, RecordingSummary } from '../profiler/read.ts';
+import type { Extent, Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
 import { formatMoment } from './moment.ts';
 import { formatSize } from './size.ts';
 import { discoveryText } from './discovery-text.ts';
-import type { Status } from './status.ts';
 import { formatTable } from './table.ts';
+
+/** Everything that status tells. Sizes in bytes, times in microseconds since the epoch. */
+export interface Status {
+  database: { path: string; bytes: number; log: number };
+  extent: Extent;
+  /** The recorder that runs; absent when none does. */
+  recorder?: LiveStatus;
+  recordings: RecordingSummary[];
+  losses: Loss[];
+  /** What is known of what each subject does. */
+  readiness: Discovery;
+}
 
 /** Recordings that are listed; the rest is counted. */
 const LISTED = 20;

@@ -1,29 +1,16 @@
 import { Command } from 'commander';
 import { statSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
-import { discoveryOf, type Discovery } from '../generator/discovery.ts';
-import type { LiveStatus } from '../profiler/live-status.ts';
+import { discoveryOf } from '../generator/discovery.ts';
 import { metricsText } from '../profiler/metrics.ts';
-import { openReader, type Extent, type Loss, type RecordingSummary } from '../profiler/read.ts';
+import { openReader } from '../profiler/read.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
-import { statusText } from './status-text.ts';
+import { statusText, type Status } from './status-text.ts';
 import { isTerminal } from './terminal.ts';
 
 interface Options extends RecordOptions {
   json: boolean;
   metrics: boolean;
-}
-
-/** Everything that status tells. Sizes in bytes, times in microseconds since the epoch. */
-export interface Status {
-  database: { path: string; bytes: number; log: number };
-  extent: Extent;
-  /** The recorder that runs; absent when none does. */
-  recorder?: LiveStatus;
-  recordings: RecordingSummary[];
-  losses: Loss[];
-  /** What is known of what each subject does. */
-  readiness: Discovery;
 }
 
 const HELP = `
