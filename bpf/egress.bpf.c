@@ -113,14 +113,17 @@ static __always_inline bool denies_unspecified_send(__u64 socket, struct sock *s
 	return denies_guess(sk, msg, AF_INET) || denies_connected_send(socket, sk);
 }
 
-/* Sockets that were opened before the policy: what opening them would have needed, sending through them needs. */
+/*
+ * Sockets that were opened before the policy: what opening them would have needed, sending through them needs. Those of
+ * netlink bear the type of raw ones as a rule, and talk to the kernel alone.
+ */
 static __always_inline bool denies_kind(__u64 socket, struct sock *sk, __u16 type)
 {
 	__u16 family = sk->__sk_common.skc_family;
 
 	if (family == AF_PACKET || family == AF_XDP)
 		return judge_use(socket, SOCKET_PACKET, 0);
-	return type == SOCK_RAW && judge_use(socket, SOCKET_RAW, sk->sk_protocol);
+	return type == SOCK_RAW && family != AF_NETLINK && judge_use(socket, SOCKET_RAW, sk->sk_protocol);
 }
 
 static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)

@@ -1,4 +1,7 @@
-/** When something is full, events are lost and counted, verdicts stand. What the kernel itself sends is never denied. */
+/**
+ * When something is full, events are lost and counted, verdicts stand. Neither what the kernel itself sends nor what is
+ * said to it is ever denied.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -136,4 +139,14 @@ test('a client inside the kernel works although everything is denied', async (co
   }).tallies();
   assert.deepEqual(denied, [{ allowed: 0, denied: 1 }], 'a process is denied');
   assert(await kernelSends(), 'the kernel is not');
+});
+
+test('programs that talk to the kernel alone work although everything is denied, and are no event', () => {
+  block(egress, DENY_ALL, true);
+  takeEvents(egress);
+  // It uses a netlink socket of type SOCK_RAW.
+  const links = execFileSync('ip', ['-brief', 'link', 'show', 'lo'], { encoding: 'utf8' });
+  assert.match(links, /^lo /);
+  assert.deepEqual(takeEvents(egress), []);
+  egress.flip(0);
 });
