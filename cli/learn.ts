@@ -35,6 +35,9 @@ traffic that spans at least --at-least; with --duration, when that time is up if
 often where a look takes more than six seconds, in a process of low priority. A program that connects once and not again
 is never stable. Jobs that have not run yet cannot be counted: --at-least should be longer than the time between two runs
 of the rarest.
+Containers are named by the files of their runtime and, where it listens, by what it answers at /run/docker.sock,
+/run/podman/podman.sock, /run/crio/crio.sock, /run/containerd/containerd.sock, /run/k3s/containerd/containerd.sock,
+/run/k0s/containerd.sock or /var/snap/microk8s/common/run/containerd.sock.
 Exit status: 0 recorded, and stable where that was asked for; 1 ended before it was stable, 2 trouble.`;
 
 /** `bouheki learn`: record what the host connects to, and judge nothing. */

@@ -38,7 +38,7 @@ const CONTAINER_NAMES: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
 /** With the cgroupfs driver the parent tells the runtime: docker/<id>, kubepods/.../pod<uid>/<id>, actions_job/<id>. */
 const PARENTS: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
   [/^(docker|actions_job)$/, 'docker'],
-  [/^(pod|k8s\.io$)/, 'containerd'],
+  [/^(pod|(k8s\.io|default)$)/, 'containerd'],
 ];
 const BARE_ID = new RegExp(`^${ID}$`);
 /** Machines of systemd; libvirt's (`qemu-`) are virtual ones. Their manager runs beside the container, as `supervisor`. */

@@ -102,7 +102,8 @@ export class ContainerNames {
   #learn(container: Container, facts: ContainerFacts): void {
     // A runtime may have created a container before it has named it.
     if (facts.name === '') return;
-    Object.assign(container, facts, { known: true });
+    const told = Object.entries(facts).filter(([, value]) => value !== '');
+    Object.assign(container, Object.fromEntries(told), { known: true });
     this.#changed.add(container);
   }
 

@@ -1,25 +1,39 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ContainersStorage } from './containers-storage.ts';
+import { askCri } from './cri.ts';
+import { nameInLabels } from './kubernetes.ts';
+import { askOffered } from './offered.ts';
 import type { ContainerFacts, Runtime } from './runtime.ts';
 
-/** CRI-O, through its storage, and the specification of a running container for what Kubernetes calls it. */
+/**
+ * CRI-O, through its storage, the specification of a running container for what Kubernetes calls it, and its socket.
+ */
 export class CriO implements Runtime {
   readonly name = 'cri-o';
   readonly #storage: ContainersStorage;
   readonly #state: string;
+  readonly #socket: string;
 
-  constructor(root?: string, state = '/run/containers/storage/overlay-containers') {
+  constructor(
+    root?: string,
+    state = '/run/containers/storage/overlay-containers',
+    socket = '/run/crio/crio.sock',
+  ) {
     this.#storage = new ContainersStorage(root);
     this.#state = state;
+    this.#socket = socket;
   }
 
-  /** Named as containerd's are: the name in the storage holds the uid of the pod, which is another each time. */
+  /** Named as Kubernetes does: the name in the storage holds the uid of the pod, which is another each time. */
   find(id: string): ContainerFacts | undefined {
     const stored = this.#storage.find(id);
-    const { [POD]: pod, [NAMESPACE]: namespace, [NAME]: name = 'sandbox' } = this.#annotations(id);
-    if (pod === undefined || namespace === undefined) return stored;
-    return { ...(stored ?? { image: '', imageId: '' }), name: `${namespace}/${name}`, pod, namespace };
+    const named = nameInLabels(this.#annotations(id));
+    return named ? { ...(stored ?? { image: '', imageId: '' }), ...named } : stored;
+  }
+
+  ask(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined> {
+    return askOffered([this.#socket], signal, (call) => askCri(call, id));
   }
 
   #annotations(id: string): Record<string, string | undefined> {
@@ -31,7 +45,3 @@ export class CriO implements Runtime {
     }
   }
 }
-
-const NAME = 'io.kubernetes.container.name';
-const POD = 'io.kubernetes.pod.name';
-const NAMESPACE = 'io.kubernetes.pod.namespace';

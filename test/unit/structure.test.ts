@@ -30,6 +30,8 @@ const OWNERS: Record<string, string> = {
   zod: 'policy/',
   pino: 'enforcer/verdict-log.ts',
   commander: 'cli/',
+  '@grpc/grpc-js': 'profiler/runtime/grpc.ts',
+  '@grpc/proto-loader': 'profiler/runtime/grpc.ts',
 };
 
 const MOST_LINES = 400;

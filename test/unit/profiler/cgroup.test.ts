@@ -27,6 +27,7 @@ test('each runtime is known by the name that it gives a container', () => {
     [`/kubepods/pod7e2d-4c1a/${ID}`, 'containerd'],
     [`/system.slice/containerd.service/kubepods-burstable-pod7e2d.slice:cri-containerd:${ID}`, 'containerd'],
     [`/k8s.io/${ID}`, 'containerd'],
+    [`/default/${ID}`, 'containerd'],
     [`/system.slice/nerdctl-${ID}.scope`, 'containerd'],
     [`${BURSTABLE}/crio-${ID}.scope/container`, 'cri-o'],
     [`/kubepods/besteffort/pod7e2d/crio-${ID}`, 'cri-o'],

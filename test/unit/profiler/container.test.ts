@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ContainerNames } from '../../../profiler/container.ts';
+import { CriO } from '../../../profiler/runtime/cri-o.ts';
 import { Docker } from '../../../profiler/runtime/docker.ts';
 import type { ContainerFacts } from '../../../profiler/runtime/runtime.ts';
 
@@ -113,6 +115,23 @@ test('a socket that may not be opened is counted; one that is not there is no tr
   assert.equal(names.find(place()).name, 'web');
   await names.settle();
   assert.deepEqual([...names.troubles], [['docker: EACCES', 1]]);
+});
+
+/** Asks CRI-O about a container, until nothing is open any more. */
+async function askThrough(socket: string): Promise<void> {
+  const names = new ContainerNames([new CriO('/nowhere', '/nowhere', socket)], 100);
+  const container = names.find(place(ID, 'cri-o'));
+  while (container.asked) await names.settle();
+}
+
+const isLoaded = () =>
+  Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('@grpc'));
+
+test('the library for gRPC takes memory only where a runtime has a socket for it', async (t) => {
+  await askThrough('/nowhere/api.sock');
+  assert.equal(isLoaded(), false);
+  await askThrough(await hanging(t));
+  assert.equal(isLoaded(), true);
 });
 
 test('a container that was gone before it was looked up goes by its id', async () => {

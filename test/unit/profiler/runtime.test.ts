@@ -127,7 +127,7 @@ test('containerd tells what Kubernetes calls a container, and nerdctl its own', 
     },
     [`default/${other}/config.json`]: { annotations: { 'nerdctl/name': 'web' } },
   });
-  const containerd = new Containerd(root);
+  const containerd = new Containerd([{ socket: '/nowhere', state: root }]);
   const facts = {
     name: 'shop/app',
     image: 'docker.io/shop/app:3',
@@ -170,12 +170,12 @@ test('state that is missing, half written or of another shape is no answer, and 
     });
     assert.equal(new Podman(root).find(ID), undefined, content);
     assert.equal(new CriO(root, root).find(ID), undefined, content);
-    assert.equal(new Containerd(root).find(ID), undefined, content);
+    assert.equal(new Containerd([{ socket: '/nowhere', state: root }]).find(ID), undefined, content);
     if (content !== '"text"') assert.equal(new Docker(root).find(ID), undefined, content);
   }
   assert.equal(new Podman('/nowhere').find(ID), undefined);
   assert.equal(new Docker('/nowhere').find(ID), undefined);
-  assert.equal(new Containerd('/nowhere').find(ID), undefined);
+  assert.equal(new Containerd([{ socket: '/nowhere', state: '/nowhere' }]).find(ID), undefined);
 });
 
 test('an API that answers with an error or with no JSON is told as that', async (t) => {
