@@ -8,11 +8,16 @@ import { BpfObject } from './object.ts';
 import { hasTaskStorage } from './probe.ts';
 import { Ring } from './ring.ts';
 import {
+  Ancestor,
+  ANCESTOR_PATH_SIZE,
+  COMM_SIZE,
   Control,
   Counter,
   COUNTERS,
   Identity,
+  Image,
   Knobs,
+  Lineage,
   PATH_SIZE,
   ProcessFlag,
   Script,
@@ -34,6 +39,16 @@ export const DEFAULT_RINGS: RingSizes = { connections: 32 << 20, denials: 4 << 2
 
 /** How the kernel side is attached: to the host's security hooks, or to one cgroup (its directory). */
 export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: string };
+
+/** What a process runs that is older than us. */
+export interface RunningImage {
+  executable: Executable;
+  /** ProcessFlag; `primed` goes without saying. */
+  flags: number;
+  script?: string | undefined;
+  /** The nearest first, `ANCESTORS` of them at the most. */
+  ancestors: readonly { pid: number; started: bigint; command: string; path: string }[];
+}
 
 /** What programs of the cgroup kind are not shown, in words. */
 export const UNSEEN_BY_CGROUP =
@@ -80,7 +95,7 @@ export class Egress implements Disposable {
     this.connections = new Ring(object.map('connections', 0, 0).fd, rings.connections);
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
-    this.#identities = object.map('identities', 4, Identity.size);
+    this.#identities = object.map('identities', 4, Image.size);
     this.#scripts = object.map('scripts', 4, Script.size);
     this.#counters = object.map('counters', 4, 8);
     this.#policy = object.map('policy', 4, Tables.size).memory(2 * Tables.size);
@@ -176,23 +191,19 @@ export class Egress implements Disposable {
   }
 
   /**
-   * Adds the identity of a process older than us, unless its exec was seen after all, and the path of the script that
+   * Adds the identity of a process older than us, unless its exec was seen after all, with the path of the script that
    * it runs, if any. Returns false when it is gone. Only where `canPrime`.
    */
-  prime(pid: number, executable: Executable, flags: number, script?: string): boolean {
+  prime(pid: number, { ancestors, executable, flags, script }: RunningImage): boolean {
     const pidfd = libbpf().syscall(SYS_PIDFD_OPEN, pid, 0, 0);
     if (pidfd < 0) return false;
-    const identity = Buffer.alloc(Identity.size);
-    identity.writeBigUInt64LE(executable.inode, Identity.offset.inode);
-    identity.writeUInt32LE(executable.device, Identity.offset.device);
-    identity.writeUInt32LE(flags | ProcessFlag.primed, Identity.offset.flags);
-    identity.write(executable.path, Identity.offset.path, PATH_SIZE - 1, 'utf8');
+    const image = Buffer.concat([identityBytes(executable, flags), lineageBytes(ancestors)]);
     const key = Buffer.alloc(4);
     key.writeInt32LE(Number(pidfd));
     try {
       // Before the identity, which says that it is there.
       if (script !== undefined) this.#scripts.add(key, scriptBytes(script));
-      this.#identities.add(key, identity);
+      this.#identities.add(key, image);
     } finally {
       libbpf().close(Number(pidfd));
     }
@@ -225,6 +236,32 @@ export class Egress implements Disposable {
       part[Symbol.dispose]();
     this.#object[Symbol.dispose]();
   }
+}
+
+function identityBytes({ device, inode, path }: Executable, flags: number): Buffer {
+  const identity = Buffer.alloc(Identity.size);
+  const { offset } = Identity;
+  const length = Buffer.byteLength(path) + 1;
+  identity.writeBigUInt64LE(inode, offset.inode);
+  identity.writeUInt32LE(device, offset.device);
+  identity.writeUInt32LE(flags | ProcessFlag.primed, offset.flags);
+  identity.writeUInt32LE(length > PATH_SIZE ? 0 : length, offset.path_length);
+  identity.write(path, offset.path, PATH_SIZE - 1, 'utf8');
+  return identity;
+}
+
+function lineageBytes(ancestors: RunningImage['ancestors']): Buffer {
+  const lineage = Buffer.alloc(Lineage.size);
+  const { offset, size } = Ancestor;
+  for (const [index, { command, path, pid, started }] of ancestors.entries()) {
+    const at = Lineage.offset.ancestors + index * size;
+    lineage.writeBigUInt64LE(started, at + offset.started);
+    lineage.writeUInt32LE(pid, at + offset.pid);
+    lineage.writeUInt32LE(ProcessFlag.primed, at + offset.flags);
+    lineage.write(command, at + offset.comm, COMM_SIZE - 1, 'utf8');
+    if (Buffer.byteLength(path) < ANCESTOR_PATH_SIZE) lineage.write(path, at + offset.path, 'utf8');
+  }
+  return lineage;
 }
 
 function scriptBytes(path: string): Buffer {

@@ -8,74 +8,20 @@
 #ifndef BOUHEKI_IDENTITY_H
 #define BOUHEKI_IDENTITY_H
 
-#include "maps.bpf.h"
-
-/* Keeps clang from folding the check of a bound into arithmetic that the verifier can't follow. */
-#define KEEP(variable) asm volatile("" : "+r"(variable))
-
-/* A task is a typed pointer only where bpf_get_current_task_btf() exists (5.11). */
-#define READ(from, field)                                                                                              \
-	({                                                                                                             \
-		typeof((from)->field) value_;                                                                          \
-		if (has_task_storage)                                                                                  \
-			value_ = (from)->field;                                                                        \
-		else                                                                                                   \
-			bpf_probe_read_kernel(&value_, sizeof(value_), &(from)->field);                                \
-		value_;                                                                                                \
-	})
-
-#ifndef LEGACY
-static __always_inline struct task_struct *current_task(void)
-{
-	return bpf_get_current_task_btf();
-}
-
-static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
-{
-	return bpf_task_storage_get(&identities, leader, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
-}
-#else
-static __always_inline struct task_struct *current_task(void)
-{
-	return (struct task_struct *)bpf_get_current_task();
-}
-
-static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
-{
-	static const struct identity empty;
-	struct leader_key key = {
-		.started = READ(leader, start_boottime),
-		.pid = READ(leader, tgid),
-#ifdef CGROUP_BACKEND
-		.exec = READ(leader, self_exec_id),
-#endif
-	};
-	struct identity *found = bpf_map_lookup_elem(&identities, &key);
-
-	if (found || !create)
-		return found;
-	bpf_map_update_elem(&identities, &key, &empty, BPF_ANY);
-	return bpf_map_lookup_elem(&identities, &key);
-}
-#endif
-
-static __always_inline struct identity *identity_of(struct task_struct *leader, bool create)
-{
-	struct identity *found = find_identity(leader, create);
-
-	if (!found && create)
-		count(LOST_IDENTITY);
-	return found;
-}
+#include "lineage.bpf.h"
 
 #ifndef LEGACY
 static __always_inline void find_path(struct identity *identity, struct file *file)
 {
+	long length = bpf_d_path(&file->f_path, identity->path, PATH_SIZE);
+
 	/* Fails with -ENAMETOOLONG and leaves rubbish behind. */
-	if (bpf_d_path(&file->f_path, identity->path, PATH_SIZE) < 0) {
+	if (length < 0) {
 		identity->path[0] = 0;
 		identity->flags |= PROCESS_PATH_TRUNCATED;
+		length = 0;
 	}
+	identity->path_length = length;
 }
 #else
 #define PATH_DEPTH 24
@@ -92,6 +38,7 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 	__u32 used = 0;
 
 	identity->flags |= PROCESS_PATH_NAMES | PROCESS_PATH_TRUNCATED;
+	identity->path_length = 0;
 #pragma unroll
 	for (int i = 0; i < PATH_DEPTH; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
@@ -102,6 +49,7 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 
 			if (above == mount) {
 				identity->flags &= ~PROCESS_PATH_TRUNCATED;
+				identity->path_length = used + 1;
 				break;
 			}
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
@@ -163,6 +111,8 @@ __noinline int adopt_running(void)
 	if (!BPF_CORE_READ(file, f_inode, i_nlink))
 		identity->flags |= PROCESS_DELETED;
 	find_path(identity, file);
+	if (lineage_of(identity))
+		find_ancestors(lineage_of(identity)->ancestors, READ(task, group_leader));
 	return 0;
 }
 #endif
@@ -177,6 +127,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 
 	if (!identity)
 		return;
+	remember_ancestors(identity, READ(task, group_leader));
 	identity->inode = file->f_inode->i_ino;
 	identity->device = file->f_inode->i_sb->s_dev;
 	identity->reported = 0;
@@ -204,8 +155,9 @@ static __always_inline void inherit_identity(struct task_struct *parent, struct 
 	childs = identity_of(child, true);
 	if (!childs)
 		return;
-	*childs = *parents;
+	*(struct image *)childs = *(struct image *)parents;
 	childs->reported = 0;
+	remember_maker(childs, parent->group_leader);
 }
 
 #endif

@@ -106,7 +106,11 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, struct leader_key);
 #endif
+#ifndef CGROUP_BACKEND
+	__type(value, struct image);
+#else
 	__type(value, struct identity);
+#endif
 } identities SEC(".maps");
 
 /*

@@ -118,6 +118,12 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	bpf_probe_read_user(process->arguments, length & (ARGUMENTS_SIZE - 1), (void *)arguments);
 	__builtin_memset(process->cgroup_path, 0, CGROUP_PATH_SIZE);
 	collect_cgroup_path(process->cgroup_path, cgroup_node(task));
+	if (identity && lineage_of(identity) && lineage_of(identity)->ancestors[0].pid) {
+		__builtin_memcpy(process->ancestors, lineage_of(identity)->ancestors, sizeof(process->ancestors));
+	} else {
+		__builtin_memset(process->ancestors, 0, sizeof(process->ancestors));
+		find_ancestors(process->ancestors, READ(task, group_leader));
+	}
 	bpf_ringbuf_submit(process, NO_WAKEUP);
 	if (identity)
 		identity->reported = key;

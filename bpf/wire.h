@@ -25,6 +25,8 @@
 #define PATH_SIZE 256
 #define ARGUMENTS_SIZE 256
 #define CGROUP_PATH_SIZE 512
+#define ANCESTORS 3
+#define ANCESTOR_PATH_SIZE 128	   /* with three of them an image is kept in 1 KB of the kernel's, with PATH_SIZE in 2 KB */
 
 /* The first byte of every record in a ring. */
 enum record_kind { RECORD_CONNECTION = 1, RECORD_PROCESS = 2, RECORD_CGROUP = 3 };
@@ -95,6 +97,18 @@ struct connection {
 #define PROCESS_SCRIPT 1024	   /* an interpreter, and it is known what script it runs */
 #define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
 
+/*
+ * A process that started another one, directly or not: see "Ancestors" in ARCHITECTURE.md. All of it is zero where there
+ * is none, or where it is not known.
+ */
+struct ancestor {
+	__u64 started;		   /* as in struct process */
+	__u32 pid;		   /* thread group id; 0: none */
+	__u32 flags;		   /* PROCESS_PRIMED and, with a path, PROCESS_PATH_NAMES, as its identity had them */
+	char comm[COMM_SIZE];	   /* of the thread group leader */
+	char path[ANCESTOR_PATH_SIZE]; /* of its executable, as in struct process; empty where unknown or longer */
+};
+
 /* A process image, sent once, just before its first connection. */
 struct process {
 	__u8 kind;		   /* RECORD_PROCESS */
@@ -107,7 +121,7 @@ struct process {
 	__u64 inode;		   /* of the executable */
 	__u32 device;		   /* kernel encoding: major << 20 | minor */
 	__u32 pid;
-	__u32 parent_pid;
+	__u32 parent_pid;	   /* at the time of the record, as is parent_comm */
 	__u32 mount_namespace;
 	__u32 pid_namespace;
 	__u32 network_namespace;
@@ -118,6 +132,7 @@ struct process {
 	char script[PATH_SIZE];	   /* with PROCESS_SCRIPT: absolute, as struct script has it */
 	char arguments[ARGUMENTS_SIZE];	    /* NUL between arguments; cut at the limit */
 	char cgroup_path[CGROUP_PATH_SIZE]; /* names from the leaf to the root, NUL after each; `...` where cut */
+	struct ancestor ancestors[ANCESTORS]; /* of the image, the nearest first */
 };
 
 /* A cgroup was made: the daemon finds out whose it is before the first connection from it, if it can. */
@@ -134,7 +149,28 @@ struct identity {
 	__u32 device;
 	__u32 flags;		   /* PROCESS_* */
 	__u64 reported;		   /* key of the process record sent last */
+	__u32 path_length;	   /* with the last NUL; 0 when it is not known in full */
+	__u32 pad;
 	char path[PATH_SIZE];
+};
+
+/*
+ * Who started an image: kept behind the identity, and written by the daemon for processes older than itself. `maker` is
+ * the process that forked this one since it executed its image: the nearest ancestor of what this one executes. Its path
+ * is that of the identity, which they share.
+ */
+struct lineage {
+	__u64 maker_started;
+	__u32 maker_pid;	   /* 0: it has executed its image itself */
+	__u32 pad;
+	char maker_comm[COMM_SIZE];
+	struct ancestor ancestors[ANCESTORS];
+};
+
+/* What is kept of a thread group; on the cgroup backend, which hears of no exec, the identity alone. */
+struct image {
+	struct identity identity;
+	struct lineage lineage;
 };
 
 /* The script that an interpreter runs, kept beside the identity; written by the daemon for processes older than itself. */

@@ -11,6 +11,8 @@ export const MAX_SUBJECT_KEYS = 65_536;
 export const CGROUP_LISTED_EVERY = 8;
 export const COMM_SIZE = 16;
 export const PATH_SIZE = 256;
+export const ANCESTORS = 3;
+export const ANCESTOR_PATH_SIZE = 128;
 export const MAX_GROUPS = 64;
 
 export const RecordKind = { connection: 1, process: 2, cgroup: 3 } as const;
@@ -117,6 +119,14 @@ export const Connection = layout({
   comm: [1, COMM_SIZE],
 });
 
+export const Ancestor = layout({
+  started: [8],
+  pid: [4],
+  flags: [4],
+  comm: [1, COMM_SIZE],
+  path: [1, ANCESTOR_PATH_SIZE],
+});
+
 export const Process = layout({
   kind: [1],
   pad: [1, 3],
@@ -139,6 +149,7 @@ export const Process = layout({
   script: [1, PATH_SIZE],
   arguments: [1, 256],
   cgroup_path: [1, 512],
+  ancestors: [8, (ANCESTORS * Ancestor.size) / 8],
 });
 
 export const CgroupMade = layout({ kind: [1], pad: [1, 7], cgroup: [8], cgroup_path: [1, 512] });
@@ -148,8 +159,20 @@ export const Identity = layout({
   device: [4],
   flags: [4],
   reported: [8],
+  path_length: [4],
+  pad: [4],
   path: [1, PATH_SIZE],
 });
+
+export const Lineage = layout({
+  maker_started: [8],
+  maker_pid: [4],
+  pad: [4],
+  maker_comm: [1, COMM_SIZE],
+  ancestors: [8, (ANCESTORS * Ancestor.size) / 8],
+});
+
+export const Image = layout({ identity: [8, Identity.size / 8], lineage: [8, Lineage.size / 8] });
 
 export const Script = layout({ sum: [8, 2], path: [1, 2 * PATH_SIZE] });
 

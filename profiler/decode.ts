@@ -1,4 +1,14 @@
-import { CgroupMade, Connection, Process, COMM_SIZE, PATH_SIZE, ProcessFlag } from '../bpf/wire.ts';
+import {
+  Ancestor,
+  ANCESTOR_PATH_SIZE,
+  ANCESTORS,
+  CgroupMade,
+  COMM_SIZE,
+  Connection,
+  PATH_SIZE,
+  Process,
+  ProcessFlag,
+} from '../bpf/wire.ts';
 
 /** The memory in which records lie; offsets are those that a ring gives. */
 export interface Records {
@@ -25,6 +35,18 @@ function pathAt({ bytes }: Records, offset: number, size: number): string {
     .join('/')}`;
 }
 
+/** A process that started another one, directly or not. */
+export interface AncestorRecord {
+  pid: number;
+  /** Nanoseconds since boot; of one that was primed only to 10 ms. */
+  started: bigint;
+  command: string;
+  /** Of its executable; empty when the kernel side does not know it. */
+  path: string;
+  /** What it ran was read from /proc. */
+  primed: boolean;
+}
+
 /** A process record, its numbers as they came and its texts decoded. */
 export interface ProcessRecord {
   key: bigint;
@@ -48,6 +70,8 @@ export interface ProcessRecord {
   script: string;
   arguments: string;
   cgroupPath: string;
+  /** The nearest first, as many as are known. */
+  ancestors: AncestorRecord[];
 }
 
 export function decodeProcess(records: Records, at: number): ProcessRecord {
@@ -70,11 +94,36 @@ export function decodeProcess(records: Records, at: number): ProcessRecord {
     command: textAt(records, at + offset.comm, COMM_SIZE),
     parentCommand: textAt(records, at + offset.parent_comm, COMM_SIZE),
     nodename: textAt(records, at + offset.nodename, 64),
-    path: flags & ProcessFlag.pathNames ? pathAt(records, path, PATH_SIZE) : textAt(records, path, PATH_SIZE),
+    path: executableAt(records, path, PATH_SIZE, flags),
     script: flags & ProcessFlag.script ? textAt(records, at + offset.script, PATH_SIZE) : '',
     arguments: argumentsAt(records, at + offset.arguments),
     cgroupPath: pathAt(records, at + offset.cgroup_path, 512),
+    ancestors: ancestorsAt(records, at + offset.ancestors),
   };
+}
+
+function executableAt(records: Records, offset: number, size: number, flags: number): string {
+  return flags & ProcessFlag.pathNames ? pathAt(records, offset, size) : textAt(records, offset, size);
+}
+
+function ancestorsAt(records: Records, start: number): AncestorRecord[] {
+  const { view } = records;
+  const { offset, size } = Ancestor;
+  const found: AncestorRecord[] = [];
+  for (let index = 0; index < ANCESTORS; index += 1) {
+    const at = start + index * size;
+    const pid = view.getUint32(at + offset.pid, true);
+    if (pid === 0) break;
+    const flags = view.getUint32(at + offset.flags, true);
+    found.push({
+      pid,
+      started: view.getBigUint64(at + offset.started, true),
+      command: textAt(records, at + offset.comm, COMM_SIZE),
+      path: executableAt(records, at + offset.path, ANCESTOR_PATH_SIZE, flags),
+      primed: (flags & ProcessFlag.primed) !== 0,
+    });
+  }
+  return found;
 }
 
 function argumentsAt({ bytes }: Records, offset: number): string {

@@ -5,6 +5,7 @@ import { identifyExecutable } from '../bpf/executable.ts';
 import { scriptOf } from '../bpf/interpreter.ts';
 import { hostMountNamespace, namespaceOf } from '../bpf/namespace.ts';
 import { PATH_SIZE, ProcessFlag } from '../bpf/wire.ts';
+import { findAncestors } from './ancestor.ts';
 
 const DELETED = ' (deleted)';
 
@@ -47,7 +48,12 @@ function primeProcess(egress: Egress, pid: number, hostMounts: number): boolean 
     }
     const script = primeScript(pid, path);
     if (script !== undefined) flags |= ProcessFlag.script;
-    return egress.prime(pid, { ...executable, path }, flags, script);
+    return egress.prime(pid, {
+      executable: { ...executable, path },
+      flags,
+      script,
+      ancestors: findAncestors(pid),
+    });
   } catch {
     return false;
   }

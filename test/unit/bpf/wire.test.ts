@@ -19,8 +19,11 @@ const declared = (kind: 'struct' | 'enum') =>
 const LAYOUTS: Record<string, wire.Layout<string>> = {
   connection: wire.Connection,
   process: wire.Process,
+  ancestor: wire.Ancestor,
   cgroup_made: wire.CgroupMade,
   identity: wire.Identity,
+  lineage: wire.Lineage,
+  image: wire.Image,
   script: wire.Script,
   interpreter: wire.Interpreter,
   knobs: wire.Knobs,

@@ -1,8 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ProcessFlag } from '../../../bpf/wire.ts';
+import { Ancestor, ProcessFlag } from '../../../bpf/wire.ts';
 import { decodeAddress, decodeCgroup, decodeProcess, textAt } from '../../../profiler/decode.ts';
 import { FakeRing } from './fake-ring.ts';
+
+const PRIMED_NAMES = ProcessFlag.primed | ProcessFlag.pathNames;
+
+/** The bytes of struct ancestor. */
+function ancestor(values: {
+  pid: number;
+  started?: bigint;
+  flags?: number;
+  comm: string;
+  path: string;
+}): Buffer {
+  const bytes = Buffer.alloc(Ancestor.size);
+  bytes.writeBigUInt64LE(values.started ?? 0n, Ancestor.offset.started);
+  bytes.writeUInt32LE(values.pid, Ancestor.offset.pid);
+  bytes.writeUInt32LE(values.flags ?? 0, Ancestor.offset.flags);
+  bytes.write(values.comm, Ancestor.offset.comm);
+  bytes.write(values.path, Ancestor.offset.path);
+  return bytes;
+}
 
 test('a process record keeps every number and every text', () => {
   const ring = new FakeRing();
@@ -25,6 +44,10 @@ test('a process record keeps every number and every text', () => {
     script: '/opt/job.pl',
     arguments: 'curl\0-s\0http://10.0.0.1/\0',
     cgroup_path: 'session-1.scope\0user-0.slice\0user.slice\0\0',
+    ancestors: [
+      ...ancestor({ pid: 9, started: 4n, comm: 'sh', path: '/usr/bin/dash' }),
+      ...ancestor({ pid: 1, comm: 'systemd', path: 'init\0sbin\0', flags: PRIMED_NAMES }),
+    ],
   });
   assert.deepEqual(decodeProcess(ring, at), {
     key: 0xffff_ffff_ffff_fff0n,
@@ -45,6 +68,10 @@ test('a process record keeps every number and every text', () => {
     script: '/opt/job.pl',
     arguments: 'curl -s http://10.0.0.1/',
     cgroupPath: '/user.slice/user-0.slice/session-1.scope',
+    ancestors: [
+      { pid: 9, started: 4n, command: 'sh', path: '/usr/bin/dash', primed: false },
+      { pid: 1, started: 0n, command: 'systemd', path: '/sbin/init', primed: true },
+    ],
   });
 });
 

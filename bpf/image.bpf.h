@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where what is known of a thread group is kept, on kernels with task storage and without. */
+#ifndef BOUHEKI_IMAGE_H
+#define BOUHEKI_IMAGE_H
+
+#include "maps.bpf.h"
+
+/* Keeps clang from folding the check of a bound into arithmetic that the verifier can't follow. */
+#define KEEP(variable) asm volatile("" : "+r"(variable))
+
+/* A task is a typed pointer only where bpf_get_current_task_btf() exists (5.11). */
+#define READ(from, field)                                                                                              \
+	({                                                                                                             \
+		typeof((from)->field) value_;                                                                          \
+		if (has_task_storage)                                                                                  \
+			value_ = (from)->field;                                                                        \
+		else                                                                                                   \
+			bpf_probe_read_kernel(&value_, sizeof(value_), &(from)->field);                                \
+		value_;                                                                                                \
+	})
+
+#ifndef LEGACY
+static __always_inline struct task_struct *current_task(void)
+{
+	return bpf_get_current_task_btf();
+}
+
+static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
+{
+	return bpf_task_storage_get(&identities, leader, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+}
+#else
+static __always_inline struct task_struct *current_task(void)
+{
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
+{
+	static const struct image empty;
+	struct leader_key key = {
+		.started = READ(leader, start_boottime),
+		.pid = READ(leader, tgid),
+#ifdef CGROUP_BACKEND
+		.exec = READ(leader, self_exec_id),
+#endif
+	};
+	struct identity *found = bpf_map_lookup_elem(&identities, &key);
+
+	if (found || !create)
+		return found;
+	bpf_map_update_elem(&identities, &key, &empty, BPF_ANY);
+	return bpf_map_lookup_elem(&identities, &key);
+}
+#endif
+
+static __always_inline struct identity *identity_of(struct task_struct *leader, bool create)
+{
+	struct identity *found = find_identity(leader, create);
+
+	if (!found && create)
+		count(LOST_IDENTITY);
+	return found;
+}
+
+/* What stands behind the identity; NULL on the cgroup backend. */
+static __always_inline struct lineage *lineage_of(struct identity *identity)
+{
+#ifndef CGROUP_BACKEND
+	return &((struct image *)identity)->lineage;
+#else
+	return 0;
+#endif
+}
+
+#endif
