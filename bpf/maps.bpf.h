@@ -113,6 +113,9 @@ struct {
 #endif
 } identities SEC(".maps");
 
+/* The kernel's allocator gives 1 KB or 2 KB; what heads an element of a map takes less than 128 bytes of it. */
+_Static_assert(sizeof(struct image) <= 1024 - 128, "an image fits in 1 KB");
+
 /*
  * What interpreters run, in the storage of the leader; only they have an entry. Failure to create it: LOST_IDENTITY, and
  * the script is unknown, so that no rule for a script matches.

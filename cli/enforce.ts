@@ -239,6 +239,7 @@ function entryOf(denial: Denial, generations: Generations): VerdictEntry {
     uid: denial.uid,
     protocol: formatProtocol(denial.protocol),
     ...(image?.parentCommand && { parentCommand: image.parentCommand }),
+    ...(image?.ancestors && { ancestors: image.ancestors }),
     ...(image?.inContainer && { container: image.container?.name ?? UNKNOWN_CONTAINER }),
     ...(image?.container?.image && { image: image.container.image }),
     ...(rule !== undefined && { rule }),

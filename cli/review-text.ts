@@ -86,11 +86,12 @@ function seenText(items: readonly ReviewItem[]): string {
   return `${formatCount(count, 'event')} in ${many}${formatCount(hours, 'hour')}, ${when}`;
 }
 
-function sampleText({ arguments: line, parentCommand, pid }: SampleProcess): string {
+function sampleText({ ancestors, arguments: line, parentCommand, pid }: SampleProcess): string {
+  const by = ancestors ?? parentCommand;
   return [
     line ?? '',
     ...(pid === undefined ? [] : [`pid ${pid}`]),
-    ...(parentCommand === undefined ? [] : [`started by ${parentCommand}`]),
+    ...(by === undefined ? [] : [`started by ${by}`]),
   ].join(', ');
 }
 

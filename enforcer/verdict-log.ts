@@ -19,6 +19,8 @@ export interface VerdictEntry {
   uid: number;
   protocol: string;
   parentCommand?: string;
+  /** The processes that started it, the nearest first: `bash < sshd < systemd`. */
+  ancestors?: string;
   container?: string;
   image?: string;
   /** Name of the box that decided; absent when no rule allows the connection. */
@@ -145,6 +147,7 @@ function fieldsOf(entry: VerdictEntry) {
     UID: entry.uid,
     Protocol: entry.protocol,
     ...(entry.parentCommand !== undefined && { ParentComm: entry.parentCommand }),
+    ...(entry.ancestors !== undefined && { Ancestors: entry.ancestors }),
     ...(entry.container !== undefined && { Container: entry.container }),
     ...(entry.image !== undefined && { Image: entry.image }),
     ...(entry.rule !== undefined && { Rule: entry.rule }),

@@ -1,3 +1,14 @@
+/** A process that started another one, directly or not. Empty text is unknown. */
+export interface AncestorRow {
+  pid: number;
+  /** Microseconds since the epoch; 10 ms too early at the most when `primed`. */
+  startedAt: number;
+  command: string;
+  exe: string;
+  /** What it ran was read from /proc when recording began. */
+  primed: boolean;
+}
+
 /** A process image that made a connection: told once, named by every event of it. Empty text is unknown. */
 export interface ProcessRow {
   /** Unique among the process images of a recording. */
@@ -27,6 +38,8 @@ export interface ProcessRow {
   flags: number;
   /** Microseconds since the epoch. */
   startedAt: number;
+  /** The nearest first; see "Ancestors" in ARCHITECTURE.md. */
+  ancestors: readonly AncestorRow[];
 }
 
 /** A container as its runtime tells it. Empty text is not known (yet). */

@@ -22,7 +22,7 @@ const ROWS = `
     CASE WHEN e.family > 0 THEN e.port END AS port, protocol_text(e.protocol) AS protocol,
     e.count, CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' WHEN 2 THEN 'intent' ELSE 'open' END AS operation,
     CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict,
-    CASE WHEN e.family = 0 THEN ${SOCKET} END AS socket
+    CASE WHEN e.family = 0 THEN ${SOCKET} END AS socket, ancestor_text(p.ancestors) AS ancestors
   FROM (
     SELECT *, 1::BIGINT AS count, false AS folded FROM event WHERE time >= $1 AND time < $2
     UNION ALL BY NAME
@@ -33,7 +33,15 @@ const ROWS = `
   LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container`;
 
 /** Columns whose text comes from outside and may hold commas, quotes and ends of lines. */
-const FREE: ReadonlySet<ColumnName> = new Set(['host', 'comm', 'exe', 'script', 'container', 'image']);
+const FREE: ReadonlySet<ColumnName> = new Set([
+  'host',
+  'comm',
+  'exe',
+  'script',
+  'container',
+  'image',
+  'ancestors',
+]);
 
 function csvCell(name: ColumnName): string {
   if (!FREE.has(name)) return `coalesce(${name}::VARCHAR, '')`;
@@ -68,6 +76,7 @@ const TYPES: Readonly<Record<ColumnName, string>> = {
   operation: 'VARCHAR',
   verdict: 'VARCHAR',
   socket: 'VARCHAR',
+  ancestors: 'VARCHAR',
 };
 
 /** Makes a Parquet file of a CSV export. Throws BouhekiError when it cannot be written. */

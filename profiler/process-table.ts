@@ -1,5 +1,6 @@
 import { bootTime } from '../bpf/clock.ts';
 import { ProcessFlag } from '../bpf/wire.ts';
+import { ancestorText, withExecutable } from './ancestor.ts';
 import { readCgroupPath, type CgroupContainer } from './cgroup.ts';
 import type { Container, ContainerNames } from './container.ts';
 import type { ProcessRecord } from './decode.ts';
@@ -10,6 +11,8 @@ import type { EventSink } from './sink.ts';
 export interface ProcessImage extends Pick<ProcessRecord, 'key' | 'path' | 'nodename' | 'parentCommand'> {
   /** Row id in the recording. */
   row: number;
+  /** See ancestorText(). */
+  ancestors: string;
   container?: Container;
   /** Also where no runtime that we know has made the container. */
   inContainer: boolean;
@@ -60,6 +63,8 @@ export class ProcessTable {
     const container = found && (flagged || found.runtime !== 'nspawn') ? this.#names.find(found) : undefined;
     const inContainer = container !== undefined || flagged;
     if (!container && flagged && this.#strange.size < STRANGE) this.#strange.add(record.cgroupPath);
+    const epoch = BigInt(Date.now()) * 1_000_000n - bootTime();
+    const micros = (started: bigint): number => Number((epoch + started) / 1000n);
     const row = this.#sink.process({
       key: record.key,
       pid: record.pid,
@@ -79,10 +84,27 @@ export class ProcessTable {
       ...(container && { containerId: this.#rowIn(container, found!, inner) }),
       ...(unit !== undefined && { unit }),
       flags: record.flags,
-      startedAt: Number((BigInt(Date.now()) * 1_000_000n - bootTime() + record.started) / 1000n),
+      startedAt: micros(record.started),
+      ancestors: record.ancestors.map(withExecutable).map(({ command, path, pid, primed, started }) => ({
+        pid,
+        startedAt: micros(started),
+        command,
+        exe: path,
+        primed,
+      })),
     });
     const { key, path, nodename, parentCommand } = record;
-    this.#keep({ key, path, nodename, parentCommand, row, ...(container && { container }), inContainer });
+    const ancestors = ancestorText(record.ancestors);
+    this.#keep({
+      key,
+      path,
+      nodename,
+      parentCommand,
+      ancestors,
+      row,
+      ...(container && { container }),
+      inContainer,
+    });
   }
 
   /** A cgroup was made: if it is a container's, its name is looked for before the first connection. */

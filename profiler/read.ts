@@ -213,11 +213,12 @@ export class Reader {
     ]);
     const [row] = rows(columns);
     if (row === undefined) return undefined;
-    const [pid, args, parent] = row;
+    const [pid, args, parent, ancestors] = row;
     return {
       ...(pid !== null && { pid: Number(pid) }),
       ...(args !== null && args !== '' && { arguments: String(args) }),
       ...(parent !== null && parent !== '' && { parentCommand: String(parent) }),
+      ...(ancestors !== null && { ancestors: String(ancestors) }),
     };
   }
 

@@ -78,6 +78,13 @@ export class Recording implements EventSink {
       row.unit,
       row.flags,
       BigInt(row.startedAt),
+      row.ancestors.map(({ command, exe, pid, primed, startedAt }) => ({
+        pid,
+        started_at: BigInt(startedAt),
+        command,
+        exe,
+        primed,
+      })),
     ]);
     return id;
   }

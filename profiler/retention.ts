@@ -107,7 +107,8 @@ export class Retention {
 const CANONICAL = `
   CREATE OR REPLACE TEMP TABLE canonical AS
   SELECT recording, id, min(id) OVER (
-    PARTITION BY recording, exe, script, container, unit, cgroup_path, flags) AS process FROM process`;
+    PARTITION BY recording, exe, script, container, unit, cgroup_path, flags,
+      list_transform(ancestors, lambda a: {'command': a.command, 'exe': a.exe})) AS process FROM process`;
 
 const KEY = `recording, process, command, uid, gid, family, address_high, address_low, port, protocol, operation,
   verdict, box`;

@@ -9,7 +9,8 @@ export const SAMPLE = `
     UNION ALL
     SELECT recording, process, command, last, true FROM hourly WHERE family = $1 AND address_high = $2
       AND address_low = $3 AND port = $4 AND ($1 = 0 OR protocol = $5) AND uid = $6)
-  SELECT CASE WHEN e.folded THEN NULL ELSE p.pid END, p.arguments, p.parent_command
+  SELECT CASE WHEN e.folded THEN NULL ELSE p.pid END, p.arguments, p.parent_command,
+    ancestor_text(p.ancestors)
   FROM place e JOIN process p ON p.recording = e.recording AND p.id = e.process
   JOIN command m ON m.recording = e.recording AND m.id = e.command
   WHERE m.text = $7 ORDER BY e.time DESC LIMIT 1`;
@@ -20,4 +21,6 @@ export interface SampleProcess {
   /** Its command line. */
   arguments?: string;
   parentCommand?: string;
+  /** Who started it, the nearest first: see ancestorText(). */
+  ancestors?: string;
 }

@@ -103,6 +103,21 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
         left(c.inner_id, 12) AS inner_container, c.image, c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
     ),
   ],
+  [
+    // The nearest first. NULL is not known, an empty list is none.
+    `ALTER TABLE process ADD COLUMN ancestors
+      STRUCT(pid INTEGER, started_at BIGINT, command VARCHAR, exe VARCHAR, primed BOOLEAN)[]`,
+    // As ancestorText() writes it: `bash < sshd < systemd`.
+    `CREATE MACRO ancestor_text(ancestors) AS nullif(array_to_string(
+      list_transform(ancestors, lambda a: replace(coalesce(a.command, ''), '<', '\\x3c')), ' < '), '')`,
+    ...connectionsView(
+      `ancestors = names of the processes that started it when it was executed, the nearest first, in_container,
+      container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit`,
+      `ancestor_text(p.ancestors) AS ancestors, in_container(p.container, p.flags) AS in_container,
+        coalesce(c.name, left(c.container_id, 12)) AS container, left(c.inner_id, 12) AS inner_container, c.image,
+        c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
+    ),
+  ],
 ];
 
 /** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */

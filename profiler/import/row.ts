@@ -23,6 +23,7 @@ export const COLUMNS = [
   'operation',
   'verdict',
   'socket',
+  'ancestors',
 ] as const;
 export type ColumnName = (typeof COLUMNS)[number];
 export const REQUIRED: readonly ColumnName[] = ['ts', 'comm', 'uid', 'gid', 'addr', 'port', 'protocol'];
@@ -48,6 +49,8 @@ export interface ImportedRow {
   count: number;
   operation: number;
   verdict: number;
+  /** See ancestorText(). */
+  ancestors: string;
 }
 
 /** What is wrong, and with which field. */
@@ -109,6 +112,7 @@ export class RowReader {
       count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
       operation,
       verdict: this.#word(fields, 'verdict', VERDICTS, 0),
+      ancestors: this.#text(fields, 'ancestors'),
     };
     if (row.count === 0) this.#wrong('count', '0 connections are no observation');
     return this.#problem ?? row;

@@ -4,6 +4,8 @@ import { ColumnChunk } from '../column-chunk.ts';
 import { HOURLY } from '../columns.ts';
 import { checkpoint } from '../database.ts';
 import { RowAppender } from '../row-appender.ts';
+import type { Cell } from '../row-writer.ts';
+import { ancestorNames } from '../ancestor.ts';
 import type { ImportedRow } from './row.ts';
 
 /** Processes remembered; one that comes back after more than these gets a second row. */
@@ -127,8 +129,8 @@ export class ImportWriter {
   }
 
   #processOf(row: ImportedRow, recording: number): { process: number; command: number } {
-    const { pid, exe, script, container, image } = row;
-    const key = `${recording}\0${pid}\0${row.command}\0${exe}\0${script}\0${container}\0${image}`;
+    const { pid, exe, script, container, image, ancestors } = row;
+    const key = `${recording}\0${pid}\0${row.command}\0${exe}\0${script}\0${container}\0${image}\0${ancestors}`;
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
     if (this.#processes.size >= REMEMBERED) this.#processes.clear();
@@ -174,6 +176,7 @@ export class ImportWriter {
       undefined,
       0,
       BigInt(row.time),
+      importedAncestors(ancestors),
     ]);
     this.#processes.set(key, made);
     return made;
@@ -188,4 +191,16 @@ export class ImportWriter {
     this.#names.set(key, this.#ids);
     return this.#ids;
   }
+}
+
+/** Undefined is not known. */
+function importedAncestors(text: string): Cell {
+  if (text === '') return undefined;
+  return ancestorNames(text).map((command) => ({
+    pid: undefined,
+    started_at: undefined,
+    command,
+    exe: undefined,
+    primed: undefined,
+  }));
 }

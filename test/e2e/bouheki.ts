@@ -28,6 +28,7 @@ export interface LogLine {
   UID: number;
   Protocol: string;
   ParentComm?: string;
+  Ancestors?: string;
   Container?: string;
   Image?: string;
   Rule?: string;

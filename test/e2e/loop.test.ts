@@ -144,11 +144,13 @@ suite('under enforcement', () => {
 
   test('the log has the documented keys of the host process', async () => {
     const line = await enforce.logged({ Comm: 'python3', Protocol: 'tcp' });
-    const documented = 'Action Addr Comm Exe Hostname PID ParentComm Policy Port Protocol UID level msg time';
+    const documented =
+      'Action Addr Ancestors Comm Exe Hostname PID ParentComm Policy Port Protocol UID level msg time';
     assert.deepEqual(Object.keys(line).sort(), documented.split(' '));
-    const { PID, Exe, Policy, time, ...rest } = line;
+    const { PID, Ancestors, Exe, Policy, time, ...rest } = line;
     assert.ok(Number.isInteger(PID) && PID > enforce.pid, `PID ${PID}`);
     assert.match(Exe!, /^\/usr\/bin\/python3/);
+    assert.match(Ancestors!, /^node < /);
     assert.match(Policy, /^[0-9a-f]{12}$/);
     assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assert.ok(Math.abs(Date.parse(time) - Date.now()) < 120_000, time);

@@ -57,6 +57,11 @@ static long tell_process(__u32 index, void *unused)
 	__builtin_memcpy(process->comm, "flood", 6);
 	__builtin_memcpy(process->path, "/usr/bin/flood", 15);
 	process->path[14] = 'a' + index % 26;
+	for (int i = 0; i < ANCESTORS; i++) {
+		process->ancestors[i].pid = 1 + i;
+		__builtin_memcpy(process->ancestors[i].comm, "shell", 6);
+		__builtin_memcpy(process->ancestors[i].path, "/usr/bin/shell", 15);
+	}
 	bpf_ringbuf_submit(process, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -195,6 +195,7 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
     operation: 'connect',
     verdict: 'allow',
     socket: null,
+    ancestors: 'sh < sshd',
   });
   const file = join(directory, 'out.parquet');
   const refused = runCommand('export', '--db', db, '--format', 'parquet');

@@ -57,7 +57,7 @@ test(
     assert.match(first.shown, /Rule +\/usr\/bin\/curl uid 1000/);
     assert.match(first.shown, /Because +seen once/);
     assert.match(first.shown, /Seen +1 event in 1 hour, 2026-11-21 00:00:00Z/);
-    assert.match(first.shown, /Process +curl http:\/\/10\.0\.0\.1\/, pid 4711, started by sh/);
+    assert.match(first.shown, /Process +curl http:\/\/10\.0\.0\.1\/, pid 4711, started by sh < sshd/);
     assert.match(first.shown, /DESTINATION +COUNT +HOURS/);
     const denied = readFileSync(file, 'utf8');
     assert.match(denied, /name: "\/usr\/bin\/curl uid 1000 \(denied\)"/);

@@ -23,6 +23,7 @@ const FULL: VerdictEntry = {
   action: 'MONITOR',
   exe: '/usr/bin/curl',
   parentCommand: 'sh',
+  ancestors: 'bash < sshd < systemd',
   container: 'web',
   image: 'docker.io/nginx:1',
   rule: 'cloud metadata',
@@ -75,16 +76,17 @@ test('a JSON line has the keys that users parse already, with their types', (t) 
 
 test('what more is known follows in keys of its own, and labels are added', (t) => {
   const [line] = linesOf(t, [FULL], { labels: { site: 'north' } });
-  const { Action, Exe, ParentComm, Container, Image, Rule, site } = JSON.parse(line!) as Record<
+  const { Action, Exe, ParentComm, Ancestors, Container, Image, Rule, site } = JSON.parse(line!) as Record<
     string,
     unknown
   >;
   assert.deepEqual(
-    { Action, Exe, ParentComm, Container, Image, Rule, site },
+    { Action, Exe, ParentComm, Ancestors, Container, Image, Rule, site },
     {
       Action: 'MONITOR',
       Exe: '/usr/bin/curl',
       ParentComm: 'sh',
+      Ancestors: 'bash < sshd < systemd',
       Container: 'web',
       Image: 'docker.io/nginx:1',
       Rule: 'cloud metadata',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { EventBatch } from '../../../profiler/batch.ts';
-import type { ProcessRow } from '../../../profiler/dimension.ts';
+import type { AncestorRow, ProcessRow } from '../../../profiler/dimension.ts';
 import type { RecordingInfo } from '../../../profiler/store.ts';
 
 export const LEARN: RecordingInfo = {
@@ -59,8 +59,14 @@ export function processRow(change: Partial<ProcessRow> = {}): ProcessRow {
     cgroupPath: '/user.slice',
     flags: 0,
     startedAt: START,
+    ancestors: [ancestorRow('sh'), ancestorRow('sshd')],
     ...change,
   };
+}
+
+/** A process of Debian that was seen at exec. */
+export function ancestorRow(command: string): AncestorRow {
+  return { pid: 4000, startedAt: START, command, exe: `/usr/bin/${command}`, primed: false };
 }
 
 /** One event; what is not given is an allowed TCP connect of uid 1000 to 10.0.0.1:443 at `START`. */

@@ -24,6 +24,7 @@ test('a database of every older version is brought up to date with what it holds
       `INSERT INTO recording (id, host, kernel, backend, command, target, started_at, state)
       VALUES (1, 'web1', '6.1', 'lsm', 'learn', 'host', ${START}, 'open')`,
     );
+    await connection.run(`INSERT INTO process (recording, id, exe) VALUES (1, 0, '/usr/bin/curl')`);
     connection.closeSync();
     instance.closeSync();
 
@@ -34,8 +35,8 @@ test('a database of every older version is brought up to date with what it holds
     store.close();
     const reader = await openReader(path);
     assert.equal((await reader.observations())[0]!.port, 443);
-    assert.deepEqual((await reader.query('SELECT address, count FROM connections')).rows, [
-      ['10.0.0.1', '1'],
+    assert.deepEqual((await reader.query('SELECT address, count, exe, ancestors FROM connections')).rows, [
+      ['10.0.0.1', '1', '/usr/bin/curl', null],
     ]);
     reader.close();
   }

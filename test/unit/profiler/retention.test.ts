@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { openReader, type RecordedObservation } from '../../../profiler/read.ts';
 import { openRecorder, type RecorderStore } from '../../../profiler/store.ts';
-import { batchOf, databaseFor, HOUR, LEARN, processRow, START, type Event } from './fixture.ts';
+import { ancestorRow, batchOf, databaseFor, HOUR, LEARN, processRow, START, type Event } from './fixture.ts';
 
 async function closed(store: RecorderStore): Promise<void> {
   await store.stopServing();
@@ -88,6 +88,32 @@ test('a record above its size is folded from the old end, never its present hour
   assert.equal((await roomy.look(START + 100 * HOUR)).folded, 0);
   await roomy.close();
   await closed(store);
+});
+
+test('what was started by another program stays apart, whichever process it was', async (t) => {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  const recording = await store.startRecording(LEARN);
+  for (const [pid, command] of [
+    [1, 'sshd'],
+    [2, 'cron'],
+    [3, 'sshd'],
+  ] as const) {
+    const process = recording.process(processRow({ pid, ancestors: [{ ...ancestorRow(command), pid }] }));
+    recording.append(batchOf([{ process }]));
+  }
+  await recording.end('complete');
+  const keeper = await store.retention({ seconds: 3600 });
+  await keeper.look(START + 5 * HOUR);
+  await keeper.close();
+  await closed(store);
+  const reader = await openReader(path);
+  const { rows } = await reader.query('SELECT ancestors, count FROM connections ORDER BY 1');
+  assert.deepEqual(rows, [
+    ['cron', '1'],
+    ['sshd', '2'],
+  ]);
+  reader.close();
 });
 
 test('folding goes on beside recording and reading, and loses nothing', async (t) => {

@@ -7,7 +7,16 @@ import test from 'node:test';
 import { BATCH_ROWS } from '../../../profiler/batch.ts';
 import { openReader } from '../../../profiler/read.ts';
 import { openRecorder } from '../../../profiler/store.ts';
-import { batchOf, databaseFor, LEARN, mountReason, processRow, START, type Event } from './fixture.ts';
+import {
+  ancestorRow,
+  batchOf,
+  databaseFor,
+  LEARN,
+  mountReason,
+  processRow,
+  START,
+  type Event,
+} from './fixture.ts';
 
 /** What a user with a DuckDB of their own would see. */
 async function query(path: string, sql: string): Promise<Record<string, unknown>[]> {
@@ -65,6 +74,7 @@ test('the view connections shows an event with every name that belongs to it', a
       script: '/srv/app.py',
       uid: 1000,
       gid: 1000,
+      ancestors: 'sh < sshd',
       in_container: true,
       container: 'web',
       inner_container: null,
@@ -85,6 +95,31 @@ test('the view connections shows an event with every name that belongs to it', a
       recording: 1,
     },
   ]);
+});
+
+test('ancestors are a list that SQL can look into, and text in which no name poses as two', async (t) => {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  const recording = await store.startRecording(LEARN);
+  const unknown = { ...ancestorRow(''), exe: '', primed: true };
+  for (const ancestors of [[ancestorRow('a < sshd'), unknown], [], [ancestorRow('cron')]]) {
+    recording.append(batchOf([{ process: recording.process(processRow({ ancestors })) }]));
+  }
+  await recording.end('complete');
+  store.close();
+  assert.deepEqual(await query(path, 'SELECT ancestors FROM connections ORDER BY 1'), [
+    { ancestors: String.raw`a \x3c sshd < ` },
+    { ancestors: 'cron' },
+    { ancestors: null },
+  ]);
+  const started_at = String(START);
+  assert.deepEqual(
+    await query(path, 'SELECT unnest(ancestors, recursive := true) FROM process WHERE id = 1'),
+    [
+      { pid: 4000, started_at, command: 'a < sshd', exe: '/usr/bin/a < sshd', primed: false },
+      { pid: 4000, started_at, command: null, exe: null, primed: true },
+    ],
+  );
 });
 
 test('addresses are dotted IPv4 and shortest IPv6', async (t) => {
