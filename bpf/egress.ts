@@ -185,6 +185,12 @@ export class Egress implements Disposable {
     Atomics.add(this.#version, 0, VERSION_SUBJECTS);
   }
 
+  /** Has every process told again at its next connection. */
+  tellAgain(): void {
+    Atomics.add(new Uint32Array(this.#control.buffer, Control.offset.tellings, 1), 0, 1);
+    this.renewSubjects();
+  }
+
   /** Connections of this thread group to the canary address get EPERM; 0 switches it off. */
   setCanary(pid: number): void {
     Atomics.store(new Uint32Array(this.#control.buffer, Control.offset.canary, 1), 0, pid);

@@ -59,10 +59,10 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	struct script *script;
 	struct mm_struct *mm;
 	struct pid *pid;
-	__u64 arguments;
+	__u64 arguments, reported = key + control.tellings;
 	__u32 length;
 
-	if (identity && identity->reported == key)
+	if (identity && identity->reported == reported)
 		return 1;
 	process = denied ? bpf_ringbuf_reserve(&denials, sizeof(*process), 0) :
 			   bpf_ringbuf_reserve(&connections, sizeof(*process), 0);
@@ -126,7 +126,7 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	}
 	bpf_ringbuf_submit(process, NO_WAKEUP);
 	if (identity)
-		identity->reported = key;
+		identity->reported = reported;
 	return 1;
 }
 

@@ -148,7 +148,7 @@ struct identity {
 	__u64 inode;
 	__u32 device;
 	__u32 flags;		   /* PROCESS_* */
-	__u64 reported;		   /* key of the process record sent last */
+	__u64 reported;		   /* key of the process record sent last, and the tellings so far */
 	__u32 path_length;	   /* with the last NUL; 0 when it is not known in full */
 	__u32 pad;
 	char path[PATH_SIZE];
@@ -286,7 +286,7 @@ struct control {
 	__u32 flags[2];		   /* SIDE_* of each side */
 	__u32 deny_boxes[2];	   /* number of deny boxes of each side */
 	__u32 canary;		   /* thread group whose connections to CANARY_ADDRESS are denied, unrecorded; or 0 */
-	__u32 pad;
+	__u32 tellings;		   /* grows when processes are to be told again at their next connection */
 };
 
 /* Per-CPU counters. */

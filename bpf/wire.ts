@@ -190,7 +190,13 @@ export const Interpreter = layout({
 
 export const Knobs = layout({ host_mount_namespace: [4], pad: [4] });
 
-export const Control = layout({ version: [8], flags: [4, 2], deny_boxes: [4, 2], canary: [4], pad: [4] });
+export const Control = layout({
+  version: [8],
+  flags: [4, 2],
+  deny_boxes: [4, 2],
+  canary: [4],
+  tellings: [4],
+});
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });
 

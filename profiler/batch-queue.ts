@@ -2,7 +2,7 @@ import { BATCH_BYTES, BATCH_ROWS, EventBatch } from './batch.ts';
 
 /** Batches that wait for the database: 131,072 events in 6.7 MB. Beside them the kernel's ring holds twice as many. */
 const SLOTS = 64;
-/** Rows of names that may wait beside them, of up to 2 KB. */
+/** Rows of names that may wait beside them, of up to 2.5 KB. */
 const NAMES = 32_768;
 /** Bytes before the first slot: how many batches and names were ever taken, then the length of each slot. */
 const HEADER = 8 + 4 * SLOTS;

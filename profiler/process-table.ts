@@ -20,6 +20,8 @@ export interface ProcessImage extends Pick<ProcessRecord, 'key' | 'path' | 'node
 
 /** Images kept in memory; twice as many at the most. An image that was dropped costs a row of its own when it is back. */
 const KEPT = 65_536;
+/** Containers remembered; one that was forgotten gets a row of its own when another process of it connects. */
+const CONTAINERS = 16_384;
 /** Cgroups of unknown containers counted at the most. */
 const STRANGE = 4096;
 
@@ -52,6 +54,11 @@ export class ProcessTable {
     const old = this.#old.get(key);
     if (old) this.#keep(old);
     return old;
+  }
+
+  /** The rows of all images that are kept, some of them twice. */
+  rows(): Int32Array {
+    return Int32Array.from([...this.#old.values(), ...this.#young.values()], ({ row }) => row);
   }
 
   /** Takes up a process record; a key that is known already (another thread told it too) changes nothing. */
@@ -146,6 +153,8 @@ export class ProcessTable {
     const known = this.#containers.get(key);
     if (known) return known.row;
     const row = this.#sink.container(told);
+    const [oldest] = this.#containers.keys();
+    if (this.#containers.size === CONTAINERS) this.#containers.delete(oldest!);
     this.#containers.set(key, { row, container });
     return row;
   }

@@ -1,6 +1,6 @@
 import type { EventBatch } from './batch.ts';
 import type { BatchQueue } from './batch-queue.ts';
-import type { Cell, NameTable, RecordingEnd, RowWriter } from './row-writer.ts';
+import type { Cell, NameTable, RecordingEnd, RowWriter, Settled } from './row-writer.ts';
 import type { Order } from './store-message.ts';
 
 /** Hands the rows of a recording to the thread of the store: names as messages, batches through a queue. */
@@ -40,6 +40,11 @@ export class QueuedWriter implements RowWriter {
   append(batch: EventBatch): void {
     this.#order('append');
     this.#queue.put(batch);
+    this.#flush();
+  }
+
+  settle(settled: Settled): void {
+    this.#order({ settled });
     this.#flush();
   }
 

@@ -13,6 +13,8 @@ export interface EventSource {
   readonly connections: Ring;
   readonly denials: Ring;
   counters(): number[];
+  /** Has every process told again at its next connection. */
+  tellAgain(): void;
 }
 
 /** A connection that a policy denied or, in monitor mode, would have denied. */
@@ -114,9 +116,7 @@ export class Recorder {
   /** Reads both rings, empty if the sink has the room. Returns the number of connections. */
   drain(): number {
     this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
-    // A process of the table that is used through the cache alone would be dropped from it as unused.
-    if (this.#forgotten !== this.#processes.forgotten) this.#subjects.clear();
-    this.#forgotten = this.#processes.forgotten;
+    if (this.#forgotten !== this.#processes.forgotten) this.#settle();
     const before = this.#sink.counters.events + this.#batch.length;
     const { connections, denials } = this.#source;
     connections.drain((at) => this.#take(connections, at), this.#room);
@@ -276,6 +276,18 @@ export class Recorder {
     const { connections } = this.#source;
     this.#spare -= connections.drain((at) => this.#take(connections, at), this.#spare);
     return this.#processes.get(key);
+  }
+
+  /**
+   * Images have been dropped, and nothing names them from now on. Who is in use shows by being looked up anew, and by
+   * being told again, without which an image that is dropped the next time would not be known when it is back.
+   */
+  #settle(): void {
+    this.#forgotten = this.#processes.forgotten;
+    this.#subjects.clear();
+    this.#append();
+    this.#sink.settle(this.#processes.rows());
+    this.#source.tellAgain();
   }
 
   #append(): void {

@@ -6,7 +6,14 @@ import { checkpoint } from './database.ts';
 import { storeFailure } from './failure.ts';
 import { withPrivateFiles, withPrivateFilesSync } from './private-files.ts';
 import { RowAppender } from './row-appender.ts';
-import { NAME_TABLES, type Cell, type NameTable, type RecordingEnd, type RowWriter } from './row-writer.ts';
+import {
+  NAME_TABLES,
+  type Cell,
+  type NameTable,
+  type RecordingEnd,
+  type RowWriter,
+  type Settled,
+} from './row-writer.ts';
 
 /**
  * DuckDB commits an appender by itself at 204,800 rows; we come first, so that names are committed before events. And at
@@ -19,7 +26,9 @@ const MAX_UNFLUSHED = 122_880;
 export class RecordingWriter implements RowWriter {
   /** Called when everything so far has been committed. */
   committed: () => void = () => {};
-  readonly #recording: number;
+  /** What was settled last. */
+  settled: Settled | undefined;
+  readonly recording: number;
   readonly #connection: DuckDBConnection;
   readonly #path: string;
   readonly #events: DuckDBAppender;
@@ -37,7 +46,7 @@ export class RecordingWriter implements RowWriter {
     events: DuckDBAppender,
     names: Record<NameTable, RowAppender>,
   ) {
-    this.#recording = recording;
+    this.recording = recording;
     this.#connection = connection;
     this.#path = path;
     this.#events = events;
@@ -60,7 +69,7 @@ export class RecordingWriter implements RowWriter {
   }
 
   add(table: NameTable, cells: readonly Cell[]): void {
-    this.#guard(() => this.#names[table].append([this.#recording, ...cells]));
+    this.#guard(() => this.#names[table].append([this.recording, ...cells]));
   }
 
   append(batch: EventBatch): void {
@@ -74,6 +83,11 @@ export class RecordingWriter implements RowWriter {
     });
   }
 
+  settle(settled: Settled): void {
+    this.commit();
+    this.settled = settled;
+  }
+
   commit(): void {
     this.#guard(() => this.#commit());
     this.committed();
@@ -82,13 +96,14 @@ export class RecordingWriter implements RowWriter {
   async end({ state, events }: RecordingEnd): Promise<void> {
     this.commit();
     this.#ended = true;
+    this.settled = undefined;
     try {
       await withPrivateFiles(async () => {
         for (const table of NAME_TABLES) this.#names[table].closeSync();
         this.#events.closeSync();
         await this.#connection.run(
           `UPDATE recording SET state = $1, ended_at = $2, events = $3 WHERE id = $4`,
-          [state, BigInt(Date.now()) * 1000n, BigInt(events), this.#recording],
+          [state, BigInt(Date.now()) * 1000n, BigInt(events), this.recording],
         );
         await checkpoint(this.#connection);
       });

@@ -147,6 +147,11 @@ export class Recording implements EventSink {
     this.counters.events += batch.length;
   }
 
+  /** Tells which of the processes so far later events may name, so that the others can go when no event names them. */
+  settle(kept: Int32Array): void {
+    this.#writer.settle({ last: this.counters.processes, kept });
+  }
+
   /** Counts what was not recorded. The sum by kind is stored with the recording. */
   recordLoss(kind: LossKind, count: number): void {
     if (count === 0) return;

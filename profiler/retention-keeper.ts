@@ -1,27 +1,24 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Allowance } from './allowance.ts';
 import { storeFailure } from './failure.ts';
 import { withPrivateFiles } from './private-files.ts';
-import { Retention, type RetentionLimits, type RetentionReport } from './retention.ts';
+import type { Retention, RetentionReport } from './retention.ts';
 
 /** How often the record is looked at, milliseconds. */
 const LOOK_EVERY = 60_000;
 
 /** Looks at the record every minute while it is being written, one look at a time. */
 export class RetentionKeeper {
-  readonly #connection: DuckDBConnection;
-  readonly #allowance: Allowance;
   readonly #retention: Retention;
+  readonly #allowance: Allowance;
   readonly #path: string;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(connection: DuckDBConnection, allowance: Allowance, path: string, limits: RetentionLimits) {
-    this.#connection = connection;
+  constructor(retention: Retention, allowance: Allowance, path: string) {
+    this.#retention = retention;
     this.#allowance = allowance;
     this.#path = path;
-    this.#retention = new Retention(connection, path, limits);
   }
 
   /** Tells of each look that folded something or found too much, and of failures as BouhekiError. */
@@ -52,15 +49,15 @@ export class RetentionKeeper {
 
   /** Stops the look that is under way, if one is: it fails, and the next one does its work. */
   interrupt(): void {
-    if (!this.#closed) this.#connection.interrupt();
+    if (!this.#closed) this.#retention.interrupt();
   }
 
   /** Stops, also in the middle of a look: an hour is folded as a whole or not at all. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#connection.interrupt();
+    this.#retention.interrupt();
     await this.#looking;
-    this.#connection.closeSync();
+    this.#retention.closeSync();
   }
 }

@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { statSync } from 'node:fs';
+import { pruneProcesses, type OpenRecording } from './prune.ts';
 
 const HOUR = 3_600_000_000n;
 
@@ -30,12 +31,19 @@ export class Retention {
   readonly #connection: DuckDBConnection;
   readonly #path: string;
   readonly #limits: RetentionLimits;
+  readonly #recording: () => OpenRecording | undefined;
 
-  /** `connection` is used by nobody else. */
-  constructor(connection: DuckDBConnection, path: string, limits: RetentionLimits) {
+  /** `connection` is used by nobody else. `recording` tells what is being written. */
+  constructor(
+    connection: DuckDBConnection,
+    path: string,
+    limits: RetentionLimits,
+    recording: () => OpenRecording | undefined,
+  ) {
     this.#connection = connection;
     this.#path = path;
     this.#limits = limits;
+    this.#recording = recording;
   }
 
   /** Looks once, and folds what has to be. `now` in microseconds since the epoch; its hour is never folded. */
@@ -43,16 +51,10 @@ export class Retention {
     const { seconds, bytes } = this.#limits;
     const present = BigInt(now) / HOUR;
     let folded = 0;
-    let canonical = false;
-    const fold = async (hour: bigint): Promise<void> => {
-      if (!canonical) await this.#connection.run(CANONICAL);
-      canonical = true;
-      folded += await this.#fold(hour);
-    };
     if (seconds !== undefined) {
       const last = (BigInt(now) - BigInt(seconds) * 1_000_000n) / HOUR;
       for (let hour = await this.#oldest(); hour !== undefined && hour < last; hour = await this.#oldest()) {
-        await fold(hour);
+        folded += await this.#fold(hour);
       }
     }
     if (folded > 0) await this.#tidy();
@@ -60,10 +62,19 @@ export class Retention {
     for (const limit = bytes ?? Number.POSITIVE_INFINITY; used > limit; used = await this.#used()) {
       const hour = await this.#oldest();
       if (hour === undefined || hour >= present) return { folded, bytes: used, tooLarge: true };
-      await fold(hour);
+      folded += await this.#fold(hour);
       await this.#tidy();
     }
     return { folded, bytes: used, tooLarge: false };
+  }
+
+  /** Ends what is under way, which fails. */
+  interrupt(): void {
+    this.#connection.interrupt();
+  }
+
+  closeSync(): void {
+    this.#connection.closeSync();
   }
 
   /** The clock hour of the oldest single event. */
@@ -77,6 +88,7 @@ export class Retention {
     const bounds = [hour * HOUR, (hour + 1n) * HOUR];
     await this.#connection.run('BEGIN');
     try {
+      await this.#connection.run(CANONICAL, bounds);
       await this.#connection.run(FOLD, bounds);
       const deleted = await this.#connection.run('DELETE FROM event WHERE time >= $1 AND time < $2', bounds);
       await this.#connection.run('COMMIT');
@@ -89,7 +101,7 @@ export class Retention {
 
   /** Drops the names that no row uses any more, and gives the space back to the file. */
   async #tidy(): Promise<void> {
-    await this.#connection.run(UNUSED_PROCESSES);
+    await pruneProcesses(this.#connection, this.#recording());
     // Refused while others write; the next one, ours or DuckDB's own, does it.
     await this.#connection.run('CHECKPOINT').catch(() => undefined);
   }
@@ -103,12 +115,18 @@ export class Retention {
   }
 }
 
-/** Processes that tell the same of a connection: the first of them stands for all. */
+/**
+ * Processes that tell the same of a connection: the first of them stands for all. Of the hour, and of those that stand
+ * for others already: all processes there are would be too many.
+ */
 const CANONICAL = `
   CREATE OR REPLACE TEMP TABLE canonical AS
   SELECT recording, id, min(id) OVER (
     PARTITION BY recording, exe, script, container, unit, cgroup_path, flags,
-      list_transform(ancestors, lambda a: {'command': a.command, 'exe': a.exe})) AS process FROM process`;
+      list_transform(ancestors, lambda a: {'command': a.command, 'exe': a.exe})) AS process
+  FROM process SEMI JOIN (
+    SELECT recording, process AS id FROM event WHERE time >= $1 AND time < $2
+    UNION SELECT recording, process FROM hourly) used USING (recording, id)`;
 
 const KEY = `recording, process, command, uid, gid, family, address_high, address_low, port, protocol, operation,
   verdict, box`;
@@ -121,9 +139,3 @@ const FOLD = `
     FROM event e LEFT JOIN canonical c ON c.recording = e.recording AND c.id = e.process
     WHERE e.time >= $1 AND e.time < $2)
   GROUP BY ${KEY}`;
-
-/** A running recorder may use any of its processes again; those of recordings that have ended are settled. */
-const UNUSED_PROCESSES = `
-  DELETE FROM process WHERE recording IN (SELECT id FROM recording WHERE state <> 'open')
-    AND (recording, id) NOT IN (SELECT recording, process FROM event WHERE process IS NOT NULL)
-    AND (recording, id) NOT IN (SELECT recording, process FROM hourly WHERE process IS NOT NULL)`;

@@ -13,6 +13,14 @@ export interface RecordingEnd {
   events: number;
 }
 
+/** Rows of processes that have been given away for good. */
+export interface Settled {
+  /** Row ids up to this one, it included, were given so far. */
+  last: number;
+  /** Those of them that later events may name; they name no other. */
+  kept: Int32Array;
+}
+
 /**
  * Takes the rows of one recording to the database: at once, or through another thread. After a failure (a full disk,
  * say) every call throws that same BouhekiError and what was committed before stays.
@@ -25,6 +33,8 @@ export interface RowWriter {
   add(table: NameTable, cells: readonly Cell[]): void;
   /** Takes a copy of the batch. */
   append(batch: EventBatch): void;
+  /** Commits everything so far, and notes which processes no later event names. */
+  settle(settled: Settled): void;
   /** Commits everything so far, names before events. */
   commit(): void;
   /** Commits, closes the recording, and resolves when that is done. */

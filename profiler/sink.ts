@@ -11,6 +11,7 @@ export interface EventSink {
   updateContainer(id: number, row: ContainerRow): void;
   command(text: string): number;
   append(batch: EventBatch): void;
+  settle(kept: Int32Array): void;
   recordLoss(kind: LossKind, count: number): void;
   flush(): void;
 }
@@ -28,6 +29,7 @@ export function discarding(): EventSink {
     append: (batch) => {
       counters.events += batch.length;
     },
+    settle: () => {},
     recordLoss: () => {},
     flush: () => {},
   };

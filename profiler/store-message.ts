@@ -4,7 +4,7 @@ import type { LiveStatus } from './live-status.ts';
 import { describeFailure, failureError, type Failure } from './protocol.ts';
 import type { RecordingIdentity } from './recording.ts';
 import type { RetentionLimits, RetentionReport } from './retention.ts';
-import type { Cell, NameTable, RecordingEnd } from './row-writer.ts';
+import type { Cell, NameTable, RecordingEnd, Settled } from './row-writer.ts';
 import type { InterruptedRecording, RecordingInfo } from './store.ts';
 
 /** What the thread of the store is asked to do, one answer each. */
@@ -18,8 +18,14 @@ export interface StoreMethods {
 }
 export type StoreMethod = keyof StoreMethods;
 
-/** What is to be done with the recording, in this order: a row of names, the next batch of the queue, a commit. */
-export type Order = readonly [NameTable, readonly Cell[]] | 'append' | 'commit';
+/** A row of a table of names. */
+export type NameOrder = readonly [NameTable, readonly Cell[]];
+
+/**
+ * What is to be done with the recording, in this order: a row of names, the next batch of the queue, a commit, a commit
+ * with what has been settled.
+ */
+export type Order = NameOrder | 'append' | 'commit' | { readonly settled: Settled };
 
 export type ToStore =
   | { orders: Order[] }

@@ -5,7 +5,14 @@ import type { LiveStatus } from './live-status.ts';
 import type { RecordingWriter } from './recording-writer.ts';
 import type { RetentionKeeper } from './retention-keeper.ts';
 import { openRecorder, type RecorderStore } from './store.ts';
-import { pack, type FromStore, type Order, type StoreMethods, type ToStore } from './store-message.ts';
+import {
+  pack,
+  type FromStore,
+  type NameOrder,
+  type Order,
+  type StoreMethods,
+  type ToStore,
+} from './store-message.ts';
 
 const port = parentPort!;
 const queue = new BatchQueue(workerData as SharedArrayBuffer);
@@ -79,14 +86,19 @@ async function askStatus(): Promise<LiveStatus> {
 function carryOut(orders: readonly Order[]): void {
   for (const order of orders) {
     const failed = writer!.failure !== undefined;
-    if (typeof order === 'object') queue.nameTaken();
+    if (isName(order)) queue.nameTaken();
     try {
       if (order === 'append') queue.take((batch) => failed || writer!.append(batch));
       else if (failed) continue;
       else if (order === 'commit') writer!.commit();
-      else writer!.add(...order);
+      else if (isName(order)) writer!.add(...order);
+      else writer!.settle(order.settled);
     } catch (error) {
       post({ failed: pack(error) });
     }
   }
+}
+
+function isName(order: Order): order is NameOrder {
+  return Array.isArray(order);
 }

@@ -11,7 +11,7 @@ import { SEEN_OF_OPEN } from './observation-sql.ts';
 import { withPrivateFiles } from './private-files.ts';
 import { Recording, type RecordingIdentity } from './recording.ts';
 import { RecordingWriter } from './recording-writer.ts';
-import type { RetentionLimits } from './retention.ts';
+import { Retention, type RetentionLimits } from './retention.ts';
 import { RetentionKeeper } from './retention-keeper.ts';
 import { RecordServer } from './serve.ts';
 
@@ -167,7 +167,11 @@ export class RecorderStore {
   /** What keeps this record within limits. To be closed, by its own `close`, before the store. */
   async retention(limits: RetentionLimits): Promise<RetentionKeeper> {
     const allowance = await this.#allow();
-    this.#keeper = new RetentionKeeper(await this.#database.connect(), allowance, this.path, limits);
+    this.#keeper = new RetentionKeeper(
+      new Retention(await this.#database.connect(), this.path, limits, () => this.#writer),
+      allowance,
+      this.path,
+    );
     return this.#keeper;
   }
 

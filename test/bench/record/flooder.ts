@@ -64,6 +64,9 @@ export class Flooder implements EventSource, Disposable {
     return counters;
   }
 
+  /** There are fewer processes than are remembered, and each is told once. */
+  tellAgain(): void {}
+
   [Symbol.dispose](): void {
     this.#child.kill();
     this.connections[Symbol.dispose]();

@@ -30,6 +30,7 @@ class Written implements EventSink {
   updateContainer = (id: number, row: ContainerRow) => void this.updates.push([id, row]);
   command = (text: string) => this.commands.push(text);
   recordLoss = (kind: string, count: number) => void (count > 0 && this.losses.push([kind, count]));
+  settle = () => {};
   flush = () => void (this.flushes += 1);
   append = (batch: EventBatch) => {
     for (let row = 0; row < batch.length; row += 1) {
@@ -44,6 +45,7 @@ function recording() {
   const connections = new FakeRing();
   const denials = new FakeRing();
   const counters = Array.from({ length: COUNTERS }, () => 0);
+  const tellAgain = () => {};
   const written = new Written();
   const denied: Denial[] = [];
   const made: [bigint, string][] = [];
@@ -51,7 +53,7 @@ function recording() {
   const names = new ContainerNames([{ name: 'podman', find: () => facts }]);
   const processes = new ProcessTable(written, names);
   const recorder = new Recorder(
-    { connections: connections.ring, denials: denials.ring, counters: () => [...counters] },
+    { connections: connections.ring, denials: denials.ring, counters: () => [...counters], tellAgain },
     written,
     processes,
     { denied: (denial) => denied.push(denial), cgroupMade: (id, path) => made.push([id, path]) },

@@ -116,6 +116,45 @@ test('what was started by another program stays apart, whichever process it was'
   reader.close();
 });
 
+test('processes of an open recording go when no event names them and none will', async (t) => {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  const recording = await store.startRecording(LEARN);
+  const keeper = await store.retention({ seconds: 3600 });
+  const hour = (from: number, at: number): void => {
+    for (let pid = from; pid < from + 100; pid++) {
+      recording.append(batchOf([{ process: recording.process(processRow({ pid })), time: at }]));
+    }
+    recording.flush();
+  };
+  const ids = async (): Promise<number[]> => {
+    const reader = await openReader(path);
+    const { rows } = await reader.query('SELECT id FROM process ORDER BY id');
+    reader.close();
+    return rows.map(([id]) => Number(id));
+  };
+  hour(1, START);
+  await keeper.look(START + 3 * HOUR);
+  assert.equal((await ids()).length, 100, 'each of them may be used again');
+  hour(101, START + HOUR);
+  recording.settle(Int32Array.of(7, 150));
+  hour(201, START + HOUR + 1);
+  hour(301, START + 4 * HOUR);
+  await keeper.look(START + 5 * HOUR);
+  const [first, ...others] = await ids();
+  assert.equal(first, 1, 'what stands for all others');
+  assert.deepEqual(others, [7, 150, ...Array.from({ length: 200 }, (_, index) => 201 + index)]);
+  assert.equal(
+    (await observed(path)).reduce((sum, { count }) => sum + count, 0),
+    400,
+  );
+  await recording.end('complete');
+  await keeper.look(START + 100 * HOUR);
+  assert.deepEqual(await ids(), [1]);
+  await keeper.close();
+  await closed(store);
+});
+
 test('folding goes on beside recording and reading, and loses nothing', async (t) => {
   const { path, store } = await fill(t);
   const recording = await store.startRecording(LEARN);
