@@ -78,13 +78,7 @@ export class Recording implements EventSink {
       row.unit,
       row.flags,
       BigInt(row.startedAt),
-      row.ancestors.map(({ command, exe, pid, primed, startedAt }) => ({
-        pid,
-        started_at: BigInt(startedAt),
-        command,
-        exe,
-        primed,
-      })),
+      ancestorJson(row.ancestors),
     ]);
     return id;
   }
@@ -198,4 +192,16 @@ export function noLosses(): Record<LossKind, number> {
 function labelText(labels: ContainerRow['labels']): string | undefined {
   const text = JSON.stringify(labels ?? {});
   return text === '{}' || text.length > MAX_LABELS ? undefined : text;
+}
+
+function ancestorJson(ancestors: ProcessRow['ancestors']): string {
+  return JSON.stringify(
+    ancestors.map(({ command, exe, pid, primed, startedAt }) => ({
+      pid,
+      started_at: startedAt,
+      command,
+      exe: exe === '' ? undefined : exe,
+      primed,
+    })),
+  );
 }

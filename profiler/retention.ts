@@ -123,7 +123,7 @@ const CANONICAL = `
   CREATE OR REPLACE TEMP TABLE canonical AS
   SELECT recording, id, min(id) OVER (
     PARTITION BY recording, exe, script, container, unit, cgroup_path, flags,
-      list_transform(ancestors, lambda a: {'command': a.command, 'exe': a.exe})) AS process
+      ancestors->>'$[*].command', ancestors->>'$[*].exe') AS process
   FROM process SEMI JOIN (
     SELECT recording, process AS id FROM event WHERE time >= $1 AND time < $2
     UNION SELECT recording, process FROM hourly) used USING (recording, id)`;

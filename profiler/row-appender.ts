@@ -1,11 +1,4 @@
-import {
-  type DuckDBAppender,
-  type DuckDBConnection,
-  type DuckDBType,
-  type DuckDBValue,
-  listValue,
-  structValue,
-} from '@duckdb/node-api';
+import type { DuckDBAppender, DuckDBConnection, DuckDBType } from '@duckdb/node-api';
 import type { Cell } from './row-writer.ts';
 
 /** Appends rows to one of the small tables beside the events. */
@@ -26,9 +19,8 @@ export class RowAppender {
   /** One value a column, in the order of the table. Committed by the next `flushSync`. */
   append(cells: readonly Cell[]): void {
     for (const [index, cell] of cells.entries()) {
-      const value = valueOf(cell);
-      if (value === null) this.#appender.appendNull();
-      else this.#appender.appendValue(value, this.#types[index]);
+      if (cell === undefined || cell === '') this.#appender.appendNull();
+      else this.#appender.appendValue(cell, this.#types[index]);
     }
     this.#appender.endRow();
     this.#pending += 1;
@@ -49,13 +41,4 @@ export class RowAppender {
     this.#appender.clear();
     this.#appender.closeSync();
   }
-}
-
-function valueOf(cell: Cell): DuckDBValue {
-  if (cell === undefined || cell === '') return null;
-  if (typeof cell !== 'object') return cell;
-  const structs = cell.map((fields) =>
-    structValue(Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, valueOf(value)]))),
-  );
-  return listValue(structs);
 }

@@ -5,8 +5,7 @@ export const NAME_TABLES = ['process', 'container', 'command', 'box', 'loss'] as
 export type NameTable = (typeof NAME_TABLES)[number];
 
 /** A value of such a table. Undefined and empty text are stored as NULL: unknown. */
-export type Cell = PlainCell | readonly Readonly<Record<string, PlainCell>>[];
-type PlainCell = string | number | bigint | boolean | undefined;
+export type Cell = string | number | bigint | undefined;
 
 export interface RecordingEnd {
   state: 'complete' | 'interrupted';

@@ -104,12 +104,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ),
   ],
   [
-    // The nearest first. NULL is not known, an empty list is none.
-    `ALTER TABLE process ADD COLUMN ancestors
-      STRUCT(pid INTEGER, started_at BIGINT, command VARCHAR, exe VARCHAR, primed BOOLEAN)[]`,
+    // A JSON array, the nearest first, of objects with pid, started_at, command, exe and primed. NULL is not known, an empty
+    // one is none. Text, because a list of structs costs the appender more than all the rest of the row.
+    `ALTER TABLE process ADD COLUMN ancestors VARCHAR`,
     // As ancestorText() writes it: `bash < sshd < systemd`.
     `CREATE MACRO ancestor_text(ancestors) AS nullif(array_to_string(
-      list_transform(ancestors, lambda a: replace(coalesce(a.command, ''), '<', '\\x3c')), ' < '), '')`,
+      list_transform(ancestors->>'$[*].command', lambda name: replace(name, '<', '\\x3c')), ' < '), '')`,
     ...connectionsView(
       `ancestors = names of the processes that started it when it was executed, the nearest first, in_container,
       container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit`,

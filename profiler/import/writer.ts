@@ -4,7 +4,6 @@ import { ColumnChunk } from '../column-chunk.ts';
 import { HOURLY } from '../columns.ts';
 import { checkpoint } from '../database.ts';
 import { RowAppender } from '../row-appender.ts';
-import type { Cell } from '../row-writer.ts';
 import { ancestorNames } from '../ancestor.ts';
 import type { ImportedRow } from './row.ts';
 
@@ -194,13 +193,6 @@ export class ImportWriter {
 }
 
 /** Undefined is not known. */
-function importedAncestors(text: string): Cell {
-  if (text === '') return undefined;
-  return ancestorNames(text).map((command) => ({
-    pid: undefined,
-    started_at: undefined,
-    command,
-    exe: undefined,
-    primed: undefined,
-  }));
+function importedAncestors(text: string): string | undefined {
+  return text === '' ? undefined : JSON.stringify(ancestorNames(text).map((command) => ({ command })));
 }
