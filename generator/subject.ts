@@ -79,12 +79,13 @@ function defaultSubject(subject: Subject): RuleSubject | undefined {
 }
 
 /**
- * A container of a runtime that we don't know. Its executables are no files of the host, so all that a rule can name is
- * its cgroup, if it has one to itself: processes of the host live in the root and in systemd's units as well. A path that
- * is cut off (`/.../box`) is no cgroup's.
+ * A container without a name. Its executables are no files of the host, so all that a rule can name is its cgroup, if it
+ * has one to itself: processes of the host live in the root and in systemd's units as well. A path that is cut off
+ * (`/.../box`) is no cgroup's, and one that holds a container's id will not be seen again.
  */
 function unknownContainer({ cgroup, uid }: Subject): RuleSubject | undefined {
-  if (cgroup === undefined || /^\/($|\.\.\.\/)|\.(service|scope|slice)$/.test(cgroup)) return undefined;
+  if (cgroup === undefined || /^\/($|\.\.\.\/)|[0-9a-f]{64}|\.(service|scope|slice)$/.test(cgroup))
+    return undefined;
   if (!isNameable('cgroup', cgroup)) return undefined;
   return ruleFor(`unknown container in ${cgroup}`, { cgroup: [cgroup] }, uid, 3);
 }

@@ -92,7 +92,7 @@ export function historySql({ first, last }: Bounds): string {
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
     SELECT p.recording, p.id, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
-      coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit, p.cgroup_path AS cgroup
+      c.name AS container, c.image, p.unit, p.cgroup_path AS cgroup
     FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
   named AS MATERIALIZED (
     SELECT *, dense_rank() OVER (ORDER BY ${SUBJECT.join()}) AS subject FROM (

@@ -10,7 +10,7 @@ export interface Subject {
   uid: number;
   gid: number;
   inContainer: boolean;
-  /** Container name; the id's first 12 characters when the name is not known. */
+  /** Container name. Absent where no runtime has told it: no rule that names a container holds for the id then. */
   container?: string;
   image?: string;
   /** systemd unit. */

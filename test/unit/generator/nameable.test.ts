@@ -80,3 +80,18 @@ test('a program whose name would stand for others is left out, and said', () => 
     /^# Not allowed \(unnamed subject\): unknown process uid 1000, 1 event to 1 destination$/m,
   );
 });
+
+/** What is generated where a container without a name connects from a cgroup. */
+function policyFor(cgroup: string): string {
+  return print([observed(), observed({ subject: { inContainer: true, cgroup } })]);
+}
+
+test('a container without a name is named by its cgroup, unless that is shared or of this one container', () => {
+  assert.match(policyFor('/strange/box'), /cgroup: \[\/strange\/box\]/);
+  const ofContainer = `/machine.slice/libpod-${'0123456789abcdef'.repeat(4)}.scope/container`;
+  for (const cgroup of ['/user.slice/app.service', ofContainer]) {
+    const text = policyFor(cgroup);
+    assert.match(text, /^# Not allowed \(unnamed subject\): unknown container uid 1000, /m);
+    assert.doesNotMatch(text, /cgroup:|container:/);
+  }
+});

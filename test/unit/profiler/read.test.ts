@@ -132,7 +132,7 @@ test('a denial of a monitoring policy is marked as one that let the connection t
   assert.equal((await reader.observations({ verdict: 'allow' })).length, 1);
 });
 
-test('with target container only containers are seen, by name or by the beginning of the id', async (t) => {
+test('with target container only containers are seen, and an id is no name', async (t) => {
   const reader = await recorded(t, [
     {},
     (recording) => {
@@ -150,8 +150,8 @@ test('with target container only containers are seen, by name or by the beginnin
   assert.deepEqual(
     observations.map(({ subject }) => [subject.container, subject.image, subject.inContainer]),
     [
-      ['0123456789ab', 'nginx', true],
       ['proxy', 'nginx', true],
+      [undefined, 'nginx', true],
     ],
   );
   assert.equal((await reader.observations()).length, 3);
