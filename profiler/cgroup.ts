@@ -41,8 +41,13 @@ const PARENTS: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
   [/^(pod|(k8s\.io|default)$)/, 'containerd'],
 ];
 const BARE_ID = new RegExp(`^${ID}$`);
-/** Machines of systemd; libvirt's (`qemu-`) are virtual ones. Their manager runs beside the container, as `supervisor`. */
+/**
+ * Machines of systemd; libvirt's (`qemu-`) are virtual ones. Their manager runs beside the container, as `supervisor`.
+ * systemd-nspawn that registers none (`--register=no`) calls the scope by the bare name.
+ */
 const MACHINE = /^(?:machine-(?!qemu\\x2d)(.+)\.scope|systemd-nspawn@(.+)\.service)$/;
+const UNREGISTERED = /^(.+)\.scope$/;
+const MACHINES = 'machine.slice';
 /** What stands for the upper end of a path that is too deep for the kernel side: whoever is named below may be anybody. */
 const CUT = '...';
 const USER_MANAGER = /^user@(\d+)\.service$/;
@@ -79,7 +84,8 @@ function containerOf(
     const id = pattern.exec(bare)?.[1];
     if (id) return { runtime, id };
   }
-  const machine = MACHINE.exec(name);
+  const bareName = parent === MACHINES && child === 'payload';
+  const machine = MACHINE.exec(name) ?? (bareName ? UNREGISTERED.exec(name) : null);
   if (machine && child !== 'supervisor') {
     return { runtime: 'nspawn', id: unescapeUnit(machine[1] ?? machine[2]!) };
   }

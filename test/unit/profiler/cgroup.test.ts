@@ -42,6 +42,8 @@ test('LXC and systemd-nspawn name their containers in the path', () => {
     ['/machine.slice/machine-web.scope/payload/system.slice/ssh.service', 'nspawn', 'web'],
     ['/machine.slice/machine-web\\x2d1.scope/payload', 'nspawn', 'web-1'],
     ['/machine.slice/systemd-nspawn@web.service/payload', 'nspawn', 'web'],
+    ['/machine.slice/web.scope/payload/system.slice/ssh.service', 'nspawn', 'web'],
+    ['/machine.slice/web\\x2d1.scope/payload', 'nspawn', 'web-1'],
   ];
   for (const [path, runtime, name] of paths) assert.deepEqual(named(path), [runtime, name], path);
 });
@@ -53,6 +55,9 @@ test('monitors, virtual machines, short ids and look-alikes are no containers', 
     '/lxc.monitor.web',
     '/machine.slice/machine-web.scope/supervisor',
     '/machine.slice/systemd-nspawn@web.service/supervisor',
+    '/machine.slice/web.scope/supervisor',
+    '/machine.slice/web.scope',
+    '/system.slice/web.scope/payload',
     '/machine.slice/machine-qemu\\x2d1\\x2dweb.scope',
     `/system.slice/docker-${ID.slice(1)}.scope`,
     '/system.slice/docker-registry.service',
