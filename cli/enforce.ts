@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
 import { Counter, SocketKind } from '../bpf/wire.ts';
-import { cgroupRoot } from '../enforcer/cgroup-list.ts';
+import { cgroupRoot } from '../bpf/cgroup-root.ts';
 import { BouhekiError } from '../error/error.ts';
 import { VerdictLog, type VerdictEntry } from '../enforcer/verdict-log.ts';
 import { formatAddress } from '../policy/address.ts';

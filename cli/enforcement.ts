@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
+import { cgroupRoot } from '../bpf/cgroup-root.ts';
 import type { Egress } from '../bpf/egress.ts';
 import { SystemError } from '../bpf/libbpf.ts';
 import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
 import { sizeOf } from '../enforcer/box-vector.ts';
-import { cgroupRoot, listCgroups } from '../enforcer/cgroup-list.ts';
+import { listCgroups } from '../enforcer/cgroup-list.ts';
 import { compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
 import { ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { CgroupPlace } from '../enforcer/subject.ts';

@@ -1,21 +1,8 @@
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { cgroupRoot } from '../bpf/cgroup-root.ts';
 import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
 import type { ListedCgroup } from './apply.ts';
 import type { CgroupPlace, SubjectTables } from './subject.ts';
-
-/** The mounted cgroup v2 hierarchy: the unified one, or the one beside version 1 on a hybrid host. */
-export function cgroupRoot(): string {
-  for (const root of ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']) {
-    try {
-      statSync(join(root, 'cgroup.controllers'));
-      return root;
-    } catch {
-      // Not mounted there.
-    }
-  }
-  return '/sys/fs/cgroup';
-}
 
 /** A cgroup to be listed, with its path below the root of the hierarchy. */
 export interface FoundCgroup extends ListedCgroup {

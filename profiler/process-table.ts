@@ -1,7 +1,8 @@
 import { bootTime } from '../bpf/clock.ts';
 import { ProcessFlag } from '../bpf/wire.ts';
 import { ancestorText, withExecutable } from './ancestor.ts';
-import { readCgroupPath, type CgroupContainer } from './cgroup.ts';
+import type { CgroupContainer } from './cgroup.ts';
+import { CgroupReader } from './cgroup-reader.ts';
 import type { Container, ContainerNames } from './container.ts';
 import type { ProcessRecord } from './decode.ts';
 import type { ContainerRow } from './dimension.ts';
@@ -29,6 +30,7 @@ const STRANGE = 4096;
 export class ProcessTable {
   #sink: EventSink;
   readonly #names: ContainerNames;
+  readonly #cgroups: CgroupReader;
   /** Rows, and the containers as they were told last, by what tells containers apart. */
   readonly #containers = new Map<string, { row: number; container: Container }>();
   /** Cgroups of containers whose runtime is not known. */
@@ -38,9 +40,10 @@ export class ProcessTable {
   #young = new Map<bigint, ProcessImage>();
   #old = new Map<bigint, ProcessImage>();
 
-  constructor(sink: EventSink, names: ContainerNames) {
+  constructor(sink: EventSink, names: ContainerNames, cgroups = new CgroupReader()) {
     this.#sink = sink;
     this.#names = names;
+    this.#cgroups = cgroups;
   }
 
   /** From now on rows go there. */
@@ -65,7 +68,7 @@ export class ProcessTable {
   add(record: ProcessRecord): void {
     if (this.get(record.key)) return;
     const flagged = (record.flags & ProcessFlag.inContainer) !== 0;
-    const { container: found, inner, unit } = readCgroupPath(record.cgroupPath);
+    const { container: found, inner, unit } = this.#cgroups.read(record.cgroupPath);
     // systemd gives virtual machines scopes of the same name as containers.
     const container = found && (flagged || found.runtime !== 'nspawn') ? this.#names.find(found) : undefined;
     const inContainer = container !== undefined || flagged;
@@ -116,7 +119,7 @@ export class ProcessTable {
 
   /** A cgroup was made: if it is a container's, its name is looked for before the first connection. */
   expect(cgroupPath: string): void {
-    const { container } = readCgroupPath(cgroupPath);
+    const { container } = this.#cgroups.read(cgroupPath);
     if (container) this.#names.find(container);
   }
 

@@ -1,12 +1,13 @@
 /** Containers of podman are known as podman knows them, and go on being known whatever their processes do. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { bouheki, query, Running } from './bouheki.ts';
 import {
+  asUser,
   cgroup,
   folder,
   IMAGE,
@@ -17,6 +18,7 @@ import {
   startNetwork,
   stopNetwork,
   succeeded,
+  USER,
 } from './guest.ts';
 
 before(() => {
@@ -184,4 +186,29 @@ test('rules by container, image, unit and cgroup hold for whom they name', async
   succeeded(await enforce.end('SIGINT'));
   assert.deepEqual(inside.trim().split('\n'), ['10.0.3.1', '10.0.3.2', '10.0.3.3', '10.0.3.4']);
   assert.deepEqual(service.trim().split('\n'), ['10.0.3.7', '10.0.3.8', '10.0.3.9']);
+});
+
+test('a service that calls a cgroup of its own like a container is not that container', async () => {
+  const id = succeeded(
+    run('podman', 'run', '-d', ...ROOM, '--name', 'real', IMAGE, 'sleep', '600'),
+  ).stdout.trim();
+  const learn = await Running.start('learn', '--db', join(place, 'forged.duckdb'));
+  // What systemd does for Delegate= with User=.
+  const service = cgroup('/system.slice/delegated.service');
+  chownSync(service, USER, USER);
+  const forged = `${service}/libpod-${id}`;
+  succeeded(asUser(USER, 'mkdir', forged));
+  succeeded(inCgroup(forged, 'wget', '-q', '-O', '/dev/null', 'http://10.0.4.1/'));
+  succeeded(run('podman', 'exec', 'real', 'wget', '-q', '-O', '/dev/null', 'http://10.0.4.2/'));
+  const { stderr } = succeeded(await learn.end('SIGINT'));
+  assert.match(stderr, /^1 container without a name\.$/m);
+  const rows = query(
+    join(place, 'forged.duckdb'),
+    'SELECT address, in_container, container, image FROM connections ORDER BY address',
+  );
+  assert.deepEqual(rows, [
+    { address: '10.0.4.1', in_container: true, container: id.slice(0, 12), image: null },
+    { address: '10.0.4.2', in_container: true, container: 'real', image: `localhost/${IMAGE}:latest` },
+  ]);
+  succeeded(run('podman', 'rm', '-f', '-t', '0', 'real'));
 });

@@ -6,7 +6,7 @@ import { Egress } from '../../bpf/egress.ts';
 import { Counter, RecordKind } from '../../bpf/wire.ts';
 import { Enforcement } from '../../cli/enforcement.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
-import { cgroupRoot } from '../../enforcer/cgroup-list.ts';
+import { cgroupRoot } from '../../bpf/cgroup-root.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { parsePolicy } from '../../policy/parse.ts';
 import { ContainerNames } from '../../profiler/container.ts';

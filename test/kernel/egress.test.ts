@@ -12,7 +12,7 @@ import { provesItself } from '../../bpf/canary.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { kernelVersion } from '../../bpf/probe.ts';
 import { SOCKET_KINDS, SocketKind, Tables, VECTOR_WORDS } from '../../bpf/wire.ts';
-import { cgroupRoot } from '../../enforcer/cgroup-list.ts';
+import { cgroupRoot } from '../../bpf/cgroup-root.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { parsePolicy } from '../../policy/parse.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { cgroupRoot } from '../../../enforcer/cgroup-list.ts';
+import { cgroupRoot } from '../../../bpf/cgroup-root.ts';
 import { openReader } from '../../../profiler/read.ts';
 
 const BOUHEKI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
