@@ -6,65 +6,8 @@
 #ifndef BOUHEKI_SUBJECT_H
 #define BOUHEKI_SUBJECT_H
 
+#include "cgroup.bpf.h"
 #include "script.bpf.h"
-
-/* How many cgroups are looked at from a process upwards. */
-#define CGROUP_DEPTH 12
-
-_Static_assert(CGROUP_LISTED_EVERY < CGROUP_DEPTH, "every cgroup has a listed one within reach");
-
-#define CGROUP_NAME_SIZE 24
-
-static __always_inline bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-/* An id follows, and no word as in docker-registry.service or libpod-conmon-, which is podman's monitor. */
-static __always_inline bool is_id(const char *text)
-{
-	return is_hex(text[0]) && is_hex(text[1]) && is_hex(text[2]) && is_hex(text[3]) && is_hex(text[4]) &&
-	       is_hex(text[5]) && is_hex(text[6]) && is_hex(text[7]);
-}
-
-/* Whether a cgroup of this name holds a container. `name` has CGROUP_NAME_SIZE bytes. */
-static __always_inline bool names_container(const char *name)
-{
-	if (name[0] == 'l' && name[1] == 'i' && name[2] == 'b' && name[3] == 'p' && name[4] == 'o' && name[5] == 'd' &&
-	    name[6] == '-')
-		return is_id(name + 7);
-	if (name[0] == 'd' && name[1] == 'o' && name[2] == 'c' && name[3] == 'k' && name[4] == 'e' && name[5] == 'r')
-		return !name[6] || (name[6] == '-' && is_id(name + 7));
-	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == 'o' && name[4] == '-')
-		return is_id(name + 5);
-	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == '-' && name[4] == 'c' && name[5] == 'o' &&
-	    name[6] == 'n' && name[13] == 'd' && name[14] == '-')
-		return is_id(name + 15);
-	if (name[0] == 'k' && name[1] == 'u' && name[2] == 'b' && name[3] == 'e' && name[4] == 'p' && name[5] == 'o' &&
-	    name[6] == 'd' && name[7] == 's')
-		return !name[8] || name[8] == '.' || name[8] == '-';
-	return name[0] == 'l' && name[1] == 'x' && name[2] == 'c' && name[3] == '.' && name[4] == 'p' && name[5] == 'a' &&
-	       name[6] == 'y' && name[7] == 'l' && name[8] == 'o' && name[9] == 'a' && name[10] == 'd' && name[11] == '.';
-}
-
-static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
-{
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
-}
-
-static __always_inline struct kernfs_node *parent_node(struct kernfs_node *node)
-{
-	struct kernfs_node___rcu *renamed = (void *)node;
-
-	if (bpf_core_field_exists(renamed->__parent))
-		return BPF_CORE_READ(renamed, __parent);
-	return BPF_CORE_READ(node, parent);
-}
-
-static __always_inline struct vector *any_of(struct tables *tables, enum subject_kind kind)
-{
-	return &tables->any[kind];
-}
 
 /* boxes &= those that accept all three values if they allow, or any of them or of the groups if they deny. */
 static __always_inline void keep_ids(struct subject *subject, struct tables *tables, struct subject_key *key,
@@ -135,19 +78,6 @@ static __always_inline bool collect_groups(struct subject *subject, struct table
 			subject->work.word[word] |= found->word[word];
 	}
 	return true;
-}
-
-static __always_inline void keep_listed(struct subject *subject, struct vector *any, struct vector *listed,
-					struct vector *mask)
-{
-#pragma unroll
-	for (int i = 0; i < VECTOR_WORDS; i++) {
-		__u64 named = listed ? listed->word[i] : 0;
-
-		if (mask)
-			named &= mask->word[i];
-		subject->boxes.word[i] &= (any ? any->word[i] : 0) | named;
-	}
 }
 
 /*
@@ -223,67 +153,6 @@ static __always_inline void keep_command(struct subject *subject, struct tables 
 	key->length = 0;
 	key->b = 0;
 	keep_listed(subject, &subject->work, 0, 0);
-}
-
-/*
- * Walks from the caller's cgroup to the root: the innermost one that is listed decides. Where none is within reach, what
- * lies above can't be told: every deny rule holds then that asks for a cgroup, and no such allow rule.
- */
-static __always_inline bool keep_cgroup(struct subject *subject, struct tables *tables, struct subject_key *key,
-					struct task_struct *task)
-{
-	struct kernfs_node *node = cgroup_node(task);
-	struct vector *listed = 0, *any = 0;
-	bool container = false;
-
-	key->kind = SUBJECT_CGROUP;
-	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
-		char name[CGROUP_NAME_SIZE] = {};
-
-		if (!listed) {
-			key->a = BPF_CORE_READ(node, id);
-			listed = bpf_map_lookup_elem(&subjects, key);
-		}
-		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(node, name));
-		container |= names_container(name);
-		node = parent_node(node);
-	}
-	if (!listed && node && control.flags[key->side & 1] & SIDE_POLICY) {
-		count(LOST_CGROUP);
-		listed = &tables->deny;
-		any = any_of(tables, SUBJECT_CGROUP);
-	} else if (!listed) {
-		any = any_of(tables, SUBJECT_CGROUP);
-	}
-	/* The entry holds every box that accepts this cgroup, those that don't name a cgroup included. */
-	keep_listed(subject, any, listed, 0);
-	/* So far down a container is more likely than not, and only it is judged by a policy for containers. */
-	return container || node;
-}
-
-/*
- * A cgroup was made. When the innermost listed one above it is far up, it is listed too with the same boxes, so that
- * there is always one within reach; the daemon puts its own in the place when it has heard of the cgroup. Only on the
- * side in force: the other one may be half filled.
- */
-static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
-{
-	struct subject_key key = { .side = control.version & 1, .kind = SUBJECT_CGROUP };
-	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
-	struct vector *listed = 0;
-	int steps = 0;
-
-	for (int i = 0; i < CGROUP_DEPTH && node && !listed; i++) {
-		key.a = BPF_CORE_READ(node, id);
-		listed = bpf_map_lookup_elem(&subjects, &key);
-		node = parent_node(node);
-		steps = i;
-	}
-	if (!listed || steps < CGROUP_LISTED_EVERY)
-		return;
-	key.a = BPF_CORE_READ(cgroup, kn, id);
-	/* Full: a process below it is judged as one whose cgroup can't be told. */
-	bpf_map_update_elem(&subjects, &key, listed, BPF_NOEXIST);
 }
 
 /*

@@ -2,7 +2,7 @@ import { scriptSum } from '../../../bpf/interpreter.ts';
 import { MAX_GROUPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
-/** As in bpf/subject.bpf.h. */
+/** As in bpf/cgroup.bpf.h. */
 const CGROUP_DEPTH = 12;
 
 /** What the hooks know of a caller. */
