@@ -42,7 +42,8 @@ export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: strin
 
 /** What a process runs that is older than us. */
 export interface RunningImage {
-  executable: Executable;
+  /** The mount namespace by its number. */
+  executable: Executable & { mountNamespace: number };
   /** ProcessFlag; `primed` goes without saying. */
   flags: number;
   script?: string | undefined;
@@ -244,7 +245,8 @@ export class Egress implements Disposable {
   }
 }
 
-function identityBytes({ device, inode, path }: Executable, flags: number): Buffer {
+function identityBytes(executable: RunningImage['executable'], flags: number): Buffer {
+  const { device, inode, mountNamespace, path } = executable;
   const identity = Buffer.alloc(Identity.size);
   const { offset } = Identity;
   const length = Buffer.byteLength(path) + 1;
@@ -252,6 +254,7 @@ function identityBytes({ device, inode, path }: Executable, flags: number): Buff
   identity.writeUInt32LE(device, offset.device);
   identity.writeUInt32LE(flags | ProcessFlag.primed, offset.flags);
   identity.writeUInt32LE(length > PATH_SIZE ? 0 : length, offset.path_length);
+  identity.writeUInt32LE(mountNamespace, offset.mount_namespace);
   identity.write(path, offset.path, PATH_SIZE - 1, 'utf8');
   return identity;
 }

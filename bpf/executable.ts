@@ -33,21 +33,25 @@ export function identifyExecutable(path: string, mounts: number | 'self' = 'self
 
 /** The super block's number, which only the mount table shows (proc(5): mountinfo, field 3). */
 function deviceOfMount(fd: number, mounts: number | 'self'): number | undefined {
-  const mountId = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
-  for (const line of mountTable(mounts).split('\n')) {
-    const [id, , device] = line.split(' ');
-    if (id === mountId && device) {
-      const [major, minor] = device.split(':').map(Number);
-      return ((major ?? 0) << 20) | (minor ?? 0);
-    }
+  try {
+    return devicesOf(readFileSync(`/proc/${mounts}/mountinfo`, 'utf8')).get(mountIdOf(fd));
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
-function mountTable(mounts: number | 'self'): string {
-  try {
-    return readFileSync(`/proc/${mounts}/mountinfo`, 'utf8');
-  } catch {
-    return '';
+/** The number of the mount that an open file lies on; the mount table of a process that sees it has the same. */
+export function mountIdOf(fd: number): number {
+  return Number(/^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]);
+}
+
+/** The devices of a mount table by the number of the mount. */
+export function devicesOf(mountTable: string): Map<number, number> {
+  const devices = new Map<number, number>();
+  for (const line of mountTable.split('\n')) {
+    const [id, , device] = line.split(' ');
+    const [major, minor] = (device ?? '').split(':').map(Number);
+    if (minor !== undefined) devices.set(Number(id), (major! << 20) | minor);
   }
+  return devices;
 }

@@ -68,12 +68,18 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 }
 #endif
 
-static __always_inline bool in_host_mounts(struct task_struct *task)
+/* Number of the task's mount namespace; 0 when it has none any more. */
+static __always_inline __u32 mount_namespace_of(struct task_struct *task)
 {
 	struct nsproxy *nsproxy = READ(task, nsproxy);
 	struct mnt_namespace *mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
 
-	return mounts && READ(mounts, ns.inum) == knobs.host_mount_namespace;
+	return mounts ? READ(mounts, ns.inum) : 0;
+}
+
+static __always_inline bool in_host_mounts(struct task_struct *task)
+{
+	return mount_namespace_of(task) == knobs.host_mount_namespace;
 }
 
 /* Whose file system the program comes from, as PROCESS_* flags. */
@@ -108,6 +114,7 @@ __noinline int adopt_running(void)
 	identity->inode = BPF_CORE_READ(file, f_inode, i_ino);
 	identity->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	identity->flags = PROCESS_PRIMED | foreignness(task);
+	identity->mount_namespace = mount_namespace_of(task);
 	if (!BPF_CORE_READ(file, f_inode, i_nlink))
 		identity->flags |= PROCESS_DELETED;
 	find_path(identity, file);
@@ -131,6 +138,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	identity->inode = file->f_inode->i_ino;
 	identity->device = file->f_inode->i_sb->s_dev;
 	identity->reported = 0;
+	identity->mount_namespace = mount_namespace_of(task);
 	__builtin_memset(identity->path, 0, PATH_SIZE);
 	if (!file->f_inode->i_nlink)
 		flags |= file->f_inode->i_sb->s_magic == TMPFS_MAGIC ? PROCESS_MEMFD | PROCESS_DELETED : PROCESS_DELETED;

@@ -75,7 +75,9 @@ struct {
 
 /*
  * Written by the daemon, which fails the swap when it is full, and by list_deep_cgroup(). A miss means that no box names
- * the value.
+ * the value. But for SUBJECT_EXE_INSIDE: there a miss of the mount namespace too means that the daemon has not found out
+ * yet what the paths of a policy mean in it, or that it is no container's own. Until then every deny rule for an
+ * executable of that container holds for all that runs there, and no allow rule does.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -118,7 +120,7 @@ _Static_assert(sizeof(struct image) <= 1024 - 128, "an image fits in 1 KB");
 
 /*
  * What interpreters run, in the storage of the leader; only they have an entry. Failure to create it: LOST_IDENTITY, and
- * the script is unknown, so that no rule for a script matches.
+ * the script is unknown, so that no `script` allow rule matches and every `script` deny rule does.
  */
 struct {
 #ifndef LEGACY

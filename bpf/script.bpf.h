@@ -192,6 +192,8 @@ static __always_inline void remember_script(struct linux_binprm *bprm)
 	identity = identity_of(leader, false);
 	script = script_of(leader, true);
 	if (!identity || !script) {
+		if (identity)
+			identity->flags |= PROCESS_SCRIPT_LOST;
 		count(LOST_IDENTITY);
 		return;
 	}
@@ -218,7 +220,7 @@ static __always_inline void inherit_script(struct task_struct *parent, struct ta
 	if (from && to)
 		*to = *from;
 	else
-		identity->flags &= ~PROCESS_SCRIPT;
+		identity->flags = (identity->flags & ~PROCESS_SCRIPT) | PROCESS_SCRIPT_LOST;
 }
 
 #endif

@@ -84,37 +84,76 @@ static __always_inline bool collect_groups(struct subject *subject, struct table
  * An executable is known by device and inode. A deny rule accepts it everywhere, an allow rule only where the host has
  * mounted what it loads and reads: for the host, or for a service of it. Any user can make a mount namespace, and with
  * it libraries and settings, in a user namespace of its own; and a container has its own programs.
- * The same goes for the script that an interpreter was started with, which is known by its path alone.
  */
+static __always_inline struct vector *host_executable(struct subject_key *key, const struct identity *identity)
+{
+	key->kind = SUBJECT_EXE;
+	key->a = identity->inode;
+	key->b = identity->device;
+	return bpf_map_lookup_elem(&subjects, key);
+}
+
+/*
+ * A container's program is known by its mount namespace as well: who makes one in the container can mount there what he
+ * likes. NULL where it is not known what a path means.
+ */
+static __always_inline struct vector *inside_executable(struct subject_key *key, const struct identity *identity)
+{
+	struct vector *listed;
+
+	key->kind = SUBJECT_EXE_INSIDE;
+	key->a = identity->inode;
+	key->b = (__u64)identity->mount_namespace << 32 | identity->device;
+	listed = bpf_map_lookup_elem(&subjects, key);
+	if (listed)
+		return listed;
+	key->a = 0;
+	key->b = (__u64)identity->mount_namespace << 32;
+	return bpf_map_lookup_elem(&subjects, key);
+}
+
+/* The script that an interpreter was started with, by its path alone. False where there was no room to keep it. */
+static __always_inline bool known_script(struct subject_key *key, const struct identity *identity,
+					 struct task_struct *leader, struct vector **listed)
+{
+	struct script *script;
+
+	if (identity->flags & PROCESS_SCRIPT_LOST)
+		return false;
+	if (!(identity->flags & PROCESS_SCRIPT))
+		return true;
+	script = script_of(leader, false);
+	if (!script)
+		return false;
+	key->kind = SUBJECT_SCRIPT;
+	key->a = script->sum[0];
+	key->b = script->sum[1];
+	*listed = bpf_map_lookup_elem(&subjects, key);
+	return true;
+}
+
+/* What is not known may be anything: every deny rule that asks for it holds, and no allow rule. */
 static __always_inline void keep_program(struct subject *subject, struct tables *tables, struct subject_key *key,
 					 struct identity *identity, struct task_struct *leader)
 {
-	struct vector *listed = 0, *mask = 0;
-	struct script *script;
+	struct vector *host = &tables->deny, *inside = 0, *script = 0, *mask = 0;
 
-	key->kind = SUBJECT_EXE;
 	if (identity) {
-		key->a = identity->inode;
-		key->b = identity->device;
-		listed = bpf_map_lookup_elem(&subjects, key);
-		if (identity->flags & (PROCESS_FOREIGN_USERS | PROCESS_MEMFD | PROCESS_DELETED) ||
-		    (identity->flags & PROCESS_FOREIGN_MOUNT && subject->flags & PROCESS_IN_CONTAINER))
+		host = host_executable(key, identity);
+		inside = inside_executable(key, identity);
+		if (!known_script(key, identity, leader, &script))
+			script = &tables->deny;
+		key->b = 0;
+		if (identity->flags & (PROCESS_MEMFD | PROCESS_DELETED))
 			mask = &tables->deny;
+		else if (identity->flags & PROCESS_FOREIGN_USERS || subject->flags & PROCESS_IN_CONTAINER)
+			mask = &tables->inside;
 	} else {
-		/* It may be any: every deny rule that asks for an executable holds, and no allow rule. */
-		listed = &tables->deny;
+		script = &tables->deny;
 	}
-	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
-	listed = 0;
-	script = identity && identity->flags & PROCESS_SCRIPT ? script_of(leader, false) : 0;
-	if (script) {
-		key->kind = SUBJECT_SCRIPT;
-		key->a = script->sum[0];
-		key->b = script->sum[1];
-		listed = bpf_map_lookup_elem(&subjects, key);
-	}
-	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), listed, mask);
-	key->b = 0;
+	keep_listed(subject, any_of(tables, SUBJECT_EXE), host, mask);
+	keep_listed(subject, any_of(tables, SUBJECT_EXE_INSIDE), inside ? inside : &tables->deny, mask);
+	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), script, mask);
 }
 
 static __always_inline void keep_command(struct subject *subject, struct tables *tables, struct subject_key *key)

@@ -95,6 +95,7 @@ struct connection {
 #define PROCESS_PATH_NAMES 128	   /* path holds names from the leaf to the root, NUL after each */
 #define PROCESS_FOREIGN_USERS 512  /* that mount namespace is of another user namespace: any user can make one */
 #define PROCESS_SCRIPT 1024	   /* an interpreter, and it is known what script it runs */
+#define PROCESS_SCRIPT_LOST 2048   /* an interpreter, and there was no room to keep what script it runs */
 #define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
 
 /*
@@ -150,7 +151,7 @@ struct identity {
 	__u32 flags;		   /* PROCESS_* */
 	__u64 reported;		   /* key of the process record sent last, and the tellings so far */
 	__u32 path_length;	   /* with the last NUL; 0 when it is not known in full */
-	__u32 pad;
+	__u32 mount_namespace;	   /* at exec, where the path means this file */
 	char path[PATH_SIZE];
 };
 
@@ -211,12 +212,17 @@ struct vector {
 enum subject_kind {
 	SUBJECT_UID = 0,	   /* a = uid */
 	SUBJECT_GID = 1,	   /* a = gid */
-	SUBJECT_EXE = 2,	   /* a = inode, b = device */
+	SUBJECT_EXE = 2,	   /* a = inode, b = device: a file of the host */
 	SUBJECT_COMMAND = 3,	   /* a, b = comm, NUL padded */
 	SUBJECT_COMMAND_PREFIX = 4, /* a, b = the first `length` bytes of comm, NUL padded */
 	SUBJECT_CGROUP = 5,	   /* a = cgroup id; the innermost ancestor that is listed decides */
 	SUBJECT_SCRIPT = 6,	   /* a, b = the sum of struct script */
-	SUBJECT_KINDS = 7,
+	/*
+	 * a = inode, b = mount namespace << 32 | device: a file of a container. a = 0, device 0: for every other file, which
+	 * says that it is known what the paths of a policy mean in that mount namespace.
+	 */
+	SUBJECT_EXE_INSIDE = 7,
+	SUBJECT_KINDS = 8,
 };
 
 struct subject_key {
@@ -238,6 +244,7 @@ enum port_slot { PORT_TCP = 0, PORT_UDP = 1, PORT_SCTP = 2, PORT_UDPLITE = 3, PO
 struct tables {
 	struct vector any[SUBJECT_KINDS];	/* boxes that don't name this subject dimension */
 	struct vector deny;			/* the deny boxes */
+	struct vector inside;			/* those too, and boxes that name a container or an image */
 	struct vector backstop;			/* deny boxes that name addresses and nothing else */
 	struct vector socket[SOCKET_KINDS];	/* boxes that name this kind of socket */
 	__u32 last_interval6;			/* index of the last IPv6 interval in use */

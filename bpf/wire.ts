@@ -35,6 +35,7 @@ export const ProcessFlag = {
   unknown: 256,
   foreignUsers: 512,
   script: 1024,
+  scriptLost: 2048,
 } as const;
 
 export const SubjectKind = {
@@ -45,8 +46,9 @@ export const SubjectKind = {
   commandPrefix: 4,
   cgroup: 5,
   script: 6,
+  exeInside: 7,
 } as const;
-export const SUBJECT_KINDS = 7;
+export const SUBJECT_KINDS = 8;
 
 export const PORT_SLOTS = 5;
 /** IANA protocol number to place in `tables.port_class`. */
@@ -160,7 +162,7 @@ export const Identity = layout({
   flags: [4],
   reported: [8],
   path_length: [4],
-  pad: [4],
+  mount_namespace: [4],
   path: [1, PATH_SIZE],
 });
 
@@ -205,6 +207,7 @@ export const Vector = layout({ word: [8, VECTOR_WORDS] });
 export const Tables = layout({
   any: [8, SUBJECT_KINDS * VECTOR_WORDS],
   deny: [8, VECTOR_WORDS],
+  inside: [8, VECTOR_WORDS],
   backstop: [8, VECTOR_WORDS],
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   last_interval6: [4],

@@ -27,6 +27,8 @@ interface Options extends RecorderOptions {
 
 /** How often cgroups that are gone are forgotten, seconds. */
 const SWEEP_EVERY = 60;
+/** Containers that a warning names. */
+const SHOWN = 3;
 /** How often new cgroups are looked for where the kernel side can't tell of them, seconds. */
 const FIND_EVERY = 5;
 
@@ -38,6 +40,7 @@ Examples:
 Every connection is recorded with its verdict, so that \`bouheki drift\` has something to go by. Denied connections are
 logged on standard output, or where the policy says. SIGHUP reads the policy again; if it is not valid, the one in force
 stays. Enforcement ends with this process.
+Where a rule names container or image and exe, a process of its own looks at the files of those containers.
 Exit status: 0 ended by a signal, 2 trouble, also when recording failed and enforcement went on.`;
 
 /** `bouheki enforce POLICY`: judge every connection, and record it. */
@@ -82,6 +85,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
         denied: (denial) => log.write(entryOf(denial, generations)),
         cgroupMade: (id, path) => enforcement?.cgroupMade(id, path),
       },
+      ending: () => enforcement?.[Symbol.dispose](),
       onStoreFailure: (error) => {
         process.stderr.write(renderFailure(error));
         process.stderr.write('Recording has stopped; enforcement goes on, and ends with status 2.\n');
@@ -92,7 +96,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
   enforcement = new Enforcement(session.egress, names, (text) => process.stderr.write(`Warning: ${text}\n`));
   const backstop = options.backstop ? new BackstopNotes() : undefined;
   try {
-    putInForce(policy, policyHash(text), session, enforcement, generations);
+    await putInForce(policy, policyHash(text), session, enforcement, generations);
     if (options.backstop) session.egress.attachBackstop(backstopOf(options));
   } catch (error) {
     await session.abort();
@@ -100,8 +104,13 @@ export async function enforce(file: string, options: Options): Promise<void> {
   }
   process.stderr.write(describeStart(session, options.db));
   announce(file, enforcement, session, backstop);
+  let reloading = Promise.resolve();
   reload = () => {
-    log = reloadPolicy(file, options, session, enforcement!, generations, log, backstop);
+    // First, because a log rotation must not depend on the policy.
+    log.reopen();
+    reloading = reloading.then(async () => {
+      log = await reloadPolicy(file, options, session, enforcement!, generations, log, backstop);
+    });
   };
   if (early) reload();
   let ticks = 0;
@@ -143,20 +152,22 @@ function parse(text: string, file: string, options: Options): Policy {
   return options.mode ? { ...policy, mode: options.mode } : policy;
 }
 
-function putInForce(
+async function putInForce(
   policy: Policy,
   hash: string,
   session: Session,
   enforcement: Enforcement,
   generations: Generations,
-): void {
+): Promise<void> {
+  await enforcement.prepare(policy);
+  if (enforcement.over) return;
   const generation = enforcement.apply(policy);
   generations.set(Number(generation & 0xffff_ffffn), { policy, name: hash });
   session.recorder.setBoxBase(generation, session.recording.boxes(policy.boxes));
 }
 
 /** Reads the policy again, and puts it in force together with its log. Returns the log from here on. */
-function reloadPolicy(
+async function reloadPolicy(
   file: string,
   options: Options,
   session: Session,
@@ -164,19 +175,18 @@ function reloadPolicy(
   generations: Generations,
   log: VerdictLog,
   backstop: BackstopNotes | undefined,
-): VerdictLog {
-  // First, because a log rotation must not depend on the policy.
-  log.reopen();
+): Promise<VerdictLog> {
   try {
     const text = readTrusted(file);
     const policy = parse(text, file, options);
     const next = isDeepStrictEqual(policy.log, log.options) ? log : openLog(policy.log);
     try {
-      putInForce(policy, policyHash(text), session, enforcement, generations);
+      await putInForce(policy, policyHash(text), session, enforcement, generations);
     } catch (error) {
       if (next !== log) next.close();
       throw error;
     }
+    if (enforcement.over) return next;
     if (next !== log) log.close();
     announce(file, enforcement, session, backstop);
     return next;
@@ -199,7 +209,7 @@ function announce(
   session: Session,
   backstop: BackstopNotes | undefined,
 ): void {
-  const { policy, unresolved } = enforcement;
+  const { missingInside, policy, unresolved } = enforcement;
   const whole = session.cgroup ?? 'the whole host';
   const allowed = policy.boxes.filter((box) => box.action === 'allow').length;
   process.stderr.write(
@@ -210,6 +220,12 @@ function announce(
   for (const path of unresolved) {
     process.stderr.write(
       `Warning: ${path} does not exist here; until it does, no rule that names it matches.\n`,
+    );
+  }
+  for (const [path, names] of missingInside) {
+    const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
+    process.stderr.write(
+      `Warning: ${path} does not exist in container ${names.slice(0, SHOWN).join(', ')}${more}; until it does, no rule that names it matches there.\n`,
     );
   }
 }

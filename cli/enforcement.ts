@@ -5,10 +5,13 @@ import type { Egress } from '../bpf/egress.ts';
 import { SystemError } from '../bpf/libbpf.ts';
 import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
 import { sizeOf } from '../enforcer/box-vector.ts';
-import { listCgroups } from '../enforcer/cgroup-list.ts';
+import { cgroupPaths, listCgroups } from '../enforcer/cgroup-list.ts';
 import { compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
-import { ExecutableWatch } from '../enforcer/executable-watch.ts';
-import type { CgroupPlace } from '../enforcer/subject.ts';
+import { ContainerFiles } from '../enforcer/container-files.ts';
+import { ContainerWatch } from '../enforcer/container-watch.ts';
+import { asksFor } from '../enforcer/executable-entry.ts';
+import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
+import type { CgroupPlace } from '../enforcer/place.ts';
 import type { Policy } from '../policy/policy.ts';
 import { readCgroupPath } from '../profiler/cgroup.ts';
 import type { ContainerNames } from '../profiler/container.ts';
@@ -17,6 +20,9 @@ import type { ContainerNames } from '../profiler/container.ts';
 const NAME_WAIT = 10_000;
 const NAME_EVERY = 50;
 
+/** How long a policy may wait for what its paths mean in containers, milliseconds. */
+const PREPARATION = 15_000;
+
 const CHANGES = {
   replaced: 'is another file now: its rules hold for that one, and for what still runs the one before',
   appeared: 'exists now: its rules hold',
@@ -24,7 +30,7 @@ const CHANGES = {
 } as const;
 
 /** The policy in force, kept true to the cgroups that come and go. */
-export class Enforcement {
+export class Enforcement implements Disposable {
   readonly #egress: Egress;
   readonly #names: ContainerNames;
   readonly #warn: (text: string) => void;
@@ -33,7 +39,12 @@ export class Enforcement {
   #full = false;
   #compiled: CompiledPolicy | undefined;
   #executables: ExecutableWatch | undefined;
+  readonly #files = new ContainerFiles();
+  #containers: ContainerWatch | undefined;
+  /** For the policy that is to be applied next. */
+  #prepared: { policy: Policy; containers: ContainerWatch } | undefined;
   #policy: Policy | undefined;
+  #over = false;
   /** Cgroups that are listed or have no need to be: path by id. */
   readonly #listed = new Map<bigint, string>();
   /** What the kernel side had lost of cgroups when they were last looked for. */
@@ -52,6 +63,20 @@ export class Enforcement {
     this.#warn = warn;
   }
 
+  /** Whether it has ended: the kernel side may be gone. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Tells the kernel side nothing any more. */
+  [Symbol.dispose](): void {
+    this.#over = true;
+    this.#prepared?.containers[Symbol.dispose]();
+    this.#containers?.[Symbol.dispose]();
+    this.#executables?.[Symbol.dispose]();
+    this.#files[Symbol.dispose]();
+  }
+
   get policy(): Policy {
     if (!this.#policy) throw new Error('no policy is in force');
     return this.#policy;
@@ -67,9 +92,31 @@ export class Enforcement {
     return this.#executables?.missing ?? [];
   }
 
+  /** `exe` paths of the policy that mean no file in some containers, with the names of those. */
+  get missingInside(): ReadonlyMap<string, readonly string[]> {
+    return this.#containers?.missing ?? new Map();
+  }
+
+  /**
+   * Finds out what a policy's paths mean in the containers that run, so that it holds for them as soon as it is applied;
+   * without this it holds a moment later. Never fails, and waits for no container for long.
+   */
+  async prepare(policy: Policy): Promise<void> {
+    const containers = this.#watchFor(policy);
+    this.#prepared = { policy, containers };
+    if (!policy.boxes.some((box) => asksFor('container', box))) return;
+    const places = cgroupPaths(this.#root).flatMap((path) => this.#containerAt(path) ?? []);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, PREPARATION)));
+    await Promise.race([containers.prepare(places), late]);
+    clearTimeout(timer);
+  }
+
   /** Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. */
   apply(policy: Policy): bigint {
     const executables = new ExecutableWatch(this.#egress, policy.boxes);
+    const containers = this.#prepared?.policy === policy ? this.#prepared.containers : this.#watchFor(policy);
+    this.#prepared = undefined;
     const unsettled: string[] = [];
     const describe = (path: string) => {
       if (!this.#settled(path)) unsettled.push(path);
@@ -79,20 +126,25 @@ export class Enforcement {
     let cgroups: ReturnType<typeof listCgroups>;
     let generation: bigint;
     try {
-      compiled = compilePolicy(policy, (path) => executables.resolve(path));
+      compiled = compilePolicy(policy, (path) => executables.resolve(path), containers.known);
       cgroups = listCgroups(compiled.subjects, describe, this.#root);
       const { mode, target } = policy;
       generation = applyPolicy(this.#egress, compiled, { mode, target, record: true, cgroups });
     } catch (error) {
       executables[Symbol.dispose]();
+      containers[Symbol.dispose]();
       throw error;
     }
     this.#executables?.[Symbol.dispose]();
     this.#executables = executables;
+    this.#containers?.[Symbol.dispose]();
+    this.#containers = containers;
+    containers.begin();
     this.#compiled = compiled;
     this.#policy = policy;
     this.#listed.clear();
     for (const { id, path } of cgroups) this.#listed.set(id, path);
+    for (const { path } of cgroups) this.#followContainer(path);
     for (const path of unsettled) this.#listAgain(path);
     return generation;
   }
@@ -114,7 +166,7 @@ export class Enforcement {
   /** A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a name. */
   cgroupMade(id: bigint, path: string, waited = 0): void {
     const compiled = this.#compiled;
-    if (!compiled) return;
+    if (!compiled || this.#over) return;
     // The kernel side cuts long paths off, and what is left would be another cgroup's.
     if (!this.#isAt(id, path)) return;
     try {
@@ -128,6 +180,7 @@ export class Enforcement {
     }
     this.#full = false;
     this.#listed.set(id, path);
+    this.#followContainer(path);
     if (this.#settled(path) || waited >= NAME_WAIT) return;
     setTimeout(() => {
       if (this.#listed.has(id)) this.cgroupMade(id, path, waited + NAME_EVERY);
@@ -160,11 +213,37 @@ export class Enforcement {
     try {
       for (const { path, change } of this.#executables?.look() ?? [])
         this.#warn(`${path} ${CHANGES[change]}.`);
+      this.#containers?.look();
     } catch (error) {
       // No room. What was there before holds.
       if (!(error instanceof SystemError)) throw error;
       this.#warn(`no room to follow an executable (${error.message}): read the policy again with SIGHUP.`);
     }
+  }
+
+  #watchFor(policy: Policy): ContainerWatch {
+    return new ContainerWatch(this.#egress, policy.boxes, this.#files, this.#root, {
+      changed: (place, { change, path }: ExecutableChange) =>
+        this.#warn(`${path} in ${nameOf(place)} ${CHANGES[change]}.`),
+      failed: (place, { message }) =>
+        this.#warn(
+          `cannot tell the executables of ${nameOf(place)} (${message}): until then no rule for one allows it anything, and each that denies one denies it.`,
+        ),
+    });
+  }
+
+  /** The container of a cgroup, if it has a name. */
+  #followContainer(path: string): void {
+    const found = readCgroupPath(path).container;
+    const place = found && this.#containerAt(found.path);
+    if (place) this.#containers?.follow(place);
+  }
+
+  /** What is known of the container whose runtime has made just this cgroup for it; undefined without a name. */
+  #containerAt(path: string): CgroupPlace | undefined {
+    if (readCgroupPath(path).container?.path !== path) return undefined;
+    const place = this.#placeOf(path);
+    return place.container === undefined ? undefined : place;
   }
 
   /** Forgets the cgroups that are gone. */
@@ -200,6 +279,10 @@ export class Enforcement {
     }
     return place;
   }
+}
+
+function nameOf({ container, path }: CgroupPlace): string {
+  return `container ${container ?? path}`;
 }
 
 /** What names a policy in logs and recordings: the first 12 digits of the SHA-256 of its text. */

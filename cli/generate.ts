@@ -84,7 +84,10 @@ export function generateCommand(): Command {
       [],
     )
     .addOption(
-      new Option('--by <what>', 'what a subject is; where that is not known, as auto')
+      new Option(
+        '--by <what>',
+        'what a subject is; where that is not known, as auto. exe and script: in a container together with its image',
+      )
         .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid'])
         .default('auto', 'auto: container or executable, with the uid'),
     )

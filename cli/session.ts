@@ -30,6 +30,8 @@ export interface SessionOptions {
   limits?: RetentionLimits;
   metrics?: Endpoint;
   listeners?: RecorderListeners;
+  /** Called when the session ends, before anything is taken away. */
+  ending?(): void;
   /** Called when old events were folded, or when folding could not keep the record within its limits. */
   folded?(report: RetentionReport): void;
   onFoldFailure?(error: unknown): void;
@@ -234,6 +236,7 @@ export class Session {
 
   async #close(failure: unknown, state: 'complete' | 'interrupted'): Promise<void> {
     this.#stopSignal.forget();
+    this.#options.ending?.();
     try {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
       this.egress.flip(0);

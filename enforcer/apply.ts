@@ -88,6 +88,7 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   const { buffer, byteOffset } = tables;
   putVectors(tables, offset.any, policy.subjects.any);
   putVectors(tables, offset.deny, [policy.deny]);
+  putVectors(tables, offset.inside, [policy.subjects.inside]);
   putVectors(tables, offset.backstop, [policy.backstop]);
   putVectors(tables, offset.socket, policy.sockets);
   putVectors(tables, offset.address, policy.addresses);

@@ -2,7 +2,26 @@ import { readdirSync, statSync } from 'node:fs';
 import { cgroupRoot } from '../bpf/cgroup-root.ts';
 import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
 import type { ListedCgroup } from './apply.ts';
-import type { CgroupPlace, SubjectTables } from './subject.ts';
+import type { CgroupPlace } from './place.ts';
+import type { SubjectTables } from './subject.ts';
+
+/** The paths of all cgroups that exist, the root's first. */
+export function cgroupPaths(root: string, path = ''): string[] {
+  return [
+    path === '' ? '/' : path,
+    ...childrenOf(root + path).flatMap((name) => cgroupPaths(root, `${path}/${name}`)),
+  ];
+}
+
+function childrenOf(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
 
 /** A cgroup to be listed, with its path below the root of the hierarchy. */
 export interface FoundCgroup extends ListedCgroup {
@@ -26,12 +45,8 @@ export function listCgroups(
   /** `above`: the boxes of the listed one that is `steps` up. */
   function visit(path: string, above: string | undefined, steps: number): void {
     let id: bigint;
-    let children: string[];
     try {
       id = statSync(root + path, { bigint: true }).ino;
-      children = readdirSync(root + path, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .map((entry) => entry.name);
     } catch {
       return;
     }
@@ -40,6 +55,6 @@ export function listCgroups(
     const key = boxes.join();
     const listed = key !== above || steps === CGROUP_LISTED_EVERY;
     if (listed) found.push({ id, boxes, path: name });
-    for (const child of children) visit(`${path}/${child}`, key, listed ? 1 : steps + 1);
+    for (const child of childrenOf(root + path)) visit(`${path}/${child}`, key, listed ? 1 : steps + 1);
   }
 }

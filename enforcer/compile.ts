@@ -13,6 +13,7 @@ import { BouhekiError } from '../error/error.ts';
 import { lastOf } from '../policy/cidr.ts';
 import type { Box, Policy, To } from '../policy/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
+import type { KnownContainer } from './executable-entry.ts';
 import { sweep, type Intervals, type Span } from './interval.ts';
 import { compileSubjects, type ResolveExecutable, type SubjectEntry, type SubjectTables } from './subject.ts';
 
@@ -39,10 +40,15 @@ export interface CompiledPolicy {
 export type { ResolveExecutable, SubjectEntry };
 
 /**
- * Compiles a policy. `resolve` finds the files that `exe` names. Throws a BouhekiError when the policy is larger than
+ * Compiles a policy. `resolve` finds the files that `exe` names on the host, `containers` are those whose files are known
+ * already. Throws a BouhekiError when the policy is larger than
  * the kernel side's tables; it never leaves anything out.
  */
-export function compilePolicy(policy: Policy, resolve: ResolveExecutable): CompiledPolicy {
+export function compilePolicy(
+  policy: Policy,
+  resolve: ResolveExecutable,
+  containers: readonly KnownContainer[] = [],
+): CompiledPolicy {
   const { boxes } = policy;
   limit('boxes (a rule has one for each entry of `to`, and one for `sockets`)', boxes.length, MAX_BOXES);
   const denyBoxes = boxes.filter((box) => box.action === 'deny').length;
@@ -64,7 +70,7 @@ export function compilePolicy(policy: Policy, resolve: ResolveExecutable): Compi
   const portClass = compilePorts(reaching, portClasses);
   const protocolClass = compileProtocols(reaching, portClasses);
   limit('distinct groups of ports', portClasses.vectors.length, MAX_PORT_CLASSES);
-  const subjects = compileSubjects(boxes, resolve);
+  const subjects = compileSubjects(boxes, resolve, containers);
   // Both sides of a swap live in one map.
   limit('commands, executables and ids', subjects.entries.length, MAX_SUBJECT_KEYS / 4);
   return {

@@ -3,7 +3,8 @@ import type { Egress } from '../bpf/egress.ts';
 import { identifyExecutable, type Executable } from '../bpf/executable.ts';
 import type { Box } from '../policy/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
-import { compileExecutables, type SubjectEntry } from './subject.ts';
+import { compileExecutables, hostPaths } from './executable-entry.ts';
+import type { SubjectEntry } from './subject.ts';
 
 const O_PATH = 0o10000000;
 
@@ -22,7 +23,7 @@ interface HeldFile {
 }
 
 /**
- * The executables of the policy in force, followed as their paths come to mean other files: when a package is upgraded,
+ * The executables of the host in the policy in force, followed as their paths come to mean other files: when a package is upgraded,
  * say. A file that was deleted keeps its rules, because what runs it goes on running it; nothing else can be started
  * from it. One that lies elsewhere now loses them.
  */
@@ -37,7 +38,7 @@ export class ExecutableWatch implements Disposable {
   constructor(egress: Egress, boxes: readonly Box[]) {
     this.#egress = egress;
     this.#boxes = boxes;
-    for (const path of new Set(boxes.flatMap(({ from }) => from.exe ?? []))) {
+    for (const path of hostPaths(boxes)) {
       this.#files.set(path, { now: hold(path), deleted: [] });
     }
     this.#entries = this.#compile();

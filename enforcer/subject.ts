@@ -1,12 +1,14 @@
 import type { Executable } from '../bpf/executable.ts';
 import { scriptSum } from '../bpf/interpreter.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
-import { BouhekiError } from '../error/error.ts';
-import { COMMAND_BYTES, matchesGlob } from '../policy/name.ts';
+import { meansContainerFiles } from '../policy/evaluate.ts';
+import { COMMAND_BYTES } from '../policy/name.ts';
 import type { Box } from '../policy/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
+import { compileContainer, compileExecutables, type KnownContainer } from './executable-entry.ts';
+import { acceptsPlace, type CgroupPlace, namesPlace } from './place.ts';
 
-/** Finds the file that an `exe` path means on this host; undefined when there is none. */
+/** Finds the file that an `exe` path means on the host; undefined when there is none. */
 export type ResolveExecutable = (path: string) => Executable | undefined;
 
 /** One value of one subject dimension that some box names, and the boxes that name it. */
@@ -22,30 +24,27 @@ export interface SubjectEntry {
 export interface SubjectTables {
   /** By SubjectKind: the boxes that don't name the dimension. */
   any: BoxVector[];
+  /** The deny boxes, and those that name a container or an image: paths in them mean files there. */
+  inside: BoxVector;
   entries: SubjectEntry[];
   commandPrefixes: number;
-  /** `exe` paths that mean no file at present: their rules match nothing. */
+  /** `exe` paths that mean no file of the host at present: their rules match nothing. */
   unresolved: string[];
   /** The boxes that accept a cgroup, its container and its unit. */
   cgroup(place: CgroupPlace): BoxVector;
 }
 
-/** What the daemon knows of a cgroup. */
-export interface CgroupPlace {
-  path: string;
-  /** Absent for a container whose name is not known: it is accepted by no rule that names one. */
-  container?: string;
-  image?: string;
-  unit?: string;
-}
-
-/** Compiles the `from` of all boxes. Throws a BouhekiError for a dimension that the kernel side can't judge. */
-export function compileSubjects(boxes: readonly Box[], resolve: ResolveExecutable): SubjectTables {
-  refuseUnsupported(boxes);
+/** Compiles the `from` of all boxes. `containers` are those whose files are known already. */
+export function compileSubjects(
+  boxes: readonly Box[],
+  resolve: ResolveExecutable,
+  containers: readonly KnownContainer[] = [],
+): SubjectTables {
   const any: BoxVector[] = Array.from({ length: SUBJECT_KINDS });
   any[SubjectKind.uid] = boxesWhere(boxes, ({ from }) => from.uid === undefined);
   any[SubjectKind.gid] = boxesWhere(boxes, ({ from }) => from.gid === undefined);
-  any[SubjectKind.exe] = boxesWhere(boxes, ({ from }) => from.exe === undefined);
+  any[SubjectKind.exe] = boxesWhere(boxes, ({ from }) => !from.exe || meansContainerFiles(from));
+  any[SubjectKind.exeInside] = boxesWhere(boxes, ({ from }) => !from.exe || !meansContainerFiles(from));
   any[SubjectKind.command] = boxesWhere(boxes, ({ from }) => from.command === undefined);
   any[SubjectKind.commandPrefix] = any[SubjectKind.command]!;
   any[SubjectKind.script] = boxesWhere(boxes, ({ from }) => from.script === undefined);
@@ -57,51 +56,18 @@ export function compileSubjects(boxes: readonly Box[], resolve: ResolveExecutabl
     if (!file) unresolved.push(path);
     return file ? [file] : [];
   });
-  entries.push(...executables);
+  entries.push(...executables, ...containers.flatMap((container) => compileContainer(boxes, container)));
   entries.push(...scripts(boxes));
   const commands = commandEntries(boxes);
   entries.push(...commands);
   return {
     any,
+    inside: boxesWhere(boxes, ({ action, from }) => action === 'deny' || meansContainerFiles(from)),
     entries,
     commandPrefixes: commands.filter((entry) => entry.kind === SubjectKind.commandPrefix).length,
     unresolved,
     cgroup: (place) => boxesWhere(boxes, ({ from }) => acceptsPlace(from, place)),
   };
-}
-
-function refuseUnsupported(boxes: readonly Box[]): void {
-  for (const { name, from } of boxes) {
-    const program = from.exe ? 'an executable' : 'a script';
-    if (
-      (from.exe ?? from.script) !== undefined &&
-      (from.container !== undefined || from.image !== undefined)
-    ) {
-      throw new BouhekiError(
-        'policy',
-        `rule "${name}" names both ${program} and a container; a path only means a file of the host`,
-        { remedy: 'name the container and its `uid` or `command`' },
-      );
-    }
-  }
-}
-
-function namesPlace(from: Box['from']): boolean {
-  return (from.container ?? from.image ?? from.unit ?? from.cgroup) !== undefined;
-}
-
-function acceptsPlace(from: Box['from'], place: CgroupPlace): boolean {
-  return (
-    matchesAny(from.container, place.container) &&
-    matchesAny(from.image, place.image) &&
-    matchesAny(from.unit, place.unit) &&
-    matchesAny(from.cgroup, place.path)
-  );
-}
-
-function matchesAny(patterns: readonly string[] | undefined, text: string | undefined): boolean {
-  if (patterns === undefined) return true;
-  return text !== undefined && patterns.some((pattern) => matchesGlob(pattern, text));
 }
 
 function ids(boxes: readonly Box[], dimension: 'uid' | 'gid'): SubjectEntry[] {
@@ -122,32 +88,6 @@ function scripts(boxes: readonly Box[]): SubjectEntry[] {
     const accepting = boxesWhere(boxes, ({ from }) => from.script?.includes(path) ?? false);
     return { kind: SubjectKind.script, length: 0, a, b, boxes: accepting };
   });
-}
-
-/**
- * The files that `exe` paths mean, as `filesOf` finds them. Several paths may mean one file (hard links, symbolic links):
- * their boxes are joined.
- */
-export function compileExecutables(
-  boxes: readonly Box[],
-  filesOf: (path: string) => readonly Executable[],
-): SubjectEntry[] {
-  const files = new Map<string, { file: Executable; paths: Set<string> }>();
-  for (const path of new Set(boxes.flatMap((box) => box.from.exe ?? []))) {
-    for (const file of filesOf(path)) {
-      const key = `${file.device}:${file.inode}`;
-      const known = files.get(key) ?? { file, paths: new Set() };
-      known.paths.add(path);
-      files.set(key, known);
-    }
-  }
-  return [...files.values()].map(({ file, paths }) => ({
-    kind: SubjectKind.exe,
-    length: 0,
-    a: file.inode,
-    b: BigInt(file.device),
-    boxes: boxesWhere(boxes, ({ from }) => from.exe?.some((path) => paths.has(path)) ?? false),
-  }));
 }
 
 /** An entry per name and per prefix, as the kernel cuts them: several patterns may come to the same. `*` has length 0. */

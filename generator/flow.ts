@@ -4,14 +4,10 @@ import { destinationOf } from '../policy/evaluate.ts';
 import type { Flow } from '../policy/policy.ts';
 import type { Observation } from '../profiler/observation.ts';
 
-/**
- * An observation as a policy sees it. The record holds one uid and one gid: they stand for real and effective. In a
- * container no path means the file of the host that a rule names by it.
- */
+/** An observation as a policy sees it. The record holds one uid and one gid: they stand for real and effective. */
 export function flowOf(observation: Observation): Flow {
   const { subject, port, protocol } = observation;
-  const { cgroup, container, image, inContainer, unit } = subject;
-  const { exe, script } = inContainer ? {} : subject;
+  const { cgroup, container, exe, image, inContainer, script, unit } = subject;
   return {
     command: subject.command,
     ...(exe === undefined ? {} : { exe }),

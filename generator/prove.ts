@@ -1,4 +1,5 @@
 import { containsAddress, formatPrefix, type Prefix } from '../policy/cidr.ts';
+import { isForHostOnly } from '../policy/evaluate.ts';
 import type { From } from '../policy/policy.ts';
 import { formatPortRange } from '../policy/port.ts';
 import { formatProtocol } from '../policy/protocol.ts';
@@ -116,10 +117,12 @@ class RuleIndex {
     const flow = flowOf(observation);
     return Object.entries(flow)
       .flatMap(([key, value]) => this.#byValue.get(`${key} ${String(value)}`) ?? [])
-      .filter((rule) =>
-        Object.entries(this.#rules[rule]!.from).every(([key, list]) =>
+      .filter((rule) => {
+        const { from } = this.#rules[rule]!;
+        if (flow.inContainer && isForHostOnly({ action: 'allow', from })) return false;
+        return Object.entries(from).every(([key, list]) =>
           (list as unknown[]).includes(flow[key as keyof From]),
-        ),
-      );
+        );
+      });
   }
 }

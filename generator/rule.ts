@@ -1,5 +1,6 @@
 import { compareAddresses, type Address } from '../policy/address.ts';
 import { prefixOf, type Prefix } from '../policy/cidr.ts';
+import { isForHostOnly } from '../policy/evaluate.ts';
 import type { From, PortRange } from '../policy/policy.ts';
 import { mergePrefixes } from '../policy/prefix-set.ts';
 import { hasPorts } from '../policy/protocol.ts';
@@ -172,9 +173,10 @@ function namesBy(
   observation: RecordedObservation,
 ): string[] {
   const flow = flowOf(observation);
-  return [...kinds.values()].map((kind) =>
-    JSON.stringify(Object.fromEntries(kind.map((key) => [key, [flow[key]]]))),
-  );
+  return [...kinds.values()].flatMap((kind) => {
+    const from = Object.fromEntries(kind.map((key) => [key, [flow[key]]])) as From;
+    return flow.inContainer && isForHostOnly({ action: 'allow', from }) ? [] : [JSON.stringify(from)];
+  });
 }
 
 /** The values of one dimension, in order, and their numbers. */

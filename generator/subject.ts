@@ -44,11 +44,8 @@ export function subjectNamer(by: SubjectKind | undefined): (subject: Subject) =>
 const CHOSEN = 4;
 
 function chosenSubject(subject: Subject, by: SubjectKind): RuleSubject | undefined {
-  const { container, exe, image, inContainer, script, uid, unit } = subject;
-  const ownExe = !inContainer && isPath(exe) && isNameable('exe', exe) ? exe : undefined;
-  if (by === 'exe' && ownExe !== undefined) return ruleFor(ownExe, { exe: [ownExe] }, uid, CHOSEN);
-  if (by === 'script' && ownExe !== undefined && isPath(script) && isNameable('script', script))
-    return ruleFor(`${ownExe} ${script}`, { exe: [ownExe], script: [script] }, uid, CHOSEN);
+  const { container, image, inContainer, uid, unit } = subject;
+  if (by === 'exe' || by === 'script') return programSubject(subject, by);
   if (by === 'container' && inContainer && container && isNameable('container', container)) {
     return subjectOf(`container ${container}`, { container: [container] }, CHOSEN);
   }
@@ -58,6 +55,25 @@ function chosenSubject(subject: Subject, by: SubjectKind): RuleSubject | undefin
     return ruleFor(`unit ${unit}`, { unit: [unit] }, uid, CHOSEN);
   if (by === 'uid') return subjectOf(`uid ${uid}`, { uid: [uid] }, CHOSEN);
   return undefined;
+}
+
+/** A program by its path, which in a container means a file of the image, or of the container where that is not known. */
+function programSubject(subject: Subject, by: 'exe' | 'script'): RuleSubject | undefined {
+  const { exe, script, uid } = subject;
+  const place = placeOf(subject);
+  if (!place || !isPath(exe) || !isNameable('exe', exe)) return undefined;
+  const [prefix, where] = place;
+  if (by === 'exe') return ruleFor(`${prefix}${exe}`, { ...where, exe: [exe] }, uid, CHOSEN);
+  if (!isPath(script) || !isNameable('script', script)) return undefined;
+  return ruleFor(`${prefix}${exe} ${script}`, { ...where, exe: [exe], script: [script] }, uid, CHOSEN);
+}
+
+/** Where a path means a file, in words and as a rule names it; undefined in a container that no rule can name. */
+function placeOf({ container, image, inContainer }: Subject): [prefix: string, where: From] | undefined {
+  if (!inContainer) return ['', {}];
+  if (image && isNameable('image', image)) return [`image ${image} `, { image: [image] }];
+  if (!container || !isNameable('container', container)) return undefined;
+  return [`container ${container} `, { container: [container] }];
 }
 
 function defaultSubject(subject: Subject): RuleSubject | undefined {

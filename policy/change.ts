@@ -60,11 +60,16 @@ export class Wording {
     const from: Change['from'] = {};
     const spansOf = (dimension: Dimension) => region[DIMENSIONS.indexOf(dimension)]!;
     const process = this.#values('judged', spansOf('judged'));
-    if (process) from.process = process;
+    const names: Change['from'] = {};
     for (const dimension of NAME_DIMENSIONS) {
       const values = this.#values(dimension, spansOf(dimension));
-      if (values) from[dimension] = values;
+      if (values) names[dimension] = values;
     }
+    // A path without a container is one of the host, as in a rule.
+    const implied =
+      spansOf('judged')[0]!.first === 0n && (names.exe ?? names.script) && !(names.container ?? names.image);
+    if (process && !implied) from.process = process;
+    Object.assign(from, names);
     for (const [real, effective] of [
       ['uid', 'euid'],
       ['gid', 'egid'],

@@ -60,6 +60,7 @@ export function matchesFrom({ action, from }: Pick<Box, 'action' | 'from'>, flow
     matchesId(action, from.uid, [flow.uid, flow.euid, flow.fsuid ?? flow.euid]) &&
     matchesGroup(action, from.gid, flow) &&
     (!from.command || from.command.some((pattern) => matchesCommand(pattern, flow.command))) &&
+    !(flow.inContainer && isForHostOnly({ action, from })) &&
     matchesPath(from.exe, flow.exe) &&
     matchesPath(from.script, flow.script) &&
     matchesName(from.container, flow.container) &&
@@ -87,6 +88,21 @@ function matchesGroup(action: Box['action'], ids: From['gid'], flow: Flow): bool
 
 function matchesPath(paths: readonly string[] | undefined, path: string | undefined): boolean {
   return !paths || (path !== undefined && paths.includes(path));
+}
+
+/** Whether the paths of a rule mean files of the containers that it names; otherwise they mean files of the host. */
+export function meansContainerFiles({ container, image }: From): boolean {
+  return (container ?? image) !== undefined;
+}
+
+/**
+ * Whether a box matches no process in a container, because it names a file of the host. For a deny by `exe` that is as
+ * good as text can say it: the kernel goes by the file, which may be mounted in a container too. A deny by `script`
+ * goes by text everywhere.
+ */
+export function isForHostOnly({ action, from }: Pick<Box, 'action' | 'from'>): boolean {
+  if (meansContainerFiles(from)) return false;
+  return from.exe !== undefined || (from.script !== undefined && action === 'allow');
 }
 
 function matchesName(patterns: readonly string[] | undefined, name: string | undefined): boolean {

@@ -1,7 +1,15 @@
 import { formatAddress } from './address.ts';
 import { formatPrefix, prefixOf } from './cidr.ts';
 import { destinationText, type RuleDocument, type ToDocument } from './document.ts';
-import { evaluate, isJudged, matchesFrom, matchesTo, normalizeFlow } from './evaluate.ts';
+import {
+  evaluate,
+  isForHostOnly,
+  isJudged,
+  matchesFrom,
+  matchesTo,
+  meansContainerFiles,
+  normalizeFlow,
+} from './evaluate.ts';
 import type { Box, Flow, From, Policy, Verdict } from './policy.ts';
 import { printRule } from './print.ts';
 import { formatProtocol, hasPorts } from './protocol.ts';
@@ -72,8 +80,10 @@ const TO_KEYS = { prefixes: 'cidr', ports: 'port', protocols: 'protocol' } as co
 /** The dimensions in which a box does not match, as the policy language calls them. */
 function mismatchesOf(box: Box, flow: Flow): string[] {
   const mismatches: string[] = [];
+  // Where the rule's paths mean files of a container, one by one they would mean the host's.
+  const there = meansContainerFiles(box.from) ? { ...flow, inContainer: false } : flow;
   for (const [key, value] of Object.entries(box.from)) {
-    if (!matchesFrom({ action: box.action, from: { [key]: value } }, flow)) mismatches.push(key);
+    if (!matchesFrom({ action: box.action, from: { [key]: value } }, there)) mismatches.push(key);
   }
   if (flow.socket) return matchesTo(box.to, flow) ? mismatches : [...mismatches, 'sockets'];
   for (const [key, value] of Object.entries(box.to)) {
@@ -100,7 +110,8 @@ function allowFix(
     return values.map(([key, value]) => `add ${value} to ${key}.allow`).join(' and ');
   }
   const portless = values[0]?.[0] === 'port' && !hasPorts(flow.protocol);
-  if (values.length === 1 && Object.keys(from).length > 0 && !portless) {
+  const elsewhere = flow.inContainer && isForHostOnly({ action: 'allow', from });
+  if (values.length === 1 && Object.keys(from).length > 0 && !portless && !elsewhere) {
     const [key, value] = values[0]!;
     return `add ${value} to ${key} of rule "${name}"`;
   }

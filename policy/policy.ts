@@ -16,9 +16,9 @@ export type Target = 'host' | 'container';
 export interface From {
   /** comm, compared on its first 15 bytes. Not a security boundary: any process can rename itself. */
   command?: string[];
-  /** Absolute path of the executable. */
+  /** Absolute path of the executable: on the host, or with `container` or `image` in the containers that they name. */
   exe?: string[];
-  /** Absolute path of the script that an interpreter runs. */
+  /** Absolute path of the script that an interpreter runs, in the same place. */
   script?: string[];
   uid?: number[];
   gid?: number[];

@@ -54,10 +54,13 @@ const from = z
       text.describe('A command name; a last * stands for any rest.'),
       'Names of commands (comm), compared on the first 15 bytes. Any process can rename itself: no security boundary.',
     ),
-    exe: some(text.describe('An absolute path.'), 'Absolute paths of executables on the host.'),
+    exe: some(
+      text.describe('An absolute path.'),
+      'Absolute paths of executables: of the host, or beside container or image of the containers that those name. Without them no process in a container is allowed by it.',
+    ),
     script: some(
       text.describe('An absolute path.'),
-      'Absolute paths of scripts as their interpreter was told them, by a #! line or as its first argument that is no option. Whoever may start the interpreter can have it do something else: no security boundary.',
+      'Absolute paths of scripts, in the same place as exe, as their interpreter was told them, by a #! line or as its first argument that is no option. Whoever may start the interpreter can have it do something else: no security boundary.',
     ),
     uid: some(
       id.describe('A user id.'),

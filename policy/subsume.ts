@@ -1,5 +1,6 @@
 import { BoxIndex, type Probe } from './box-index.ts';
 import { type Prefix, parsePrefix } from './cidr.ts';
+import { isForHostOnly } from './evaluate.ts';
 import { cutCommand, matchesGlob } from './name.ts';
 import type { Box, From, PortRange, To } from './policy.ts';
 import { coversPrefixes, mergePrefixes } from './prefix-set.ts';
@@ -15,7 +16,7 @@ const EVERY_PORT: PortRange[] = [{ first: 0, last: 65_535 }];
  * cover is not found.
  */
 export function coversBox(outer: Box, inner: Box): boolean {
-  return coversFrom(outer.from, inner.from) && coversTo(outer, inner);
+  return coversPlace(outer, inner) && coversFrom(outer.from, inner.from) && coversTo(outer, inner);
 }
 
 /** Finds, for one box after the other, one of `boxes` that covers it. */
@@ -47,6 +48,11 @@ function probeOf({ from, to }: Box): Probe {
   if (to.ports) probe.port = to.ports.slice(0, 1).map((range) => range.first);
   probe.protocol = protocolsOf(to).slice(0, 1);
   return probe;
+}
+
+/** A rule for files of the host is for no process in a container: it covers only what is for none either. */
+function coversPlace(outer: Box, inner: Box): boolean {
+  return !isForHostOnly(outer) || isForHostOnly(inner);
 }
 
 function coversFrom(outer: From, inner: From): boolean {

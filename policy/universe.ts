@@ -1,4 +1,5 @@
 import { lastOf, type Prefix } from './cidr.ts';
+import { isForHostOnly } from './evaluate.ts';
 import { COMMAND_BYTES, cutCommand, isGlob, matchesGlob } from './name.ts';
 import { nameClasses } from './name-class.ts';
 import type { Box, From, Policy } from './policy.ts';
@@ -119,7 +120,7 @@ export class Universe {
       allow.push(DIMENSIONS.map((dimension) => (dimension === 'judged' ? OUTSIDE : this.all(dimension))));
     }
     for (const box of policy.boxes) {
-      const regions = this.#regionsOf(box, judged);
+      const regions = this.#regionsOf(box, isForHostOnly(box) ? intersectSpans(judged, OUTSIDE) : judged);
       if (box.action === 'allow') allow.push(...regions);
       else deny.push(...regions);
     }

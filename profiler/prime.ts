@@ -42,14 +42,15 @@ function primeProcess(egress: Egress, pid: number, hostMounts: number): boolean 
     let flags = 0;
     if (path.endsWith(DELETED)) flags |= ProcessFlag.deleted;
     if (path.startsWith('/memfd:')) flags |= ProcessFlag.memfd;
-    if (namespaceOf(pid, 'mnt') !== hostMounts) {
+    const mountNamespace = namespaceOf(pid, 'mnt');
+    if (mountNamespace !== hostMounts) {
       flags |= ProcessFlag.foreignMount;
       if (namespaceOf(pid, 'user') !== namespaceOf(1, 'user')) flags |= ProcessFlag.foreignUsers;
     }
     const script = primeScript(pid, path);
     if (script !== undefined) flags |= ProcessFlag.script;
     return egress.prime(pid, {
-      executable: { ...executable, path },
+      executable: { ...executable, path, mountNamespace },
       flags,
       script,
       ancestors: findAncestors(pid),

@@ -25,8 +25,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
     .record({
       command: fc.constantFrom(...world.commands),
       exe: fc.option(fc.constantFrom(...world.exes), { nil: undefined, freq: 6 }),
-      script:
-        world.scripts.length > 0 ? fc.constantFrom(undefined, ...world.scripts) : fc.constant(undefined),
+      script: fc.constantFrom(undefined, ...world.scripts),
       uid: ids,
       gid: ids,
       fsuid: third,

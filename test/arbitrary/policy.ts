@@ -56,24 +56,18 @@ function rules(world: World): fc.Arbitrary<object> {
   });
 }
 
-/** Without an executable or script of the host for a container, which no kernel side can judge. */
 function from(world: World): fc.Arbitrary<object> {
-  return fc
-    .record({
-      command: seldom(some(world.commandPatterns), 3),
-      exe: seldom(some(world.exes, 2), 4),
-      script: world.scripts.length > 0 ? seldom(some(world.scripts, 2), 6) : fc.constant(undefined),
-      uid: seldom(some(world.ids), 4),
-      gid: seldom(some(world.ids), 6),
-      container: seldom(some(world.containerPatterns, 2), 5),
-      image: seldom(some(world.imagePatterns, 2), 8),
-      unit: seldom(some(world.unitPatterns, 2), 8),
-      cgroup: seldom(some(world.cgroupPatterns, 2), 8),
-    })
-    .map((value) => {
-      if (value.container || value.image) Object.assign(value, { exe: undefined, script: undefined });
-      return value;
-    });
+  return fc.record({
+    command: seldom(some(world.commandPatterns), 3),
+    exe: seldom(some(world.exes, 2), 3),
+    script: seldom(some(world.scripts, 2), 5),
+    uid: seldom(some(world.ids), 4),
+    gid: seldom(some(world.ids), 6),
+    container: seldom(some(world.containerPatterns, 2), 4),
+    image: seldom(some(world.imagePatterns, 2), 8),
+    unit: seldom(some(world.unitPatterns, 2), 8),
+    cgroup: seldom(some(world.cgroupPatterns, 2), 8),
+  });
 }
 
 function to(world: World): fc.Arbitrary<object[] | undefined> {

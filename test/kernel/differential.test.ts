@@ -1,14 +1,17 @@
 /** The kernel side and policy/evaluate.ts give the same verdict on random policies, connections and openings of sockets. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { Egress } from '../../bpf/egress.ts';
 import { identifyExecutable } from '../../bpf/executable.ts';
+import { namespaceOf } from '../../bpf/namespace.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
+import type { KnownContainer } from '../../enforcer/executable-entry.ts';
 import { formatAddress } from '../../policy/address.ts';
 import { evaluate } from '../../policy/evaluate.ts';
 import type { Flow, Policy } from '../../policy/policy.ts';
@@ -49,43 +52,89 @@ const PLACES: Place[] = [
 /** What the kernel can really be: no process has the id 2^32 - 1, and paths are those of files made here. */
 const REAL: World = {
   ...WORLD,
-  scripts: [],
   ids: [0, 1, 1000, 4_294_967_294],
   places: PLACES,
   cgroupPatterns: ['/', '/system.slice/*', '/machine.slice/libpod-*', '/*'],
 };
 
 const files = mkdtempSync('/tmp/executables-');
-const probers = new Map<string, Prober>();
+/** Programs that are interpreters by their names: these can run scripts. */
+const INTERPRETERS = new Set(WORLD.exes.filter((path) => /python|perl/.test(path)));
 let egress: Egress;
+/** By what they are: see `whoIs`. */
+const probers = new Map<string, Prober>();
+/** Whose mount namespaces the containers have, by place. */
+const holders = new Map<Place, ChildProcess>();
 
-/** Where the executable that policies call `path` really is. */
-const real = (path: string) => files + path;
+/** Where the executable that policies call `path` really is: on the host, or in a container. */
+const real = (path: string, place?: Place) => `${files}/${place ? PLACES.indexOf(place) : 'host'}${path}`;
 
-/** In a container no executable of the policy is run: a path in a rule means a file of the host. */
-const IN_CONTAINER = '/container/prober';
+/** The containers, as the daemon knows those with a name. */
+const containers = PLACES.filter(({ inContainer }) => inContainer);
+
+/** Which prober a flow is of: its place, if it is a container, its executable and its script. */
+function whoIs({
+  cgroup,
+  exe,
+  inContainer,
+  script,
+}: Pick<Flow, 'cgroup' | 'exe' | 'inContainer' | 'script'>): string {
+  return JSON.stringify([inContainer ? cgroup : 'host', exe, script]);
+}
 
 before(async () => {
   for (const { cgroup } of PLACES) mkdirSync(CGROUPS + cgroup, { recursive: true });
   spawnSync('modprobe', ['-q', '-a', 'sctp', 'vsock']);
   writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647');
-  for (const path of [...WORLD.exes, IN_CONTAINER]) {
-    mkdirSync(dirname(real(path)), { recursive: true });
-    if (path === SAME_FILE[1]) linkSync(real(SAME_FILE[0]!), real(path));
-    else copyFileSync(PROBER, real(path));
+  for (const place of [undefined, ...containers]) {
+    for (const exe of WORLD.exes) {
+      mkdirSync(dirname(real(exe, place)), { recursive: true });
+      if (exe === SAME_FILE[1]) linkSync(real(SAME_FILE[0]!, place), real(exe, place));
+      else copyFileSync(PROBER, real(exe, place));
+    }
   }
+  for (const place of containers) holders.set(place, await holdMounts());
   egress = Egress.load();
-  for (const path of WORLD.exes) probers.set(path, await Prober.start([real(path)]));
-  probers.set(IN_CONTAINER, await Prober.start(['unshare', '--mount', real(IN_CONTAINER)]));
+  for (const place of [undefined, ...containers]) {
+    for (const exe of WORLD.exes) {
+      for (const script of INTERPRETERS.has(exe) ? [undefined, ...WORLD.scripts] : [undefined]) {
+        const command = [real(exe, place), ...(script === undefined ? [] : [script])];
+        const there = place ? ['nsenter', `--mount=/proc/${holders.get(place)!.pid}/ns/mnt`] : [];
+        const { cgroup, inContainer } = place ?? { cgroup: '/', inContainer: false };
+        const who = whoIs({ cgroup, exe, inContainer, ...(script !== undefined && { script }) });
+        probers.set(who, await Prober.start([...there, ...command]));
+      }
+    }
+  }
 });
 
 after(async () => {
   egress[Symbol.dispose]();
   for (const prober of probers.values()) await prober[Symbol.asyncDispose]();
+  for (const holder of holders.values()) holder.kill();
 });
 
+/** A process with mounts of its own, once it has them. */
+async function holdMounts(): Promise<ChildProcess> {
+  const holder = spawn('unshare', ['--mount', 'sh', '-c', 'echo ready; exec sleep infinity'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout!, 'data');
+  return holder;
+}
+
+function knownContainers(): KnownContainer[] {
+  return containers
+    .filter(({ container }) => container !== undefined)
+    .map((place) => ({
+      place: { ...place, path: place.cgroup },
+      mountNamespace: namespaceOf(holders.get(place)!.pid!, 'mnt'),
+      files: new Map(WORLD.exes.map((path) => [path, [identifyExecutable(real(path, place))!]])),
+    }));
+}
+
 function putInForce(policy: Policy): void {
-  const compiled = compilePolicy(policy, (path) => identifyExecutable(real(path)));
+  const compiled = compilePolicy(policy, (path) => identifyExecutable(real(path)), knownContainers());
   const cgroups = PLACES.map((place) => ({
     id: statSync(CGROUPS + place.cgroup, { bigint: true }).ino,
     boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),
@@ -93,10 +142,11 @@ function putInForce(policy: Policy): void {
   applyPolicy(egress, compiled, { mode: 'block', target: policy.target, record: false, cgroups });
 }
 
-/** A flow that a prober can be: on the host always with a known executable, in a container never. */
-function possible(random: Flow): Flow {
-  const { exe, ...rest } = random;
-  return random.inContainer ? rest : { ...rest, exe: exe ?? WORLD.exes[0]! };
+/** A flow that a prober can be: always with a known executable, and with a script where that is an interpreter. */
+function possible({ script, ...random }: Flow): Flow {
+  const exe = random.exe ?? WORLD.exes[0]!;
+  const runs = script !== undefined && INTERPRETERS.has(exe);
+  return { ...random, exe, ...(runs && { script }) };
 }
 
 /** An opening whose port says in which way. */
@@ -119,12 +169,14 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
   const openings = new Map<SocketKind, number>();
   let denials = 0;
   let absent = 0;
+  let byExe = 0;
+  let byScript = 0;
   for (const [index, { policy, text }] of policies.entries()) {
     putInForce(policy);
     const reference = withAllNames(policy);
     const own = flows.slice(index * FLOWS_EACH, (index + 1) * FLOWS_EACH);
-    for (const [path, prober] of probers) {
-      const its = own.filter((candidate) => (candidate.exe ?? IN_CONTAINER) === path);
+    const judging = [...probers].map(async ([who, prober]) => {
+      const its = own.filter((candidate) => whoIs(candidate) === who);
       const verdicts = await prober.judge(
         its.map((each) => ({ flow: each, cgroup: CGROUPS + each.cgroup! })),
       );
@@ -134,26 +186,34 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
           continue;
         }
         judged += 1;
-        const { socket } = its[at]!;
+        const each = its[at]!;
+        const { socket } = each;
         if (socket !== undefined) openings.set(socket, (openings.get(socket) ?? 0) + 1);
-        const expected = evaluate(reference, its[at]!).action === 'deny';
+        const { action, box } = evaluate(reference, each);
+        const expected = action === 'deny';
         if (expected) denials += 1;
+        const from = box === undefined ? {} : policy.boxes[box]!.from;
+        if (each.inContainer && from.exe) byExe += 1;
+        if (from.script) byScript += 1;
         if (expected !== denied) {
-          mismatches.push(
-            `the kernel ${denied ? 'denies' : 'allows'} ${describeFlow(its[at]!)} under ${text}`,
-          );
+          mismatches.push(`the kernel ${denied ? 'denies' : 'allows'} ${describeFlow(each)} under ${text}`);
         }
       }
-    }
+    });
+    await Promise.all(judging);
   }
   const opened = [...openings.values()].reduce((sum, count) => sum + count, 0);
   context.diagnostic(
     `${judged} judged, ${denials} of them denied; ${absent} of protocols that this kernel lacks`,
   );
+  context.diagnostic(
+    `rules decided over ${byExe} by an executable in a container, over ${byScript} by a script`,
+  );
   const kinds = [...openings].map(([kind, count]) => `${count} ${kind}`).sort();
   context.diagnostic(`${opened} of them openings: ${kinds.join(', ')}`);
   assert.deepEqual(mismatches.slice(0, 5), [], `${mismatches.length} of ${judged} differ`);
   assert(judged >= 10_000, `only ${judged} were judged`);
+  assert(byExe >= 10 && byScript >= 10, 'rules for executables in containers and for scripts decide');
   assert(opened >= 1000 && openings.size === SOCKET_KINDS.length, 'openings of each kind are common');
   assert(denials > judged / 10 && denials < (judged * 9) / 10, 'both verdicts are common');
 });

@@ -17,17 +17,34 @@ const POLICIES = 1000;
 const FLOWS_EACH = 110;
 
 /** Two of the world's paths are hard links of one file. */
-const FILES = new Map(
-  WORLD.exes.map((path) => [
-    path,
-    { path, device: 0x0080_0001, inode: path.includes('perl') ? 7n : BigInt(path.length) },
-  ]),
+const filesOf = (device: number) =>
+  new Map(
+    WORLD.exes.map((path) => [
+      path,
+      { path, device, inode: path.includes('perl') ? 7n : BigInt(path.length) },
+    ]),
+  );
+const FILES = filesOf(0x0080_0001);
+
+/** What each place has of its own; one without a name is not known to the tables. */
+const CONTAINERS = WORLD.places.map((place, index) => ({
+  place: { ...place, path: place.cgroup },
+  mountNamespace: 1000 + index,
+  files: filesOf(0x0090_0000 + index),
+}));
+const KNOWN = CONTAINERS.filter(({ place }) => place.container !== undefined).map(
+  ({ files, mountNamespace, place }) => ({
+    place,
+    mountNamespace,
+    files: new Map([...files].map(([path, file]) => [path, [file]])),
+  }),
 );
 
 function callerOf(flow: Flow): Caller {
   const comm = Buffer.alloc(16);
   Buffer.from(flow.command).copy(comm, 0, 0, 15);
   const place = WORLD.places.findIndex((candidate) => candidate.cgroup === flow.cgroup);
+  const files = flow.inContainer ? CONTAINERS[place]!.files : FILES;
   return {
     comm,
     uid: flow.uid,
@@ -35,7 +52,8 @@ function callerOf(flow: Flow): Caller {
     gid: flow.gid,
     egid: flow.egid,
     // The reference knows everything: an executable without a name is one that no policy names.
-    executable: flow.exe === undefined ? { device: 1, inode: 1n } : FILES.get(flow.exe)!,
+    executable: flow.exe === undefined ? { device: 1, inode: 1n } : files.get(flow.exe)!,
+    ...(flow.inContainer && { inContainer: true, mountNamespace: CONTAINERS[place]!.mountNamespace }),
     ...(flow.fsuid !== undefined && { fsuid: flow.fsuid }),
     ...(flow.fsgid !== undefined && { fsgid: flow.fsgid }),
     ...(flow.groups && { groups: flow.groups }),
@@ -71,7 +89,7 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
   const kernel = new KernelTables();
   const found = { pairs: 0, allow: 0, deny: 0, unmatched: 0, version1: 0, sockets: { allow: 0, deny: 0 } };
   const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
-    const compiled = compilePolicy(policy, (path) => FILES.get(path));
+    const compiled = compilePolicy(policy, (path) => FILES.get(path), KNOWN);
     const cgroups = WORLD.places.map((place, index) => ({
       id: BigInt(100 + index),
       boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),

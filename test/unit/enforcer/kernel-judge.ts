@@ -5,6 +5,9 @@ import type { KernelTables } from './kernel-tables.ts';
 /** As in bpf/cgroup.bpf.h. */
 const CGROUP_DEPTH = 12;
 
+/** The number of the host's mount namespace, which is no container's. */
+const HOST_MOUNTS = 0xf000_0000;
+
 /** What the hooks know of a caller. */
 export interface Caller {
   /** 16 bytes: at most 15 of the name, then NULs. */
@@ -16,8 +19,11 @@ export interface Caller {
   fsuid?: number;
   fsgid?: number;
   groups?: readonly number[];
-  /** Absent: not seen at exec. `outside`: exec in a mount namespace of its own, or of a file without a name. */
-  executable?: { inode: bigint; device: number; outside?: boolean };
+  /** Absent: not seen at exec. `nameless`: of a file without a name. */
+  executable?: { inode: bigint; device: number; nameless?: boolean };
+  /** Where it was executed; absent: where the host has its mounts. */
+  mountNamespace?: number;
+  inContainer?: boolean;
   /** Absolute path of the script that the executable interprets. */
   script?: string;
   /** Ids from the caller's cgroup to the root. */
@@ -110,21 +116,7 @@ function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
     [caller.gid, caller.egid, caller.fsgid ?? caller.egid].map((id) => kernel.subject('gid', BigInt(id))),
     collectGroups(kernel, caller.groups ?? []),
   );
-  const { executable } = caller;
-  const listed = executable && kernel.subject('exe', executable.inode, BigInt(executable.device));
-  for (let half = 0; half < 16; half += 1) {
-    // One that is not known may be any.
-    const named = executable
-      ? (listed?.[half] ?? 0) & (executable.outside ? deny[half]! : 0xffff_ffff)
-      : deny[half]!;
-    boxes[half]! &= any(2)[half]! | named;
-  }
-  const script = executable && caller.script !== undefined ? scriptSum(caller.script) : undefined;
-  const started = script && kernel.subject('script', ...script);
-  for (let half = 0; half < 16; half += 1) {
-    const named = (started?.[half] ?? 0) & (executable?.outside ? deny[half]! : 0xffff_ffff);
-    boxes[half]! &= any(6)[half]! | named;
-  }
+  keepProgram(kernel, boxes, any, caller);
   keepCommand(kernel, boxes, any(3), caller.comm);
   // The innermost cgroup that is listed holds every box that accepts it; out of reach, every deny box counts.
   const cgroup = caller.cgroups
@@ -135,6 +127,34 @@ function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
   const accepted = cgroup ?? any(5).map((boxes, half) => (tooDeep ? boxes | deny[half]! : boxes));
   for (let half = 0; half < 16; half += 1) boxes[half]! &= accepted[half]!;
   return boxes;
+}
+
+/** keep_program() */
+function keepProgram(
+  kernel: KernelTables,
+  boxes: Uint32Array,
+  any: (kind: number) => Uint32Array,
+  { executable, inContainer, mountNamespace = HOST_MOUNTS, script }: Caller,
+): void {
+  const deny = kernel.vector(Tables.offset.deny, 0);
+  const inside = kernel.vector(Tables.offset.inside, 0);
+  const everything = new Uint32Array(16).fill(0xffff_ffff);
+  const mask = executable?.nameless ? deny : inContainer ? inside : everything;
+  const keep = (kind: number, named: Uint32Array | undefined) => {
+    for (let half = 0; half < 16; half += 1)
+      boxes[half]! &= any(kind)[half]! | ((named?.[half] ?? 0) & mask[half]!);
+  };
+  if (!executable) {
+    // It may be any.
+    for (const kind of [2, 7, 6]) keep(kind, deny);
+    return;
+  }
+  const device = BigInt(executable.device);
+  const place = BigInt(mountNamespace) << 32n;
+  keep(2, kernel.subject('exe', executable.inode, device));
+  const there = kernel.subject('exeInside', executable.inode, place | device);
+  keep(7, there ?? kernel.subject('exeInside', 0n, place) ?? deny);
+  keep(6, script === undefined ? undefined : kernel.subject('script', ...scriptSum(script)));
 }
 
 function keepIds(

@@ -88,7 +88,8 @@ const host = fc.record({
 });
 const inside = {
   command: fc.constantFrom('nginx', 'sh'),
-  exe: fc.constantFrom('/usr/sbin/nginx', undefined),
+  exe: fc.constantFrom('/usr/sbin/nginx', '/usr/bin/python3', undefined),
+  script: fc.constantFrom('/srv/app.py', undefined),
   uid: fc.constantFrom(0, 101),
   gid: fc.constant(0),
   inContainer: fc.constant(true),

@@ -28,7 +28,7 @@ test('a rule is about what --by names, and about the usual where that is not kno
     generatePolicy(input(list), { ...OPTIONS, by }).document.allow!.map((rule) => rule.from);
   const curl = { exe: ['/usr/bin/curl'], uid: [1000] };
   assert.deepEqual(from('auto'), [curl, { container: ['web-1'], uid: [33] }]);
-  assert.deepEqual(from('exe'), [curl, { container: ['web-1'], uid: [33] }]);
+  assert.deepEqual(from('exe'), [curl, { exe: ['/usr/bin/curl'], image: ['web:1'], uid: [33] }]);
   assert.deepEqual(from('container'), [curl, { container: ['web-1'] }]);
   assert.deepEqual(from('image'), [curl, { image: ['web:1'], uid: [33] }]);
   assert.deepEqual(from('unit'), [
@@ -67,6 +67,34 @@ test('two scripts of one interpreter are two subjects, unless the interpreter is
   assert.deepEqual(from('auto'), scripts);
   assert.deepEqual(from('script'), scripts);
   assert.deepEqual(from('exe'), [python]);
+});
+
+test("each program of an image is a subject when programs are asked for, and none the host's of that path", () => {
+  const inside = { inContainer: true, uid: 1000 };
+  const subjects = [
+    {},
+    { ...inside, container: 'a', image: 'app:1' },
+    { ...inside, container: 'b', image: 'app:1' },
+    { ...inside, container: 'c', exe: '/bin/py', script: '/job.py' },
+    { ...inside, cgroup: '/boxes/one' },
+  ];
+  const list = subjects.map((subject) => observed({ subject }));
+  const rules = (by: NonNullable<GenerateOptions['by']>) =>
+    generatePolicy(input(list), { ...OPTIONS, by }).document.allow!.map(({ from, name }) => [name, from]);
+  const uid = [1000];
+  assert.deepEqual(rules('exe'), [
+    ['/usr/bin/curl uid 1000', { exe: ['/usr/bin/curl'], uid }],
+    ['container c /bin/py uid 1000', { container: ['c'], exe: ['/bin/py'], uid }],
+    ['image app:1 /usr/bin/curl uid 1000', { image: ['app:1'], exe: ['/usr/bin/curl'], uid }],
+    ['cgroup /boxes/one uid 1000', { cgroup: ['/boxes/one'], uid }],
+  ]);
+  assert.deepEqual(rules('script').slice(1, 3), [
+    ['container a, b uid 1000', { container: ['a', 'b'], uid }],
+    [
+      'container c /bin/py /job.py uid 1000',
+      { container: ['c'], exe: ['/bin/py'], script: ['/job.py'], uid },
+    ],
+  ]);
 });
 
 test('no entry of a policy can go, whatever the record', () => {

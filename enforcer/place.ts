@@ -1,0 +1,33 @@
+import { matchesGlob } from '../policy/name.ts';
+import type { Box } from '../policy/policy.ts';
+
+/** What the daemon knows of a cgroup. */
+export interface CgroupPlace {
+  path: string;
+  /** Absent for a container whose name is not known: it is accepted by no rule that names one. */
+  container?: string;
+  image?: string;
+  unit?: string;
+}
+
+/** Whether a box asks for a cgroup, or for what the daemon knows of one. */
+export function namesPlace(from: Box['from']): boolean {
+  return (from.container ?? from.image ?? from.unit ?? from.cgroup) !== undefined;
+}
+
+/** Whether a box is for this cgroup, as far as it asks. */
+export function acceptsPlace(from: Box['from'], place: CgroupPlace): boolean {
+  return (
+    acceptsContainer(from, place) && matchesAny(from.unit, place.unit) && matchesAny(from.cgroup, place.path)
+  );
+}
+
+/** Whether a box is for a container of this name and image, as far as it names any. */
+export function acceptsContainer(from: Box['from'], place: CgroupPlace): boolean {
+  return matchesAny(from.container, place.container) && matchesAny(from.image, place.image);
+}
+
+function matchesAny(patterns: readonly string[] | undefined, text: string | undefined): boolean {
+  if (patterns === undefined) return true;
+  return text !== undefined && patterns.some((pattern) => matchesGlob(pattern, text));
+}
