@@ -161,8 +161,10 @@ static __always_inline void report(struct flow *flow, struct subject *subject, _
 	}
 	connection->uid = subject->uid;
 	connection->euid = subject->euid;
+	connection->fsuid = subject->fsuid;
 	connection->gid = subject->gid;
 	connection->egid = subject->egid;
+	connection->fsgid = subject->fsgid;
 	connection->pid = subject->pid;
 	connection->box = box;
 	connection->port = flow->port;

@@ -73,9 +73,11 @@ struct connection {
 	__u64 process;		   /* key of the process record that describes the caller */
 	__u8 address[16];	   /* network order; IPv4 in the first 4 bytes: 10.0.1.71 is 0a 00 01 47 */
 	__u32 uid;		   /* real, in the initial user namespace */
-	__u32 euid;
+	__u32 euid;		   /* effective */
+	__u32 fsuid;		   /* by which files are opened; setfsuid(2) */
 	__u32 gid;
 	__u32 egid;
+	__u32 fsgid;
 	__u32 pid;		   /* thread group id */
 	__u32 box;		   /* index of the deciding box, or NO_BOX */
 	__u16 port;		   /* 443; 0 where the protocol has none */

@@ -8,7 +8,7 @@ import { formatAddress } from '../policy/address.ts';
 import type { LogOptions, Mode, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import { ContainerNames } from '../profiler/container.ts';
-import type { Denial } from '../profiler/recorder.ts';
+import type { Denial } from '../profiler/denial.ts';
 import { BackstopNotes } from './backstop-notes.ts';
 import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
@@ -253,6 +253,8 @@ function entryOf(denial: Denial, generations: Generations): VerdictEntry {
     pid: denial.pid,
     ...(image?.path && { exe: image.path }),
     uid: denial.uid,
+    // In a container another user has this id.
+    ...(denial.user !== undefined && !image?.inContainer && { user: denial.user }),
     protocol: formatProtocol(denial.protocol),
     ...(image?.parentCommand && { parentCommand: image.parentCommand }),
     ...(image?.ancestors && { ancestors: image.ancestors }),

@@ -16,7 +16,8 @@ const TOLD = 10;
 const HELP = `
 The first row names the columns, in any order:
   ${COLUMNS.join(',')}
-Needed are ts, comm, uid, gid, addr, port and protocol. ts is a time such as 2026-11-21T09:30:00.5Z (without a zone it
+Needed are ts, comm, uid, gid, addr, port and protocol. Effective ids (euid, egid) that are not given are the real ones, those
+of file accesses (fsuid, fsgid) the effective ones; names of users and groups are the host's, and left out in containers. ts is a time such as 2026-11-21T09:30:00.5Z (without a zone it
 is UTC) or seconds since the epoch; count says how many equal connections a row stands for. Where operation is open,
 socket says which kind of socket was opened, and addr and port are empty. Each host becomes a recording
 of its own. Either the whole file is imported or, when a row is bad, nothing. No recorder may run on the database.

@@ -4,7 +4,9 @@ import { Egress, UNSEEN_BY_CGROUP, type Attachment } from '../bpf/egress.ts';
 import { lsmParameter, activeLsms } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
+import { AccountNames } from '../profiler/account.ts';
 import { ContainerNames } from '../profiler/container.ts';
+import { CredentialTable } from '../profiler/credential-table.ts';
 import { keepDraining } from '../profiler/drain-timer.ts';
 import { primeIdentities } from '../profiler/prime.ts';
 import type { LearningWindow } from '../profiler/learning-window.ts';
@@ -55,6 +57,7 @@ export class Session {
   /** The learning window, and whether an earlier run began it. */
   readonly window: (LearningWindow & { resumed: boolean }) | undefined;
   readonly #names: ContainerNames;
+  readonly #accounts: AccountNames;
   readonly #processes: ProcessTable;
   readonly #store: StoreThread;
   readonly #options: SessionOptions;
@@ -87,7 +90,9 @@ export class Session {
     });
     this.#names = names;
     this.#processes = new ProcessTable(recording, names);
-    this.recorder = new Recorder(egress, recording, this.#processes, options.listeners);
+    this.#accounts = new AccountNames();
+    const credentials = new CredentialTable(recording, this.#accounts);
+    this.recorder = new Recorder(egress, recording, this.#processes, credentials, options.listeners);
   }
 
   /** Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in the way. */
@@ -243,7 +248,7 @@ export class Session {
       // Also without a recording: the log is still told of denials.
       if (failure === undefined) await this.recorder.drainAll();
       if (failure === undefined && this.#failure === undefined) {
-        await this.#names.settle();
+        await Promise.all([this.#names.settle(), this.#accounts.settle()]);
         this.recorder.flush();
         await this.recording.end(state);
       }

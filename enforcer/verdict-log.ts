@@ -17,6 +17,8 @@ export interface VerdictEntry {
   socket?: string;
   exe?: string;
   uid: number;
+  /** What the host calls that user. */
+  user?: string;
   protocol: string;
   parentCommand?: string;
   /** The processes that started it, the nearest first: `bash < sshd < systemd`. */
@@ -145,6 +147,7 @@ function fieldsOf(entry: VerdictEntry) {
     ...(entry.socket !== undefined && { Socket: entry.socket }),
     ...(entry.exe !== undefined && { Exe: entry.exe }),
     UID: entry.uid,
+    ...(entry.user !== undefined && { User: entry.user }),
     Protocol: entry.protocol,
     ...(entry.parentCommand !== undefined && { ParentComm: entry.parentCommand }),
     ...(entry.ancestors !== undefined && { Ancestors: entry.ancestors }),

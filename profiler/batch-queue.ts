@@ -1,6 +1,6 @@
 import { BATCH_BYTES, BATCH_ROWS, EventBatch } from './batch.ts';
 
-/** Batches that wait for the database: 131,072 events in 6.7 MB. Beside them the kernel's ring holds twice as many. */
+/** Batches that wait for the database: 131,072 events in 6.2 MB. Beside them the kernel's ring holds twice as many. */
 const SLOTS = 64;
 /** Rows of names that may wait beside them, of up to 2.5 KB. */
 const NAMES = 32_768;
@@ -31,7 +31,7 @@ export class BatchQueue {
     );
   }
 
-  /** For the end that puts: rows that fit without a wait, each of which may bring a name. */
+  /** For the end that puts: rows that fit without a wait, each of which may bring a name, and small rows for its ids. */
   get room(): number {
     const names = (this.#names - Atomics.load(this.#header, NAMED)) | 0;
     return Math.max(0, Math.min(this.#free * BATCH_ROWS, NAMES - names));

@@ -9,8 +9,8 @@ export const EVENT_KEY = {
   process: Int32Array,
   /** Row id in the command table. */
   command: Int32Array,
-  uid: Uint32Array,
-  gid: Uint32Array,
+  /** Row id in the credential table. */
+  credential: Int32Array,
   /** 4 or 6; 0 for `open`. */
   family: Uint8Array,
   /** Upper 64 bits of the address; 0 for IPv4. */

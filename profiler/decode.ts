@@ -9,6 +9,7 @@ import {
   Process,
   ProcessFlag,
 } from '../bpf/wire.ts';
+import type { Credential } from './credential.ts';
 
 /** The memory in which records lie; offsets are those that a ring gives. */
 export interface Records {
@@ -136,6 +137,20 @@ export function decodeCgroup(records: Records, at: number): { id: bigint; path: 
   return {
     id: records.view.getBigUint64(at + CgroupMade.offset.cgroup, true),
     path: pathAt(records, at + CgroupMade.offset.cgroup_path, 512),
+  };
+}
+
+/** The ids of a connection record. */
+export function decodeCredential({ view }: Records, at: number): Credential {
+  const id = (offset: number): number => view.getUint32(at + offset, true);
+  const { uid, euid, fsuid, gid, egid, fsgid } = Connection.offset;
+  return {
+    uid: id(uid),
+    euid: id(euid),
+    fsuid: id(fsuid),
+    gid: id(gid),
+    egid: id(egid),
+    fsgid: id(fsgid),
   };
 }
 

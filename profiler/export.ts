@@ -9,13 +9,19 @@ const SOCKET = `CASE e.port ${Object.entries(SocketKind)
   .map(([name, kind]) => `WHEN ${kind} THEN '${name}'`)
   .join(' ')} ELSE 'other' END`;
 
+/** In a container the names of its host are somebody else's. */
+const NAMES = ['user_name', 'euser_name', 'group_name', 'egroup_name']
+  .map((name) => `CASE WHEN NOT in_container(p.container, p.flags) THEN k.${name} END AS ${name}`)
+  .join(', ');
+
 /**
  * Every recorded connection as a row with the columns of an import: a single one, or the equal ones of an hour. A socket
  * that was opened and has no destination has its kind instead. $1 since, $2 until: as in observation-sql.ts.
  */
 const ROWS = `
   SELECT strftime(make_timestamp(e.time), '%Y-%m-%dT%H:%M:%S.%fZ') AS ts, r.host,
-    CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid, coalesce(m.text, '') AS comm, p.exe, p.script, e.uid, e.gid,
+    CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid, coalesce(m.text, '') AS comm, p.exe, p.script,
+    k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid, ${NAMES},
     coalesce(c.name, left(c.container_id, 12),
       CASE WHEN in_container(p.container, p.flags) THEN '(unknown)' END) AS container, c.image,
     CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS addr,
@@ -30,6 +36,7 @@ const ROWS = `
   JOIN recording r ON r.id = e.recording
   LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
   LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
+  LEFT JOIN credential_now k ON k.recording = e.recording AND k.id = e.credential
   LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container`;
 
 /** Columns whose text comes from outside and may hold commas, quotes and ends of lines. */
@@ -38,6 +45,10 @@ const FREE: ReadonlySet<ColumnName> = new Set([
   'comm',
   'exe',
   'script',
+  'user_name',
+  'euser_name',
+  'group_name',
+  'egroup_name',
   'container',
   'image',
   'ancestors',
@@ -66,7 +77,15 @@ const TYPES: Readonly<Record<ColumnName, string>> = {
   exe: 'VARCHAR',
   script: 'VARCHAR',
   uid: 'UINTEGER',
+  euid: 'UINTEGER',
+  fsuid: 'UINTEGER',
   gid: 'UINTEGER',
+  egid: 'UINTEGER',
+  fsgid: 'UINTEGER',
+  user_name: 'VARCHAR',
+  euser_name: 'VARCHAR',
+  group_name: 'VARCHAR',
+  egroup_name: 'VARCHAR',
   container: 'VARCHAR',
   image: 'VARCHAR',
   addr: 'VARCHAR',

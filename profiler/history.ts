@@ -31,7 +31,11 @@ interface Who {
   exe: string | null;
   script: string | null;
   uid: number;
+  euid: number;
+  fsuid: number;
   gid: number;
+  egid: number;
+  fsgid: number;
   in_container: boolean;
   container: string | null;
   image: string | null;
@@ -79,6 +83,10 @@ function subjectOf(who: Who): Subject {
     ...optional('script', who.script),
     uid: who.uid,
     gid: who.gid,
+    ...(who.euid !== who.uid && { euid: who.euid }),
+    ...(who.egid !== who.gid && { egid: who.egid }),
+    ...(who.fsuid !== who.euid && { fsuid: who.fsuid }),
+    ...(who.fsgid !== who.egid && { fsgid: who.fsgid }),
     inContainer: who.in_container,
     ...optional('container', who.container),
     ...optional('image', who.image),

@@ -28,7 +28,11 @@ const SUBJECT = [
   'exe',
   'script',
   'uid',
+  'euid',
+  'fsuid',
   'gid',
+  'egid',
+  'fsgid',
   'in_container',
   'container',
   'image',
@@ -42,7 +46,7 @@ const PLACE = 'family, address_high, address_low, port, protocol, verdict';
 const ASKED = PLACE.replace('protocol', 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol');
 
 /** Numbers of the event table by which a subject is known. */
-const ACTOR = ['recording', 'process', 'command', 'uid', 'gid'];
+const ACTOR = ['recording', 'process', 'command', 'credential'];
 
 const OF_SUBJECT = ACTOR.map(
   (key) => `n.${key === 'command' ? 'command_id' : key} IS NOT DISTINCT FROM f.${key}`,
@@ -96,12 +100,14 @@ export function historySql({ first, last }: Bounds): string {
     FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
   named AS MATERIALIZED (
     SELECT *, dense_rank() OVER (ORDER BY ${SUBJECT.join()}) AS subject FROM (
-      SELECT a.recording, a.process, a.command AS command_id, a.uid, a.gid, coalesce(m.text, '') AS command,
+      SELECT a.recording, a.process, a.command AS command_id, a.credential, coalesce(m.text, '') AS command,
+        k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid,
         w.exe, w.script, coalesce(w.in_container, false) AS in_container, w.container, w.image, w.unit, w.cgroup,
         coalesce(r.mode, 'block') = 'monitor' AS monitoring
       FROM (SELECT DISTINCT ${ACTOR.join()} FROM folded) a
       LEFT JOIN who w ON w.recording = a.recording AND w.id = a.process
       LEFT JOIN command m ON m.recording = a.recording AND m.id = a.command
+      JOIN credential k ON k.recording = a.recording AND k.id = a.credential
       LEFT JOIN recording r ON r.id = a.recording
       WHERE NOT $5 OR coalesce(w.in_container, false))),
   known AS (
@@ -135,6 +141,9 @@ export const SEEN_OF_OPEN = `
     SELECT recording, max(last), sum(count) FROM hourly GROUP BY recording)
   WHERE recording IN (SELECT id FROM recording WHERE state = 'open') GROUP BY recording`;
 
+/** What hosts called the users and groups of the record; an id may have a name on each of them. */
+export const ACCOUNTS = 'SELECT DISTINCT kind, id, name FROM account ORDER BY ALL';
+
 /** How many containers of each recording have no name: no runtime told it, or the runtime is not known. */
 export const UNNAMED = `
   SELECT recording, count(*) AS unnamed FROM (
@@ -149,10 +158,11 @@ export const EXTENT = `
     (SELECT min(first) FROM (SELECT min(time) AS first FROM event UNION ALL SELECT min(first) FROM hourly)),
     (SELECT max(last) FROM (SELECT max(time) AS last FROM event UNION ALL SELECT max(last) FROM hourly)),
     (SELECT count(*) FROM (
-      SELECT DISTINCT m.text, p.exe, p.script, s.uid, s.gid, coalesce(c.name, c.container_id), c.image, p.unit
+      SELECT DISTINCT m.text, p.exe, p.script, k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid, coalesce(c.name, c.container_id), c.image, p.unit
       FROM (
-        SELECT DISTINCT recording, process, command, uid, gid FROM event WHERE operation <> 2
-        UNION SELECT DISTINCT recording, process, command, uid, gid FROM hourly WHERE operation <> 2) s
+        SELECT DISTINCT recording, process, command, credential FROM event WHERE operation <> 2
+        UNION SELECT DISTINCT recording, process, command, credential FROM hourly WHERE operation <> 2) s
       LEFT JOIN process p ON p.recording = s.recording AND p.id = s.process
       LEFT JOIN command m ON m.recording = s.recording AND m.id = s.command
+      LEFT JOIN credential k ON k.recording = s.recording AND k.id = s.credential
       LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container))`;

@@ -1,18 +1,27 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { SocketKind } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
+import type { AccountKind } from './credential.ts';
 import type { LossKind } from './dimension.ts';
 import { LINES } from './export.ts';
 import { storeFailure } from './failure.ts';
 import { type History, historyOf, optional, type RecordedObservation } from './history.ts';
 import type { LearningWindow } from './learning-window.ts';
 import type { LiveStatus } from './live-status.ts';
-import { BOUNDS, EXTENT, historySql, SEEN_OF_OPEN, UNNAMED, type Bounds } from './observation-sql.ts';
-import type { Observation } from './observation.ts';
+import {
+  ACCOUNTS,
+  BOUNDS,
+  EXTENT,
+  historySql,
+  SEEN_OF_OPEN,
+  UNNAMED,
+  type Bounds,
+} from './observation-sql.ts';
+import { Accounts, type Observation } from './observation.ts';
 import { openSource } from './open-source.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
 import { RemoteSource } from './remote-source.ts';
-import { SAMPLE, type SampleProcess } from './sample-sql.ts';
+import { SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
 export type { Activity, History, RecordedObservation } from './history.ts';
 
@@ -126,6 +135,14 @@ export class Reader {
     return historyOf(await this.#read(historySql(bounds), parameters(query)));
   }
 
+  /** What the recorded hosts call their users and groups. */
+  async accounts(): Promise<Accounts> {
+    const found = rows(await this.#read(ACCOUNTS, []));
+    return new Accounts(
+      found.map(([kind, id, name]) => ({ kind: kind as AccountKind, id: Number(id), name: String(name) })),
+    );
+  }
+
   /** What is known to be missing from the window, by recording and kind. */
   async losses(window: { since?: number; until?: number } = {}): Promise<Loss[]> {
     const columns = await this.#read(
@@ -213,13 +230,7 @@ export class Reader {
     ]);
     const [row] = rows(columns);
     if (row === undefined) return undefined;
-    const [pid, args, parent, ancestors] = row;
-    return {
-      ...(pid !== null && { pid: Number(pid) }),
-      ...(args !== null && args !== '' && { arguments: String(args) }),
-      ...(parent !== null && parent !== '' && { parentCommand: String(parent) }),
-      ...(ancestors !== null && { ancestors: String(ancestors) }),
-    };
+    return sampleOf(row);
   }
 
   close(): void {

@@ -1,11 +1,15 @@
 import type { EventBatch } from './batch.ts';
+import type { AccountKind, Credential } from './credential.ts';
 import { LOSS_KINDS, type BoxRow, type ContainerRow, type LossKind, type ProcessRow } from './dimension.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { RecordingEnd, RowWriter } from './row-writer.ts';
 import type { EventSink } from './sink.ts';
 
-/** Command names are any text a process likes: beyond this many the table of them starts again. */
-const MAX_COMMANDS = 65_536;
+/**
+ * Command names are any text a process likes, and a process with many users of its own may take any of them: beyond this
+ * many the table of them starts again.
+ */
+const MAX_KNOWN = 65_536;
 
 /** Characters of labels. */
 const MAX_LABELS = 16_384;
@@ -38,8 +42,8 @@ export class Recording implements EventSink {
   /** Of events, marked at each flush. */
   readonly rate = new RateMeter();
   readonly #writer: RowWriter;
-  readonly #commands = new Map<string, number>();
-  #commandCount = 0;
+  readonly #commands = new Numbers();
+  readonly #credentials = new Numbers();
   #boxCount = 0;
   #containerVersion = 0;
   #ended = false;
@@ -112,13 +116,18 @@ export class Recording implements EventSink {
 
   /** The row id of a command name (comm) for `EventBatch.command`. Equal names get equal ids. */
   command(text: string): number {
-    const known = this.#commands.get(text);
-    if (known !== undefined) return known;
-    if (this.#commands.size === MAX_COMMANDS) this.#commands.clear();
-    this.#commandCount += 1;
-    this.#commands.set(text, this.#commandCount);
-    this.#writer.add('command', [this.#commandCount, text]);
-    return this.#commandCount;
+    return this.#commands.of(text, (id) => this.#writer.add('command', [id, text]));
+  }
+
+  /** The row id of a credential for `EventBatch.credential`. Equal ones get equal ids. */
+  credential({ uid, euid, fsuid, gid, egid, fsgid }: Credential): number {
+    const ids = [uid, euid, fsuid, gid, egid, fsgid];
+    return this.#credentials.of(ids.join(), (id) => this.#writer.add('credential', [id, ...ids]));
+  }
+
+  /** Names a user or group, for events before and after. */
+  account(kind: AccountKind, id: number, name: string): void {
+    this.#writer.add('account', [kind, id, name]);
   }
 
   /**
@@ -180,6 +189,23 @@ export class Recording implements EventSink {
     if (this.#ended) return;
     this.#ended = true;
     this.#writer.abandon();
+  }
+}
+
+/** Row ids for what is told again and again. */
+class Numbers {
+  readonly #known = new Map<string, number>();
+  #count = 0;
+
+  /** The id of a text; `add` is called with it when it is a new one. */
+  of(text: string, add: (id: number) => void): number {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    if (this.#known.size === MAX_KNOWN) this.#known.clear();
+    this.#count += 1;
+    this.#known.set(text, this.#count);
+    add(this.#count);
+    return this.#count;
   }
 }
 

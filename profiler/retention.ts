@@ -128,7 +128,7 @@ const CANONICAL = `
     SELECT recording, process AS id FROM event WHERE time >= $1 AND time < $2
     UNION SELECT recording, process FROM hourly) used USING (recording, id)`;
 
-const KEY = `recording, process, command, uid, gid, family, address_high, address_low, port, protocol, operation,
+const KEY = `recording, process, command, credential, family, address_high, address_low, port, protocol, operation,
   verdict, box`;
 
 const FOLD = `

@@ -1,7 +1,15 @@
 import type { EventBatch } from './batch.ts';
 
 /** The tables of names beside the events. */
-export const NAME_TABLES = ['process', 'container', 'command', 'box', 'loss'] as const;
+export const NAME_TABLES = [
+  'process',
+  'container',
+  'command',
+  'credential',
+  'account',
+  'box',
+  'loss',
+] as const;
 export type NameTable = (typeof NAME_TABLES)[number];
 
 /** A value of such a table. Undefined and empty text are stored as NULL: unknown. */

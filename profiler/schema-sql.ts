@@ -1,3 +1,22 @@
+/** By whom a connection is: what the view tells of it, in which columns, and where they come from. */
+interface Who {
+  names: string;
+  columns: string;
+  join: string;
+}
+
+const REAL_IDS: Who = { names: 'uid, gid', columns: 'e.uid, e.gid', join: '' };
+
+/** In a container the names of this host are somebody else's. */
+const CREDENTIAL: Who = {
+  names:
+    'uid, euid = effective, fsuid = that of file accesses, gid, egid, fsgid, user_name, euser_name, group_name, egroup_name = what the host called these ids when it was recorded, not in containers',
+  columns: `k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid, ${['user', 'euser', 'group', 'egroup']
+    .map((name) => `CASE WHEN NOT in_container(p.container, p.flags) THEN k.${name}_name END AS ${name}_name`)
+    .join(', ')}`,
+  join: 'LEFT JOIN credential_now k ON k.recording = e.recording AND k.id = e.credential',
+};
+
 /**
  * The database, as the statements that make it. Statement list N brings a database from version N to N + 1;
  * a list that has been released is never edited, a change is a new list.
@@ -118,6 +137,36 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
         c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
     ),
   ],
+  [
+    // By whom events are: six ids, which few connections in a record differ by.
+    `CREATE TABLE credential (
+      recording INTEGER, id INTEGER, uid UINTEGER, euid UINTEGER, fsuid UINTEGER, gid UINTEGER, egid UINTEGER,
+      fsgid UINTEGER)`,
+    // What the host called its users and groups (`kind`) when it was recorded.
+    `CREATE TABLE account (recording INTEGER, kind VARCHAR, id UINTEGER, name VARCHAR)`,
+    `CREATE VIEW account_now AS SELECT recording, kind, id, min(name) AS name FROM account GROUP BY ALL`,
+    `CREATE VIEW credential_now AS
+      SELECT c.*, u.name AS user_name, v.name AS euser_name, g.name AS group_name, h.name AS egroup_name
+      FROM credential c
+      LEFT JOIN account_now u ON u.recording = c.recording AND u.kind = 'user' AND u.id = c.uid
+      LEFT JOIN account_now v ON v.recording = c.recording AND v.kind = 'user' AND v.id = c.euid
+      LEFT JOIN account_now g ON g.recording = c.recording AND g.kind = 'group' AND g.id = c.gid
+      LEFT JOIN account_now h ON h.recording = c.recording AND h.kind = 'group' AND h.id = c.egid`,
+    // Older records have the real ids alone.
+    `INSERT INTO credential
+      SELECT recording, row_number() OVER (PARTITION BY recording ORDER BY uid, gid), uid, uid, uid, gid, gid, gid
+      FROM (SELECT recording, uid, gid FROM event UNION SELECT recording, uid, gid FROM hourly)`,
+    ...withCredential('event', ['time'], []),
+    ...withCredential('hourly', [], ['count', 'first', 'last']),
+    ...connectionsView(
+      `ancestors = names of the processes that started it when it was executed, the nearest first, in_container,
+      container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit`,
+      `ancestor_text(p.ancestors) AS ancestors, in_container(p.container, p.flags) AS in_container,
+        coalesce(c.name, left(c.container_id, 12)) AS container, left(c.inner_id, 12) AS inner_container, c.image,
+        c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
+      CREDENTIAL,
+    ),
+  ],
 ];
 
 /** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */
@@ -126,12 +175,29 @@ function shortenZeroGroups(run: number): string {
   return `WHEN regexp_matches(groups, ${pattern}) THEN regexp_replace(groups, ${pattern}, '::')`;
 }
 
+/** A table with a credential instead of two ids, in a copy that takes its place. */
+function withCredential(table: string, before: readonly string[], behind: readonly string[]): string[] {
+  const columns = [
+    't.recording',
+    ...before,
+    'process, command, k.id AS credential, family, address_high, address_low, port, protocol, operation, verdict, box',
+    ...behind,
+  ];
+  return [
+    `CREATE TABLE changed AS
+      SELECT ${columns.join(', ')}
+      FROM ${table} t JOIN credential k ON k.recording = t.recording AND k.uid = t.uid AND k.gid = t.gid`,
+    `DROP TABLE ${table}`,
+    `ALTER TABLE changed RENAME TO ${table}`,
+  ];
+}
+
 /** The view for people; `where` says, in columns named `names`, where a process runs. */
-function connectionsView(names: string, where: string): string[] {
+function connectionsView(names: string, where: string, who = REAL_IDS): string[] {
   return [
     `CREATE OR REPLACE VIEW connections AS SELECT
         make_timestamp(e.time) AS time, r.host, CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid,
-        m.text AS command, p.exe, p.script, e.uid, e.gid, ${where},
+        m.text AS command, p.exe, p.script, ${who.columns}, ${where},
         CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS address,
         CASE WHEN e.family > 0 THEN e.port END AS port,
         protocol_text(e.protocol) AS protocol,
@@ -147,7 +213,8 @@ function connectionsView(names: string, where: string): string[] {
       LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
       LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
       LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
-      LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
-    `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (host, pid, command, exe, script, uid, gid, ${names}), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
+      LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box
+      ${who.join}`,
+    `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (host, pid, command, exe, script, ${who.names}, ${names}), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
   ];
 }

@@ -1,4 +1,5 @@
 import type { EventBatch } from './batch.ts';
+import type { AccountKind, Credential } from './credential.ts';
 import type { ContainerRow, LossKind, ProcessRow } from './dimension.ts';
 
 /** Where a recorder puts what it reads: a recording, or nowhere. See Recording for each call. */
@@ -10,6 +11,8 @@ export interface EventSink {
   container(row: ContainerRow): number;
   updateContainer(id: number, row: ContainerRow): void;
   command(text: string): number;
+  credential(credential: Credential): number;
+  account(kind: AccountKind, id: number, name: string): void;
   append(batch: EventBatch): void;
   settle(kept: Int32Array): void;
   recordLoss(kind: LossKind, count: number): void;
@@ -26,6 +29,8 @@ export function discarding(): EventSink {
     container: () => 0,
     updateContainer: () => {},
     command: () => 0,
+    credential: () => 0,
+    account: () => {},
     append: (batch) => {
       counters.events += batch.length;
     },

@@ -2,6 +2,7 @@ import { SocketKind } from '../../bpf/wire.ts';
 import { parseAddress, type Address } from '../../policy/address.ts';
 import { parseProtocol } from '../../policy/protocol.ts';
 import { Operation } from '../batch.ts';
+import type { Credential } from '../credential.ts';
 import { parseTime } from './time.ts';
 
 /** The columns in the order in which `export` writes them. Those that are not required may be left out. */
@@ -13,7 +14,15 @@ export const COLUMNS = [
   'exe',
   'script',
   'uid',
+  'euid',
+  'fsuid',
   'gid',
+  'egid',
+  'fsgid',
+  'user_name',
+  'euser_name',
+  'group_name',
+  'egroup_name',
   'container',
   'image',
   'addr',
@@ -37,8 +46,12 @@ export interface ImportedRow {
   command: string;
   exe: string;
   script: string;
-  uid: number;
-  gid: number;
+  credential: Credential;
+  /** Of the real and the effective ids. */
+  userName: string;
+  euserName: string;
+  groupName: string;
+  egroupName: string;
   container: string;
   image: string;
   /** Family 0 where a socket was opened that no destination can be judged by. */
@@ -61,6 +74,9 @@ export interface RowProblem {
 
 /** Distinct addresses remembered: most logs repeat them. */
 const REMEMBERED = 65_536;
+
+/** An id is any number of 32 bits. */
+const MOST_ID = 4_294_967_295;
 
 const NOWHERE = { family: 0, value: 0n } as const;
 
@@ -103,8 +119,11 @@ export class RowReader {
       command: this.#text(fields, 'comm'),
       exe: this.#text(fields, 'exe'),
       script: this.#text(fields, 'script'),
-      uid: this.#number(fields, 'uid', 4_294_967_295),
-      gid: this.#number(fields, 'gid', 4_294_967_295),
+      credential: this.#credential(fields),
+      userName: this.#text(fields, 'user_name'),
+      euserName: this.#text(fields, 'euser_name'),
+      groupName: this.#text(fields, 'group_name'),
+      egroupName: this.#text(fields, 'egroup_name'),
       container: this.#text(fields, 'container'),
       image: this.#text(fields, 'image'),
       ...(operation === Operation.open ? this.#opening(fields) : this.#destination(fields)),
@@ -134,6 +153,17 @@ export class RowReader {
     if (text === '' && fallback !== undefined) return fallback;
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
     return value <= most ? value : this.#wrong(name, `${quote(text)} is no number from 0 to ${most}`);
+  }
+
+  /** An effective id that is not given is the real one, and a file system id the effective one. */
+  #credential(fields: readonly string[]): Credential {
+    const uid = this.#number(fields, 'uid', MOST_ID);
+    const euid = this.#number(fields, 'euid', MOST_ID, uid);
+    const fsuid = this.#number(fields, 'fsuid', MOST_ID, euid);
+    const gid = this.#number(fields, 'gid', MOST_ID);
+    const egid = this.#number(fields, 'egid', MOST_ID, gid);
+    const fsgid = this.#number(fields, 'fsgid', MOST_ID, egid);
+    return { uid, euid, fsuid, gid, egid, fsgid };
   }
 
   #destination(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {

@@ -2,6 +2,7 @@ import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import { BATCH_ROWS } from '../batch.ts';
 import { ColumnChunk } from '../column-chunk.ts';
 import { HOURLY } from '../columns.ts';
+import type { AccountKind } from '../credential.ts';
 import { checkpoint } from '../database.ts';
 import { RowAppender } from '../row-appender.ts';
 import { ancestorNames } from '../ancestor.ts';
@@ -10,7 +11,7 @@ import type { ImportedRow } from './row.ts';
 /** Processes remembered; one that comes back after more than these gets a second row. */
 const REMEMBERED = 131_072;
 
-type Tables = Record<'process' | 'container' | 'command', RowAppender>;
+type Tables = Record<'process' | 'container' | 'command' | 'credential' | 'account', RowAppender>;
 
 interface Host {
   recording: number;
@@ -53,6 +54,8 @@ export class ImportWriter {
       process: await RowAppender.open(connection, 'process'),
       container: await RowAppender.open(connection, 'container'),
       command: await RowAppender.open(connection, 'command'),
+      credential: await RowAppender.open(connection, 'credential'),
+      account: await RowAppender.open(connection, 'account'),
     };
     const hourly = await connection.createAppender('hourly');
     return new ImportWriter(connection, hourly, tables, Number(last.getRowsJS()[0]![0]));
@@ -70,8 +73,7 @@ export class ImportWriter {
     this.#chunk.recording[at] = host.recording;
     column.process[at] = process;
     column.command[at] = command;
-    column.uid[at] = row.uid;
-    column.gid[at] = row.gid;
+    column.credential[at] = this.#credentialOf(row, host.recording);
     column.family[at] = family;
     column.addressHigh[at] = family === 4 ? 0n : value >> 64n;
     // The store keeps the lower 64 bits.
@@ -179,6 +181,29 @@ export class ImportWriter {
     ]);
     this.#processes.set(key, made);
     return made;
+  }
+
+  #credentialOf(row: ImportedRow, recording: number): number {
+    const { uid, euid, fsuid, gid, egid, fsgid } = row.credential;
+    // In a container other users have these ids than outside.
+    if (row.container === '' && row.image === '') {
+      this.#nameAccount(recording, 'user', uid, row.userName);
+      this.#nameAccount(recording, 'user', euid, row.euserName);
+      this.#nameAccount(recording, 'group', gid, row.groupName);
+      this.#nameAccount(recording, 'group', egid, row.egroupName);
+    }
+    const ids = `${uid},${euid},${fsuid},${gid},${egid},${fsgid}`;
+    return this.#named(`${recording}\0credential\0${ids}`, (id) =>
+      this.#tables.credential.append([recording, id, uid, euid, fsuid, gid, egid, fsgid]),
+    );
+  }
+
+  /** The first name that a host has for an id is kept. */
+  #nameAccount(recording: number, kind: AccountKind, id: number, name: string): void {
+    if (name === '') return;
+    this.#named(`${recording}\0${kind}\0${id}`, () =>
+      this.#tables.account.append([recording, kind, id, name]),
+    );
   }
 
   #named(key: string, add: (id: number) => void): number {

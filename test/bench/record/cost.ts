@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection, RecordKind } from '../../../bpf/wire.ts';
+import { AccountNames } from '../../../profiler/account.ts';
 import { ContainerNames } from '../../../profiler/container.ts';
+import { CredentialTable } from '../../../profiler/credential-table.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
 import { Recorder } from '../../../profiler/recorder.ts';
 import { discarding } from '../../../profiler/sink.ts';
@@ -32,7 +34,10 @@ export async function measureCosts(flooder: Flooder): Promise<Costs> {
     flooder.denials.drain(() => {});
   });
   const nowhere = discarding();
-  const decoder = new Recorder(flooder, nowhere, new ProcessTable(nowhere, new ContainerNames([])));
+  const names = new ContainerNames([]);
+  const accounts = new AccountNames();
+  const processes = new ProcessTable(nowhere, names);
+  const decoder = new Recorder(flooder, nowhere, processes, new CredentialTable(nowhere, accounts));
   const decode = await timed(flooder, () => decoder.drain());
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-bench-'));
   try {
@@ -44,7 +49,8 @@ export async function measureCosts(flooder: Flooder): Promise<Costs> {
       command: 'learn',
       target: 'host',
     });
-    const recorder = new Recorder(flooder, recording, new ProcessTable(recording, new ContainerNames([])));
+    const processes = new ProcessTable(recording, names);
+    const recorder = new Recorder(flooder, recording, processes, new CredentialTable(recording, accounts));
     const whole = await timed(flooder, () => {
       recorder.drain();
       recorder.flush();
@@ -78,7 +84,7 @@ async function timedRows(flooder: Flooder, path: string): Promise<number> {
   const instance = await DuckDBInstance.create(path, { threads: '2', memory_limit: '256MB' });
   const connection = await instance.connect();
   await connection.run(`CREATE TABLE event (
-    recording INTEGER, time BIGINT, process INTEGER, command INTEGER, uid UINTEGER, gid UINTEGER,
+    recording INTEGER, time BIGINT, process INTEGER, command INTEGER, credential INTEGER,
     family UTINYINT, address_high UBIGINT, address_low UBIGINT, port USMALLINT, protocol USMALLINT,
     operation UTINYINT, verdict UTINYINT, box INTEGER)`);
   const appender = await connection.createAppender('event');
@@ -92,8 +98,7 @@ async function timedRows(flooder: Flooder, path: string): Promise<number> {
         appender.appendBigInt(view.getBigUint64(at + offset.time, true) / 1000n);
         appender.appendInteger(1);
         appender.appendInteger(1);
-        appender.appendUInteger(view.getUint32(at + offset.uid, true));
-        appender.appendUInteger(view.getUint32(at + offset.gid, true));
+        appender.appendInteger(1);
         appender.appendUTinyInt(bytes[at + offset.family]!);
         appender.appendUBigInt(0n);
         appender.appendUBigInt(BigInt(view.getUint32(at + offset.address)));

@@ -92,8 +92,8 @@ static long connect_once(__u32 index, void *unused)
 	connection->time = bpf_ktime_get_boot_ns();
 	connection->process = ((__u64)(subject + 1) << 32) | (subject + 7);
 	*(__u32 *)connection->address = __builtin_bswap32(0x0a000000 + (__u32)(number % flood.destinations));
-	connection->uid = connection->euid = 1000 + subject % 16;
-	connection->gid = connection->egid = 1000 + subject % 16;
+	connection->uid = connection->euid = connection->fsuid = 1000 + subject % 16;
+	connection->gid = connection->egid = connection->fsgid = 1000 + subject % 16;
 	connection->pid = 1000 + subject;
 	connection->box = NO_BOX;
 	connection->port = 443;

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { AccountNames } from '../../../profiler/account.ts';
 import { ContainerNames } from '../../../profiler/container.ts';
+import { CredentialTable } from '../../../profiler/credential-table.ts';
 import { keepDraining } from '../../../profiler/drain-timer.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
 import { openReader } from '../../../profiler/read.ts';
@@ -69,7 +71,9 @@ export async function recordAt(
       command: 'learn',
       target: 'host',
     });
-    const recorder = new Recorder(flooder, recording, new ProcessTable(recording, new ContainerNames([])));
+    const processes = new ProcessTable(recording, new ContainerNames([]));
+    const credentials = new CredentialTable(recording, new AccountNames());
+    const recorder = new Recorder(flooder, recording, processes, credentials);
     let memory = 0;
     let longest = 0;
     let last = performance.now();

@@ -27,7 +27,7 @@ export async function record(
   recording.process(processRow());
   recording.command('curl');
   fill(recording);
-  recording.append(batchOf(events));
+  recording.append(batchOf(events, recording));
   await recording.end('complete');
   store.close();
   return path;

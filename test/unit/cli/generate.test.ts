@@ -112,7 +112,12 @@ test('a recording that was cut short, and jobs that the window holds too few rou
   const recording = await store.startRecording(LEARN);
   recording.process(processRow());
   recording.command('curl');
-  recording.append(batchOf([1, 25, 49].map((hour) => ({ time: START + hour * HOUR }))));
+  recording.append(
+    batchOf(
+      [1, 25, 49].map((hour) => ({ time: START + hour * HOUR })),
+      recording,
+    ),
+  );
   recording.flush();
   // As if it were killed: the recording has not ended.
   store.close();

@@ -141,27 +141,69 @@ test('a first row that names no columns, too few or unknown ones is refused, and
   assert.ok(!existsSync(other), 'no database is made for it');
 });
 
+test('ids that a file does not give are the real ones, and names are of users and groups, not of rows', async (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'flows.csv');
+  const db = join(directory, 'bouheki.duckdb');
+  const place = '10.0.0.1,443,tcp';
+  writeFileSync(
+    file,
+    `ts,host,comm,uid,euid,fsuid,gid,egid,user_name,euser_name,group_name,container,addr,port,protocol
+1795168800,web1,a,1000,,,100,,ada,,users,,${place}
+1795168800,web1,b,1000,0,,100,7,,root,,,${place}
+1795168800,web1,c,33,33,0,33,33,nginx,,,web,${place}
+`,
+  );
+  assert.equal(runCommand('import', file, '--format', 'csv', '--db', db).status, 0);
+  const reader = await openReader(db);
+  const { rows } = await reader.query(
+    'SELECT command, uid, euid, fsuid, gid, egid, fsgid, user_name, euser_name, group_name FROM connections ORDER BY 1',
+  );
+  const accounts = await reader.accounts();
+  reader.close();
+  assert.deepEqual(rows, [
+    ['a', 1000, 1000, 1000, 100, 100, 100, 'ada', 'ada', 'users'],
+    ['b', 1000, 0, 0, 100, 7, 7, 'ada', 'root', 'users'],
+    ['c', 33, 33, 0, 33, 33, 33, null, null, null],
+  ]);
+  assert.deepEqual([accounts.text('user', 33), accounts.text('user', 0)], ['33', '0 (root)']);
+});
+
 function known(list: RecordedObservation[]): unknown[] {
-  return list.map(({ subject, ...rest }) => ({ ...rest, exe: subject.exe, command: subject.command }));
+  return list.map(({ subject: { command, exe, ...subject }, ...rest }) => {
+    const { uid, euid, fsuid, gid, egid, fsgid } = subject;
+    return { ...rest, exe, command, ids: [uid, euid, fsuid, gid, egid, fsgid] };
+  });
 }
 
 test('what is exported as CSV imports as the same record', async (t) => {
   const directory = directoryFor(t);
-  const db = await record(directory, [
+  const events = [
     {},
+    { euid: 0, port: 1 },
+    { euid: 0, fsuid: 33, egid: 7, fsgid: 1000, port: 2 },
     { family: 6, low: 1n, operation: 1 },
     { verdict: 1, port: 80 },
     { operation: 2, protocol: 17 },
     { operation: 3, family: 0, low: 0n, port: 1, protocol: 1 },
     { operation: 3, family: 0, low: 0n, port: 2, protocol: 0x0300 },
     { operation: 3, family: 0, low: 0n, port: 4, protocol: 6, verdict: 1 },
-  ]);
+  ] as const;
+  const db = await record(directory, events, {}, (recording) => {
+    recording.account('user', 1000, 'ada');
+    recording.account('user', 0, 'root, "the" one');
+    recording.account('group', 1000, 'users');
+  });
   const file = join(directory, 'out.csv');
   assert.equal(runCommand('export', '--db', db, '--output', file).status, 0);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   const again = join(directory, 'again.duckdb');
   assert.equal(runCommand('import', file, '--format', 'csv', '--db', again).status, 0);
   assert.deepEqual(known(await observed(again)), known(await observed(db)));
+  const ids = readFileSync(file, 'utf8')
+    .split('\n')
+    .find((line) => line.includes(',10.0.0.1,2,'));
+  assert.match(ids!, /,1000,0,33,1000,7,1000,ada,"root, ""the"" one",users,,,,10\.0\.0\.1,2,/);
   assert.equal(runCommand('export', '--db', db).stdout, readFileSync(file, 'utf8'));
 });
 
@@ -185,7 +227,15 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
     exe: '/usr/bin/curl',
     script: null,
     uid: 1000,
+    euid: 1000,
+    fsuid: 1000,
     gid: 1000,
+    egid: 1000,
+    fsgid: 1000,
+    user_name: null,
+    euser_name: null,
+    group_name: null,
+    egroup_name: null,
     container: null,
     image: null,
     addr: '10.0.0.1',

@@ -16,7 +16,12 @@ test('a record that is being written is watched by a process of its own, until e
   recording.command('curl');
   const hour = (from: number): void => {
     const times = Array.from({ length: 30 }, (_, at) => START + from * HOUR + (at * HOUR) / 30);
-    recording.append(batchOf(times.map((time) => ({ time }))));
+    recording.append(
+      batchOf(
+        times.map((time) => ({ time })),
+        recording,
+      ),
+    );
     recording.flush();
   };
   const watch = new StabilityWatch(db, START, 7000);
@@ -29,7 +34,7 @@ test('a record that is being written is watched by a process of its own, until e
   try {
     watch.tick(0);
     assert.equal(watch.progress, 'stable: not known yet');
-    recording.append(batchOf([{ time: START, uid: 7 }]));
+    recording.append(batchOf([{ time: START, uid: 7 }], recording));
     hour(0);
     assert.equal(await looked(60_000), 'stable 1 of 2');
     assert.equal(watch.stable, false);
@@ -45,7 +50,12 @@ test('a record that is being written is watched by a process of its own, until e
 `,
     );
     const times = Array.from({ length: 30 }, (_, at) => START + (at * HOUR) / 15);
-    recording.append(batchOf(times.map((time) => ({ time, uid: 7 }))));
+    recording.append(
+      batchOf(
+        times.map((time) => ({ time, uid: 7 })),
+        recording,
+      ),
+    );
     hour(1);
     assert.equal(await looked(10_000_000), 'stable 2 of 2');
     assert.equal(watch.stable, true);

@@ -22,6 +22,7 @@ const FULL: VerdictEntry = {
   ...ENTRY,
   action: 'MONITOR',
   exe: '/usr/bin/curl',
+  user: 'ada',
   parentCommand: 'sh',
   ancestors: 'bash < sshd < systemd',
   container: 'web',
@@ -76,15 +77,15 @@ test('a JSON line has the keys that users parse already, with their types', (t) 
 
 test('what more is known follows in keys of its own, and labels are added', (t) => {
   const [line] = linesOf(t, [FULL], { labels: { site: 'north' } });
-  const { Action, Exe, ParentComm, Ancestors, Container, Image, Rule, site } = JSON.parse(line!) as Record<
-    string,
-    unknown
-  >;
+  const { Action, Exe, User, ParentComm, Ancestors, Container, Image, Rule, site } = JSON.parse(
+    line!,
+  ) as Record<string, unknown>;
   assert.deepEqual(
-    { Action, Exe, ParentComm, Ancestors, Container, Image, Rule, site },
+    { Action, Exe, User, ParentComm, Ancestors, Container, Image, Rule, site },
     {
       Action: 'MONITOR',
       Exe: '/usr/bin/curl',
+      User: 'ada',
       ParentComm: 'sh',
       Ancestors: 'bash < sshd < systemd',
       Container: 'web',

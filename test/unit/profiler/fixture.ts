@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { EventBatch } from '../../../profiler/batch.ts';
+import type { Credential } from '../../../profiler/credential.ts';
 import type { AncestorRow, ProcessRow } from '../../../profiler/dimension.ts';
+import type { Recording } from '../../../profiler/recording.ts';
 import type { RecordingInfo } from '../../../profiler/store.ts';
 
 export const LEARN: RecordingInfo = {
@@ -76,6 +78,11 @@ export interface Event {
   command?: number;
   uid?: number;
   gid?: number;
+  /** The real ones where they are not given. */
+  euid?: number;
+  fsuid?: number;
+  egid?: number;
+  fsgid?: number;
   /** 0 where a socket is opened, whose kind is the port. */
   family?: 0 | 4 | 6;
   high?: bigint;
@@ -87,7 +94,14 @@ export interface Event {
   box?: number;
 }
 
-export function batchOf(events: readonly Event[]): EventBatch {
+/** The ids of an event. */
+export function credentialOf({ uid = 1000, gid = 1000, ...ids }: Event = {}): Credential {
+  const { euid = uid, egid = gid } = ids;
+  return { uid, euid, fsuid: ids.fsuid ?? euid, gid, egid, fsgid: ids.fsgid ?? egid };
+}
+
+/** Events as columns; the recording gives their credentials numbers, which are 1 without it. */
+export function batchOf(events: readonly Event[], recording?: Recording): EventBatch {
   const batch = new EventBatch();
   const { columns } = batch;
   for (const event of events) {
@@ -95,8 +109,7 @@ export function batchOf(events: readonly Event[]): EventBatch {
     columns.time[row] = BigInt(event.time ?? START);
     columns.process[row] = event.process ?? 1;
     columns.command[row] = event.command ?? 1;
-    columns.uid[row] = event.uid ?? 1000;
-    columns.gid[row] = event.gid ?? 1000;
+    columns.credential[row] = recording?.credential(credentialOf(event)) ?? 1;
     columns.family[row] = event.family ?? 4;
     columns.addressHigh[row] = event.high ?? 0n;
     columns.addressLow[row] = event.low ?? 0x0a000001n;

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { COUNTERS } from '../../../bpf/wire.ts';
+import { AccountNames } from '../../../profiler/account.ts';
 import type { EventBatch } from '../../../profiler/batch.ts';
 import { ContainerNames } from '../../../profiler/container.ts';
+import { CredentialTable } from '../../../profiler/credential-table.ts';
 import { decodeProcess } from '../../../profiler/decode.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
 import { Recorder } from '../../../profiler/recorder.ts';
@@ -29,7 +31,7 @@ test('when images are dropped the store learns which rows are in use, and every 
     counters: () => Array.from({ length: COUNTERS }, () => 0),
     tellAgain: () => void (tellings += 1),
   };
-  const recorder = new Recorder(source, sink, processes);
+  const recorder = new Recorder(source, sink, processes, new CredentialTable(sink, new AccountNames()));
   const told = decodeProcess(connections, connections.process({ key: 1n }));
   connections.connection({ process: 1n });
   recorder.drain();

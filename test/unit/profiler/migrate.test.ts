@@ -18,8 +18,15 @@ test('a database of every older version is brought up to date with what it holds
     await connection.run(`INSERT INTO schema_version VALUES (${version})`);
     for (const statement of MIGRATIONS.slice(0, version).flat()) await connection.run(statement);
     await connection.run(
-      `INSERT INTO event VALUES (1, ${START}, 0, 0, 0, 0, 4, 0, 167772161, 443, 6, 0, 0, -1)`,
+      `INSERT INTO event VALUES (1, ${START}, 0, 0, 33, 34, 4, 0, 167772161, 443, 6, 0, 0, -1)`,
     );
+    if (version > 1) {
+      await connection.run(
+        `INSERT INTO hourly VALUES
+          (1, 0, 0, 0, 0, 4, 0, 167772161, 80, 6, 0, 0, -1, 5, ${START}, ${START + 9}),
+          (1, 0, 0, 33, 34, 4, 0, 167772161, 443, 6, 0, 0, -1, 7, ${START}, ${START + 9})`,
+      );
+    }
     await connection.run(
       `INSERT INTO recording (id, host, kernel, backend, command, target, started_at, state)
       VALUES (1, 'web1', '6.1', 'lsm', 'learn', 'host', ${START}, 'open')`,
@@ -34,9 +41,27 @@ test('a database of every older version is brought up to date with what it holds
     await store.stopServing();
     store.close();
     const reader = await openReader(path);
-    assert.equal((await reader.observations())[0]!.port, 443);
-    assert.deepEqual((await reader.query('SELECT address, count, exe, ancestors FROM connections')).rows, [
-      ['10.0.0.1', '1', '/usr/bin/curl', null],
+    const seen = (await reader.observations()).map(({ count, port, subject: { euid, gid, uid } }) => [
+      [uid, euid, gid],
+      port,
+      count,
+    ]);
+    const folded = version > 1;
+    const root = [[0, undefined, 0], 80, 5];
+    assert.deepEqual(seen, [...(folded ? [root] : []), [[33, undefined, 34], 443, folded ? 8 : 1]]);
+    const shown =
+      'SELECT address, exe, ancestors, uid, euid, fsuid, gid, egid, fsgid, count FROM connections ORDER BY count';
+    assert.deepEqual((await reader.query(shown)).rows[0], [
+      '10.0.0.1',
+      '/usr/bin/curl',
+      null,
+      33,
+      33,
+      33,
+      34,
+      34,
+      34,
+      '1',
     ]);
     reader.close();
   }
@@ -54,9 +79,10 @@ test('folded hours and single events read as one', async (t) => {
     ['hourly', '', `, 41, ${START}, ${START + 9}`],
   ] as const) {
     await connection.run(
-      `INSERT INTO ${table} VALUES (1, ${middle}0, 0, 0, 0, 4, 0, 167772161, 443, 6, 0, 0, -1${end})`,
+      `INSERT INTO ${table} VALUES (1, ${middle}0, 0, 1, 4, 0, 167772161, 443, 6, 0, 0, -1${end})`,
     );
   }
+  await connection.run('INSERT INTO credential VALUES (1, 1, 0, 0, 0, 0, 0, 0)');
   connection.closeSync();
   instance.closeSync();
   const reader = await openReader(path);

@@ -30,13 +30,18 @@ function twoProcesses(offset: number): (recording: Recording) => void {
       const process = recording.process(processRow({ key, pid: Number(key) }));
       const command = recording.command('curl');
       const at = START + offset;
-      recording.append(batchOf([at, at + HOUR].map((time) => ({ process, command, time }))));
+      recording.append(
+        batchOf(
+          [at, at + HOUR].map((time) => ({ process, command, time })),
+          recording,
+        ),
+      );
     }
   };
 }
 
 function oneOfEach(recording: Recording): void {
-  recording.append(batchOf([{ verdict: 1 }, { verdict: 0 }]));
+  recording.append(batchOf([{ verdict: 1 }, { verdict: 0 }], recording));
 }
 
 test('equal subjects and destinations fold into one observation, over processes and recordings', async (t) => {
@@ -76,11 +81,14 @@ test('a UDP connect that sent nothing is no observation unless intents are asked
     {},
     (recording) =>
       recording.append(
-        batchOf([
-          { protocol: 17, port: 53, operation: Operation.intent },
-          { protocol: 17, port: 53, operation: Operation.send },
-          { protocol: 17, port: 80, operation: Operation.intent },
-        ]),
+        batchOf(
+          [
+            { protocol: 17, port: 53, operation: Operation.intent },
+            { protocol: 17, port: 53, operation: Operation.send },
+            { protocol: 17, port: 80, operation: Operation.intent },
+          ],
+          recording,
+        ),
       ),
   ]);
   const seen = await reader.observations();
@@ -102,7 +110,13 @@ test('a window takes in its beginning and leaves out its end', async (t) => {
   const times = [START, START + 1, START + 2];
   const reader = await recorded(t, [
     {},
-    (recording) => recording.append(batchOf(times.map((time, port) => ({ time, port })))),
+    (recording) =>
+      recording.append(
+        batchOf(
+          times.map((time, port) => ({ time, port })),
+          recording,
+        ),
+      ),
   ]);
   const ports = async (query: object): Promise<number[]> =>
     (await reader.observations(query)).map((observation) => observation.port);
@@ -143,7 +157,12 @@ test('with target container only containers are seen, and an id is no name', asy
       const processes = [undefined, unnamed, named].map((containerId) =>
         recording.process(processRow(containerId === undefined ? {} : { containerId })),
       );
-      recording.append(batchOf(processes.map((process) => ({ process }))));
+      recording.append(
+        batchOf(
+          processes.map((process) => ({ process })),
+          recording,
+        ),
+      );
     },
   ]);
   const observations = await reader.observations({ target: 'container' });
@@ -162,7 +181,12 @@ test('a process that the kernel saw in a container is in one, whether or not its
     {},
     (recording) => {
       const processes = [0, 1].map((flags) => recording.process(processRow({ flags, cgroupPath: '/box' })));
-      recording.append(batchOf(processes.map((process) => ({ process }))));
+      recording.append(
+        batchOf(
+          processes.map((process) => ({ process })),
+          recording,
+        ),
+      );
     },
   ]);
   const [seen, ...others] = await reader.observations({ target: 'container' });
@@ -189,7 +213,9 @@ test('a container inside another is told as that one, with the beginning of its 
       const parent = recording.container({ ...known, id: 'a'.repeat(64) });
       const unknown = { runtime: 'podman', id: 'b'.repeat(64), name: '', image: '', imageId: '' };
       const containerId = recording.container({ ...unknown, parent });
-      recording.append(batchOf([{ process: recording.process(processRow({ containerId, flags: 1 })) }]));
+      recording.append(
+        batchOf([{ process: recording.process(processRow({ containerId, flags: 1 })) }], recording),
+      );
       recording.updateContainer(parent, { ...known, id: 'a'.repeat(64), name: 'shop' });
     },
   ]);
@@ -245,7 +271,7 @@ test('the order of observations does not depend on the order of events', async (
     uid: index % 5,
   }));
   const record = (list: typeof events): Promise<Reader> =>
-    recorded(t, [{}, (recording) => recording.append(batchOf(list))]);
+    recorded(t, [{}, (recording) => recording.append(batchOf(list, recording))]);
   const forwards = await record(events);
   const backwards = await record(events.toReversed());
   assert.deepEqual(await forwards.observations(), await backwards.observations());
@@ -265,12 +291,15 @@ test('sockets that were opened are observations without a destination, whatever 
     (recording) => {
       const open = { family: 0, operation: Operation.open, low: 0n } as const;
       recording.append(
-        batchOf([
-          { ...open, port: 1, protocol: 1 },
-          { ...open, port: 1, protocol: 255 },
-          { ...open, port: 4, protocol: 6, verdict: 1 },
-          {},
-        ]),
+        batchOf(
+          [
+            { ...open, port: 1, protocol: 1 },
+            { ...open, port: 1, protocol: 255 },
+            { ...open, port: 4, protocol: 6, verdict: 1 },
+            {},
+          ],
+          recording,
+        ),
       );
     },
   ]);

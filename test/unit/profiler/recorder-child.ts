@@ -6,8 +6,18 @@ const store = await openRecorder(process.argv[2]!);
 const recording = await store.startRecording(LEARN);
 recording.process(processRow());
 recording.command('curl');
-recording.append(batchOf(Array.from({ length: 100 }, (_, row) => ({ time: START + row }))));
+recording.append(
+  batchOf(
+    Array.from({ length: 100 }, (_, row) => ({ time: START + row })),
+    recording,
+  ),
+);
 recording.flush();
-recording.append(batchOf(Array.from({ length: 50 }, (_, row) => ({ time: START + 1000 + row }))));
+recording.append(
+  batchOf(
+    Array.from({ length: 50 }, (_, row) => ({ time: START + 1000 + row })),
+    recording,
+  ),
+);
 process.stdout.write('recording\n');
 setInterval(() => undefined, 60_000);

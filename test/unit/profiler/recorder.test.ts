@@ -1,80 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConnectionFlag, Counter, COUNTERS, ProcessFlag } from '../../../bpf/wire.ts';
-import { type EventBatch, Operation } from '../../../profiler/batch.ts';
-import { ContainerNames } from '../../../profiler/container.ts';
-import type { ContainerRow, ProcessRow } from '../../../profiler/dimension.ts';
-import { ProcessTable } from '../../../profiler/process-table.ts';
-import { type Denial, Recorder } from '../../../profiler/recorder.ts';
-import type { EventSink } from '../../../profiler/sink.ts';
+import { ConnectionFlag, Counter, ProcessFlag } from '../../../bpf/wire.ts';
+import { Operation } from '../../../profiler/batch.ts';
 import { FakeRing } from './fake-ring.ts';
+import { recording } from './recorder-fixture.ts';
 
 const ID = 'a'.repeat(64);
 const CGROUP = `container\0libpod-${ID}.scope\0machine.slice\0\0`;
 const DENIED = { verdict: 1, flags: ConnectionFlag.judged | ConnectionFlag.blocked } as const;
-
-/** What a recorder wrote, row by row. */
-class Written implements EventSink {
-  readonly counters = { events: 0 };
-  readonly processes: ProcessRow[] = [];
-  readonly containers: ContainerRow[] = [];
-  readonly updates: [id: number, row: ContainerRow][] = [];
-  readonly commands: string[] = [];
-  readonly events: Record<string, number | bigint>[] = [];
-  readonly losses: [kind: string, count: number][] = [];
-  flushes = 0;
-  room = Number.POSITIVE_INFINITY;
-
-  process = (row: ProcessRow) => this.processes.push(row);
-  container = (row: ContainerRow) => this.containers.push(row);
-  updateContainer = (id: number, row: ContainerRow) => void this.updates.push([id, row]);
-  command = (text: string) => this.commands.push(text);
-  recordLoss = (kind: string, count: number) => void (count > 0 && this.losses.push([kind, count]));
-  settle = () => {};
-  flush = () => void (this.flushes += 1);
-  append = (batch: EventBatch) => {
-    for (let row = 0; row < batch.length; row += 1) {
-      const columns = Object.entries(batch.columns);
-      this.events.push(Object.fromEntries(columns.map(([name, values]) => [name, values[row]!])));
-    }
-    this.counters.events += batch.length;
-  };
-}
-
-/** There is no kernel side here that could tell again what it has told. */
-const tellAgain = (): void => {};
-
-function recording() {
-  const connections = new FakeRing();
-  const denials = new FakeRing();
-  const counters = Array.from({ length: COUNTERS }, () => 0);
-  const written = new Written();
-  const denied: Denial[] = [];
-  const made: [bigint, string][] = [];
-  let facts: { name: string; image: string; imageId: string } | undefined;
-  const names = new ContainerNames([{ name: 'podman', find: () => facts }]);
-  const processes = new ProcessTable(written, names);
-  const recorder = new Recorder(
-    { connections: connections.ring, denials: denials.ring, counters: () => [...counters], tellAgain },
-    written,
-    processes,
-    { denied: (denial) => denied.push(denial), cgroupMade: (id, path) => made.push([id, path]) },
-  );
-  const learnName = () => void (facts = { name: 'web', image: 'nginx:1', imageId: '' });
-  const forgetName = () => void (facts = undefined);
-  return {
-    connections,
-    denials,
-    counters,
-    written,
-    denied,
-    made,
-    processes,
-    recorder,
-    learnName,
-    forgetName,
-  };
-}
 
 test('a connection becomes a row with the process that was told before it', () => {
   const { connections, recorder, written } = recording();
@@ -90,8 +23,7 @@ test('a connection becomes a row with the process that was told before it', () =
   assert.deepEqual(event, {
     process: 1,
     command: 1,
-    uid: 1000,
-    gid: 1000,
+    credential: 1,
     family: 4,
     addressHigh: 0n,
     addressLow: 0x0a00_0147n,

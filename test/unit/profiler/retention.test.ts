@@ -50,6 +50,7 @@ async function fill(t: TestContext): Promise<{ path: string; store: RecorderStor
             verdict: row % 2,
             operation: row % 3,
           })),
+          recording,
         ),
       );
     }
@@ -100,7 +101,7 @@ test('what was started by another program stays apart, whichever process it was'
     [3, 'sshd'],
   ] as const) {
     const process = recording.process(processRow({ pid, ancestors: [{ ...ancestorRow(command), pid }] }));
-    recording.append(batchOf([{ process }]));
+    recording.append(batchOf([{ process }], recording));
   }
   await recording.end('complete');
   const keeper = await store.retention({ seconds: 3600 });
@@ -123,7 +124,7 @@ test('processes of an open recording go when no event names them and none will',
   const keeper = await store.retention({ seconds: 3600 });
   const hour = (from: number, at: number): void => {
     for (let pid = from; pid < from + 100; pid++) {
-      recording.append(batchOf([{ process: recording.process(processRow({ pid })), time: at }]));
+      recording.append(batchOf([{ process: recording.process(processRow({ pid })), time: at }], recording));
     }
     recording.flush();
   };
@@ -161,7 +162,12 @@ test('folding goes on beside recording and reading, and loses nothing', async (t
   const keeper = await store.retention({ seconds: 1 });
   let appended = 0;
   const timer = setInterval(() => {
-    recording.append(batchOf(Array.from({ length: 500 }, () => ({ time: Date.now() * 1000 }))));
+    recording.append(
+      batchOf(
+        Array.from({ length: 500 }, () => ({ time: Date.now() * 1000 })),
+        recording,
+      ),
+    );
     recording.flush();
     appended += 500;
   }, 2);

@@ -47,7 +47,7 @@ test('one reader keeps one view while the recorder goes on', async (t) => {
   const store = await openRecorder(path);
   const recording = await store.startRecording(LEARN);
   const add = (): void => {
-    recording.append(batchOf([{}]));
+    recording.append(batchOf([{}], recording));
     recording.flush();
   };
   add();
@@ -130,12 +130,12 @@ test('a recording ends while somebody reads', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
   const recording = await store.startRecording(LEARN);
-  recording.append(batchOf([{}]));
+  recording.append(batchOf([{}], recording));
   recording.flush();
   const reader = await openReader(path);
   const reading = assert.rejects(reader.query('SELECT count(*) FROM range(1000000000) a, range(1000000) b'));
   await sleep(50);
-  recording.append(batchOf([{}]));
+  recording.append(batchOf([{}], recording));
   await recording.end('complete');
   await store.stopServing();
   await reading;
@@ -201,7 +201,7 @@ test('recording goes on where no socket can be made, and says why', async (t) =>
   assert.match(store.unserved!, /EISDIR|EADDRINUSE|directory/);
   await assert.rejects(openReader(path), { code: 'store-busy' });
   const recording = await store.startRecording(LEARN);
-  recording.append(batchOf([{}]));
+  recording.append(batchOf([{}], recording));
   await recording.end('complete');
   store.close();
   rmSync(`${path}.sock`, { recursive: true });

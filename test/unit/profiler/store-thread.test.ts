@@ -15,10 +15,13 @@ test('a recording through the thread of the store has its names, events and loss
   const process = recording.process(processRow());
   const command = recording.command('curl');
   recording.append(
-    batchOf([
-      { process, command },
-      { process, command, port: 80 },
-    ]),
+    batchOf(
+      [
+        { process, command },
+        { process, command, port: 80 },
+      ],
+      recording,
+    ),
   );
   recording.recordLoss('ring', 3);
   await recording.end('complete');
@@ -44,7 +47,7 @@ test('readers are answered with what this thread knows, and files belong to thei
   const store = await StoreThread.open(path);
   store.kernelSide = () => ({ pending: 42, capacity: 100 });
   const recording = await store.startRecording(LEARN);
-  recording.append(batchOf([{}, {}]));
+  recording.append(batchOf([{}, {}], recording));
   recording.flush();
   const reader = await openReader(path);
   const live = await reader.live();
@@ -91,7 +94,7 @@ test('old events are folded and told of', async (t) => {
   const path = databaseFor(t);
   const store = await StoreThread.open(path);
   const recording = await store.startRecording(LEARN);
-  recording.append(batchOf([{}, {}, { time: START + HOUR }]));
+  recording.append(batchOf([{}, {}, { time: START + HOUR }], recording));
   recording.flush();
   const report = await new Promise((resolve, reject) =>
     store.keepWithin({ seconds: 3600 }, { folded: resolve, failed: reject }),

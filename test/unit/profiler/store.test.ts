@@ -58,13 +58,24 @@ test('the view connections shows an event with every name that belongs to it', a
     pod: 'shop',
     namespace: 'prod',
   });
+  recording.account('user', 1000, 'ada');
+  recording.account('user', 0, 'root');
+  recording.account('group', 100, 'users');
   const command = recording.command('python3');
   assert.equal(recording.boxes([{ name: 'deny all', action: 'deny' }]), 0);
   assert.equal(recording.boxes([{ name: 'after reload', action: 'allow' }]), 1);
-  recording.append(batchOf([{ process, command, box: 1, verdict: 1, port: 5432, operation: 1 }]));
+  const ids = { euid: 0, egid: 100, fsgid: 7 };
+  const event = { process, command, ...ids, box: 1, verdict: 1, port: 5432, operation: 1 };
+  const host = { ...event, process: recording.process(processRow({ key: 2n })), time: START + 1 };
+  recording.append(batchOf([event, host], recording));
   await recording.end('complete');
   store.close();
-  assert.deepEqual(await query(path, 'FROM connections'), [
+  const names =
+    'SELECT user_name, euser_name, group_name, egroup_name FROM connections WHERE NOT in_container';
+  assert.deepEqual(await query(path, names), [
+    { user_name: 'ada', euser_name: 'root', group_name: null, egroup_name: 'users' },
+  ]);
+  assert.deepEqual(await query(path, 'FROM connections WHERE in_container'), [
     {
       time: '2026-11-21 00:00:00',
       host: 'web1',
@@ -73,7 +84,15 @@ test('the view connections shows an event with every name that belongs to it', a
       exe: '/usr/bin/python3',
       script: '/srv/app.py',
       uid: 1000,
+      euid: 0,
+      fsuid: 0,
       gid: 1000,
+      egid: 100,
+      fsgid: 7,
+      user_name: null,
+      euser_name: null,
+      group_name: null,
+      egroup_name: null,
       ancestors: 'sh < sshd',
       in_container: true,
       container: 'web',
@@ -139,7 +158,12 @@ test('addresses are dotted IPv4 and shortest IPv6', async (t) => {
     [{ family: 6, high: 0x0001_0002_0003_0004n, low: 0x0005_0006_0007_0008n }, '1:2:3:4:5:6:7:8'],
     [{ family: 6, high: 2n ** 64n - 1n, low: 2n ** 64n - 1n }, 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
   ];
-  recording.append(batchOf(texts.map(([event], index) => ({ ...event, time: START + index }))));
+  recording.append(
+    batchOf(
+      texts.map(([event], index) => ({ ...event, time: START + index })),
+      recording,
+    ),
+  );
   await recording.end('complete');
   store.close();
   const rows = await query(path, 'SELECT address FROM connections ORDER BY time');
@@ -153,7 +177,7 @@ test('an event without its process or command is kept, with unknown names', asyn
   const path = databaseFor(t);
   const store = await openRecorder(path);
   const recording = await store.startRecording(LEARN);
-  recording.append(batchOf([{ process: 0, command: 0 }]));
+  recording.append(batchOf([{ process: 0, command: 0 }], recording));
   await recording.end('complete');
   store.close();
   const [row] = await query(path, 'SELECT exe, command, address FROM connections');
@@ -168,15 +192,15 @@ test('full and partial batches arrive whole when one chunk is reused', async (t)
   let time = START;
   let rows = 0;
   for (const length of [BATCH_ROWS, 1, 700, BATCH_ROWS, 0, 3]) {
-    const events = Array.from({ length }, (): Event => ({ time: (time += 1), uid: time % 4_294_967_296 }));
-    for (const event of events) expected += BigInt(event.time!) + BigInt(event.uid!);
+    const events = Array.from({ length }, (): Event => ({ time: (time += 1), port: time % 65_536 }));
+    for (const event of events) expected += BigInt(event.time!) + BigInt(event.port!);
     rows += length;
-    recording.append(batchOf(events));
+    recording.append(batchOf(events, recording));
   }
   assert.equal(recording.counters.events, rows);
   await recording.end('complete');
   store.close();
-  assert.deepEqual(await query(path, 'SELECT count(*) AS n, sum(time + uid) AS sum FROM event'), [
+  assert.deepEqual(await query(path, 'SELECT count(*) AS n, sum(time + port) AS sum FROM event'), [
     { n: String(rows), sum: String(expected) },
   ]);
 });
@@ -187,7 +211,7 @@ test('only the owner can read the database, its log and its directory', async (t
   t.after(() => process.umask(before));
   const store = await openRecorder(path);
   const recording = await store.startRecording(LEARN);
-  recording.append(batchOf([{}]));
+  recording.append(batchOf([{}], recording));
   recording.flush();
   const directory = dirname(path);
   assert.equal(statSync(directory).mode & 0o777, 0o700);
@@ -236,7 +260,7 @@ test('a second run appends to the same database under a new number', async (t) =
     const store = await openRecorder(path);
     assert.deepEqual(store.interrupted, []);
     const recording = await store.startRecording({ ...LEARN, host });
-    recording.append(batchOf([{}]));
+    recording.append(batchOf([{}], recording));
     await recording.end('complete');
     await recording.end('complete');
     store.close();

@@ -1,0 +1,92 @@
+import { COUNTERS } from '../../../bpf/wire.ts';
+import { AccountNames, type AccountSource } from '../../../profiler/account.ts';
+import type { EventBatch } from '../../../profiler/batch.ts';
+import { ContainerNames } from '../../../profiler/container.ts';
+import { CredentialTable } from '../../../profiler/credential-table.ts';
+import type { Credential } from '../../../profiler/credential.ts';
+import type { ContainerRow, ProcessRow } from '../../../profiler/dimension.ts';
+import { ProcessTable } from '../../../profiler/process-table.ts';
+import type { Denial } from '../../../profiler/denial.ts';
+import { Recorder } from '../../../profiler/recorder.ts';
+import type { EventSink } from '../../../profiler/sink.ts';
+import { FakeRing } from './fake-ring.ts';
+
+/** What a recorder wrote, row by row. */
+export class Written implements EventSink {
+  readonly counters = { events: 0 };
+  readonly processes: ProcessRow[] = [];
+  readonly containers: ContainerRow[] = [];
+  readonly updates: [id: number, row: ContainerRow][] = [];
+  readonly commands: string[] = [];
+  readonly credentials: Credential[] = [];
+  readonly accounts: [kind: string, id: number, name: string][] = [];
+  readonly events: Record<string, number | bigint>[] = [];
+  readonly losses: [kind: string, count: number][] = [];
+  flushes = 0;
+  room = Number.POSITIVE_INFINITY;
+
+  process = (row: ProcessRow) => this.processes.push(row);
+  container = (row: ContainerRow) => this.containers.push(row);
+  updateContainer = (id: number, row: ContainerRow) => void this.updates.push([id, row]);
+  command = (text: string) => this.commands.push(text);
+  credential = (row: Credential) => this.credentials.push(row);
+  account = (kind: string, id: number, name: string) => void this.accounts.push([kind, id, name]);
+  recordLoss = (kind: string, count: number) => void (count > 0 && this.losses.push([kind, count]));
+  settle = () => {};
+  flush = () => void (this.flushes += 1);
+  append = (batch: EventBatch) => {
+    for (let row = 0; row < batch.length; row += 1) {
+      const columns = Object.entries(batch.columns);
+      this.events.push(Object.fromEntries(columns.map(([name, values]) => [name, values[row]!])));
+    }
+    this.counters.events += batch.length;
+  };
+}
+
+/** No users and groups but those of a test. */
+const NOBODY: AccountSource = {
+  files: { user: '/dev/null', group: '/dev/null' },
+  program: 'true',
+  patience: 1000,
+};
+
+/** A recorder with rings that a test fills, and what it writes. */
+export function recording(source: Partial<AccountSource> = {}) {
+  const connections = new FakeRing();
+  const denials = new FakeRing();
+  const counters = Array.from({ length: COUNTERS }, () => 0);
+  const written = new Written();
+  const denied: Denial[] = [];
+  const made: [bigint, string][] = [];
+  let facts: { name: string; image: string; imageId: string } | undefined;
+  const names = new ContainerNames([{ name: 'podman', find: () => facts }]);
+  const processes = new ProcessTable(written, names);
+  const accounts = new AccountNames({ ...NOBODY, ...source });
+  const recorder = new Recorder(
+    {
+      connections: connections.ring,
+      denials: denials.ring,
+      counters: () => [...counters],
+      tellAgain: () => {},
+    },
+    written,
+    processes,
+    new CredentialTable(written, accounts),
+    { denied: (denial) => denied.push(denial), cgroupMade: (id, path) => made.push([id, path]) },
+  );
+  const learnName = () => void (facts = { name: 'web', image: 'nginx:1', imageId: '' });
+  const forgetName = () => void (facts = undefined);
+  return {
+    connections,
+    denials,
+    counters,
+    written,
+    denied,
+    made,
+    processes,
+    accounts,
+    recorder,
+    learnName,
+    forgetName,
+  };
+}
