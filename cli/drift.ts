@@ -3,6 +3,7 @@ import { findDrift, type Drift } from '../generator/drift.ts';
 import { formatCount } from '../generator/evidence.ts';
 import { describeLosses } from '../generator/header.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Accounts } from '../profiler/observation.ts';
 import { openReader, type Loss, type RecordedObservation } from '../profiler/read.ts';
 import { driftJson } from './drift-json.ts';
 import { driftMarkdown } from './drift-markdown.ts';
@@ -48,7 +49,7 @@ export function driftCommand(): Command {
 async function run(file: string, options: Options): Promise<void> {
   const policy = await readPolicy(file);
   const record = await readRecord(policy, options);
-  const drift = findDrift(policy, record.observations);
+  const drift = findDrift(policy, record.observations, record.accounts);
   process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift));
   process.stderr.write(summary(drift, record));
   if (drift.new.length + drift.denied.length > 0) process.exitCode = 1;
@@ -58,6 +59,7 @@ const RENDERERS = { json: driftJson, markdown: driftMarkdown, text: driftText };
 
 interface Evidence {
   observations: RecordedObservation[];
+  accounts: Accounts;
   /** Events of denied UDP connects that sent nothing and were not asked for. */
   hidden: number;
   losses: Loss[];
@@ -71,7 +73,12 @@ async function readRecord(policy: Policy, options: Options): Promise<Evidence> {
     const observations = await reader.observations({ ...query, intents: options.intents });
     const denied = await reader.observations({ ...query, intents: true, verdict: 'deny' });
     const shown = observations.filter((each) => each.verdict === 'deny');
-    return { observations, hidden: events(denied) - events(shown), losses: await reader.losses(window) };
+    return {
+      observations,
+      accounts: await reader.accounts(),
+      hidden: events(denied) - events(shown),
+      losses: await reader.losses(window),
+    };
   } finally {
     reader.close();
   }

@@ -15,7 +15,11 @@ interface Options {
   exe?: string;
   script?: string;
   uid?: string;
+  euid?: string;
+  fsuid?: string;
   gid?: string;
+  egid?: string;
+  fsgid?: string;
   container?: string;
   image?: string;
   unit?: string;
@@ -30,7 +34,7 @@ Examples:
   $ bouheki explain policy.yaml --to 10.0.0.1/icmp
   $ bouheki explain policy.yaml --socket raw --exe /usr/bin/ping
 
-What is not said of the subject is not known, and rules that name it do not match.
+What is not said of the subject is not known, and rules that name it do not match. It is in no supplementary group.
 Exit status: 0 allowed, 1 denied, 2 trouble.`;
 
 /** `bouheki explain POLICY --to DESTINATION`, or `--socket KIND`: which rule decides, or which one comes nearest. */
@@ -47,8 +51,12 @@ export function explainCommand(): Command {
     .option('--command <name>', 'name of the process (comm)')
     .option('--exe <path>', 'path of its executable')
     .option('--script <path>', 'path of the script it interprets')
-    .option('--uid <id>', 'its user id, real and effective')
-    .option('--gid <id>', 'its group id, real and effective')
+    .option('--uid <id>', 'its real user id')
+    .option('--euid <id>', 'its effective user id, where that is another: 0 in a setuid-root program')
+    .option('--fsuid <id>', 'its user id for files, where that is not the effective one')
+    .option('--gid <id>', 'its real group id')
+    .option('--egid <id>', 'its effective group id, where that is another')
+    .option('--fsgid <id>', 'its group id for files, where that is not the effective one')
     .option('--container <name>', 'name of its container')
     .option('--image <name>', 'image of its container')
     .option('--unit <name>', 'its systemd unit')
@@ -107,13 +115,17 @@ function prose(
 function flowOf(options: Options): Flow {
   const { command, exe, script, container, image, unit, cgroup } = options;
   const uid = idOf('--uid', options.uid);
+  const euid = idOf('--euid', options.euid, uid);
   const gid = idOf('--gid', options.gid);
+  const egid = idOf('--egid', options.egid, gid);
   const flow: Flow = {
     command: command ?? '',
     uid,
-    euid: uid,
+    euid,
+    fsuid: idOf('--fsuid', options.fsuid, euid),
     gid,
-    egid: gid,
+    egid,
+    fsgid: idOf('--fsgid', options.fsgid, egid),
     inContainer: container !== undefined || image !== undefined,
     ...attemptOf(options),
   };
@@ -123,8 +135,8 @@ function flowOf(options: Options): Flow {
   return flow;
 }
 
-function idOf(option: string, text: string | undefined): number {
-  if (text === undefined) return UNKNOWN_ID;
+function idOf(option: string, text: string | undefined, fallback = UNKNOWN_ID): number {
+  if (text === undefined) return fallback;
   if (/^\d{1,10}$/.test(text) && Number(text) <= 4_294_967_295) return Number(text);
   throw new BouhekiError('usage', `${option} ${text} is not an id`, {
     remedy: 'give the number, not the name',

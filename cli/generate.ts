@@ -249,6 +249,7 @@ async function readRecord(
     const recordings = await reader.recordings(window);
     const input = {
       ...(await reader.history(query)),
+      accounts: await reader.accounts(),
       losses: await reader.losses(window),
       recordings: recordings.length,
       interrupted: recordings.filter((recording) => recording.state === 'interrupted').length,

@@ -86,13 +86,21 @@ function seenText(items: readonly ReviewItem[]): string {
   return `${formatCount(count, 'event')} in ${many}${formatCount(hours, 'hour')}, ${when}`;
 }
 
-function sampleText({ ancestors, arguments: line, parentCommand, pid }: SampleProcess): string {
+function sampleText(sample: SampleProcess): string {
+  const { ancestors, arguments: line, euid, euserName, parentCommand, pid, uid, userName } = sample;
   const by = ancestors ?? parentCommand;
   return [
     line ?? '',
     ...(pid === undefined ? [] : [`pid ${pid}`]),
+    `uid ${userText(uid, userName)}`,
+    ...(euid === uid ? [] : [`effective uid ${userText(euid, euserName)}`]),
     ...(by === undefined ? [] : [`started by ${by}`]),
   ].join(', ');
+}
+
+/** `33 (www-data)`. */
+function userText(uid: number, name: string | undefined): string {
+  return name === undefined ? String(uid) : `${uid} (${name})`;
 }
 
 /** What is to be reviewed, for programs. */

@@ -48,7 +48,7 @@ export async function describeEnd(
   const reader = await openReader(db);
   let known: Discovery;
   try {
-    known = discoveryOf(await reader.observations({ since }));
+    known = discoveryOf(await reader.observations({ since }), await reader.accounts());
   } finally {
     reader.close();
   }

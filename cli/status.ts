@@ -58,7 +58,7 @@ async function run(options: Options): Promise<void> {
       ...(recorder && { recorder }),
       recordings: await reader.recordings(),
       losses: await reader.losses(),
-      readiness: discoveryOf(await reader.observations(windowOf(options))),
+      readiness: discoveryOf(await reader.observations(windowOf(options)), await reader.accounts()),
     };
     const json = (): string => `${JSON.stringify({ schema: 'bouheki.status/v1', ...status }, null, 2)}\n`;
     const text = (): string => statusText(status, Date.now() * 1000, isTerminal(process.stdout));

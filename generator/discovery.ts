@@ -1,3 +1,4 @@
+import { Accounts } from '../profiler/observation.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { sumEvidence } from './evidence.ts';
 import { compareText } from './order.ts';
@@ -27,8 +28,11 @@ export interface Discovery {
 const STATES: readonly ReadinessState[] = ['learning', 'stabilizing', 'stable'];
 
 /** The discovery curve and the readiness of every subject that `generatePolicy` would make a rule for. */
-export function discoveryOf(observations: readonly RecordedObservation[]): Discovery {
-  const { demands } = selectObservations(observations, { deny: [], includeDenied: false });
+export function discoveryOf(
+  observations: readonly RecordedObservation[],
+  accounts = new Accounts(),
+): Discovery {
+  const { demands } = selectObservations(observations, { deny: [], includeDenied: false, accounts });
   const subjects = demands.map(({ observations: seen, subject }): SubjectDiscovery => {
     const places = blocksByPlace(seen);
     const events = seen.reduce((sum, { count }) => sum + count, 0);

@@ -4,7 +4,7 @@ import { compileEvaluator } from '../policy/evaluator.ts';
 import type { Box, Flow, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import type { SocketKind } from '../policy/socket-kind.ts';
-import type { Observation, Subject } from '../profiler/observation.ts';
+import { Accounts, type Observation, type Subject } from '../profiler/observation.ts';
 import { destinationAddress, flowOf } from './flow.ts';
 import { inStableOrder } from './order.ts';
 import { ruleSubject, unnamedSubject } from './subject.ts';
@@ -14,12 +14,15 @@ export type DriftObservation = Observation & { monitored?: boolean };
 
 /** Connections of one subject to one destination, or its sockets of one kind, that the policy does not allow. */
 export interface DriftEntry {
-  /** The subject as a rule would name it. */
+  /** The subject as a rule would name it, with the names of users that are known. */
   subject: string;
   command: string;
   exe?: string;
   script?: string;
   uid: number;
+  /** Effective and file system ids, absent where they are the real and the effective one. */
+  euid?: number;
+  fsuid?: number;
   inContainer: boolean;
   /** Absent in a container of an unknown runtime. */
   container?: string;
@@ -48,7 +51,11 @@ export interface Drift {
 }
 
 /** Compares observations with a policy. Entries are in the order of subject, then destination. */
-export function findDrift(policy: Policy, observations: readonly DriftObservation[]): Drift {
+export function findDrift(
+  policy: Policy,
+  observations: readonly DriftObservation[],
+  accounts = new Accounts(),
+): Drift {
   const found = { new: new Map<string, DriftEntry>(), denied: new Map<string, DriftEntry>() };
   const judge = compileEvaluator(policy);
   for (const observation of inStableOrder(observations)) {
@@ -56,7 +63,8 @@ export function findDrift(policy: Policy, observations: readonly DriftObservatio
     const verdict = judge(flow);
     if (verdict.action === 'allow') continue;
     const stopped = observation.verdict === 'deny' && observation.monitored !== true;
-    add(found[stopped ? 'denied' : 'new'], observation, () => decidingRule(policy, flow, verdict.box));
+    const entries = found[stopped ? 'denied' : 'new'];
+    add(entries, observation, accounts, () => decidingRule(policy, flow, verdict.box));
   }
   return { new: inOrder(found.new), denied: inOrder(found.denied) };
 }
@@ -64,11 +72,12 @@ export function findDrift(policy: Policy, observations: readonly DriftObservatio
 function add(
   entries: Map<string, DriftEntry>,
   observation: DriftObservation,
+  accounts: Accounts,
   rule: () => DriftEntry['rule'],
 ): void {
   const { subject, port, protocol, socket, count, first, last } = observation;
-  const who = ruleSubject(subject);
-  const name = who?.name ?? unnamedSubject(subject);
+  const who = ruleSubject(subject, undefined, accounts);
+  const name = who?.name ?? unnamedSubject(subject, accounts);
   const address = destinationAddress(observation);
   const key = [
     name,
@@ -102,13 +111,18 @@ function add(
 
 function namesOf(
   subject: Subject,
-): Pick<DriftEntry, 'command' | 'exe' | 'script' | 'uid' | 'inContainer' | 'container' | 'image'> {
-  const { command, container, exe, image, inContainer, script, uid } = subject;
+): Pick<
+  DriftEntry,
+  'command' | 'exe' | 'script' | 'uid' | 'euid' | 'fsuid' | 'inContainer' | 'container' | 'image'
+> {
+  const { command, container, euid, exe, fsuid, image, inContainer, script, uid } = subject;
   return {
     command,
     ...(exe === undefined ? {} : { exe }),
     ...(script === undefined ? {} : { script }),
     uid,
+    ...(euid === undefined ? {} : { euid }),
+    ...(fsuid === undefined ? {} : { fsuid }),
     inContainer,
     ...(container === undefined ? {} : { container }),
     ...(image === undefined ? {} : { image }),

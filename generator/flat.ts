@@ -4,6 +4,7 @@ import { mergePrefixes } from '../policy/prefix-set.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { AddressSet } from './address-set.ts';
 import { destinationAddress } from './flow.ts';
+import { groupIds, userIds } from './ids.ts';
 import type { Judge } from './hold-out.ts';
 import { compareText } from './order.ts';
 
@@ -35,13 +36,14 @@ export function flatBox(observations: readonly RecordedObservation[], limits: Fl
   const services = new Set<string>();
   const seen = new Set<string>();
   for (const observation of observations) {
-    const { command, gid, uid } = observation.subject;
+    const { command } = observation.subject;
+    const [uid, gid] = [userIds(observation.subject), groupIds(observation.subject)];
     const prefix = prefixOf(destinationAddress(observation));
     const place = formatPrefix(prefix);
     const service = `${observation.protocol}:${observation.port}`;
     commands.add(command);
-    uids.add(uid);
-    gids.add(gid);
+    for (const id of uid) uids.add(id);
+    for (const id of gid) gids.add(id);
     addresses.set(place, prefix);
     services.add(service);
     seen.add(JSON.stringify([command, uid, gid, place, service]));
@@ -70,11 +72,11 @@ export function judgeByFlatBox(observations: readonly RecordedObservation[], lim
     limits.cover(mergePrefixes(observations.map((each) => prefixOf(destinationAddress(each))))),
   );
   return (observation) => {
-    const { command, gid, uid } = observation.subject;
+    const { subject } = observation;
     return (
-      commands.has(command) &&
-      uids.has(uid) &&
-      gids.has(gid) &&
+      commands.has(subject.command) &&
+      userIds(subject).every((id) => uids.has(id)) &&
+      groupIds(subject).every((id) => gids.has(id)) &&
       addresses.has(destinationAddress(observation))
     );
   };

@@ -4,7 +4,10 @@ import { destinationOf } from '../policy/evaluate.ts';
 import type { Flow } from '../policy/policy.ts';
 import type { Observation } from '../profiler/observation.ts';
 
-/** An observation as a policy sees it. The record holds one uid and one gid: they stand for real and effective. */
+/**
+ * An observation as a policy sees it. Supplementary groups are not recorded: what a deny by gid would do for one of them
+ * cannot be told from the record.
+ */
 export function flowOf(observation: Observation): Flow {
   const { subject, port, protocol } = observation;
   const { cgroup, container, exe, image, inContainer, script, unit } = subject;
@@ -13,9 +16,11 @@ export function flowOf(observation: Observation): Flow {
     ...(exe === undefined ? {} : { exe }),
     ...(script === undefined ? {} : { script }),
     uid: subject.uid,
-    euid: subject.uid,
+    euid: subject.euid ?? subject.uid,
     gid: subject.gid,
-    egid: subject.gid,
+    egid: subject.egid ?? subject.gid,
+    ...(subject.fsuid === undefined ? {} : { fsuid: subject.fsuid }),
+    ...(subject.fsgid === undefined ? {} : { fsgid: subject.fsgid }),
     ...(container === undefined ? {} : { container }),
     ...(image === undefined ? {} : { image }),
     ...(unit === undefined ? {} : { unit }),

@@ -3,6 +3,7 @@ import { formatPrefix, type Prefix } from '../policy/cidr.ts';
 import type { PolicyDocument, RuleDocument } from '../policy/document.ts';
 import type { Mode, Target } from '../policy/policy.ts';
 import { mergePrefixes } from '../policy/prefix-set.ts';
+import type { Accounts } from '../profiler/observation.ts';
 import type { Activity, Loss, RecordedObservation } from '../profiler/read.ts';
 import { sumEvidence } from './evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
@@ -26,6 +27,8 @@ export interface GenerateInput {
   /** Number of recordings that overlap the window, and how many of them were cut short. */
   recordings: number;
   interrupted: number;
+  /** What the hosts call their users and groups. */
+  accounts?: Accounts;
 }
 
 export interface GenerateOptions {
@@ -75,7 +78,11 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
       remedy: 'Record again, or accept a policy that may deny what was lost with --allow-loss.',
     });
   }
-  const { demands, metadata, metadataUsers, omissions } = selectObservations(input.observations, options);
+  const named = input.accounts && { accounts: input.accounts };
+  const { demands, metadata, metadataUsers, omissions } = selectObservations(input.observations, {
+    ...options,
+    ...named,
+  });
   if (demands.length === 0) throw nothingToAllow(omissions, options.target);
 
   const denied = mergePrefixes([...metadata, ...options.deny]);
@@ -91,7 +98,7 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
   const layout =
     options.layout === 'flat'
       ? layOutFlat(demands, denied, widening)
-      : layOutRules(cover, widening, { evidence, hours });
+      : layOutRules(cover, widening, { evidence, hours, ...named });
   const tested = holdOut(demands, (training) => learn(training, widening, options));
   const readiness = readinessOf(demands);
   const periods = demands.flatMap(({ subject }) => {

@@ -6,7 +6,7 @@ import { flowOf } from './flow.ts';
 import { placeOf } from './oddity.ts';
 import type { Rule } from './rule.ts';
 import type { Demand } from './select.ts';
-import { type SubjectKind, subjectNamer } from './subject.ts';
+import { coveredKeys, type SubjectKind, subjectNamer } from './subject.ts';
 
 /** What a policy made of the first four fifths of the window would have done to the last fifth. */
 export interface HoldOut {
@@ -68,9 +68,13 @@ export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly P
  */
 export function judgeByRecord(training: readonly Demand[], by: SubjectKind | undefined): Judge {
   const seen = new Set(
-    training.flatMap(({ observations, subject }) =>
-      observations.map((each) => `${subject.key} ${placeOf(each)}`),
-    ),
+    training.flatMap(({ observations, subject }) => {
+      const keys = coveredKeys(subject);
+      return observations.flatMap((each) => {
+        const place = placeOf(each);
+        return keys.map((key) => `${key} ${place}`);
+      });
+    }),
   );
   const nameOf = subjectNamer(by);
   return (observation) => seen.has(`${nameOf(observation.subject)?.key} ${placeOf(observation)}`);

@@ -5,7 +5,9 @@ import {
   type RuleDocument,
   type ToDocument,
 } from '../policy/document.ts';
+import type { From } from '../policy/policy.ts';
 import { mergePrefixes } from '../policy/prefix-set.ts';
+import { Accounts } from '../profiler/observation.ts';
 import { formatCount, formatTime, sumEvidence, type Evidence } from './evidence.ts';
 import { flatBox } from './flat.ts';
 import { destinationAddress } from './flow.ts';
@@ -39,13 +41,15 @@ export interface Background {
   evidence: Evidence;
   /** Clock hours in which subjects were active, by their keys. */
   hours: ReadonlyMap<string, ReadonlySet<number>>;
+  /** What the hosts call their users. */
+  accounts?: Accounts;
 }
 
 /** One rule for each set of subjects, with its evidence. */
 export function layOutRules(
   { atLeast, boxes, rules }: RuleCover,
   widening: WidenOptions,
-  { evidence, hours }: Background,
+  { accounts = new Accounts(), evidence, hours }: Background,
 ): Layout {
   const lists = widen(rules, widening);
   const names = nameRules(rules);
@@ -63,6 +67,7 @@ export function layOutRules(
         describeEvidence(rule, hours),
         ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
         ...ownersOf(rule, widening),
+        ...usersOf(rule.from, accounts),
         ...odd.map((line) => `review: ${line}`),
       ].join('\n'),
       name: names[index]!,
@@ -148,6 +153,13 @@ function grantOfRule(rule: Rule, lists: readonly Prefix[][]): Grant {
     lists.flat(),
     rule.entries.flatMap(({ observed }) => observed),
   );
+}
+
+/** `uid 0 (root), 33 (www-data)`, where a name is known; in a container other users have the ids. */
+function usersOf({ cgroup, container, image, uid }: From, accounts: Accounts): string[] {
+  if (cgroup ?? container ?? image) return [];
+  if (!uid?.some((id) => accounts.names('user', id))) return [];
+  return [`uid ${uid.map((id) => accounts.text('user', id)).join(', ')}`];
 }
 
 /** `owners: amazon, cloudflare`, where blocks of owners are allowed. */

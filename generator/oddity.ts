@@ -5,6 +5,7 @@ import { AddressSet } from './address-set.ts';
 import { METADATA } from './deny.ts';
 import type { Evidence } from './evidence.ts';
 import { destinationAddress } from './flow.ts';
+import { userIds } from './ids.ts';
 import { ZONES } from './prefixes/zone.ts';
 
 /** Examples in one line. */
@@ -61,6 +62,9 @@ export class OddityFinder {
     if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
     else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
     else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
+    const ids = userIds(subject);
+    if (ids.length > 1)
+      reasons.push(`process with user ids ${ids.join(' and ')}, each of which a rule by uid allows alone`);
     const origin = oddOrigin(subject.exe);
     if (origin !== undefined) reasons.push(origin);
     return reasons;

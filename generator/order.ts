@@ -12,11 +12,24 @@ function compareSubjects(a: Subject, b: Subject): number {
     compareText(a.command, b.command) ||
     a.uid - b.uid ||
     a.gid - b.gid ||
+    compareIds(a, b) ||
     Number(a.inContainer) - Number(b.inContainer) ||
     compareText(a.container, b.container) ||
     compareText(a.image, b.image) ||
     compareText(a.unit, b.unit) ||
     compareText(a.cgroup, b.cgroup)
+  );
+}
+
+/** Of subjects with the same real ids. */
+function compareIds(a: Subject, b: Subject): number {
+  const euids = [a.euid ?? a.uid, b.euid ?? b.uid] as const;
+  const egids = [a.egid ?? a.gid, b.egid ?? b.gid] as const;
+  return (
+    euids[0] - euids[1] ||
+    egids[0] - egids[1] ||
+    (a.fsuid ?? euids[0]) - (b.fsuid ?? euids[1]) ||
+    (a.fsgid ?? egids[0]) - (b.fsgid ?? egids[1])
   );
 }
 

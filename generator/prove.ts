@@ -5,6 +5,7 @@ import { formatPortRange } from '../policy/port.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { destinationAddress, flowOf } from './flow.ts';
+import { userIds } from './ids.ts';
 import type { Rule } from './rule.ts';
 
 /** A value in a list of one rule. */
@@ -72,7 +73,10 @@ export function findSuperfluous(
     const [first] = hits;
     if (first === undefined || hits.some(({ rule }) => rule !== first.rule)) continue;
     const flow = flowOf(observation);
-    for (const { entry, key, value } of subjects[first.rule]!) if (flow[key] === entry) value.needed = true;
+    const uids: unknown[] = userIds(observation.subject);
+    for (const { entry, key, value } of subjects[first.rule]!) {
+      if (key === 'uid' ? uids.includes(entry) : flow[key] === entry) value.needed = true;
+    }
     if (hits.length === 1) for (const value of first.hit) value.needed = true;
   }
   return values.filter(({ needed }) => !needed).map(({ rule, text }) => `${text} of ${names[rule]}`);
@@ -115,13 +119,16 @@ class RuleIndex {
 
   candidates(observation: RecordedObservation): number[] {
     const flow = flowOf(observation);
+    const uids = userIds(observation.subject);
     return Object.entries(flow)
       .flatMap(([key, value]) => this.#byValue.get(`${key} ${String(value)}`) ?? [])
       .filter((rule) => {
         const { from } = this.#rules[rule]!;
         if (flow.inContainer && isForHostOnly({ action: 'allow', from })) return false;
         return Object.entries(from).every(([key, list]) =>
-          (list as unknown[]).includes(flow[key as keyof From]),
+          key === 'uid'
+            ? uids.every((uid) => list.includes(uid as never))
+            : (list as unknown[]).includes(flow[key as keyof From]),
         );
       });
   }

@@ -10,11 +10,12 @@ import type { RecordedObservation } from '../profiler/read.ts';
 import { coverRelation } from './boxes/cover.ts';
 import { relationOf } from './boxes/relation.ts';
 import { destinationAddress, flowOf } from './flow.ts';
+import { userIds } from './ids.ts';
 import { placeOf } from './oddity.ts';
 import { compareText } from './order.ts';
 import { portRanges } from './port-range.ts';
 import type { Demand } from './select.ts';
-import type { RuleSubject } from './subject.ts';
+import { coveredKeys, type RuleSubject } from './subject.ts';
 
 /** What one entry of a rule's `to` has to allow. */
 export interface Entry {
@@ -35,7 +36,7 @@ export interface Rule {
   subjects: RuleSubject[];
   /** What the rule allows of the record. Rules may share observations. */
   observations: RecordedObservation[];
-  /** Whether these are all observations of its subjects. */
+  /** Whether these are all observations of its subjects, and none of another one that the rule takes too. */
   whole: boolean;
 }
 
@@ -52,12 +53,16 @@ export interface RuleCover {
 interface Cell {
   demand: Demand;
   observation: RecordedObservation;
+  /** Whether it is of another subject than that of the demand. */
+  moved: boolean;
   values: readonly (string | number | Address)[];
 }
 
 /**
  * The fewest boxes that allow what each subject was seen to do and nothing else to anybody: a minimum box cover over the
- * dimensions of the subjects, protocol, port and address. Boxes for the same subjects are one rule.
+ * dimensions of the subjects, protocol, port and address. Boxes for the same subjects are one rule. A process with several
+ * user ids needs them all in one list, which also allows whoever has one of them alone: it shares boxes only with those
+ * that have the same ones.
  */
 export function coverDemands(demands: readonly Demand[]): RuleCover {
   const rules = new Map<string, Draft>();
@@ -78,6 +83,9 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
     for (const box of boxes) {
       const values = box.map((numbers, axis) => numbers.map((number) => axes[axis]!.values[number]!));
       const from = Object.fromEntries(keys.map((key, axis) => [key, values[axis]])) as From;
+      // Here all have the same ids, which are one value.
+      const { uid } = cells[0]!.demand.subject.from;
+      if (uid !== undefined && uid.length > 1) from.uid = uid;
       const rule = ruleOf(rules, from);
       if (cells[0]!.observation.socket !== undefined) rule.sockets.push(...(values.at(-1) as SocketKind[]));
       else rule.entries.push(entryOf(values.slice(keys.length)));
@@ -87,11 +95,12 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
           if (!tuples[at]!.every((number, axis) => inBox[axis]!.has(number))) continue;
           rule.demands.add(cells[at]!.demand);
           rule.held.add(cells[at]!.observation);
+          if (cells[at]!.moved) rule.moved = true;
         }
       }
     }
   }
-  for (const { demands: held, entries, from, held: observations, sockets } of rules.values()) {
+  for (const { demands: held, entries, from, held: observations, moved, sockets } of rules.values()) {
     entries.sort(compareEntries);
     const subjects = demands.filter((demand) => held.has(demand));
     const all = subjects.reduce((sum, demand) => sum + total.get(demand)!, 0);
@@ -101,7 +110,7 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
       sockets: SOCKET_KINDS.filter((kind) => sockets.includes(kind)),
       subjects: subjects.map(({ subject }) => subject),
       observations: [...observations],
-      whole: observations.size === all,
+      whole: !moved && observations.size === all,
     });
   }
   cover.rules.sort(compareRules);
@@ -115,21 +124,24 @@ interface Draft {
   sockets: SocketKind[];
   demands: Set<Demand>;
   held: Set<RecordedObservation>;
+  moved: boolean;
 }
 
 /**
- * Observations that one box could allow: subjects named by the same dimensions, protocols alike in having ports, or all
- * of them openings of sockets.
+ * Observations that one box could allow: subjects named by the same dimensions, each with one user id or all with the
+ * same several, protocols alike in having ports, or all of them openings of sockets.
  */
 function comparableCells(demands: readonly Demand[]): Cell[][] {
   const groups = new Map<string, Cell[]>();
   const subjects = new Map(
     demands.map((demand) => {
       const { from } = demand.subject;
-      return [demand, { kind: Object.keys(from).join(), who: Object.values(from).map((list) => list[0]!) }];
+      const several = (from.uid?.length ?? 0) > 1 ? ` ${from.uid!.join('+')}` : '';
+      const who = Object.values(from).map((list) => list[0]!);
+      return [demand, { kind: `${Object.keys(from).join()}${several}`, who }];
     }),
   );
-  for (const { demand, observation } of withoutRepeats(demands)) {
+  for (const { demand, moved, observation } of withoutRepeats(demands)) {
     const { kind, who } = subjects.get(demand)!;
     const { port, protocol, socket } = observation;
     const withPort = hasPorts(protocol);
@@ -139,18 +151,22 @@ function comparableCells(demands: readonly Demand[]): Cell[][] {
         : [...who, socket];
     const key = `${kind} ${socket === undefined ? withPort : 'socket'}`;
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, [{ demand, observation, values }]);
-    else group.push({ demand, observation, values });
+    if (group === undefined) groups.set(key, [{ demand, moved, observation, values }]);
+    else group.push({ demand, moved, observation, values });
   }
   return [...groups].sort(([a], [b]) => compareText(a, b)).map(([, cells]) => cells);
 }
 
-/** Each observation with the demand whose rule has to allow it: one of lower rank where that allows it anyway. */
+/**
+ * Each observation with the demand whose rule has to allow it: one of lower rank where that allows it anyway, and one with
+ * more ids where that holds all of its own.
+ */
 function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
   const holders = new Map<string, Demand>();
   const kinds = new Map<string, (keyof From)[]>();
   const result: Omit<Cell, 'values'>[] = [];
-  for (const demand of demands.toSorted((a, b) => a.subject.rank - b.subject.rank)) {
+  for (const demand of demands.toSorted((a, b) => byRank(a.subject, b.subject))) {
+    const covered = coveredKeys(demand.subject);
     const named = new Map<Subject, string[]>();
     for (const observation of demand.observations) {
       const place = placeOf(observation);
@@ -158,13 +174,21 @@ function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
       if (names === undefined) named.set(observation.subject, (names = namesBy(kinds, observation)));
       const keys = names.map((name) => `${name} ${place}`);
       const holder = keys.map((key) => holders.get(key)).find((other) => other !== undefined);
-      if (holder === undefined) holders.set(`${demand.subject.key} ${place}`, demand);
-      result.push({ demand: holder ?? demand, observation });
+      if (holder === undefined) {
+        for (const key of covered)
+          if (!holders.has(`${key} ${place}`)) holders.set(`${key} ${place}`, demand);
+      }
+      const by = holder ?? demand;
+      result.push({ demand: by, moved: by !== demand, observation });
     }
     const kind = Object.keys(demand.subject.from) as (keyof From)[];
     kinds.set(kind.join(), kind);
   }
   return result;
+}
+
+function byRank(a: RuleSubject, b: RuleSubject): number {
+  return a.rank - b.rank || (b.from.uid?.length ?? 0) - (a.from.uid?.length ?? 0);
 }
 
 /** The keys of the subjects that rules of these kinds take the one of the observation for. */
@@ -173,8 +197,9 @@ function namesBy(
   observation: RecordedObservation,
 ): string[] {
   const flow = flowOf(observation);
+  const uid = userIds(observation.subject);
   return [...kinds.values()].flatMap((kind) => {
-    const from = Object.fromEntries(kind.map((key) => [key, [flow[key]]])) as From;
+    const from = Object.fromEntries(kind.map((key) => [key, key === 'uid' ? uid : [flow[key]]])) as From;
     return flow.inContainer && isForHostOnly({ action: 'allow', from }) ? [] : [JSON.stringify(from)];
   });
 }
@@ -209,7 +234,7 @@ function ruleOf(rules: Map<string, Draft>, from: From): Draft {
   const key = JSON.stringify(from);
   let rule = rules.get(key);
   if (rule === undefined) {
-    rule = { from, entries: [], sockets: [], demands: new Set(), held: new Set() };
+    rule = { from, entries: [], sockets: [], demands: new Set(), held: new Set(), moved: false };
     rules.set(key, rule);
   }
   return rule;

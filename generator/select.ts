@@ -1,5 +1,6 @@
 import type { Prefix } from '../policy/cidr.ts';
 import { isNameable } from '../policy/entry.ts';
+import type { Accounts } from '../profiler/observation.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
@@ -41,7 +42,14 @@ export interface Selection {
 /** Sorts the observations into those that a rule allows, by subject, and those that none does, by reason. */
 export function selectObservations(
   observations: readonly RecordedObservation[],
-  options: { deny: readonly Prefix[]; includeDenied: boolean; by?: SubjectKind; layout?: 'rules' | 'flat' },
+  options: {
+    deny: readonly Prefix[];
+    includeDenied: boolean;
+    by?: SubjectKind;
+    layout?: 'rules' | 'flat';
+    /** To name users by. */
+    accounts?: Accounts;
+  },
 ): Selection {
   const ordered = inStableOrder(observations);
   const chosen = new AddressSet(options.deny);
@@ -61,7 +69,7 @@ export function selectObservations(
   const demands = new Map<string, Demand>();
   const omissions = new Map<string, Omission>();
 
-  const nameOf = subjectNamer(options.by);
+  const nameOf = subjectNamer(options.by, options.accounts);
   for (const observation of ordered) {
     const subject = nameOf(observation.subject);
     const address = destinationAddress(observation);
@@ -75,7 +83,7 @@ export function selectObservations(
       continue;
     }
     reason ??= 'unnamed subject';
-    const name = subject?.name ?? unnamedSubject(observation.subject);
+    const name = subject?.name ?? unnamedSubject(observation.subject, options.accounts);
     const key = `${reason}\0${name}\0${subject?.key ?? ''}`;
     const omission = omissions.get(key);
     if (omission === undefined) omissions.set(key, { reason, subject: name, observations: [observation] });

@@ -130,17 +130,17 @@ function valuesOf(key: string, flow: Flow): string | undefined {
     case 'protocol':
       return formatProtocol(flow.protocol);
     case 'uid':
-      return idsText(flow.uid, flow.euid);
+      return idsText(flow.uid, flow.euid, flow.fsuid);
     case 'gid':
-      return idsText(flow.gid, flow.egid);
+      return idsText(flow.gid, flow.egid, flow.fsgid);
     default:
       return flow[key as Exclude<keyof From, 'uid' | 'gid'>] || undefined;
   }
 }
 
-function idsText(real: number, effective: number): string | undefined {
+function idsText(real: number, effective: number, files = effective): string | undefined {
   if (real === UNKNOWN_ID) return undefined;
-  return real === effective ? String(real) : `${real}, ${effective}`;
+  return [...new Set([real, effective, files])].join(', ');
 }
 
 function ownRule({ version }: Policy, flow: Flow): string {
@@ -151,7 +151,7 @@ function ownRule({ version }: Policy, flow: Flow): string {
     if (!value || (key === 'command' && (from.exe || from.container || from.unit))) continue;
     from[key] = [value];
   }
-  if (flow.uid !== UNKNOWN_ID) from.uid = flow.uid === flow.euid ? [flow.uid] : [flow.uid, flow.euid];
+  if (flow.uid !== UNKNOWN_ID) from.uid = [...new Set([flow.uid, flow.euid, flow.fsuid ?? flow.euid])];
   const rule = printRule(flow.socket ? { from, sockets: [flow.socket] } : { from, to: [placeOf(flow)] });
   return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
 }

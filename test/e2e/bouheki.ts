@@ -26,6 +26,7 @@ export interface LogLine {
   Port: number;
   Exe?: string;
   UID: number;
+  User?: string;
   Protocol: string;
   ParentComm?: string;
   Ancestors?: string;

@@ -131,7 +131,7 @@ suite('enforce', () => {
     assert.equal(status, 0, stderr);
     const drift = bouheki('drift', policy, '--db', db);
     assert.equal(drift.status, 1, drift.stderr);
-    assert.match(drift.stdout, /\/usr\/bin\/curl uid 0 +tcp 203\.0\.113\.7:80 .*nobody/);
+    assert.match(drift.stdout, /\/usr\/bin\/curl uid 0 \(root\) +tcp 203\.0\.113\.7:80 .*nobody/);
     succeeded(inCgroup(CGROUP, ...curl('http://203.0.113.7/')));
   });
 });

@@ -145,7 +145,7 @@ suite('under enforcement', () => {
   test('the log has the documented keys of the host process', async () => {
     const line = await enforce.logged({ Comm: 'python3', Protocol: 'tcp' });
     const documented =
-      'Action Addr Ancestors Comm Exe Hostname PID ParentComm Policy Port Protocol UID level msg time';
+      'Action Addr Ancestors Comm Exe Hostname PID ParentComm Policy Port Protocol UID User level msg time';
     assert.deepEqual(Object.keys(line).sort(), documented.split(' '));
     const { PID, Ancestors, Exe, Policy, time, ...rest } = line;
     assert.ok(Number.isInteger(PID) && PID > enforce.pid, `PID ${PID}`);
@@ -163,6 +163,7 @@ suite('under enforcement', () => {
       Port: 443,
       Protocol: 'tcp',
       UID: 0,
+      User: 'root',
       level: 'info',
       msg: 'Traffic is trapped in the filter.',
     });
@@ -201,9 +202,9 @@ suite('under enforcement', () => {
     const { status, stdout, stderr } = bouheki('drift', policy, '--db', db);
     assert.equal(status, 1);
     assert.match(stdout, /^Denied/m);
-    assert.match(stdout, /^ +\/usr\/bin\/python3\S* uid 0 +tcp 203\.0\.113\.7:443 /m);
-    assert.match(stdout, /^ +\/usr\/bin\/python3\S* uid 0 +udp 203\.0\.113\.8:514 /m);
-    assert.match(stdout, /^ +\/usr\/bin\/curl uid 0 +tcp 203\.0\.113\.7:80 /m);
+    assert.match(stdout, /^ +\/usr\/bin\/python3\S* uid 0 \(root\) +tcp 203\.0\.113\.7:443 /m);
+    assert.match(stdout, /^ +\/usr\/bin\/python3\S* uid 0 \(root\) +udp 203\.0\.113\.8:514 /m);
+    assert.match(stdout, /^ +\/usr\/bin\/curl uid 0 \(root\) +tcp 203\.0\.113\.7:80 /m);
     assert.match(stdout, /^ +container web uid 0 +tcp 203\.0\.113\.7:80 /m);
     assert.match(stdout, /^ +container other uid 0 +tcp 10\.0\.1\.71:80 /m);
     assert.match(stderr, /^Drift: 0 new, 7 denied, in \d+ events\.$/m);
@@ -245,7 +246,7 @@ suite('in monitor mode', () => {
   test('drift tells of them, and exits with 1', () => {
     const { status, stdout, stderr } = bouheki('drift', policy, '--db', monitored);
     assert.equal(status, 1);
-    assert.match(stdout, /\/usr\/bin\/python3\S* uid 0 +tcp 203\.0\.113\.7:443 /);
+    assert.match(stdout, /\/usr\/bin\/python3\S* uid 0 \(root\) +tcp 203\.0\.113\.7:443 /);
     assert.match(stdout, /container web uid 0 +tcp 203\.0\.113\.7:80 /);
     assert.match(stderr, /^Drift: 4 new, 0 denied, in \d+ events\.$/m);
   });

@@ -56,6 +56,6 @@ test('when the time is up first, learning ends with 1 and names who is not stabl
   assert.equal(status, 1, stderr);
   assert.match(
     stderr,
-    /^Ended before it was stable: 1 of 1 subject not, in traffic of 0s\.\n {2}learning: \/usr\/bin\/bash uid 0, up to 100 % unseen$/m,
+    /^Ended before it was stable: 1 of 1 subject not, in traffic of 0s\.\n {2}learning: \/usr\/bin\/bash uid 0 \(root\), up to 100 % unseen$/m,
   );
 });

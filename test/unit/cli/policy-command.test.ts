@@ -90,6 +90,20 @@ test('explain says verdict and rule, or what comes nearest, and reads standard i
   assert.equal(bouheki(['explain', '-', '--to', 'example.com:80'], NEW).status, 2);
 });
 
+test('explain takes each of the ids of a process, which are the same unless it is told', () => {
+  const setuid = NEW.replace('exe: [/usr/bin/curl]', 'uid: [0, 1000], gid: [100]');
+  const status = (...ids: string[]) =>
+    bouheki(['explain', '-', '--to', '10.0.0.1:443', '--gid', '100', ...ids], setuid).status;
+  assert.equal(status('--uid', '1000'), 0);
+  assert.equal(status('--uid', '1000', '--euid', '0'), 0);
+  assert.equal(status('--uid', '1000', '--euid', '0', '--fsuid', '33'), 1);
+  assert.equal(status('--uid', '1000', '--egid', '33'), 1);
+  assert.equal(status('--uid', '1000', '--fsgid', '33'), 1);
+  const ids = ['--uid', '1000', '--euid', '0', '--fsuid', '33'];
+  const { stdout } = bouheki(['explain', '-', '--to', '10.0.0.1:443', '--gid', '100', ...ids], setuid);
+  assert.match(stdout, /fix: add 1000, 0, 33 to uid of rule "web"/);
+});
+
 test('schema prints JSON', () => {
   assert.equal(JSON.parse(bouheki(['schema']).stdout).title, 'bouheki policy');
 });

@@ -15,7 +15,9 @@ const noTerminal = spawnSync('script', ['--version']).status === 0 ? false : 'ne
 async function marked(t: TestContext): Promise<{ db: string; file: string }> {
   const directory = directoryFor(t);
   const often = Array.from({ length: 5 }, () => ({}));
-  const db = await record(directory, [...often, { port: 22 }, { low: 0xcb007105n }]);
+  const db = await record(directory, [...often, { port: 22 }, { low: 0xcb007105n }], {}, (recording) =>
+    recording.account('user', 1000, 'ada'),
+  );
   const file = join(directory, 'policy.yaml');
   assert.equal(runCommand('generate', '--db', db, '--output', file).status, 0);
   return { db, file };
@@ -57,7 +59,10 @@ test(
     assert.match(first.shown, /Rule +\/usr\/bin\/curl uid 1000/);
     assert.match(first.shown, /Because +seen once/);
     assert.match(first.shown, /Seen +1 event in 1 hour, 2026-11-21 00:00:00Z/);
-    assert.match(first.shown, /Process +curl http:\/\/10\.0\.0\.1\/, pid 4711, started by sh < sshd/);
+    assert.match(
+      first.shown,
+      /Process +curl http:\/\/10\.0\.0\.1\/, pid 4711, uid 1000 \(ada\), started by sh < sshd/,
+    );
     assert.match(first.shown, /DESTINATION +COUNT +HOURS/);
     const denied = readFileSync(file, 'utf8');
     assert.match(denied, /name: "\/usr\/bin\/curl uid 1000 \(denied\)"/);

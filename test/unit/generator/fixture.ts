@@ -66,6 +66,14 @@ export function activityOf(observations: readonly RecordedObservation[]): Activi
   }));
 }
 
+/** Of set-user-id programs, and of servers that work for one user after the other. */
+const other = (id: number) =>
+  fc.oneof(
+    { weight: 4, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: fc.constantFrom(0, id) },
+  );
+const others = { euid: other(33), fsuid: other(1000), egid: other(33), fsgid: other(1000) };
+
 const host = fc.record({
   command: fc.constantFrom(
     'curl',
@@ -84,6 +92,7 @@ const host = fc.record({
   script: fc.constantFrom('/srv/app.py', 'relative.py', undefined),
   uid: fc.constantFrom(0, 1000, 4_294_967_294),
   gid: fc.constantFrom(0, 1000),
+  ...others,
   inContainer: fc.constant(false),
 });
 const inside = {
@@ -92,6 +101,7 @@ const inside = {
   script: fc.constantFrom('/srv/app.py', undefined),
   uid: fc.constantFrom(0, 101),
   gid: fc.constant(0),
+  ...others,
   inContainer: fc.constant(true),
 };
 const contained = fc.oneof(
