@@ -1,5 +1,5 @@
 /**
- * The test driver: `node dist/test/run.js [unit] [vm] [kernel] [e2e] [--kernel VERSION]...`. Runs the named levels, all
+ * The test driver: `node dist/test/run.js [unit] [vm] [kernel] [e2e] [systemd] [--kernel VERSION]...`. Runs the named levels, all
  * without a name. Ends with the line `N passed, N failed, N skipped`, and with 1 when anything failed or nothing ran.
  */
 import { join } from 'node:path';

@@ -33,8 +33,15 @@ export async function execute(
     ...(level.inVm ? ['--test-concurrency=1'] : []),
     ...files,
   ];
+  const machine = [
+    '--kernel',
+    kernel ?? '',
+    '--timeout',
+    String(limit),
+    ...(level.systemd ? ['--systemd'] : []),
+  ];
   const [command, args] = kernel
-    ? ['test/vm/run', ['--kernel', kernel, '--timeout', String(limit), '--', 'node', ...node]]
+    ? ['test/vm/run', [...machine, '--', 'node', ...node]]
     : [process.execPath, node];
   // In a process group of its own, so that the end of the time, or ours, ends the test files' processes too.
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
