@@ -26,6 +26,10 @@ interface Row {
   figures: number[];
 }
 
+function signed(difference: number): string {
+  return difference < 0 ? String(difference) : `+${difference}`;
+}
+
 /** Instructions of one call, without or with `6` over IPv6. */
 function measure(call: string, ipv6: boolean): number {
   const calls = join(here, 'kernel/calls');
@@ -69,7 +73,9 @@ function print(title: string, calls: readonly string[], rows: readonly Row[]): v
   console.log(`|---|${calls.map(() => '---:').join('|')}|`);
   const base = rows[0]!.figures;
   for (const [index, { label, figures }] of rows.entries()) {
-    const cells = figures.map((figure, call) => (index === 0 ? String(figure) : `+${figure - base[call]!}`));
+    const cells = figures.map((figure, call) =>
+      index === 0 ? String(figure) : signed(figure - base[call]!),
+    );
     console.log(`| ${label} | ${cells.join(' | ')} |`);
   }
 }
