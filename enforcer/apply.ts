@@ -13,7 +13,7 @@ import { BouhekiError } from '../error/error.ts';
 import type { Mode, Target } from '../policy/policy.ts';
 import type { BoxVector } from './box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
-import type { SubjectEntry } from './subject.ts';
+import type { SubjectEntry } from './subject-entry.ts';
 
 const E2BIG = 7;
 

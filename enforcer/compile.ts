@@ -15,7 +15,8 @@ import type { Box, Policy, To } from '../policy/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
 import type { KnownContainer } from './executable-entry.ts';
 import { sweep, type Intervals, type Span } from './interval.ts';
-import { compileSubjects, type ResolveExecutable, type SubjectEntry, type SubjectTables } from './subject.ts';
+import type { SubjectEntry } from './subject-entry.ts';
+import { compileSubjects, type ResolveExecutable, type SubjectTables } from './subject.ts';
 
 /** A policy as the kernel side judges by it: plain data, not bound to a kernel. */
 export interface CompiledPolicy {

@@ -8,7 +8,7 @@ import type { Answer } from './container-reader.ts';
 import { compileContainer, type KnownContainer, pathsInside } from './executable-entry.ts';
 import type { ExecutableChange } from './executable-watch.ts';
 import type { CgroupPlace } from './place.ts';
-import type { SubjectEntry } from './subject.ts';
+import type { SubjectEntry } from './subject-entry.ts';
 
 /** How often the files of a container that has just been made are looked for, and for how long, milliseconds. */
 const LOOK_EVERY = 50;

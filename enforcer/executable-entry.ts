@@ -4,7 +4,7 @@ import { meansContainerFiles } from '../policy/evaluate.ts';
 import type { Box } from '../policy/policy.ts';
 import { boxesWhere, emptyVector } from './box-vector.ts';
 import { acceptsContainer, type CgroupPlace } from './place.ts';
-import type { SubjectEntry } from './subject.ts';
+import type { SubjectEntry } from './subject-entry.ts';
 
 /** A container whose files could be looked at. */
 export interface KnownContainer {

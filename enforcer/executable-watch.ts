@@ -4,7 +4,7 @@ import { identifyExecutable, type Executable } from '../bpf/executable.ts';
 import type { Box } from '../policy/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
 import { compileExecutables, hostPaths } from './executable-entry.ts';
-import type { SubjectEntry } from './subject.ts';
+import type { SubjectEntry } from './subject-entry.ts';
 
 const O_PATH = 0o10000000;
 

@@ -7,19 +7,10 @@ import type { Box } from '../policy/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
 import { compileContainer, compileExecutables, type KnownContainer } from './executable-entry.ts';
 import { acceptsPlace, type CgroupPlace, namesPlace } from './place.ts';
+import type { SubjectEntry } from './subject-entry.ts';
 
 /** Finds the file that an `exe` path means on the host; undefined when there is none. */
 export type ResolveExecutable = (path: string) => Executable | undefined;
-
-/** One value of one subject dimension that some box names, and the boxes that name it. */
-export interface SubjectEntry {
-  kind: number;
-  /** Bytes of a SubjectKind.commandPrefix. */
-  length: number;
-  a: bigint;
-  b: bigint;
-  boxes: BoxVector;
-}
 
 export interface SubjectTables {
   /** By SubjectKind: the boxes that don't name the dimension. */
