@@ -56,7 +56,10 @@ before(() => {
   egress = Egress.load({ backend: 'lsm' }, { connections: 1 << 20, denials: 1 << 20 });
   enforcement = new Enforcement(egress, new ContainerNames([]), assert.fail);
 });
-after(() => egress[Symbol.dispose]());
+after(() => {
+  enforcement[Symbol.dispose]();
+  egress[Symbol.dispose]();
+});
 
 test('twenty levels below the cgroup of a rule the rule holds, and below another it does not', async () => {
   const below = nest('ruled');
