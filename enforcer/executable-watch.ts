@@ -8,6 +8,9 @@ import type { SubjectEntry } from './subject-entry.ts';
 
 const O_PATH = 0o10000000;
 
+/** Deleted files of one path that are kept. */
+const MOST_DELETED = 8;
+
 /** What became of an executable that the policy names. */
 export interface ExecutableChange {
   path: string;
@@ -25,7 +28,7 @@ interface HeldFile {
 /**
  * The executables of the host in the policy in force, followed as their paths come to mean other files: when a package is upgraded,
  * say. A file that was deleted keeps its rules, because what runs it goes on running it; nothing else can be started
- * from it. One that lies elsewhere now loses them.
+ * from it. One that lies elsewhere now loses them, and so does the oldest of many.
  */
 export class ExecutableWatch implements Disposable {
   readonly #egress: Egress;
@@ -57,6 +60,7 @@ export class ExecutableWatch implements Disposable {
   /** Looks at every path, and tells the kernel side what has changed. */
   look(): ExecutableChange[] {
     const changes: ExecutableChange[] = [];
+    const dropped: HeldFile[] = [];
     for (const [path, files] of this.#files) {
       const before = files.now;
       if (keyOf(path) === before?.key) continue;
@@ -67,7 +71,8 @@ export class ExecutableWatch implements Disposable {
         continue;
       }
       if (before && fstatSync(before.fd).nlink === 0) files.deleted.push(before);
-      else if (before) closeSync(before.fd);
+      else if (before) dropped.push(before);
+      if (files.deleted.length > MOST_DELETED) dropped.push(files.deleted.shift()!);
       changes.push({ path, change: !before ? 'appeared' : files.now ? 'replaced' : 'vanished' });
     }
     if (changes.length > 0) {
@@ -75,6 +80,8 @@ export class ExecutableWatch implements Disposable {
       replaceSubjectEntries(this.#egress, this.#entries, entries);
       this.#entries = entries;
     }
+    // Not before the kernel side has forgotten their numbers.
+    for (const { fd } of dropped) closeSync(fd);
     return changes;
   }
 

@@ -71,6 +71,26 @@ test('a file that took the place of another is allowed, and the deleted one for 
   assert.deepEqual(watching.look(), []);
 });
 
+test('of a file that is replaced again and again the last eight deleted ones are allowed', (t) => {
+  const {
+    allows,
+    folder,
+    path,
+    watch: watching,
+  } = watch(t, (place) => writeFileSync(join(place, 'tool'), ''));
+  const files = [identifyExecutable(path)];
+  for (let count = 0; count < 9; count += 1) {
+    writeFileSync(join(folder, 'new'), '');
+    renameSync(join(folder, 'new'), path);
+    assert.deepEqual(watching.look(), [{ path, change: 'replaced' }]);
+    files.push(identifyExecutable(path));
+  }
+  assert.deepEqual(
+    files.map((file) => allows(file)),
+    [false, ...files.slice(1).map(() => true)],
+  );
+});
+
 test('a link that leads elsewhere takes the rule with it', (t) => {
   const {
     allows,
