@@ -13,7 +13,7 @@ import { asksFor } from '../enforcer/executable-entry.ts';
 import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { CgroupPlace } from '../enforcer/place.ts';
 import type { Policy } from '../policy/policy.ts';
-import { readCgroupPath } from '../profiler/cgroup.ts';
+import { CgroupReader } from '../profiler/cgroup-reader.ts';
 import type { ContainerNames } from '../profiler/container.ts';
 
 /** How long a new container may take to get its name, and how often it is asked for, milliseconds. */
@@ -35,6 +35,7 @@ export class Enforcement implements Disposable {
   readonly #names: ContainerNames;
   readonly #warn: (text: string) => void;
   readonly #root: string;
+  readonly #cgroups: CgroupReader;
   /** Whether the last cgroup found no room. */
   #full = false;
   #compiled: CompiledPolicy | undefined;
@@ -58,6 +59,7 @@ export class Enforcement implements Disposable {
     root: string = cgroupRoot(),
   ) {
     this.#root = root;
+    this.#cgroups = new CgroupReader(root);
     this.#egress = egress;
     this.#names = names;
     this.#warn = warn;
@@ -202,7 +204,7 @@ export class Enforcement implements Disposable {
 
   /** Whether nothing more is to be told about the container of a cgroup. */
   #settled(path: string): boolean {
-    const { container } = readCgroupPath(path);
+    const { container } = this.#cgroups.read(path);
     if (!container || container.user !== undefined) return true;
     const { asked, known } = this.#names.find(container);
     return known && !asked;
@@ -234,14 +236,14 @@ export class Enforcement implements Disposable {
 
   /** The container of a cgroup, if it has a name. */
   #followContainer(path: string): void {
-    const found = readCgroupPath(path).container;
+    const found = this.#cgroups.read(path).container;
     const place = found && this.#containerAt(found.path);
     if (place) this.#containers?.follow(place);
   }
 
   /** What is known of the container whose runtime has made just this cgroup for it; undefined without a name. */
   #containerAt(path: string): CgroupPlace | undefined {
-    if (readCgroupPath(path).container?.path !== path) return undefined;
+    if (this.#cgroups.read(path).container?.path !== path) return undefined;
     const place = this.#placeOf(path);
     return place.container === undefined ? undefined : place;
   }
@@ -259,20 +261,11 @@ export class Enforcement implements Disposable {
     return statSync(this.#root + path, { bigint: true, throwIfNoEntry: false })?.ino === id;
   }
 
-  /** Whoever may make cgroups somewhere can give one the name of a container that is not theirs. */
-  #madeByRoot(path: string): boolean {
-    try {
-      return statSync(this.#root + path).uid === 0;
-    } catch {
-      return false;
-    }
-  }
-
   #placeOf(path: string): CgroupPlace {
-    const { container: found, unit } = readCgroupPath(path);
+    const { container: found, unit } = this.#cgroups.read(path);
     const place: CgroupPlace = { path };
     if (unit !== undefined) place.unit = unit;
-    const container = found && this.#madeByRoot(found.path) ? this.#names.find(found) : undefined;
+    const container = found && this.#names.find(found);
     if (container?.known) {
       place.container = container.name;
       if (container.image !== '') place.image = container.image;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -17,6 +17,8 @@ interface Fixture {
   warnings: string[];
   /** Makes a cgroup and returns its id. */
   make(path: string): bigint;
+  /** Gives a cgroup to a user. */
+  give(path: string, uid: number): void;
 }
 
 /** A policy in force, for a directory that stands for the hierarchy of cgroups. */
@@ -37,7 +39,8 @@ function fixtureFor(t: TestContext, rules: string): Fixture {
     mkdirSync(root + path, { recursive: true });
     return statSync(root + path, { bigint: true }).ino;
   };
-  return { kernel, enforcement, warnings, make };
+  const give = (path: string, uid: number): void => chownSync(root + path, uid, uid);
+  return { kernel, enforcement, warnings, make, give };
 }
 
 test('a table that is full of cgroups is told once, and ends nothing', (t) => {
@@ -89,3 +92,19 @@ test('one of every eight nested cgroups is listed although the one above it mean
   const listed = ids.flatMap((id, level) => (kernel.subject('cgroup', id) ? [level + 1] : []));
   assert.deepEqual(listed, [8, 16]);
 });
+
+test(
+  'a container that owns its cgroup is known by its name, and one that somebody else could have made is not',
+  { skip: process.getuid!() !== 0 && 'only root can give cgroups away' },
+  (t) => {
+    const { kernel, enforcement, make, give } = fixtureFor(t, '{ name: web, from: { container: [web] } }');
+    const genuine = make('/lxc.payload.web');
+    const claimed = make('/system.slice/delegated.service/lxc.payload.web');
+    give('/lxc.payload.web', 100_000);
+    give('/system.slice/delegated.service', 1000);
+    enforcement.cgroupMade(genuine, '/lxc.payload.web');
+    enforcement.cgroupMade(claimed, '/system.slice/delegated.service/lxc.payload.web');
+    assert.equal(kernel.subject('cgroup', genuine)![0], 1, 'the only rule');
+    assert.equal(kernel.subject('cgroup', claimed)![0], 0);
+  },
+);
