@@ -59,7 +59,7 @@ function documented({ Action, Addr, Comm, Hostname, Port, level, msg }: LogLine)
 
 /** A pattern for a line of the text log. */
 function textLine(address: string, hostname: string): string {
-  const fields = `Action=block Addr=${address} Comm=curl Hostname=${hostname} PID=\\d+ Port=443( \\w+=\\S+)+`;
+  const fields = `Action=block Addr=${address} Comm=curl Hostname=${hostname} PID=\\d+ Port=443( \\w+=("[^"]+"|\\S+))+`;
   return `INFO\\[\\d{4}\\] Traffic is trapped in the filter\\. +${fields}\n`;
 }
 
