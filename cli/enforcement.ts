@@ -13,6 +13,7 @@ import { asksFor } from '../enforcer/executable-entry.ts';
 import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { CgroupPlace } from '../enforcer/place.ts';
 import type { Policy } from '../policy/policy.ts';
+import { atMost } from '../profiler/at-most.ts';
 import { CgroupReader } from '../profiler/cgroup-reader.ts';
 import type { ContainerNames } from '../profiler/container.ts';
 
@@ -108,10 +109,7 @@ export class Enforcement implements Disposable {
     this.#prepared = { policy, containers };
     if (!policy.boxes.some((box) => asksFor('container', box))) return;
     const places = cgroupPaths(this.#root).flatMap((path) => this.#containerAt(path) ?? []);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, PREPARATION)));
-    await Promise.race([containers.prepare(places), late]);
-    clearTimeout(timer);
+    await atMost(PREPARATION, containers.prepare(places));
   }
 
   /** Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. */

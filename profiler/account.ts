@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
+import { atMost } from './at-most.ts';
 import type { AccountKind } from './credential.ts';
 
 /** Where this host says what its users and groups are called. */
@@ -77,10 +78,7 @@ export class AccountNames {
 
   /** Waits for the answers to the questions that are open, a moment at the most, and asks no more. */
   async settle(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LAST_MOMENT)));
-    await Promise.race([this.#asking, late]);
-    clearTimeout(timer);
+    await atMost(LAST_MOMENT, this.#asking);
     this.#stop.abort();
   }
 

@@ -1,3 +1,4 @@
+import { atMost } from './at-most.ts';
 import type { CgroupContainer } from './cgroup.ts';
 import { Containerd } from './runtime/containerd.ts';
 import { CriO } from './runtime/cri-o.ts';
@@ -80,10 +81,7 @@ export class ContainerNames {
 
   /** Waits for the answers to the questions that are open, a moment at the most. */
   async settle(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LAST_MOMENT)));
-    await Promise.race([Promise.all(this.#pending), late]);
-    clearTimeout(timer);
+    await atMost(LAST_MOMENT, Promise.all(this.#pending));
   }
 
   #runtimeOf({ runtime }: Container): Runtime | undefined {
