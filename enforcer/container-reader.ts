@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { devicesOf, mountIdOf } from '../bpf/executable.ts';
 import { closeInit, type ContainerInit, findInit, isAlive } from './container-init.ts';
 import type { FileNumber } from './executable-entry.ts';
+import { HeldPath } from './held-path.ts';
 import { openInRoot } from './in-root.ts';
 
 /** What a container's files are asked for. */
@@ -23,10 +24,6 @@ export interface FoundFile {
   deleted: readonly FileNumber[];
 }
 
-/** Deleted files of one path that are kept: a container may replace a file as often as it likes. */
-const MOST_DELETED = 8;
-
-/** A file that is kept open, so that its number can't be given to another one meanwhile. */
 interface HeldFile extends FileNumber {
   fd: number;
 }
@@ -36,7 +33,7 @@ interface Held {
   /** Of its root directory. */
   rootMount: number;
   rootDevice: number | undefined;
-  files: Map<string, { now: HeldFile | undefined; deleted: HeldFile[] }>;
+  files: Map<string, HeldPath<HeldFile>>;
   end: FSWatcher;
 }
 
@@ -98,23 +95,17 @@ export class ContainerReader {
     this.#held.delete(path);
     end.close();
     closeInit(init);
-    for (const { deleted, now } of files.values())
-      for (const { fd } of now ? [now, ...deleted] : deleted) closeSync(fd);
+    for (const held of files.values()) held.close();
   }
 }
 
 function lookAt(held: Held, path: string): FoundFile {
-  const known = held.files.get(path) ?? { now: undefined, deleted: [] };
+  const known = held.files.get(path) ?? new HeldPath<HeldFile>();
   held.files.set(path, known);
   const found = openFile(held, path);
   const before = known.now;
   if (found && before && found.inode === before.inode && found.device === before.device) closeSync(found.fd);
-  else {
-    if (before && fstatSync(before.fd).nlink === 0) known.deleted.push(before);
-    else if (before) closeSync(before.fd);
-    if (known.deleted.length > MOST_DELETED) closeSync(known.deleted.shift()!.fd);
-    known.now = found;
-  }
+  else for (const { fd } of known.replace(found)) closeSync(fd);
   return { now: known.now && numberOf(known.now), deleted: known.deleted.map(numberOf) };
 }
 

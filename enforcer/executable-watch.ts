@@ -4,12 +4,10 @@ import { identifyExecutable, type Executable } from '../bpf/executable.ts';
 import type { Box } from '../policy/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
 import { compileExecutables, hostPaths } from './executable-entry.ts';
+import { HeldPath } from './held-path.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
 const O_PATH = 0o10000000;
-
-/** Deleted files of one path that are kept. */
-const MOST_DELETED = 8;
 
 /** What became of an executable that the policy names. */
 export interface ExecutableChange {
@@ -17,7 +15,6 @@ export interface ExecutableChange {
   change: 'replaced' | 'appeared' | 'vanished';
 }
 
-/** A file, kept open: its number can't be given to another one meanwhile, even when it is deleted. */
 interface HeldFile {
   executable: Executable;
   fd: number;
@@ -33,8 +30,7 @@ interface HeldFile {
 export class ExecutableWatch implements Disposable {
   readonly #egress: Egress;
   readonly #boxes: readonly Box[];
-  /** By path: the file that it means now, if any, then deleted ones that it meant before. */
-  readonly #files = new Map<string, { now: HeldFile | undefined; deleted: HeldFile[] }>();
+  readonly #files = new Map<string, HeldPath<HeldFile>>();
   #entries: readonly SubjectEntry[];
 
   /** `boxes` are about to be put in force, with `resolve` to find the files. */
@@ -42,7 +38,7 @@ export class ExecutableWatch implements Disposable {
     this.#egress = egress;
     this.#boxes = boxes;
     for (const path of hostPaths(boxes)) {
-      this.#files.set(path, { now: hold(path), deleted: [] });
+      this.#files.set(path, new HeldPath(hold(path)));
     }
     this.#entries = this.#compile();
   }
@@ -64,16 +60,13 @@ export class ExecutableWatch implements Disposable {
     for (const [path, files] of this.#files) {
       const before = files.now;
       if (keyOf(path) === before?.key) continue;
-      files.now = hold(path);
-      if (files.now?.key === before?.key) {
-        if (files.now) closeSync(files.now.fd);
-        files.now = before;
+      const now = hold(path);
+      if (now?.key === before?.key) {
+        if (now) closeSync(now.fd);
         continue;
       }
-      if (before && fstatSync(before.fd).nlink === 0) files.deleted.push(before);
-      else if (before) dropped.push(before);
-      if (files.deleted.length > MOST_DELETED) dropped.push(files.deleted.shift()!);
-      changes.push({ path, change: !before ? 'appeared' : files.now ? 'replaced' : 'vanished' });
+      dropped.push(...files.replace(now));
+      changes.push({ path, change: !before ? 'appeared' : now ? 'replaced' : 'vanished' });
     }
     if (changes.length > 0) {
       const entries = this.#compile();
@@ -86,17 +79,14 @@ export class ExecutableWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { now, deleted } of this.#files.values()) {
-      for (const file of [...(now ? [now] : []), ...deleted]) closeSync(file.fd);
-    }
+    for (const files of this.#files.values()) files.close();
     this.#files.clear();
   }
 
   #compile(): SubjectEntry[] {
-    return compileExecutables(this.#boxes, (path) => {
-      const { now, deleted } = this.#files.get(path)!;
-      return [...(now ? [now] : []), ...deleted].map(({ executable }) => executable);
-    });
+    return compileExecutables(this.#boxes, (path) =>
+      this.#files.get(path)!.all.map(({ executable }) => executable),
+    );
   }
 }
 
