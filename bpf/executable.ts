@@ -8,7 +8,8 @@ export interface Executable {
   inode: bigint;
 }
 
-const O_PATH = 0o10000000;
+/** Opens no file, only tells which one it is: no device is started, and no pipe waits for its other end (open(2)). */
+export const O_PATH = 0o10000000;
 
 /**
  * Finds the device and inode of the file behind a path, without opening it for reading. `mounts` is the process whose

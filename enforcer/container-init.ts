@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { O_PATH } from '../bpf/executable.ts';
 import { visibleMountNamespace } from '../bpf/namespace.ts';
-
-const O_PATH = 0o10000000;
+import { readProcessStat } from '../bpf/process-stat.ts';
 
 /** The first process of a container, and what it sees; both stay what they are when its number goes to another. */
 export interface ContainerInit {
@@ -22,7 +22,7 @@ export interface ContainerInit {
 export function findInit(directory: string, path: string): ContainerInit | undefined {
   const host = { mounts: visibleMountNamespace(), root: statSync('/', { bigint: true }) };
   const processes = pidsIn(directory).flatMap((pid) => openProcess(pid, path) ?? []);
-  processes.sort((a, b) => a.started - b.started || a.pid - b.pid);
+  processes.sort((a, b) => Number(a.started - b.started) || a.pid - b.pid);
   try {
     for (const [index, { fd }] of processes.entries()) {
       const seen = openView(fd, host);
@@ -38,7 +38,7 @@ export function findInit(directory: string, path: string): ContainerInit | undef
 
 /** Whether the process that is held open still runs. */
 export function isAlive({ process }: ContainerInit): boolean {
-  return statOf(process) !== undefined;
+  return startOf(process) !== undefined;
 }
 
 export function closeInit({ process, root }: ContainerInit): void {
@@ -70,28 +70,23 @@ function pidsIn(directory: string): number[] {
 }
 
 /** A process that runs in the cgroup or below it: by the time it is open the number may be another's. */
-function openProcess(pid: number, path: string): { fd: number; pid: number; started: number } | undefined {
+function openProcess(pid: number, path: string): { fd: number; pid: number; started: bigint } | undefined {
   let fd: number;
   try {
     fd = openSync(`/proc/${pid}`, O_PATH);
   } catch {
     return undefined;
   }
-  const started = statOf(fd);
+  const started = startOf(fd);
   if (started !== undefined && isIn(fd, path)) return { fd, pid, started };
   closeSync(fd);
   return undefined;
 }
 
-/** When a process started, in clock ticks since boot (proc(5): stat, field 22); undefined when it has ended. */
-function statOf(process: number): number | undefined {
-  try {
-    const text = readFileSync(`/proc/self/fd/${process}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return /[ZX]/.test(fields[0]!) ? undefined : Number(fields[19]);
-  } catch {
-    return undefined;
-  }
+/** When a process started, nanoseconds since boot; undefined when it has ended. */
+function startOf(process: number): bigint | undefined {
+  const stat = readProcessStat(`/proc/self/fd/${process}`);
+  return stat?.ended === false ? stat.started : undefined;
 }
 
 function isIn(process: number, path: string): boolean {

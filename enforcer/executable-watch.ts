@@ -1,13 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import type { Egress } from '../bpf/egress.ts';
-import { identifyExecutable, type Executable } from '../bpf/executable.ts';
+import { identifyExecutable, O_PATH, type Executable } from '../bpf/executable.ts';
 import type { Box } from '../policy/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
 import { compileExecutables, hostPaths } from './executable-entry.ts';
 import { HeldPath } from './held-path.ts';
 import type { SubjectEntry } from './subject-entry.ts';
-
-const O_PATH = 0o10000000;
 
 /** What became of an executable that the policy names. */
 export interface ExecutableChange {

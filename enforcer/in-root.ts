@@ -1,7 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
-
-/** Opens no file, only tells which one it is: no device is started, and no pipe waits for its other end (open(2)). */
-const O_PATH = 0o10000000;
+import { O_PATH } from '../bpf/executable.ts';
 
 /** As the kernel has it (path_resolution(7)). */
 const MOST_LINKS = 40;

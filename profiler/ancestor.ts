@@ -1,14 +1,14 @@
 import { readlinkSync } from 'node:fs';
 import { ANCESTORS } from '../bpf/wire.ts';
 import type { AncestorRecord } from './decode.ts';
-import { readProcessStat, TICK } from './process-stat.ts';
+import { readProcessStat, TICK } from '../bpf/process-stat.ts';
 
 /** The ancestors of a process that runs, as /proc shows them now, the nearest first. */
 export function findAncestors(pid: number): AncestorRecord[] {
   const found: AncestorRecord[] = [];
-  let next = readProcessStat(pid)?.parentPid ?? 0;
+  let next = readProcessStat(`/proc/${pid}`)?.parentPid ?? 0;
   while (next !== 0 && found.length < ANCESTORS) {
-    const stat = readProcessStat(next);
+    const stat = readProcessStat(`/proc/${next}`);
     if (!stat) break;
     const { command, parentPid, started } = stat;
     found.push({ pid: next, started, command, path: readExecutable(next), primed: true });
@@ -22,7 +22,7 @@ export function withExecutable(ancestor: AncestorRecord): AncestorRecord {
   if (ancestor.path !== '') return ancestor;
   const path = readExecutable(ancestor.pid);
   // Asked afterwards: another process of that number can't have been there before.
-  const stat = readProcessStat(ancestor.pid);
+  const stat = readProcessStat(`/proc/${ancestor.pid}`);
   const same = stat?.started === ancestor.started - (ancestor.started % TICK);
   return same && stat.command === ancestor.command ? { ...ancestor, path } : ancestor;
 }

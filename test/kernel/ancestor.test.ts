@@ -11,7 +11,7 @@ import { RecordKind, SideFlag } from '../../bpf/wire.ts';
 import { withExecutable } from '../../profiler/ancestor.ts';
 import { type AncestorRecord, decodeProcess, type ProcessRecord } from '../../profiler/decode.ts';
 import { primeIdentities } from '../../profiler/prime.ts';
-import { readProcessStat } from '../../profiler/process-stat.ts';
+import { readProcessStat } from '../../bpf/process-stat.ts';
 
 const folder = mkdtempSync('/tmp/ancestor-');
 const client = join(folder, 'client');
@@ -91,7 +91,7 @@ test('a client that python started, which a shell started', () => {
   );
   assert(!python!.primed && !shell!.primed);
   assert.equal(node!.primed, egress.canPrime);
-  const exact = readProcessStat(process.pid)!.started;
+  const exact = readProcessStat('/proc/self')!.started;
   assert(node!.started - exact >= 0n && node!.started - exact < 10_000_000n, `${node!.started} ${exact}`);
 });
 

@@ -16,9 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { O_PATH } from '../../../bpf/executable.ts';
 import { openInRoot } from '../../../enforcer/in-root.ts';
-
-const O_PATH = 0o10000000;
 
 /** A directory that is the root of somebody, with a secret beside it. */
 function rootFor(t: TestContext) {

@@ -6,16 +6,18 @@ export const TICK = 10_000_000n;
 /** What /proc/PID/stat tells of a process. */
 export interface ProcessStat {
   command: string;
+  /** It runs no more; its parent has not asked for its end yet. */
+  ended: boolean;
   parentPid: number;
   /** Nanoseconds since boot, in whole ticks. */
   started: bigint;
 }
 
-/** Undefined when the process is gone. */
-export function readProcessStat(pid: number): ProcessStat | undefined {
+/** Of the process with this directory in /proc; undefined when it is gone. */
+export function readProcessStat(directory: string): ProcessStat | undefined {
   let text: string;
   try {
-    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    text = readFileSync(`${directory}/stat`, 'utf8');
   } catch {
     return undefined;
   }
@@ -24,6 +26,7 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
   const fields = text.slice(end + 2).split(' ');
   return {
     command: text.slice(text.indexOf('(') + 1, end),
+    ended: /[ZX]/.test(fields[0]!),
     parentPid: Number(fields[1]),
     started: BigInt(fields[19]!) * TICK,
   };
