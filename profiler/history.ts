@@ -1,4 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
+import type { Credential } from './credential.ts';
 import { destinationOf } from './destination.ts';
 import type { Observation, Subject } from './observation.ts';
 
@@ -26,16 +27,10 @@ export interface History {
 type Column = readonly DuckDBValue[];
 
 /** Who a subject is, as `historySql` tells it. What came over a socket has the members of DuckDB's values, not the class. */
-interface Who {
+interface Who extends Credential {
   command: string;
   exe: string | null;
   script: string | null;
-  uid: number;
-  euid: number;
-  fsuid: number;
-  gid: number;
-  egid: number;
-  fsgid: number;
   in_container: boolean;
   container: string | null;
   image: string | null;

@@ -17,6 +17,15 @@ const CREDENTIAL: Who = {
   join: 'LEFT JOIN credential_now k ON k.recording = e.recording AND k.id = e.credential',
 };
 
+/** Where a process runs and who started it, as the view tells it: names, and columns. */
+const WITH_ANCESTORS = [
+  `ancestors = names of the processes that started it when it was executed, the nearest first, in_container,
+      container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit`,
+  `ancestor_text(p.ancestors) AS ancestors, in_container(p.container, p.flags) AS in_container,
+        coalesce(c.name, left(c.container_id, 12)) AS container, left(c.inner_id, 12) AS inner_container, c.image,
+        c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
+] as const;
+
 /**
  * The database, as the statements that make it. Statement list N brings a database from version N to N + 1;
  * a list that has been released is never edited, a change is a new list.
@@ -129,13 +138,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // As ancestorText() writes it: `bash < sshd < systemd`.
     `CREATE MACRO ancestor_text(ancestors) AS nullif(array_to_string(
       list_transform(ancestors->>'$[*].command', lambda name: replace(name, '<', '\\x3c')), ' < '), '')`,
-    ...connectionsView(
-      `ancestors = names of the processes that started it when it was executed, the nearest first, in_container,
-      container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit`,
-      `ancestor_text(p.ancestors) AS ancestors, in_container(p.container, p.flags) AS in_container,
-        coalesce(c.name, left(c.container_id, 12)) AS container, left(c.inner_id, 12) AS inner_container, c.image,
-        c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
-    ),
+    ...connectionsView(...WITH_ANCESTORS),
   ],
   [
     // By whom events are: six ids, which few connections in a record differ by.
@@ -158,14 +161,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       FROM (SELECT recording, uid, gid FROM event UNION SELECT recording, uid, gid FROM hourly)`,
     ...withCredential('event', ['time'], []),
     ...withCredential('hourly', [], ['count', 'first', 'last']),
-    ...connectionsView(
-      `ancestors = names of the processes that started it when it was executed, the nearest first, in_container,
-      container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit`,
-      `ancestor_text(p.ancestors) AS ancestors, in_container(p.container, p.flags) AS in_container,
-        coalesce(c.name, left(c.container_id, 12)) AS container, left(c.inner_id, 12) AS inner_container, c.image,
-        c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
-      CREDENTIAL,
-    ),
+    ...connectionsView(...WITH_ANCESTORS, CREDENTIAL),
   ],
 ];
 
