@@ -138,9 +138,14 @@ function valuesOf(key: string, flow: Flow): string | undefined {
   }
 }
 
-function idsText(real: number, effective: number, files = effective): string | undefined {
+function idsText(real: number, effective: number, files?: number): string | undefined {
   if (real === UNKNOWN_ID) return undefined;
-  return [...new Set([real, effective, files])].join(', ');
+  return idsOf(real, effective, files).join(', ');
+}
+
+/** Each once: a rule must list them all. */
+function idsOf(real: number, effective: number, files = effective): number[] {
+  return [...new Set([real, effective, files])];
 }
 
 function ownRule({ version }: Policy, flow: Flow): string {
@@ -151,7 +156,7 @@ function ownRule({ version }: Policy, flow: Flow): string {
     if (!value || (key === 'command' && (from.exe || from.container || from.unit))) continue;
     from[key] = [value];
   }
-  if (flow.uid !== UNKNOWN_ID) from.uid = [...new Set([flow.uid, flow.euid, flow.fsuid ?? flow.euid])];
+  if (flow.uid !== UNKNOWN_ID) from.uid = idsOf(flow.uid, flow.euid, flow.fsuid);
   const rule = printRule(flow.socket ? { from, sockets: [flow.socket] } : { from, to: [placeOf(flow)] });
   return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
 }
