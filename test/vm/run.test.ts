@@ -51,7 +51,19 @@ test('passes arguments, both output streams, the exit status and result files th
 test('ends with 124 when the time is up', () => {
   const result = spawnSync(runner, ['--timeout', '2', '--', 'true'], { encoding: 'utf8' });
   assert.equal(result.status, 124);
-  assert.equal(result.stderr, 'vm: ended after 2 seconds\n');
+  assert.equal(
+    result.stderr,
+    'vm: ended after 2 seconds while the machine booted: --timeout SECONDS allows more\n',
+  );
+});
+
+test('says of a command that took too long when it began', () => {
+  const result = spawnSync(runner, ['--timeout', '30', '--', 'sleep', '1000'], { encoding: 'utf8' });
+  assert.equal(result.status, 124);
+  assert.match(
+    result.stderr,
+    /^vm: ended after 30 seconds while the command ran, which began after [\d.]+ seconds of boot: --timeout SECONDS allows more\n$/,
+  );
 });
 
 test('ends with 125 and shows the console when the machine fails', () => {
