@@ -1,42 +1,44 @@
 /**
- * The test driver: `node dist/test/run.js [unit] [vm] [kernel] [e2e] [systemd] [--kernel VERSION]...`. Runs the named levels, all
- * without a name. Ends with the line `N passed, N failed, N skipped`, and with 1 when anything failed or nothing ran.
+ * The test driver: `node dist/test/run.js [unit] [vm] [kernel] [e2e] [systemd] [--kernel VERSION]... [--at-once N]`. Runs
+ * the named levels, all without a name, as many parts at a time as there are processors and memory for. Ends with the time that
+ * each level took and the line `N passed, N failed, N skipped`, and with 1 when anything failed or nothing ran.
  */
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { type Ending, execute } from './runner/execute.ts';
-import { LEVELS, type Level, testFiles } from './runner/level.ts';
+import { LEVELS, type Level } from './runner/level.ts';
+import { inLanes, type Part, partsOf } from './runner/part.ts';
 import { progressOf } from './runner/progress.ts';
 import { Tally } from './runner/tally.ts';
+import { Stopwatch } from './runner/stopwatch.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-async function runLevel(level: Level, kernel: string | undefined, tally: Tally): Promise<void> {
-  const where = kernel ? `${level.name} on ${kernel}` : level.name;
-  const files = testFiles(root, level);
-  if (files.length === 0) {
-    console.log(`\n${where}: no tests`);
-    return;
-  }
-  console.log(`\n${where}`);
+/** What a virtual machine takes, with room for what runs beside it. Bytes. */
+const MACHINE_MEMORY = 4 * 2 ** 30;
+
+async function runPart(part: Part, tally: Tally, watch: Stopwatch): Promise<void> {
+  const { label } = part;
+  console.log(`${label}: begins`);
   let failures = 0;
+  const begun = performance.now();
   const ending = await execute(
     root,
-    level,
-    files,
-    kernel,
+    part,
     (line) => {
-      if (line.kind === 'remark') console.log(`       ${line.message}`);
+      if (line.kind === 'remark') console.log(`${label}:        ${line.message}`);
       else if (line.kind !== 'end') {
         if (line.kind === 'failed') failures++;
-        tally.add(where, line);
-        console.log(progressOf(line));
+        tally.add(label, line);
+        console.log(`${label}: ${progressOf(line)}`);
       }
     },
-    (text) => console.log(`       ${text}`),
+    (text) => console.log(`${label}:        ${text}`),
   );
-  const trouble = troubleOf(ending, failures, level);
+  watch.add(part.level.name, begun, performance.now());
+  const trouble = troubleOf(ending, failures, part.level);
   if (trouble === undefined) return;
   const outcome = {
     kind: 'failed',
@@ -45,8 +47,8 @@ async function runLevel(level: Level, kernel: string | undefined, tally: Tally):
     milliseconds: 0,
     message: trouble,
   } as const;
-  tally.add(where, outcome);
-  console.log(progressOf(outcome));
+  tally.add(label, outcome);
+  console.log(`${label}: ${progressOf(outcome)}`);
 }
 
 /** What went wrong that no test has reported. */
@@ -59,20 +61,34 @@ function troubleOf({ status, complete }: Ending, failures: number, level: Level)
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { kernel: { type: 'string', multiple: true, default: ['6.1'] } },
+    options: {
+      kernel: { type: 'string', multiple: true, default: ['6.1'] },
+      'at-once': { type: 'string' },
+    },
   });
   const unknown = positionals.find((name) => !LEVELS.some((level) => level.name === name));
   if (unknown !== undefined) {
     console.error(`No level "${unknown}": the levels are ${LEVELS.map((level) => level.name).join(', ')}.`);
     return 2;
   }
-  const tally = new Tally();
-  for (const level of LEVELS) {
-    if (positionals.length > 0 && !positionals.includes(level.name)) continue;
-    for (const kernel of level.inVm ? values.kernel : [undefined]) await runLevel(level, kernel, tally);
+  const atOnce = Number(values['at-once'] ?? roomFor());
+  if (!Number.isInteger(atOnce) || atOnce < 1) {
+    console.error(`--at-once ${values['at-once']}: give a number of parts, 1 or more.`);
+    return 2;
   }
+  const tally = new Tally();
+  const watch = new Stopwatch();
+  const wanted = LEVELS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const parts = wanted.flatMap((level) => partsOf(root, level, values.kernel));
+  await inLanes(parts, atOnce, (part) => runPart(part, tally, watch));
+  process.stdout.write(`\n${watch.summary()}`);
   process.stdout.write(`\n${tally.summary()}`);
   return tally.good ? 0 : 1;
+}
+
+/** How many parts this machine can run at a time: each emulated machine takes one processor and its memory. */
+function roomFor(): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / MACHINE_MEMORY)));
 }
 
 process.exitCode = await main();

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-import type { Level } from './level.ts';
 import { type Line, readLine } from './outcome.ts';
+import type { Part } from './part.ts';
 
 const NODE_TEST = ['--enable-source-maps', '--test', '--test-reporter=./dist/test/runner/reporter.js'];
 
@@ -15,14 +15,12 @@ export interface Ending {
 }
 
 /**
- * Runs one level's files with `node --test`, inside the VM where `kernel` is given, and passes each line that the
+ * Runs the files of one part with `node --test`, inside a VM where it has a kernel, and passes each line that the
  * reporter wrote to `onLine` at once, and all other output to `onText`.
  */
 export async function execute(
   root: string,
-  level: Level,
-  files: readonly string[],
-  kernel: string | undefined,
+  { files, kernel, level }: Part,
   onLine: (line: Line) => void,
   onText: (text: string) => void,
 ): Promise<Ending> {

@@ -1,0 +1,46 @@
+import { type Level, testFiles } from './level.ts';
+
+/** What one process or one virtual machine runs: a level's files, or a share of them. */
+export interface Part {
+  readonly level: Level;
+  /** Undefined where the level runs outside a virtual machine. */
+  readonly kernel: string | undefined;
+  readonly files: readonly string[];
+  /** As it is printed: `e2e 2/4`, `kernel on 6.1 1/2`. */
+  readonly label: string;
+}
+
+/** The parts of a level on each kernel, in the order in which they are best begun. */
+export function partsOf(root: string, level: Level, kernels: readonly string[]): Part[] {
+  const files = testFiles(root, level);
+  return (level.inVm ? kernels : [undefined]).flatMap((kernel) => {
+    const where = kernel === undefined ? level.name : `${level.name} on ${kernel}`;
+    const shares = shareOut(files, level.machines ?? 1);
+    return shares.map((share, index) => ({
+      level,
+      kernel,
+      files: share,
+      label: shares.length > 1 ? `${where} ${index + 1}/${shares.length}` : where,
+    }));
+  });
+}
+
+/** Deals files out like cards, so that neighbours, which often take as long as each other, go to different shares. */
+export function shareOut(files: readonly string[], shares: number): string[][] {
+  const hands = Array.from({ length: shares }, (): string[] => []);
+  for (const [index, file] of files.entries()) hands[index % shares]!.push(file);
+  return hands.filter((hand) => hand.length > 0);
+}
+
+/** Runs `work` for every item, at most `atOnce` at a time, in order. */
+export async function inLanes<Item>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const lane = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.max(1, atOnce) }, lane));
+}

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import { test } from 'node:test';
+
+import { inLanes, shareOut } from '../../runner/part.ts';
+import { Stopwatch } from '../../runner/stopwatch.ts';
+
+test('every file is in exactly one share, and no share is empty', () => {
+  const files = ['a', 'b', 'c', 'd', 'e'];
+  assert.deepEqual(shareOut(files, 2), [
+    ['a', 'c', 'e'],
+    ['b', 'd'],
+  ]);
+  assert.deepEqual(shareOut(['a'], 4), [['a']]);
+  assert.deepEqual(shareOut([], 2), []);
+});
+
+test('no more parts run at a time than there are lanes, and all of them run', async () => {
+  const done: number[] = [];
+  let running = 0;
+  let most = 0;
+  await inLanes([1, 2, 3, 4, 5], 2, async (item) => {
+    running += 1;
+    most = Math.max(most, running);
+    await turn();
+    done.push(item);
+    running -= 1;
+  });
+  assert.deepEqual(done.sort(), [1, 2, 3, 4, 5]);
+  assert.equal(most, 2);
+});
+
+test('the time of a level is that of all its parts, and the whole is from the first to the last', () => {
+  const watch = new Stopwatch();
+  watch.add('e2e', 0, 60_000);
+  watch.add('unit', 30_000, 90_000);
+  watch.add('e2e', 60_000, 100_000);
+  assert.equal(
+    watch.summary(),
+    'time     e2e: 100 s in 2 parts\ntime     unit: 60 s in 1 part\ntime     from first to last: 100 s\n',
+  );
+});
