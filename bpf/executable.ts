@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { mountIdOf, O_PATH } from '../host/descriptor.ts';
 
 /** A file as the kernel side knows it. */
 export interface Executable {
@@ -7,9 +8,6 @@ export interface Executable {
   device: number;
   inode: bigint;
 }
-
-/** Opens no file, only tells which one it is: no device is started, and no pipe waits for its other end (open(2)). */
-export const O_PATH = 0o10000000;
 
 /**
  * Finds the device and inode of the file behind a path, without opening it for reading. `mounts` is the process whose
@@ -39,11 +37,6 @@ function deviceOfMount(fd: number, mounts: number | 'self'): number | undefined 
   } catch {
     return undefined;
   }
-}
-
-/** The number of the mount that an open file lies on; the mount table of a process that sees it has the same. */
-export function mountIdOf(fd: number): number {
-  return Number(/^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]);
 }
 
 /** The devices of a mount table by the number of the mount. */

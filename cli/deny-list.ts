@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { readPrefix, type Prefix } from '../policy/cidr.ts';
 import { prefixGroup } from '../policy/prefix-group.ts';
+import { readTrustedText } from './trusted-text.ts';
 
 /**
  * The prefixes of `--deny` values: each a CIDR, an address, the name of a group, or `@FILE` with one of these a line
- * (`#` begins a comment). Throws BouhekiError `usage` with file and line.
+ * (`#` begins a comment). Throws BouhekiError
+ * `usage` with file and line, and `untrusted` for a file that others can write.
  */
 export function readDenyList(values: readonly string[]): Prefix[] {
   return values.flatMap((value) =>
@@ -16,8 +17,9 @@ export function readDenyList(values: readonly string[]): Prefix[] {
 function fileEntries(path: string): Prefix[] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTrustedText(path);
   } catch (error) {
+    if (error instanceof BouhekiError) throw error;
     throw new BouhekiError('usage', `cannot read the deny list ${path}`, {
       remedy: 'Name a file that exists and that you may read.',
       detail: (error as Error).message,

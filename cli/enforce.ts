@@ -13,7 +13,7 @@ import { BackstopNotes } from './backstop-notes.ts';
 import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
 import { formatMoment } from './moment.ts';
-import { assertTrustedFile, parseText, readPolicyText } from './policy-file.ts';
+import { parseText, readTrustedPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
 import { describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
@@ -67,7 +67,7 @@ export async function enforce(file: string, options: Options): Promise<void> {
   let early = false;
   const onHangup = (): void => reload();
   process.on('SIGHUP', onHangup);
-  const text = readTrusted(file);
+  const text = readTrustedPolicyText(file);
   const policy = parse(text, file, options);
   const names = new ContainerNames();
   const generations: Generations = new Map();
@@ -141,12 +141,6 @@ function backstopOf({ cgroup }: Options): string {
   return cgroup ?? cgroupRoot();
 }
 
-/** The text of a policy that nobody but root could have written. */
-function readTrusted(file: string): string {
-  assertTrustedFile(file);
-  return readPolicyText(file);
-}
-
 function parse(text: string, file: string, options: Options): Policy {
   const policy = parseText(text, file);
   return options.mode ? { ...policy, mode: options.mode } : policy;
@@ -177,7 +171,7 @@ async function reloadPolicy(
   backstop: BackstopNotes | undefined,
 ): Promise<VerdictLog> {
   try {
-    const text = readTrusted(file);
+    const text = readTrustedPolicyText(file);
     const policy = parse(text, file, options);
     const next = isDeepStrictEqual(policy.log, log.options) ? log : openLog(policy.log);
     try {

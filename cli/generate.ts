@@ -15,7 +15,7 @@ import { readDenyList } from './deny-list.ts';
 import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './generate-summary.ts';
 import { writeOutput } from './output-file.ts';
 import { readOwners } from './owner-list.ts';
-import { parseText, readPolicyText } from './policy-file.ts';
+import { parseText, readPolicyText, readTrustedPolicyText } from './policy-file.ts';
 import { describeGaps } from './gap.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
 import { printable } from './table.ts';
@@ -150,7 +150,7 @@ async function run(options: Options): Promise<void> {
 
 /** Adds to a policy; with --check only says what that would be. */
 function runMerge(file: string, { demands }: Generated, options: Options): void {
-  const text = readPolicyText(file);
+  const text = options.check ? readPolicyText(file) : readTrustedPolicyText(file);
   const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
   const merged = mergeWithBase({ text, policy: parseText(text, file) }, demands, evidence);
   process.stderr.write(mergeSummary(merged, file));

@@ -1,17 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { OwnerTable, type OwnedBlock } from '../generator/owner.ts';
 import { readPrefix } from '../policy/cidr.ts';
+import { readTrustedText } from './trusted-text.ts';
 
 /**
  * Reads a CSV of `owner,prefix` lines; `#` begins a comment, and a first line without a prefix is a head.
- * Throws BouhekiError `usage` with file and line.
+ * Throws BouhekiError `usage` with file and line, and `untrusted` for a file that others can write.
  */
 export function readOwners(path: string): OwnerTable {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTrustedText(path);
   } catch (error) {
+    if (error instanceof BouhekiError) throw error;
     throw new BouhekiError('usage', `cannot read the owners ${path}`, {
       remedy: 'Name a CSV file of owner,prefix that exists and that you may read.',
       detail: (error as Error).message,

@@ -1,6 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
+import { readAnyFile, TrustedFile } from '../host/trusted-file.ts';
 import { LIMITS } from '../policy/limit.ts';
 import { type Parsed, parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -36,21 +36,30 @@ export function parseWithPlaces(text: string, path: string): Required<Parsed> {
   );
 }
 
-/** The text of a policy file. Throws BouhekiError `policy` when it can't be read or is larger than any policy. */
+/**
+ * The text of a policy file, `-` for standard input, for what only looks at it: whoever wrote it. Throws BouhekiError
+ * `policy` when it can't be read or is larger than any policy.
+ */
 export function readPolicyText(path: string): string {
+  return textOf(path, () => readAnyFile(path, LIMITS.source));
+}
+
+/**
+ * As `readPolicyText`, for what takes effect or becomes part of another policy: throws BouhekiError `untrusted` when
+ * somebody other than root and ourselves could have written it, which would hand them the host's network.
+ */
+export function readTrustedPolicyText(path: string): string {
+  return textOf(path, () => {
+    using file = TrustedFile.open(path);
+    return file.read(LIMITS.source);
+  });
+}
+
+function textOf(path: string, read: () => Buffer): string {
   try {
-    if (path === '-') return decode(readFileSync(0));
-    // Opened once, so that what is checked is what is read; a pipe that nobody writes to must not hang us.
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const stat = fstatSync(fd);
-      if (!stat.isFile()) throw new Error('it is not a regular file');
-      if (stat.size > LIMITS.source) throw new Error(`it is larger than ${LIMITS.source / 1024 / 1024} MiB`);
-      return decode(readFileSync(fd));
-    } finally {
-      closeSync(fd);
-    }
+    return decode(path === '-' ? readFileSync(0) : read());
   } catch (error) {
+    if (error instanceof BouhekiError) throw error;
     throw new BouhekiError('policy', `cannot read the policy ${path}`, {
       remedy: 'name a policy file that exists and that you may read',
       detail: (error as Error).message,
@@ -63,35 +72,4 @@ export function readPolicyText(path: string): string {
 function decode(bytes: Uint8Array): string {
   if (bytes.length > LIMITS.source) throw new Error(`it is larger than ${LIMITS.source / 1024 / 1024} MiB`);
   return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-}
-
-const GROUP_OR_OTHERS_WRITE = 0o022;
-const STICKY = 0o1000;
-
-/**
- * Refuses a policy that somebody other than root and ourselves could have written: enforcing it would hand them the
- * host's network. Throws BouhekiError `policy`.
- */
-export function assertTrustedFile(path: string): void {
-  for (const place of [resolve(path), dirname(resolve(path))]) {
-    let stat;
-    try {
-      stat = statSync(place);
-    } catch {
-      // Reading it gives the better message.
-      return;
-    }
-    const owned = stat.uid === 0 || stat.uid === process.geteuid?.();
-    // In a sticky directory nobody can replace another's file.
-    const sticky = stat.isDirectory() && (stat.mode & STICKY) !== 0;
-    const open = (stat.mode & GROUP_OR_OTHERS_WRITE) !== 0 && !sticky;
-    if (owned && !open) continue;
-    throw new BouhekiError(
-      'policy',
-      `${place} can be changed by others than root, so its policy is not enforced`,
-      {
-        remedy: `chown root ${place}; chmod go-w ${place}`,
-      },
-    );
-  }
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { appendFileSync, readFileSync, realpathSync } from 'node:fs';
+import { appendFileSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BouhekiError } from '../error/error.ts';
 import { parseDecisions, printDecision, type Decision } from '../generator/decision.ts';
@@ -9,10 +9,11 @@ import { ReviewSession } from '../generator/review-session.ts';
 import { openReader, type Reader } from '../profiler/read.ts';
 import type { SampleProcess } from '../profiler/sample-sql.ts';
 import { writeOutput } from './output-file.ts';
-import { parseText, readPolicyText } from './policy-file.ts';
+import { parseText, readTrustedPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
 import { askAll } from './review-prompt.ts';
 import { reviewJson, say } from './review-text.ts';
+import { readTrustedText } from './trusted-text.ts';
 
 interface Options {
   db: string;
@@ -56,7 +57,7 @@ async function run(file: string, options: Options): Promise<void> {
       remedy: 'Give the answers in a file with --decisions, or list what is to be reviewed with --json.',
     });
   }
-  const text = readPolicyText(file);
+  const text = readTrustedPolicyText(file);
   const policy = parseText(text, file);
   const observations = await withReader(options.db, (reader) =>
     reader.observations({ target: policy.target }),
@@ -130,7 +131,7 @@ class PolicyKeeper {
 
   write(text: string): void {
     if (text === this.#text) return;
-    if (readPolicyText(this.#file) !== this.#text) {
+    if (readTrustedPolicyText(this.#file) !== this.#text) {
       throw new BouhekiError('policy', `${this.#file} was changed by somebody else meanwhile`, {
         remedy: 'Start again: what was decided before is kept.',
       });
@@ -156,8 +157,9 @@ function remember(log: string, decisions: readonly Decision[]): void {
 function readDecisions(file: string, mayBeAbsent: boolean): Decision[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readTrustedText(file);
   } catch (error) {
+    if (error instanceof BouhekiError) throw error;
     if (mayBeAbsent && (error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new BouhekiError('usage', `cannot read the decisions in ${file}`, {
       remedy: 'Name a file that you may read.',

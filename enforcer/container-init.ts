@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { O_PATH } from '../bpf/executable.ts';
+import { O_PATH } from '../host/descriptor.ts';
 import { visibleMountNamespace } from '../bpf/namespace.ts';
 import { readProcessStat } from '../bpf/process-stat.ts';
 

@@ -1,6 +1,7 @@
 import { closeSync, type FSWatcher, fstatSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { devicesOf, mountIdOf } from '../bpf/executable.ts';
+import { devicesOf } from '../bpf/executable.ts';
+import { mountIdOf } from '../host/descriptor.ts';
 import { closeInit, type ContainerInit, findInit, isAlive } from './container-init.ts';
 import type { FileNumber } from './executable-entry.ts';
 import { HeldPath } from './held-path.ts';

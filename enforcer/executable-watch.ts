@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import type { Egress } from '../bpf/egress.ts';
-import { identifyExecutable, O_PATH, type Executable } from '../bpf/executable.ts';
+import { identifyExecutable, type Executable } from '../bpf/executable.ts';
+import { O_PATH } from '../host/descriptor.ts';
 import type { Box } from '../policy/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
 import { compileExecutables, hostPaths } from './executable-entry.ts';

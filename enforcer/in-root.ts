@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
-import { O_PATH } from '../bpf/executable.ts';
+import { O_PATH } from '../host/descriptor.ts';
 
 /** As the kernel has it (path_resolution(7)). */
 const MOST_LINKS = 40;

@@ -10,7 +10,8 @@ export type ErrorCode =
   | 'store-busy'
   | 'disk-full'
   | 'no-data'
-  | 'loss';
+  | 'loss'
+  | 'untrusted';
 
 /**
  * A failure that the user can do something about. `message` says what and where, `remedy` what to do.

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const DOCUMENTS = readdirSync(ROOT).filter((file) => file.endsWith('.md'));
-const FOLDERS = ['bpf', 'cli', 'enforcer', 'error', 'generator', 'policy', 'profiler'];
+const FOLDERS = ['bpf', 'cli', 'enforcer', 'error', 'generator', 'host', 'policy', 'profiler'];
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 

@@ -8,13 +8,14 @@ const ROOT = join(import.meta.dirname, '../../..');
 /** The folders of the program, and what each may import of the others. ARCHITECTURE.md says why. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
+  host: ['error'],
   policy: [],
-  bpf: ['error'],
+  bpf: ['host', 'error'],
   // How addresses and protocols are written, but no policy: what is recorded must not depend on what is allowed.
-  profiler: ['bpf', 'error', 'policy/address.ts', 'policy/cidr.ts', 'policy/protocol.ts'],
+  profiler: ['bpf', 'host', 'error', 'policy/address.ts', 'policy/cidr.ts', 'policy/protocol.ts'],
   generator: ['policy', 'error', ...readingHalf()],
-  enforcer: ['bpf', 'policy', 'error'],
-  cli: ['enforcer', 'generator', 'profiler', 'policy', 'bpf', 'error'],
+  enforcer: ['bpf', 'policy', 'host', 'error'],
+  cli: ['enforcer', 'generator', 'profiler', 'policy', 'bpf', 'host', 'error'],
 };
 
 /** What reads the record: the only files of another folder beside it that the generator may use. */

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { O_PATH } from '../../../bpf/executable.ts';
+import { O_PATH } from '../../../host/descriptor.ts';
 import { openInRoot } from '../../../enforcer/in-root.ts';
 
 /** A directory that is the root of somebody, with a secret beside it. */
