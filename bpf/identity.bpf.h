@@ -137,7 +137,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	remember_ancestors(identity, READ(task, group_leader));
 	identity->inode = file->f_inode->i_ino;
 	identity->device = file->f_inode->i_sb->s_dev;
-	identity->reported = 0;
+	identity->reported[0] = identity->reported[1] = 0;
 	identity->mount_namespace = mount_namespace_of(task);
 	__builtin_memset(identity->path, 0, PATH_SIZE);
 	if (!file->f_inode->i_nlink)
@@ -164,7 +164,7 @@ static __always_inline void inherit_identity(struct task_struct *parent, struct 
 	if (!childs)
 		return;
 	*(struct image *)childs = *(struct image *)parents;
-	childs->reported = 0;
+	childs->reported[0] = childs->reported[1] = 0;
 	remember_maker(childs, parent->group_leader);
 }
 

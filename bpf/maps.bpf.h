@@ -165,7 +165,7 @@ struct subject {
 	__u32 pid;		/* thread group */
 	__u32 flags;		/* PROCESS_* */
 	__u32 by_groups;	/* supplementary groups may have decided */
-	__u32 reported;		/* the process record is out */
+	__u32 reported;		/* the process record is out: 1 in the connections' ring, 2 in that of denials */
 	char comm[COMM_SIZE];
 	struct decision decisions[DECISIONS];
 	struct vector boxes;

@@ -49,7 +49,10 @@ static __always_inline void report_cgroup(struct cgroup *cgroup)
 	bpf_ringbuf_submit(made, NO_WAKEUP);
 }
 
-/* Returns 1 when the record is out. */
+/*
+ * A process is told in each ring before its first connection there: rings are read one after the other, so a record in
+ * the other one might be read too late. Returns 1 when the record is out.
+ */
 __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 {
 	struct task_struct *task = current_task();
@@ -60,9 +63,11 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	struct mm_struct *mm;
 	struct pid *pid;
 	__u64 arguments, reported = key + control.tellings;
-	__u32 length;
+	__u32 length, ring = denied;
 
-	if (identity && identity->reported == reported)
+	KEEP(ring);
+	ring &= 1;
+	if (identity && identity->reported[ring] == reported)
 		return 1;
 	process = denied ? bpf_ringbuf_reserve(&denials, sizeof(*process), 0) :
 			   bpf_ringbuf_reserve(&connections, sizeof(*process), 0);
@@ -126,17 +131,18 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	}
 	bpf_ringbuf_submit(process, NO_WAKEUP);
 	if (identity)
-		identity->reported = reported;
+		identity->reported[ring] = reported;
 	return 1;
 }
 
 static __always_inline void report(struct flow *flow, struct subject *subject, __u32 generation, __u32 box, bool denied,
 				   __u32 flags)
 {
+	__u32 ring = denied ? 2 : 1;
 	struct connection *connection;
 
-	if (!subject->reported)
-		subject->reported = report_process(subject->process, subject->cgroup, subject->flags, denied);
+	if (!(subject->reported & ring) && report_process(subject->process, subject->cgroup, subject->flags, denied))
+		subject->reported |= ring;
 	connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0) :
 			      bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
 	if (!connection) {

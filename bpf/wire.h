@@ -151,7 +151,7 @@ struct identity {
 	__u64 inode;
 	__u32 device;
 	__u32 flags;		   /* PROCESS_* */
-	__u64 reported;		   /* key of the process record sent last, and the tellings so far */
+	__u64 reported[2];	   /* by ring, denials second: key of the process record sent last, plus the tellings so far */
 	__u32 path_length;	   /* with the last NUL; 0 when it is not known in full */
 	__u32 mount_namespace;	   /* at exec, where the path means this file */
 	char path[PATH_SIZE];

@@ -162,7 +162,7 @@ export const Identity = layout({
   inode: [8],
   device: [4],
   flags: [4],
-  reported: [8],
+  reported: [8, 2],
   path_length: [4],
   mount_namespace: [4],
   path: [1, PATH_SIZE],

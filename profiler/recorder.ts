@@ -13,7 +13,7 @@ import {
   type Records,
 } from './decode.ts';
 import type { Denial } from './denial.ts';
-import type { ProcessImage, ProcessTable } from './process-table.ts';
+import type { ProcessTable } from './process-table.ts';
 import { discarding, type EventSink } from './sink.ts';
 import { SubjectCache } from './subject-cache.ts';
 
@@ -75,8 +75,11 @@ export class Recorder {
   /** Whether the cache holds connections whose process was not known. */
   #unknown = false;
   #forgotten = 0;
-  /** Records of the connections' ring that may be read while the denials are. */
-  #spare = 0;
+  /** Events of processes that are not known, and how many the recording was told of together with lost records. */
+  #nameless = 0;
+  #toldNameless = 0;
+  /** Process records that the kernel side has lost since we began. */
+  #lostProcesses = 0;
   /** The 64-bit columns of the batch by halves, the lower one first. */
   readonly #time = halves(this.#batch.columns.time);
   readonly #high = halves(this.#batch.columns.addressHigh);
@@ -111,17 +114,17 @@ export class Recorder {
     this.#subjects.clear();
   }
 
-  /** Reads both rings, empty if the sink has the room. Returns the number of connections. */
+  /**
+   * Reads both rings, empty if the sink has the room. Returns the number of connections. The kernel side tells a process
+   * in each ring before its first connection there, so it does not matter which ring is read first.
+   */
   drain(): number {
     this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
     if (this.#forgotten !== this.#processes.forgotten) this.#settle();
     const before = this.#sink.counters.events + this.#batch.length;
     const { connections, denials } = this.#source;
     connections.drain((at) => this.#take(connections, at), this.#room);
-    // A denial may make us look for its process in the other ring; that gets as much room as the denials.
-    const half = Math.floor(this.#room / 2);
-    this.#spare = half;
-    denials.drain((at) => this.#take(denials, at), half);
+    denials.drain((at) => this.#take(denials, at), this.#room);
     return this.#sink.counters.events + this.#batch.length - before;
   }
 
@@ -134,7 +137,7 @@ export class Recorder {
       this.drain();
       if (pending() < left) continue;
       // With room, what is left is a record that its writer never finished.
-      if (room > 1) return;
+      if (room > 0) return;
       await sleep(ROOM_WAIT);
     }
   }
@@ -146,7 +149,11 @@ export class Recorder {
     const lost = (counter: number) => losses[counter]! - this.#losses[counter]!;
     this.#sink.recordLoss('ring', lost(Counter.lostConnection));
     this.#sink.recordLoss('denial-ring', lost(Counter.lostDenial));
-    this.#sink.recordLoss('process', lost(Counter.lostProcess));
+    this.#lostProcesses += lost(Counter.lostProcess);
+    // A lost record is most often an event without its process too: not counted twice, and whichever comes first.
+    const nameless = Math.max(this.#lostProcesses, this.#nameless);
+    this.#sink.recordLoss('process', nameless - this.#toldNameless);
+    this.#toldNameless = nameless;
     const full = [Counter.lostIdentity, Counter.lostSubject, Counter.lostCgroup];
     this.#sink.recordLoss(
       'map',
@@ -201,7 +208,9 @@ export class Recorder {
       this.#bootEpoch + upper * 4_294_967 + Math.floor((upper * 296 + words[word + TIME]!) / 1000);
     time[2 * row] = micros;
     time[2 * row + 1] = micros / 0x1_0000_0000;
-    columns.process[row] = this.#subjects.process(slot);
+    const process = this.#subjects.process(slot);
+    if (process === 0) this.#nameless += 1;
+    columns.process[row] = process;
     columns.command[row] = this.#subjects.command(slot);
     columns.credential[row] = this.#subjects.credential(slot);
     const family = bytes[at + FAMILY]!;
@@ -264,7 +273,7 @@ export class Recorder {
   #lookUp(records: Records, at: number, slot: number): void {
     const { view, words } = records;
     const word = at >> 2;
-    const image = this.#imageOf(view.getBigUint64(at + Connection.offset.process, true), records);
+    const image = this.#processes.get(view.getBigUint64(at + Connection.offset.process, true));
     const command = this.#sink.command(textAt(records, at + Connection.offset.comm, COMM_SIZE));
     const credential = this.#credentials.add(decodeCredential(records, at));
     const rows = { process: image?.row ?? 0, command, credential };
@@ -276,15 +285,6 @@ export class Recorder {
   #forgetUnknown(): void {
     if (this.#unknown) this.#subjects.clear();
     this.#unknown = false;
-  }
-
-  /** A denial's process may have been told in the other ring, after we last looked there, but before the denial. */
-  #imageOf(key: bigint, records: Records): ProcessImage | undefined {
-    const known = this.#processes.get(key);
-    if (known || records === this.#source.connections) return known;
-    const { connections } = this.#source;
-    this.#spare -= connections.drain((at) => this.#take(connections, at), this.#spare);
-    return this.#processes.get(key);
   }
 
   /**

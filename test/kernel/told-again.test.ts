@@ -1,16 +1,30 @@
-/** A process is told once, and again when the recorder asks for it. */
+/** A process is told once in each ring, and again when the recorder asks for it. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
+import type { Ring } from '../../bpf/ring.ts';
 import { RecordKind, SideFlag } from '../../bpf/wire.ts';
+import { AccountNames } from '../../profiler/account.ts';
+import { ContainerNames } from '../../profiler/container.ts';
+import { CredentialTable } from '../../profiler/credential-table.ts';
+import { ProcessTable } from '../../profiler/process-table.ts';
+import { Recorder } from '../../profiler/recorder.ts';
+import { Written } from '../unit/profiler/recorder-fixture.ts';
+import { block, compileRules } from './client/policy.ts';
 
-/** Connects by itself each time that it is told to. */
-const client = spawn('bash', ['-c', 'while read -r go; do : >/dev/udp/203.0.113.9/9; echo done; done'], {
-  stdio: ['pipe', 'pipe', 'ignore'],
-});
+const ALLOWED = '203.0.113.9';
+const DENIED = '2001:db8::9';
+
+/** Connects by itself each time that it is given an address. */
+const client = startClient();
 let egress: Egress;
+
+function startClient() {
+  const loop = 'while read -r address; do : >/dev/udp/$address/9; echo done; done';
+  return spawn('bash', ['-c', loop], { stdio: ['pipe', 'pipe', 'ignore'] });
+}
 
 before(() => {
   egress = Egress.load();
@@ -21,21 +35,84 @@ after(() => {
   egress[Symbol.dispose]();
 });
 
-/** Connects once. Returns how many records of a process and how many of a connection that made. */
-async function connect(): Promise<number[]> {
-  client.stdin.write('go\n');
-  await once(client.stdout, 'data');
+async function connect(to = ALLOWED, by = client): Promise<void> {
+  by.stdin.write(`${to}\n`);
+  await once(by.stdout, 'data');
+}
+
+/** How many records of a process and how many of a connection wait in a ring. Takes them out. */
+function takeKinds(ring: Ring): number[] {
   const kinds: number[] = [];
-  egress.connections.drain((at) => kinds.push(egress.connections.bytes[at]!));
+  ring.drain((at) => kinds.push(ring.bytes[at]!));
   return [RecordKind.process, RecordKind.connection].map(
     (kind) => kinds.filter((each) => each === kind).length,
   );
 }
 
+/** The same of both rings, that of denials first. */
+function takeBoth(): number[][] {
+  return [takeKinds(egress.denials), takeKinds(egress.connections)];
+}
+
 test('a process is told before its first connection, and once more when it is asked for', async () => {
-  assert.deepEqual(await connect(), [1, 1]);
-  assert.deepEqual(await connect(), [0, 1]);
+  const told = async (): Promise<number[]> => {
+    await connect();
+    return takeKinds(egress.connections);
+  };
+  assert.deepEqual(await told(), [1, 1]);
+  assert.deepEqual(await told(), [0, 1]);
   egress.tellAgain();
-  assert.deepEqual(await connect(), [1, 1]);
-  assert.deepEqual(await connect(), [0, 1]);
+  assert.deepEqual(await told(), [1, 1]);
+  assert.deepEqual(await told(), [0, 1]);
+});
+
+function denySome(): void {
+  const policy = compileRules(`
+  deny: [{ to: [{ cidr: ["${DENIED}"] }] }]
+  allow: [{ name: everything }]
+`);
+  block(egress, policy, true);
+}
+
+test('a process is told in both rings, once in each', async () => {
+  denySome();
+  takeBoth();
+  const other = startClient();
+  await connect(DENIED, other);
+  await connect(ALLOWED, other);
+  assert.deepEqual(takeBoth(), [
+    [1, 1],
+    [1, 1],
+  ]);
+  await connect(DENIED, other);
+  await connect(ALLOWED, other);
+  assert.deepEqual(takeBoth(), [
+    [0, 1],
+    [0, 1],
+  ]);
+  other.kill();
+});
+
+test('an allowed connection right after a denied one has its process, whichever ring is read first', async () => {
+  denySome();
+  const written = new Written();
+  const processes = new ProcessTable(written, new ContainerNames([]));
+  const recorder = new Recorder(egress, written, processes, new CredentialTable(written, new AccountNames()));
+  recorder.drain();
+  recorder.flush();
+  const known = written.events.length;
+  const other = startClient();
+  await connect(DENIED, other);
+  await connect(ALLOWED, other);
+  recorder.drain();
+  recorder.flush();
+  const seen = written.events.slice(known).map(({ process, verdict }) => ({ process, verdict }));
+  const process = written.processes.length;
+  assert.match(written.processes.at(-1)!.exe, /bash$/);
+  assert.deepEqual(seen, [
+    { process, verdict: 0 },
+    { process, verdict: 1 },
+  ]);
+  assert.deepEqual(written.losses, []);
+  other.kill();
 });
