@@ -27,6 +27,7 @@ interface Options extends RecordOptions {
   deny: string[];
   allowLoss: boolean;
   includeDenied: boolean;
+  allowCommandRules: boolean;
   by: SubjectKind;
   layout: 'rules' | 'flat';
   maxCidrs?: number;
@@ -109,6 +110,11 @@ export function generateCommand(): Command {
     .option('--check', 'with --base: write nothing, fail when something would be added', false)
     .option('--allow-loss', 'accept a record that is known to lack events', false)
     .option('--include-denied', 'also allow what a policy denied when it was recorded', false)
+    .option(
+      '--allow-command-rules',
+      'also write rules by command name alone, which any process can give itself, where the program is unknown',
+      false,
+    )
     .option('-o, --output <file>', 'write the policy there', '-')
     .option('--json', 'print policy and summary as JSON', false)
     .addHelpText('after', HELP)

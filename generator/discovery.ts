@@ -32,7 +32,12 @@ export function discoveryOf(
   observations: readonly RecordedObservation[],
   accounts = new Accounts(),
 ): Discovery {
-  const { demands } = selectObservations(observations, { deny: [], includeDenied: false, accounts });
+  const { demands } = selectObservations(observations, {
+    deny: [],
+    includeDenied: false,
+    allowCommandRules: true,
+    accounts,
+  });
   const subjects = demands.map(({ observations: seen, subject }): SubjectDiscovery => {
     const places = blocksByPlace(seen);
     const events = seen.reduce((sum, { count }) => sum + count, 0);

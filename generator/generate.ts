@@ -38,6 +38,8 @@ export interface GenerateOptions {
   deny: readonly Prefix[];
   allowLoss: boolean;
   includeDenied: boolean;
+  /** Whether to write rules for programs of which only the command name is known. Default: no. */
+  allowCommandRules?: boolean;
   /** Version of bouheki, for the header. */
   version: string;
   /** What a subject is. Default: `auto`. */
@@ -187,7 +189,8 @@ function nothingToAllow(omissions: readonly Omission[], target: Target): Bouheki
   if (omissions.length > 0) {
     const reasons = [...new Set(omissions.map((omission) => omission.reason))].join(', ');
     return new BouhekiError('no-data', `every observation was left out: ${reasons}`, {
-      remedy: 'A policy without a rule would deny everything; see --include-denied and --deny.',
+      remedy:
+        'A policy without a rule would deny everything; see --include-denied, --allow-command-rules and --deny.',
     });
   }
   const where = target === 'container' ? ' of containers' : '';

@@ -40,7 +40,11 @@ export interface ReviewRecord {
 }
 
 export function prepareRecord(recorded: readonly RecordedObservation[]): ReviewRecord {
-  const { demands } = selectObservations(recorded, { deny: [], includeDenied: false });
+  const { demands } = selectObservations(recorded, {
+    deny: [],
+    includeDenied: false,
+    allowCommandRules: true,
+  });
   const observations = demands.flatMap((demand) => demand.observations);
   if (observations.length === 0) return { observations, reasons: () => [] };
   const oddities = new OddityFinder(observations, sumEvidence(observations));

@@ -6,7 +6,13 @@ import { AddressSet } from './address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { compareText, inStableOrder } from './order.ts';
-import { subjectNamer, unnamedSubject, type RuleSubject, type SubjectKind } from './subject.ts';
+import {
+  byCommandAlone,
+  subjectNamer,
+  unnamedSubject,
+  type RuleSubject,
+  type SubjectKind,
+} from './subject.ts';
 
 /** Why an observation is not in the policy. */
 export type OmissionReason =
@@ -14,6 +20,7 @@ export type OmissionReason =
   | 'denied by --deny'
   | 'cloud metadata'
   | 'unnamed subject'
+  | 'program unknown'
   | 'socket, which the flat layout would let everybody open'
   | 'unknown protocol';
 
@@ -45,6 +52,8 @@ export function selectObservations(
   options: {
     deny: readonly Prefix[];
     includeDenied: boolean;
+    /** Whether a command name alone, which any process can give itself, may be whom a rule is for. Default: no. */
+    allowCommandRules?: boolean;
     by?: SubjectKind;
     layout?: 'rules' | 'flat';
     /** To name users by. */
@@ -69,12 +78,17 @@ export function selectObservations(
   const demands = new Map<string, Demand>();
   const omissions = new Map<string, Omission>();
 
+  // The flat layout has nothing but commands to name programs by, and is asked for.
+  const mayNameCommands = options.allowCommandRules === true || options.layout === 'flat';
   const nameOf = subjectNamer(options.by, options.accounts);
   for (const observation of ordered) {
     const subject = nameOf(observation.subject);
     const address = destinationAddress(observation);
     let reason = refusal(observation);
     if (reason === undefined && builtIn.has(address)) reason = 'cloud metadata';
+    if (reason === undefined && subject !== undefined && byCommandAlone(subject) && !mayNameCommands) {
+      reason = 'program unknown';
+    }
     if (reason === undefined && subject !== undefined) {
       const demand = demands.get(subject.key);
       if (demand === undefined) demands.set(subject.key, { subject, observations: [observation] });

@@ -50,6 +50,14 @@ export function coveredKeys({ from, key }: RuleSubject): string[] {
   return subsetsOf(from.uid).map((uid) => keyOf({ ...from, uid }));
 }
 
+/** Whether a rule for this subject is for every process that gives itself its name. */
+export function byCommandAlone({ from }: RuleSubject): boolean {
+  return (
+    Object.keys(from).every((dimension) => dimension === 'command' || dimension === 'uid') &&
+    'command' in from
+  );
+}
+
 /** The user ids of a subject, and what they are called where it runs. */
 interface Uids {
   ids: number[];

@@ -33,6 +33,8 @@ function learnt(list: readonly RecordedObservation[]): Policy | undefined {
     deny: [],
     allowLoss: false,
     includeDenied: false,
+    // Also of programs that are known by their name alone: what is left out would be new.
+    allowCommandRules: true,
     version: '0',
   } as const;
   const generated = unlessNoData(() => generatePolicy(input, options));

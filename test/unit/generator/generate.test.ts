@@ -193,6 +193,33 @@ test('a process that cannot be named is left out and told', () => {
   );
 });
 
+test('a command name alone, which any process can give itself, makes no rule unless it is asked for', () => {
+  const { exe: _, ...nameless } = observed().subject;
+  const deleted = observed({ subject: { exe: '/usr/bin/curl (deleted)' } });
+  const list = [observed({ port: 22 }), { ...observed(), subject: nameless }, deleted];
+  const { document, omissions } = generatePolicy(input(list), OPTIONS);
+  assert.deepEqual(
+    omissions.map(({ observations, reason, subject }) => [reason, subject, observations.length]),
+    [['program unknown', 'command curl uid 1000', 2]],
+  );
+  assert.deepEqual(
+    document.allow!.map(({ from }) => from),
+    [{ exe: ['/usr/bin/curl'], uid: [1000] }],
+  );
+  assert.match(
+    document.header!,
+    /^Not allowed \(program unknown\): command curl uid 1000, 2 events to 2 destinations$/m,
+  );
+  const asked = generatePolicy(input(list), { ...OPTIONS, allowCommandRules: true });
+  assert.deepEqual(asked.omissions, []);
+  assert.ok(asked.document.allow!.some(({ from }) => from?.command?.[0] === 'curl'));
+  assert.throws(() => generatePolicy(input([deleted]), OPTIONS), {
+    code: 'no-data',
+    message: 'every observation was left out: program unknown',
+    remedy: /--allow-command-rules/,
+  });
+});
+
 test('interrupted recordings are told', () => {
   const { document } = generatePolicy(input([observed()], { recordings: 3, interrupted: 1 }), OPTIONS);
   assert.match(document.header!, /^Events: 1 event of 3 recordings \(1 cut short\)$/m);

@@ -12,7 +12,7 @@ test('what is rare or odd is kept and marked for review, with the reason', () =>
     observed({ subject: { exe: '/usr/bin/y (deleted)' }, count: 2 }),
     observed({ subject: { exe: '/usr/bin/z' }, address: 0xa9fea9fen, count: 2 }),
   ];
-  const text = print(list);
+  const text = print(list, { allowCommandRules: true });
   assert.match(text, /# review: first seen in the last tenth of the window: 203\.0\.113\.5:443\/tcp$/m);
   assert.match(text, /# review: public address without a neighbour in its \/24: 203\.0\.113\.5:443\/tcp$/m);
   assert.match(text, /# review: executable in \/tmp: 10\.0\.0\.1:443\/tcp$/m);
