@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import { openReader, type QueryResult } from '../profiler/read.ts';
+import { queryWithinLimits } from './query-limits.ts';
 import { databaseOption } from './record-option.ts';
-import { formatTable } from './table.ts';
 
 const HELP = `
 Examples:
@@ -9,7 +8,10 @@ Examples:
   $ bouheki query "DESCRIBE connections"
   $ bouheki query --json "SELECT address, count(*) AS n FROM connections GROUP BY ALL ORDER BY n DESC LIMIT 10"
 
-The view \`connections\` has one row a connection. The record can't be changed from here.
+The view \`connections\` has one row a connection. One statement that reads is answered: SELECT, WITH, VALUES, DESCRIBE,
+SUMMARIZE, SHOW, and EXPLAIN without ANALYZE, without functions that reach files, settings, logs or other statements.
+A process of its own answers within 2 minutes and 2 GB of memory, DuckDB in one thread and 512 MB. While a recorder runs
+it reads a copy of the record as of the last second, made beside the record: for that there must be room, twice its size.
 Exit status: 0 answered, 2 trouble.`;
 
 /** `bouheki query SQL`: ask the record. */
@@ -20,34 +22,7 @@ export function queryCommand(): Command {
     .addOption(databaseOption())
     .option('--json', 'print one JSON object a row', false)
     .addHelpText('after', HELP)
-    .action(query);
-}
-
-async function query(sql: string, options: { db: string; json: boolean }): Promise<void> {
-  const reader = await openReader(options.db);
-  try {
-    process.stdout.write((options.json ? asJson : asTable)(await reader.query(sql)));
-  } finally {
-    reader.close();
-  }
-}
-
-function asTable({ columns, rows }: QueryResult): string {
-  return formatTable(
-    columns,
-    rows.map((row) => row.map(cell)),
-  )
-    .map((line) => `${line}\n`)
-    .join('');
-}
-
-function cell(value: unknown): string {
-  if (value === null) return '-';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
-}
-
-function asJson({ columns, rows }: QueryResult): string {
-  return rows
-    .map((row) => `${JSON.stringify(Object.fromEntries(columns.map((name, index) => [name, row[index]])))}\n`)
-    .join('');
+    .action((sql: string, { db, json }: { db: string; json: boolean }) =>
+      queryWithinLimits(db, json ? 'json' : 'table', sql),
+    );
 }

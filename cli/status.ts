@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { discoveryOf } from '../generator/discovery.ts';
 import { metricsText } from '../profiler/metrics.ts';
-import { openReader } from '../profiler/read.ts';
+import { openLive, openReader } from '../profiler/read.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
 import { statusText, type Status } from './status-text.ts';
 import { isTerminal } from './terminal.ts';
@@ -40,14 +40,15 @@ export function statusCommand(): Command {
 }
 
 async function run(options: Options): Promise<void> {
+  if (options.metrics) {
+    const recorder = await openLive(options.db);
+    if (recorder === undefined) throw noRecorder(options.db);
+    process.stdout.write(metricsText(recorder));
+    return;
+  }
   const reader = await openReader(options.db);
   try {
-    const recorder = await reader.live();
-    if (options.metrics) {
-      if (recorder === undefined) throw noRecorder(options.db);
-      process.stdout.write(metricsText(recorder));
-      return;
-    }
+    const recorder = reader.live;
     const status: Status = {
       database: {
         path: options.db,

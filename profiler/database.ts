@@ -25,17 +25,29 @@ const SETTINGS = {
   threads: String(Math.min(2, availableParallelism())),
 };
 
+/** `query`: for reading by statements of a user's own, which are kept in one thread and off the disk. */
+export type Access = 'write' | 'read' | 'query';
+
+/** In this order: DuckDB refuses another temp_directory without external access, and everything once it is locked. */
+const ACCESS: Record<Access, Record<string, string>> = {
+  write: { ...SETTINGS, memory_limit: RECORDER_MEMORY },
+  read: reading({ memory_limit: '1GB' }),
+  query: reading({ temp_directory: '', memory_limit: '512MB' }, { threads: '1' }),
+};
+
+function reading(
+  first: Record<string, string>,
+  instead: Record<string, string> = {},
+): Record<string, string> {
+  return { access_mode: 'READ_ONLY', ...first, ...SETTINGS, ...instead, lock_configuration: 'true' };
+}
+
 /**
  * Opens the file for writing (making it, readable by its owner only) or for reading.
  * Errors are DuckDB's own; `storeFailure` puts them into words.
  */
-export async function openDatabase(path: string, access: 'write' | 'read'): Promise<Database> {
-  const instance = await DuckDBInstance.create(path, {
-    ...SETTINGS,
-    ...(access === 'write'
-      ? { memory_limit: RECORDER_MEMORY }
-      : { access_mode: 'READ_ONLY', memory_limit: '1GB' }),
-  });
+export async function openDatabase(path: string, access: Access): Promise<Database> {
+  const instance = await DuckDBInstance.create(path, ACCESS[access]);
   try {
     if (access === 'write') chmodSync(path, 0o600);
     const connection = await instance.connect();

@@ -2,7 +2,7 @@ import { BouhekiError } from '../error/error.ts';
 import { busy } from './lock.ts';
 
 /** Whether DuckDB failed because its memory limit was reached. */
-function isOutOfMemory(error: unknown): boolean {
+export function isOutOfMemory(error: unknown): boolean {
   // `failed to pin block of size 256.0 KiB (244.0 MiB/244.1 MiB used)`, and allocate it, and more in that manner.
   return /out of memory|\/[\d.]+ [KMGT]?i?B(ytes)? used\)/i.test(
     error instanceof Error ? error.message : String(error),
@@ -29,8 +29,10 @@ export function storeFailure(error: unknown, path: string): BouhekiError {
   }
   if (isOutOfMemory(error)) {
     return new BouhekiError('store', `this takes more memory than may be used on ${path}`, {
-      remedy: 'Narrow it down, with --since say; while a recorder runs there is less of it than afterwards.',
+      remedy: 'Narrow it down, with --since say, or by time in a query.',
+      // DuckDB goes on to advise on settings, which are ours.
       ...because,
+      detail: text.split('\n')[0],
     });
   }
   if (/read-only file system|EROFS/i.test(text)) {

@@ -1,18 +1,49 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BouhekiError } from '../error/error.ts';
-import { openDatabase, requireCurrentSchema, type Database } from './database.ts';
+import { openDatabase, requireCurrentSchema, type Access } from './database.ts';
+import type { LiveStatus } from './live-status.ts';
 import { busy, recorderOf } from './lock.ts';
+import { copyRecord } from './record-copy.ts';
 import type { RecordSource } from './record-source.ts';
-import { RemoteSource } from './remote-source.ts';
+import { RecorderClient } from './recorder-client.ts';
 import { Snapshot } from './snapshot.ts';
 
-/** How long a recorder that starts or ends may go without answering, milliseconds. */
+/** How long a recorder that starts, ends or has too many readers may go without answering, milliseconds. */
 const PATIENCE = 3000;
 const EVERY = 50;
 
 /** The record at `path`. Throws BouhekiError or what the system and DuckDB say. */
-export async function openSource(path: string): Promise<RecordSource> {
+export async function openSource(path: string, access: Exclude<Access, 'write'>): Promise<RecordSource> {
+  const client = await recorderClient(path);
+  if (client === undefined) return await openFile(path, access);
+  try {
+    const recorder = await client.status();
+    await client.hold();
+    const copy = await copyRecord(path);
+    try {
+      return await openFile(copy.path, access, { recorder, opened: copy.unlink, closed: copy.discard });
+    } catch (error) {
+      copy.discard();
+      throw error;
+    }
+  } finally {
+    client.close();
+  }
+}
+
+/** What the recorder of the record at `path` reports about itself; undefined when none runs. Throws as `openSource`. */
+export async function recorderStatus(path: string): Promise<LiveStatus | undefined> {
+  const client = await recorderClient(path);
+  try {
+    return await client?.status();
+  } finally {
+    client?.close();
+  }
+}
+
+/** A connection to whoever records into the database; undefined when nobody does. */
+async function recorderClient(path: string): Promise<RecorderClient | undefined> {
   if (!existsSync(path)) {
     throw new BouhekiError('no-data', `there is no database at ${path}`, {
       remedy: 'Record first with `bouheki learn`, or name the right file with --db.',
@@ -21,33 +52,50 @@ export async function openSource(path: string): Promise<RecordSource> {
   const deadline = Date.now() + PATIENCE;
   for (;;) {
     const pid = recorderOf(path);
-    if (pid === undefined) return await openFile(path);
+    if (pid === undefined) return undefined;
     try {
-      return await RemoteSource.connect(path);
+      return await RecorderClient.connect(path);
     } catch (error) {
-      if (!isAbsent(error)) throw error;
-      if (Date.now() > deadline) throw busy(path, `recorded by process ${pid}`);
+      if (!isPassing(error)) throw error;
+      if (Date.now() > deadline)
+        throw error instanceof BouhekiError ? error : busy(path, `recorded by process ${pid}`);
     }
     await sleep(EVERY);
   }
 }
 
-function isAbsent(error: unknown): boolean {
-  return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET'].includes((error as NodeJS.ErrnoException).code ?? '');
+/** Whether it may be otherwise in a moment. */
+function isPassing(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'store-busy'].includes(code ?? '');
 }
 
-async function openFile(path: string): Promise<RecordSource> {
-  const database: Database = await openDatabase(path, 'read');
+interface Life {
+  recorder?: LiveStatus;
+  opened?(): void;
+  closed?(): void;
+}
+
+async function openFile(
+  path: string,
+  access: Access,
+  { recorder, opened, closed }: Life = {},
+): Promise<RecordSource> {
+  const database = await openDatabase(path, access);
   try {
     await requireCurrentSchema(database.connection, path);
     const snapshot = new Snapshot(await database.connect());
     await snapshot.begin();
+    opened?.();
     return {
-      ask: (sql, values, form) => snapshot.ask(sql, values, form),
-      close: () => {
-        snapshot.close();
-        database.close();
-      },
+      recorder,
+      ask: (sql, values) => snapshot.ask(sql, values),
+      query: (sql) => snapshot.query(sql),
+      close: () =>
+        snapshot.close(() => {
+          database.close();
+          closed?.();
+        }),
     };
   } catch (error) {
     database.close();

@@ -1,17 +1,16 @@
-import type { DuckDBValue } from '@duckdb/node-api';
 import { BouhekiError, type ErrorCode } from '../error/error.ts';
 import type { LiveStatus } from './live-status.ts';
-import type { Form, Value } from './record-source.ts';
 
 /**
  * What a recorder and a reader say to each other over the socket. The recorder greets first; then each request gets
- * its answer before the next one is read. A change of any of this is a new PROTOCOL.
+ * its answer before the next one is read. No request makes the recorder run a statement of the reader's, or pass on
+ * rows: a reader copies the files, and asks its copy. A change of any of this is a new PROTOCOL.
  */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Bytes of the largest request, and of the largest message of an answer. */
-export const MAX_REQUEST = 1 << 20;
-export const MAX_MESSAGE = 1 << 28;
+export const MAX_REQUEST = 1 << 10;
+export const MAX_MESSAGE = 1 << 20;
 
 export interface Greeting {
   bouheki: 'recorder';
@@ -20,21 +19,10 @@ export interface Greeting {
   pid: number;
 }
 
-export interface Ask {
-  sql: string;
-  values: readonly DuckDBValue[];
-  form: Form;
-}
+/** `hold`: no checkpoint until the reader hangs up, or for as long as the recorder has patience. */
+export type Request = { status: true } | { hold: true };
 
-export type Request = { ask: Ask } | { status: true };
-
-/** An `ask` is answered by `names`, any number of `columns` and `end`, or by `failure` at any point. */
-export type Response =
-  | { names: string[] }
-  | { columns: Value[][] }
-  | { end: true }
-  | { status: LiveStatus }
-  | { failure: Failure };
+export type Response = { status: LiveStatus } | { held: true } | { failure: Failure };
 
 /** An error on its way through the socket. Without a code it is one of DuckDB's own. */
 export interface Failure {

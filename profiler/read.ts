@@ -4,7 +4,7 @@ import { BouhekiError } from '../error/error.ts';
 import type { AccountKind } from './credential.ts';
 import type { LossKind } from './dimension.ts';
 import { LINES } from './export.ts';
-import { storeFailure } from './failure.ts';
+import { isOutOfMemory, storeFailure } from './failure.ts';
 import { type History, historyOf, optional, type RecordedObservation } from './history.ts';
 import type { LearningWindow } from './learning-window.ts';
 import type { LiveStatus } from './live-status.ts';
@@ -18,9 +18,8 @@ import {
   type Bounds,
 } from './observation-sql.ts';
 import { Accounts, type Observation } from './observation.ts';
-import { openSource } from './open-source.ts';
+import { openSource, recorderStatus } from './open-source.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
-import { RemoteSource } from './remote-source.ts';
 import { SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
 export type { Activity, History, RecordedObservation } from './history.ts';
@@ -67,12 +66,22 @@ export interface Loss {
 }
 
 /**
- * Opens the record for reading: the file, or through the recorder that writes it, as of its last flush. Throws
- * BouhekiError: `no-data` when there is no such file, `store-busy` with the pid of whoever is in the way, or `store`.
+ * Opens the record for reading: the file, or a copy of it where a recorder writes it, as of the last flush. Throws
+ * BouhekiError: `no-data` when there is no such file, `store-busy` with the pid of whoever is in the way, `disk-full`
+ * when there is no room for the copy, or `store`.
  */
-export async function openReader(path: string): Promise<Reader> {
+export async function openReader(path: string, access: 'read' | 'query' = 'read'): Promise<Reader> {
   try {
-    return new Reader(path, await openSource(path));
+    return new Reader(path, await openSource(path, access));
+  } catch (error) {
+    throw storeFailure(error, path);
+  }
+}
+
+/** What the recorder that writes the record at `path` tells about itself; undefined when none does. Throws as `openReader`. */
+export async function openLive(path: string): Promise<LiveStatus | undefined> {
+  try {
+    return await recorderStatus(path);
   } catch (error) {
     throw storeFailure(error, path);
   }
@@ -118,7 +127,7 @@ export class Reader {
         FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id
         LEFT JOIN (${UNNAMED}) u ON u.recording = r.id)
       WHERE ended_at >= $1 AND started_at < $2 ORDER BY id`,
-      [since(window), until(window), this.#source instanceof RemoteSource ? 'running' : 'interrupted'],
+      [since(window), until(window), this.live === undefined ? 'interrupted' : 'running'],
     );
     return rows(columns).map(summary);
   }
@@ -159,15 +168,15 @@ export class Reader {
   }
 
   /**
-   * Runs one statement of the user's own. The database is open for reading only, and DuckDB reaches no other file.
-   * Throws BouhekiError `usage` with what DuckDB says of the statement.
+   * Runs one statement of the user's own, in this process. It may only read, and reaches no file but the record. Throws BouhekiError `usage` with what DuckDB says of the statement.
    */
   async query(sql: string): Promise<QueryResult> {
     try {
-      const { names, columns } = await collect(await this.#source.ask(sql, [], 'json'));
+      const { names, columns } = await collect(await this.#source.query(sql));
       return { columns: names, rows: rows(columns) };
     } catch (error) {
       if (error instanceof BouhekiError) throw error;
+      if (isOutOfMemory(error)) throw storeFailure(error, this.path);
       throw new BouhekiError('usage', (error as Error).message.trimEnd(), {
         remedy: 'The view to ask is `connections`; `DESCRIBE connections` shows its columns.',
         cause: error,
@@ -175,9 +184,9 @@ export class Reader {
     }
   }
 
-  /** What the recorder tells about itself that writes this record now; undefined when none does. */
-  async live(): Promise<LiveStatus | undefined> {
-    return this.#source instanceof RemoteSource ? await this.#source.status() : undefined;
+  /** What the recorder that writes this record told about itself when it was opened; undefined where none did. */
+  get live(): LiveStatus | undefined {
+    return this.#source.recorder;
   }
 
   /** How much the record holds. */
@@ -201,7 +210,7 @@ export class Reader {
     window: { since?: number; until?: number } = {},
   ): AsyncGenerator<string[]> {
     try {
-      const { parts } = await this.#source.ask(LINES[format], [since(window), until(window)], 'exact');
+      const { parts } = await this.#source.ask(LINES[format], [since(window), until(window)]);
       for await (const [lines] of parts) yield lines as string[];
     } catch (error) {
       throw storeFailure(error, this.path);
@@ -249,7 +258,7 @@ export class Reader {
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {
     try {
-      const { columns } = await collect(await this.#source.ask(sql, values, 'exact'));
+      const { columns } = await collect(await this.#source.ask(sql, values));
       return columns as DuckDBValue[][];
     } catch (error) {
       throw storeFailure(error, this.path);

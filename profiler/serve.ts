@@ -1,15 +1,12 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { setImmediate as immediate } from 'node:timers/promises';
 import { BouhekiError } from '../error/error.ts';
-import type { Allowance } from './allowance.ts';
+import type { CheckpointHold } from './checkpoint-hold.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
 import type { LiveStatus } from './live-status.ts';
 import { withPrivateFilesSync } from './private-files.ts';
 import {
   describeFailure,
-  type Ask,
   MAX_REQUEST,
   PROTOCOL,
   type Greeting,
@@ -17,37 +14,25 @@ import {
   type Response,
 } from './protocol.ts';
 import { MIGRATIONS } from './schema-sql.ts';
-import { Snapshot } from './snapshot.ts';
 import { withSocketPathSync } from './socket-path.ts';
 
-/** Readers at a time. */
+/** Readers that may be connected at a time. They copy the files and hang up; then they ask their copy. */
 const MAX_READERS = 8;
-/** A reader that asks nothing or takes nothing for so long is sent away, milliseconds: its view holds old rows. */
+/** How long a reader may stay, milliseconds: while it holds off checkpoints the log grows. */
 const PATIENCE = 60_000;
-/** Rows of one answer. */
-const MAX_ROWS = 50_000_000;
 
 /**
- * Answers readers while this process holds the database. Statements run on DuckDB's threads; here an answer is passed
- * on in parts of at most 2,048 rows, with the event loop free in between, so that the rings are read in time.
+ * Tells readers about this recorder, and lets them copy its files undisturbed. It never runs what a reader asks: nothing
+ * that a reader sends can cost more than a message of a few bytes, or get at the database.
  */
 export class RecordServer {
   readonly #server: Server;
-  readonly #connect: () => Promise<DuckDBConnection>;
-  readonly #allowance: Allowance;
+  readonly #hold: CheckpointHold;
   readonly #status: () => LiveStatus | Promise<LiveStatus>;
   readonly #readers = new Map<Socket, Promise<void>>();
-  readonly #snapshots = new Set<Snapshot>();
-  /** How often statements were stopped for their memory. */
-  #relieved = 0;
 
-  private constructor(
-    connect: () => Promise<DuckDBConnection>,
-    allowance: Allowance,
-    status: () => LiveStatus | Promise<LiveStatus>,
-  ) {
-    this.#connect = connect;
-    this.#allowance = allowance;
+  private constructor(hold: CheckpointHold, status: () => LiveStatus | Promise<LiveStatus>) {
+    this.#hold = hold;
     this.#status = status;
     this.#server = createServer((socket) => this.#welcome(socket));
   }
@@ -58,11 +43,10 @@ export class RecordServer {
    */
   static async listen(
     databasePath: string,
-    connect: () => Promise<DuckDBConnection>,
-    allowance: Allowance,
+    hold: CheckpointHold,
     status: () => LiveStatus | Promise<LiveStatus>,
   ): Promise<RecordServer> {
-    const serving = new RecordServer(connect, allowance, status);
+    const serving = new RecordServer(hold, status);
     const server = serving.#server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -79,16 +63,10 @@ export class RecordServer {
     return serving;
   }
 
-  /** Sends everybody away and waits until the last statement has stopped. */
+  /** Sends everybody away. */
   async close(): Promise<void> {
     this.closeSync();
     await Promise.all(this.#readers.values());
-  }
-
-  /** Stops every statement that runs, for the memory that it uses: recording comes first. */
-  relieve(): void {
-    this.#relieved += 1;
-    for (const snapshot of this.#snapshots) snapshot.interrupt();
   }
 
   /** As `close`, without the wait. */
@@ -98,11 +76,12 @@ export class RecordServer {
   }
 
   #welcome(socket: Socket): void {
+    // What goes wrong with a connection ends it, and nothing else.
+    socket.on('error', () => undefined);
     if (this.#readers.size >= MAX_READERS) {
       const failure = new BouhekiError('store-busy', `the recorder already answers ${MAX_READERS} readers`, {
         remedy: 'Try again in a moment.',
       });
-      socket.on('error', () => undefined);
       sendFrame(socket, { failure: describeFailure(failure) }).catch(() => undefined);
       socket.end();
       return;
@@ -118,15 +97,8 @@ export class RecordServer {
 
   async #serve(socket: Socket): Promise<void> {
     socket.unref();
-    socket.on('timeout', () => socket.destroy());
-    // What goes wrong with a connection ends the loop below, or the statement that runs.
-    socket.on('error', () => undefined);
-    const snapshot = new Snapshot(await this.#connect());
-    this.#snapshots.add(snapshot);
-    const interrupt = (): void => snapshot.interrupt();
-    socket.on('close', interrupt);
+    const patience = setTimeout(() => socket.destroy(), PATIENCE).unref();
     try {
-      await snapshot.begin();
       const greeting: Greeting = {
         bouheki: 'recorder',
         protocol: PROTOCOL,
@@ -135,64 +107,25 @@ export class RecordServer {
       };
       await sendFrame(socket, greeting);
       const decoder = new FrameDecoder(MAX_REQUEST);
-      socket.setTimeout(PATIENCE);
       for await (const bytes of socket) {
         for (const request of decoder.push(bytes as Buffer)) {
-          await this.#answer(socket, snapshot, request as Request);
+          await sendFrame(socket, await this.#answer(socket, request as Request));
         }
       }
     } finally {
-      socket.off('close', interrupt);
-      this.#snapshots.delete(snapshot);
-      snapshot.close();
+      clearTimeout(patience);
+      await this.#hold.release(socket);
     }
   }
 
-  async #answer(socket: Socket, snapshot: Snapshot, request: Request): Promise<void> {
-    // The clock runs while the reader is to act, not while a statement takes its time.
-    const send = async (response: Response): Promise<void> => {
-      socket.setTimeout(PATIENCE);
-      await sendFrame(socket, response);
-    };
-    if ('status' in request) return await send({ status: await this.#status() });
-    await this.#allowance.during(() => this.#pass(socket, snapshot, request.ask, send));
-  }
-
-  async #pass(
-    socket: Socket,
-    snapshot: Snapshot,
-    { sql, values, form }: Ask,
-    send: (response: Response) => Promise<void>,
-  ): Promise<void> {
-    const relieved = this.#relieved;
+  async #answer(socket: Socket, request: Request): Promise<Response> {
     try {
-      socket.setTimeout(0);
-      const { names, parts } = await snapshot.ask(sql, values, form);
-      await send({ names });
-      socket.setTimeout(0);
-      let rows = 0;
-      for await (const columns of parts) {
-        rows += columns[0]?.length ?? 0;
-        if (rows > MAX_ROWS) throw tooMuch();
-        await send({ columns });
-        socket.setTimeout(0);
-        await immediate();
-      }
-      return await send({ end: true });
+      if ('status' in request) return { status: await this.#status() };
+      if (!('hold' in request)) throw new BouhekiError('usage', 'that is no request to a recorder');
+      await this.#hold.take(socket);
+      return { held: true };
     } catch (error) {
-      return await send({ failure: describeFailure(relieved === this.#relieved ? error : tooHungry()) });
+      return { failure: describeFailure(error) };
     }
   }
-}
-
-function tooHungry(): BouhekiError {
-  return new BouhekiError('store-busy', 'the recorder needed the memory that this took', {
-    remedy: 'Narrow it down, with --since say, or ask when the recording has ended.',
-  });
-}
-
-function tooMuch(): BouhekiError {
-  return new BouhekiError('usage', `the answer has more than ${MAX_ROWS.toLocaleString('en-US')} rows`, {
-    remedy: 'Narrow it down, or ask when the recording has ended.',
-  });
 }

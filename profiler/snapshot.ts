@@ -1,16 +1,20 @@
 import {
   JsonDuckDBValueConverter,
-  StatementType,
   type DuckDBConnection,
   type DuckDBPreparedStatement,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import { BouhekiError } from '../error/error.ts';
-import type { Answer, Form, RecordSource, Value } from './record-source.ts';
+import type { Answer, Form, Value } from './record-source.ts';
+import { prepareChecked } from './statement-check.ts';
+
+/** Milliseconds. */
+const INTERRUPT_EVERY = 20;
 
 /** A consistent view of the record through a connection of its own, for reading alone. */
-export class Snapshot implements RecordSource {
+export class Snapshot {
   readonly #connection: DuckDBConnection;
+  /** Calls of DuckDB that have not returned. */
+  #running = 0;
 
   constructor(connection: DuckDBConnection) {
     this.#connection = connection;
@@ -23,39 +27,50 @@ export class Snapshot implements RecordSource {
     await this.#connection.run('SELECT count(*) FROM schema_version');
   }
 
-  async ask(sql: string, values: readonly DuckDBValue[], form: Form): Promise<Answer> {
-    try {
-      const statement = await this.#prepare(sql);
+  /** As RecordSource.ask. */
+  async ask(sql: string, values: readonly DuckDBValue[]): Promise<Answer> {
+    return await this.#run(async () => {
+      const statement = await this.#connection.prepare(sql);
       if (values.length > 0) statement.bind([...values]);
+      return statement;
+    }, 'exact');
+  }
+
+  /** As RecordSource.query. */
+  async query(sql: string): Promise<Answer> {
+    return await this.#run(() => prepareChecked(this.#connection, sql), 'json');
+  }
+
+  /** Stops the statement that runs, if one does, which then fails; calls `closed` when the connection is closed. */
+  close(closed: () => void): void {
+    if (this.#running > 0) {
+      // One that is only about to begin takes no notice of it, and closing would wait for it.
+      this.#connection.interrupt();
+      setTimeout(() => this.close(closed), INTERRUPT_EVERY);
+      return;
+    }
+    this.#connection.closeSync();
+    closed();
+  }
+
+  async #run(prepare: () => Promise<DuckDBPreparedStatement>, form: Form): Promise<Answer> {
+    return await this.#busy(async () => {
+      const statement = await prepare();
       const result = await statement.stream();
-      const names = result.deduplicatedColumnNames();
-      return { names, parts: this.#parts(statement, result, form) };
+      return { names: result.deduplicatedColumnNames(), parts: this.#parts(statement, result, form) };
+    });
+  }
+
+  async #busy<T>(work: () => Promise<T>): Promise<T> {
+    this.#running += 1;
+    try {
+      return await work();
     } catch (error) {
       await this.#again();
       throw error;
+    } finally {
+      this.#running -= 1;
     }
-  }
-
-  /** Stops the statement that runs, if one does: it fails. */
-  interrupt(): void {
-    this.#connection.interrupt();
-  }
-
-  close(): void {
-    this.#connection.closeSync();
-  }
-
-  /** One statement that reads. The transaction refuses writing as well, but not the end of itself. */
-  async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
-    const statements = await this.#connection.extractStatements(sql);
-    if (statements.count !== 1) throw new BouhekiError('usage', 'only one statement can be asked at a time');
-    const statement = await statements.prepare(0);
-    if (statement.statementType === StatementType.SELECT || statement.statementType === StatementType.EXPLAIN)
-      return statement;
-    statement.destroySync();
-    throw new BouhekiError('usage', 'the record can only be read', {
-      remedy: 'Ask with SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN.',
-    });
   }
 
   async *#parts(
@@ -65,13 +80,10 @@ export class Snapshot implements RecordSource {
   ): AsyncGenerator<Value[][]> {
     try {
       for (;;) {
-        const chunk = await result.fetchChunk();
+        const chunk = await this.#busy(() => result.fetchChunk());
         if (chunk === null || chunk.rowCount === 0) return;
         yield form === 'json' ? chunk.convertColumns(JsonDuckDBValueConverter) : chunk.getColumns();
       }
-    } catch (error) {
-      await this.#again();
-      throw error;
     } finally {
       statement.destroySync();
     }
@@ -80,6 +92,6 @@ export class Snapshot implements RecordSource {
   /** A failed statement aborts its transaction: what is asked next gets a new view. */
   async #again(): Promise<void> {
     await this.#connection.run('ROLLBACK').catch(() => undefined);
-    await this.begin();
+    await this.begin().catch(() => undefined);
   }
 }

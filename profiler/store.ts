@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Allowance } from './allowance.ts';
+import { CheckpointHold } from './checkpoint-hold.ts';
 import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
 import { learningWindow, type LearningPlan, type LearningWindow } from './learning-window.ts';
@@ -75,6 +76,7 @@ export class RecorderStore {
   #server: RecordServer | undefined;
   #keeper: RetentionKeeper | undefined;
   #allowance: Allowance | undefined;
+  #hold: CheckpointHold | undefined;
   #unserved: string | undefined;
 
   constructor(
@@ -102,12 +104,8 @@ export class RecorderStore {
   /** Begins to answer readers. Recording goes on where there can be no socket; then `unserved` says why. */
   async serve(status: () => LiveStatus | Promise<LiveStatus>): Promise<void> {
     try {
-      this.#server = await RecordServer.listen(
-        this.path,
-        this.#database.connect,
-        await this.#allow(),
-        status,
-      );
+      this.#hold = new CheckpointHold(await this.#database.connect());
+      this.#server = await RecordServer.listen(this.path, this.#hold, status);
     } catch (error) {
       this.#unserved = (error as Error).message;
     }
@@ -166,7 +164,9 @@ export class RecorderStore {
 
   /** What keeps this record within limits. To be closed, by its own `close`, before the store. */
   async retention(limits: RetentionLimits): Promise<RetentionKeeper> {
-    const allowance = await this.#allow();
+    const allowance = (this.#allowance ??= new Allowance(await this.#database.connect(), () =>
+      this.#keeper?.interrupt(),
+    ));
     this.#keeper = new RetentionKeeper(
       new Retention(await this.#database.connect(), this.path, limits, () => this.#writer),
       allowance,
@@ -175,25 +175,19 @@ export class RecorderStore {
     return this.#keeper;
   }
 
-  /** Sends readers away and waits until the last of them has let go of the database. To come before `close`. */
+  /** Sends readers away and waits until nothing that was begun for them runs any more. To come before `close`. */
   async stopServing(): Promise<void> {
     await this.#server?.close();
+    await this.#hold?.close();
     await this.#allowance?.close();
     this.#allowance = undefined;
-  }
-
-  async #allow(): Promise<Allowance> {
-    this.#allowance ??= new Allowance(await this.#database.connect(), () => {
-      this.#server?.relieve();
-      this.#keeper?.interrupt();
-    });
-    return this.#allowance;
   }
 
   /** Closes the database and gives the lock back. A recording that has not ended counts as interrupted. */
   close(): void {
     this.#writer?.abandon();
     this.#server?.closeSync();
+    this.#hold?.closeSync();
     this.#allowance?.closeSync();
     try {
       this.#database.close();

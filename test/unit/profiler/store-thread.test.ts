@@ -50,7 +50,7 @@ test('readers are answered with what this thread knows, and files belong to thei
   recording.append(batchOf([{}, {}], recording));
   recording.flush();
   const reader = await openReader(path);
-  const live = await reader.live();
+  const live = reader.live;
   assert.deepEqual([live?.recording, live?.events, live?.pending, live?.capacity], [1, 2, 42, 100]);
   assert.deepEqual(live?.events, store.status().events);
   assert.equal((await reader.observations())[0]!.count, 2);

@@ -1,4 +1,3 @@
-import type { DuckDBValue } from '@duckdb/node-api';
 import { connect, type Socket } from 'node:net';
 import { BouhekiError } from '../error/error.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
@@ -9,14 +8,14 @@ import {
   PROTOCOL,
   type Failure,
   type Greeting,
+  type Request,
   type Response,
 } from './protocol.ts';
-import type { Answer, Form, RecordSource, Value } from './record-source.ts';
 import { MIGRATIONS } from './schema-sql.ts';
 import { withSocketPathSync } from './socket-path.ts';
 
-/** The record as the process that writes it shows it. */
-export class RemoteSource implements RecordSource {
+/** A connection to the process that writes a record. */
+export class RecorderClient {
   readonly #socket: Socket;
   readonly #messages: AsyncGenerator<unknown>;
 
@@ -29,7 +28,7 @@ export class RemoteSource implements RecordSource {
    * Connects to the recorder of a database. Throws the system's error when none listens, and BouhekiError `store-busy`
    * when it is another version of bouheki or has too many readers.
    */
-  static async connect(databasePath: string): Promise<RemoteSource> {
+  static async connect(databasePath: string): Promise<RecorderClient> {
     const socket = withSocketPathSync(databasePath, (path) => connect(path));
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
@@ -37,50 +36,30 @@ export class RemoteSource implements RecordSource {
     });
     // From here on an error ends the stream of messages.
     socket.on('error', () => undefined);
-    const source = new RemoteSource(socket);
+    const client = new RecorderClient(socket);
     try {
-      await source.#meet(databasePath);
-      return source;
+      await client.#meet(databasePath);
+      return client;
     } catch (error) {
-      source.close();
+      client.close();
       throw error;
     }
   }
 
-  async ask(sql: string, values: readonly DuckDBValue[], form: Form): Promise<Answer> {
-    await sendFrame(this.#socket, { ask: { sql, values, form } });
-    const first = await this.#next();
-    if (!('names' in first)) throw garbled();
-    return { names: first.names, parts: this.#parts() };
-  }
-
-  /** What the recorder tells about itself. */
+  /** What the recorder reports about itself. */
   async status(): Promise<LiveStatus> {
-    await sendFrame(this.#socket, { status: true });
-    const answer = await this.#next();
+    const answer = await this.#ask({ status: true });
     if (!('status' in answer)) throw garbled();
     return answer.status;
   }
 
-  close(): void {
-    this.#socket.destroy();
+  /** Keeps the recorder from checkpoints until `close`, so that its file can be copied; for a minute at the most. */
+  async hold(): Promise<void> {
+    if (!('held' in (await this.#ask({ hold: true })))) throw garbled();
   }
 
-  async *#parts(): AsyncGenerator<Value[][]> {
-    let ended = false;
-    try {
-      for (;;) {
-        const part = await this.#message();
-        ended = 'end' in part || 'failure' in part;
-        if ('failure' in part) throw failureError(part.failure);
-        if ('end' in part) return;
-        if (!('columns' in part)) throw garbled();
-        yield part.columns;
-      }
-    } finally {
-      // The rest of an answer that nobody reads would be taken for the next one.
-      if (!ended) this.close();
-    }
+  close(): void {
+    this.#socket.destroy();
   }
 
   async #meet(databasePath: string): Promise<void> {
@@ -93,20 +72,21 @@ export class RemoteSource implements RecordSource {
     );
   }
 
-  async #next(): Promise<Exclude<Response, { failure: Failure }>> {
-    const response = await this.#message();
-    if ('failure' in response) throw failureError(response.failure);
-    return response;
+  async #ask(request: Request): Promise<Exclude<Response, { failure: Failure }>> {
+    await sendFrame(this.#socket, request);
+    return await this.#next();
   }
 
-  async #message(): Promise<Response> {
+  async #next(): Promise<Exclude<Response, { failure: Failure }>> {
     const { done, value } = await this.#messages.next();
     if (done === true) {
       throw new BouhekiError('store-busy', 'the recorder ended, or sent us away, before it had answered', {
         remedy: 'Try again.',
       });
     }
-    return value as Response;
+    const response = value as Response;
+    if ('failure' in response) throw failureError(response.failure);
+    return response;
   }
 }
 
