@@ -5,6 +5,13 @@ import type { Readiness, ReadinessState } from './readiness.ts';
 import type { Omission } from './select.ts';
 import type { Grant } from './widen.ts';
 
+/** Boxes of a policy, and how few could do the same. `apart`: of those in which marked subjects share no rule with others. */
+export interface BoxCount {
+  count: number;
+  atLeast: number;
+  apart: boolean;
+}
+
 /** What the header says about where a policy comes from. No wall clock: the same record gives the same text. */
 export interface Provenance {
   /** Version of bouheki. */
@@ -24,7 +31,7 @@ export interface Provenance {
   /** By subject. */
   readiness: ReadonlyMap<string, Readiness>;
   /** How few boxes there could be; absent in the flat layout. */
-  boxes?: { count: number; atLeast: number };
+  boxes?: BoxCount;
   grant: Grant;
   /** Further statements about the layout. */
   notes: readonly string[];
@@ -94,9 +101,10 @@ export function describeReadiness(readiness: Iterable<Pick<Readiness, 'state'>>)
     .join(', ');
 }
 
-export function describeBoxes({ atLeast, count }: { count: number; atLeast: number }): string {
-  if (count === atLeast) return `${count}, optimal (certified)`;
-  return `${count}; no fewer than ${atLeast} are possible`;
+export function describeBoxes({ apart, atLeast, count }: BoxCount): string {
+  const condition = apart ? ' with subjects apart that are marked for review' : '';
+  if (count === atLeast) return `${count}, optimal${condition} (certified)`;
+  return `${count}; no fewer than ${atLeast} are possible${condition}`;
 }
 
 /** `x1.5 (12 allowed, 8 observed)`; IPv6 counts by /64. */

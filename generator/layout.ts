@@ -11,7 +11,7 @@ import { Accounts } from '../profiler/observation.ts';
 import { formatCount, formatTime, sumEvidence, type Evidence } from './evidence.ts';
 import { flatBox } from './flat.ts';
 import { destinationAddress } from './flow.ts';
-import { describeGrant } from './header.ts';
+import { describeGrant, type BoxCount } from './header.ts';
 import { OddityFinder, placeOf } from './oddity.ts';
 import type { Rule, RuleCover } from './rule.ts';
 import { nameRules } from './rule-name.ts';
@@ -27,7 +27,7 @@ export interface Layout {
   /** Prefixes of each entry of each rule. */
   lists: Prefix[][][];
   /** Boxes, and how few could do the same. Absent in the flat layout, which has one that does more. */
-  boxes?: { count: number; atLeast: number };
+  boxes?: BoxCount;
   /** Over all rules. */
   grant: Grant;
   notes: string[];
@@ -47,7 +47,7 @@ export interface Background {
 
 /** One rule for each set of subjects, with its evidence. */
 export function layOutRules(
-  { atLeast, boxes, rules }: RuleCover,
+  { apart, atLeast, boxes, rules }: RuleCover,
   widening: WidenOptions,
   { accounts = new Accounts(), evidence, hours }: Background,
 ): Layout {
@@ -81,7 +81,7 @@ export function layOutRules(
     rules,
     names,
     lists,
-    boxes: { count: boxes, atLeast },
+    boxes: { count: boxes, atLeast, apart },
     grant: grantOf(
       lists.flat(2),
       rules.flatMap(({ entries }) => entries.flatMap(({ observed }) => observed)),

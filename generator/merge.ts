@@ -7,6 +7,7 @@ import type { RecordedObservation } from '../profiler/read.ts';
 import { formatCount, formatTime, type Evidence } from './evidence.ts';
 import { flowOf } from './flow.ts';
 import { ignoredBy } from './ignored.ts';
+import { findOddities } from './oddity.ts';
 import { describePeriods } from './period.ts';
 import { coverDemands } from './rule.ts';
 import { nameRules } from './rule-name.ts';
@@ -59,7 +60,10 @@ export function mergeWithBase(
     if (added.length > 0) fresh.push({ subject: demand.subject, observations: added });
   }
   if (fresh.length === 0) return { text, added: 0, kept };
-  const { boxes, rules } = coverDemands(fresh);
+  const { boxes, rules } = coverDemands(
+    fresh,
+    findOddities(demands.flatMap(({ observations }) => observations)),
+  );
   const names = nameRules(rules);
   const taken = new Set(policy.boxes.map(({ name }) => name));
   const additions = rules.flatMap(({ entries, from, observations, sockets }, index): Addition[] => {

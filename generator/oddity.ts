@@ -1,9 +1,10 @@
 import { formatAddress, type Address } from '../policy/address.ts';
 import { formatProtocol, hasPorts } from '../policy/protocol.ts';
+import type { Subject } from '../profiler/observation.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA } from './deny.ts';
-import type { Evidence } from './evidence.ts';
+import { sumEvidence, type Evidence } from './evidence.ts';
 import { destinationAddress } from './flow.ts';
 import { userIds } from './ids.ts';
 import { ZONES } from './prefixes/zone.ts';
@@ -14,6 +15,12 @@ const SHOWN = 3;
 /** Ranges that never lead to a stranger on the internet. */
 const special = new AddressSet(ZONES);
 const metadata = new AddressSet(METADATA);
+
+/**
+ * What is marked at a subject: nothing, some of its destinations, or the subject itself. Those of different kinds share no
+ * rule: what is decided on the one would be decided on the other.
+ */
+export type Marking = 'nothing' | 'destinations' | 'subject';
 
 /** Finds in a record what somebody should look at before it is allowed for good. Nothing is dropped for it. */
 export class OddityFinder {
@@ -54,7 +61,7 @@ export class OddityFinder {
 
   /** Why somebody should look at an observation; empty where nobody needs to. */
   reasons(observation: RecordedObservation): string[] {
-    const { count, first, subject } = observation;
+    const { count, first } = observation;
     const address = destinationAddress(observation);
     const reasons: string[] = [];
     if (count === 1) reasons.push('seen once');
@@ -62,18 +69,36 @@ export class OddityFinder {
     if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
     else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
     else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
-    const ids = userIds(subject);
-    if (ids.length > 1)
-      reasons.push(`process with user ids ${ids.join(' and ')}, each of which a rule by uid allows alone`);
-    const origin = oddOrigin(subject.exe);
-    if (origin !== undefined) reasons.push(origin);
+    reasons.push(...subjectReasons(observation.subject));
     return reasons;
+  }
+
+  /** What is marked at the subject of these observations. */
+  marking(observations: readonly RecordedObservation[]): Marking {
+    if (observations.some(({ subject }) => subjectReasons(subject).length > 0)) return 'subject';
+    return observations.some((each) => this.reasons(each).length > 0) ? 'destinations' : 'nothing';
   }
 
   #isAlone(address: Address): boolean {
     if (address.family !== 4 || special.has(address)) return false;
     return this.#neighbours.get(address.value >> 8n) === 1;
   }
+}
+
+/** What is odd in these observations, measured by each other. */
+export function findOddities(observations: readonly RecordedObservation[]): OddityFinder {
+  return new OddityFinder(observations, sumEvidence(observations));
+}
+
+/** Why somebody should look at a subject, wherever it connects. */
+function subjectReasons(subject: Subject): string[] {
+  const reasons: string[] = [];
+  const ids = userIds(subject);
+  if (ids.length > 1)
+    reasons.push(`process with user ids ${ids.join(' and ')}, each of which a rule by uid allows alone`);
+  const origin = oddOrigin(subject.exe);
+  if (origin !== undefined) reasons.push(origin);
+  return reasons;
 }
 
 /** Why nobody would expect to run this executable. */

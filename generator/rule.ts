@@ -11,7 +11,7 @@ import { coverRelation } from './boxes/cover.ts';
 import { relationOf } from './boxes/relation.ts';
 import { destinationAddress, flowOf } from './flow.ts';
 import { userIds } from './ids.ts';
-import { placeOf } from './oddity.ts';
+import { findOddities, placeOf, type Marking, type OddityFinder } from './oddity.ts';
 import { compareText } from './order.ts';
 import { portRanges } from './port-range.ts';
 import type { Demand } from './select.ts';
@@ -45,8 +45,10 @@ export interface RuleCover {
   rules: Rule[];
   /** Boxes: entries over all rules. */
   boxes: number;
-  /** No set of boxes that allows exactly the record has fewer. */
+  /** No set of boxes that allows exactly the record, and joins nothing marked with what is not, has fewer. */
   atLeast: number;
+  /** Whether there is something marked that was kept from sharing rules with what is not. */
+  apart: boolean;
 }
 
 /** A tuple of the relation: an observation, with the values that a box may name. */
@@ -62,13 +64,18 @@ interface Cell {
  * The fewest boxes that allow what each subject was seen to do and nothing else to anybody: a minimum box cover over the
  * dimensions of the subjects, protocol, port and address. Boxes for the same subjects are one rule. A process with several
  * user ids needs them all in one list, which also allows whoever has one of them alone: it shares boxes only with those
- * that have the same ones.
+ * that have the same ones. Nor do subjects share boxes of which other things are marked: see `Marking`. Of covers with as
+ * few boxes, one in which fewer subjects share them. `oddities` are those of the whole record.
  */
-export function coverDemands(demands: readonly Demand[]): RuleCover {
+export function coverDemands(
+  demands: readonly Demand[],
+  oddities: OddityFinder = findOddities(demands.flatMap(({ observations }) => observations)),
+): RuleCover {
   const rules = new Map<string, Draft>();
   const total = new Map<Demand, number>();
-  const cover: RuleCover = { rules: [], boxes: 0, atLeast: 0 };
-  for (const cells of comparableCells(demands)) {
+  const { apart, groups } = comparableCells(demands, oddities);
+  const cover: RuleCover = { rules: [], boxes: 0, atLeast: 0, apart };
+  for (const cells of groups) {
     for (const { demand } of cells) total.set(demand, (total.get(demand) ?? 0) + 1);
     const keys = Object.keys(cells[0]!.demand.subject.from) as (keyof From)[];
     const axes = cells[0]!.values.map((_, axis) => new Axis(cells.map(({ values }) => values[axis]!)));
@@ -77,7 +84,7 @@ export function coverDemands(demands: readonly Demand[]): RuleCover {
     const byAddress: number[][] = axes.at(-1)!.values.map(() => []);
     for (const [at, tuple] of tuples.entries()) byAddress[tuple.at(-1)!]!.push(at);
     const sizes = axes.map(({ values }) => values.length);
-    const { atLeast, boxes } = coverRelation(relationOf(sizes, tuples));
+    const { atLeast, boxes } = coverRelation(relationOf(sizes, tuples), keys.length);
     cover.atLeast += atLeast;
     cover.boxes += boxes.length;
     for (const box of boxes) {
@@ -129,32 +136,42 @@ interface Draft {
 
 /**
  * Observations that one box could allow: subjects named by the same dimensions, each with one user id or all with the
- * same several, protocols alike in having ports, or all of them openings of sockets.
+ * same several, protocols alike in having ports, or all of them openings of sockets; and alike in what is marked.
  */
-function comparableCells(demands: readonly Demand[]): Cell[][] {
+function comparableCells(
+  demands: readonly Demand[],
+  oddities: OddityFinder,
+): { groups: Cell[][]; apart: boolean } {
   const groups = new Map<string, Cell[]>();
+  const markings = new Map<string, Set<Marking>>();
   const subjects = new Map(
     demands.map((demand) => {
       const { from } = demand.subject;
       const several = (from.uid?.length ?? 0) > 1 ? ` ${from.uid!.join('+')}` : '';
       const who = Object.values(from).map((list) => list[0]!);
-      return [demand, { kind: `${Object.keys(from).join()}${several}`, who }];
+      const marking = oddities.marking(demand.observations);
+      return [demand, { kind: `${Object.keys(from).join()}${several}`, marking, who }];
     }),
   );
   for (const { demand, moved, observation } of withoutRepeats(demands)) {
-    const { kind, who } = subjects.get(demand)!;
+    const { kind, marking, who } = subjects.get(demand)!;
     const { port, protocol, socket } = observation;
     const withPort = hasPorts(protocol);
     const values =
       socket === undefined
         ? [...who, protocol, ...(withPort ? [port] : []), destinationAddress(observation)]
         : [...who, socket];
-    const key = `${kind} ${socket === undefined ? withPort : 'socket'}`;
+    const alike = `${kind} ${socket === undefined ? withPort : 'socket'}`;
+    markings.set(alike, (markings.get(alike) ?? new Set()).add(marking));
+    const key = `${alike} ${marking}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [{ demand, moved, observation, values }]);
     else group.push({ demand, moved, observation, values });
   }
-  return [...groups].sort(([a], [b]) => compareText(a, b)).map(([, cells]) => cells);
+  return {
+    groups: [...groups].sort(([a], [b]) => compareText(a, b)).map(([, cells]) => cells),
+    apart: [...markings.values()].some(({ size }) => size > 1),
+  };
 }
 
 /**

@@ -5,6 +5,7 @@ import { growBoxes } from './grow.ts';
 import { mergeSlices } from './reduce.ts';
 import type { Relation } from './relation.ts';
 import { selectCover } from './select.ts';
+import { separate } from './separate.ts';
 import { trim } from './trim.ts';
 
 /** Boxes that together are exactly a relation. */
@@ -20,14 +21,15 @@ const LARGE = 2000;
 /**
  * Few boxes that cover the relation and nothing else: equal slices are merged, parts that no box connects are covered one
  * by one with maximal boxes, and values that other boxes hold as well are dropped. With the bound of a fooling set;
- * where it equals the number of boxes, no smaller cover exists.
+ * where it equals the number of boxes, no smaller cover exists. Where as few boxes do, the first `apart` axes have few
+ * values in each.
  */
-export function coverRelation(relation: Relation): BoxCover {
+export function coverRelation(relation: Relation, apart = 0): BoxCover {
   const { relation: reduced, classes } = mergeSlices(relation);
   const result: BoxCover = { boxes: [], atLeast: 0 };
   for (const members of componentsOf(reduced)) {
     const { relation: part, values } = compact(reduced, members);
-    const { atLeast, boxes } = coverPart(part);
+    const { atLeast, boxes } = coverPart(part, apart);
     result.atLeast += atLeast;
     for (const box of boxes) {
       result.boxes.push(
@@ -40,7 +42,7 @@ export function coverRelation(relation: Relation): BoxCover {
   return result;
 }
 
-function coverPart(relation: Relation): BoxCover {
+function coverPart(relation: Relation, apart: number): BoxCover {
   if (relation.tuples.length === relation.sizes.length) {
     return { boxes: [relation.sizes.map(() => [0])], atLeast: 1 };
   }
@@ -51,7 +53,11 @@ function coverPart(relation: Relation): BoxCover {
   return {
     boxes: trim(
       grid,
-      chosen.map(({ box }) => box),
+      separate(
+        grid,
+        chosen.map(({ box }) => box),
+        apart,
+      ),
     ),
     atLeast: large ? 1 : foolingSet(grid).length,
   };

@@ -4,19 +4,61 @@ import fc from 'fast-check';
 import { generatePolicy, type GenerateOptions } from '../../../generator/generate.ts';
 import { findSuperfluous } from '../../../generator/prove.ts';
 import { parsePrefix } from '../../../policy/cidr.ts';
-import { input, observation, observed, OPTIONS, unlessNoData } from './fixture.ts';
+import { input, observation, observed, OPTIONS, START, unlessNoData } from './fixture.ts';
+
+const HOUR = 3_600_000_000;
 
 test('subjects that do the same share a rule, and nobody gets what only others did', () => {
   const list = [...'abcda'].map((name, at) =>
     observed({ subject: { exe: `/opt/${name}` }, port: at === 4 ? 2 : 1 }),
   );
   const { boxes, document } = generatePolicy(input(list), OPTIONS);
-  assert.deepEqual(boxes, { count: 2, atLeast: 2 });
+  assert.deepEqual(boxes, { count: 2, atLeast: 2, apart: false });
   assert.deepEqual(
     document.allow!.map(({ from, name, to }) => [name, from!.exe, to![0]!.port]),
     [
       ['/opt/a uid 1000', ['/opt/a'], [1, 2]],
       ['/opt/b, /opt/c, /opt/d uid 1000', ['/opt/b', '/opt/c', '/opt/d'], [1]],
+    ],
+  );
+});
+
+test('a program that is marked shares no rule with one that is not, also where that takes more boxes', () => {
+  const docker = { subject: { exe: '/usr/bin/dockerd' }, count: 50, last: START + 9 * HOUR };
+  const runc = { ...docker, subject: { exe: '/usr/bin/runc' } };
+  const rare = { ...docker, subject: { exe: '/usr/bin/rare' }, count: 1 };
+  const installer = { ...docker, subject: { exe: '/tmp/x1/installer' } };
+  const other = { ...docker, subject: { exe: '/tmp/x2/installer' } };
+  const list = [docker, runc, rare, installer, other].map((each) => observed(each));
+  const { boxes, document } = generatePolicy(input(list), OPTIONS);
+  assert.deepEqual(boxes, { count: 3, atLeast: 3, apart: true });
+  assert.match(
+    document.header!,
+    /^Boxes: 3, optimal with subjects apart that are marked for review \(certified\)$/m,
+  );
+  assert.deepEqual(
+    document.allow!.map(({ comment, from }) => [from!.exe, /^review: /m.test(comment!)]),
+    [
+      [['/tmp/x1/installer', '/tmp/x2/installer'], true],
+      [['/usr/bin/dockerd', '/usr/bin/runc'], false],
+      [['/usr/bin/rare'], true],
+    ],
+  );
+});
+
+test('where as few boxes do, each subject has a rule of its own', () => {
+  const list = [
+    observed({ subject: { exe: '/usr/bin/a' }, address: 0x0a000001n, count: 9 }),
+    observed({ subject: { exe: '/usr/bin/a' }, address: 0x0a000101n, count: 9 }),
+    observed({ subject: { exe: '/usr/bin/b' }, address: 0x0a000001n, count: 9 }),
+  ];
+  const { boxes, document } = generatePolicy(input(list), OPTIONS);
+  assert.equal(boxes!.count, 2);
+  assert.deepEqual(
+    document.allow!.map(({ from, to }) => [from!.exe, to!.length]),
+    [
+      [['/usr/bin/a'], 1],
+      [['/usr/bin/b'], 1],
     ],
   );
 });

@@ -127,6 +127,48 @@ test('the bound is below the fewest boxes there can be, and the cover is at it n
   assert.ok(certified >= instances * 0.9, `${certified} certified`);
 });
 
+/** Values on the first axis beyond one a box, at best over all covers with as few boxes; each cell is a bit. */
+function fewestShared(
+  boxes: readonly { cells: number; width: number }[],
+  inside: number,
+  count: number,
+): number {
+  const valid = boxes.filter(({ cells: held }) => (held & ~inside) === 0);
+  const search = (open: number, left: number, best: number): number => {
+    if (open === 0) return 0;
+    if (left === 0 || best < 0) return Infinity;
+    const first = open & -open;
+    let found = best;
+    for (const { cells: held, width } of valid) {
+      if ((held & first) === 0 || width > found) continue;
+      found = Math.min(found, width + search(open & ~held, left - 1, found - width));
+    }
+    return found;
+  };
+  return search(inside, count, Infinity);
+}
+
+test('of covers with as few boxes, one is found in which few values of the first axis share a box', () => {
+  const random = new Random(13);
+  const sizes = [3, 4];
+  const boxes = allBoxes(sizes).map((held) => ({
+    cells: held,
+    width: [0, 1, 2].filter((value) => (held & (0b1111 << (4 * value))) !== 0).length - 1,
+  }));
+  let best = 0;
+  const instances = 1000;
+  for (let instance = 0; instance < instances; instance++) {
+    const relation = randomRelation(random, sizes);
+    const cover = coverRelation(relation, 1);
+    const shared = cover.boxes.reduce((sum, [values]) => sum + values!.length - 1, 0);
+    const fewest = fewestShared(boxes, bitsOf(relation), cover.boxes.length);
+    assert.ok(shared >= fewest, `instance ${instance}: ${shared} < ${fewest}`);
+    assert.equal(cover.boxes.length, coverRelation(relation).boxes.length);
+    if (shared === fewest) best++;
+  }
+  assert.ok(best >= instances * 0.95, `${best} of ${instances}`);
+});
+
 test('the order of the tuples does not matter', () => {
   const random = new Random(12);
   for (let instance = 0; instance < 100; instance++) {

@@ -1,0 +1,88 @@
+import type { Grid, ValueBox } from './grid.ts';
+
+/**
+ * As many boxes for the same tuples, with fewer values on the first `axes` axes in each: a box gives up such a value where
+ * others hold its tuples, or can take them without a new value on these axes. Rules for one subject each are easier to
+ * decide on than those for several.
+ */
+export function separate(grid: Grid, boxes: readonly ValueBox[], axes: number): ValueBox[] {
+  const result = [...boxes];
+  const times = new Int32Array(grid.count);
+  for (const box of result) for (const tuple of grid.tuplesOf(box)!) times[tuple]!++;
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const at of byWidth(result, axes)) {
+      for (let axis = 0; axis < axes; axis++) {
+        for (const value of result[at]![axis]!) {
+          if (result[at]![axis]!.length === 1) break;
+          if (!giveUp(grid, { boxes: result, times }, { at, axis, value, axes })) continue;
+          changed = true;
+        }
+      }
+    }
+  }
+  return result;
+}
+
+/** Boxes, and how many of them hold each tuple. */
+interface Cover {
+  boxes: ValueBox[];
+  times: Int32Array;
+}
+
+/** A value of an axis of the box `at`; subjects are on the first `axes` axes. */
+interface Slice {
+  at: number;
+  axis: number;
+  value: number;
+  axes: number;
+}
+
+/** Takes the slice out of its box. Returns whether that leaves every tuple in a box. */
+function giveUp(grid: Grid, { boxes, times }: Cover, { at, axes, axis, value }: Slice): boolean {
+  const box = boxes[at]!;
+  const slice = box.with(axis, [value]);
+  const tuples = grid.tuplesOf(slice)!;
+  if (tuples.some((tuple) => times[tuple] === 1) && !takeOver(grid, { boxes, times }, slice, { at, axes })) {
+    return false;
+  }
+  for (const tuple of tuples) times[tuple]!--;
+  boxes[at] = box.with(
+    axis,
+    box[axis]!.filter((each) => each !== value),
+  );
+  return true;
+}
+
+/** Widens another box, but not on the first axes, to hold a slice of the box `at`. Returns whether one could. */
+function takeOver(
+  grid: Grid,
+  { boxes, times }: Cover,
+  slice: ValueBox,
+  { at, axes }: Pick<Slice, 'at' | 'axes'>,
+): boolean {
+  for (const [other, box] of boxes.entries()) {
+    // The subjects of the slice must be those of the box, or the box would give it to others too.
+    if (other === at || slice.slice(0, axes).some((values, axis) => values.join() !== box[axis]!.join())) {
+      continue;
+    }
+    const wider = box.map((values, axis) => (axis < axes ? values : join(values, slice[axis]!)));
+    const tuples = grid.tuplesOf(wider);
+    if (tuples === undefined) continue;
+    for (const tuple of grid.tuplesOf(box)!) times[tuple]!--;
+    for (const tuple of tuples) times[tuple]!++;
+    boxes[other] = wider;
+    return true;
+  }
+  return false;
+}
+
+/** The indices of the boxes, those with most subjects first. */
+function byWidth(boxes: readonly ValueBox[], axes: number): number[] {
+  const width = boxes.map((box) => box.slice(0, axes).reduce((product, { length }) => product * length, 1));
+  return [...boxes.keys()].sort((a, b) => width[b]! - width[a]! || b - a);
+}
+
+function join(values: readonly number[], others: readonly number[]): number[] {
+  return [...new Set([...values, ...others])].sort((a, b) => a - b);
+}
