@@ -80,6 +80,24 @@ function declare() {
   };
 }
 
+/** What is asked of the C library where no program is loaded: reading a record needs no libbpf. */
+function declareSockets() {
+  const libc = open(['libc.so.6', 'libc.so'], 'libc6');
+  return {
+    getsockopt: libc.func(
+      'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)',
+    ),
+  };
+}
+
+let sockets: ReturnType<typeof declareSockets> | undefined;
+
+/** The C library's part of the table that concerns sockets. */
+export function socketCalls(): ReturnType<typeof declareSockets> {
+  sockets ??= declareSockets();
+  return sockets;
+}
+
 export type Libbpf = ReturnType<typeof declare>;
 let table: Libbpf | undefined;
 

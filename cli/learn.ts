@@ -24,7 +24,7 @@ const HELP = `
 Examples:
   $ sudo bouheki learn --duration 24h
   $ sudo bouheki learn --until stable --at-least 24h --duration 14d
-  $ sudo bouheki learn --target container --db /var/tmp/ci.duckdb
+  $ sudo bouheki learn --target container --db /var/lib/bouheki/ci.duckdb
   $ sudo bouheki learn --retention 30d --max-size 10GB --metrics 127.0.0.1:9464
 
 Ctrl-C ends the recording and keeps everything. A run with --duration that is killed or stopped otherwise, by a reboot

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
 import { mountIdOf, O_PATH, pathOf } from './descriptor.ts';
+import { systemError } from './system-error.ts';
 import { faultOf, isTrusted, mendOf, mounterOf, standingOf, untrusted } from './trust.ts';
 
 /** As the kernel has it (path_resolution(7)). */
@@ -183,8 +184,4 @@ class PathWalk {
 
 function namesOf(path: string): string[] {
   return path.split('/').filter((name) => name !== '' && name !== '.');
-}
-
-function systemError(code: string, message: string): Error {
-  return Object.assign(new Error(`${code}: ${message}`), { code });
 }

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, typ
 import { O_PATH, pathOf } from './descriptor.ts';
 import { followPath, type Found } from './path-walk.ts';
 import { closeFound } from './trusted-file.ts';
+import { systemError } from './system-error.ts';
 import { faultOf, mendOf, standingOf, untrusted } from './trust.ts';
 
 /**
@@ -115,15 +116,9 @@ function makeDirectory(path: string, { directory }: Found, name: string): void {
   } catch (error) {
     // Somebody was faster; whether it can be trusted the next walk says.
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
-    throw Object.assign(
-      new Error(`cannot make the directory ${directory.path}/${name} for ${path}`, { cause: error }),
-      {
-        code: (error as NodeJS.ErrnoException).code,
-      },
+    throw systemError(
+      (error as NodeJS.ErrnoException).code ?? 'EIO',
+      `cannot make the directory ${directory.path}/${name} for ${path}`,
     );
   }
-}
-
-function systemError(code: string, message: string): Error {
-  return Object.assign(new Error(`${code}: ${message}`), { code });
 }

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { O_PATH, pathOf } from './descriptor.ts';
 import { followPath, type Found } from './path-walk.ts';
+import { systemError } from './system-error.ts';
 import { faultOf, mendOf, standingOf, untrusted } from './trust.ts';
 
 const PART = 1 << 16;
@@ -20,7 +21,7 @@ export class TrustedFile {
   static open(path: string): TrustedFile {
     const found = followPath(path);
     try {
-      if (found.entry === undefined) throw missing(path);
+      if (found.entry === undefined) throw systemError('ENOENT', `no such file or directory, open '${path}'`);
       if (!found.given) assertTrustedEntry(path, found);
       return new TrustedFile(openSync(pathOf(found.entry.fd), constants.O_RDONLY));
     } finally {
@@ -92,8 +93,4 @@ function readWhole(fd: number, most: number): Buffer {
     left -= length;
     parts.push(part.subarray(0, length));
   }
-}
-
-function missing(path: string): Error {
-  return Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
 }

@@ -1,14 +1,17 @@
 import {
+  closeSync,
+  constants,
   linkSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
+import { RecordPlace } from './record-place.ts';
 
 /** The process that records into a database. `startTicks` tells it from a later process with the same pid. */
 interface Holder {
@@ -23,45 +26,39 @@ interface Holder {
 export class RecorderLock {
   /** When the recorder before gave its last sign, if it left its lock behind. Microseconds since the epoch. */
   readonly lastSign: number | undefined;
-  readonly #path: string;
+  readonly #place: RecordPlace;
   #held = true;
 
-  private constructor(path: string, lastSign: number | undefined) {
-    this.#path = path;
+  private constructor(place: RecordPlace, lastSign: number | undefined) {
+    this.#place = place;
     this.lastSign = lastSign;
   }
 
-  /** Throws BouhekiError `store-busy` when a living process records into `databasePath`. */
+  /** The database's path, without links. While the lock is held nobody but root and ourselves can change what it means. */
+  get path(): string {
+    return this.#place.path;
+  }
+
+  /**
+   * Makes the database's directory (0700) where there is none. Throws BouhekiError `store-busy` when a living process
+   * records into `databasePath`, and as `RecordPlace.open`.
+   */
   static acquire(databasePath: string): RecorderLock {
-    const path = `${databasePath}.lock`;
-    const mine = `${path}.${process.pid}`;
-    let lastSign: number | undefined;
+    const place = RecordPlace.open(databasePath, 'make');
     try {
-      writeFileSync(mine, `${process.pid} ${startTicks(process.pid)}\n`, { mode: 0o600 });
-      for (;;) {
-        try {
-          // A link appears whole or not at all: nobody can read a lock file that has no pid yet.
-          linkSync(mine, path);
-          return new RecorderLock(path, lastSign);
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-        }
-        refuseIfRecording(databasePath);
-        const left = statSync(path, { throwIfNoEntry: false });
-        if (left !== undefined) lastSign = Math.floor(left.mtimeMs * 1000);
-        discard(path);
-      }
-    } finally {
-      // On a full disk it is there although writing it failed.
-      rmSync(mine, { force: true });
+      return new RecorderLock(place, take(place, databasePath));
+    } catch (error) {
+      place[Symbol.dispose]();
+      throw error;
     }
   }
 
   /** A sign that recording goes on, for whoever finds the lock after we have been killed. */
   sign(): void {
+    if (!this.#held) return;
     const now = new Date();
     try {
-      utimesSync(this.#path, now, now);
+      utimesSync(this.#place.at(LOCK), now, now);
     } catch {
       // A read-only or vanished directory costs the sign; the times of the events are left.
     }
@@ -70,18 +67,61 @@ export class RecorderLock {
   release(): void {
     if (!this.#held) return;
     this.#held = false;
-    discard(this.#path);
+    try {
+      discard(this.#place);
+    } finally {
+      this.#place[Symbol.dispose]();
+    }
   }
 }
 
-/** The pid of the living process that records into `databasePath`, if there is one. */
+const LOCK = '.lock';
+
+/** Makes the lock ours. Returns the last sign of a recorder that has left its own behind. */
+function take(place: RecordPlace, databasePath: string): number | undefined {
+  const mine = place.at(`${LOCK}.${process.pid}`);
+  let lastSign: number | undefined;
+  try {
+    // What lies there is left from a killed process with our pid.
+    rmSync(mine, { force: true });
+    const fd = openSync(mine, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      writeFileSync(fd, `${process.pid} ${startTicks(process.pid)}\n`);
+    } finally {
+      closeSync(fd);
+    }
+    for (;;) {
+      try {
+        // A link appears whole or not at all: nobody can read a lock file that has no pid yet.
+        linkSync(mine, place.at(LOCK));
+        return lastSign;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      refuseIfRecording(place, databasePath);
+      const left = place.directory.look(place.name + LOCK);
+      if (left !== undefined) lastSign = Math.floor(left.mtimeMs * 1000);
+      discard(place);
+    }
+  } finally {
+    // On a full disk it is there although writing it failed.
+    rmSync(mine, { force: true });
+  }
+}
+
+/** The pid of the living process that records into `databasePath`, if there is one. Throws as `RecordPlace.open`. */
 export function recorderOf(databasePath: string): number | undefined {
-  const holder = readHolder(`${databasePath}.lock`);
+  using place = RecordPlace.open(databasePath, 'find');
+  return livingHolder(place);
+}
+
+function livingHolder(place: RecordPlace): number | undefined {
+  const holder = readHolder(place);
   return holder !== undefined && isAlive(holder) ? holder.pid : undefined;
 }
 
-function refuseIfRecording(databasePath: string): void {
-  const pid = recorderOf(databasePath);
+function refuseIfRecording(place: RecordPlace, databasePath: string): void {
+  const pid = livingHolder(place);
   if (pid !== undefined) throw busy(databasePath, `recorded by process ${pid}`);
 }
 
@@ -92,14 +132,10 @@ export function busy(databasePath: string, how: string): BouhekiError {
   });
 }
 
-function readHolder(path: string): Holder | undefined {
-  try {
-    const [pid, ticks] = readFileSync(path, 'utf8').trim().split(' ');
-    return { pid: Number(pid), startTicks: ticks ?? '' };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+/** Only a lock of a trusted user says anything: with any other one, everybody could keep us from recording. */
+function readHolder(place: RecordPlace): Holder | undefined {
+  const [pid, ticks] = place.readText(LOCK)?.trim().split(' ') ?? [];
+  return pid === undefined ? undefined : { pid: Number(pid), startTicks: ticks ?? '' };
 }
 
 function isAlive(holder: Holder): boolean {
@@ -121,10 +157,10 @@ function startTicks(pid: number): string {
 }
 
 /** Moved aside first, so that a lock is gone in one step for whoever is about to take it. */
-function discard(path: string): void {
-  const aside = `${path}.stale.${process.pid}`;
+function discard(place: RecordPlace): void {
+  const aside = place.at(`${LOCK}.stale.${process.pid}`);
   try {
-    renameSync(path, aside);
+    renameSync(place.at(LOCK), aside);
     unlinkSync(aside);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;

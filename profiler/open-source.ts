@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BouhekiError } from '../error/error.ts';
 import { openDatabase, requireCurrentSchema, type Access } from './database.ts';
@@ -13,7 +12,7 @@ import { Snapshot } from './snapshot.ts';
 const PATIENCE = 3000;
 const EVERY = 50;
 
-/** The record at `path`. Throws BouhekiError or what the system and DuckDB say. */
+/** The record at `path`, as `recordToRead` gives it. Throws BouhekiError or what the system and DuckDB say. */
 export async function openSource(path: string, access: Exclude<Access, 'write'>): Promise<RecordSource> {
   const client = await recorderClient(path);
   if (client === undefined) return await openFile(path, access);
@@ -44,11 +43,6 @@ export async function recorderStatus(path: string): Promise<LiveStatus | undefin
 
 /** A connection to whoever records into the database; undefined when nobody does. */
 async function recorderClient(path: string): Promise<RecorderClient | undefined> {
-  if (!existsSync(path)) {
-    throw new BouhekiError('no-data', `there is no database at ${path}`, {
-      remedy: 'Record first with `bouheki learn`, or name the right file with --db.',
-    });
-  }
   const deadline = Date.now() + PATIENCE;
   for (;;) {
     const pid = recorderOf(path);

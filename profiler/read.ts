@@ -19,6 +19,7 @@ import {
 } from './observation-sql.ts';
 import { Accounts, type Observation } from './observation.ts';
 import { openSource, recorderStatus } from './open-source.ts';
+import { recordToRead } from './record-place.ts';
 import type { Answer, RecordSource, Value } from './record-source.ts';
 import { SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
@@ -68,11 +69,11 @@ export interface Loss {
 /**
  * Opens the record for reading: the file, or a copy of it where a recorder writes it, as of the last flush. Throws
  * BouhekiError: `no-data` when there is no such file, `store-busy` with the pid of whoever is in the way, `disk-full`
- * when there is no room for the copy, or `store`.
+ * when there is no room for the copy, `untrusted` when others could have written it, or `store`.
  */
 export async function openReader(path: string, access: 'read' | 'query' = 'read'): Promise<Reader> {
   try {
-    return new Reader(path, await openSource(path, access));
+    return new Reader(path, await openSource(recordToRead(path), access));
   } catch (error) {
     throw storeFailure(error, path);
   }
@@ -81,7 +82,7 @@ export async function openReader(path: string, access: 'read' | 'query' = 'read'
 /** What the recorder that writes the record at `path` tells about itself; undefined when none does. Throws as `openReader`. */
 export async function openLive(path: string): Promise<LiveStatus | undefined> {
   try {
-    return await recorderStatus(path);
+    return await recorderStatus(recordToRead(path));
   } catch (error) {
     throw storeFailure(error, path);
   }

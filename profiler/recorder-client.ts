@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { BouhekiError } from '../error/error.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
 import type { LiveStatus } from './live-status.ts';
@@ -12,7 +12,7 @@ import {
   type Response,
 } from './protocol.ts';
 import { MIGRATIONS } from './schema-sql.ts';
-import { withSocketPathSync } from './socket-path.ts';
+import { connectToRecorder } from './socket-path.ts';
 
 /** A connection to the process that writes a record. */
 export class RecorderClient {
@@ -26,14 +26,10 @@ export class RecorderClient {
 
   /**
    * Connects to the recorder of a database. Throws the system's error when none listens, and BouhekiError `store-busy`
-   * when it is another version of bouheki or has too many readers.
+   * when it is another version of bouheki or has too many readers, `untrusted` when it is another user's.
    */
   static async connect(databasePath: string): Promise<RecorderClient> {
-    const socket = withSocketPathSync(databasePath, (path) => connect(path));
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.once('connect', resolve);
-    });
+    const socket = await connectToRecorder(databasePath);
     // From here on an error ends the stream of messages.
     socket.on('error', () => undefined);
     const client = new RecorderClient(socket);

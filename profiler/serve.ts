@@ -14,7 +14,7 @@ import {
   type Response,
 } from './protocol.ts';
 import { MIGRATIONS } from './schema-sql.ts';
-import { withSocketPathSync } from './socket-path.ts';
+import { isTrustedPeer, withSocketPathSync } from './socket-path.ts';
 
 /** Readers that may be connected at a time. They copy the files and hang up; then they ask their copy. */
 const MAX_READERS = 8;
@@ -78,6 +78,8 @@ export class RecordServer {
   #welcome(socket: Socket): void {
     // What goes wrong with a connection ends it, and nothing else.
     socket.on('error', () => undefined);
+    // The mode of the socket says so as well, but whoever was given its descriptor is somebody else.
+    if (!isTrustedPeer(socket)) return void socket.destroy();
     if (this.#readers.size >= MAX_READERS) {
       const failure = new BouhekiError('store-busy', `the recorder already answers ${MAX_READERS} readers`, {
         remedy: 'Try again in a moment.',

@@ -1,6 +1,4 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { Allowance } from './allowance.ts';
 import { CheckpointHold } from './checkpoint-hold.ts';
 import { migrate, openDatabase, type Database } from './database.ts';
@@ -42,18 +40,19 @@ export interface InterruptedRecording {
 /**
  * Opens the database for recording, and makes it (0600, its directory 0700) when there is none. From then on it answers
  * the readers of other processes, and says of itself what `status` tells (by default what it knows itself). Throws
- * BouhekiError: `store-busy` with the pid of another recorder, `disk-full`, or `store`.
+ * BouhekiError: `store-busy` with the pid of another recorder, `untrusted` when others can change what lies there,
+ * `disk-full`, or `store`.
  */
 export async function openRecorder(path: string, status?: () => Promise<LiveStatus>): Promise<RecorderStore> {
   let lock: RecorderLock | undefined;
   let database: Database | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const held = (lock = RecorderLock.acquire(path));
+    const { path: file } = held;
     const store = await withPrivateFiles(async () => {
-      const opened = (database = await openDatabase(path, 'write'));
-      await migrate(opened.connection, path);
-      return new RecorderStore(path, opened, held, await closeLeftOpen(opened.connection, held.lastSign));
+      const opened = (database = await openDatabase(file, 'write'));
+      await migrate(opened.connection, file);
+      return new RecorderStore(file, opened, held, await closeLeftOpen(opened.connection, held.lastSign));
     });
     await store.serve(status ?? (() => store.status()));
     return store;

@@ -36,11 +36,11 @@ export function asAttacker(script: string, ...args: string[]): void {
   if (status !== 0) throw new Error(`the attacker ended with ${status}: ${stderr}`);
 }
 
-/** The same, while `work` runs, from when the script has printed something. */
+/** The same, while `work` runs, from when the script has printed something: that is handed to it. */
 export async function whileAttacked(
   script: string,
   args: readonly string[],
-  work: () => void | Promise<void>,
+  work: (shown: string) => void | Promise<void>,
 ): Promise<void> {
   const child = spawn(process.execPath, ['-e', PRELUDE + script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -50,9 +50,11 @@ export async function whileAttacked(
   });
   const ended = once(child, 'exit');
   try {
-    const begun = await Promise.race([once(child.stdout, 'data'), ended.then(() => undefined)]);
+    const begun = (await Promise.race([once(child.stdout, 'data'), ended.then(() => undefined)])) as
+      | [Buffer]
+      | undefined;
     if (begun === undefined) throw new Error('the attacker ended before it began');
-    await work();
+    await work(String(begun[0]));
   } finally {
     child.kill('SIGKILL');
     await ended;

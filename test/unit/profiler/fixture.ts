@@ -31,7 +31,7 @@ export function databaseFor(t: TestContext, mountOptions?: string): string {
   });
   if (mountOptions !== undefined) {
     mkdirSync(dirname(path));
-    spawnSync('mount', ['-t', 'tmpfs', '-o', mountOptions, 'bouheki-test', dirname(path)]);
+    spawnSync('mount', ['-t', 'tmpfs', '-o', `mode=0700,${mountOptions}`, 'bouheki-test', dirname(path)]);
   }
   return path;
 }
