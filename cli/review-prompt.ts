@@ -56,6 +56,16 @@ export async function askAll(desk: Desk): Promise<void> {
   }
 }
 
+/** Whether the answer is yes; anything else, and the end of input, is no. */
+export async function askYes(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^\s*y(es)?\s*$/i.test((await ask(terminal, question)) ?? '');
+  } finally {
+    terminal.close();
+  }
+}
+
 /** Stays the same while places in the text move. */
 function idOf(items: readonly ReviewItem[]): string {
   const [item] = items;

@@ -1,3 +1,4 @@
+import type { Decision } from '../generator/decision.ts';
 import { formatCount, formatTime } from '../generator/evidence.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../generator/review.ts';
 import { formatPrefix, type Prefix } from '../policy/cidr.ts';
@@ -101,6 +102,15 @@ function sampleText(sample: SampleProcess): string {
 /** `33 (www-data)`. */
 function userText(uid: number, name: string | undefined): string {
   return name === undefined ? String(uid) : `${uid} (${name})`;
+}
+
+/** What decisions widen, as lines for a terminal: each of them, since they allow more than was recorded. */
+export function wideningText(decisions: readonly Decision[]): string[] {
+  const rows = decisions.flatMap(({ cidr, destination, rule }) =>
+    cidr === undefined ? [] : [[rule, destination, formatPrefix(cidr)]],
+  );
+  if (rows.length === 0) return [];
+  return formatTable(['RULE', 'DESTINATION', 'WIDENED TO'], rows).map((line) => `  ${line}`);
 }
 
 /** What is to be reviewed, for programs. */

@@ -1,18 +1,19 @@
 import { Command } from 'commander';
-import { appendFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BouhekiError } from '../error/error.ts';
-import { parseDecisions, printDecision, type Decision } from '../generator/decision.ts';
+import { keyOf, parseDecisions, printDecision, type Decision } from '../generator/decision.ts';
 import { formatCount } from '../generator/evidence.ts';
 import { prepareRecord, type ReviewItem } from '../generator/review.ts';
 import { ReviewSession } from '../generator/review-session.ts';
+import { appendTrusted } from '../host/trusted-file.ts';
 import { openReader, type Reader } from '../profiler/read.ts';
 import type { SampleProcess } from '../profiler/sample-sql.ts';
 import { writeOutput } from './output-file.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
-import { askAll } from './review-prompt.ts';
-import { reviewJson, say } from './review-text.ts';
+import { askAll, askYes } from './review-prompt.ts';
+import { reviewJson, say, wideningText } from './review-text.ts';
 import { readTrustedText } from './trusted-text.ts';
 
 interface Options {
@@ -29,8 +30,9 @@ Examples:
 
 Asks about each destination that a rule is marked for with "review:", and about what \`generate --base\` added. The policy
 is changed in place at each answer, and nothing but what the answer is about: comments, order and edits stay. Answers are
-kept in POLICY.decisions, so that the next review goes on with what is left; --decisions takes the same from a file and
-asks nothing. What was denied or ignored is not offered again by \`generate --base\`.
+kept in POLICY.decisions, so that the next review goes on with what is left; earlier ones that widen are shown and asked about
+before they are carried out again. --decisions takes the same from a file and asks nothing. All these files must be root's, or
+yours, and nobody else may be able to write them. What was denied or ignored is not offered again by \`generate --base\`.
 Exit status: 0 nothing is left, 1 something is, 2 trouble.`;
 
 /** `bouheki review POLICY`: settles what the generator marked. */
@@ -64,9 +66,12 @@ async function run(file: string, options: Options): Promise<void> {
   );
   const session = new ReviewSession({ text, policy, record: prepareRecord(observations) });
   const log = `${file}.decisions`;
-  // What was decided in an earlier review holds here as well, also when the policy was generated anew.
-  const remembered = options.decisions === undefined ? readDecisions(log, true) : [];
-  const again = remembered.length - session.decide(remembered).length;
+  // What was decided in an earlier review holds here as well, also when the policy was generated anew; but what allows
+  // more than was recorded does so only when somebody has seen it again.
+  const kept = readDecisions(log, true);
+  const remembered = options.decisions === undefined ? kept : [];
+  const harmless = remembered.filter(({ decision }) => decision !== 'widen');
+  const again = harmless.length - session.decide(harmless).length;
   if (options.json) {
     process.stdout.write(reviewJson(file, session.open));
     if (session.open.length > 0) process.exitCode = 1;
@@ -75,11 +80,39 @@ async function run(file: string, options: Options): Promise<void> {
   const keeper = new PolicyKeeper(file, text);
   keeper.write(session.text);
   if (again > 0) say(`${formatCount(again, 'decision')} of ${log} carried out again.`);
-  if (options.decisions === undefined) await interact(session, keeper, log, options.db);
-  else replay(session, keeper, options.decisions, log);
+  if (options.decisions === undefined) {
+    await widenAgain(session, keeper, remembered, log);
+    await interact(session, keeper, log, options.db);
+  } else replay(session, keeper, options.decisions, log);
   const left = session.open.length;
   say(left === 0 ? 'Nothing is left to review.' : `${formatCount(left, 'destination')} left to review.`);
   if (left > 0) process.exitCode = 1;
+}
+
+/** Asks about the earlier decisions that widen; without a yes what they are about is asked anew. */
+async function widenAgain(
+  session: ReviewSession,
+  keeper: PolicyKeeper,
+  remembered: readonly Decision[],
+  log: string,
+): Promise<void> {
+  const open = new Set(session.open.map(keyOf));
+  const widening = remembered.filter((each) => each.decision === 'widen' && open.has(keyOf(each)));
+  if (widening.length === 0) return;
+  say(
+    `${log} has ${formatCount(widening.length, 'earlier decision')} to allow more than was recorded:`,
+    ...wideningText(widening),
+  );
+  if (!(await askYes('Carry out again? (y)es (n)o, ask anew: '))) return;
+  for (const decision of widening) {
+    try {
+      session.decide([decision]);
+    } catch (error) {
+      if (!(error instanceof BouhekiError)) throw error;
+      say(`${error.message}. ${error.remedy}`);
+    }
+  }
+  keeper.write(session.text);
 }
 
 async function interact(
@@ -116,7 +149,7 @@ function replay(session: ReviewSession, keeper: PolicyKeeper, file: string, log:
   }
   keeper.write(session.text);
   if (resolve(file) !== resolve(log)) remember(log, decisions);
-  say(`${formatCount(decisions.length, 'decision')} carried out.`);
+  say(...wideningText(decisions), `${formatCount(decisions.length, 'decision')} carried out.`);
 }
 
 /** Writes the policy, unless somebody else has changed it since it was read. */
@@ -144,8 +177,9 @@ class PolicyKeeper {
 function remember(log: string, decisions: readonly Decision[]): void {
   if (decisions.length === 0) return;
   try {
-    appendFileSync(log, decisions.map(printDecision).join(''), { mode: 0o600 });
+    appendTrusted(log, decisions.map(printDecision).join(''));
   } catch (error) {
+    if (error instanceof BouhekiError) throw error;
     throw new BouhekiError('usage', `cannot write ${log}, where decisions are kept`, {
       remedy: 'Make its directory writable.',
       detail: (error as Error).message,

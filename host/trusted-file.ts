@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeFileSync, type Stats } from 'node:fs';
 import { O_PATH, pathOf } from './descriptor.ts';
 import { followPath, type Found } from './path-walk.ts';
 import { systemError } from './system-error.ts';
@@ -37,6 +37,38 @@ export class TrustedFile {
   [Symbol.dispose](): void {
     closeSync(this.fd);
   }
+}
+
+/**
+ * Adds to a file that root and the caller alone can have written, or makes it, for its owner alone. Throws as
+ * `TrustedFile.open`.
+ */
+export function appendTrusted(path: string, text: string): void {
+  const found = followPath(path);
+  try {
+    const fd = found.entry ? openToAppend(path, found) : createIn(found);
+    try {
+      writeFileSync(fd, text);
+    } finally {
+      closeSync(fd);
+    }
+  } finally {
+    closeFound(found);
+  }
+}
+
+function openToAppend(path: string, found: Found): number {
+  if (!found.given) assertTrustedEntry(path, found);
+  return openSync(pathOf(found.entry!.fd), constants.O_WRONLY | constants.O_APPEND);
+}
+
+/** Whatever somebody puts there meanwhile is not followed, nor taken for ours. */
+function createIn({ directory, names }: Found): number {
+  const [name, ...below] = names;
+  if (name === undefined || below.length > 0)
+    throw systemError('ENOENT', `there is no ${directory.path}/${name}`);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+  return openSync(`${pathOf(directory.fd)}/${name}`, flags, 0o600);
 }
 
 /**

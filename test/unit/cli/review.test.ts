@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parsePolicy } from '../../../policy/parse.ts';
+import { asAttacker, ATTACKER, noAttacker, sharedDirectory } from '../host/attacker.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 
 const MAIN = join(import.meta.dirname, '../../../cli/main.js');
@@ -39,7 +40,7 @@ async function answer(
   let shown = '';
   child.stdout.on('data', (bytes: Buffer) => (shown += bytes.toString()));
   const ended = once(child, 'exit');
-  const asked = (): number => shown.split(/\(q\)uit: |CIDR to widen to [^:]*: /).length - 1;
+  const asked = (): number => shown.split(/\(q\)uit: |ask anew: |CIDR to widen to [^:]*: /).length - 1;
   for (const [at, text] of answers.entries()) {
     while (asked() <= at && child.exitCode === null) await wait(20);
     child.stdin.write(text === '\u0003' ? text : `${text}\r`);
@@ -81,6 +82,58 @@ test(
     assert.equal(runCommand('generate', '--db', db, '--base', file, '--check').status, 0);
   },
 );
+
+test(
+  'earlier decisions that widen are shown, and carried out again only after a yes',
+  { skip: noTerminal },
+  async (t) => {
+    const { db, file } = await marked(t);
+    const widen = { rule: '/usr/bin/curl uid 1000', destination: '203.0.113.5:443/tcp', decision: 'widen' };
+    writeFileSync(
+      `${file}.decisions`,
+      line('10.0.0.1:22/tcp', 'deny') + `${JSON.stringify({ ...widen, cidr: '203.0.0.0/8' })}\n`,
+    );
+    const listed = runCommand('review', file, '--db', db, '--json');
+    assert.deepEqual(
+      JSON.parse(listed.stdout).items.map(({ destination }: { destination: string }) => destination),
+      ['203.0.113.5:443/tcp'],
+    );
+    const no = await answer(db, file, 'n', 'q');
+    assert.match(no.shown, /policy\.yaml\.decisions has 1 earlier decision to allow more than was recorded:/);
+    assert.match(no.shown, /curl uid 1000 +203\.0\.113\.5:443\/tcp +203\.0\.0\.0\/8/);
+    assert.match(no.shown, /1 decision of .* carried out again/);
+    assert.equal(no.status, 1, no.shown);
+    assert.doesNotMatch(readFileSync(file, 'utf8'), /203\.0\.0\.0\/8/);
+    const yes = await answer(db, file, 'y');
+    assert.equal(yes.status, 0, yes.shown);
+    assert.match(readFileSync(file, 'utf8'), /203\.0\.0\.0\/8/);
+  },
+);
+
+test('planted decisions are not carried out, nor added to', { skip: noAttacker }, async (t) => {
+  const { db, file } = await marked(t);
+  const before = readFileSync(file, 'utf8');
+  const planted = `${JSON.stringify({ rule: '/usr/bin/curl uid 1000', destination: '203.0.113.5:443/tcp', decision: 'widen', cidr: '203.0.0.0/8' })}\n`;
+  const given = join(sharedDirectory(t), 'given');
+  asAttacker(`for (const file of argv.slice(1)) fs.writeFileSync(file, argv[0])`, planted, given);
+  writeFileSync(`${file}.decisions`, planted);
+  chownSync(`${file}.decisions`, ATTACKER, ATTACKER);
+  const own = line('203.0.113.5:443/tcp', 'allow');
+  const good = join(directoryFor(t), 'good');
+  writeFileSync(good, own);
+  for (const options of [['--json'], ['--decisions', given], ['--decisions', good]]) {
+    const { status, stderr } = runCommand('review', file, '--db', db, ...options);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /^untrusted: .* can be changed by others than root: it belongs to uid 1000$/m);
+  }
+  assert.equal(readFileSync(`${file}.decisions`, 'utf8'), planted);
+  assert.equal(readFileSync(file, 'utf8'), before);
+  rmSync(`${file}.decisions`);
+  assert.equal(spawnSync('mkfifo', [`${file}.decisions`]).status, 0);
+  const { status, stderr } = runCommand('review', file, '--db', db, '--json');
+  assert.equal(status, 2);
+  assert.match(stderr, /cannot read the decisions in/);
+});
 
 test('Ctrl-C ends the review and leaves a policy', { skip: noTerminal }, async (t) => {
   const { db, file } = await marked(t);
