@@ -1,14 +1,17 @@
 import { BouhekiError } from '../error/error.ts';
-import { appendRules, type Addition } from '../policy/append.ts';
+import { appendRules, listOf, networkOf, type Addition } from '../policy/append.ts';
 import { destinationText } from '../policy/document.ts';
+import { findMarks } from '../policy/edit.ts';
 import { compileEvaluator } from '../policy/evaluator.ts';
+import { parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RecordedObservation } from '../profiler/read.ts';
 import { formatCount, formatTime, type Evidence } from './evidence.ts';
 import { flowOf } from './flow.ts';
 import { ignoredBy } from './ignored.ts';
-import { findOddities } from './oddity.ts';
+import { findOddities, placeOf } from './oddity.ts';
 import { describePeriods } from './period.ts';
+import { boxesByRule } from './review.ts';
 import { coverDemands } from './rule.ts';
 import { nameRules } from './rule-name.ts';
 import type { Demand } from './select.ts';
@@ -38,11 +41,7 @@ export function mergeWithBase(
   demands: readonly Demand[],
   evidence: Evidence,
 ): Merged {
-  if (policy.version !== 2 || !/^ {2,}allow:/m.test(text) || /^ {2}(?:cidr|command|uid|gid):/m.test(text)) {
-    throw new BouhekiError('usage', '--base is no version 2 policy with rules', {
-      remedy: 'Bring it to version 2 with `bouheki check --upgrade`, or generate anew without --base.',
-    });
-  }
+  refuseLayout(text, policy);
   const judge = compileEvaluator(policy);
   const offered = windowIn(text);
   const ignored = ignoredBy(text);
@@ -77,7 +76,62 @@ export function mergeWithBase(
       Object.assign({ comment, name: unusedName(names[index]!, taken), from }, what),
     );
   });
-  return { text: appendRules(withWindow(text, offered, evidence), 'allow', additions), added: boxes, kept };
+  const unbroken = withLineFeeds(text);
+  const lines = appendRules(withWindow(unbroken, offered, evidence), 'allow', additions);
+  const merged = unbroken === text ? lines : lines.replaceAll('\n', '\r\n');
+  assertMarked(
+    merged,
+    fresh.flatMap(({ observations }) => observations),
+  );
+  return { text: merged, added: boxes, kept };
+}
+
+/** A text in which every line ends with CRLF, without the CR; any other as it is. */
+function withLineFeeds(text: string): string {
+  return /[^\r]\n/.test(text) ? text : text.replaceAll('\r\n', '\n');
+}
+
+/** Throws BouhekiError `usage` for a policy to which nothing can be added that is marked for review. */
+function refuseLayout(text: string, { version }: Policy): void {
+  const network = networkOf(text);
+  const flat = ['cidr', 'command', 'uid', 'gid'].some((key) => network?.has(key));
+  if (version !== 2 || listOf(text, 'allow') === undefined || flat) {
+    throw new BouhekiError('usage', '--base is no version 2 policy with rules', {
+      remedy: 'Bring it to version 2 with `bouheki check --upgrade`, or generate anew without --base.',
+    });
+  }
+  if (network?.flow !== true) return;
+  throw new BouhekiError(
+    'usage',
+    '--base is JSON, or has its `network` in braces: what is added could not be marked for review',
+    {
+      remedy: 'Write it as YAML with a line for each key below `network:`, or generate anew without --base.',
+    },
+  );
+}
+
+/** Safe by default: whatever the layout, nothing is added that `review` would not ask about. */
+function assertMarked(text: string, added: readonly RecordedObservation[]): void {
+  const { policy } = parsePolicy(text, 'merged');
+  const marked = new Set(
+    findMarks(text)
+      .filter(({ marks }) => marks.some((mark) => mark.startsWith('added: ')))
+      .map(({ place }) => JSON.stringify(place)),
+  );
+  const judge = policy && compileEvaluator(policy);
+  const places = new Map(policy && boxesByRule(text, policy).map(({ box, place }) => [box, place]));
+  for (const each of added) {
+    const { box } = judge?.(flowOf(each)) ?? {};
+    const place = box === undefined ? undefined : places.get(policy!.boxes[box]!);
+    if (place && [place, { rule: place.rule }].some((one) => marked.has(JSON.stringify(one)))) continue;
+    throw new BouhekiError(
+      'usage',
+      `${placeOf(each)} cannot be added to this --base with a mark for review`,
+      {
+        remedy: 'Write the rules of the policy with a line for each, or generate anew without --base.',
+      },
+    );
+  }
 }
 
 interface Window {

@@ -9,42 +9,50 @@ export type Addition = RuleDocument & { from: NonNullable<RuleDocument['from']> 
 /**
  * The text of a version 2 policy with more rules. All that is there keeps its bytes: destinations for subjects that a rule
  * names already go to the end of the first such rule's `to`, below the rule's comment (of a deny rule also of the same name), other rules to the end
- * of the list, which is made where it is missing. `text` must parse, and have an `allow` in the block style.
+ * of the list, which is made where it is missing. What has a comment goes to no `to` in flow style, but into a rule of its
+ * own: the comment has its place above it. `text` must parse, and its `network` be in the block style.
  */
 export function appendRules(text: string, action: Action, additions: readonly Addition[]): string {
   let result = text;
   // One after the other, each on the text that the one before left.
   for (const addition of additions) result = appendRule(result, action, addition);
-  return result;
+  return /[^\r]\n/.test(text) || !text.includes('\r\n') ? result : result.replace(/\r?\n/g, '\r\n');
 }
 
 function appendRule(text: string, action: Action, addition: Addition): string {
   const allow = listOf(text, action);
   if (allow === undefined) return insertList(text, action, addition);
   const to = toOf(allow, action, addition);
-  if (to && addition.to && !addition.sockets) {
+  if (to && addition.to && !addition.sockets && !(to.flow && addition.comment)) {
     return addition.to.reduce((current, entry, index) => {
       // Places move with each entry, so the list is looked up again.
       const list = index === 0 ? to : toOf(listOf(current, action)!, action, addition)!;
       const lines = renderTo({ ...(addition.comment && { comment: addition.comment }), ...entry });
-      return appendItem(current, list, lines, inlineTo(entry));
+      return appendItem(current, list, lines, [inlineTo(entry)]);
     }, text);
   }
-  return appendItem(text, allow, renderRule(addition), printRule(addition).slice(2));
+  const above = addition.comment?.split('\n').map((line) => `# ${line}`) ?? [];
+  return appendItem(text, allow, renderRule(addition), [...above, printRule(addition).slice(2)]);
 }
 
 /** The rules of one kind; undefined where the policy has no such list. */
 export function listOf(text: string, action: Action): YAMLSeq<Node> | undefined {
-  const network = parseDocument(text).get('network', true) as unknown as YAMLMap;
-  const list = network.get(action, true) as unknown;
+  const list = networkOf(text)?.get(action, true) as unknown;
   return isSeq(list) ? (list as YAMLSeq<Node>) : undefined;
+}
+
+/** What is below `network`; undefined where that is no map. */
+export function networkOf(text: string): YAMLMap | undefined {
+  const network = parseDocument(text).get('network', true) as unknown;
+  return isMap(network) ? network : undefined;
 }
 
 /** A list that is missing goes above `allow`. */
 function insertList(text: string, action: Action, addition: Addition): string {
-  const at = /^( +)allow:/m.exec(text)!;
+  const { key } = networkOf(text)!.items.find((pair) => String(pair.key) === 'allow')!;
+  const start = text.lastIndexOf('\n', (key as Node).range![0]) + 1;
   const lines = [`${action}:`, ...renderRule(addition).map((line) => `  ${line}`)];
-  return text.slice(0, at.index) + indent(lines, at[1]!.length) + text.slice(at.index);
+  return text.slice(0, start) + indent(lines, (key as Node).range![0] - start) + text.slice(start);
 }
 
 /** The destinations of the rule that an addition belongs to. */
@@ -68,8 +76,16 @@ function keyOf(from: From): string {
   return JSON.stringify(lists.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Adds an item at the end of a list: as lines (which begin at column 0) to a block, as text to a flow list. */
-function appendItem(text: string, list: YAMLSeq<Node>, lines: readonly string[], inline: string): string {
+/**
+ * Adds an item at the end of a list: as lines (which begin at column 0) to a block, as `inline` to a flow list, the last
+ * line of which is the item and the others comments above it.
+ */
+function appendItem(
+  text: string,
+  list: YAMLSeq<Node>,
+  lines: readonly string[],
+  inline: readonly string[],
+): string {
   const [start, end] = list.range!;
   const last = list.items.at(-1);
   if (!list.flow && last) {
@@ -87,9 +103,15 @@ function appendItem(text: string, list: YAMLSeq<Node>, lines: readonly string[],
     const comment = text.slice(end, lineEnd).trimEnd();
     return `${text.slice(0, start).trimEnd()}${comment === '' ? '' : ` ${comment.trim()}`}\n${indent(lines, column)}${text.slice(lineEnd)}`;
   }
-  const close = text.lastIndexOf(']', end - 1);
-  const before = text.slice(0, close).trimEnd();
-  return `${before}${before.endsWith(',') ? '' : ','} ${inline}${text.slice(close)}`;
+  // Behind the comma that may follow, and a comment on the same line, which would swallow what stands after it.
+  const lastEnd = last.range![1];
+  const [behind, note = ''] = /^[ \t]*,?[ \t]*(#[^\n]*)?/.exec(text.slice(lastEnd))!;
+  const head = `${text.slice(0, lastEnd)},${note === '' ? '' : ` ${note}`}`;
+  const tail = text.slice(lastEnd + (note === '' ? behind.trimEnd() : behind).length);
+  if (inline.length === 1 && note === '') return `${head} ${inline[0]}${tail}`;
+  const lineStart = text.lastIndexOf('\n', start) + 1;
+  const column = /^[ -]*/.exec(text.slice(lineStart))![0].length + 2;
+  return `${head}\n${indent(inline, column).trimEnd()}${tail}`;
 }
 
 /** The place after the line break of the line that holds `at`. */

@@ -87,10 +87,15 @@ function itemsOf(text: string): PlacedItem[] {
   for (const [rule, item] of (listOf(text, 'allow')?.items ?? []).entries()) {
     items.push({ place: { rule }, item });
     const to = isMap(item) ? (item.get('to', true) as unknown) : undefined;
-    if (!isSeq<Node>(to) || to.flow) continue;
+    if (!isSeq<Node>(to)) continue;
     for (const [entry, each] of to.items.entries()) items.push({ place: { rule, entry }, item: each });
   }
-  return items;
+  // In flow style several may share a line, and the comment above it is not one of theirs.
+  return items.filter(({ item }) => /^[ \t-]*$/.test(text.slice(lineStartOf(text, item), item.range![0])));
+}
+
+function lineStartOf(text: string, item: Node): number {
+  return text.lastIndexOf('\n', item.range![0] - 1) + 1;
 }
 
 function itemAt(text: string, { entry, rule }: RulePlace): YAMLMap {
