@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Executable } from './executable.ts';
+import { GracePeriod } from './grace-period.ts';
 import { interpreterBytes, scriptSum } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
@@ -86,6 +87,7 @@ export class Egress implements Disposable {
   readonly #control: MapMemory;
   readonly #version: BigUint64Array;
   readonly #object: BpfObject;
+  readonly #readers = new GracePeriod();
   #backstop = false;
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
@@ -177,7 +179,7 @@ export class Egress implements Disposable {
     Atomics.store(sides, Number(generation & 1n), flags);
     Atomics.store(denies, Number(generation & 1n), denyBoxes);
     Atomics.add(this.#version, 0, 1n);
-    waitForReaders();
+    this.#readers.wait();
     return generation;
   }
 
@@ -239,6 +241,7 @@ export class Egress implements Disposable {
       this.#policy6,
       this.#policy6Low,
       this.#control,
+      this.#readers,
     ])
       part[Symbol.dispose]();
     this.#object[Symbol.dispose]();
@@ -283,10 +286,3 @@ function scriptBytes(path: string): Buffer {
 }
 
 const SYS_PIDFD_OPEN = 434;
-const SYS_MEMBARRIER = 324;
-const MEMBARRIER_CMD_GLOBAL = 1;
-
-/** membarrier(MEMBARRIER_CMD_GLOBAL) waits for an RCU grace period (kernel/sched/membarrier.c); hooks run inside RCU. */
-function waitForReaders(): void {
-  libbpf().syscall(SYS_MEMBARRIER, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}

@@ -55,6 +55,10 @@ function declare() {
     bpf_program__attach: libbpf.func('void *bpf_program__attach(void *program)'),
     bpf_program__attach_cgroup: libbpf.func('void *bpf_program__attach_cgroup(void *program, int cgroup_fd)'),
     bpf_link__destroy: libbpf.func('int bpf_link__destroy(void *link)'),
+    bpf_link__fd: libbpf.func('int bpf_link__fd(void *link)'),
+    bpf_map_create: libbpf.func(
+      'int bpf_map_create(int type, const char *name, uint32_t key, uint32_t value, uint32_t entries, const void *opts)',
+    ),
     bpf_map_lookup_elem: libbpf.func(
       'int bpf_map_lookup_elem(int fd, const void *key, _Out_ uint8_t *value)',
     ),

@@ -1,5 +1,6 @@
 /** A swap of policies is atomic: no connection is ever judged by parts of two. A swap that fails changes nothing. */
 import assert from 'node:assert/strict';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Egress } from '../../bpf/egress.ts';
@@ -126,6 +127,26 @@ test('every verdict during a thousand swaps is that of one policy', { timeout: 1
     assert(allowed > 0 && denied > 0, `${destination.address}: ${allowed} allowed, ${denied} denied`);
   }
   assert(attempts > SWAPS, `only ${attempts} connections in all`);
+});
+
+// Of the side that was in force hooks may still read: it may only be filled anew when they have ended. test/vm runs this
+// with nohz_full=, where the kernel refuses membarrier().
+test('a swap returns only after a grace period of the kernel', () => {
+  const tracing = '/sys/kernel/tracing';
+  appendFileSync(`${tracing}/kprobe_events`, 'r:grace/ended synchronize_rcu\n');
+  try {
+    writeFileSync(`${tracing}/events/grace/ended/enable`, '1');
+    writeFileSync(`${tracing}/trace`, '');
+    const generation = egress.flip(0);
+    const ended = readFileSync(`${tracing}/trace`, 'utf8').match(/^.*-(\d+) .*: ended:/gm) ?? [];
+    assert(
+      ended.some((line) => line.includes(`-${process.pid} `)),
+      `no grace period during the swap to ${generation}: ${ended.join('; ')}`,
+    );
+  } finally {
+    writeFileSync(`${tracing}/events/grace/ended/enable`, '0');
+    appendFileSync(`${tracing}/kprobe_events`, '-:grace/ended\n');
+  }
 });
 
 test('a policy that is too large leaves the one in force', async () => {
