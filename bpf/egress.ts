@@ -144,6 +144,11 @@ export class Egress implements Disposable {
     this.#backstop = true;
   }
 
+  /** Programs that somebody has detached from their cgroup. */
+  get detached(): string[] {
+    return this.#object.detached;
+  }
+
   /** Packets that the backstop has dropped; undefined where none is attached. */
   get stoppedPackets(): number | undefined {
     return this.#backstop ? this.counters()[Counter.stoppedPacket] : undefined;

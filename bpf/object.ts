@@ -8,6 +8,7 @@ export class BpfObject implements Disposable {
   readonly #path: string;
   #pointer: Pointer;
   #links: Pointer[] = [];
+  readonly #cgroupLinks = new Map<string, Pointer>();
 
   private constructor(path: string, pointer: Pointer) {
     this.#path = path;
@@ -94,14 +95,21 @@ export class BpfObject implements Disposable {
         });
       }
       this.#links.push(result);
+      this.#cgroupLinks.set(program, result);
     } finally {
       closeSync(fd);
     }
   }
 
+  /** Programs that were attached to a cgroup and are not any more: root can detach them, and a cgroup that goes does. */
+  get detached(): string[] {
+    return [...this.#cgroupLinks].filter(([, link]) => !isAttachedToCgroup(link)).map(([program]) => program);
+  }
+
   [Symbol.dispose](): void {
     for (const link of this.#links) libbpf().bpf_link__destroy(link);
     this.#links = [];
+    this.#cgroupLinks.clear();
     if (this.#pointer) libbpf().bpf_object__close(this.#pointer);
     this.#pointer = 0n;
   }
@@ -109,4 +117,15 @@ export class BpfObject implements Disposable {
   #find(map: string): Pointer {
     return checkPointer(map, libbpf().bpf_object__find_map_by_name(this.#pointer, map));
   }
+}
+
+/** struct bpf_link_info: 16 bytes for every kind of link, then the id of the cgroup, 0 when there is none any more. */
+const LINK_INFO_SIZE = 32;
+const CGROUP_ID = 16;
+
+function isAttachedToCgroup(link: Pointer): boolean {
+  const info = new Uint8Array(LINK_INFO_SIZE);
+  const length = new Uint32Array([LINK_INFO_SIZE]);
+  check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(libbpf().bpf_link__fd(link), info, length));
+  return new DataView(info.buffer).getBigUint64(CGROUP_ID, true) !== 0n;
 }

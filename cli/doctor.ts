@@ -3,6 +3,7 @@ import { provesItself } from '../bpf/canary.ts';
 import { Egress } from '../bpf/egress.ts';
 import { requirements, type Requirement } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
+import { whyUnasked } from './canary-watch.ts';
 
 const HELP = `
 Loads the kernel side for a moment and takes it away again; nothing is recorded or blocked.
@@ -44,8 +45,8 @@ async function trial(): Promise<Requirement> {
       : {
           ...requirement,
           state: 'missing',
-          found: 'attached, but a connection of our own was not stopped',
-          remedy: 'make bpf an active security module (see above)',
+          found: `attached, but a connection of our own was not stopped: ${whyUnasked().reason}`,
+          remedy: whyUnasked().remedy,
         };
   } catch (error) {
     if (!(error instanceof BouhekiError)) throw error;

@@ -1,7 +1,6 @@
 import { hostname, release } from 'node:os';
 import { provesItself } from '../bpf/canary.ts';
 import { Egress, UNSEEN_BY_CGROUP, type Attachment } from '../bpf/egress.ts';
-import { lsmParameter, activeLsms } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { AccountNames } from '../profiler/account.ts';
@@ -17,6 +16,7 @@ import type { Recording } from '../profiler/recording.ts';
 import type { RetentionLimits, RetentionReport } from '../profiler/retention.ts';
 import { StoreThread } from '../profiler/store-thread.ts';
 import type { InterruptedRecording, RecordingInfo } from '../profiler/store.ts';
+import { CanaryWatch, whyUnasked } from './canary-watch.ts';
 import { MetricsServer, type Endpoint } from './metrics-server.ts';
 import { awaitStopSignal, type AwaitedStopSignal } from './stop-signal.ts';
 
@@ -64,6 +64,7 @@ export class Session {
   #failure: RecordingFailure | undefined;
   readonly #metrics: MetricsServer | undefined;
   readonly #stopSignal: AwaitedStopSignal;
+  readonly #canary: CanaryWatch;
 
   private constructor(
     egress: Egress,
@@ -83,8 +84,12 @@ export class Session {
     this.interrupted = store.interrupted;
     this.#store = store;
     this.#options = options;
+    const canary = new CanaryWatch(egress, options.attachment.backend === 'lsm', (text) =>
+      process.stderr.write(text),
+    );
+    this.#canary = canary;
     store.kernelSide = () => ({
-      watch: watchOf(egress, options.attachment),
+      watch: watchOf(egress, options.attachment, canary.unasked),
       pending: egress.connections.pending + egress.denials.pending,
       capacity: egress.connections.size + egress.denials.size,
     });
@@ -241,6 +246,7 @@ export class Session {
 
   async #close(failure: unknown, state: 'complete' | 'interrupted'): Promise<void> {
     this.#stopSignal.forget();
+    await this.#canary.close();
     this.#options.ending?.();
     try {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
@@ -260,9 +266,10 @@ export class Session {
   }
 }
 
-function watchOf({ stoppedPackets }: Egress, attachment: Attachment): Watch {
+function watchOf({ stoppedPackets }: Egress, attachment: Attachment, unasked: string | undefined): Watch {
   return {
     ...attachment,
+    ...(unasked !== undefined && { unasked }),
     ...(attachment.backend === 'cgroup' && { unseen: UNSEEN_BY_CGROUP }),
     ...(stoppedPackets !== undefined && { stoppedPackets }),
   };
@@ -270,11 +277,8 @@ function watchOf({ stoppedPackets }: Egress, attachment: Attachment): Watch {
 
 async function requireProof(egress: Egress): Promise<void> {
   if (await provesItself(egress)) return;
-  throw new BouhekiError(
-    'kernel',
-    'the programs are attached, but the kernel does not ask them: bpf is no active LSM',
-    {
-      remedy: `add the boot parameter ${lsmParameter(activeLsms())} (in /etc/default/grub, then update-grub) and reboot`,
-    },
-  );
+  const { reason, remedy } = whyUnasked();
+  throw new BouhekiError('kernel', `the programs are attached, but the kernel does not ask them: ${reason}`, {
+    remedy,
+  });
 }

@@ -76,8 +76,11 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
   ];
 }
 
-function watchLines({ cgroup, unseen, stoppedPackets }: Watch): string[][] {
+function watchLines({ cgroup, unasked, unseen, stoppedPackets }: Watch): string[][] {
   return [
+    ...(unasked === undefined
+      ? []
+      : [['WARNING', `the kernel does not ask the programs (${unasked}): nothing is judged or recorded`]]),
     ...(cgroup === undefined
       ? []
       : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),

@@ -7,6 +7,8 @@ export interface Watch {
   /** The cgroup that alone is watched, and what happens there unseen. */
   cgroup?: string;
   unseen?: string;
+  /** Why the kernel does not ask the programs at present; absent when it does. */
+  unasked?: string;
   /** Packets that the backstop has dropped, where there is one. */
   stoppedPackets?: number;
 }

@@ -25,6 +25,14 @@ export function metricsText(status: LiveStatus): string {
           'Packets that the backstop dropped.',
           watch.stoppedPackets,
         )),
+    ...(watch === undefined
+      ? []
+      : metric(
+          'kernel_asks',
+          'gauge',
+          'Whether the kernel asks the programs: 0 means that nothing is judged or recorded.',
+          watch.unasked === undefined ? 1 : 0,
+        )),
     ...metric('memory_bytes', 'gauge', 'Resident memory of the recorder.', memory),
     ...metric('recording', 'gauge', 'Number of the recording being written; 0 when none is.', recording ?? 0),
     ...metric(
