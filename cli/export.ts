@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
-import { createWriteStream, renameSync, rmSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BouhekiError } from '../error/error.ts';
+import { OutputFile } from '../host/output-file.ts';
 import { CSV_HEADER, csvToParquet } from '../profiler/export.ts';
 import { openReader, type Reader } from '../profiler/read.ts';
+import { cannotWrite } from './output-file.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
 
 interface Options extends RecordOptions {
@@ -68,23 +70,52 @@ async function toStandardOutput(reader: Reader, options: Options): Promise<void>
   }
 }
 
-/** The file appears whole or not at all. */
+/** The file appears whole or not at all; a device or pipe is written to. */
 async function toFile(reader: Reader, options: Options): Promise<void> {
-  const text = `${options.output}.${process.pid}.tmp`;
-  const packed = `${text}.parquet`;
   try {
-    await pipeline(Readable.from(pieces(reader, options)), createWriteStream(text, { mode: 0o600 }));
-    if (options.format === 'parquet') await csvToParquet(text, packed);
-    renameSync(options.format === 'parquet' ? packed : text, options.output);
+    using output = OutputFile.at(options.output);
+    const device = output.openDevice();
+    if (device !== undefined) await toDevice(reader, options, device);
+    else if (options.format === 'parquet') await toParquet(reader, options, output);
+    else {
+      const { fd, put } = output.begin(0o600);
+      try {
+        await writeTo(fd, reader, options);
+        put();
+      } finally {
+        closeSync(fd);
+      }
+    }
   } catch (error) {
-    if (error instanceof BouhekiError) throw error;
-    throw new BouhekiError('usage', `cannot write ${options.output}`, {
-      remedy: 'Name a file in a directory that you may write to, with room for it, with --output.',
-      detail: (error as Error).message,
-      cause: error,
-    });
-  } finally {
-    rmSync(text, { force: true });
-    rmSync(packed, { force: true });
+    throw cannotWrite(options.output, error);
   }
+}
+
+async function toDevice(reader: Reader, options: Options, fd: number): Promise<void> {
+  try {
+    if (options.format === 'parquet') throw new Error('Parquet can only be written to a regular file');
+    await writeTo(fd, reader, options);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** DuckDB writes by name, so it gets names that nobody else can put links at. */
+async function toParquet(reader: Reader, options: Options, output: OutputFile): Promise<void> {
+  using workshop = output.workshop();
+  const rows = workshop.at('rows.csv');
+  const fd = openSync(rows, 'wx', 0o600);
+  try {
+    await writeTo(fd, reader, options);
+  } finally {
+    closeSync(fd);
+  }
+  const parquet = workshop.at('rows.parquet');
+  await csvToParquet({ csv: rows, parquet, spill: workshop.at('spilled') }, options.output);
+  workshop.put('rows.parquet');
+}
+
+async function writeTo(fd: number, reader: Reader, options: Options): Promise<void> {
+  const stream = createWriteStream('', { fd, autoClose: false });
+  await pipeline(Readable.from(pieces(reader, options)), stream);
 }

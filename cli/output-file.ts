@@ -1,10 +1,11 @@
-import { chmodSync, chownSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, writeFileSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
+import { OutputFile } from '../host/output-file.ts';
 
 /**
  * Writes `text` to standard output (`-`) or to a file, which appears whole or not at all: a policy that is being
- * enforced may be watched. A file that is there keeps its owner and mode, a link stays one, and a device or pipe is
- * written to rather than replaced. Throws BouhekiError `usage`.
+ * enforced may be watched. A file that is there keeps its owner and mode, a link of ours stays one, and a device or pipe
+ * is written to rather than replaced. Throws BouhekiError `usage`, and `untrusted` for what others have put there.
  */
 export function writeOutput(path: string, text: string): void {
   if (path === '-') {
@@ -12,29 +13,34 @@ export function writeOutput(path: string, text: string): void {
     return;
   }
   try {
-    const old = statSync(path, { throwIfNoEntry: false });
-    if (old === undefined || old.isFile()) replaceFile(old ? realpathSync(path) : path, text, old);
-    else writeFileSync(path, text);
+    using output = OutputFile.at(path);
+    const device = output.openDevice();
+    if (device !== undefined) {
+      write(device, text);
+      return;
+    }
+    const { fd, put } = output.begin();
+    write(fd, text, put);
   } catch (error) {
-    throw new BouhekiError('usage', `cannot write ${path}`, {
-      remedy: 'Name a file in a directory that you may write to.',
-      detail: (error as Error).message,
-      cause: error,
-    });
+    throw cannotWrite(path, error);
   }
 }
 
-function replaceFile(path: string, text: string, old: ReturnType<typeof statSync>): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+/** The error for a file that can't be written. */
+export function cannotWrite(path: string, error: unknown): BouhekiError {
+  if (error instanceof BouhekiError) return error;
+  return new BouhekiError('usage', `cannot write ${path}`, {
+    remedy: 'Name a file in a directory that you may write to, with room for it.',
+    detail: (error as Error).message,
+    cause: error,
+  });
+}
+
+function write(fd: number, text: string, put?: () => void): void {
   try {
-    writeFileSync(temporary, text);
-    if (old) {
-      if (process.geteuid?.() === 0) chownSync(temporary, Number(old.uid), Number(old.gid));
-      chmodSync(temporary, Number(old.mode) & 0o7777);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    writeFileSync(fd, text);
+    put?.();
+  } finally {
+    closeSync(fd);
   }
 }

@@ -98,9 +98,20 @@ const TYPES: Readonly<Record<ColumnName, string>> = {
   ancestors: 'VARCHAR',
 };
 
-/** Makes a Parquet file of a CSV export. Throws BouhekiError when it cannot be written. */
-export async function csvToParquet(csv: string, parquet: string): Promise<void> {
-  const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '512MB' });
+/** Paths for the making of a Parquet file. `spill` is a directory that is made where memory does not do. */
+export interface ParquetPaths {
+  csv: string;
+  parquet: string;
+  spill: string;
+}
+
+/** Makes a Parquet file of a CSV export. Throws BouhekiError that calls it `name` when it cannot be written. */
+export async function csvToParquet({ csv, parquet, spill }: ParquetPaths, name: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '2',
+    memory_limit: '512MB',
+    temp_directory: spill,
+  });
   const connection = await instance.connect();
   try {
     const columns = COLUMNS.map((name) => `${name}: '${TYPES[name]}'`).join(', ');
@@ -112,7 +123,7 @@ export async function csvToParquet(csv: string, parquet: string): Promise<void> 
       ),
     );
   } catch (error) {
-    throw storeFailure(error, parquet);
+    throw storeFailure(error, name);
   } finally {
     connection.closeSync();
     instance.closeSync();
