@@ -9,6 +9,8 @@ export interface ProcessStat {
   /** It runs no more; its parent has not asked for its end yet. */
   ended: boolean;
   parentPid: number;
+  /** The number of its controlling terminal; 0 without one. */
+  terminal: number;
   /** Nanoseconds since boot, in whole ticks. */
   started: bigint;
 }
@@ -28,6 +30,7 @@ export function readProcessStat(directory: string): ProcessStat | undefined {
     command: text.slice(text.indexOf('(') + 1, end),
     ended: /[ZX]/.test(fields[0]!),
     parentPid: Number(fields[1]),
+    terminal: Number(fields[4]),
     started: BigInt(fields[19]!) * TICK,
   };
 }

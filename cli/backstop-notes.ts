@@ -3,15 +3,20 @@ import type { Policy } from '../policy/policy.ts';
 /** Milliseconds between two notes of dropped packets. */
 const NOTE_EVERY = 60_000;
 
-/** What `enforce --backstop` says on standard error: what it is for, and when it has dropped packets. */
+/** What `enforce --backstop` says: what it is for, and when it has dropped packets. */
 export class BackstopNotes {
+  readonly #say: (text: string) => void;
   #stopped = 0;
   #told = 0;
   #quietUntil = 0;
 
+  constructor(say: (text: string) => void) {
+    this.#say = say;
+  }
+
   /** `entries`: how many deny entries of the policy it can go by. */
   begin(policy: Policy, entries: number): void {
-    process.stderr.write(describeBackstop(policy, entries));
+    this.#say(describeBackstop(policy, entries));
   }
 
   /** Tells of packets dropped since the last note, at once and then once a minute. */
@@ -27,7 +32,7 @@ export class BackstopNotes {
     this.#told = this.#stopped;
     this.#quietUntil = Date.now() + NOTE_EVERY;
     const what = packets === 1 ? '1 packet' : `${packets} packets`;
-    process.stderr.write(`The backstop dropped ${what} to addresses that the policy denies.\n`);
+    this.#say(`The backstop dropped ${what} to addresses that the policy denies.\n`);
   }
 }
 

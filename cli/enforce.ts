@@ -1,21 +1,23 @@
-import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
 import { Counter, SocketKind } from '../bpf/wire.ts';
 import { cgroupRoot } from '../bpf/cgroup-root.ts';
 import { BouhekiError } from '../error/error.ts';
-import { VerdictLog, type VerdictEntry } from '../enforcer/verdict-log.ts';
+import type { VerdictEntry } from '../enforcer/verdict-log.ts';
 import { formatAddress } from '../policy/address.ts';
-import type { LogOptions, Mode, Policy } from '../policy/policy.ts';
+import type { Mode, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import type { Denial } from '../profiler/denial.ts';
 import { BackstopNotes } from './backstop-notes.ts';
+import { DenialLog } from './denial-log.ts';
 import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
+import { HangUp } from './hang-up.ts';
+import { type Messages, withMessages } from './messages.ts';
 import { formatMoment } from './moment.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
-import { describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
+import { describeHangUp, describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 
@@ -39,7 +41,9 @@ Examples:
 
 Every connection is recorded with its verdict, so that \`bouheki drift\` has something to go by. Denied connections are
 logged on standard output, or where the policy says. SIGHUP reads the policy again; if it is not valid, the one in force
-stays. Enforcement ends with this process.
+stays. Enforcement ends with this process, but not with the terminal that it was started from: closing that is no SIGHUP.
+Nobody who reads what it writes can make it wait. Lines that can't be written are kept, 1 MiB of them, then dropped and
+counted: where they are missing the log says so, and so does \`bouheki status\`.
 Where a rule names container or image and exe, a process of its own looks at the files of those containers.
 Exit status: 0 ended by a signal, 2 trouble, also when recording failed and enforcement went on.`;
 
@@ -62,16 +66,25 @@ export function enforceCommand(): Command {
 type Generations = Map<number, { policy: Policy; name: string }>;
 
 export async function enforce(file: string, options: Options): Promise<void> {
+  await withMessages((messages) => judge(file, options, messages));
+}
+
+async function judge(file: string, options: Options, messages: Messages): Promise<void> {
+  const say = messages.say.bind(messages);
   // From the start: a SIGHUP that nobody listens to ends a process.
   let reload = (): void => void (early = true);
   let early = false;
-  const onHangup = (): void => reload();
+  const hangUp = new HangUp();
+  const onHangup = (): void => {
+    if (hangUp.came()) say(describeHangUp('enforcement'));
+    else reload();
+  };
   process.on('SIGHUP', onHangup);
   const text = readTrustedPolicyText(file);
-  const policy = parse(text, file, options);
+  const policy = parse(text, file, options, say);
   const names = new ContainerNames();
   const generations: Generations = new Map();
-  let log = openLog(policy.log);
+  const log = new DenialLog(policy.log, say);
   let enforcement: Enforcement | undefined;
   const session = await Session.open(
     {
@@ -80,21 +93,23 @@ export async function enforce(file: string, options: Options): Promise<void> {
       info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: policyHash(text) },
       limits: limitsOf(options),
       metrics: options.metrics,
-      ...foldingMessages(),
+      messages,
+      log,
+      ...foldingMessages(say),
       listeners: {
         denied: (denial) => log.write(entryOf(denial, generations)),
         cgroupMade: (id, path) => enforcement?.cgroupMade(id, path),
       },
       ending: () => enforcement?.[Symbol.dispose](),
       onStoreFailure: (error) => {
-        process.stderr.write(renderFailure(error));
-        process.stderr.write('Recording has stopped; enforcement goes on, and ends with status 2.\n');
+        say(renderFailure(error));
+        say('Recording has stopped; enforcement goes on, and ends with status 2.\n');
       },
     },
     names,
   );
-  enforcement = new Enforcement(session.egress, names, (text) => process.stderr.write(`Warning: ${text}\n`));
-  const backstop = options.backstop ? new BackstopNotes() : undefined;
+  enforcement = new Enforcement(session.egress, names, (text) => say(`Warning: ${text}\n`));
+  const backstop = options.backstop ? new BackstopNotes(say) : undefined;
   try {
     await putInForce(policy, policyHash(text), session, enforcement, generations);
     if (options.backstop) session.egress.attachBackstop(backstopOf(options));
@@ -102,15 +117,16 @@ export async function enforce(file: string, options: Options): Promise<void> {
     await session.abort();
     throw error;
   }
-  process.stderr.write(describeStart(session, options.db));
-  announce(file, enforcement, session, backstop);
+  say(describeStart(session, options.db));
+  say(describePolicy(file, enforcement, session));
+  backstop?.begin(policy, enforcement.backstopEntries);
   let reloading = Promise.resolve();
   reload = () => {
     // First, because a log rotation must not depend on the policy.
     log.reopen();
-    reloading = reloading.then(async () => {
-      log = await reloadPolicy(file, options, session, enforcement!, generations, log, backstop);
-    });
+    reloading = reloading.then(() =>
+      reloadPolicy(file, options, { session, enforcement: enforcement!, generations, log, backstop, say }),
+    );
   };
   if (early) reload();
   let ticks = 0;
@@ -123,16 +139,17 @@ export async function enforce(file: string, options: Options): Promise<void> {
     // Its programs tell of no new cgroups.
     if (session.cgroup !== undefined && ticks % FIND_EVERY === 0) enforcement.findCgroups();
   });
-  process.off('SIGHUP', onHangup);
-  log.close();
+  // Still listened to: what is left to be said must not be cut off.
+  reload = () => undefined;
   backstop?.end();
   const { failure } = session;
-  process.stderr.write(
+  say(
     (failure === undefined
       ? `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`
       : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`) +
       describeUnnamed(session.unnamed),
   );
+  await log.close();
   if (failure !== undefined) throw failure.error;
 }
 
@@ -141,8 +158,8 @@ function backstopOf({ cgroup }: Options): string {
   return cgroup ?? cgroupRoot();
 }
 
-function parse(text: string, file: string, options: Options): Policy {
-  const policy = parseText(text, file);
+function parse(text: string, file: string, options: Options, warn: (text: string) => void): Policy {
+  const policy = parseText(text, file, warn);
   return options.mode ? { ...policy, mode: options.mode } : policy;
 }
 
@@ -160,68 +177,57 @@ async function putInForce(
   session.recorder.setBoxBase(generation, session.recording.boxes(policy.boxes));
 }
 
-/** Reads the policy again, and puts it in force together with its log. Returns the log from here on. */
-async function reloadPolicy(
-  file: string,
-  options: Options,
-  session: Session,
-  enforcement: Enforcement,
-  generations: Generations,
-  log: VerdictLog,
-  backstop: BackstopNotes | undefined,
-): Promise<VerdictLog> {
+/** What a policy that is read again takes the place of. */
+interface InForce {
+  session: Session;
+  enforcement: Enforcement;
+  generations: Generations;
+  log: DenialLog;
+  backstop: BackstopNotes | undefined;
+  say(text: string): void;
+}
+
+/** Reads the policy again, and puts it in force together with its log. Never fails: the one before stays then. */
+async function reloadPolicy(file: string, options: Options, inForce: InForce): Promise<void> {
+  const { session, enforcement, generations, log, backstop, say } = inForce;
   try {
     const text = readTrustedPolicyText(file);
-    const policy = parse(text, file, options);
-    const next = isDeepStrictEqual(policy.log, log.options) ? log : openLog(policy.log);
+    const policy = parse(text, file, options, say);
+    const next = log.prepare(policy.log);
     try {
       await putInForce(policy, policyHash(text), session, enforcement, generations);
     } catch (error) {
-      if (next !== log) next.close();
+      log.giveUp(next);
       throw error;
     }
-    if (enforcement.over) return next;
-    if (next !== log) log.close();
-    announce(file, enforcement, session, backstop);
-    return next;
+    log.replace(next);
+    if (enforcement.over) return;
+    say(describePolicy(file, enforcement, session));
+    backstop?.begin(policy, enforcement.backstopEntries);
   } catch (error) {
-    process.stderr.write(renderFailure(error));
-    if (error instanceof BouhekiError) process.stderr.write('The policy that was in force stays.\n');
-    return log;
+    say(renderFailure(error));
+    if (error instanceof BouhekiError) say('The policy that was in force stays.\n');
   }
 }
 
-function openLog(options: LogOptions): VerdictLog {
-  return new VerdictLog(options, (error) => {
-    process.stderr.write(`The log cannot be written (${error.message}); enforcement and recording go on.\n`);
-  });
-}
-
-function announce(
-  file: string,
-  enforcement: Enforcement,
-  session: Session,
-  backstop: BackstopNotes | undefined,
-): void {
+/** What is in force, and which of its rules match nothing here. */
+function describePolicy(file: string, enforcement: Enforcement, session: Session): string {
   const { missingInside, policy, unresolved } = enforcement;
   const whole = session.cgroup ?? 'the whole host';
   const allowed = policy.boxes.filter((box) => box.action === 'allow').length;
-  process.stderr.write(
+  const lines = [
     `${policy.mode === 'block' ? 'Blocking' : 'Monitoring'} by ${file}: ` +
-      `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? whole : `containers of ${whole}`}.\n`,
-  );
-  backstop?.begin(policy, enforcement.backstopEntries);
-  for (const path of unresolved) {
-    process.stderr.write(
-      `Warning: ${path} does not exist here; until it does, no rule that names it matches.\n`,
-    );
-  }
+      `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? whole : `containers of ${whole}`}.`,
+  ];
+  for (const path of unresolved)
+    lines.push(`Warning: ${path} does not exist here; until it does, no rule that names it matches.`);
   for (const [path, names] of missingInside) {
     const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
-    process.stderr.write(
-      `Warning: ${path} does not exist in container ${names.slice(0, SHOWN).join(', ')}${more}; until it does, no rule that names it matches there.\n`,
+    lines.push(
+      `Warning: ${path} does not exist in container ${names.slice(0, SHOWN).join(', ')}${more}; until it does, no rule that names it matches there.`,
     );
   }
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 const SOCKET_NAMES: ReadonlyMap<number, string> = new Map(

@@ -3,9 +3,10 @@ import { SideFlag } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import type { Target } from '../policy/policy.ts';
 import { parseDuration } from './duration.ts';
+import { type Messages, withMessages } from './messages.ts';
 import { Progress } from './progress.ts';
 import { databaseOption } from './record-option.ts';
-import { describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
+import { describeHangUp, describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 import { describeEnd, patienceOf } from './stability-end.ts';
@@ -27,7 +28,7 @@ Examples:
   $ sudo bouheki learn --target container --db /var/lib/bouheki/ci.duckdb
   $ sudo bouheki learn --retention 30d --max-size 10GB --metrics 127.0.0.1:9464
 
-Ctrl-C ends the recording and keeps everything. A run with --duration that is killed or stopped otherwise, by a reboot
+Ctrl-C ends the recording and keeps everything; closing the terminal does not end it, SIGTERM does. A run with --duration that is killed or stopped otherwise, by a reboot
 say, goes on where it was when the same command is given again: until its first start and the duration.
 Folded events keep their counts, their first and last times, and take part in generate and drift as before.
 With --until stable it ends as soon as every subject seen since it began is stable, as \`bouheki status\` tells it, in
@@ -75,6 +76,11 @@ function readDuration(text: string): number {
 }
 
 async function learn(options: Options): Promise<void> {
+  await withMessages((messages) => record(options, messages));
+}
+
+async function record(options: Options, messages: Messages): Promise<void> {
+  const say = messages.say.bind(messages);
   const atLeast = patienceOf(options);
   const session = await Session.open({
     db: options.db,
@@ -83,7 +89,9 @@ async function learn(options: Options): Promise<void> {
     duration: options.duration,
     limits: limitsOf(options),
     metrics: options.metrics,
-    ...foldingMessages(),
+    messages,
+    hungUp: () => say(describeHangUp('learning')),
+    ...foldingMessages(say),
   });
   if (atLeast !== undefined && session.unserved !== undefined) {
     const reason = session.unserved;
@@ -93,10 +101,10 @@ async function learn(options: Options): Promise<void> {
     });
   }
   session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
-  process.stderr.write(describeStart(session, options.db));
+  say(describeStart(session, options.db));
   const { counters, startedAt } = session.recording;
   const began = session.window?.start ?? startedAt;
-  const progress = new Progress('learning', options.duration, began / 1000);
+  const progress = new Progress(messages, 'learning', options.duration, began / 1000);
   const watch = atLeast === undefined ? undefined : new StabilityWatch(options.db, began, atLeast);
   let told: string | undefined;
   const cutShort = await session.run(() => {
@@ -104,8 +112,7 @@ async function learn(options: Options): Promise<void> {
     if (watch?.failure !== told) {
       told = watch?.failure;
       progress.end();
-      if (told !== undefined)
-        process.stderr.write(`Whether the record is stable could not be told:\n${told}\n`);
+      if (told !== undefined) say(`Whether the record is stable could not be told:\n${told}\n`);
     }
     progress.show({
       connections: counters.events,
@@ -118,17 +125,17 @@ async function learn(options: Options): Promise<void> {
   watch?.close();
   progress.end();
   const lost = total(counters.lost);
-  process.stderr.write(
+  say(
     `Recorded ${counters.events} connections of ${counters.processes} processes, ${lost} lost.\n` +
       describeUnnamed(session.unnamed) +
       (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : ''),
   );
   if (atLeast !== undefined) {
     const { stable, text } = await describeEnd(options.db, began, atLeast, watch?.stable === true);
-    process.stderr.write(text);
+    say(text);
     if (!stable) process.exitCode = 1;
   }
-  if (counters.events > 0) process.stderr.write('Next: bouheki generate > policy.yaml\n');
+  if (counters.events > 0) say('Next: bouheki generate > policy.yaml\n');
 }
 
 function total(lost: Record<string, number>): number {

@@ -14,17 +14,17 @@ export async function readPolicy(path: string): Promise<Policy> {
   return parseText(readPolicyText(path), path);
 }
 
-/** The policy in a text that was read before. Otherwise as `readPolicy`. */
-export function parseText(text: string, path: string): Policy {
-  return parseWithPlaces(text, path).policy;
+/** The policy in a text that was read before. Otherwise as `readPolicy`; `warn` is given what goes to standard error. */
+export function parseText(text: string, path: string, warn = warnAtOnce): Policy {
+  return parseWithPlaces(text, path, warn).policy;
 }
 
 /** As `parseText`, with the way back from boxes to lines. */
-export function parseWithPlaces(text: string, path: string): Required<Parsed> {
+export function parseWithPlaces(text: string, path: string, warn = warnAtOnce): Required<Parsed> {
   const { policy, problems, placeOf } = parsePolicy(text, path);
   const faults = problems.filter((problem) => problem.severity === 'error');
   if (policy) {
-    for (const warning of problems) process.stderr.write(`${renderProblem(warning, text)}\n`);
+    for (const warning of problems) warn(`${renderProblem(warning, text)}\n`);
     return { policy, problems, placeOf };
   }
   throw new BouhekiError(
@@ -34,6 +34,10 @@ export function parseWithPlaces(text: string, path: string): Required<Parsed> {
       detail: faults.map((fault) => renderProblem(fault, text)).join('\n'),
     },
   );
+}
+
+function warnAtOnce(text: string): void {
+  process.stderr.write(text);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { formatClock } from './clock.ts';
-import { isTerminal } from './terminal.ts';
+import type { Messages } from './messages.ts';
 
 /** Seconds between two lines where standard error is no terminal. */
 const LINE_EVERY = 60;
@@ -19,11 +19,12 @@ export class Progress {
   readonly #seconds: number | undefined;
   readonly #started: number;
   readonly #lineAt = Date.now();
-  readonly #terminal = isTerminal(process.stderr);
+  readonly #messages: Messages;
   #lines = 0;
 
   /** `started`: when what takes `seconds` began, milliseconds since the epoch. */
-  constructor(label: string, seconds: number | undefined, started: number) {
+  constructor(messages: Messages, label: string, seconds: number | undefined, started: number) {
+    this.#messages = messages;
     this.#started = started;
     this.#label = label;
     this.#seconds = seconds;
@@ -31,7 +32,8 @@ export class Progress {
 
   show(state: ProgressState): void {
     const elapsed = Math.floor((Date.now() - this.#started) / 1000);
-    if (!this.#terminal && Date.now() - this.#lineAt < (this.#lines + 1) * LINE_EVERY * 1000) return;
+    const { terminal } = this.#messages;
+    if (!terminal && Date.now() - this.#lineAt < (this.#lines + 1) * LINE_EVERY * 1000) return;
     this.#lines += 1;
     const clock =
       this.#seconds === undefined
@@ -39,12 +41,13 @@ export class Progress {
         : `${formatClock(elapsed)} / ${formatClock(this.#seconds)}`;
     const counts = `connections ${count(state.connections)}  processes ${count(state.processes)}  lost ${count(state.lost)}${state.readiness === undefined ? '' : `  ${state.readiness}`}`;
     const line = `${this.#label} ${clock}  ${counts}`;
-    process.stderr.write(this.#terminal ? `\r\u001b[K${line}` : `${line}\n`);
+    // A line that can't be shown at once is not worth to be shown late.
+    this.#messages.show(terminal ? `\r\u001b[K${line}` : `${line}\n`);
   }
 
   /** Clears the line, so that what follows stands alone. */
   end(): void {
-    if (this.#terminal && this.#lines > 0) process.stderr.write('\r\u001b[K');
+    if (this.#messages.terminal && this.#lines > 0) this.#messages.show('\r\u001b[K');
   }
 }
 

@@ -29,6 +29,11 @@ export function describeStart(session: Session, db: string): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** What is said when the terminal has gone: where standard error leads elsewhere, somebody may read it. */
+export function describeHangUp(what: 'enforcement' | 'learning'): string {
+  return `The terminal has gone; ${what} goes on. SIGTERM to process ${process.pid} ends it.\n`;
+}
+
 /** What is said at the end of containers that went without a name; nothing when there were none. */
 export function describeUnnamed({ containers, troubles }: Session['unnamed']): string {
   const told = containers === 0 ? [] : [`${formatCount(containers, 'container')} without a name.`];
@@ -39,20 +44,22 @@ export function describeUnnamed({ containers, troubles }: Session['unnamed']): s
 }
 
 /** Says what folding old events came to, but that it is not enough only once. */
-export function foldingMessages(): Pick<SessionOptions, 'folded' | 'onFoldFailure'> {
+export function foldingMessages(
+  say: (text: string) => void,
+): Pick<SessionOptions, 'folded' | 'onFoldFailure'> {
   let warned = false;
   return {
     folded: ({ folded, bytes, tooLarge }) => {
       if (folded > 0) {
-        process.stderr.write(`Folded ${folded} old events into hours; ${formatSize(bytes)} are in use.\n`);
+        say(`Folded ${folded} old events into hours; ${formatSize(bytes)} are in use.\n`);
       }
       if (tooLarge && !warned) {
-        process.stderr.write(
+        say(
           `Warning: ${formatSize(bytes)} are in use although everything old is folded; --max-size is too small for this record.\n`,
         );
       }
       warned = tooLarge;
     },
-    onFoldFailure: (error) => process.stderr.write(`Old events were not folded:\n${renderFailure(error)}`),
+    onFoldFailure: (error) => say(`Old events were not folded:\n${renderFailure(error)}`),
   };
 }

@@ -9,7 +9,7 @@ import { CredentialTable } from '../profiler/credential-table.ts';
 import { keepDraining } from '../profiler/drain-timer.ts';
 import { primeIdentities } from '../profiler/prime.ts';
 import type { LearningWindow } from '../profiler/learning-window.ts';
-import type { Watch } from '../profiler/live-status.ts';
+import type { OutputLoss, Watch } from '../profiler/live-status.ts';
 import { ProcessTable } from '../profiler/process-table.ts';
 import { Recorder, type RecorderListeners } from '../profiler/recorder.ts';
 import type { Recording } from '../profiler/recording.ts';
@@ -17,6 +17,8 @@ import type { RetentionLimits, RetentionReport } from '../profiler/retention.ts'
 import { StoreThread } from '../profiler/store-thread.ts';
 import type { InterruptedRecording, RecordingInfo } from '../profiler/store.ts';
 import { CanaryWatch, whyUnasked } from './canary-watch.ts';
+import type { DenialLog } from './denial-log.ts';
+import type { Messages } from './messages.ts';
 import { MetricsServer, type Endpoint } from './metrics-server.ts';
 import { awaitStopSignal, type AwaitedStopSignal } from './stop-signal.ts';
 
@@ -24,6 +26,12 @@ import { awaitStopSignal, type AwaitedStopSignal } from './stop-signal.ts';
 const FLUSH_EVERY = 900;
 
 export interface SessionOptions {
+  /** Where it says what goes wrong; the status tells how many messages could not be said. */
+  messages: Pick<Messages, 'dropped' | 'say'>;
+  /** The log of denied connections, for the same reason. */
+  log?: Pick<DenialLog, 'dropped' | 'waiting'>;
+  /** Called when the terminal has gone, for a command that SIGHUP ends otherwise: it goes on. */
+  hungUp?(): void;
   db: string;
   attachment: Attachment;
   info: Omit<RecordingInfo, 'host' | 'kernel' | 'backend' | 'window'>;
@@ -85,13 +93,14 @@ export class Session {
     this.#store = store;
     this.#options = options;
     const canary = new CanaryWatch(egress, options.attachment.backend === 'lsm', (text) =>
-      process.stderr.write(text),
+      options.messages.say(text),
     );
     this.#canary = canary;
     store.kernelSide = () => ({
       watch: watchOf(egress, options.attachment, canary.unasked),
       pending: egress.connections.pending + egress.denials.pending,
       capacity: egress.connections.size + egress.denials.size,
+      output: outputOf(options),
     });
     this.#names = names;
     this.#processes = new ProcessTable(recording, names);
@@ -105,7 +114,7 @@ export class Session {
     const { attachment } = options;
     requireAll(attachment.backend);
     // From here on a signal lets things be taken away in order.
-    const stopSignal = awaitStopSignal();
+    const stopSignal = awaitStopSignal(options.hungUp);
     let egress: Egress | undefined;
     let store: StoreThread | undefined;
     let metrics: MetricsServer | undefined;
@@ -264,6 +273,14 @@ export class Session {
     }
     if (failure !== undefined) throw failure;
   }
+}
+
+/** What could not be written for people. */
+function outputOf({ messages, log }: SessionOptions): OutputLoss {
+  return {
+    messages: messages.dropped,
+    ...(log && { lines: log.dropped, waiting: log.waiting }),
+  };
 }
 
 function watchOf({ stoppedPackets }: Egress, attachment: Attachment, unasked: string | undefined): Watch {

@@ -1,6 +1,6 @@
 import type { Discovery } from '../generator/discovery.ts';
 import { formatCount } from '../generator/evidence.ts';
-import type { LiveStatus, Watch } from '../profiler/live-status.ts';
+import type { LiveStatus, OutputLoss, Watch } from '../profiler/live-status.ts';
 import type { Extent, Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
 import { formatMoment } from './moment.ts';
@@ -73,6 +73,7 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
     ],
     ['Lost', losses],
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
+    ...(live.output === undefined ? [] : outputLines(live.output)),
   ];
 }
 
@@ -86,6 +87,16 @@ function watchLines({ cgroup, unasked, unseen, stoppedPackets }: Watch): string[
       : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),
     ...(stoppedPackets === undefined ? [] : [['Backstop', `${number(stoppedPackets)} packets dropped`]]),
   ];
+}
+
+/** Nothing while everything could be written. */
+function outputLines({ messages, lines = 0, waiting = 0 }: OutputLoss): string[][] {
+  const parts = [
+    ...(lines > 0 ? [`${formatCount(lines, 'line')} of the log dropped`] : []),
+    ...(waiting > 0 ? [`${formatSize(waiting)} of the log not written yet`] : []),
+    ...(messages > 0 ? [`${formatCount(messages, 'message')} dropped`] : []),
+  ];
+  return parts.length === 0 ? [] : [['Output', parts.join(', ')]];
 }
 
 function unnamedLine({ id, unnamed }: RecordingSummary): string[] {

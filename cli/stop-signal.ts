@@ -1,3 +1,5 @@
+import { HangUp } from './hang-up.ts';
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type StopSignal = (typeof SIGNALS)[number];
 
@@ -10,14 +12,17 @@ export interface AwaitedStopSignal {
 
 /**
  * Listens for SIGINT, SIGTERM and SIGHUP; a second one ends the process at once. A process that handles SIGHUP
- * otherwise (to reload) has registered its own listener before.
+ * otherwise (to reload) has registered its own listener before. With `hungUp`, which is called then, a SIGHUP that comes
+ * because the terminal has gone is none.
  */
-export function awaitStopSignal(): AwaitedStopSignal {
+export function awaitStopSignal(hungUp?: () => void): AwaitedStopSignal {
   let come: (signal: StopSignal) => void;
   const came = new Promise<StopSignal>((resolve) => (come = resolve));
   let stopping = false;
+  const hangUp = hungUp && new HangUp();
   const signals = SIGNALS.filter((signal) => signal !== 'SIGHUP' || process.listenerCount('SIGHUP') === 0);
   const listener = (signal: StopSignal): void => {
+    if (signal === 'SIGHUP' && hangUp?.came()) return hungUp?.();
     if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
     stopping = true;
     come(signal);

@@ -1,6 +1,7 @@
-import { existsSync, fchmodSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
 import { BouhekiError } from '../error/error.ts';
+import { type Descriptor, openLogFile, openStandard } from '../output/descriptor.ts';
+import { Outlet } from '../output/outlet.ts';
 import type { LogOptions } from '../policy/policy.ts';
 
 /** What the log says of one denied connection. Absent fields are unknown and not logged. */
@@ -31,27 +32,31 @@ export interface VerdictEntry {
 }
 
 const MESSAGE = 'Traffic is trapped in the filter.';
+const MISSING = 'Lines are missing here: the log could not be written.';
 
 /** Bytes of lines that are kept for a log that can't be written at present; what comes on top is dropped. */
 const KEPT = 1 << 20;
 
-/** Of a log that is made: for root and the group that reads logs. */
-const MODE = 0o640;
-
-/** Writes one line for each denied connection, in the format that the policy asks for. Lines are written at once. */
+/**
+ * Writes one line for each denied connection, in the format that the policy asks for. Lines are written at once, where
+ * that is possible without waiting for whoever reads them.
+ */
 export class VerdictLog {
   readonly #logger: Logger;
-  readonly #destination: ReturnType<typeof pino.destination>;
+  readonly #outlet: Outlet;
+  readonly #onFailure: (error: NodeJS.ErrnoException) => void;
   readonly #text: boolean;
   readonly #enabled: boolean;
   readonly options: LogOptions;
   readonly #started: number;
   readonly #now: () => number;
+  /** What pino made of the last entry. */
+  #json = '';
 
   /**
    * Without `options.output` lines go to standard output. A log that can't be opened is a BouhekiError; one that can't
-   * be written later is told to `onFailure`, once until it can be again: a full disk must not end enforcement.
-   * `now` is a clock in milliseconds.
+   * be written later is told to `onFailure`, once until it can be again: a full disk must not end enforcement, nor may a
+   * reader that has gone. `now` is a clock in milliseconds.
    */
   constructor(
     options: LogOptions,
@@ -59,17 +64,10 @@ export class VerdictLog {
     now: () => number = Date.now,
   ) {
     this.#started = now();
+    this.#now = now;
     this.options = options;
+    this.#onFailure = onFailure;
     this.#text = options.format === 'text';
-    this.#destination = openLog(options.output);
-    let failing = false;
-    this.#destination.on('error', (error: NodeJS.ErrnoException) => {
-      if (!failing) onFailure(error);
-      failing = true;
-    });
-    this.#destination.on('write', () => {
-      failing = false;
-    });
     this.#logger = pino(
       {
         level: options.level,
@@ -77,58 +75,74 @@ export class VerdictLog {
         formatters: { level: (label) => ({ level: label }) },
         timestamp: () => `,"time":"${new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')}"`,
       },
-      this.#destination,
+      { write: (line) => void (this.#json = line) },
     );
     this.#enabled = this.#logger.isLevelEnabled('info');
-    this.#now = now;
+    this.#outlet = new Outlet(openLog(options.output), KEPT, {
+      missing: (count) => this.#describeMissing(count),
+      failed: onFailure,
+    });
+  }
+
+  /** Lines that were dropped, since they could not be written and were too many to keep. */
+  get dropped(): number {
+    return this.#outlet.dropped;
+  }
+
+  /** Bytes of lines that could not be written yet. */
+  get waiting(): number {
+    return this.#outlet.waiting;
   }
 
   write(entry: VerdictEntry): void {
     if (!this.#enabled) return;
-    if (this.#text) this.#destination.write(`${this.#line(entry)}\n`);
-    else this.#logger.info(fieldsOf(entry), MESSAGE);
+    if (!this.#text) this.#logger.info(fieldsOf(entry), MESSAGE);
+    this.#outlet.write(this.#text ? `${this.#line(entry)}\n` : this.#json);
   }
 
   /** Opens the file again, after a log rotation. */
   reopen(): void {
     if (this.options.output === undefined) return;
     try {
-      const made = !existsSync(this.options.output);
-      this.#destination.reopen();
-      if (made) share(this.#destination);
-    } catch {
-      // `onFailure` is told; lines go on into the old file.
+      this.#outlet.moveTo(openLogFile(this.options.output));
+    } catch (error) {
+      // Lines go on into the old file.
+      this.#onFailure(error as NodeJS.ErrnoException);
     }
   }
 
-  /** Closes the file; standard output stays open. */
-  close(): void {
-    if (this.options.output !== undefined) this.#destination.end();
+  /**
+   * Closes the file, after so many milliseconds at the most in which what waits may still be written; standard output
+   * stays open.
+   */
+  async close(patience = 0): Promise<void> {
+    await this.#outlet.close(patience);
+  }
+
+  #describeMissing(count: number): string {
+    if (this.#text) return `WARN[${this.#seconds()}] ${MISSING} Dropped=${count}\n`;
+    this.#logger.warn({ Dropped: count }, MISSING);
+    return this.#json;
+  }
+
+  /** Since the start. */
+  #seconds(): string {
+    return String(Math.floor((this.#now() - this.#started) / 1000)).padStart(4, '0');
   }
 
   #line(entry: VerdictEntry): string {
-    const seconds = Math.floor((this.#now() - this.#started) / 1000);
     const { Action, ...rest } = fieldsOf(entry);
     const fields = Object.entries({ Action: Action === 'BLOCKED' ? 'block' : 'monitor', ...rest });
     const text = fields.map(([name, value]) => `${name}=${printable(String(value))}`).join(' ');
-    return `INFO[${String(seconds).padStart(4, '0')}] ${MESSAGE}             ${text}`;
+    return `INFO[${this.#seconds()}] ${MESSAGE}             ${text}`;
   }
 }
 
-/** While a record is being written the umask takes a new file from the group; the log is for its readers. */
-function share(destination: ReturnType<typeof pino.destination>): void {
-  fchmodSync((destination as unknown as { fd: number }).fd, MODE);
-}
-
-function openLog(output: string | undefined) {
-  const options = { dest: output ?? 1, sync: true, mkdir: false, mode: MODE, maxLength: KEPT };
+function openLog(output: string | undefined): Descriptor {
   try {
-    const made = output !== undefined && !existsSync(output);
-    const destination = pino.destination(options);
-    if (made) share(destination);
-    return destination;
+    return output === undefined ? openStandard(1) : openLogFile(output);
   } catch (error) {
-    throw new BouhekiError('policy', `cannot open the log ${output}`, {
+    throw new BouhekiError('policy', `cannot open the log ${output ?? 'at standard output'}`, {
       remedy: 'name a file in a folder that exists as log.output, or leave it out for standard output',
       detail: (error as Error).message,
       cause: error,

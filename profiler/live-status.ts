@@ -13,6 +13,15 @@ export interface Watch {
   stoppedPackets?: number;
 }
 
+/** What a recorder could not write where people read it, since nobody did or the disk was full. */
+export interface OutputLoss {
+  /** Messages on standard error. */
+  messages: number;
+  /** Lines of the log of denied connections, where there is one, and bytes of it that may still be written. */
+  lines?: number;
+  waiting?: number;
+}
+
 /** What a running recorder tells about itself. */
 export interface LiveStatus {
   pid: number;
@@ -30,6 +39,8 @@ export interface LiveStatus {
   rateMinute: number;
   /** Absent before the programs are attached. */
   watch?: Watch;
+  /** Absent for a recorder that has no such output. */
+  output?: OutputLoss;
   /** Bytes that wait in the kernel's rings, and how many fit. */
   pending: number;
   capacity: number;
@@ -37,8 +48,8 @@ export interface LiveStatus {
   memory: number;
 }
 
-/** What is asked of the kernel side. */
-export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch'>;
+/** What is asked of whoever has loaded the kernel side. */
+export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch' | 'output'>;
 
 /** The status of this process, which writes `recording` when there is one. */
 export function liveStatus(recording: Recording | undefined, kernel: KernelSide): LiveStatus {

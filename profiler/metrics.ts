@@ -1,13 +1,24 @@
 import { LOSS_KINDS } from './dimension.ts';
-import type { LiveStatus } from './live-status.ts';
+import type { LiveStatus, OutputLoss } from './live-status.ts';
 
 /** Content type of the text below. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** What a recorder tells about itself, in the text format of Prometheus. Counters begin at 0 with each recording. */
 export function metricsText(status: LiveStatus): string {
-  const { events, processes, containers, lost, pending, capacity, memory, recording, startedAt, watch } =
-    status;
+  const {
+    events,
+    processes,
+    containers,
+    lost,
+    pending,
+    capacity,
+    memory,
+    recording,
+    startedAt,
+    watch,
+    output,
+  } = status;
   const lines = [
     ...metric('connections_total', 'counter', 'Connections recorded.', events),
     ...metric('processes_total', 'counter', 'Process images that made a connection.', processes),
@@ -33,6 +44,7 @@ export function metricsText(status: LiveStatus): string {
           'Whether the kernel asks the programs: 0 means that nothing is judged or recorded.',
           watch.unasked === undefined ? 1 : 0,
         )),
+    ...(output === undefined ? [] : outputLines(output)),
     ...metric('memory_bytes', 'gauge', 'Resident memory of the recorder.', memory),
     ...metric('recording', 'gauge', 'Number of the recording being written; 0 when none is.', recording ?? 0),
     ...metric(
@@ -43,6 +55,15 @@ export function metricsText(status: LiveStatus): string {
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function outputLines({ messages, lines }: OutputLoss): string[] {
+  return [
+    ...metric('messages_dropped_total', 'counter', 'Messages that nobody could be told.', messages),
+    ...(lines === undefined
+      ? []
+      : metric('log_lines_dropped_total', 'counter', 'Lines of the log that could not be written.', lines)),
+  ];
 }
 
 function metric(name: string, type: 'counter' | 'gauge', help: string, value: number): string[] {

@@ -9,13 +9,14 @@ const ROOT = join(import.meta.dirname, '../../..');
 const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
   host: ['error'],
+  output: [],
   policy: [],
   bpf: ['host', 'error'],
   // How addresses and protocols are written, but no policy: what is recorded must not depend on what is allowed.
   profiler: ['bpf', 'host', 'error', 'policy/address.ts', 'policy/cidr.ts', 'policy/protocol.ts'],
   generator: ['policy', 'error', ...readingHalf()],
-  enforcer: ['bpf', 'policy', 'host', 'error'],
-  cli: ['enforcer', 'generator', 'profiler', 'policy', 'bpf', 'host', 'error'],
+  enforcer: ['bpf', 'policy', 'host', 'output', 'error'],
+  cli: ['enforcer', 'generator', 'profiler', 'policy', 'bpf', 'host', 'output', 'error'],
 };
 
 /** What reads the record: the only files of another folder beside it that the generator may use. */
@@ -100,6 +101,24 @@ test('only the command line writes to the standard streams, sets the exit status
     wrong.map(({ path }) => path),
     [],
   );
+});
+
+test('what runs for long writes to no stream of Node, which waits for readers', () => {
+  const reached = new Set<string>();
+  const visit = (path: string): void => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    const source = PROGRAM.find((each) => each.path === path);
+    for (const name of source?.imports ?? []) if (name.startsWith('.')) visit(targetOf(source!, name));
+  };
+  for (const command of ['cli/learn.ts', 'cli/enforce.ts']) visit(command);
+  const wrong = PROGRAM.filter(({ path, text }) => reached.has(path) && /process\.std(out|err)/.test(text));
+  // Where a policy is read, `enforce` hands in what warnings go to.
+  assert.deepEqual(
+    wrong.map(({ path }) => path),
+    ['cli/policy-file.ts'],
+  );
+  assert.ok(reached.has('output/outlet.ts'));
 });
 
 test('the pure folders touch no file, process or clock', () => {
