@@ -21,6 +21,7 @@ of file accesses (fsuid, fsgid) the effective ones; names of users and groups ar
 is UTC) or seconds since the epoch; count says how many equal connections a row stands for. Where operation is open,
 socket says which kind of socket was opened, and addr and port are empty. Each host becomes a recording
 of its own. Either the whole file is imported or, when a row is bad, nothing. No recorder may run on the database.
+A file that others than root and you can write is refused: on standard input it is your choice.
 
 Examples:
   $ bouheki import flows.csv --format csv

@@ -142,6 +142,7 @@ function openLog(output: string | undefined): Descriptor {
   try {
     return output === undefined ? openStandard(1) : openLogFile(output);
   } catch (error) {
+    if (error instanceof BouhekiError) throw error;
     throw new BouhekiError('policy', `cannot open the log ${output ?? 'at standard output'}`, {
       remedy: 'name a file in a folder that exists as log.output, or leave it out for standard output',
       detail: (error as Error).message,

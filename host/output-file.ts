@@ -39,7 +39,7 @@ export class OutputFile {
 
   /** Throws BouhekiError `untrusted`, or what the system says. */
   static at(path: string): OutputFile {
-    const found = followPath(path, 'write');
+    const found = followPath(path, 'any');
     try {
       const [name, ...below] = found.names;
       if (name === undefined || found.entry?.stats.isDirectory())

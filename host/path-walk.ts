@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } f
 import { resolve } from 'node:path';
 import { mountIdOf, O_PATH, pathOf } from './descriptor.ts';
 import { systemError } from './system-error.ts';
-import { faultOf, isTrusted, mendOf, mounterOf, standingOf, untrusted } from './trust.ts';
+import { everybodyMayWrite, faultOf, isTrusted, mendOf, mounterOf, standingOf, untrusted } from './trust.ts';
 
 /** As the kernel has it (path_resolution(7)). */
 const MOST_LINKS = 40;
@@ -28,10 +28,11 @@ export interface Found {
 }
 
 /**
- * Whether directories may be entered where others can change names: `never`, or to write there (`write`), which is
- * harmless as long as no link in them is followed.
+ * Whether directories may be entered where others can change names: `never`; `group`, those of root or the caller that
+ * a group may write, as /var/log is in places; or `any`. Neither does harm where what is written is another's business,
+ * as long as no link in them is followed.
  */
-export type Entering = 'never' | 'write';
+export type Entering = 'never' | 'group' | 'any';
 
 /**
  * Follows a path from the root, name by name. A directory must belong to root or the caller and be writable by them
@@ -134,7 +135,8 @@ class PathWalk {
 
   /** Throws when names in this directory can't be relied on. */
   #admit({ stats }: Step): void {
-    if (standingOf(stats) !== 'open' || this.#entering === 'write') return;
+    if (standingOf(stats) !== 'open' || this.#entering === 'any') return;
+    if (this.#entering === 'group' && isTrusted(stats.uid) && !everybodyMayWrite(stats)) return;
     const place = this.#place();
     throw untrusted(this.#path, place, faultOf(stats)!, mendOf(stats, place));
   }

@@ -16,9 +16,13 @@ export function isTrusted(uid: number): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 
+export function everybodyMayWrite(stats: Stats): boolean {
+  return (stats.mode & OTHERS_WRITE) !== 0;
+}
+
 /** Whether users that are not trusted may write. ACLs show in the bits of the group, which are their mask. */
 export function othersMayWrite(stats: Stats): boolean {
-  if ((stats.mode & OTHERS_WRITE) !== 0) return true;
+  if (everybodyMayWrite(stats)) return true;
   return (stats.mode & GROUP_WRITES) !== 0 && !isPrivateGroup(stats);
 }
 
@@ -68,8 +72,9 @@ export function untrusted(path: string, place: string, fault: string, mend?: str
 export function faultOf(stats: Stats): string | undefined {
   if (!isTrusted(stats.uid)) return `belongs to uid ${stats.uid}`;
   if (!othersMayWrite(stats)) return undefined;
-  const everybody = (stats.mode & OTHERS_WRITE) !== 0;
-  return everybody ? 'can be written by everybody' : `can be written by its group (gid ${stats.gid})`;
+  return everybodyMayWrite(stats)
+    ? 'can be written by everybody'
+    : `can be written by its group (gid ${stats.gid})`;
 }
 
 /** The command that takes what belongs to `stats` away from others. */

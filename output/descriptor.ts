@@ -1,5 +1,6 @@
-import { closeSync, constants, existsSync, fchmodSync, fstatSync, openSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { Socket } from 'node:net';
+import { LogPlace } from '../host/log-place.ts';
 
 /** Of a log that is made: for root and the group that reads logs. */
 const MODE = 0o640;
@@ -43,19 +44,20 @@ function heldNonBlocking(stream: 1 | 2): Socket | undefined {
   }
 }
 
-/** Opens a log to be continued, and makes it where there is none. Throws what the system says. */
+/**
+ * Opens a log to be continued, and makes it where there is none. Throws
+ * BouhekiError `untrusted` where others can have put it, or what the system says.
+ */
 export function openLogFile(path: string): Descriptor {
-  const made = !existsSync(path);
-  const { fd, kind } = openForWriting(path);
-  // While a record is being written the umask takes a new file from the group; the log is for its readers.
-  if (made) fchmodSync(fd, MODE);
+  using place = LogPlace.open(path, MODE);
+  const { fd, kind } = openForWriting(place.path);
   return { fd, shared: !kind.isFile(), close: () => closeSync(fd) };
 }
 
 function openForWriting(path: string): { fd: number; kind: Stats } {
-  const flags = constants.O_APPEND | constants.O_CREAT | AT_ONCE;
+  const flags = constants.O_APPEND | AT_ONCE;
   try {
-    const fd = openSync(path, constants.O_WRONLY | flags, MODE);
+    const fd = openSync(path, constants.O_WRONLY | flags);
     const kind = fstatSync(fd);
     if (!kind.isFIFO()) return { fd, kind };
     closeSync(fd);
@@ -64,6 +66,6 @@ function openForWriting(path: string): { fd: number; kind: Stats } {
     if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
   }
   // With a reading end of our own, readers of a FIFO may come and go.
-  const fd = openSync(path, constants.O_RDWR | flags, MODE);
+  const fd = openSync(path, constants.O_RDWR | flags);
   return { fd, kind: fstatSync(fd) };
 }

@@ -3,6 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
 import { BouhekiError } from '../../error/error.ts';
+import { TrustedFile } from '../../host/trusted-file.ts';
 import { storeFailure } from '../failure.ts';
 import { openRecorder } from '../store.ts';
 import { CsvParser, type CsvRow } from './csv.ts';
@@ -32,11 +33,11 @@ const GZIP = [0x1f, 0x8b];
 
 /**
  * Adds a CSV file (`-`: standard input), plain or gzip, to the record: all of it or nothing. Throws BouhekiError `usage`
- * that names the first bad row by line and column, and what `openRecorder` throws.
+ * that names the first bad row by line and column, `untrusted` for a file that others can write, and what `openRecorder` throws.
  */
 export async function importCsv(file: string, options: ImportOptions): Promise<ImportResult> {
-  const input = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 });
   const name = file === '-' ? 'standard input' : file;
+  const input = file === '-' ? process.stdin : streamOf(file);
   const pieces = textOf(input, name);
   // An input that can't be read should not make a database first.
   const first = await pieces.next();
@@ -122,11 +123,26 @@ async function* textOf(input: Readable, name: string): AsyncGenerator<string, vo
     const rest = decoder.end();
     if (rest !== '') yield rest;
   } catch (error) {
-    throw new BouhekiError('usage', `cannot read ${name}`, {
-      detail: (error as Error).message,
-      cause: error,
-    });
+    throw cannotRead(name, error);
   }
+}
+
+/** A policy is made from what is imported, so not everybody may have written it. */
+function streamOf(file: string): Readable {
+  try {
+    const { fd } = TrustedFile.open(file);
+    return createReadStream('', { fd, highWaterMark: 1 << 20 });
+  } catch (error) {
+    if (error instanceof BouhekiError) throw error;
+    throw cannotRead(file, error);
+  }
+}
+
+function cannotRead(name: string, error: unknown): BouhekiError {
+  return new BouhekiError('usage', `cannot read ${name}`, {
+    detail: (error as Error).message,
+    cause: error,
+  });
 }
 
 async function* unpacked(input: Readable): AsyncGenerator<Buffer> {

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
   host: ['error'],
-  output: [],
+  output: ['host', 'error'],
   policy: [],
   bpf: ['host', 'error'],
   // How addresses and protocols are written, but no policy: what is recorded must not depend on what is allowed.
