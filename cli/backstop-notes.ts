@@ -8,6 +8,7 @@ export class BackstopNotes {
   readonly #say: (text: string) => void;
   #stopped = 0;
   #told = 0;
+  /** Milliseconds, as performance.now(). */
   #quietUntil = 0;
 
   constructor(say: (text: string) => void) {
@@ -22,7 +23,7 @@ export class BackstopNotes {
   /** Tells of packets dropped since the last note, at once and then once a minute. */
   show(stopped: number): void {
     this.#stopped = stopped;
-    if (Date.now() >= this.#quietUntil) this.end();
+    if (performance.now() >= this.#quietUntil) this.end();
   }
 
   /** Tells of what no note has told yet. */
@@ -30,7 +31,7 @@ export class BackstopNotes {
     const packets = this.#stopped - this.#told;
     if (packets === 0) return;
     this.#told = this.#stopped;
-    this.#quietUntil = Date.now() + NOTE_EVERY;
+    this.#quietUntil = performance.now() + NOTE_EVERY;
     const what = packets === 1 ? '1 packet' : `${packets} packets`;
     this.#say(`The backstop dropped ${what} to addresses that the policy denies.\n`);
   }

@@ -17,7 +17,13 @@ import { type Messages, withMessages } from './messages.ts';
 import { formatMoment } from './moment.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
-import { describeHangUp, describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
+import {
+  describeClock,
+  describeHangUp,
+  describeStart,
+  describeUnnamed,
+  foldingMessages,
+} from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 
@@ -95,6 +101,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
       metrics: options.metrics,
       messages,
       log,
+      clockSet: (step) => say(describeClock(step)),
       ...foldingMessages(say),
       listeners: {
         denied: (denial) => log.write(entryOf(denial, generations)),

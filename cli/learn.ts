@@ -6,7 +6,13 @@ import { parseDuration } from './duration.ts';
 import { type Messages, withMessages } from './messages.ts';
 import { Progress } from './progress.ts';
 import { databaseOption } from './record-option.ts';
-import { describeHangUp, describeStart, describeUnnamed, foldingMessages } from './recorder-messages.ts';
+import {
+  describeClock,
+  describeHangUp,
+  describeStart,
+  describeUnnamed,
+  foldingMessages,
+} from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
 import { describeEnd, patienceOf } from './stability-end.ts';
@@ -82,6 +88,7 @@ async function learn(options: Options): Promise<void> {
 async function record(options: Options, messages: Messages): Promise<void> {
   const say = messages.say.bind(messages);
   const atLeast = patienceOf(options);
+  let clockSet = (step: number): void => say(describeClock(step));
   const session = await Session.open({
     db: options.db,
     attachment: attachmentOf(options),
@@ -91,6 +98,7 @@ async function record(options: Options, messages: Messages): Promise<void> {
     metrics: options.metrics,
     messages,
     hungUp: () => say(describeHangUp('learning')),
+    clockSet: (step) => clockSet(step),
     ...foldingMessages(say),
   });
   if (atLeast !== undefined && session.unserved !== undefined) {
@@ -103,9 +111,15 @@ async function record(options: Options, messages: Messages): Promise<void> {
   session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
   say(describeStart(session, options.db));
   const { counters, startedAt } = session.recording;
-  const began = session.window?.start ?? startedAt;
-  const progress = new Progress(messages, 'learning', options.duration, began / 1000);
+  let began = session.window?.start ?? startedAt;
+  const progress = new Progress(messages, 'learning', options.duration, () => session.passed);
   const watch = atLeast === undefined ? undefined : new StabilityWatch(options.db, began, atLeast);
+  clockSet = (step) => {
+    progress.end();
+    say(describeClock(step));
+    began = Date.now() * 1000;
+    watch?.restart(began);
+  };
   let told: string | undefined;
   const cutShort = await session.run(() => {
     watch?.tick(performance.now());

@@ -17,23 +17,23 @@ export interface ProgressState {
 export class Progress {
   readonly #label: string;
   readonly #seconds: number | undefined;
-  readonly #started: number;
-  readonly #lineAt = Date.now();
+  readonly #passed: () => number;
+  readonly #lineAt = performance.now();
   readonly #messages: Messages;
   #lines = 0;
 
-  /** `started`: when what takes `seconds` began, milliseconds since the epoch. */
-  constructor(messages: Messages, label: string, seconds: number | undefined, started: number) {
+  /** `passed`: seconds since what takes `seconds` began. */
+  constructor(messages: Messages, label: string, seconds: number | undefined, passed: () => number) {
     this.#messages = messages;
-    this.#started = started;
+    this.#passed = passed;
     this.#label = label;
     this.#seconds = seconds;
   }
 
   show(state: ProgressState): void {
-    const elapsed = Math.floor((Date.now() - this.#started) / 1000);
+    const elapsed = Math.floor(this.#passed());
     const { terminal } = this.#messages;
-    if (!terminal && Date.now() - this.#lineAt < (this.#lines + 1) * LINE_EVERY * 1000) return;
+    if (!terminal && performance.now() - this.#lineAt < (this.#lines + 1) * LINE_EVERY * 1000) return;
     this.#lines += 1;
     const clock =
       this.#seconds === undefined

@@ -1,5 +1,6 @@
 import { UNSEEN_BY_CGROUP } from '../bpf/egress.ts';
 import { formatCount } from '../generator/evidence.ts';
+import { formatStep } from './clock-step.ts';
 import { formatDuration } from './duration.ts';
 import { renderFailure } from './failure.ts';
 import { formatMoment } from './moment.ts';
@@ -32,6 +33,11 @@ export function describeStart(session: Session, db: string): string {
 /** What is said when the terminal has gone: where standard error leads elsewhere, somebody may read it. */
 export function describeHangUp(what: 'enforcement' | 'learning'): string {
   return `The terminal has gone; ${what} goes on. SIGTERM to process ${process.pid} ends it.\n`;
+}
+
+/** What is said when the clock was set, by so many microseconds. */
+export function describeClock(step: number): string {
+  return `The clock was set, ${formatStep(step)}: the record says so, and durations go on by the time that passes.\n`;
 }
 
 /** What is said at the end of containers that went without a name; nothing when there were none. */

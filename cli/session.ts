@@ -6,6 +6,7 @@ import { BouhekiError } from '../error/error.ts';
 import { AccountNames } from '../profiler/account.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import { CredentialTable } from '../profiler/credential-table.ts';
+import { ClockWatch } from '../profiler/clock-watch.ts';
 import { keepDraining } from '../profiler/drain-timer.ts';
 import { primeIdentities } from '../profiler/prime.ts';
 import type { LearningWindow } from '../profiler/learning-window.ts';
@@ -42,6 +43,8 @@ export interface SessionOptions {
   listeners?: RecorderListeners;
   /** Called when the session ends, before anything is taken away. */
   ending?(): void;
+  /** Called when the clock was set, by so many microseconds. */
+  clockSet?(step: number): void;
   /** Called when old events were folded, or when folding could not keep the record within its limits. */
   folded?(report: RetentionReport): void;
   onFoldFailure?(error: unknown): void;
@@ -73,6 +76,9 @@ export class Session {
   readonly #metrics: MetricsServer | undefined;
   readonly #stopSignal: AwaitedStopSignal;
   readonly #canary: CanaryWatch;
+  readonly #clock = new ClockWatch();
+  /** Microseconds of the learning window that had passed when this run began. */
+  readonly #before: number;
 
   private constructor(
     egress: Egress,
@@ -90,6 +96,7 @@ export class Session {
     this.egress = egress;
     this.recording = recording;
     this.interrupted = store.interrupted;
+    this.#before = window === undefined ? 0 : Math.max(0, recording.startedAt - window.start);
     this.#store = store;
     this.#options = options;
     const canary = new CanaryWatch(egress, options.attachment.backend === 'lsm', (text) =>
@@ -162,6 +169,11 @@ export class Session {
     return attachment.backend === 'cgroup' ? attachment.cgroup : undefined;
   }
 
+  /** Seconds that have passed of the learning window, or of this recording, whatever was made of the clock meanwhile. */
+  get passed(): number {
+    return (this.#before + this.#clock.passed) / 1e6;
+  }
+
   /** Why recording failed while the kernel side went on; undefined when it did not. */
   get failure(): RecordingFailure | undefined {
     return this.#failure;
@@ -203,13 +215,14 @@ export class Session {
           guarded(() => {
             this.#recording(() => this.recorder.flush());
             if (tick() === true) resolve();
-            // By the clock on the wall, as the next run will look at it; a timer cannot wait for longer than 24 days.
-            if (window !== undefined && Date.now() * 1000 >= window.end) resolve();
+            this.#followClock();
+            // A timer cannot wait for longer than 24 days.
+            if (window !== undefined && this.#over) resolve();
           }),
           FLUSH_EVERY,
         );
         void this.#stopSignal.came.then((signal) => {
-          cutShort = window !== undefined && signal !== 'SIGINT' && Date.now() * 1000 < window.end;
+          cutShort = window !== undefined && signal !== 'SIGINT' && !this.#over;
           resolve();
         });
         this.#stop = () => {
@@ -228,6 +241,18 @@ export class Session {
   /** Takes everything away again without having run. */
   async abort(): Promise<void> {
     await this.#close(undefined, 'complete');
+  }
+
+  /** Whether the learning window is. */
+  get #over(): boolean {
+    return this.passed >= this.#options.duration!;
+  }
+
+  #followClock(): void {
+    const step = this.#clock.look();
+    if (step === 0) return;
+    if (this.#failure === undefined) this.#recording(() => this.recording.clockStep(step));
+    this.#options.clockSet?.(step);
   }
 
   #stop: () => void = () => {};

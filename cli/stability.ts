@@ -16,7 +16,7 @@ const MOST = 256e6;
  */
 export class StabilityWatch {
   readonly #db: string;
-  readonly #since: number;
+  #since: number;
   readonly #atLeast: number;
   readonly #every: number;
   #child: ChildProcess | undefined;
@@ -57,6 +57,7 @@ export class StabilityWatch {
       [main, 'status', '--json', '--db', this.#db, '--since', since],
       { maxBuffer: MOST },
       (error, stdout, stderr) => {
+        if (this.#child !== child) return;
         this.#child = undefined;
         const took = performance.now() - began;
         this.#next = now + took + Math.max(this.#every, REST * took);
@@ -66,6 +67,15 @@ export class StabilityWatch {
     );
     this.#child = child;
     lower(child.pid);
+  }
+
+  /** The clock was set: only what comes from `since` on spans time that has passed. */
+  restart(since: number): void {
+    this.#since = since;
+    this.#known = undefined;
+    this.#next = undefined;
+    this.close();
+    this.#child = undefined;
   }
 
   /** Ends a look that still goes on. */

@@ -3,6 +3,7 @@ import { formatCount } from '../generator/evidence.ts';
 import type { LiveStatus, OutputLoss, Watch } from '../profiler/live-status.ts';
 import type { Extent, Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
+import { formatStep } from './clock-step.ts';
 import { formatMoment } from './moment.ts';
 import { formatSize } from './size.ts';
 import { discoveryText } from './discovery-text.ts';
@@ -37,7 +38,11 @@ export function statusText(status: Status, now: number, draw: boolean): string {
   if (listed.length > 0) {
     const hidden = recordings.length - listed.length;
     lines.push('', hidden === 0 ? 'Recordings:' : `The last ${LISTED} of ${recordings.length} recordings:`);
-    lines.push(...recordingTable(listed, status.losses), ...listed.flatMap(unnamedLine));
+    lines.push(
+      ...recordingTable(listed, status.losses),
+      ...listed.flatMap(unnamedLine),
+      ...listed.flatMap(clockLine),
+    );
   }
   const readiness = discoveryText(status.readiness, draw);
   if (readiness.length > 0) lines.push('', ...readiness);
@@ -101,6 +106,14 @@ function outputLines({ messages, lines = 0, waiting = 0 }: OutputLoss): string[]
 
 function unnamedLine({ id, unnamed }: RecordingSummary): string[] {
   return unnamed === 0 ? [] : [`Recording ${id}: ${formatCount(unnamed, 'container')} without a name.`];
+}
+
+function clockLine({ id, clock }: RecordingSummary): string[] {
+  if (clock === undefined) return [];
+  const times = formatCount(clock.steps, 'time');
+  return [
+    `Recording ${id}: the clock was set ${times}, ${formatStep(clock.step)} in all; times before and after do not compare.`,
+  ];
 }
 
 function recordingTable(recordings: readonly RecordingSummary[], losses: readonly Loss[]): string[] {

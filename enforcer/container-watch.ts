@@ -25,7 +25,7 @@ export interface ContainerTidings {
 
 interface Tracked {
   place: CgroupPlace;
-  /** When its cgroup was heard of, milliseconds, as Date.now(). */
+  /** When its cgroup was heard of, milliseconds, as performance.now(). */
   since: number;
   /** When it is asked again, while it is new. */
   next: NodeJS.Timeout | undefined;
@@ -104,7 +104,7 @@ export class ContainerWatch implements Disposable {
     const each = this.#track(place);
     if (each?.known) this.#learn(each, { ...each.known, place });
     // It may be another one by the same name.
-    else if (each) each.since = Date.now();
+    else if (each) each.since = performance.now();
     void this.#ask(each);
   }
 
@@ -126,7 +126,7 @@ export class ContainerWatch implements Disposable {
       return before;
     }
     if (pathsInside(this.#boxes, place).length === 0) return undefined;
-    const since = Date.now();
+    const since = performance.now();
     const each = { place, since, asking: false, silences: 0, trouble: undefined, next: undefined };
     const tracked: Tracked = { ...each, known: undefined, missing: [], entries: [] };
     this.#tracked.set(place.path, tracked);
@@ -156,7 +156,7 @@ export class ContainerWatch implements Disposable {
     this.#take(each, answer);
     if (each.known && each.missing.length === 0) return;
     clearTimeout(each.next);
-    if (Date.now() - each.since < LOOK_FOR) {
+    if (performance.now() - each.since < LOOK_FOR) {
       each.next = setTimeout(() => void this.#ask(each), LOOK_EVERY).unref();
     }
   }

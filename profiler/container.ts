@@ -30,7 +30,7 @@ export interface Container extends ContainerFacts {
   known: boolean;
   /** Whether the runtime has a question about it that is not answered yet. */
   asked: boolean;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds, as performance.now(). */
   readonly since: number;
 }
 
@@ -94,7 +94,7 @@ export class ContainerNames {
   }
 
   #lookAgain(container: Container): void {
-    if (!container.known && Date.now() - container.since < NAME_WAIT) this.#look(container);
+    if (!container.known && performance.now() - container.since < NAME_WAIT) this.#look(container);
   }
 
   #learn(container: Container, facts: ContainerFacts): void {
@@ -159,5 +159,5 @@ export class ContainerNames {
 
 function unnamed(runtime: string, id: string): Container {
   const name = id.slice(0, 12);
-  return { runtime, id, name, image: '', imageId: '', known: false, asked: false, since: Date.now() };
+  return { runtime, id, name, image: '', imageId: '', known: false, asked: false, since: performance.now() };
 }

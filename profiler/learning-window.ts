@@ -15,7 +15,8 @@ export interface LearningPlan {
 
 /**
  * The window that the last run with the same plan was in, when that run was cut short and the window is not over yet;
- * otherwise a new one from `now` on. A run that its user ended has ended its window.
+ * otherwise a new one from `now` on. A run that its user ended has ended its window. Where the clock was set, the window
+ * is as if it had always shown what it shows now: as much is left of it as was left then.
  */
 export async function learningWindow(
   connection: DuckDBConnection,
@@ -23,14 +24,16 @@ export async function learningWindow(
   now: number,
 ): Promise<LearningWindow & { resumed: boolean }> {
   const rows = await connection.runAndReadAll(
-    `SELECT window_start, window_end, state FROM recording
+    `SELECT window_end + coalesce((SELECT sum(step) FROM clock_step s WHERE s.recording = r.id), 0), ended_at, state
+    FROM recording r
     WHERE command = 'learn' AND host = $1 AND target = $2 AND window_end - window_start = $3
     ORDER BY id DESC LIMIT 1`,
     [host, target, BigInt(seconds) * 1_000_000n],
   );
-  const [start, end, state] = rows.getRowsJS()[0] ?? [];
-  if (state === 'interrupted' && Number(end) > now) {
-    return { start: Number(start), end: Number(end), resumed: true };
-  }
-  return { start: now, end: now + seconds * 1_000_000, resumed: false };
+  const [end, endedAt, state] = rows.getRowsJS()[0] ?? [];
+  const whole = seconds * 1_000_000;
+  // A clock that is behind the end of that run says nothing of the time since.
+  const left = Math.min(Number(end) - Math.max(now, Number(endedAt)), whole);
+  if (state !== 'interrupted' || left <= 0) return { start: now, end: now + whole, resumed: false };
+  return { start: now + left - whole, end: now + left, resumed: true };
 }

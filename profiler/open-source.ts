@@ -43,7 +43,7 @@ export async function recorderStatus(path: string): Promise<LiveStatus | undefin
 
 /** A connection to whoever records into the database; undefined when nobody does. */
 async function recorderClient(path: string): Promise<RecorderClient | undefined> {
-  const deadline = Date.now() + PATIENCE;
+  const deadline = performance.now() + PATIENCE;
   for (;;) {
     const pid = recorderOf(path);
     if (pid === undefined) return undefined;
@@ -51,7 +51,7 @@ async function recorderClient(path: string): Promise<RecorderClient | undefined>
       return await RecorderClient.connect(path);
     } catch (error) {
       if (!isPassing(error)) throw error;
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw error instanceof BouhekiError ? error : busy(path, `recorded by process ${pid}`);
     }
     await sleep(EVERY);

@@ -57,6 +57,8 @@ export interface RecordingSummary {
   window?: LearningWindow;
   /** Of one that was cut short: for how long nothing was recorded until the next one, if one followed. Microseconds. */
   gap?: number;
+  /** How often the clock was set while it ran, and by how many microseconds in all; absent when it was not. */
+  clock?: { steps: number; step: number };
 }
 
 /** Events that a recording is known to lack. */
@@ -124,9 +126,11 @@ export class Reader {
           coalesce(r.events, s.events, 0) AS events, r.window_start, r.window_end,
           CASE WHEN r.command <> 'import' THEN lead(r.started_at) OVER (
             PARTITION BY r.host, r.command = 'import' ORDER BY r.id) END AS next,
-          coalesce(u.unnamed, 0) AS unnamed
+          coalesce(u.unnamed, 0) AS unnamed, c.steps, c.step
         FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id
-        LEFT JOIN (${UNNAMED}) u ON u.recording = r.id)
+        LEFT JOIN (${UNNAMED}) u ON u.recording = r.id
+        LEFT JOIN (SELECT recording, count(*) AS steps, sum(step)::BIGINT AS step FROM clock_step GROUP BY ALL) c
+          ON c.recording = r.id)
       WHERE ended_at >= $1 AND started_at < $2 ORDER BY id`,
       [since(window), until(window), this.live === undefined ? 'interrupted' : 'running'],
     );
@@ -296,6 +300,7 @@ function summary(row: DuckDBValue[]): RecordingSummary {
     ...(row[12] !== null && { window: { start: Number(row[12]), end: Number(row[13]) } }),
     ...(row[10] === 'interrupted' &&
       row[14] !== null && { gap: Math.max(0, Number(row[14]) - Number(row[9])) }),
+    ...(row[16] !== null && { clock: { steps: Number(row[16]), step: Number(row[17]) } }),
   };
 }
 

@@ -162,13 +162,18 @@ export class Recording implements EventSink {
     this.#writer.add('loss', [BigInt(Date.now()) * 1000n, kind, BigInt(count)]);
   }
 
+  /** Notes that the clock was set by so many microseconds: times before and after it do not compare. */
+  clockStep(step: number): void {
+    this.#writer.add('clock_step', [BigInt(Date.now()) * 1000n, BigInt(Math.round(step))]);
+  }
+
   /**
    * Commits everything so far, names before events, or has another thread do so. Call it at least every second: SIGKILL
    * loses what is younger.
    */
   flush(): void {
     this.#writer.commit();
-    this.rate.mark(Date.now(), this.counters.events);
+    this.rate.mark(performance.now(), this.counters.events);
   }
 
   /** Whether it still takes events: it has not ended and nothing has failed. */

@@ -1,6 +1,7 @@
 import type { Allowance } from './allowance.ts';
 import { storeFailure } from './failure.ts';
 import { withPrivateFiles } from './private-files.ts';
+import type { RetentionClock } from './retention-clock.ts';
 import type { Retention, RetentionReport } from './retention.ts';
 
 /** How often the record is looked at, milliseconds. */
@@ -11,14 +12,16 @@ export class RetentionKeeper {
   readonly #retention: Retention;
   readonly #allowance: Allowance;
   readonly #path: string;
+  readonly #clock: RetentionClock;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(retention: Retention, allowance: Allowance, path: string) {
+  constructor(retention: Retention, allowance: Allowance, path: string, clock: RetentionClock) {
     this.#retention = retention;
     this.#allowance = allowance;
     this.#path = path;
+    this.#clock = clock;
   }
 
   /** Tells of each look that folded something or found too much, and of failures as BouhekiError. */
@@ -38,10 +41,12 @@ export class RetentionKeeper {
     look();
   }
 
-  /** One look, now. */
-  async look(now = Date.now() * 1000): Promise<RetentionReport> {
+  /** One look, now. `believed`: the time by which events are old. */
+  async look(now = Date.now() * 1000, believed = Math.min(now, this.#clock.now())): Promise<RetentionReport> {
     try {
-      return await this.#allowance.during(() => withPrivateFiles(() => this.#retention.enforce(now)));
+      return await this.#allowance.during(() =>
+        withPrivateFiles(() => this.#retention.enforce(now, believed)),
+      );
     } catch (error) {
       throw storeFailure(error, this.#path);
     }

@@ -46,13 +46,16 @@ export class Retention {
     this.#recording = recording;
   }
 
-  /** Looks once, and folds what has to be. `now` in microseconds since the epoch; its hour is never folded. */
-  async enforce(now: number): Promise<RetentionReport> {
+  /**
+   * Looks once, and folds what has to be. Microseconds since the epoch: the hour of `now` is never folded, and
+   * `believed`, which may be earlier, says what is old.
+   */
+  async enforce(now: number, believed = now): Promise<RetentionReport> {
     const { seconds, bytes } = this.#limits;
     const present = BigInt(now) / HOUR;
     let folded = 0;
     if (seconds !== undefined) {
-      const last = (BigInt(now) - BigInt(seconds) * 1_000_000n) / HOUR;
+      const last = (BigInt(believed) - BigInt(seconds) * 1_000_000n) / HOUR;
       for (let hour = await this.#oldest(); hour !== undefined && hour < last; hour = await this.#oldest()) {
         folded += await this.#fold(hour);
       }
@@ -60,8 +63,10 @@ export class Retention {
     if (folded > 0) await this.#tidy();
     let used = await this.#used();
     for (const limit = bytes ?? Number.POSITIVE_INFINITY; used > limit; used = await this.#used()) {
-      const hour = await this.#oldest();
-      if (hour === undefined || hour >= present) return { folded, bytes: used, tooLarge: true };
+      // What a clock that was wrong has put into the future is not written any more either.
+      const oldest = await this.#oldest();
+      const hour = oldest === present ? await this.#oldest(present + 1n) : oldest;
+      if (hour === undefined) return { folded, bytes: used, tooLarge: true };
       folded += await this.#fold(hour);
       await this.#tidy();
     }
@@ -77,9 +82,21 @@ export class Retention {
     this.#connection.closeSync();
   }
 
-  /** The clock hour of the oldest single event. */
-  async #oldest(): Promise<bigint | undefined> {
-    const rows = await this.#connection.runAndReadAll('SELECT min(time) FROM event');
+  /** The last time that the record knows of, before the recording that is open. Microseconds since the epoch. */
+  async lastKnown(): Promise<number | undefined> {
+    const rows = await this.#connection.runAndReadAll(
+      `SELECT greatest((SELECT max(time) FROM event), (SELECT max(last) FROM hourly),
+        (SELECT max(ended_at) FROM recording WHERE command <> 'import'))`,
+    );
+    const time = rows.getRowsJS()[0]![0];
+    return time === null ? undefined : Number(time);
+  }
+
+  /** The clock hour of the oldest single event, of those from this hour on. */
+  async #oldest(from = 0n): Promise<bigint | undefined> {
+    const rows = await this.#connection.runAndReadAll('SELECT min(time) FROM event WHERE time >= $1', [
+      from * HOUR,
+    ]);
     const time = rows.getRowsJS()[0]![0] as bigint | null;
     return time === null ? undefined : time / HOUR;
   }

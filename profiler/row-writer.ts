@@ -9,6 +9,7 @@ export const NAME_TABLES = [
   'account',
   'box',
   'loss',
+  'clock_step',
 ] as const;
 export type NameTable = (typeof NAME_TABLES)[number];
 

@@ -163,6 +163,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ...withCredential('hourly', [], ['count', 'first', 'last']),
     ...connectionsView(...WITH_ANCESTORS, CREDENTIAL),
   ],
+  [
+    // The clock was set, by `step` microseconds to `time`.
+    `CREATE TABLE clock_step (recording INTEGER, time BIGINT, step BIGINT)`,
+  ],
 ];
 
 /** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */

@@ -11,6 +11,7 @@ import { withPrivateFiles } from './private-files.ts';
 import { Recording, type RecordingIdentity } from './recording.ts';
 import { RecordingWriter } from './recording-writer.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
+import { RetentionClock } from './retention-clock.ts';
 import { RetentionKeeper } from './retention-keeper.ts';
 import { RecordServer } from './serve.ts';
 
@@ -166,11 +167,9 @@ export class RecorderStore {
     const allowance = (this.#allowance ??= new Allowance(await this.#database.connect(), () =>
       this.#keeper?.interrupt(),
     ));
-    this.#keeper = new RetentionKeeper(
-      new Retention(await this.#database.connect(), this.path, limits, () => this.#writer),
-      allowance,
-      this.path,
-    );
+    const retention = new Retention(await this.#database.connect(), this.path, limits, () => this.#writer);
+    const clock = new RetentionClock(await retention.lastKnown());
+    this.#keeper = new RetentionKeeper(retention, allowance, this.path, clock);
     return this.#keeper;
   }
 
@@ -196,14 +195,17 @@ export class RecorderStore {
   }
 }
 
+/** Where the clock was set, the times of events don't compare with that of the last sign, and the sign is the later one. */
 async function closeLeftOpen(
   connection: DuckDBConnection,
   lastSign: number | undefined,
 ): Promise<InterruptedRecording[]> {
   const rows = await connection.runAndReadAll(
-    `UPDATE recording SET state = 'interrupted', ended_at = greatest(seen.last, started_at, $1::BIGINT),
+    `UPDATE recording SET state = 'interrupted',
+      ended_at = CASE WHEN seen.stepped THEN $1::BIGINT ELSE greatest(seen.last, started_at, $1::BIGINT) END,
       events = coalesce(seen.events, 0)
-    FROM (SELECT r.id, s.last, s.events
+    FROM (SELECT r.id, s.last, s.events,
+        $1 IS NOT NULL AND EXISTS (FROM clock_step c WHERE c.recording = r.id) AS stepped
       FROM recording r LEFT JOIN (${SEEN_OF_OPEN}) s ON s.recording = r.id WHERE r.state = 'open') seen
     WHERE recording.id = seen.id RETURNING recording.id, started_at, ended_at`,
     [lastSign === undefined ? null : BigInt(lastSign)],

@@ -49,6 +49,41 @@ test('a run that was killed or cut short is gone on with until its window ends; 
   );
 });
 
+test('a clock that was set, while learning or since, leaves as much of the window as was left', async (t) => {
+  const YEAR = 365 * 24 * 3_600_000_000;
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  const now = Date.now() * 1000;
+  // Begun a year ago by a clock that was a year behind; a quarter of an hour is left.
+  const behind = { start: now - YEAR - 2_700_000_000, end: now - YEAR + 900_000_000 };
+  const first = await store.startRecording({ ...LEARN, window: behind });
+  first.clockStep(YEAR);
+  await first.end('interrupted');
+  const { end, resumed, start } = await store.learningWindow(PLAN);
+  assert.equal(resumed, true);
+  assert.deepEqual([start, end], [behind.start + YEAR, behind.end + YEAR]);
+  // Cut short in a year that the clock shows no more.
+  const ahead = { start: now + YEAR, end: now + YEAR + 3_600_000_000 };
+  const second = await store.startRecording({ ...LEARN, window: ahead });
+  await second.end('interrupted');
+  await store.connection.run(
+    `UPDATE recording SET ended_at = ${ahead.end - 600_000_000} WHERE id = ${second.id}`,
+  );
+  const again = await store.learningWindow(PLAN);
+  assert.equal(again.resumed, true);
+  assert.ok(Math.abs(again.end - Date.now() * 1000 - 600_000_000) < 60_000_000, 'ten minutes are left');
+  assert.equal(again.end - again.start, 3_600_000_000);
+  await closed(store);
+
+  const reader = await openReader(path);
+  const recordings = await reader.recordings();
+  reader.close();
+  assert.deepEqual(
+    recordings.map(({ clock }) => clock),
+    [{ steps: 1, step: YEAR }, undefined],
+  );
+});
+
 test('a window that is over is not gone on with', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);

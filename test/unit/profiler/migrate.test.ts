@@ -8,6 +8,9 @@ import { MIGRATIONS } from '../../../profiler/schema-sql.ts';
 import { openRecorder } from '../../../profiler/store.ts';
 import { databaseFor, START } from './fixture.ts';
 
+/** From this version on rows name a credential instead of two ids. */
+const WITH_CREDENTIALS = 6;
+
 test('a database of every older version is brought up to date with what it holds', async (t) => {
   for (let version = 1; version < MIGRATIONS.length; version++) {
     const path = databaseFor(t);
@@ -17,14 +20,19 @@ test('a database of every older version is brought up to date with what it holds
     await connection.run('CREATE TABLE schema_version (version INTEGER NOT NULL)');
     await connection.run(`INSERT INTO schema_version VALUES (${version})`);
     for (const statement of MIGRATIONS.slice(0, version).flat()) await connection.run(statement);
+    const [by, root] = version < WITH_CREDENTIALS ? ['33, 34', '0, 0'] : ['1', '2'];
+    if (version >= WITH_CREDENTIALS)
+      await connection.run(
+        'INSERT INTO credential VALUES (1, 1, 33, 33, 33, 34, 34, 34), (1, 2, 0, 0, 0, 0, 0, 0)',
+      );
     await connection.run(
-      `INSERT INTO event VALUES (1, ${START}, 0, 0, 33, 34, 4, 0, 167772161, 443, 6, 0, 0, -1)`,
+      `INSERT INTO event VALUES (1, ${START}, 0, 0, ${by}, 4, 0, 167772161, 443, 6, 0, 0, -1)`,
     );
     if (version > 1) {
       await connection.run(
         `INSERT INTO hourly VALUES
-          (1, 0, 0, 0, 0, 4, 0, 167772161, 80, 6, 0, 0, -1, 5, ${START}, ${START + 9}),
-          (1, 0, 0, 33, 34, 4, 0, 167772161, 443, 6, 0, 0, -1, 7, ${START}, ${START + 9})`,
+          (1, 0, 0, ${root}, 4, 0, 167772161, 80, 6, 0, 0, -1, 5, ${START}, ${START + 9}),
+          (1, 0, 0, ${by}, 4, 0, 167772161, 443, 6, 0, 0, -1, 7, ${START}, ${START + 9})`,
       );
     }
     await connection.run(
@@ -47,8 +55,8 @@ test('a database of every older version is brought up to date with what it holds
       count,
     ]);
     const folded = version > 1;
-    const root = [[0, undefined, 0], 80, 5];
-    assert.deepEqual(seen, [...(folded ? [root] : []), [[33, undefined, 34], 443, folded ? 8 : 1]]);
+    const byRoot = [[0, undefined, 0], 80, 5];
+    assert.deepEqual(seen, [...(folded ? [byRoot] : []), [[33, undefined, 34], 443, folded ? 8 : 1]]);
     const shown =
       'SELECT address, exe, ancestors, uid, euid, fsuid, gid, egid, fsgid, count FROM connections ORDER BY count';
     assert.deepEqual((await reader.query(shown)).rows[0], [

@@ -77,6 +77,27 @@ test('old events become hourly rows that tell the same, apart from each single t
   await closed(store);
 });
 
+test('a clock that leaps forward makes nothing old until it has held for a day', async (t) => {
+  const { path, store } = await fill(t);
+  await store.connection.run(`UPDATE recording SET ended_at = ${START + 5 * HOUR}`);
+  const keeper = await store.retention({ seconds: 6 * 3600 });
+  // The present is years after all that the record knows.
+  assert.equal((await keeper.look()).folded, 0);
+  assert.equal(await count(path, 'event'), 25_000);
+  await keeper.close();
+  await closed(store);
+});
+
+test('events that a wrong clock put into the future are folded too when the record is too large', async (t) => {
+  const { path, store } = await fill(t);
+  const keeper = await store.retention({ bytes: 1000 });
+  const report = await keeper.look(START + HOUR + 1);
+  assert.deepEqual([report.folded, report.tooLarge], [20_000, true]);
+  assert.equal(await count(path, 'event'), 5000, 'the hour that is being written');
+  await keeper.close();
+  await closed(store);
+});
+
 test('a record above its size is folded from the old end, never its present hour, and says when that is not enough', async (t) => {
   const { path, store } = await fill(t);
   const keeper = await store.retention({ bytes: 1000 });
