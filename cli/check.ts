@@ -1,3 +1,4 @@
+import { printJson, visible } from '../error/visible.ts';
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { type Address, parseAddress } from '../policy/address.ts';
@@ -41,10 +42,9 @@ function check(text: string, file: string, json: boolean): void {
   const problems = [...parsed.problems, ...findings(parsed)].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   );
-  if (json)
-    process.stdout.write(`${JSON.stringify({ file, valid: parsed.policy !== undefined, problems })}\n`);
+  if (json) process.stdout.write(`${printJson({ file, valid: parsed.policy !== undefined, problems })}\n`);
   else for (const problem of problems) process.stdout.write(`${renderProblem(problem, text)}\n`);
-  process.stderr.write(`${summary(parsed, problems, file)}\n`);
+  process.stderr.write(`${visible(summary(parsed, problems, file))}\n`);
   if (!parsed.policy) process.exitCode = 2;
   else if (problems.length > 0) process.exitCode = 1;
 }
@@ -87,7 +87,7 @@ function resolvers(): Address[] {
 function upgrade(text: string, file: string): void {
   const before = parseText(text, file);
   if (before.version === 2) {
-    process.stderr.write(`${file} is of version 2 already\n`);
+    process.stderr.write(`${visible(file)} is of version 2 already\n`);
     process.stdout.write(text);
     return;
   }

@@ -1,3 +1,4 @@
+import { printJson } from '../error/visible.ts';
 import type { Curve } from '../generator/curve.ts';
 import { formatTable } from './table.ts';
 
@@ -31,5 +32,5 @@ export function curveJson({ observed, points, suggested }: Curve): string {
     suggested: suggested.count,
     points: points.map(({ count, cost }) => ({ cidrs: count, unobserved: cost })),
   };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  return `${printJson(json, 2)}\n`;
 }

@@ -1,3 +1,4 @@
+import { printJson, visible } from '../error/visible.ts';
 import { Command } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { formatChange } from '../policy/change.ts';
@@ -40,7 +41,7 @@ function run(before: Policy, after: Policy, { wideningOnly, json }: Options): vo
   if (wideningOnly) difference.lost = [];
   const wider = widens(difference);
   if (wideningOnly && difference.mode?.after === 'block') delete difference.mode;
-  process.stdout.write(json ? `${JSON.stringify({ ...difference, widens: wider })}\n` : text(difference));
+  process.stdout.write(json ? `${printJson({ ...difference, widens: wider })}\n` : text(difference));
   const changed = difference.gained.length + difference.lost.length > 0 || difference.mode !== undefined;
   if (changed) {
     const { gained, lost } = difference;
@@ -68,5 +69,5 @@ function text({ gained, lost, mode }: Difference): string {
     ...gained.map((change) => `+ ${formatChange(change)}`),
     ...lost.map((change) => `- ${formatChange(change)}`),
   ];
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${visible(line)}\n`).join('');
 }

@@ -1,3 +1,4 @@
+import { printJson, visibleLines } from '../error/visible.ts';
 import { Command } from 'commander';
 import { provesItself } from '../bpf/canary.ts';
 import { Egress } from '../bpf/egress.ts';
@@ -25,9 +26,7 @@ async function doctor(options: { json: boolean }): Promise<void> {
   if (findings.every(({ state }) => state !== 'missing')) findings.push(await trial());
   const missing = findings.some((finding) => finding.state === 'missing');
   if (options.json) {
-    process.stdout.write(
-      `${JSON.stringify({ schema: 'bouheki.doctor/v1', ok: !missing, findings }, null, 2)}\n`,
-    );
+    process.stdout.write(`${printJson({ schema: 'bouheki.doctor/v1', ok: !missing, findings }, 2)}\n`);
   } else {
     for (const finding of findings) process.stdout.write(line(finding));
   }
@@ -57,5 +56,5 @@ async function trial(): Promise<Requirement> {
 
 function line({ name, state, found, remedy }: Requirement): string {
   const mend = state === 'ok' || !remedy ? '' : `         ${remedy}\n`;
-  return `${MARKS[state]}  ${name}: ${found}\n${mend}`;
+  return visibleLines(`${MARKS[state]}  ${name}: ${found}\n${mend}`);
 }

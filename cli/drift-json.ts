@@ -1,3 +1,4 @@
+import { printJson } from '../error/visible.ts';
 import type { Drift, DriftEntry } from '../generator/drift.ts';
 
 /** The drift as one JSON document, times in ISO 8601 (UTC). */
@@ -7,7 +8,7 @@ export function driftJson(drift: Drift): string {
     new: drift.new.map(entryJson),
     denied: drift.denied.map(entryJson),
   };
-  return `${JSON.stringify(document, null, 2)}\n`;
+  return `${printJson(document, 2)}\n`;
 }
 
 function entryJson(entry: DriftEntry): object {

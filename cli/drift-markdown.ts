@@ -1,6 +1,6 @@
+import { visible } from '../error/visible.ts';
 import type { Drift } from '../generator/drift.ts';
 import { DRIFT_COLUMNS, driftSections } from './drift-row.ts';
-import { printable } from './table.ts';
 
 /** The drift as Markdown, for a comment on a change; empty when there is none. */
 export function driftMarkdown(drift: Drift): string {
@@ -13,7 +13,12 @@ export function driftMarkdown(drift: Drift): string {
     .join('\n');
 }
 
-/** Names of processes are free text: none may end a cell or become markup. */
+/**
+ * Names of processes are free text: none may end a cell or become markup, nor call a person, an issue or an address. What
+ * makes those is cut by an empty comment, because a backslash does not keep a forge from them.
+ */
 function escape(text: string): string {
-  return printable(text).replace(/[\\`*_|<>[\]&]/g, (character) => `\\${character}`);
+  return visible(text)
+    .replace(/[\\`*_|<>[\]&]/g, (character) => `\\${character}`)
+    .replace(/[@#]|:(?=\/\/)|(?<=www)\./gi, '$&<!-- -->');
 }

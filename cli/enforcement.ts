@@ -1,3 +1,4 @@
+import { visible } from '../error/visible.ts';
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { cgroupRoot } from '../bpf/cgroup-root.ts';
@@ -63,7 +64,7 @@ export class Enforcement implements Disposable {
     this.#cgroups = new CgroupReader(root);
     this.#egress = egress;
     this.#names = names;
-    this.#warn = warn;
+    this.#warn = (text) => warn(visible(text));
   }
 
   /** Whether it has ended: the kernel side may be gone. */

@@ -1,3 +1,4 @@
+import { printJson, visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { parseAddress } from '../policy/address.ts';
@@ -88,7 +89,7 @@ function json({ verdict, reason, nearest, fix }: Explanation, { policy, placeOf 
     ...(nearest ? { nearest: { ...ruleOf(nearest.box), mismatches: nearest.mismatches } } : {}),
     ...(fix === undefined ? {} : { fix }),
   };
-  return `${JSON.stringify(report)}\n`;
+  return `${printJson(report)}\n`;
 }
 
 function prose(
@@ -109,7 +110,7 @@ function prose(
     lines.push(`nearest: "${name}" (${at(nearest.box)}), but not its ${nearest.mismatches.join(', ')}`);
   }
   if (fix !== undefined) lines.push(`fix: ${fix}`);
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(visible).join('\n')}\n`;
 }
 
 function flowOf(options: Options): Flow {

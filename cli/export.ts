@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BouhekiError } from '../error/error.ts';
 import { OutputFile } from '../host/output-file.ts';
-import { CSV_HEADER, csvToParquet } from '../profiler/export.ts';
+import { visibleJson } from '../error/visible.ts';
+import { CSV_HEADER, csvToParquet, visibleRow } from '../profiler/export.ts';
 import { openReader, type Reader } from '../profiler/read.ts';
 import { cannotWrite } from './output-file.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
@@ -55,10 +56,18 @@ async function run(options: Options): Promise<void> {
   }
 }
 
+/** What is done to a line: a Parquet file, which is made of the CSV, holds what was recorded as it is. */
+const LINE: Readonly<Record<Options['format'], (line: string) => string>> = {
+  csv: visibleRow,
+  ndjson: visibleJson,
+  parquet: (line) => line,
+};
+
 async function* pieces(reader: Reader, options: Options): AsyncGenerator<string> {
   const format = options.format === 'ndjson' ? 'ndjson' : 'csv';
   if (format === 'csv') yield `${CSV_HEADER}\n`;
-  for await (const lines of reader.lines(format, windowOf(options))) yield `${lines.join('\n')}\n`;
+  for await (const lines of reader.lines(format, windowOf(options)))
+    yield `${lines.map(LINE[options.format]).join('\n')}\n`;
 }
 
 async function toStandardOutput(reader: Reader, options: Options): Promise<void> {

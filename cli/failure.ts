@@ -1,3 +1,4 @@
+import { visibleLines } from '../error/visible.ts';
 import { BouhekiError } from '../error/error.ts';
 
 /** Exit status of every kind of trouble; findings are 1. */
@@ -7,10 +8,10 @@ export const TROUBLE = 2;
 export function renderFailure(error: unknown): string {
   if (!(error instanceof BouhekiError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return `bouheki: this is a bug in bouheki, please report it\n${text}\n`;
+    return `bouheki: this is a bug in bouheki, please report it\n${visibleLines(text)}\n`;
   }
-  const parts = [`bouheki: ${error.message}`];
-  if (error.remedy) parts.push(`  ${error.remedy}`);
-  if (error.detail) parts.push(error.detail.trimEnd());
+  const parts = [`bouheki: ${visibleLines(error.message)}`];
+  if (error.remedy) parts.push(`  ${visibleLines(error.remedy)}`);
+  if (error.detail) parts.push(visibleLines(error.detail.trimEnd()));
   return `${parts.join('\n')}\n`;
 }

@@ -1,3 +1,4 @@
+import { printJson, visible } from '../error/visible.ts';
 import { formatCount, formatTime, sumEvidence } from '../generator/evidence.ts';
 import type { Generated, GenerateInput } from '../generator/generate.ts';
 import {
@@ -10,7 +11,6 @@ import {
 } from '../generator/header.ts';
 import type { Merged } from '../generator/merge.ts';
 import { placeOf } from '../generator/oddity.ts';
-import { printable } from './table.ts';
 
 /** Subjects listed one by one. */
 export const SHOWN = 10;
@@ -63,7 +63,7 @@ export function generateSummary(
   });
   lines.push(...cut(omitted));
   if (mode === 'monitor') lines.push('The policy is in monitor mode: it reports and blocks nothing.');
-  return `${lines.map(printable).join('\n')}\n`;
+  return `${lines.map(visible).join('\n')}\n`;
 }
 
 /** The first lines, and how many there are besides: the header of the policy and --json have them all. */
@@ -99,7 +99,7 @@ export function generateJson(policy: string, generated: Generated, input: Genera
       ...sumEvidence(observations),
     })),
   };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  return `${printJson(json, 2)}\n`;
 }
 
 /** What a merge with `file` leaves out, for standard error: most destinations first; empty when it leaves nothing out. */
@@ -112,7 +112,7 @@ export function mergeSummary({ kept }: Merged, file: string): string {
     );
   const more = formatCount(Math.max(0, lines.length - SHOWN), 'more subject');
   if (lines.length > SHOWN) lines.splice(SHOWN, lines.length, `Left out for ${more}; --json lists them all.`);
-  return lines.map((line) => `${printable(line)}\n`).join('');
+  return lines.map((line) => `${visible(line)}\n`).join('');
 }
 
 /** A merge for programs. */
@@ -126,5 +126,5 @@ export function mergeJson({ added, kept, text }: Merged): string {
       destinations: observations.map(placeOf),
     })),
   };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  return `${printJson(json, 2)}\n`;
 }

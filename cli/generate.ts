@@ -1,3 +1,4 @@
+import { visible, visibleLines } from '../error/visible.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { curveOf } from '../generator/curve.ts';
@@ -18,7 +19,6 @@ import { readOwners } from './owner-list.ts';
 import { parseText, readPolicyText, readTrustedPolicyText } from './policy-file.ts';
 import { describeGaps } from './gap.ts';
 import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
-import { printable } from './table.ts';
 import { packageVersion } from './version.ts';
 
 interface Options extends RecordOptions {
@@ -132,7 +132,7 @@ async function run(options: Options): Promise<void> {
   };
   const { input, recordings } = await readRecord(options);
   refuseOtherTarget(recordings, options.target);
-  process.stderr.write(describeGaps(recordings));
+  process.stderr.write(visibleLines(describeGaps(recordings)));
   if (options.curve) {
     const { denied, rules } = generatePolicy(input, { ...settings, layout: 'rules' });
     const curve = curveOf(rules, denied);
@@ -149,7 +149,7 @@ async function run(options: Options): Promise<void> {
   process.stderr.write(generateSummary(generated, input, options));
   const faults = faultsOf(generated, options);
   if (faults.length > 0) {
-    process.stderr.write(`${faults.map(printable).join('\n')}\n`);
+    process.stderr.write(`${faults.map(visible).join('\n')}\n`);
     process.exitCode = 1;
   }
 }

@@ -1,8 +1,8 @@
+import { visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { importCsv } from '../profiler/import/import.ts';
 import { COLUMNS } from '../profiler/import/row.ts';
 import { databaseOption } from './record-option.ts';
-import { printable } from './table.ts';
 
 interface Options {
   db: string;
@@ -48,7 +48,7 @@ async function run(file: string, options: Options): Promise<void> {
     skipBad: options.skipBad,
     bad: (message) => {
       told += 1;
-      if (told <= TOLD) process.stderr.write(`Left out ${printable(message)}\n`);
+      if (told <= TOLD) process.stderr.write(`Left out ${visible(message)}\n`);
     },
   });
   const { rows, events, skipped, recordings } = result;

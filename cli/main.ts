@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { BouhekiError } from '../error/error.ts';
+import { visibleLines } from '../error/visible.ts';
 import { renderFailure, TROUBLE } from './failure.ts';
 import { databaseOption } from './record-option.ts';
 import { packageVersion } from './version.ts';
@@ -63,6 +64,8 @@ async function program(words: readonly string[]): Promise<Command> {
   for (const subcommand of commands) command.addCommand(subcommand);
   for (const each of [command, ...commands]) {
     each.exitOverride().enablePositionalOptions();
+    // What it complains of are words of the command line, which may come from outside.
+    each.configureOutput({ writeErr: (text) => void process.stderr.write(visibleLines(text)) });
     each.showHelpAfterError(`  see \`${each === command ? 'bouheki' : `bouheki ${each.name()}`} --help\``);
   }
   return command;

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty';
+import { visibleLines } from '../error/visible.ts';
 import { openStandard } from '../output/descriptor.ts';
 import { surviveLostTerminal } from '../output/lost-terminal.ts';
 import { Outlet } from '../output/outlet.ts';
@@ -30,7 +31,7 @@ export class Messages {
   }
 
   say(text: string): void {
-    if (text !== '') this.#outlet.write(text);
+    if (text !== '') this.#outlet.write(visibleLines(text));
   }
 
   /** Shows how things stand, where that can be seen at once. */

@@ -1,3 +1,4 @@
+import { printJson } from '../error/visible.ts';
 import type { QueryResult } from '../profiler/read.ts';
 import { formatTable } from './table.ts';
 
@@ -14,11 +15,11 @@ export function asTable({ columns, rows }: QueryResult): string {
 /** The answer to a query as one JSON object a row. */
 export function asJson({ columns, rows }: QueryResult): string {
   return rows
-    .map((row) => `${JSON.stringify(Object.fromEntries(columns.map((name, index) => [name, row[index]])))}\n`)
+    .map((row) => `${printJson(Object.fromEntries(columns.map((name, index) => [name, row[index]])))}\n`)
     .join('');
 }
 
 function cell(value: unknown): string {
   if (value === null) return '-';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? printJson(value) : String(value);
 }

@@ -1,9 +1,10 @@
+import { printJson, visible } from '../error/visible.ts';
 import type { Decision } from '../generator/decision.ts';
 import { formatCount, formatTime } from '../generator/evidence.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../generator/review.ts';
 import { formatPrefix, type Prefix } from '../policy/cidr.ts';
 import type { SampleProcess } from '../profiler/sample-sql.ts';
-import { formatTable, printable } from './table.ts';
+import { formatTable } from './table.ts';
 
 /** Destinations that a question names. */
 const SHOWN = 6;
@@ -123,10 +124,10 @@ export function reviewJson(policy: string, items: readonly ReviewItem[]): string
       return Object.assign({ rule, destination, reasons }, evidenceOf(item));
     }),
   };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  return `${printJson(json, 2)}\n`;
 }
 
 /** Lines for standard error. */
 export function say(...lines: string[]): void {
-  process.stderr.write(`${lines.map(printable).join('\n')}\n`);
+  process.stderr.write(`${lines.map(visible).join('\n')}\n`);
 }

@@ -1,3 +1,4 @@
+import { visible } from '../error/visible.ts';
 import { BouhekiError } from '../error/error.ts';
 import { discoveryOf, type Discovery } from '../generator/discovery.ts';
 import { formatCount } from '../generator/evidence.ts';
@@ -5,7 +6,6 @@ import { percent } from '../generator/header.ts';
 import { openReader } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
 import { isStable } from './stability.ts';
-import { printable } from './table.ts';
 
 /** How long traffic must have been seen for, seconds, unless told otherwise. */
 const DEFAULT_PATIENCE = 3600;
@@ -71,5 +71,5 @@ export async function describeEnd(
       .map(({ atMost, state, subject }) => `  ${state}: ${subject}, up to ${percent(atMost)} unseen`),
     ...(open.length > SHOWN ? [`  and ${open.length - SHOWN} more; see bouheki status`] : []),
   ];
-  return { stable: false, text: `${lines.map(printable).join('\n')}\n` };
+  return { stable: false, text: `${lines.map(visible).join('\n')}\n` };
 }

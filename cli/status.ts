@@ -1,3 +1,4 @@
+import { printJson } from '../error/visible.ts';
 import { Command } from 'commander';
 import { statSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
@@ -61,7 +62,7 @@ async function run(options: Options): Promise<void> {
       losses: await reader.losses(),
       readiness: discoveryOf(await reader.observations(windowOf(options)), await reader.accounts()),
     };
-    const json = (): string => `${JSON.stringify({ schema: 'bouheki.status/v1', ...status }, null, 2)}\n`;
+    const json = (): string => `${printJson({ schema: 'bouheki.status/v1', ...status }, 2)}\n`;
     const text = (): string => statusText(status, Date.now() * 1000, isTerminal(process.stdout));
     process.stdout.write(options.json ? json() : text());
   } finally {

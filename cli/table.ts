@@ -1,9 +1,11 @@
+import { visible } from '../error/visible.ts';
+
 /** A cell wider than this moves the rest of its own line only, characters. */
 const WIDEST = 60;
 
 /** Lines of a text table: cells padded to the width of their column, two spaces between, nothing at line ends. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [head, ...rows].map((line) => line.map(printable));
+  const lines = [head, ...rows].map((line) => line.map(visible));
   // No spread into Math.max: a report may have more lines than a call may have arguments.
   const widths = head.map((_, column) =>
     lines.reduce((width, line) => {
@@ -19,14 +21,6 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
       })
       .join('  ')
       .trimEnd(),
-  );
-}
-
-/** Text from outside (names of processes, say) with control characters made visible, so that none drives a terminal. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
 }
 

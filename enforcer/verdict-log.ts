@@ -2,6 +2,7 @@ import pino, { type Logger } from 'pino';
 import { BouhekiError } from '../error/error.ts';
 import { type Descriptor, openLogFile, openStandard } from '../output/descriptor.ts';
 import { Outlet } from '../output/outlet.ts';
+import { replaceUnsafe, visibleJson } from '../error/visible.ts';
 import type { LogOptions } from '../policy/policy.ts';
 
 /** What the log says of one denied connection. Absent fields are unknown and not logged. */
@@ -72,6 +73,7 @@ export class VerdictLog {
       {
         level: options.level,
         base: options.labels,
+        hooks: { streamWrite: visibleJson },
         formatters: { level: (label) => ({ level: label }) },
         timestamp: () => `,"time":"${new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')}"`,
       },
@@ -175,10 +177,11 @@ function fieldsOf(entry: VerdictEntry) {
 
 /** Names are chosen by whoever is being watched: nothing of them may end a line, move a cursor or pose as a field. */
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  const escaped = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd"\\]/g, (character) => {
-    const code = character.codePointAt(0)!;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
-  });
+  const escaped = replaceUnsafe(text.replace(/["\\\ufffd]/g, escape), escape);
   return escaped === '' || /[\s=]/.test(escaped) || escaped !== text ? `"${escaped}"` : escaped;
+}
+
+function escape(character: string): string {
+  const code = character.codePointAt(0)!;
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
 }

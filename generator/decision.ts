@@ -1,3 +1,4 @@
+import { printJson } from '../error/visible.ts';
 import { BouhekiError } from '../error/error.ts';
 import { formatPrefix, parsePrefix, type Prefix } from '../policy/cidr.ts';
 
@@ -17,7 +18,7 @@ const KINDS: readonly string[] = ['allow', 'deny', 'ignore', 'narrow', 'widen'] 
 
 /** One decision as a line of a file of decisions. */
 export function printDecision({ cidr, decision, destination, rule }: Decision): string {
-  return `${JSON.stringify({ rule, destination, decision, ...(cidr && { cidr: formatPrefix(cidr) }) })}\n`;
+  return `${printJson({ rule, destination, decision, ...(cidr && { cidr: formatPrefix(cidr) }) })}\n`;
 }
 
 /**

@@ -1,11 +1,9 @@
+import { replaceUnsafe } from '../error/visible.ts';
 import type { Entry, PolicyDocument, RuleDocument, ToDocument } from './document.ts';
 import type { From } from './policy.ts';
 
 /** Lists longer than this go one value a line. */
 const WIDTH = 100;
-
-/** What no editor shows, or what shows a line in another order than it is read: a policy must not hold it. */
-const HIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
 /** The order of keys in `from`; every dimension is here, or the compiler complains. */
 const FROM_KEYS = Object.keys({
@@ -35,10 +33,10 @@ export function printScalar(value: string | number): string {
   const plain =
     /^[A-Za-z_/][\w./@+-]*(?: [\w./@+-]+)*$/.test(value) || /^\d+(?:\.\d+){3}(?:\/\d+)?$/.test(value);
   if (plain && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)) return value;
-  return JSON.stringify(value).replace(
-    HIDDEN,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return replaceUnsafe(JSON.stringify(value), (character) => {
+    const hex = character.codePointAt(0)!.toString(16);
+    return hex.length > 4 ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`;
+  });
 }
 
 /** A rule without comments as one line: `- { from: { uid: [0] }, to: [{ cidr: [10.0.0.0/8] }] }`. */
@@ -163,6 +161,6 @@ function commentLines(text: string): string[] {
   return text
     .split('\n')
     .map((line) =>
-      line.replace(HIDDEN, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`),
+      replaceUnsafe(line, (character) => `\\x${character.codePointAt(0)!.toString(16).padStart(2, '0')}`),
     );
 }

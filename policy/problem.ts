@@ -1,3 +1,5 @@
+import { replaceUnsafe, visible } from '../error/visible.ts';
+
 /** A step into a YAML document: a key, or an index of a list. */
 export type Path = readonly (string | number)[];
 
@@ -26,7 +28,7 @@ export function renderProblem(problem: Problem, source: string): string {
   const shown = printable(text.slice(start, start + 100));
   const caret = ' '.repeat(Math.max(0, column - 1 - start));
   const lines = [
-    `${file}:${line}:${column}: ${severity}: ${printable(message)}`,
+    `${visible(file)}:${line}:${column}: ${severity}: ${printable(message)}`,
     `  ${shown}`,
     `  ${caret}^`,
   ];
@@ -36,7 +38,7 @@ export function renderProblem(problem: Problem, source: string): string {
 
 /** One character for one, so that a caret below still points at its place. */
 function printable(text: string): string {
-  return text.replaceAll('\t', ' ').replace(/\p{Cc}|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
+  return replaceUnsafe(text.replaceAll('\t', ' '), ({ length }) => '\ufffd'.repeat(length));
 }
 
 /** `network.allow[0].to`. */

@@ -1,6 +1,8 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import { SocketKind } from '../bpf/wire.ts';
+import { needsCells, printCell } from '../error/visible.ts';
 import { storeFailure } from './failure.ts';
+import { CsvParser } from './import/csv.ts';
 import { COLUMNS, type ColumnName } from './import/row.ts';
 import { withPrivateFiles } from './private-files.ts';
 
@@ -65,6 +67,14 @@ export const LINES = {
   csv: `SELECT concat_ws(',', ${COLUMNS.map(csvCell).join(', ')}) FROM (${ROWS})`,
   ndjson: `SELECT to_json({${COLUMNS.map((name) => `${name}: ${name}`).join(', ')}})::VARCHAR FROM (${ROWS})`,
 } as const;
+
+/** A line of CSV with cells that neither drive a terminal nor are formulas of a spreadsheet; `import` takes that back. */
+export function visibleRow(line: string): string {
+  if (!needsCells(line)) return line;
+  const parser = new CsvParser();
+  const [row] = [...parser.push(`${line}\n`), ...parser.end()];
+  return row!.fields.map(printCell).join(',');
+}
 
 /** The first line of a CSV export. */
 export const CSV_HEADER = COLUMNS.join(',');

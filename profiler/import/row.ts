@@ -1,3 +1,4 @@
+import { printJson, readCell } from '../../error/visible.ts';
 import { SocketKind } from '../../bpf/wire.ts';
 import { parseAddress, type Address } from '../../policy/address.ts';
 import { parseProtocol } from '../../policy/protocol.ts';
@@ -139,7 +140,7 @@ export class RowReader {
 
   #text(fields: readonly string[], name: ColumnName): string {
     const index = this.#index[name];
-    return index < 0 ? '' : fields[index]!;
+    return index < 0 ? '' : readCell(fields[index]!);
   }
 
   #time(fields: readonly string[]): number {
@@ -242,5 +243,5 @@ export function headerProblem(header: readonly string[]): RowProblem | undefined
 }
 
 function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  return printJson(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

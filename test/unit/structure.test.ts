@@ -10,7 +10,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
   host: ['error'],
   output: ['host', 'error'],
-  policy: [],
+  // How a name is printed, and nothing that can fail.
+  policy: ['error/visible.ts'],
   bpf: ['host', 'error'],
   // How addresses and protocols are written, but no policy: what is recorded must not depend on what is allowed.
   profiler: ['bpf', 'host', 'error', 'policy/address.ts', 'policy/cidr.ts', 'policy/protocol.ts'],

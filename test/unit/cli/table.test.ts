@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { formatTable, printable } from '../../../cli/table.ts';
+import { formatTable } from '../../../cli/table.ts';
+import { visible } from '../../../error/visible.ts';
 
 test('columns are as wide as their widest cell, and lines end without spaces', () => {
   assert.deepEqual(
@@ -20,7 +21,7 @@ test('a table without rows is its head', () => {
 });
 
 test('a name cannot drive the terminal', () => {
-  assert.equal(printable('a\u001b[2Jb\n\u202e'), 'a\\u{1b}[2Jb\\u{a}\\u{202e}');
+  assert.equal(visible('a\u001b[2Jb\n\u202e'), 'a\\u{1b}[2Jb\\u{a}\\u{202e}');
   assert.deepEqual(formatTable(['A'], [['\r']]), ['A', '\\u{d}']);
 });
 
