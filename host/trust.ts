@@ -77,8 +77,12 @@ export function faultOf(stats: Stats): string | undefined {
     : `can be written by its group (gid ${stats.gid})`;
 }
 
-/** The command that takes what belongs to `stats` away from others. */
-export function mendOf(stats: Stats, place: string): string {
+/**
+ * The command that takes a file, or a directory of a trusted user, away from others. There is none for the directories
+ * that belong to somebody else or are shared on purpose.
+ */
+export function mendOf(stats: Stats, place: string): string | undefined {
+  if (stats.isDirectory() && (!isTrusted(stats.uid) || (stats.mode & STICKY) !== 0)) return undefined;
   const parts = [
     ...(isTrusted(stats.uid) ? [] : [`chown root ${place}`]),
     ...((stats.mode & (GROUP_WRITES | OTHERS_WRITE)) !== 0 ? [`chmod go-w ${place}`] : []),

@@ -121,6 +121,8 @@ export async function csvToParquet({ csv, parquet, spill }: ParquetPaths, name: 
     threads: '2',
     memory_limit: '512MB',
     temp_directory: spill,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
   });
   const connection = await instance.connect();
   try {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -178,6 +179,34 @@ test("a descriptor that the caller gives is the caller's choice: standard input,
   });
   assert.deepEqual([stdout, stderr], ['ab\nc\n', '']);
 });
+
+/** Why no file system can be mounted as a user would by FUSE; false when it can. */
+function noFuse(): string | false {
+  if (noAttacker !== false) return noAttacker;
+  return existsSync('/dev/fuse') ? false : 'needs /dev/fuse';
+}
+
+test(
+  'a file system that a user has mounted, which may claim any owner or never answer, is not asked',
+  { skip: noFuse() },
+  (t) => {
+    const directory = ownDirectory(t);
+    // Nobody serves it: whoever asks it for anything waits for ever.
+    const script = `exec 3<>/dev/fuse
+    mount -i -t fuse user_id=0 "$1" -o fd=3,rootmode=40000,user_id=1000,group_id=1000,allow_other || exit 9
+    timeout -s KILL 20 "$0" --input-type=module -e "$2" "$1/policy" 2>&1
+    exec 3<&-; umount -l "$1"`;
+    const program = `import { TrustedFile } from ${JSON.stringify(new URL('../../../host/trusted-file.js', import.meta.url).href)};
+    try { TrustedFile.open(process.argv[1]); } catch (error) { console.log(error.message); }`;
+    const mountPoint = join(directory, 'mounted');
+    mkdirSync(mountPoint);
+    const { stdout, status } = spawnSync('bash', ['-c', script, process.execPath, mountPoint, program], {
+      encoding: 'utf8',
+    });
+    if (status === 9) return t.skip('no file system can be mounted here');
+    assert.match(stdout, /mounted is a file system that uid 1000 has mounted$/m);
+  },
+);
 
 const TRIES = 200_000;
 const MOST_SECONDS = 4;

@@ -58,6 +58,8 @@ test(
     const db = join(sharedDirectory(t), 'ci.duckdb');
     await whileAttacked(IMPOSTOR, [db], async () => {
       await refusedBoth(db, /can be changed by others than root: .* can be written by everybody$/);
+      // To close /tmp would be bad advice.
+      await assert.rejects(openReader(db), { remedy: /^Use [^:]*, where nobody else can write\.$/ });
       assert.ok(!existsSync(`${db}.reached`));
     });
   },
