@@ -55,9 +55,14 @@ export function foldingMessages(
 ): Pick<SessionOptions, 'folded' | 'onFoldFailure'> {
   let warned = false;
   return {
-    folded: ({ folded, bytes, tooLarge }) => {
+    folded: ({ folded, thinned, bytes, tooLarge }) => {
       if (folded > 0) {
         say(`Folded ${folded} old events into hours; ${formatSize(bytes)} are in use.\n`);
+      }
+      if (thinned > 0) {
+        say(
+          `Warning: ${thinned} events of one user were taken out of the record, which was larger than --max-size; see \`SELECT * FROM loss\`.\n`,
+        );
       }
       if (tooLarge && !warned) {
         say(

@@ -14,12 +14,13 @@ export interface RecorderOptions {
   /** Seconds. */
   retention?: number;
   /** Bytes. */
-  maxSize?: number;
+  maxSize?: number | 'none';
   metrics?: Endpoint;
 }
 
 const SHORTEST_RETENTION = 3600;
 const SMALLEST_SIZE = 10_000_000;
+const DEFAULT_SIZE = '2GB';
 
 /** `--backend`, `--cgroup`, `--retention`, `--max-size` and `--metrics`. */
 export function recorderOptions(): Option[] {
@@ -37,8 +38,10 @@ export function recorderOptions(): Option[] {
     ).argParser(readRetention),
     new Option(
       '--max-size <size>',
-      'fold the oldest events before their time while the database uses more: 500MB, 10GB',
-    ).argParser(readSize),
+      'fold the oldest events before their time while the database uses more: 500MB, 10GB, or none for no limit; where that is not enough, events of the user who made the most are lost',
+    )
+      .argParser(readSize)
+      .default(parseSize(DEFAULT_SIZE), DEFAULT_SIZE),
     new Option('--metrics <address:port>', 'offer Prometheus metrics there: 127.0.0.1:9464').argParser(
       readEndpoint,
     ),
@@ -59,11 +62,14 @@ export function attachmentOf({ backend, cgroup }: RecorderOptions): Attachment {
 }
 
 /** The limits of the options; undefined when there is none. */
-export function limitsOf({ retention, maxSize }: RecorderOptions): RetentionLimits | undefined {
-  if (retention === undefined && maxSize === undefined) return undefined;
+export function limitsOf({
+  retention,
+  maxSize = parseSize(DEFAULT_SIZE)!,
+}: RecorderOptions): RetentionLimits | undefined {
+  if (retention === undefined && maxSize === 'none') return undefined;
   return {
     ...(retention !== undefined && { seconds: retention }),
-    ...(maxSize !== undefined && { bytes: maxSize }),
+    ...(maxSize !== 'none' && { bytes: maxSize }),
   };
 }
 
@@ -73,10 +79,11 @@ function readRetention(text: string): number {
   throw new InvalidArgumentError('It must be a duration of an hour or more, such as 24h or 30d.');
 }
 
-function readSize(text: string): number {
+function readSize(text: string): number | 'none' {
+  if (text === 'none') return text;
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes >= SMALLEST_SIZE) return bytes;
-  throw new InvalidArgumentError('It must be a size of 10MB or more, such as 500MB or 10GB.');
+  throw new InvalidArgumentError('It must be a size of 10MB or more, such as 500MB or 10GB, or none.');
 }
 
 function readEndpoint(text: string): Endpoint {

@@ -273,7 +273,10 @@ export class Session {
   async #keepWithin(limits: RetentionLimits | undefined): Promise<void> {
     if (limits === undefined) return;
     await this.#store.keepWithin(limits, {
-      folded: (report) => this.#options.folded?.(report),
+      folded: (report) => {
+        this.recording.counters.lost.size += report.thinned;
+        this.#options.folded?.(report);
+      },
       failed: (error) => this.#options.onFoldFailure?.(error),
     });
   }

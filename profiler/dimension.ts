@@ -65,6 +65,9 @@ export interface BoxRow {
   action: 'allow' | 'deny';
 }
 
-/** What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events. */
-export type LossKind = 'ring' | 'denial-ring' | 'map' | 'process';
-export const LOSS_KINDS: readonly LossKind[] = ['ring', 'denial-ring', 'map', 'process'];
+/**
+ * What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events, events that
+ * were taken out because the record was too large.
+ */
+export const LOSS_KINDS = ['ring', 'denial-ring', 'map', 'process', 'size'] as const;
+export type LossKind = (typeof LOSS_KINDS)[number];

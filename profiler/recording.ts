@@ -159,7 +159,7 @@ export class Recording implements EventSink {
   recordLoss(kind: LossKind, count: number): void {
     if (count === 0) return;
     this.counters.lost[kind] += count;
-    this.#writer.add('loss', [BigInt(Date.now()) * 1000n, kind, BigInt(count)]);
+    this.#writer.add('loss', [BigInt(Date.now()) * 1000n, kind, BigInt(count), undefined]);
   }
 
   /** Notes that the clock was set by so many microseconds: times before and after it do not compare. */

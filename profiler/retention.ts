@@ -3,12 +3,19 @@ import { statSync } from 'node:fs';
 import { pruneProcesses, type OpenRecording } from './prune.ts';
 
 const HOUR = 3_600_000_000n;
+const MINUTE = 60_000_000n;
+
+/** A user with fewer rows than that loses none. */
+const THINNED_FROM = 100_000n;
 
 /** What a record may hold. */
 export interface RetentionLimits {
   /** Age up to which single events are kept, seconds. */
   seconds?: number;
-  /** Bytes in use, log included, above which the oldest single events are folded before their time. */
+  /**
+   * Bytes in use, log included, above which the oldest single events are folded before their time, and, where that is not
+   * enough, rows of the user who has the most are taken out by chance.
+   */
   bytes?: number;
 }
 
@@ -16,16 +23,21 @@ export interface RetentionLimits {
 export interface RetentionReport {
   /** Events that became hourly rows. */
   folded: number;
+  /** Events of one user that were taken out; see Retention. */
+  thinned: number;
   /** Bytes in use afterwards. Space that folding frees stays in the file and is used again. */
   bytes: number;
-  /** Whether it is above the limit although nothing is left to fold. */
+  /** Whether it is above the limit although nothing is left to fold, nor a user with very many rows. */
   tooLarge: boolean;
 }
 
 /**
  * Keeps a record within limits by folding single events of the past, hour by hour, into one row for all that are equal.
- * No observation is ever deleted, and neither counts nor first and last times change; what goes is the time of each
- * single event and the pid.
+ * Neither counts nor first and last times change; what goes is the time of each single event and the pid.
+ *
+ * What goes to ever other destinations does not fold. Where a record is too large all the same, the user who has the most
+ * rows, if they are very many, loses half of them, by chance, so that nobody can choose which: that is a loss, counted as
+ * such with the user. Nobody else loses anything.
  */
 export class Retention {
   readonly #connection: DuckDBConnection;
@@ -47,30 +59,32 @@ export class Retention {
   }
 
   /**
-   * Looks once, and folds what has to be. Microseconds since the epoch: the hour of `now` is never folded, and
-   * `believed`, which may be earlier, says what is old.
+   * Looks once, and folds what has to be. Microseconds since the epoch: the last minute before `now` and what is left of
+   * its hour are never folded, and `believed`, which may be earlier, says what is old.
    */
   async enforce(now: number, believed = now): Promise<RetentionReport> {
-    const { seconds, bytes } = this.#limits;
-    const present = BigInt(now) / HOUR;
+    const { seconds, bytes = Number.POSITIVE_INFINITY } = this.#limits;
     let folded = 0;
     if (seconds !== undefined) {
-      const last = (BigInt(believed) - BigInt(seconds) * 1_000_000n) / HOUR;
-      for (let hour = await this.#oldest(); hour !== undefined && hour < last; hour = await this.#oldest()) {
-        folded += await this.#fold(hour);
-      }
+      const last = ((BigInt(believed) - BigInt(seconds) * 1_000_000n) / HOUR) * HOUR;
+      folded += await this.#foldBefore(last);
     }
     if (folded > 0) await this.#tidy();
     let used = await this.#used();
-    for (const limit = bytes ?? Number.POSITIVE_INFINITY; used > limit; used = await this.#used()) {
+    while (used > bytes) {
       // What a clock that was wrong has put into the future is not written any more either.
-      const oldest = await this.#oldest();
-      const hour = oldest === present ? await this.#oldest(present + 1n) : oldest;
-      if (hour === undefined) return { folded, bytes: used, tooLarge: true };
-      folded += await this.#fold(hour);
+      const future = (BigInt(now) / HOUR + 1n) * HOUR;
+      const oldest = (await this.#foldOldest(0n, BigInt(now) - MINUTE)) || (await this.#foldOldest(future));
+      if (oldest === 0) break;
+      folded += oldest;
       await this.#tidy();
+      used = await this.#used();
     }
-    return { folded, bytes: used, tooLarge: false };
+    if (used <= bytes) return { folded, thinned: 0, bytes: used, tooLarge: false };
+    // Once a look: the file may give space back later, and as much as that has come of it is to be seen first.
+    const thinned = await this.#thin(now);
+    if (thinned > 0) await this.#tidy();
+    return { folded, thinned, bytes: await this.#used(), tooLarge: thinned === 0 };
   }
 
   /** Ends what is under way, which fails. */
@@ -92,24 +106,65 @@ export class Retention {
     return time === null ? undefined : Number(time);
   }
 
-  /** The clock hour of the oldest single event, of those from this hour on. */
-  async #oldest(from = 0n): Promise<bigint | undefined> {
-    const rows = await this.#connection.runAndReadAll('SELECT min(time) FROM event WHERE time >= $1', [
-      from * HOUR,
-    ]);
-    const time = rows.getRowsJS()[0]![0] as bigint | null;
-    return time === null ? undefined : time / HOUR;
+  /** Folds whatever is older than that, hour by hour. Returns how many events there were. */
+  async #foldBefore(end: bigint): Promise<number> {
+    for (let sum = 0; ;) {
+      const folded = await this.#foldOldest(0n, end);
+      if (folded === 0) return sum;
+      sum += folded;
+    }
   }
 
-  async #fold(hour: bigint): Promise<number> {
-    const bounds = [hour * HOUR, (hour + 1n) * HOUR];
-    await this.#connection.run('BEGIN');
-    try {
+  /** Folds the hour of the oldest single event from `start` on, as far as it is before `end`. */
+  async #foldOldest(start: bigint, end?: bigint): Promise<number> {
+    const rows = await this.#connection.runAndReadAll('SELECT min(time) FROM event WHERE time >= $1', [
+      start,
+    ]);
+    const time = rows.getRowsJS()[0]![0] as bigint | null;
+    if (time === null || (end !== undefined && time >= end)) return 0;
+    const hour = time / HOUR;
+    const next = (hour + 1n) * HOUR;
+    return await this.#fold([hour * HOUR, end !== undefined && end < next ? end : next]);
+  }
+
+  async #fold(bounds: [bigint, bigint]): Promise<number> {
+    return await this.#atOnce(async () => {
       await this.#connection.run(CANONICAL, bounds);
       await this.#connection.run(FOLD, bounds);
       const deleted = await this.#connection.run('DELETE FROM event WHERE time >= $1 AND time < $2', bounds);
-      await this.#connection.run('COMMIT');
       return deleted.rowsChanged;
+    });
+  }
+
+  /** Takes out half of the rows of whoever has the most. Returns how many events that were; 0 when they are not many. */
+  async #thin(now: number): Promise<number> {
+    const most = (await this.#connection.runAndReadAll(MOST)).getRowsJS()[0] as [number, bigint] | undefined;
+    if (most === undefined || most[1] < THINNED_FROM) return 0;
+    const picked = [most[0], Math.floor(Math.random() * 2 ** 30)];
+    return await this.#atOnce(async () => {
+      let sum = 0;
+      for (const [table, count] of [
+        ['event', 'count(*)'],
+        ['hourly', 'sum(count)::BIGINT'],
+      ]) {
+        const lost = await this.#connection.runAndReadAll(
+          `INSERT INTO loss SELECT recording, $3, 'size', ${count}, $1 FROM ${table} WHERE ${PICKED}
+          GROUP BY recording RETURNING count`,
+          [...picked, BigInt(now)],
+        );
+        sum += lost.getRowsJS().reduce((total, [each]) => total + Number(each), 0);
+        await this.#connection.run(`DELETE FROM ${table} WHERE ${PICKED}`, picked);
+      }
+      return sum;
+    });
+  }
+
+  async #atOnce<T>(work: () => Promise<T>): Promise<T> {
+    await this.#connection.run('BEGIN');
+    try {
+      const result = await work();
+      await this.#connection.run('COMMIT');
+      return result;
     } catch (error) {
       await this.#connection.run('ROLLBACK').catch(() => undefined);
       throw error;
@@ -144,6 +199,18 @@ const CANONICAL = `
   FROM process SEMI JOIN (
     SELECT recording, process AS id FROM event WHERE time >= $1 AND time < $2
     UNION SELECT recording, process FROM hourly) used USING (recording, id)`;
+
+/** The user who has the most rows, and how many. */
+const MOST = `
+  SELECT k.uid, sum(rows)::BIGINT FROM (
+    SELECT recording, credential, count(*) AS rows FROM event GROUP BY ALL
+    UNION ALL SELECT recording, credential, count(*) FROM hourly GROUP BY ALL) e
+  JOIN credential k ON k.recording = e.recording AND k.id = e.credential
+  GROUP BY k.uid ORDER BY 2 DESC LIMIT 1`;
+
+/** Every second row of a user ($1), another half for each number ($2). */
+const PICKED = `(recording, credential) IN (SELECT (recording, id) FROM credential WHERE uid = $1)
+  AND hash(rowid, $2::INTEGER) % 2 = 0`;
 
 const KEY = `recording, process, command, credential, family, address_high, address_low, port, protocol, operation,
   verdict, box`;

@@ -167,6 +167,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // The clock was set, by `step` microseconds to `time`.
     `CREATE TABLE clock_step (recording INTEGER, time BIGINT, step BIGINT)`,
   ],
+  [
+    // Whose events were lost; NULL where that is not known.
+    `ALTER TABLE loss ADD COLUMN uid UINTEGER`,
+  ],
 ];
 
 /** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */

@@ -112,6 +112,47 @@ test('a record above its size is folded from the old end, never its present hour
   await closed(store);
 });
 
+test('a record that one user fills with ever other destinations keeps its size, and all of everybody else', async (t) => {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  const recording = await store.startRecording(LEARN);
+  const fill = (uid: number, from: number, rows: number): void => {
+    for (let at = from; at < from + rows; at += 1000) {
+      const events = Array.from({ length: 1000 }, (_, row): Event => ({
+        time: START + at + row,
+        uid,
+        low: BigInt(((at + row) * 2_654_435_761) % 4_294_967_296),
+      }));
+      recording.append(batchOf(events, recording));
+    }
+  };
+  fill(7, 0, 5000);
+  fill(1000, 5000, 400_000);
+  await recording.end('complete');
+  const roomy = await store.retention({ bytes: 1e9, seconds: 60 });
+  const full = await roomy.look(START + 2 * HOUR);
+  await roomy.close();
+  const bytes = full.bytes - 1;
+  const keeper = await store.retention({ bytes });
+  let thinned = 0;
+  for (let report; (report?.bytes ?? Infinity) > bytes; thinned += report.thinned) {
+    report = await keeper.look(START + 2 * HOUR);
+    assert.ok(!report.tooLarge, JSON.stringify(report));
+  }
+  await keeper.close();
+  await closed(store);
+  const reader = await openReader(path);
+  const rows = async (sql: string) => (await reader.query(sql)).rows.map((row) => row.map(Number));
+  const kept = await rows('SELECT uid, sum(count) FROM connections GROUP BY uid ORDER BY uid');
+  assert.deepEqual(kept[0], [7, 5000]);
+  assert.ok(kept[1]![1]! > 1000, 'half of them at a time');
+  assert.deepEqual(await rows(`SELECT uid, sum(count) FROM loss WHERE kind = 'size' GROUP BY uid`), [
+    [1000, 400_000 - kept[1]![1]!],
+  ]);
+  assert.equal(thinned, 400_000 - kept[1]![1]!);
+  reader.close();
+});
+
 test('what was started by another program stays apart, whichever process it was', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
