@@ -1,6 +1,9 @@
 import { BouhekiError } from '../error/error.ts';
 import { TrustedDirectory } from '../host/trusted-directory.ts';
 
+/** Endings of the files that DuckDB takes rows from when it opens a database. */
+const READ_BY_DUCKDB = ['', '.wal', '.wal.checkpoint', '.wal.recovery'];
+
 /**
  * Where a record lies: a directory that root and ourselves alone can change, held open, and the names of the record in
  * it. DuckDB opens its files by name; nobody else can change what these names mean.
@@ -20,14 +23,13 @@ export class RecordPlace {
 
   /**
    * With `make`, its directory is made (0700) where there is none. Throws BouhekiError `untrusted` when others could have
-   * put the database, or its log, there or can write them, `store` when they are no files, or what the system says.
+   * put the database, or one of its logs, there or can write them, `store` when they are no files, or what the system says.
    */
   static open(path: string, make: 'make' | 'find'): RecordPlace {
     const { directory, name } = TrustedDirectory.around(path, make);
     try {
       const place = new RecordPlace(directory, name);
-      place.#refuseOther('');
-      place.#refuseOther('.wal');
+      for (const ending of READ_BY_DUCKDB) place.#refuseOther(ending);
       return place;
     } catch (error) {
       directory[Symbol.dispose]();

@@ -78,7 +78,7 @@ test('nor is one behind a directory or a link of that user', { skip: noAttacker 
   );
 });
 
-for (const ending of ['', '.wal', '.lock']) {
+for (const ending of ['', '.wal', '.wal.checkpoint', '.wal.recovery', '.lock']) {
   test(
     `a planted file with the name of the record and "${ending}" is refused`,
     { skip: noAttacker },
