@@ -4,6 +4,7 @@
  * sends with an address; not raw sockets, other protocols, nor sends on sockets that are connected already.
  */
 #include "backstop.bpf.h"
+#include "iterator.bpf.h"
 #include "judge.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

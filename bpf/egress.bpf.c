@@ -4,6 +4,7 @@
  * returns 0 or -EPERM. A verdict that an earlier LSM program gave is kept.
  */
 #include "backstop.bpf.h"
+#include "iterator.bpf.h"
 #include "judge.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -1,5 +1,7 @@
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Executable } from './executable.ts';
+import { O_PATH } from '../host/descriptor.ts';
+import { type FileObject, readFileObject, writeFileObject } from './executable.ts';
 import { GracePeriod } from './grace-period.ts';
 import { interpreterBytes, scriptSum } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
@@ -19,8 +21,10 @@ import {
   Image,
   Knobs,
   Lineage,
+  OpenFile as OpenFileLayout,
   PATH_SIZE,
   ProcessFlag,
+  RunningProgram as RunningProgramLayout,
   Script,
   SubjectKey,
   Tables,
@@ -43,13 +47,32 @@ export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: strin
 
 /** What a process runs that is older than us. */
 export interface RunningImage {
-  /** The mount namespace by its number. */
-  executable: Executable & { mountNamespace: number };
+  file: FileObject;
+  path: string;
+  /** By its number. */
+  mountNamespace: number;
   /** ProcessFlag; `primed` goes without saying. */
   flags: number;
   script?: string | undefined;
   /** The nearest first, `ANCESTORS` of them at the most. */
   ancestors: readonly { pid: number; started: bigint; command: string; path: string }[];
+}
+
+/** A file that this process or a child of it holds open. */
+export interface OpenFile extends FileObject {
+  fd: number;
+  /** Of this process itself. */
+  own: boolean;
+}
+
+/** What a process runs, as the kernel has it now. */
+export interface RunningProgram {
+  pid: number;
+  /** Nanoseconds since boot. */
+  started: bigint;
+  file: FileObject;
+  /** ProcessFlag: what is foreign about it. */
+  flags: number;
 }
 
 /** What programs of the cgroup kind are not shown, in words. */
@@ -208,10 +231,11 @@ export class Egress implements Disposable {
    * Adds the identity of a process older than us, unless its exec was seen after all, with the path of the script that
    * it runs, if any. Returns false when it is gone. Only where `canPrime`.
    */
-  prime(pid: number, { ancestors, executable, flags, script }: RunningImage): boolean {
+  prime(pid: number, running: RunningImage): boolean {
+    const { ancestors, script } = running;
     const pidfd = libbpf().syscall(SYS_PIDFD_OPEN, pid, 0, 0);
     if (pidfd < 0) return false;
-    const image = Buffer.concat([identityBytes(executable, flags), lineageBytes(ancestors)]);
+    const image = Buffer.concat([identityBytes(running), lineageBytes(ancestors)]);
     const key = Buffer.alloc(4);
     key.writeInt32LE(Number(pidfd));
     try {
@@ -222,6 +246,43 @@ export class Egress implements Disposable {
       libbpf().close(Number(pidfd));
     }
     return true;
+  }
+
+  /** The files that are open in this process, or in a child of it by its pid. May hold those of other children. */
+  openFiles(pid: number = process.pid): OpenFile[] {
+    const { offset, size } = OpenFileLayout;
+    return recordsOf(this.#object.iterate('open_files', pid), size, (bytes, at) => ({
+      ...readFileObject(bytes, at + offset.file),
+      fd: bytes.getUint32(at + offset.fd, true),
+      own: bytes.getUint32(at + offset.own, true) === 1,
+    }));
+  }
+
+  /** The file that a path means. Nobody holds it open afterwards, so that it may get another object. */
+  identify(path: string): FileObject | undefined {
+    let fd: number;
+    try {
+      fd = openSync(path, O_PATH);
+    } catch {
+      return undefined;
+    }
+    try {
+      if (!fstatSync(fd).isFile()) return undefined;
+      return this.openFiles().find((file) => file.own && file.fd === fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** What runs at present. */
+  runningPrograms(): RunningProgram[] {
+    const { offset, size } = RunningProgramLayout;
+    return recordsOf(this.#object.iterate('running_programs'), size, (bytes, at) => ({
+      pid: bytes.getUint32(at + offset.pid, true),
+      started: bytes.getBigUint64(at + offset.started, true),
+      file: readFileObject(bytes, at + offset.file),
+      flags: bytes.getUint32(at + offset.flags, true),
+    }));
   }
 
   /** Sum over all CPUs, by `Counter`. */
@@ -253,13 +314,16 @@ export class Egress implements Disposable {
   }
 }
 
-function identityBytes(executable: RunningImage['executable'], flags: number): Buffer {
-  const { device, inode, mountNamespace, path } = executable;
+function recordsOf<T>(bytes: Buffer, size: number, read: (bytes: DataView, at: number) => T): T[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => read(view, index * size));
+}
+
+function identityBytes({ file, flags, mountNamespace, path }: RunningImage): Buffer {
   const identity = Buffer.alloc(Identity.size);
   const { offset } = Identity;
   const length = Buffer.byteLength(path) + 1;
-  identity.writeBigUInt64LE(inode, offset.inode);
-  identity.writeUInt32LE(device, offset.device);
+  writeFileObject(new DataView(identity.buffer, identity.byteOffset, identity.length), offset.file, file);
   identity.writeUInt32LE(flags | ProcessFlag.primed, offset.flags);
   identity.writeUInt32LE(length > PATH_SIZE ? 0 : length, offset.path_length);
   identity.writeUInt32LE(mountNamespace, offset.mount_namespace);

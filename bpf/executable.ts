@@ -1,51 +1,29 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { mountIdOf, O_PATH } from '../host/descriptor.ts';
+import { FileObject as Layout } from './wire.ts';
 
-/** A file as the kernel side knows it. */
-export interface Executable {
-  path: string;
+/** A file as the kernel side knows it: struct file_object of wire.h. */
+export interface FileObject {
+  /** No other file has it while this one is open; an address of the kernel's, so for nobody's eyes. */
+  object: bigint;
+  inode: bigint;
   /** The file system's own number, major << 20 | minor: on btrfs and overlayfs not the one that stat() gives. */
   device: number;
-  inode: bigint;
+  generation: number;
 }
 
-/**
- * Finds the device and inode of the file behind a path, without opening it for reading. `mounts` is the process whose
- * mount table is meant. Undefined when there is no such file or it can't be seen from here.
- */
-export function identifyExecutable(path: string, mounts: number | 'self' = 'self'): Executable | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, O_PATH);
-  } catch {
-    return undefined;
-  }
-  try {
-    const stat = fstatSync(fd, { bigint: true });
-    const device = deviceOfMount(fd, mounts);
-    if (!stat.isFile() || device === undefined) return undefined;
-    return { path, device, inode: stat.ino };
-  } finally {
-    closeSync(fd);
-  }
+export function readFileObject(bytes: DataView, at: number): FileObject {
+  const { offset } = Layout;
+  return {
+    object: bytes.getBigUint64(at + offset.object, true),
+    inode: bytes.getBigUint64(at + offset.inode, true),
+    device: bytes.getUint32(at + offset.device, true),
+    generation: bytes.getUint32(at + offset.generation, true),
+  };
 }
 
-/** The super block's number, which only the mount table shows (proc(5): mountinfo, field 3). */
-function deviceOfMount(fd: number, mounts: number | 'self'): number | undefined {
-  try {
-    return devicesOf(readFileSync(`/proc/${mounts}/mountinfo`, 'utf8')).get(mountIdOf(fd));
-  } catch {
-    return undefined;
-  }
-}
-
-/** The devices of a mount table by the number of the mount. */
-export function devicesOf(mountTable: string): Map<number, number> {
-  const devices = new Map<number, number>();
-  for (const line of mountTable.split('\n')) {
-    const [id, , device] = line.split(' ');
-    const [major, minor] = (device ?? '').split(':').map(Number);
-    if (minor !== undefined) devices.set(Number(id), (major! << 20) | minor);
-  }
-  return devices;
+export function writeFileObject(bytes: DataView, at: number, file: FileObject): void {
+  const { offset } = Layout;
+  bytes.setBigUint64(at + offset.object, file.object, true);
+  bytes.setBigUint64(at + offset.inode, file.inode, true);
+  bytes.setUint32(at + offset.device, file.device, true);
+  bytes.setUint32(at + offset.generation, file.generation, true);
 }

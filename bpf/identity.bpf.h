@@ -10,6 +10,11 @@
 
 #include "lineage.bpf.h"
 
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
 #ifndef LEGACY
 static __always_inline void find_path(struct identity *identity, struct file *file)
 {
@@ -34,7 +39,7 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 static __always_inline void find_path(struct identity *identity, struct file *file)
 {
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct mount *mount = (void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	struct mount *mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
 	__u32 used = 0;
 
 	identity->flags |= PROCESS_PATH_NAMES | PROCESS_PATH_TRUNCATED;
@@ -111,8 +116,7 @@ __noinline int adopt_running(void)
 	identity = identity_of(READ(task, group_leader), true);
 	if (!identity)
 		return 0;
-	identity->inode = BPF_CORE_READ(file, f_inode, i_ino);
-	identity->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	describe_file(&identity->file, BPF_CORE_READ(file, f_inode));
 	identity->flags = PROCESS_PRIMED | foreignness(task);
 	identity->mount_namespace = mount_namespace_of(task);
 	if (!BPF_CORE_READ(file, f_inode, i_nlink))
@@ -135,8 +139,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	if (!identity)
 		return;
 	remember_ancestors(identity, READ(task, group_leader));
-	identity->inode = file->f_inode->i_ino;
-	identity->device = file->f_inode->i_sb->s_dev;
+	describe_file(&identity->file, file->f_inode);
 	identity->reported[0] = identity->reported[1] = 0;
 	identity->mount_namespace = mount_namespace_of(task);
 	__builtin_memset(identity->path, 0, PATH_SIZE);

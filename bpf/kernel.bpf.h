@@ -58,6 +58,8 @@
 #define CLONE_THREAD 0x00010000
 #define PF_KTHREAD 0x00200000
 #define TMPFS_MAGIC 0x01021994
+#define V9FS_MAGIC 0x01021997
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define EPERM 1
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -78,6 +80,7 @@ struct user_namespace {
 struct mnt_namespace {
 	struct ns_common ns;
 	struct user_namespace *user_ns;
+	struct mount *root;
 };
 struct pid_namespace {
 	struct ns_common ns;
@@ -114,6 +117,7 @@ struct cred {
 	kgid_t egid;
 	kuid_t fsuid;
 	kgid_t fsgid;
+	struct user_namespace *user_ns;
 	struct group_info *group_info;
 };
 struct kernfs_node {
@@ -138,10 +142,28 @@ struct super_block {
 	unsigned int s_dev;
 	unsigned long s_magic;
 };
+struct hlist_node {
+	struct hlist_node **pprev;
+};
+struct timespec64 {
+	long long tv_sec;
+	long tv_nsec;
+};
 struct inode {
 	unsigned long i_ino;
 	unsigned int i_nlink;
+	__u32 i_generation;
 	struct super_block *i_sb;
+	struct hlist_node i_hash;
+	struct timespec64 i_ctime;
+};
+/* 6.6 renamed the field, 6.11 split it. */
+struct inode___private {
+	struct timespec64 __i_ctime;
+};
+struct inode___split {
+	long long i_ctime_sec;
+	__u32 i_ctime_nsec;
 };
 struct dentry {
 	struct dentry *d_parent;
@@ -154,6 +176,7 @@ struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
 };
 struct path {
 	struct vfsmount *mnt;
@@ -164,6 +187,8 @@ struct file {
 	struct inode *f_inode;
 };
 struct fs_struct {
+	int users;
+	struct path root;
 	struct path pwd;
 };
 struct mm_struct {
@@ -194,6 +219,20 @@ struct linux_binprm {
 	const char *filename;
 	const char *interp;
 	unsigned int secureexec : 1;
+};
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
 };
 
 typedef struct {

@@ -28,6 +28,11 @@ function open(names: string[], package_: string): ReturnType<typeof koffi.load> 
 
 function declare() {
   const libbpf = open(['libbpf.so.1'], 'libbpf1');
+  koffi.struct('bpf_iter_attach_opts', {
+    sz: 'size_t',
+    link_info: 'const uint32_t *',
+    link_info_len: 'uint32_t',
+  });
   const libc = open(['libc.so.6', 'libc.so'], 'libc6');
   return {
     libbpf_version_string: libbpf.func('const char *libbpf_version_string()'),
@@ -54,6 +59,10 @@ function declare() {
     ),
     bpf_program__attach: libbpf.func('void *bpf_program__attach(void *program)'),
     bpf_program__attach_cgroup: libbpf.func('void *bpf_program__attach_cgroup(void *program, int cgroup_fd)'),
+    bpf_program__attach_iter: libbpf.func(
+      'void *bpf_program__attach_iter(void *program, const bpf_iter_attach_opts *opts)',
+    ),
+    bpf_iter_create: libbpf.func('int bpf_iter_create(int link_fd)'),
     bpf_link__destroy: libbpf.func('int bpf_link__destroy(void *link)'),
     bpf_link__fd: libbpf.func('int bpf_link__fd(void *link)'),
     bpf_map_create: libbpf.func(

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { check, checkPointer, libbpf, SystemError, withMessages, type Pointer } from './libbpf.ts';
 import { BpfMap } from './map.ts';
@@ -106,6 +106,32 @@ export class BpfObject implements Disposable {
     return [...this.#cgroupLinks].filter(([, link]) => !isAttachedToCgroup(link)).map(([program]) => program);
   }
 
+  /**
+   * All that an iterator writes. `pid`: of this process alone, where the kernel can tell it (6.1); elsewhere of every
+   * process, which takes longer.
+   */
+  iterate(program: string, pid?: number): Buffer {
+    const pointer = checkPointer(program, libbpf().bpf_object__find_program_by_name(this.#pointer, program));
+    const attach = (options: object | null) =>
+      withMessages(() =>
+        checkPointer(`attach ${program}`, libbpf().bpf_program__attach_iter(pointer, options)),
+      );
+    const narrowed = pid === undefined ? undefined : attach(iterationOf(pid)).result;
+    const { error, messages, result } = narrowed === undefined ? attach(null) : { result: narrowed };
+    if (result === undefined) {
+      throw new BouhekiError('kernel', `the kernel does not run the iterator ${program}`, {
+        remedy: 'run `bouheki doctor`',
+        detail: messages,
+        cause: error,
+      });
+    }
+    try {
+      return readAll(check('bpf_iter_create', libbpf().bpf_iter_create(libbpf().bpf_link__fd(result))));
+    } finally {
+      libbpf().bpf_link__destroy(result);
+    }
+  }
+
   [Symbol.dispose](): void {
     for (const link of this.#links) libbpf().bpf_link__destroy(link);
     this.#links = [];
@@ -128,4 +154,26 @@ function isAttachedToCgroup(link: Pointer): boolean {
   const length = new Uint32Array([LINK_INFO_SIZE]);
   check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(libbpf().bpf_link__fd(link), info, length));
   return new DataView(info.buffer).getBigUint64(CGROUP_ID, true) !== 0n;
+}
+
+/** struct bpf_iter_attach_opts for one process: its union bpf_iter_link_info is thread id, process id and descriptor. */
+function iterationOf(pid: number): object {
+  return { sz: 24, link_info: new Uint32Array([0, pid, 0]), link_info_len: 12 };
+}
+
+const CHUNK = 1 << 16;
+
+/** Reads a descriptor to its end, and closes it. */
+function readAll(fd: number): Buffer {
+  const chunks: Buffer[] = [];
+  try {
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK);
+      const length = readSync(fd, chunk);
+      if (length === 0) return Buffer.concat(chunks);
+      chunks.push(chunk.subarray(0, length));
+    }
+  } finally {
+    closeSync(fd);
+  }
 }

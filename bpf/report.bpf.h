@@ -103,8 +103,8 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	bpf_probe_read_kernel_str(process->nodename, NODENAME_SIZE,
 				  &BPF_CORE_READ(task, nsproxy, uts_ns)->name.nodename);
 	if (identity) {
-		process->inode = identity->inode;
-		process->device = identity->device;
+		process->inode = identity->file.inode;
+		process->device = identity->file.device;
 		__builtin_memcpy(process->path, identity->path, PATH_SIZE);
 	} else {
 		process->path[0] = 0;

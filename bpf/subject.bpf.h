@@ -81,34 +81,70 @@ static __always_inline bool collect_groups(struct subject *subject, struct table
 }
 
 /*
- * An executable is known by device and inode. A deny rule accepts it everywhere, an allow rule only where the host has
- * mounted what it loads and reads: for the host, or for a service of it. Any user can make a mount namespace, and with
- * it libraries and settings, in a user namespace of its own; and a container has its own programs.
+ * Of the boxes that name a file of this inode number, those that deny, and of the others those that name just this file.
+ * Numbers may be had twice, and any user can make a program that has a given one; a file that no one held open when it
+ * was executed may by now be another object. `key->b` says where; the result is in `work`.
  */
-static __always_inline struct vector *host_executable(struct subject_key *key, const struct identity *identity)
+static __always_inline struct vector *just_this_file(struct subject *subject, struct tables *tables,
+						     struct subject_key *key, const struct identity *identity,
+						     const struct vector *numbered)
 {
+	struct vector *named;
+
+	key->a = identity->file.object;
+	key->b ^= identity->file.inode ^ (__u64)identity->file.generation << 32;
+	named = bpf_map_lookup_elem(&subjects, key);
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 boxes = tables->deny.word[i] | (named ? named->word[i] : 0);
+
+		subject->work.word[i] = numbered->word[i] & boxes;
+	}
+	return &subject->work;
+}
+
+/*
+ * A deny rule for an executable accepts it everywhere, an allow rule only where the host has mounted what it loads and
+ * reads: for the host, or for a service of it. Any user can make a mount namespace, and with it libraries and settings,
+ * in a user namespace of its own; and a container has its own programs.
+ */
+static __always_inline struct vector *host_executable(struct subject *subject, struct tables *tables,
+						      struct subject_key *key, const struct identity *identity)
+{
+	struct vector *numbered;
+
 	key->kind = SUBJECT_EXE;
-	key->a = identity->inode;
-	key->b = identity->device;
-	return bpf_map_lookup_elem(&subjects, key);
+	key->a = identity->file.inode;
+	key->b = identity->file.device;
+	numbered = bpf_map_lookup_elem(&subjects, key);
+	if (!numbered)
+		return 0;
+	key->kind = SUBJECT_EXE_OBJECT;
+	key->b = 0;
+	return just_this_file(subject, tables, key, identity, numbered);
 }
 
 /*
  * A container's program is known by its mount namespace as well: who makes one in the container can mount there what he
  * likes. NULL where it is not known what a path means.
  */
-static __always_inline struct vector *inside_executable(struct subject_key *key, const struct identity *identity)
+static __always_inline struct vector *inside_executable(struct subject *subject, struct tables *tables,
+							struct subject_key *key, const struct identity *identity)
 {
-	struct vector *listed;
+	struct vector *numbered;
+	__u64 place = (__u64)identity->mount_namespace << 32;
 
 	key->kind = SUBJECT_EXE_INSIDE;
-	key->a = identity->inode;
-	key->b = (__u64)identity->mount_namespace << 32 | identity->device;
-	listed = bpf_map_lookup_elem(&subjects, key);
-	if (listed)
-		return listed;
+	key->a = identity->file.inode;
+	key->b = place | identity->file.device;
+	numbered = bpf_map_lookup_elem(&subjects, key);
+	if (numbered) {
+		key->kind = SUBJECT_EXE_INSIDE_OBJECT;
+		key->b = place;
+		return just_this_file(subject, tables, key, identity, numbered);
+	}
 	key->a = 0;
-	key->b = (__u64)identity->mount_namespace << 32;
+	key->b = place;
 	return bpf_map_lookup_elem(&subjects, key);
 }
 
@@ -136,24 +172,22 @@ static __always_inline bool known_script(struct subject_key *key, const struct i
 static __always_inline void keep_program(struct subject *subject, struct tables *tables, struct subject_key *key,
 					 struct identity *identity, struct task_struct *leader)
 {
-	struct vector *host = &tables->deny, *inside = 0, *script = 0, *mask = 0;
+	struct vector *listed = &tables->deny, *mask = 0;
 
-	if (identity) {
-		host = host_executable(key, identity);
-		inside = inside_executable(key, identity);
-		if (!known_script(key, identity, leader, &script))
-			script = &tables->deny;
-		key->b = 0;
-		if (identity->flags & (PROCESS_MEMFD | PROCESS_DELETED))
-			mask = &tables->deny;
-		else if (identity->flags & PROCESS_FOREIGN_USERS || subject->flags & PROCESS_IN_CONTAINER)
-			mask = &tables->inside;
-	} else {
-		script = &tables->deny;
-	}
-	keep_listed(subject, any_of(tables, SUBJECT_EXE), host, mask);
-	keep_listed(subject, any_of(tables, SUBJECT_EXE_INSIDE), inside ? inside : &tables->deny, mask);
-	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), script, mask);
+	if (identity && identity->flags & (PROCESS_MEMFD | PROCESS_DELETED))
+		mask = &tables->deny;
+	else if (identity && (identity->flags & PROCESS_FOREIGN_USERS || subject->flags & PROCESS_IN_CONTAINER))
+		mask = &tables->inside;
+	if (identity)
+		listed = host_executable(subject, tables, key, identity);
+	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
+	listed = identity ? inside_executable(subject, tables, key, identity) : 0;
+	keep_listed(subject, any_of(tables, SUBJECT_EXE_INSIDE), listed ? listed : &tables->deny, mask);
+	listed = 0;
+	if (!identity || !known_script(key, identity, leader, &listed))
+		listed = &tables->deny;
+	key->b = 0;
+	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), listed, mask);
 }
 
 static __always_inline void keep_command(struct subject *subject, struct tables *tables, struct subject_key *key)

@@ -146,15 +146,41 @@ struct cgroup_made {
 	char cgroup_path[CGROUP_PATH_SIZE]; /* as in struct process */
 };
 
+/*
+ * A file as the kernel has it in memory. Inode and device alone may be those of another one: on btrfs each subvolume counts
+ * for itself, on an overlay each of its layers.
+ */
+struct file_object {
+	__u64 object;		   /* no other file has it while this one is open or runs: see object_of(); 0: not known */
+	__u64 inode;
+	__u32 device;		   /* as in struct process */
+	__u32 generation;	   /* i_generation: of this use of the inode number, where the file system keeps one */
+};
+
 /* What exec saw; kept per thread group, and written by the daemon for processes older than itself. */
 struct identity {
-	__u64 inode;
-	__u32 device;
-	__u32 flags;		   /* PROCESS_* */
+	struct file_object file;
 	__u64 reported[2];	   /* by ring, denials second: key of the process record sent last, plus the tellings so far */
+	__u32 flags;		   /* PROCESS_* */
 	__u32 path_length;	   /* with the last NUL; 0 when it is not known in full */
 	__u32 mount_namespace;	   /* at exec, where the path means this file */
+	__u32 pad;
 	char path[PATH_SIZE];
+};
+
+/* What the iterator `open_files` writes of each open file of the process that reads it, and of that process's children. */
+struct open_file {
+	struct file_object file;
+	__u32 fd;
+	__u32 own;		   /* 1: of the process that reads; 0: of a child */
+};
+
+/* What the iterator `running_programs` writes of each process that has a program. */
+struct running_program {
+	struct file_object file;
+	__u64 started;		   /* as in struct process */
+	__u32 pid;		   /* thread group id, in the initial pid namespace */
+	__u32 flags;		   /* PROCESS_FOREIGN_*, by the root directory that it has now */
 };
 
 /*
@@ -214,17 +240,19 @@ struct vector {
 enum subject_kind {
 	SUBJECT_UID = 0,	   /* a = uid */
 	SUBJECT_GID = 1,	   /* a = gid */
-	SUBJECT_EXE = 2,	   /* a = inode, b = device: a file of the host */
+	SUBJECT_EXE = 2,	   /* a = inode, b = device: a file of the host, and perhaps others */
 	SUBJECT_COMMAND = 3,	   /* a, b = comm, NUL padded */
 	SUBJECT_COMMAND_PREFIX = 4, /* a, b = the first `length` bytes of comm, NUL padded */
 	SUBJECT_CGROUP = 5,	   /* a = cgroup id; the innermost ancestor that is listed decides */
 	SUBJECT_SCRIPT = 6,	   /* a, b = the sum of struct script */
 	/*
-	 * a = inode, b = mount namespace << 32 | device: a file of a container. a = 0, device 0: for every other file, which
-	 * says that it is known what the paths of a policy mean in that mount namespace.
+	 * a = inode, b = mount namespace << 32 | device: a file of a container, and perhaps others. a = 0, device 0: for every
+	 * other file, which says that it is known what the paths of a policy mean in that mount namespace.
 	 */
 	SUBJECT_EXE_INSIDE = 7,
-	SUBJECT_KINDS = 8,
+	SUBJECT_KINDS = 8,	   /* of those above; the following ones narrow SUBJECT_EXE and SUBJECT_EXE_INSIDE down */
+	SUBJECT_EXE_OBJECT = 8,	   /* a = object, b = inode ^ generation << 32: just that file */
+	SUBJECT_EXE_INSIDE_OBJECT = 9, /* the same, b ^ mount namespace << 32 */
 };
 
 struct subject_key {

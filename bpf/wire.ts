@@ -47,6 +47,8 @@ export const SubjectKind = {
   cgroup: 5,
   script: 6,
   exeInside: 7,
+  exeObject: 8,
+  exeInsideObject: 9,
 } as const;
 export const SUBJECT_KINDS = 8;
 
@@ -158,13 +160,24 @@ export const Process = layout({
 
 export const CgroupMade = layout({ kind: [1], pad: [1, 7], cgroup: [8], cgroup_path: [1, 512] });
 
-export const Identity = layout({
-  inode: [8],
-  device: [4],
+export const FileObject = layout({ object: [8], inode: [8], device: [4], generation: [4] });
+
+export const OpenFile = layout({ file: [8, FileObject.size / 8], fd: [4], own: [4] });
+
+export const RunningProgram = layout({
+  file: [8, FileObject.size / 8],
+  started: [8],
+  pid: [4],
   flags: [4],
+});
+
+export const Identity = layout({
+  file: [8, FileObject.size / 8],
   reported: [8, 2],
+  flags: [4],
   path_length: [4],
   mount_namespace: [4],
+  pad: [4],
   path: [1, PATH_SIZE],
 });
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Answer, Question } from './container-reader.ts';
+import type { Answer as Told, Question } from './container-reader.ts';
 import type { Said } from './container-reader-process.ts';
 
 /** How long one container's files may keep everybody waiting, milliseconds. */
@@ -12,6 +12,9 @@ const PROCESS = fileURLToPath(new URL('container-reader-process.js', import.meta
 export class Silence extends Error {
   override readonly name = 'Silence';
 }
+
+/** What the reader has told, and which process it is: its descriptors are its own. */
+export type Answer = (NonNullable<Told> & { reader: number }) | undefined;
 
 interface Asked {
   question: Question;
@@ -75,7 +78,7 @@ export class ContainerFiles implements Disposable {
     } else {
       const { reject, resolve } = this.#asked.shift()!;
       if ('error' in said) reject(new Error(said.error));
-      else resolve(said.answer);
+      else resolve(said.answer && { ...said.answer, reader: this.#child!.pid! });
     }
     this.#waitForFirst();
   }

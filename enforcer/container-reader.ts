@@ -1,9 +1,6 @@
 import { closeSync, type FSWatcher, fstatSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { devicesOf } from '../bpf/executable.ts';
-import { mountIdOf } from '../host/descriptor.ts';
 import { closeInit, type ContainerInit, findInit, isAlive } from './container-init.ts';
-import type { FileNumber } from './executable-entry.ts';
 import { HeldPath } from './held-path.ts';
 import { openInRoot } from './in-root.ts';
 
@@ -21,19 +18,26 @@ export type Answer = { mountNamespace: number; files: Map<string, FoundFile> } |
 
 /** The file that a path means, and deleted ones that it meant before: what runs them goes on. */
 export interface FoundFile {
-  now: FileNumber | undefined;
-  deleted: readonly FileNumber[];
+  now: OpenedFile | undefined;
+  deleted: readonly OpenedFile[];
 }
 
-interface HeldFile extends FileNumber {
+/** A file that the reader holds open: the kernel tells by the descriptor which one it is. */
+export interface OpenedFile {
   fd: number;
+  inode: bigint;
+  /** Of this opening, among all of this reader: a descriptor's number is used again. */
+  serial: number;
+  /** When it was changed last, nanoseconds since 1970. */
+  changed: bigint;
+}
+
+interface HeldFile extends OpenedFile {
+  device: bigint;
 }
 
 interface Held {
   init: ContainerInit;
-  /** Of its root directory. */
-  rootMount: number;
-  rootDevice: number | undefined;
   files: Map<string, HeldPath<HeldFile>>;
   end: FSWatcher;
 }
@@ -45,6 +49,7 @@ interface Held {
  */
 export class ContainerReader {
   readonly #held = new Map<string, Held>();
+  #opened = 0;
 
   /** Throws what the system says when it can't be told which file a path means. */
   answer({ directory, files, path }: Question): Answer {
@@ -57,7 +62,7 @@ export class ContainerReader {
     if (!held) return undefined;
     const { init } = held;
     try {
-      const found = new Map(files.map((file) => [file, lookAt(held, file)] as const));
+      const found = new Map(files.map((file) => [file, this.#lookAt(held, file)] as const));
       return { mountNamespace: init.mountNamespace, files: found };
     } catch (error) {
       if (isAlive(init)) throw error;
@@ -79,16 +84,33 @@ export class ContainerReader {
       if (isEmpty(events) && this.#held.get(path)?.end === end) this.#forget(path);
     });
     end.on('error', () => {});
-    const rootMount = mountIdOf(init.root);
-    const held: Held = {
-      init,
-      rootMount,
-      rootDevice: devicesFor(init).get(rootMount),
-      files: new Map(),
-      end,
-    };
+    const held: Held = { init, files: new Map(), end };
     this.#held.set(path, held);
     return held;
+  }
+
+  #lookAt(held: Held, path: string): FoundFile {
+    const known = held.files.get(path) ?? new HeldPath<HeldFile>();
+    held.files.set(path, known);
+    const found = this.#open(held.init.root, path);
+    const before = known.now;
+    if (found && before && found.inode === before.inode && found.device === before.device) {
+      closeSync(found.fd);
+      before.changed = found.changed;
+    } else for (const { fd } of known.replace(found)) closeSync(fd);
+    return { now: known.now && whatIsTold(known.now), deleted: known.deleted.map(whatIsTold) };
+  }
+
+  #open(root: number, path: string): HeldFile | undefined {
+    const fd = openInRoot(root, path);
+    if (fd === undefined) return undefined;
+    const found = fstatSync(fd, { bigint: true });
+    if (!found.isFile()) {
+      closeSync(fd);
+      return undefined;
+    }
+    this.#opened += 1;
+    return { fd, device: found.dev, inode: found.ino, serial: this.#opened, changed: found.ctimeNs };
   }
 
   #forget(path: string): void {
@@ -100,40 +122,8 @@ export class ContainerReader {
   }
 }
 
-function lookAt(held: Held, path: string): FoundFile {
-  const known = held.files.get(path) ?? new HeldPath<HeldFile>();
-  held.files.set(path, known);
-  const found = openFile(held, path);
-  const before = known.now;
-  if (found && before && found.inode === before.inode && found.device === before.device) closeSync(found.fd);
-  else for (const { fd } of known.replace(found)) closeSync(fd);
-  return { now: known.now && numberOf(known.now), deleted: known.deleted.map(numberOf) };
-}
-
-function numberOf({ device, inode }: HeldFile): FileNumber {
-  return { device, inode };
-}
-
-function openFile(held: Held, path: string): HeldFile | undefined {
-  const fd = openInRoot(held.init.root, path);
-  if (fd === undefined) return undefined;
-  let device: number | undefined;
-  try {
-    const stat = fstatSync(fd, { bigint: true });
-    const mount = mountIdOf(fd);
-    // Its first process may have another root by now, from where the mount of the first can't be seen.
-    device = mount === held.rootMount ? held.rootDevice : devicesFor(held.init).get(mount);
-    if (stat.isFile() && device !== undefined) return { fd, device, inode: stat.ino };
-    if (stat.isFile()) throw new Error(`the mount of ${path} cannot be seen`);
-    device = undefined;
-  } finally {
-    if (device === undefined) closeSync(fd);
-  }
-  return undefined;
-}
-
-function devicesFor({ process }: ContainerInit): Map<number, number> {
-  return devicesOf(readFileSync(`/proc/self/fd/${process}/mountinfo`, 'utf8'));
+function whatIsTold({ changed, fd, inode, serial }: HeldFile): OpenedFile {
+  return { changed, fd, inode, serial };
 }
 
 function isEmpty(events: string): boolean {

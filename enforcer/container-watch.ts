@@ -3,8 +3,8 @@ import type { Egress } from '../bpf/egress.ts';
 import { SystemError } from '../bpf/libbpf.ts';
 import type { Box } from '../policy/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
-import { type ContainerFiles, Silence } from './container-files.ts';
-import type { Answer } from './container-reader.ts';
+import { type Answer, type ContainerFiles, Silence } from './container-files.ts';
+import { ContainerObjects } from './container-objects.ts';
 import { compileContainer, type KnownContainer, pathsInside } from './executable-entry.ts';
 import type { ExecutableChange } from './executable-watch.ts';
 import type { CgroupPlace } from './place.ts';
@@ -51,6 +51,7 @@ export class ContainerWatch implements Disposable {
   readonly #files: ContainerFiles;
   readonly #root: string;
   readonly #tidings: ContainerTidings;
+  readonly #objects: ContainerObjects;
   /** By the path of the container's cgroup. */
   readonly #tracked = new Map<string, Tracked>();
   #inForce = false;
@@ -65,6 +66,7 @@ export class ContainerWatch implements Disposable {
     tidings: ContainerTidings,
   ) {
     this.#egress = egress;
+    this.#objects = new ContainerObjects(egress);
     this.#boxes = boxes;
     this.#files = files;
     this.#root = root;
@@ -151,6 +153,7 @@ export class ContainerWatch implements Disposable {
     if (!answer && !existsSync(this.#root + path)) {
       this.#learn(each, undefined);
       this.#tracked.delete(path);
+      this.#objects.forget(path);
       return;
     }
     this.#take(each, answer);
@@ -182,9 +185,9 @@ export class ContainerWatch implements Disposable {
       return;
     }
     const { mountNamespace } = answer;
-    const files = new Map(
-      [...answer.files].map(([path, { now, deleted }]) => [path, now ? [now, ...deleted] : deleted]),
-    );
+    const files = this.#objects.find(place.path, answer);
+    // The reader has gone meanwhile, or let go of them: the next look finds out.
+    if (!files) return this.#learn(each, undefined);
     const wasMissing = each.missing;
     each.missing = [...answer.files].flatMap(([path, { now }]) => (now ? [] : [path]));
     this.#learn(each, { place, mountNamespace, files });
@@ -194,9 +197,10 @@ export class ContainerWatch implements Disposable {
       if (!asked) continue;
       const had = !wasMissing.includes(path);
       const [old] = asked;
+      const [file] = files.get(path)!;
       if (!now && had) this.#tidings.changed(place, { path, change: 'vanished' });
       else if (now && !had) this.#tidings.changed(place, { path, change: 'appeared' });
-      else if (now && old && (now.inode !== old.inode || now.device !== old.device))
+      else if (now && file && old && (file.inode !== old.inode || file.device !== old.device))
         this.#tidings.changed(place, { path, change: 'replaced' });
     }
   }

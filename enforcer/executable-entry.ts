@@ -1,4 +1,4 @@
-import type { Executable } from '../bpf/executable.ts';
+import type { FileObject } from '../bpf/executable.ts';
 import { SubjectKind } from '../bpf/wire.ts';
 import { meansContainerFiles } from '../policy/evaluate.ts';
 import type { Box } from '../policy/policy.ts';
@@ -12,11 +12,8 @@ export interface KnownContainer {
   /** Its number, the container's own: not one that a process in it has made. */
   mountNamespace: number;
   /** By path: the files that it means there, with deleted ones that it meant before. None: the path means no file. */
-  files: ReadonlyMap<string, readonly FileNumber[]>;
+  files: ReadonlyMap<string, readonly FileObject[]>;
 }
-
-/** A file without a name. */
-export type FileNumber = Pick<Executable, 'device' | 'inode'>;
 
 /** Whether a box asks for an executable of the host, or of containers. */
 export function asksFor(where: 'host' | 'container', { from }: Box): boolean {
@@ -40,49 +37,51 @@ function pathsOf(boxes: readonly Box[]): string[] {
 /** The files of the host that `exe` paths mean, as `filesOf` finds them. */
 export function compileExecutables(
   boxes: readonly Box[],
-  filesOf: (path: string) => readonly FileNumber[],
+  filesOf: (path: string) => readonly FileObject[],
 ): SubjectEntry[] {
   const files = new Map(hostPaths(boxes).map((path) => [path, filesOf(path)]));
-  return entriesOf(boxes, files, (box) => asksFor('host', box)).map(({ file, boxes: accepting }) => ({
-    kind: SubjectKind.exe,
-    length: 0,
-    a: file.inode,
-    b: BigInt(file.device),
-    boxes: accepting,
-  }));
+  const kinds = { numbered: SubjectKind.exe, named: SubjectKind.exeObject };
+  return entriesOf(boxes, files, (box) => asksFor('host', box), kinds);
 }
 
 /** The files of a container that `exe` paths mean, and an entry that says so of all others. */
 export function compileContainer(boxes: readonly Box[], container: KnownContainer): SubjectEntry[] {
   const { files, mountNamespace, place } = container;
   const asks = (box: Box) => asksFor('container', box) && acceptsContainer(box.from, place);
-  const entry = { kind: SubjectKind.exeInside, length: 0 };
   const b = BigInt(mountNamespace) << 32n;
+  const kinds = { numbered: SubjectKind.exeInside, named: SubjectKind.exeInsideObject };
   return [
-    { ...entry, a: 0n, b, boxes: emptyVector() },
-    ...entriesOf(boxes, files, asks).map(({ file, boxes: accepting }) =>
-      Object.assign({}, entry, { a: file.inode, b: b | BigInt(file.device), boxes: accepting }),
-    ),
+    { kind: SubjectKind.exeInside, length: 0, a: 0n, b, boxes: emptyVector() },
+    ...entriesOf(boxes, files, asks, kinds).map((entry) => Object.assign(entry, { b: entry.b ^ b })),
   ];
 }
 
-/** Several paths may mean one file (hard links, symbolic links): their boxes are joined. */
+/**
+ * Two entries a file: by its number, by which deny rules hold, and by its object, without which no allow rule does.
+ * Several paths may mean one file (hard links, symbolic links), and several files may have one number: their boxes are
+ * joined.
+ */
 function entriesOf(
   boxes: readonly Box[],
-  filesOf: ReadonlyMap<string, readonly FileNumber[]>,
+  filesOf: ReadonlyMap<string, readonly FileObject[]>,
   asks: (box: Box) => boolean,
-): { file: FileNumber; boxes: SubjectEntry['boxes'] }[] {
-  const files = new Map<string, { file: FileNumber; paths: Set<string> }>();
-  for (const [path, own] of filesOf) {
-    for (const file of own) {
-      const key = `${file.device}:${file.inode}`;
-      const known = files.get(key) ?? { file, paths: new Set() };
-      known.paths.add(path);
-      files.set(key, known);
+  kinds: { numbered: number; named: number },
+): SubjectEntry[] {
+  const groups = new Map<string, { kind: number; a: bigint; b: bigint; paths: Set<string> }>();
+  const add = (path: string, kind: number, a: bigint, b: bigint) => {
+    const key = `${kind} ${a} ${b}`;
+    const group = groups.get(key) ?? { kind, a, b, paths: new Set() };
+    group.paths.add(path);
+    groups.set(key, group);
+  };
+  for (const [path, files] of filesOf) {
+    for (const { device, generation, inode, object } of files) {
+      add(path, kinds.numbered, inode, BigInt(device));
+      add(path, kinds.named, object, inode ^ (BigInt(generation) << 32n));
     }
   }
-  return [...files.values()].map(({ file, paths }) => ({
-    file,
-    boxes: boxesWhere(boxes, (box) => asks(box) && box.from.exe!.some((path) => paths.has(path))),
-  }));
+  return [...groups.values()].map(({ kind, a, b, paths }) => {
+    const accepting = boxesWhere(boxes, (box) => asks(box) && box.from.exe!.some((path) => paths.has(path)));
+    return { kind, length: 0, a, b, boxes: accepting };
+  });
 }

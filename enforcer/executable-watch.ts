@@ -1,6 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync, type BigIntStats } from 'node:fs';
 import type { Egress } from '../bpf/egress.ts';
-import { identifyExecutable, type Executable } from '../bpf/executable.ts';
+import type { FileObject } from '../bpf/executable.ts';
 import { O_PATH } from '../host/descriptor.ts';
 import type { Box } from '../policy/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
@@ -15,10 +15,12 @@ export interface ExecutableChange {
 }
 
 interface HeldFile {
-  executable: Executable;
   fd: number;
-  /** As stat() has it. */
+  /** What tells it apart for stat(): another one never has the same while this one is held. */
   key: string;
+  /** When it was changed last, for stat(). */
+  changed: bigint;
+  file: FileObject | undefined;
 }
 
 /**
@@ -39,12 +41,13 @@ export class ExecutableWatch implements Disposable {
     for (const path of hostPaths(boxes)) {
       this.#files.set(path, new HeldPath(hold(path)));
     }
+    this.#identify();
     this.#entries = this.#compile();
   }
 
   /** The file that a path means. */
-  resolve(path: string): Executable | undefined {
-    return this.#files.get(path)?.now?.executable;
+  resolve(path: string): FileObject | undefined {
+    return this.#files.get(path)?.now?.file;
   }
 
   /** Paths that mean no file at present. */
@@ -56,9 +59,16 @@ export class ExecutableWatch implements Disposable {
   look(): ExecutableChange[] {
     const changes: ExecutableChange[] = [];
     const dropped: HeldFile[] = [];
+    let touched = false;
     for (const [path, files] of this.#files) {
       const before = files.now;
-      if (keyOf(path) === before?.key) continue;
+      const found = stat(path);
+      if (found && before && keyOf(found) === before.key) {
+        touched ||= found.ctimeNs !== before.changed;
+        before.changed = found.ctimeNs;
+        continue;
+      }
+      if (!found && !before) continue;
       const now = hold(path);
       if (now?.key === before?.key) {
         if (now) closeSync(now.fd);
@@ -67,7 +77,8 @@ export class ExecutableWatch implements Disposable {
       dropped.push(...files.replace(now));
       changes.push({ path, change: !before ? 'appeared' : now ? 'replaced' : 'vanished' });
     }
-    if (changes.length > 0) {
+    if (changes.length > 0 || touched) {
+      this.#identify();
       const entries = this.#compile();
       replaceSubjectEntries(this.#egress, this.#entries, entries);
       this.#entries = entries;
@@ -82,9 +93,21 @@ export class ExecutableWatch implements Disposable {
     this.#files.clear();
   }
 
+  /** Asks the kernel which files they are, where that is not known or may have changed: see object_of(). */
+  #identify(): void {
+    const held = [...this.#files.values()].flatMap((files) => files.all);
+    if (held.length === 0) return;
+    const open = new Map(this.#egress.openFiles().flatMap((file) => (file.own ? [[file.fd, file]] : [])));
+    for (const each of held) {
+      const file = open.get(each.fd);
+      if (!file) throw new Error(`the kernel does not show the descriptor ${each.fd}`);
+      each.file = file;
+    }
+  }
+
   #compile(): SubjectEntry[] {
     return compileExecutables(this.#boxes, (path) =>
-      this.#files.get(path)!.all.map(({ executable }) => executable),
+      this.#files.get(path)!.all.flatMap(({ file }) => file ?? []),
     );
   }
 }
@@ -92,22 +115,24 @@ export class ExecutableWatch implements Disposable {
 function hold(path: string): HeldFile | undefined {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | O_PATH);
+    fd = openSync(path, O_PATH);
   } catch {
     return undefined;
   }
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  const executable = identifyExecutable(path);
-  if (executable && executable.inode === ino) return { executable, fd, key: `${dev}:${ino}` };
+  const found = fstatSync(fd, { bigint: true });
+  if (found.isFile()) return { fd, key: keyOf(found), changed: found.ctimeNs, file: undefined };
   closeSync(fd);
   return undefined;
 }
 
-function keyOf(path: string): string | undefined {
+function stat(path: string): BigIntStats | undefined {
   try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}:${ino}`;
+    return statSync(path, { bigint: true });
   } catch {
     return undefined;
   }
+}
+
+function keyOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
 }

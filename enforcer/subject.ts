@@ -1,4 +1,4 @@
-import type { Executable } from '../bpf/executable.ts';
+import type { FileObject } from '../bpf/executable.ts';
 import { scriptSum } from '../bpf/interpreter.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
 import { meansContainerFiles } from '../policy/evaluate.ts';
@@ -10,7 +10,7 @@ import { acceptsPlace, type CgroupPlace, namesPlace } from './place.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
 /** Finds the file that an `exe` path means on the host; undefined when there is none. */
-export type ResolveExecutable = (path: string) => Executable | undefined;
+export type ResolveExecutable = (path: string) => FileObject | undefined;
 
 export interface SubjectTables {
   /** By SubjectKind: the boxes that don't name the dimension. */

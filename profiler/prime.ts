@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Egress } from '../bpf/egress.ts';
-import { identifyExecutable } from '../bpf/executable.ts';
+import type { Egress, RunningProgram } from '../bpf/egress.ts';
 import { scriptOf } from '../bpf/interpreter.ts';
-import { hostMountNamespace, namespaceOf } from '../bpf/namespace.ts';
+import { namespaceOf } from '../bpf/namespace.ts';
+import { readProcessStat, TICK } from '../bpf/process-stat.ts';
 import { PATH_SIZE, ProcessFlag } from '../bpf/wire.ts';
 import { findAncestors } from './ancestor.ts';
 
@@ -19,42 +19,32 @@ const MOST_ROUNDS = 10;
  */
 export function primeIdentities(egress: Egress): number {
   if (!egress.canPrime) return 0;
-  const host = hostMountNamespace();
   let primed = 0;
-  const seen = new Set<string>();
+  const seen = new Set<number>();
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
-    const fresh = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && !seen.has(entry));
+    const fresh = egress.runningPrograms().filter(({ pid }) => !seen.has(pid));
     if (fresh.length === 0) break;
-    for (const entry of fresh) {
-      seen.add(entry);
-      if (primeProcess(egress, Number(entry), host)) primed += 1;
+    for (const program of fresh) {
+      seen.add(program.pid);
+      if (primeProcess(egress, program)) primed += 1;
     }
   }
   return primed;
 }
 
-/** False for kernel threads, which have no executable, and for what is gone meanwhile. */
-function primeProcess(egress: Egress, pid: number, hostMounts: number): boolean {
+/** False for what is gone meanwhile. */
+function primeProcess(egress: Egress, { file, flags: foreign, pid, started }: RunningProgram): boolean {
   try {
-    const executable = identifyExecutable(`/proc/${pid}/exe`, pid);
-    if (!executable) return false;
+    // Its number may be another's by now.
+    if (readProcessStat(`/proc/${pid}`)?.started !== started - (started % TICK)) return false;
     const path = readlinkSync(`/proc/${pid}/exe`);
-    let flags = 0;
+    let flags = foreign;
     if (path.endsWith(DELETED)) flags |= ProcessFlag.deleted;
     if (path.startsWith('/memfd:')) flags |= ProcessFlag.memfd;
-    const mountNamespace = namespaceOf(pid, 'mnt');
-    if (mountNamespace !== hostMounts) {
-      flags |= ProcessFlag.foreignMount;
-      if (namespaceOf(pid, 'user') !== namespaceOf(1, 'user')) flags |= ProcessFlag.foreignUsers;
-    }
     const script = primeScript(pid, path);
     if (script !== undefined) flags |= ProcessFlag.script;
-    return egress.prime(pid, {
-      executable: { ...executable, path, mountNamespace },
-      flags,
-      script,
-      ancestors: findAncestors(pid),
-    });
+    const mountNamespace = namespaceOf(pid, 'mnt');
+    return egress.prime(pid, { file, path, mountNamespace, flags, script, ancestors: findAncestors(pid) });
   } catch {
     return false;
   }

@@ -1,119 +1,41 @@
 /** Under `container: web, exe: /bin/client` no trick makes another program pass for that file of that container. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Egress } from '../../bpf/egress.ts';
-import { identifyExecutable } from '../../bpf/executable.ts';
-import { namespaceOf } from '../../bpf/namespace.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
+import { ContainerObjects } from '../../enforcer/container-objects.ts';
 import { ContainerReader } from '../../enforcer/container-reader.ts';
 import { parsePolicy } from '../../policy/parse.ts';
+import { collide } from './collision.ts';
+import { ATTEMPT, CGROUPS, Container } from './container.ts';
 
-const CGROUPS = '/sys/fs/cgroup';
-const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
 const folder = mkdtempSync('/tmp/containers-');
-const reader = new ContainerReader();
 let egress: Egress;
 
-/** A container as a runtime makes one: a cgroup with a name, mounts, processes and a root of its own. */
-class Container {
-  readonly name: string;
-  readonly cgroup: string;
-  readonly root: string;
-  first: ChildProcess | undefined;
+const reader = new ContainerReader();
+const web = new Container('web', 'a', { folder, reader });
+const db = new Container('db', 'b', { folder, reader });
+/** One whose runtime has made its root that of its mount namespace. */
+const pod = new Container('pod', 'c', { folder, reader, pivot: true });
+const layered = new Container('layered', 'd', { folder, reader, pivot: true, overlay: true });
 
-  constructor(name: string, digit: string) {
-    this.name = name;
-    this.cgroup = `/machine.slice/libpod-${digit.repeat(64)}`;
-    this.root = join(folder, name);
-    mkdirSync(CGROUPS + this.cgroup, { recursive: true });
-    for (const directory of ['bin', 'proc', 'tmp'])
-      mkdirSync(join(this.root, directory), { recursive: true });
-    for (const program of ['client', 'other']) copyFileSync(ATTEMPT, join(this.root, 'bin', program));
-    const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
-    copyFileSync(busybox!, join(this.root, 'bin/busybox'));
-    for (const applet of ['sh', 'mount', 'cp', 'sleep', 'echo'])
-      symlinkSync('busybox', join(this.root, 'bin', applet));
-    symlinkSync('/bin/client', join(this.root, 'bin/link'));
-    linkSync(join(this.root, 'bin/client'), join(this.root, 'bin/hard'));
-  }
-
-  async start(): Promise<void> {
-    const script =
-      'echo 0 >"$1/cgroup.procs"; exec unshare --mount --pid --fork sh -c "mount --bind $0 $0; exec chroot $0 /bin/sh -c \\"echo ready; sleep 3600\\""';
-    this.first = spawn('sh', ['-c', script, this.root, CGROUPS + this.cgroup], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await once(this.first.stdout!, 'data');
-  }
-
-  /** Ends its processes: `unshare` is one of them, and their first one goes with it. */
-  async stop(): Promise<void> {
-    const ended = once(this.first!, 'exit');
-    spawnSync('sh', ['-c', 'kill -9 $(cat "$0/cgroup.procs")', CGROUPS + this.cgroup]);
-    await ended;
-    while (readFileSync(`${CGROUPS}${this.cgroup}/cgroup.procs`, 'utf8') !== '') await wait(10);
-  }
-
-  /** What a program says that is started in the container; `before` is run by the host among the container's mounts. */
-  told(words: readonly string[], ...before: string[]): string {
-    const { mountNamespace } = this.answer()!;
-    const pid = readFileSync(`${CGROUPS}${this.cgroup}/cgroup.procs`, 'utf8')
-      .split('\n')
-      .find((each) => each !== '' && namespaceOf(Number(each), 'mnt') === mountNamespace)!;
-    const enter = [
-      'nsenter',
-      `--mount=/proc/${pid}/ns/mnt`,
-      `--pid=/proc/${pid}/ns/pid`,
-      ...before,
-      'chroot',
-      this.root,
-    ];
-    const script = 'echo 0 >"$0/cgroup.procs"; exec "$@"';
-    const { error, status, stderr, stdout } = spawnSync(
-      'sh',
-      ['-c', script, CGROUPS + this.cgroup, ...enter, ...words],
-      { encoding: 'utf8', timeout: 60_000 },
-    );
-    assert(!error && status === 0, `${words.join(' ')}: ${error?.message ?? `status ${status} ${stderr}`}`);
-    return stdout.trim();
-  }
-
-  answer() {
-    return reader.answer({ path: this.cgroup, directory: CGROUPS + this.cgroup, files: ['/bin/client'] });
-  }
-}
-
-const web = new Container('web', 'a');
-const db = new Container('db', 'b');
+const placeOf = ({ cgroup, name }: Container) => ({ path: cgroup, container: name, image: 'app:1' });
 
 /** Puts a policy in force; of the containers in `known` it is found out what its paths mean. */
 function putInForce(rules: string, ...known: Container[]): void {
   const { policy } = parsePolicy(`version: 2\nnetwork: { mode: block, ${rules} }`, 'test');
   assert(policy);
-  const placeOf = ({ cgroup, name }: Container) => ({ path: cgroup, container: name, image: 'app:1' });
   const containers = known.map((container) => {
-    const { files, mountNamespace } = container.answer()!;
-    const found = [...files].map(([path, { now }]) => [path, now ? [now] : []] as const);
-    return { place: placeOf(container), mountNamespace, files: new Map(found) };
+    const answer = { ...container.answer()!, reader: process.pid };
+    const files = new ContainerObjects(egress).find(container.cgroup, answer)!;
+    return { place: placeOf(container), mountNamespace: answer.mountNamespace, files };
   });
-  const compiled = compilePolicy(policy, (path) => identifyExecutable(path), containers);
-  const cgroups = [web, db].map((container) => ({
+  const compiled = compilePolicy(policy, (path) => egress.identify(path), containers);
+  const cgroups = [web, db, pod, layered].map((container) => ({
     id: statSync(CGROUPS + container.cgroup, { bigint: true }).ino,
     boxes: compiled.subjects.cgroup(placeOf(container)),
   }));
@@ -127,6 +49,8 @@ before(async () => {
   chmodSync(folder, 0o755);
   await web.start();
   await db.start();
+  await pod.start();
+  await layered.start();
   egress = Egress.load();
 });
 
@@ -135,6 +59,8 @@ after(async () => {
   reader.close();
   await web.stop();
   await db.stop();
+  await pod.stop();
+  await layered.stop();
 });
 
 test('the file that a rule names is allowed in its container, by any of its names', () => {
@@ -194,4 +120,24 @@ test('a container that is made anew has other mounts, and is found again', async
   putInForce(ALLOW, web);
   assert.equal(web.told(['/bin/client']), 'allowed');
   assert.equal(web.told(['/bin/other']), 'denied');
+});
+
+test('a file of the number of an allowed program, made in another layer of the container, is not that program', () => {
+  const own = join(layered.root, 'made');
+  mkdirSync(own);
+  chownSync(own, 1000, 1000);
+  const { evil, honest } = collide([join(layered.root, 'bin/client')], own);
+  assert.equal(statSync(evil).ino, statSync(honest).ino);
+  const rules = '{ from: { container: [layered], exe: [/bin/client] } }';
+  const made = [evil.slice(layered.root.length)];
+  putInForce(`allow: [${rules}]`, layered);
+  assert.equal(layered.toldInside(['/bin/client']), 'allowed');
+  assert.equal(layered.toldInside(['/bin/hard']), 'allowed');
+  assert.equal(layered.toldInside(made), 'denied');
+  writeFileSync('/proc/sys/vm/drop_caches', '3');
+  assert.equal(layered.toldInside(['/bin/hard']), 'allowed');
+  assert.equal(layered.toldInside(made), 'denied');
+  putInForce(`deny: [${rules}], allow: [{}]`, layered);
+  assert.equal(layered.toldInside(['/bin/hard']), 'denied');
+  assert.equal(layered.toldInside(['/bin/other']), 'allowed');
 });

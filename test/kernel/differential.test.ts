@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { Egress } from '../../bpf/egress.ts';
-import { identifyExecutable } from '../../bpf/executable.ts';
 import { namespaceOf } from '../../bpf/namespace.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
@@ -129,12 +128,12 @@ function knownContainers(): KnownContainer[] {
     .map((place) => ({
       place: { ...place, path: place.cgroup },
       mountNamespace: namespaceOf(holders.get(place)!.pid!, 'mnt'),
-      files: new Map(WORLD.exes.map((path) => [path, [identifyExecutable(real(path, place))!]])),
+      files: new Map(WORLD.exes.map((path) => [path, [egress.identify(real(path, place))!]])),
     }));
 }
 
 function putInForce(policy: Policy): void {
-  const compiled = compilePolicy(policy, (path) => identifyExecutable(real(path)), knownContainers());
+  const compiled = compilePolicy(policy, (path) => egress.identify(real(path)), knownContainers());
   const cgroups = PLACES.map((place) => ({
     id: statSync(CGROUPS + place.cgroup, { bigint: true }).ino,
     boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),

@@ -14,9 +14,9 @@ import {
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
-import { identifyExecutable } from '../../bpf/executable.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
+import { ExecutableWatch } from '../../enforcer/executable-watch.ts';
 import { parsePolicy } from '../../policy/parse.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
@@ -30,6 +30,7 @@ const honest = join(folder, 'honest/client');
 const foreign = join(folder, 'foreign/program');
 
 let egress: Egress;
+let watch: ExecutableWatch;
 
 before(() => {
   chmodSync(folder, 0o755);
@@ -41,11 +42,15 @@ before(() => {
     'test',
   );
   assert(policy);
-  const compiled = compilePolicy(policy, (path) => identifyExecutable(path));
+  watch = new ExecutableWatch(egress, policy.boxes);
+  const compiled = compilePolicy(policy, (path) => watch.resolve(path));
   assert.deepEqual(compiled.subjects.unresolved, []);
   applyPolicy(egress, compiled, { mode: 'block', target: 'host', record: true, cgroups: [] });
 });
-after(() => egress[Symbol.dispose]());
+after(() => {
+  egress[Symbol.dispose]();
+  watch[Symbol.dispose]();
+});
 
 /** Puts a copy of the program there. */
 function place(path: string): string {

@@ -6,7 +6,6 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from '
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
-import { identifyExecutable } from '../../bpf/executable.ts';
 import { scriptOf } from '../../bpf/interpreter.ts';
 import { RecordKind } from '../../bpf/wire.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
@@ -49,7 +48,7 @@ function takeProcesses(): ProcessRecord[] {
 function putInForce(rules: string): void {
   const { policy, problems } = parsePolicy(`version: 2\nnetwork:\n  mode: block\n${rules}`, 'test');
   assert(policy, problems.map(({ message }) => message).join('\n'));
-  const compiled = compilePolicy(policy, (path) => identifyExecutable(path));
+  const compiled = compilePolicy(policy, (path) => egress.identify(path));
   applyPolicy(egress, compiled, { mode: 'block', target: 'host', record: true, cgroups: [] });
 }
 

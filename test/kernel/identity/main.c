@@ -13,6 +13,10 @@
  *        attempt exec-in-thread     by what a second thread executes: this program again
  *        attempt without-leader     by a second thread, when the first has ended
  *        attempt uring              by a worker of io_uring
+ *        attempt later              when it has read a byte from standard input
+ *        attempt open PATH          as the program at PATH, by a descriptor of it
+ *        attempt share-memory PATH  while another process that shares its memory puts the program into mm->exe_file
+ *        attempt share-root PATH    as the program at PATH, while a process in a user namespace of its own can change its root
  */
 #include "attempt.h"
 
@@ -21,6 +25,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +34,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,6 +104,38 @@ static void attempt_in_child(const char *path)
 	exit(status ? 2 : 0);
 }
 
+static void attempt_with_shared_root(const char *path)
+{
+	pid_t child;
+	int status;
+
+	must(unshare(CLONE_NEWUSER), "unshare");
+	child = must(syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0), "clone");
+	if (!child)
+		must(execl(path, path, "connect", NULL), path);
+	must(waitpid(child, &status, 0), "waitpid");
+	exit(status ? 2 : 0);
+}
+
+/* Tells whether it may replace mm->exe_file, which fails in any case: our own file is still mapped. */
+static int replace_file(void *path)
+{
+	int file = open(path, O_RDONLY);
+
+	tell(prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, file, 0, 0) ? errno : 0);
+	_exit(0);
+}
+
+static void attempt_with_shared_memory(const char *path)
+{
+	static char stack[1 << 16];
+	int status;
+
+	must(clone(replace_file, stack + sizeof(stack), CLONE_VM | SIGCHLD, (void *)path), "clone");
+	must(wait(&status), "wait");
+	attempt();
+}
+
 static void *attempt_here(void *nothing)
 {
 	attempt();
@@ -157,6 +196,17 @@ int main(int argc, char **argv)
 		in_thread(attempt_alone);
 	} else if (!strcmp(trick, "uring")) {
 		attempt_by_worker();
+	} else if (!strcmp(trick, "later")) {
+		char byte;
+
+		must(read(0, &byte, 1), "read");
+		attempt();
+	} else if (!strcmp(trick, "open")) {
+		execute(must(open(argument, O_RDONLY | O_CLOEXEC), argument), argument);
+	} else if (!strcmp(trick, "share-root")) {
+		attempt_with_shared_root(argument);
+	} else if (!strcmp(trick, "share-memory")) {
+		attempt_with_shared_memory(argument);
 	} else {
 		attempt();
 	}

@@ -11,19 +11,14 @@ import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
 import { WORLD } from '../../arbitrary/world.ts';
 import { type Caller, decide, decideSocket } from './kernel-judge.ts';
-import { KernelTables } from './kernel-tables.ts';
+import { fileOf, KernelTables } from './kernel-tables.ts';
 
 const POLICIES = 1000;
 const FLOWS_EACH = 110;
 
 /** Two of the world's paths are hard links of one file. */
 const filesOf = (device: number) =>
-  new Map(
-    WORLD.exes.map((path) => [
-      path,
-      { path, device, inode: path.includes('perl') ? 7n : BigInt(path.length) },
-    ]),
-  );
+  new Map(WORLD.exes.map((path) => [path, fileOf(device, path.includes('perl') ? 7n : BigInt(path.length))]));
 const FILES = filesOf(0x0080_0001);
 
 /** What each place has of its own; one without a name is not known to the tables. */
@@ -52,7 +47,7 @@ function callerOf(flow: Flow): Caller {
     gid: flow.gid,
     egid: flow.egid,
     // The reference knows everything: an executable without a name is one that no policy names.
-    executable: flow.exe === undefined ? { device: 1, inode: 1n } : files.get(flow.exe)!,
+    executable: flow.exe === undefined ? fileOf(1, 1n) : files.get(flow.exe)!,
     ...(flow.inContainer && { inContainer: true, mountNamespace: CONTAINERS[place]!.mountNamespace }),
     ...(flow.fsuid !== undefined && { fsuid: flow.fsuid }),
     ...(flow.fsgid !== undefined && { fsgid: flow.fsgid }),

@@ -3,12 +3,12 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { identifyExecutable } from '../../../bpf/executable.ts';
+import type { FileObject } from '../../../bpf/executable.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { ExecutableWatch } from '../../../enforcer/executable-watch.ts';
 import { decide } from './kernel-judge.ts';
-import { KernelTables } from './kernel-tables.ts';
+import { fileAt, KernelTables } from './kernel-tables.ts';
 
 const TO = { family: 4, address: 0x0a00_0001n, port: 443, protocol: 6 } as const;
 
@@ -32,7 +32,7 @@ function watch(t: TestContext, make: (folder: string) => void) {
     watch[Symbol.dispose]();
     rmSync(folder, { recursive: true });
   });
-  const allows = (executable: ReturnType<typeof identifyExecutable>) =>
+  const allows = (executable: FileObject) =>
     decide(
       kernel,
       {
@@ -42,7 +42,7 @@ function watch(t: TestContext, make: (folder: string) => void) {
         gid: 0,
         egid: 0,
         cgroups: [],
-        ...(executable && { executable }),
+        executable,
       },
       TO,
     ) === 0;
@@ -58,11 +58,11 @@ test('a file that took the place of another is allowed, and the deleted one for 
     watch: watching,
   } = watch(t, (place) => writeFileSync(join(place, 'tool'), ''));
   assert.deepEqual(watching.look(), []);
-  const old = identifyExecutable(path);
+  const old = fileAt(path);
   writeFileSync(join(folder, 'new'), '');
   renameSync(join(folder, 'new'), path);
-  const next = identifyExecutable(path);
-  assert.notEqual(old!.inode, next!.inode, 'the number of a deleted file is not given away');
+  const next = fileAt(path);
+  assert.notEqual(old.inode, next.inode, 'the number of a deleted file is not given away');
   assert(!allows(next));
   assert.deepEqual(watching.look(), [{ path, change: 'replaced' }]);
   assert(allows(next));
@@ -78,12 +78,12 @@ test('of a file that is replaced again and again the last eight deleted ones are
     path,
     watch: watching,
   } = watch(t, (place) => writeFileSync(join(place, 'tool'), ''));
-  const files = [identifyExecutable(path)];
+  const files = [fileAt(path)];
   for (let count = 0; count < 9; count += 1) {
     writeFileSync(join(folder, 'new'), '');
     renameSync(join(folder, 'new'), path);
     assert.deepEqual(watching.look(), [{ path, change: 'replaced' }]);
-    files.push(identifyExecutable(path));
+    files.push(fileAt(path));
   }
   assert.deepEqual(
     files.map((file) => allows(file)),
@@ -105,8 +105,8 @@ test('a link that leads elsewhere takes the rule with it', (t) => {
   rmSync(path);
   symlinkSync('two', path);
   assert.deepEqual(watching.look(), [{ path, change: 'replaced' }]);
-  assert(allows(identifyExecutable(join(folder, 'two'))));
-  assert(!allows(identifyExecutable(join(folder, 'one'))));
+  assert(allows(fileAt(join(folder, 'two'))));
+  assert(!allows(fileAt(join(folder, 'one'))));
 });
 
 test('a path that means nothing is missing, and found when it does', (t) => {
@@ -114,7 +114,7 @@ test('a path that means nothing is missing, and found when it does', (t) => {
   assert.deepEqual(watching.missing, [path]);
   writeFileSync(path, '');
   assert.deepEqual(watching.look(), [{ path, change: 'appeared' }]);
-  assert(allows(identifyExecutable(path)));
+  assert(allows(fileAt(path)));
   rmSync(path);
   assert.deepEqual(watching.look(), [{ path, change: 'vanished' }]);
   assert.deepEqual(watching.missing, [path]);

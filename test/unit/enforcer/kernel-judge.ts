@@ -1,3 +1,4 @@
+import type { FileObject } from '../../../bpf/executable.ts';
 import { scriptSum } from '../../../bpf/interpreter.ts';
 import { MAX_GROUPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
 import type { KernelTables } from './kernel-tables.ts';
@@ -20,9 +21,13 @@ export interface Caller {
   fsgid?: number;
   groups?: readonly number[];
   /** Absent: not seen at exec. `nameless`: of a file without a name. */
-  executable?: { inode: bigint; device: number; nameless?: boolean };
+  executable?: FileObject & { nameless?: boolean };
   /** Where it was executed; absent: where the host has its mounts. */
   mountNamespace?: number;
+  /** Its mounts or its root directory are of somebody who has no power over the host's. */
+  foreignUsers?: boolean;
+  /** Its file or its root directory are not of the mount namespace as its maker meant it. */
+  foreignRoot?: boolean;
   inContainer?: boolean;
   /** Absolute path of the script that the executable interprets. */
   script?: string;
@@ -134,12 +139,12 @@ function keepProgram(
   kernel: KernelTables,
   boxes: Uint32Array,
   any: (kind: number) => Uint32Array,
-  { executable, inContainer, mountNamespace = HOST_MOUNTS, script }: Caller,
+  { executable, foreignRoot, foreignUsers, inContainer, mountNamespace = HOST_MOUNTS, script }: Caller,
 ): void {
   const deny = kernel.vector(Tables.offset.deny, 0);
   const inside = kernel.vector(Tables.offset.inside, 0);
   const everything = new Uint32Array(16).fill(0xffff_ffff);
-  const mask = executable?.nameless ? deny : inContainer ? inside : everything;
+  const mask = executable?.nameless ? deny : inContainer || foreignUsers ? inside : everything;
   const keep = (kind: number, named: Uint32Array | undefined) => {
     for (let half = 0; half < 16; half += 1)
       boxes[half]! &= any(kind)[half]! | ((named?.[half] ?? 0) & mask[half]!);
@@ -149,11 +154,21 @@ function keepProgram(
     for (const kind of [2, 7, 6]) keep(kind, deny);
     return;
   }
+  // just_this_file()
+  const { generation, inode, object } = executable;
+  const narrow = (
+    numbered: Uint32Array | undefined,
+    kind: 'exeObject' | 'exeInsideObject',
+    where: bigint,
+  ) => {
+    const named = kernel.subject(kind, object, where ^ inode ^ (BigInt(generation) << 32n));
+    return numbered?.map((listed, half) => listed & (deny[half]! | (named?.[half] ?? 0)));
+  };
   const device = BigInt(executable.device);
   const place = BigInt(mountNamespace) << 32n;
-  keep(2, kernel.subject('exe', executable.inode, device));
-  const there = kernel.subject('exeInside', executable.inode, place | device);
-  keep(7, there ?? kernel.subject('exeInside', 0n, place) ?? deny);
+  keep(2, narrow(kernel.subject('exe', inode, device), 'exeObject', 0n));
+  const there = narrow(kernel.subject('exeInside', inode, place | device), 'exeInsideObject', place);
+  keep(7, foreignRoot ? deny : (there ?? kernel.subject('exeInside', 0n, place) ?? deny));
   keep(6, script === undefined ? undefined : kernel.subject('script', ...scriptSum(script)));
 }
 

@@ -1,5 +1,18 @@
-import type { Egress } from '../../../bpf/egress.ts';
+import { fstatSync, readdirSync, statSync } from 'node:fs';
+import type { Egress, OpenFile } from '../../../bpf/egress.ts';
+import type { FileObject } from '../../../bpf/executable.ts';
 import { SubjectKey, SubjectKind, Tables, Tables6, Tables6Low } from '../../../bpf/wire.ts';
+
+/** A file as the kernel would describe it, with an object that is its own. */
+export function fileOf(device: number, inode: bigint): FileObject {
+  return { device, inode, object: (1n << 63n) | (BigInt(device) << 40n) | inode, generation: 7 };
+}
+
+/** The file that a path means. */
+export function fileAt(path: string): FileObject {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return fileOf(Number(dev), ino);
+}
 
 /**
  * Stands in for the loaded kernel side: memory in the layout of wire.h that `applyPolicy` fills and flips, and the
@@ -43,6 +56,19 @@ export class KernelTables {
     this.generation += 1n;
     this.flags[this.side] = flags;
     return this.generation;
+  }
+
+  openFiles(): OpenFile[] {
+    return readdirSync('/proc/self/fd').flatMap((name) => {
+      const fd = Number(name);
+      try {
+        const { dev, ino } = fstatSync(fd, { bigint: true });
+        return [{ ...fileOf(Number(dev), ino), fd, own: true }];
+      } catch {
+        // The directory itself, which is closed by now.
+        return [];
+      }
+    });
   }
 
   renewSubjects(): void {

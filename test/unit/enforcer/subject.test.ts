@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SubjectKind } from '../../../bpf/wire.ts';
 import { applyPolicy, listCgroup } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { compileSubjects } from '../../../enforcer/subject.ts';
 import type { Box, From } from '../../../policy/policy.ts';
 import { type Caller, decide } from './kernel-judge.ts';
-import { KernelTables } from './kernel-tables.ts';
+import { fileOf, KernelTables } from './kernel-tables.ts';
 
 const NOWHERE = () => undefined;
 const TO = { family: 4, address: 0x0a00_0001n, port: 443, protocol: 6 } as const;
@@ -43,27 +44,56 @@ test('two long prefixes that the kernel cuts to the same bytes both hold', () =>
   assert.equal(entries[0]!.boxes[0], 0b11);
 });
 
-test('hard links of one file are one entry, whichever of them a rule names', () => {
-  const file = { device: 0x0080_0001, inode: 42n };
+test('hard links of one file are one file, whichever of them a rule names', () => {
+  const file = { ...fileOf(0x0080_0001, 42n), object: 99n, generation: 1 };
   const boxes = [box('allow', { exe: ['/usr/bin/perl'] }), box('allow', { exe: ['/usr/bin/perl5.36.0'] })];
-  const { entries, unresolved } = compileSubjects(boxes, (path) => ({ path, ...file }));
+  const { entries, unresolved } = compileSubjects(boxes, () => file);
   assert.deepEqual(
-    entries.map(({ a, b, boxes: [first] }) => ({ a, b, first })),
-    [{ a: 42n, b: 0x0080_0001n, first: 0b11 }],
+    entries.map(({ kind, a, b, boxes: [first] }) => ({ kind, a, b, first })),
+    [
+      { kind: SubjectKind.exe, a: 42n, b: 0x0080_0001n, first: 0b11 },
+      { kind: SubjectKind.exeObject, a: 99n, b: 42n ^ (1n << 32n), first: 0b11 },
+    ],
   );
   assert.deepEqual(unresolved, []);
+});
+
+test('another file of the same number meets deny rules, but no allow rule', () => {
+  const file = fileOf(1, 2n);
+  const others = [
+    { ...file, object: 99n },
+    { ...file, generation: 8 },
+    { ...file, object: 0n },
+  ];
+  const allow = judging([box('allow', { exe: ['/usr/bin/curl'] })], () => file);
+  const deny = judging([box('deny', { exe: ['/usr/bin/curl'] }), box('allow', {})], () => file);
+  for (const executable of others) {
+    assert.equal(decide(allow, caller({ executable }), TO), undefined);
+    assert.equal(decide(deny, caller({ executable }), TO), 0);
+  }
+});
+
+test('two files of one number that a policy names are each only themselves', () => {
+  const files: Record<string, ReturnType<typeof fileOf>> = {
+    '/a': { ...fileOf(1, 2n), object: 10n },
+    '/b': { ...fileOf(1, 2n), object: 20n },
+  };
+  const boxes = [box('allow', { exe: ['/a'] }), box('allow', { exe: ['/b'] })];
+  const kernel = judging(boxes, (path) => files[path]);
+  assert.equal(decide(kernel, caller({ executable: files['/a']! }), TO), 0);
+  assert.equal(decide(kernel, caller({ executable: files['/b']! }), TO), 1);
 });
 
 test('a path that means no file is told, and its rule matches nothing', () => {
   const boxes = [box('allow', { exe: ['/opt/gone'] })];
   assert.deepEqual(compileSubjects(boxes, NOWHERE).unresolved, ['/opt/gone']);
-  const executable = { device: 0, inode: 0n };
+  const executable = fileOf(0, 0n);
   assert.equal(decide(judging(boxes), caller({ executable }), TO), undefined);
 });
 
 test('an executable of the host meets deny rules in a container, and without a name, but no allow rule', () => {
-  const file = { device: 1, inode: 2n };
-  const resolve = (path: string) => ({ path, ...file });
+  const file = fileOf(1, 2n);
+  const resolve = () => file;
   const inside = caller({ executable: file, inContainer: true, mountNamespace: 7 });
   const nameless = caller({ executable: { ...file, nameless: true } });
   const allow = judging([box('allow', { exe: ['/usr/bin/curl'] })], resolve);
@@ -85,7 +115,7 @@ function containers(boxes: Box[]): {
   const log = { format: 'json', level: 'info', labels: {} } as const;
   const policy = { version: 2, mode: 'block', target: 'host', boxes, log } as const;
   const files = new Map([
-    ['/bin/wget', [{ device: 5, inode: 42n }]],
+    ['/bin/wget', [fileOf(5, 42n)]],
     ['/bin/gone', []],
   ]);
   const compiled = compilePolicy(policy, NOWHERE, [{ place: place('web'), mountNamespace: 7, files }]);
@@ -99,7 +129,7 @@ function containers(boxes: Box[]): {
       decide(
         kernel,
         caller({
-          executable: { device: 5, inode },
+          executable: fileOf(5, inode),
           mountNamespace,
           inContainer: true,
           cgroups: [container === 'web' ? 1n : 2n],
@@ -145,7 +175,7 @@ function judgingIn(boxes: Box[]): KernelTables {
 
 test('a script of a container is known by its path there; of the host no container has any', () => {
   const script = '/opt/job.py';
-  const own = { executable: { device: 5, inode: 42n }, script, inContainer: true, mountNamespace: 8 };
+  const own = { executable: fileOf(5, 42n), script, inContainer: true, mountNamespace: 8 };
   const web = judgingIn([box('allow', { container: ['web'], script: [script] })]);
   assert.equal(decide(web, caller({ ...own, cgroups: [1n] }), TO), 0);
   assert.equal(decide(web, caller({ ...own, cgroups: [2n] }), TO), undefined);
@@ -156,9 +186,9 @@ test('a script of a container is known by its path there; of the host no contain
 });
 
 test('an executable that is not known meets every deny rule that names one, or a script, and no allow rule', () => {
-  const file = { device: 1, inode: 2n };
-  const resolve = (path: string) => ({ path, ...file });
-  const [known, unknown] = [caller({ executable: { device: 1, inode: 3n } }), caller({})];
+  const file = fileOf(1, 2n);
+  const resolve = () => file;
+  const [known, unknown] = [caller({ executable: fileOf(1, 3n) }), caller({})];
   const deny = judging([box('deny', { exe: ['/usr/bin/curl'] }), box('allow', {})], resolve);
   assert.equal(decide(deny, known, TO), 1);
   assert.equal(decide(deny, unknown, TO), 0);

@@ -2,7 +2,6 @@
 import { hostname } from 'node:os';
 import { Egress } from '../../../bpf/egress.ts';
 import { provesItself } from '../../../bpf/canary.ts';
-import { identifyExecutable } from '../../../bpf/executable.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { parsePolicy } from '../../../policy/parse.ts';
@@ -50,7 +49,7 @@ const ASKED: Record<string, Omit<Work, 'destinations'>> = {
 using egress = Egress.load({ backend: 'lsm' }, { connections: 1 << 16, denials: 1 << 16 });
 if (!(await provesItself(egress))) throw new Error('the kernel does not ask the programs');
 const primed = primeIdentities(egress);
-const compiled = compilePolicy(policy!, (path) => identifyExecutable(path));
+const compiled = compilePolicy(policy!, (path) => egress.identify(path));
 applyPolicy(egress, compiled, { mode: 'block', target: 'host', record: true, cgroups: [] });
 const tallies: Record<string, Tally[]> = {};
 for (const [name, work] of Object.entries(ASKED)) {
