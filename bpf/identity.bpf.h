@@ -87,16 +87,66 @@ static __always_inline bool in_host_mounts(struct task_struct *task)
 	return mount_namespace_of(task) == knobs.host_mount_namespace;
 }
 
-/* Whose file system the program comes from, as PROCESS_* flags. */
-static __always_inline __u32 foreignness(struct task_struct *task)
+/* Of those that are taken away there is none, and of those that are the kernel's own no real one: both read as 0. */
+static __always_inline bool made_by_host(struct mnt_namespace *mounts)
 {
-	struct nsproxy *nsproxy = READ(task, nsproxy);
-	struct mnt_namespace *mounts = nsproxy ? READ(nsproxy, mnt_ns) : 0;
-	struct user_namespace *users = mounts ? READ(mounts, user_ns) : 0;
+	struct user_namespace *users = mounts ? BPF_CORE_READ(mounts, user_ns) : 0;
 
-	if (in_host_mounts(task))
-		return 0;
-	return users && !READ(users, level) ? PROCESS_FOREIGN_MOUNT : PROCESS_FOREIGN_MOUNT | PROCESS_FOREIGN_USERS;
+	return users && !BPF_CORE_READ(users, level);
+}
+
+#define ROOT_MOUNTS 8	/* how many may lie on each other at a root: what the kernel booted with, and what came over it */
+
+/* Whether it is the root directory that everybody in a mount namespace begins with, whatever is mounted there. */
+static __always_inline bool is_root_of(struct dentry *root, struct mount *mount, struct mnt_namespace *mounts)
+{
+	struct mount *bottom = BPF_CORE_READ(mounts, root);
+
+	if (root != BPF_CORE_READ(mount, mnt.mnt_root))
+		return false;
+	for (int i = 0; i < ROOT_MOUNTS && mount != bottom; i++) {
+		struct mount *below = BPF_CORE_READ(mount, mnt_parent);
+
+		if (BPF_CORE_READ(mount, mnt_mountpoint) != BPF_CORE_READ(below, mnt.mnt_root))
+			return false;
+		mount = below;
+	}
+	return mount == bottom;
+}
+
+/*
+ * Whether a process has a root directory that somebody chose who has no power over its mounts: in a user namespace of its
+ * own every user may change it. Or one that somebody else can change at any time, because they share it (CLONE_FS). Who
+ * has power over the mounts, as root of the host or of a container, may choose what root it likes.
+ */
+static __always_inline bool has_chosen_root(struct task_struct *task, struct mount *mount, struct mnt_namespace *mounts)
+{
+	struct dentry *root = BPF_CORE_READ(task, fs, root.dentry);
+
+	if (BPF_CORE_READ(task, cred, user_ns) == BPF_CORE_READ(mounts, user_ns))
+		return false;
+	return BPF_CORE_READ(task, fs, users) > 1 || !is_root_of(root, mount, mounts);
+}
+
+/* Whose file system the program comes from, and what it loads and reads, as PROCESS_* flags. */
+static __always_inline __u32 foreignness(struct task_struct *task, struct file *file)
+{
+	struct mount *file_mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
+	struct mount *root_mount = mount_of(BPF_CORE_READ(task, fs, root.mnt));
+	struct mnt_namespace *mounts = BPF_CORE_READ(task, nsproxy, mnt_ns), *of_file, *of_root;
+	__u32 flags = 0;
+
+	of_file = BPF_CORE_READ(file_mount, mnt_ns);
+	of_root = BPF_CORE_READ(root_mount, mnt_ns);
+	if (mount_namespace_of(task) != knobs.host_mount_namespace)
+		flags |= PROCESS_FOREIGN_MOUNT;
+	if (!made_by_host(mounts) || !made_by_host(of_file) || !made_by_host(of_root))
+		flags |= PROCESS_FOREIGN_USERS;
+	if (of_file != mounts || of_root != mounts)
+		flags |= PROCESS_FOREIGN_ROOT;
+	if (mounts && has_chosen_root(task, root_mount, mounts))
+		flags |= PROCESS_FOREIGN_USERS | PROCESS_FOREIGN_ROOT;
+	return flags;
 }
 
 #ifdef LEGACY
@@ -117,7 +167,7 @@ __noinline int adopt_running(void)
 	if (!identity)
 		return 0;
 	describe_file(&identity->file, BPF_CORE_READ(file, f_inode));
-	identity->flags = PROCESS_PRIMED | foreignness(task);
+	identity->flags = PROCESS_PRIMED | foreignness(task, file);
 	identity->mount_namespace = mount_namespace_of(task);
 	if (!BPF_CORE_READ(file, f_inode, i_nlink))
 		identity->flags |= PROCESS_DELETED;
@@ -134,7 +184,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	struct task_struct *task = current_task();
 	struct identity *identity = identity_of(READ(task, group_leader), true);
 	struct file *file = bprm->file;
-	__u32 flags = foreignness(task);
+	__u32 flags = foreignness(task, file);
 
 	if (!identity)
 		return;

@@ -40,7 +40,7 @@ int running_programs(struct bpf_iter__task *ctx)
 	describe_file(&found.file, BPF_CORE_READ(file, f_inode));
 	found.started = BPF_CORE_READ(task, start_boottime);
 	found.pid = BPF_CORE_READ(task, tgid);
-	found.flags = foreignness(task);
+	found.flags = foreignness(task, file);
 	bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
 	return 0;
 }

@@ -134,6 +134,8 @@ static __always_inline struct vector *inside_executable(struct subject *subject,
 	struct vector *numbered;
 	__u64 place = (__u64)identity->mount_namespace << 32;
 
+	if (identity->flags & PROCESS_FOREIGN_ROOT)
+		return 0;
 	key->kind = SUBJECT_EXE_INSIDE;
 	key->a = identity->file.inode;
 	key->b = place | identity->file.device;

@@ -96,6 +96,11 @@ struct connection {
 #define PROCESS_FOREIGN_MOUNT 64   /* exec in a mount namespace other than the host's */
 #define PROCESS_PATH_NAMES 128	   /* path holds names from the leaf to the root, NUL after each */
 #define PROCESS_FOREIGN_USERS 512  /* that mount namespace is of another user namespace: any user can make one */
+/*
+ * Its file or its root directory are not of its mount namespace as whoever made that meant it: any user can change its
+ * own root in a user namespace, and with it the libraries and settings of what it executes.
+ */
+#define PROCESS_FOREIGN_ROOT 4096
 #define PROCESS_SCRIPT 1024	   /* an interpreter, and it is known what script it runs */
 #define PROCESS_SCRIPT_LOST 2048   /* an interpreter, and there was no room to keep what script it runs */
 #define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */

@@ -34,6 +34,7 @@ export const ProcessFlag = {
   pathNames: 128,
   unknown: 256,
   foreignUsers: 512,
+  foreignRoot: 4096,
   script: 1024,
   scriptLost: 2048,
 } as const;

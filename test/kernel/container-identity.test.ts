@@ -122,6 +122,20 @@ test('a container that is made anew has other mounts, and is found again', async
   assert.equal(web.told(['/bin/other']), 'denied');
 });
 
+test('a root directory that a user of the container has chosen in a namespace of its own is not the container', () => {
+  const rules = 'allow: [{ from: { container: [pod], exe: [/bin/client] } }]';
+  putInForce(rules, pod);
+  const user = { uid: 1000 };
+  const alone = ['/bin/busybox', 'unshare', '-U', '-r'];
+  const elsewhere = ['/bin/busybox', 'chroot', '/own', '/client'];
+  assert.equal(pod.toldInside(['/bin/client'], user), 'allowed');
+  assert.equal(pod.toldInside([...alone, '/bin/client'], user), 'allowed');
+  assert.equal(pod.toldInside([...alone, ...elsewhere], user), 'denied');
+  assert.equal(pod.toldInside(['/bin/other', 'share-root', '/bin/client'], user), 'denied');
+  assert.equal(pod.toldInside(elsewhere), 'allowed', 'root of the container has chosen it');
+  assert.equal(pod.toldInside(['/bin/busybox', 'chroot', '/own', '/other']), 'denied');
+});
+
 test('a file of the number of an allowed program, made in another layer of the container, is not that program', () => {
   const own = join(layered.root, 'made');
   mkdirSync(own);

@@ -1,6 +1,7 @@
 /** Under `exe: [/usr/bin/curl]` no trick makes another program pass for curl, and curl passes whatever it does. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, test, type TestContext } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
@@ -150,6 +151,50 @@ test('a service whose mounts are not those of the host runs the programs of the 
 test('a user cannot bring an allowed program into a mount namespace of its own', () => {
   assert.equal(told(...USER, honest), 'allowed');
   assert.equal(told(...USER, 'unshare', '--user', '--map-root-user', '--mount', honest), 'denied');
+});
+
+/** A user namespace of uid 1000 with mounts of its own, in which it has its own settings; its first process. */
+async function foreignMounts(t: TestContext): Promise<number> {
+  const script = `mount -t tmpfs tmpfs /mnt; echo /evil.so >/mnt/ld.so.preload
+    mount --bind /mnt/ld.so.preload /etc/hosts; echo $$; exec sleep 600`;
+  const [program, ...words] = [
+    ...USER,
+    'unshare',
+    '--user',
+    '--map-root-user',
+    '--mount',
+    'sh',
+    '-ec',
+    script,
+  ];
+  const holder = spawn(program!, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => holder.kill());
+  const [pid] = (await once(holder.stdout!, 'data')) as [Buffer];
+  return Number(pid);
+}
+
+test("whoever enters only a user's namespace, and another's root with it, has not the programs of the host", async (t) => {
+  const pid = await foreignMounts(t);
+  const enter = [...USER, 'nsenter', '--preserve-credentials', '--user', `--target=${pid}`];
+  const root = `/proc/${pid}/root`;
+  assert.equal(told(...enter, honest), 'allowed', 'the namespace alone changes nothing');
+  assert.equal(told(...enter, 'chroot', root, honest), 'denied');
+  assert.equal(told(...enter, root + honest), 'denied', 'the file itself, by way of its mounts');
+  assert.equal(told(...enter, foreign, 'open', root + honest), 'denied', 'by a descriptor');
+  assert.equal(shell(`cd ${root}${dirname(honest)}; exec ./client`, ...enter), 'denied', 'by its directory');
+});
+
+test('a root directory that a user has chosen in a namespace of its own is not that of the host', () => {
+  const root = join(folder, 'own');
+  mkdirSync(join(root, 'bin'), { recursive: true });
+  linkSync(honest, join(root, 'bin/client'));
+  const user = [...USER, 'unshare', '--user', '--map-root-user'];
+  assert.equal(told(...user, honest), 'allowed');
+  assert.equal(told(...user, 'chroot', '/', honest), 'allowed');
+  assert.equal(told(...user, 'chroot', root, '/bin/client'), 'denied');
+  assert.equal(told(...user, 'chroot', dirname(honest), '/client'), 'denied');
+  assert.equal(told(...USER, foreign, 'share-root', honest), 'denied', 'it may be changed after the start');
+  assert.equal(told('chroot', root, '/bin/client'), 'allowed', 'root of the host has chosen it');
 });
 
 test('a program without a file is never an allowed one', () => {

@@ -84,6 +84,15 @@ test('two files of one number that a policy names are each only themselves', () 
   assert.equal(decide(kernel, caller({ executable: files['/b']! }), TO), 1);
 });
 
+test('who has chosen its own root directory meets no allow rule for a program', () => {
+  const file = fileOf(1, 2n);
+  const allow = judging([box('allow', { exe: ['/usr/bin/curl'] })], () => file);
+  const deny = judging([box('deny', { exe: ['/usr/bin/curl'] }), box('allow', {})], () => file);
+  const executed = caller({ executable: file, foreignUsers: true, foreignRoot: true });
+  assert.equal(decide(allow, executed, TO), undefined);
+  assert.equal(decide(deny, executed, TO), 0);
+});
+
 test('a path that means no file is told, and its rule matches nothing', () => {
   const boxes = [box('allow', { exe: ['/opt/gone'] })];
   assert.deepEqual(compileSubjects(boxes, NOWHERE).unresolved, ['/opt/gone']);
