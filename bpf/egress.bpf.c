@@ -211,6 +211,13 @@ void BPF_PROG(committed_creds, struct linux_binprm *bprm)
 	forget_subject(current_task());
 }
 
+SEC("lsm/task_prctl")
+int BPF_PROG(task_prctl, int option, unsigned long what, unsigned long third, unsigned long fourth,
+	     unsigned long fifth, int ret)
+{
+	return ret ? ret : as_return_value(forgets_file(option, what));
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {

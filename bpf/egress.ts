@@ -82,6 +82,7 @@ export const UNSEEN_BY_CGROUP =
 /** Identity hooks first, so that nothing that connects goes unidentified. */
 const HOOKS = [
   'committed_creds',
+  'task_prctl',
   'process_fork',
   'process_free',
   'task_rename',

@@ -218,7 +218,32 @@ static __always_inline void inherit_identity(struct task_struct *parent, struct 
 		return;
 	*(struct image *)childs = *(struct image *)parents;
 	childs->reported[0] = childs->reported[1] = 0;
+	if (child->mm == parent->mm) {
+		childs->file.object = 0;
+		childs->flags |= PROCESS_SHARES_MEMORY;
+	}
 	remember_maker(childs, parent->group_leader);
+}
+
+/*
+ * Runs at lsm/task_prctl. Whoever replaces mm->exe_file lets go of the file that it executes, and the kernel may give the
+ * address of its object to another one, such as a program that is allowed. So the address is forgotten. Of processes that
+ * share their memory only the first may replace it, since nothing leads from one of them to the others, which have no
+ * object anyway. Returns whether it is refused.
+ */
+static __always_inline bool forgets_file(int option, unsigned long what)
+{
+	struct identity *identity;
+
+	if (option != PR_SET_MM || (what != PR_SET_MM_EXE_FILE && what != PR_SET_MM_MAP))
+		return false;
+	identity = identity_of(READ(current_task(), group_leader), false);
+	if (!identity)
+		return false;
+	if (identity->flags & PROCESS_SHARES_MEMORY && control.flags[control.version & 1] & SIDE_BLOCK)
+		return true;
+	identity->file.object = 0;
+	return false;
 }
 
 #endif

@@ -61,6 +61,9 @@
 #define V9FS_MAGIC 0x01021997
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define EPERM 1
+#define PR_SET_MM 35
+#define PR_SET_MM_EXE_FILE 13
+#define PR_SET_MM_MAP 14
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -101,6 +101,7 @@ struct connection {
  * own root in a user namespace, and with it the libraries and settings of what it executes.
  */
 #define PROCESS_FOREIGN_ROOT 4096
+#define PROCESS_SHARES_MEMORY 8192 /* with the process that forked it (CLONE_VM), and has executed nothing since */
 #define PROCESS_SCRIPT 1024	   /* an interpreter, and it is known what script it runs */
 #define PROCESS_SCRIPT_LOST 2048   /* an interpreter, and there was no room to keep what script it runs */
 #define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */

@@ -35,6 +35,7 @@ export const ProcessFlag = {
   unknown: 256,
   foreignUsers: 512,
   foreignRoot: 4096,
+  sharesMemory: 8192,
   script: 1024,
   scriptLost: 2048,
 } as const;

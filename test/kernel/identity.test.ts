@@ -209,6 +209,14 @@ test('mm->exe_file, which a user can replace, is not asked', () => {
   assert.equal(told(...USER, foreign, 'pretend', honest, 'uring'), 'denied');
 });
 
+test('an allowed program that lets go of its file is not known by it any more', () => {
+  assert.equal(told(...USER, honest, 'pretend', CURL), 'denied');
+});
+
+test('a process that shares the memory of another cannot replace the file of both', () => {
+  assert.equal(told(honest, 'share-memory', CURL), 'denied\nallowed');
+});
+
 /** Makes a script that the interpreter is told to connect by. */
 function script(path: string, interpreter: string): string {
   mkdirSync(dirname(path), { recursive: true });
