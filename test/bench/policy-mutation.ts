@@ -106,12 +106,17 @@ export function randomOf(seed: number): () => number {
 
 /** A policy file with some things wrong: the same for the same random numbers. */
 export function mutatedPolicy(random: () => number): string {
+  return mutatedText(random, SOIL);
+}
+
+/** One of the texts with up to six things wrong: parts lost, moved, repeated, or made of what parsers trip over. */
+export function mutatedText(random: () => number, soil: readonly string[]): string {
   const below = (limit: number) => Math.floor(random() * limit);
-  let text = SOIL[below(SOIL.length)]!;
+  let text = soil[below(soil.length)]!;
   for (let left = below(6); left >= 0; left--) {
     const at = below(text.length + 1);
     const length = below(random() < 0.2 ? 200 : 12);
-    const other = SOIL[below(SOIL.length)]!;
+    const other = soil[below(soil.length)]!;
     const from = below(other.length);
     const kind = below(8);
     if (kind === 0) text = text.slice(0, at) + text.slice(at + length);
