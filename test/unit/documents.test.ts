@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const DOCUMENTS = readdirSync(ROOT).filter((file) => file.endsWith('.md'));
+const DOCUMENTS = ['.', 'docs'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file)),
+);
 const FOLDERS = ['bpf', 'cli', 'enforcer', 'error', 'generator', 'host', 'policy', 'profiler'];
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -13,7 +17,7 @@ test('every file that a document links to is there', () => {
   const missing = DOCUMENTS.flatMap((document) =>
     [...read(document).matchAll(/\]\((?!https?:)([^)#]+)/g)]
       .map(([, target]) => target!)
-      .filter((target) => !existsSync(join(ROOT, target)))
+      .filter((target) => !existsSync(join(ROOT, dirname(document), target)))
       .map((target) => `${document}: ${target}`),
   );
   assert.deepEqual(missing, []);
@@ -35,6 +39,31 @@ test('every function and class that ARCHITECTURE.md names is in a source', () =>
   assert.ok(functions.length > 20);
   assert.deepEqual(missing, []);
 });
+
+test('every line of the threat model names a test that is there', () => {
+  const lines = read('docs/threat-model.md')
+    .split('\n')
+    .filter((line) => /^\| (?!.*\| tested by \|$)/.test(line));
+  const untrue = lines.filter((line) => {
+    const named = [...line.matchAll(/\[(test\/\S+\.test\.ts)\]\(\.\.\/\1\) "([^|]+)" /g)];
+    return named.length === 0 || !named.every(([, file, title]) => hasTest(file!, title!));
+  });
+  assert.ok(lines.length > 30);
+  assert.deepEqual(untrue, []);
+});
+
+/** Whether a file has a test of this title, as it is written there. */
+function hasTest(file: string, title: string): boolean {
+  if (!existsSync(join(ROOT, file))) return false;
+  const source = read(file);
+  return ["'", '"', '`'].some((quote) =>
+    new RegExp(`\\btest\\(\\s*${escaped(quote + title + quote)}`).test(source),
+  );
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
 
 test('the README names every command, and no other', () => {
   const listed = [...read('README.md').matchAll(/^\| `bouheki (\w+)/gm)].map(([, name]) => name!);
