@@ -80,6 +80,9 @@ export class Retention {
       await this.#tidy();
       used = await this.#used();
     }
+    // Space may come back at a later checkpoint than the one that followed what made it free.
+    if (used > bytes) await this.#tidy();
+    used = await this.#used();
     if (used <= bytes) return { folded, thinned: 0, bytes: used, tooLarge: false };
     // Once a look: the file may give space back later, and as much as that has come of it is to be seen first.
     const thinned = await this.#thin(now);
@@ -208,9 +211,9 @@ const MOST = `
   JOIN credential k ON k.recording = e.recording AND k.id = e.credential
   GROUP BY k.uid ORDER BY 2 DESC LIMIT 1`;
 
-/** Every second row of a user ($1), another half for each number ($2). */
+/** Every second row of a user ($1), another half for each number ($2): hash(a, b) would leave the other half alone. */
 const PICKED = `(recording, credential) IN (SELECT (recording, id) FROM credential WHERE uid = $1)
-  AND hash(rowid, $2::INTEGER) % 2 = 0`;
+  AND hash(rowid + $2::BIGINT) % 2 = 0`;
 
 const KEY = `recording, process, command, credential, family, address_high, address_low, port, protocol, operation,
   verdict, box`;
