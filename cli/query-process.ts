@@ -6,8 +6,14 @@ import { asJson, asTable } from './query-text.ts';
 
 const [db, form, sql] = process.argv.slice(2) as [string, string, string];
 
+/** Whether whoever asked has heard how it ended. */
+let told = false;
 // Whoever asked is gone, or has had enough of the answer.
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => {
+  if (told) process.exit();
+  // An exit in order waits for DuckDB, which may be at a statement that has no end.
+  process.kill(process.pid, 'SIGKILL');
+});
 process.stdout.on('error', () => process.exit());
 
 // Of all processes the kernel is to end this one first where memory runs out.
@@ -19,14 +25,19 @@ async function answer(): Promise<void> {
     const result = await reader.query(sql);
     const text = (form === 'json' ? asJson : asTable)(result);
     process.send!({ answered: true });
-    process.stdout.write(text, () => process.disconnect());
+    process.stdout.write(text, finish);
   } finally {
     reader.close();
   }
 }
 
+function finish(): void {
+  told = true;
+  process.disconnect();
+}
+
 try {
   await answer();
 } catch (error) {
-  process.send!({ failure: describeFailure(error) }, () => process.disconnect());
+  process.send!({ failure: describeFailure(error) }, finish);
 }
