@@ -70,6 +70,8 @@ export function enforceCommand(): Command {
 
 /** The policies that have been in force, by the low half of their generation: events may be older than the last flip. */
 type Generations = Map<number, { policy: Policy; name: string }>;
+/** How many of them are kept: the rings are read between two reloads, and a policy may take tens of megabytes. */
+const MOST_GENERATIONS = 8;
 
 export async function enforce(file: string, options: Options): Promise<void> {
   await withMessages((messages) => judge(file, options, messages));
@@ -181,6 +183,8 @@ async function putInForce(
   if (enforcement.over) return;
   const generation = enforcement.apply(policy);
   generations.set(Number(generation & 0xffff_ffffn), { policy, name: hash });
+  const [oldest] = generations.keys();
+  if (generations.size > MOST_GENERATIONS) generations.delete(oldest!);
   session.recorder.setBoxBase(generation, session.recording.boxes(policy.boxes));
 }
 
