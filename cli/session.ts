@@ -3,6 +3,7 @@ import { provesItself } from '../bpf/canary.ts';
 import { Egress, UNSEEN_BY_CGROUP, type Attachment } from '../bpf/egress.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
+import { protectFromOom } from '../host/oom-score.ts';
 import { AccountNames } from '../profiler/account.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import { CredentialTable } from '../profiler/credential-table.ts';
@@ -121,6 +122,7 @@ export class Session {
     const { attachment } = options;
     requireAll(attachment.backend);
     // From here on a signal lets things be taken away in order.
+    protectFromOom();
     const stopSignal = awaitStopSignal(options.hungUp);
     let egress: Egress | undefined;
     let store: StoreThread | undefined;

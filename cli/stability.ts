@@ -1,6 +1,7 @@
 import { execFile, type ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
+import { exposeToOom } from '../host/oom-score.ts';
 import type { Discovery } from '../generator/discovery.ts';
 
 /** Between two looks at least, milliseconds, and as a multiple of what the last one took: a tenth of the time at most. */
@@ -67,6 +68,7 @@ export class StabilityWatch {
     );
     this.#child = child;
     lower(child.pid);
+    exposeToOom(child.pid);
   }
 
   /** The clock was set: only what comes from `since` on spans time that has passed. */

@@ -1,6 +1,6 @@
 import type { Discovery } from '../generator/discovery.ts';
 import { formatCount } from '../generator/evidence.ts';
-import type { LiveStatus, OutputLoss, Watch } from '../profiler/live-status.ts';
+import type { LiveStatus, MemoryBounds, OutputLoss, Watch } from '../profiler/live-status.ts';
 import type { Extent, Loss, RecordingSummary } from '../profiler/read.ts';
 import { formatDuration } from './duration.ts';
 import { formatStep } from './clock-step.ts';
@@ -77,6 +77,7 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
       `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${number(live.events)} in all`,
     ],
     ['Lost', losses],
+    ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
     ...(live.output === undefined ? [] : outputLines(live.output)),
   ];
@@ -92,6 +93,15 @@ function watchLines({ cgroup, unasked, unseen, stoppedPackets }: Watch): string[
       : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),
     ...(stoppedPackets === undefined ? [] : [['Backstop', `${number(stoppedPackets)} packets dropped`]]),
   ];
+}
+
+function boundsText(memory: number, { cgroupLimit, heap, heapLimit, oomScoreAdjust }: MemoryBounds): string {
+  const oom =
+    oomScoreAdjust === -1000
+      ? 'never ended by the kernel for want of it'
+      : `ended by the kernel for want of it, with oom_score_adj ${oomScoreAdjust}`;
+  const most = cgroupLimit === undefined ? '' : ` of ${formatSize(cgroupLimit)} for its cgroup`;
+  return `${formatSize(memory)}${most}, objects ${formatSize(heap)} of ${formatSize(heapLimit)} at most; ${oom}`;
 }
 
 /** Nothing while everything could be written. */

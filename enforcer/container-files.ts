@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { exposeToOom } from '../host/oom-score.ts';
 import type { Answer as Told, Question } from './container-reader.ts';
 import type { Said } from './container-reader-process.ts';
 
@@ -59,6 +60,7 @@ export class ContainerFiles implements Disposable {
   #start(): ChildProcess {
     if (this.#child) return this.#child;
     const child = fork(PROCESS, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    exposeToOom(child.pid);
     this.#child = child;
     child.on('message', (said: Said) => {
       if (child === this.#child) this.#hear(said);

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
+import { exposeToOom } from '../host/oom-score.ts';
 import { atMost } from './at-most.ts';
 import type { AccountKind } from './credential.ts';
 
@@ -116,7 +117,10 @@ export class AccountNames {
       cwd: '/',
     } as const;
     return await new Promise((resolve) => {
-      execFile(program, [DATABASES[kind], ...ids.map(String)], options, (_, stdout) => resolve(stdout));
+      const { pid } = execFile(program, [DATABASES[kind], ...ids.map(String)], options, (_, stdout) =>
+        resolve(stdout),
+      );
+      exposeToOom(pid);
     });
   }
 

@@ -1,3 +1,6 @@
+import { getHeapStatistics } from 'node:v8';
+import { cgroupRoot } from '../bpf/cgroup-root.ts';
+import { memoryLimit, oomScoreAdjust } from '../host/oom-score.ts';
 import type { LossKind } from './dimension.ts';
 import { noLosses, type Recording } from './recording.ts';
 
@@ -11,6 +14,17 @@ export interface Watch {
   unasked?: string;
   /** Packets that the backstop has dropped, where there is one. */
   stoppedPackets?: number;
+}
+
+/** What bounds the memory of a recorder. Bytes. */
+export interface MemoryBounds {
+  /** What its own objects take, and what they can take at most before it ends. */
+  heap: number;
+  heapLimit: number;
+  /** What its cgroups allow all their processes; absent without such a limit. */
+  cgroupLimit?: number;
+  /** When the kernel ends it for want of memory: -1000 never, 0 like any other process. */
+  oomScoreAdjust: number;
 }
 
 /** What a recorder could not write where people read it, since nobody did or the disk was full. */
@@ -46,6 +60,7 @@ export interface LiveStatus {
   capacity: number;
   /** Resident memory of the recorder, bytes. */
   memory: number;
+  bounds?: MemoryBounds;
 }
 
 /** What is asked of whoever has loaded the kernel side. */
@@ -62,5 +77,17 @@ export function liveStatus(recording: Recording | undefined, kernel: KernelSide)
     rateMinute: recording?.rate.minute ?? 0,
     ...kernel,
     memory: process.memoryUsage.rss(),
+    bounds: memoryBounds(),
+  };
+}
+
+function memoryBounds(): MemoryBounds {
+  const { used_heap_size: heap, heap_size_limit: heapLimit } = getHeapStatistics();
+  const cgroupLimit = memoryLimit(cgroupRoot());
+  return {
+    heap,
+    heapLimit,
+    ...(cgroupLimit !== undefined && { cgroupLimit }),
+    oomScoreAdjust: oomScoreAdjust(),
   };
 }

@@ -1,5 +1,5 @@
 import { LOSS_KINDS } from './dimension.ts';
-import type { LiveStatus, OutputLoss } from './live-status.ts';
+import type { LiveStatus, MemoryBounds, OutputLoss } from './live-status.ts';
 
 /** Content type of the text below. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -18,6 +18,7 @@ export function metricsText(status: LiveStatus): string {
     startedAt,
     watch,
     output,
+    bounds,
   } = status;
   const lines = [
     ...metric('connections_total', 'counter', 'Connections recorded.', events),
@@ -46,6 +47,7 @@ export function metricsText(status: LiveStatus): string {
         )),
     ...(output === undefined ? [] : outputLines(output)),
     ...metric('memory_bytes', 'gauge', 'Resident memory of the recorder.', memory),
+    ...(bounds === undefined ? [] : boundLines(bounds)),
     ...metric('recording', 'gauge', 'Number of the recording being written; 0 when none is.', recording ?? 0),
     ...metric(
       'recording_start_seconds',
@@ -55,6 +57,22 @@ export function metricsText(status: LiveStatus): string {
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function boundLines({ cgroupLimit, heap, heapLimit, oomScoreAdjust }: MemoryBounds): string[] {
+  return [
+    ...metric('heap_bytes', 'gauge', 'Memory that its own objects take.', heap),
+    ...metric('heap_limit_bytes', 'gauge', 'What they can take at most.', heapLimit),
+    ...(cgroupLimit === undefined
+      ? []
+      : metric('memory_limit_bytes', 'gauge', 'What its cgroups allow all their processes.', cgroupLimit)),
+    ...metric(
+      'oom_score_adj',
+      'gauge',
+      '-1000: the kernel never ends it for want of memory.',
+      oomScoreAdjust,
+    ),
+  ];
 }
 
 function outputLines({ messages, lines }: OutputLoss): string[] {

@@ -122,6 +122,8 @@ test('status tells what a recorder of one cgroup does not see, and what the back
       unseen: UNSEEN_BY_CGROUP,
       stoppedPackets: 1234,
     },
+    output: { messages: 2, lines: 1, waiting: 300 },
+    bounds: { heap: 3e7, heapLimit: 2e9, cgroupLimit: 5e8, oomScoreAdjust: -1000 },
   };
   const text = statusText(
     {
@@ -140,6 +142,16 @@ test('status tells what a recorder of one cgroup does not see, and what the back
     /^Watches +only \/sys\/fs\/cgroup\/a and what is below it, and there not raw and packet sockets, .* connected before$/m,
   );
   assert.match(text, /^Backstop +1,234 packets dropped$/m);
+  assert.match(
+    text,
+    /^Output +1 line of the log dropped, 300 B of the log not written yet, 2 messages dropped$/m,
+  );
+  assert.match(
+    text,
+    /^Memory +0 B of 500\.0 MB for its cgroup, objects 30\.0 MB of 2\.0 GB at most; never ended by the kernel for want of it$/m,
+  );
+  assert.match(metricsText(live), /^bouheki_log_lines_dropped_total 1$/m);
+  assert.match(metricsText(live), /^bouheki_oom_score_adj -1000$/m);
   assert.match(metricsText(live), /^bouheki_backstop_packets_total 1234$/m);
   const { watch: _, ...unattached } = live;
   assert.doesNotMatch(metricsText(unattached), /backstop/);
