@@ -126,7 +126,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
     await session.abort();
     throw error;
   }
-  say(describeStart(session, options.db));
+  say(describeStart(session, options.db, 'enforce'));
   say(describePolicy(file, enforcement, session));
   backstop?.begin(policy, enforcement.backstopEntries);
   let reloading = Promise.resolve();

@@ -109,7 +109,7 @@ async function record(options: Options, messages: Messages): Promise<void> {
     });
   }
   session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
-  say(describeStart(session, options.db));
+  say(describeStart(session, options.db, 'learn'));
   const { counters, startedAt } = session.recording;
   let began = session.window?.start ?? startedAt;
   const progress = new Progress(messages, 'learning', options.duration, () => session.passed);

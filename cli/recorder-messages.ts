@@ -1,5 +1,7 @@
+import { hostname } from 'node:os';
 import { UNSEEN_BY_CGROUP } from '../bpf/egress.ts';
 import { formatCount } from '../generator/evidence.ts';
+import type { Past } from '../profiler/store.ts';
 import { formatStep } from './clock-step.ts';
 import { formatDuration } from './duration.ts';
 import { renderFailure } from './failure.ts';
@@ -7,12 +9,13 @@ import { formatMoment } from './moment.ts';
 import type { Session, SessionOptions } from './session.ts';
 import { formatSize } from './size.ts';
 
-/** What both commands that record say about the record when they start. */
-export function describeStart(session: Session, db: string): string {
-  const lines = session.interrupted.map(({ id, endedAt }) => {
+/** What both commands that record say about the record when they start, `learn` or with a policy in force. */
+export function describeStart(session: Session, db: string, command: 'learn' | 'enforce'): string {
+  const lines = session.past.interrupted.map(({ id, endedAt }) => {
     const gap = formatDuration(Math.max(0, session.recording.startedAt - endedAt) / 1e6);
     return `Recording ${id} was interrupted at ${formatMoment(endedAt)}; what it had committed is kept. Not recorded since: ${gap}.`;
   });
+  lines.push(...describeUnenforced(session.past, command, { host: hostname(), now: Date.now() * 1000 }));
   if (session.window?.resumed === true) {
     const { start, end } = session.window;
     lines.push(`Going on with the learning window of ${formatMoment(start)}, until ${formatMoment(end)}.`);
@@ -28,6 +31,27 @@ export function describeStart(session: Session, db: string): string {
   }
   if (session.metricsPort !== undefined) lines.push(`Metrics are at port ${session.metricsPort}, /metrics.`);
   return `${lines.join('\n')}\n`;
+}
+
+/**
+ * For how long nothing has been enforced on this host. An end in order was somebody's wish, so that only who enforces
+ * again is told; `learn` alone would hide the end of a run that was killed.
+ */
+export function describeUnenforced(
+  { interrupted, lastEnforcement }: Past,
+  command: 'learn' | 'enforce',
+  { host, now }: { host: string; now: number },
+): string[] {
+  if (lastEnforcement === undefined || lastEnforcement.host !== host) return [];
+  const { recording, endedAt, inOrder } = lastEnforcement;
+  const gap = formatDuration(Math.max(0, now - endedAt) / 1e6);
+  if (command === 'learn') {
+    return interrupted.some(({ id }) => id === recording)
+      ? [`Nothing has been enforced for ${gap} either, since recording ${recording}; learn enforces nothing.`]
+      : [];
+  }
+  const how = inOrder ? 'had ended in order' : 'was cut off';
+  return [`Nothing was enforced for ${gap}: enforcement ${how} at ${formatMoment(endedAt)}.`];
 }
 
 /** What is said when the terminal has gone: where standard error leads elsewhere, somebody may read it. */

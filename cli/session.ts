@@ -17,7 +17,7 @@ import { Recorder, type RecorderListeners } from '../profiler/recorder.ts';
 import type { Recording } from '../profiler/recording.ts';
 import type { RetentionLimits, RetentionReport } from '../profiler/retention.ts';
 import { StoreThread } from '../profiler/store-thread.ts';
-import type { InterruptedRecording, RecordingInfo } from '../profiler/store.ts';
+import type { Past, RecordingInfo } from '../profiler/store.ts';
 import { CanaryWatch, whyUnasked } from './canary-watch.ts';
 import type { DenialLog } from './denial-log.ts';
 import type { Messages } from './messages.ts';
@@ -64,8 +64,8 @@ export class Session {
   readonly egress: Egress;
   readonly recording: Recording;
   readonly recorder: Recorder;
-  /** Recordings of an earlier run that was killed. */
-  readonly interrupted: readonly InterruptedRecording[];
+  /** What the record tells of the runs before. */
+  readonly past: Past;
   /** The learning window, and whether an earlier run began it. */
   readonly window: (LearningWindow & { resumed: boolean }) | undefined;
   readonly #names: ContainerNames;
@@ -96,7 +96,7 @@ export class Session {
     this.#metrics = metrics;
     this.egress = egress;
     this.recording = recording;
-    this.interrupted = store.interrupted;
+    this.past = store.past;
     this.#before = window === undefined ? 0 : Math.max(0, recording.startedAt - window.start);
     this.#store = store;
     this.#options = options;
@@ -121,9 +121,9 @@ export class Session {
   static async open(options: SessionOptions, names = new ContainerNames()): Promise<Session> {
     const { attachment } = options;
     requireAll(attachment.backend);
-    // From here on a signal lets things be taken away in order.
     protectFromOom();
     const stopSignal = awaitStopSignal(options.hungUp);
+    // From here on a signal lets things be taken away in order.
     let egress: Egress | undefined;
     let store: StoreThread | undefined;
     let metrics: MetricsServer | undefined;

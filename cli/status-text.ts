@@ -127,17 +127,34 @@ function clockLine({ id, clock }: RecordingSummary): string[] {
 }
 
 function recordingTable(recordings: readonly RecordingSummary[], losses: readonly Loss[]): string[] {
-  const rows = recordings.map(({ id, host, command, mode, state, startedAt, endedAt, events, gap }) => [
-    String(id),
-    host || '-',
-    mode === undefined ? command : `${command} (${mode})`,
-    state + (gap === undefined ? '' : `, then nothing for ${formatDuration(gap / 1e6)}`),
-    formatMoment(startedAt),
-    state === 'running' ? '-' : formatMoment(endedAt),
-    number(events),
-    number(losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0)),
-  ]);
+  const rows = recordings.map(
+    ({ id, host, command, mode, state, startedAt, endedAt, events, gap }, index) => [
+      String(id),
+      host || '-',
+      mode === undefined ? command : `${command} (${mode})`,
+      state +
+        (unenforcedAfter(recordings, index) ??
+          (gap === undefined ? '' : `, then nothing for ${formatDuration(gap / 1e6)}`)),
+      formatMoment(startedAt),
+      state === 'running' ? '-' : formatMoment(endedAt),
+      number(events),
+      number(losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0)),
+    ],
+  );
   return formatTable(['ID', 'HOST', 'COMMAND', 'STATE', 'STARTED', 'ENDED', 'EVENTS', 'LOST'], rows);
+}
+
+function blocks({ command, mode }: RecordingSummary): boolean {
+  return command === 'enforce' && mode === 'block';
+}
+
+/** Of a run that blocked and was cut short: for how long nothing was enforced after it. */
+function unenforcedAfter(recordings: readonly RecordingSummary[], index: number): string | undefined {
+  const one = recordings[index]!;
+  if (!blocks(one) || one.state !== 'interrupted') return undefined;
+  const next = recordings.slice(index + 1).find((other) => blocks(other) && other.host === one.host);
+  if (next === undefined) return ', then nothing enforced';
+  return `, then nothing enforced for ${formatDuration(Math.max(0, next.startedAt - one.endedAt) / 1e6)}`;
 }
 
 function number(value: number): string {

@@ -5,11 +5,11 @@ import { describeFailure, failureError, type Failure } from './protocol.ts';
 import type { RecordingIdentity } from './recording.ts';
 import type { RetentionLimits, RetentionReport } from './retention.ts';
 import type { Cell, NameTable, RecordingEnd, Settled } from './row-writer.ts';
-import type { InterruptedRecording, RecordingInfo } from './store.ts';
+import type { Past, RecordingInfo } from './store.ts';
 
 /** What the thread of the store is asked to do, one answer each. */
 export interface StoreMethods {
-  open(path: string): Promise<{ interrupted: readonly InterruptedRecording[]; unserved: string | undefined }>;
+  open(path: string): Promise<{ past: Past; unserved: string | undefined }>;
   learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }>;
   startWriting(info: RecordingInfo): Promise<RecordingIdentity>;
   keepWithin(limits: RetentionLimits): Promise<void>;

@@ -7,7 +7,7 @@ import { keepFilesPrivate } from './private-files.ts';
 import { QueuedWriter } from './queued-writer.ts';
 import { Recording } from './recording.ts';
 import type { RetentionLimits, RetentionReport } from './retention.ts';
-import type { InterruptedRecording, RecordingInfo } from './store.ts';
+import type { Past, RecordingInfo } from './store.ts';
 import {
   unpack,
   type FromStore,
@@ -27,8 +27,8 @@ export interface FoldListeners {
  * When the queue is full, events stay in the rings, and the kernel counts what does not fit there.
  */
 export class StoreThread {
-  /** Recordings of killed runs that opening found and closed. */
-  interrupted: readonly InterruptedRecording[] = [];
+  /** What was found when the database was opened. */
+  past: Past = { interrupted: [], lastEnforcement: undefined };
   /** Why readers can't ask while this recorder runs; undefined when they can. */
   unserved: string | undefined;
   /** Where the state of the kernel side is to be looked up, until `close`. */
@@ -63,8 +63,8 @@ export class StoreThread {
     const thread = new StoreThread();
     thread.#exited = thread.#exited.finally(release);
     try {
-      const { interrupted, unserved } = await thread.#call('open', path);
-      thread.interrupted = interrupted;
+      const { past, unserved } = await thread.#call('open', path);
+      thread.past = past;
       thread.unserved = unserved;
       return thread;
     } catch (error) {

@@ -25,7 +25,7 @@ let writer: RecordingWriter | undefined;
 const methods: StoreMethods = {
   async open(path) {
     store = await openRecorder(path, askStatus);
-    return { interrupted: store.interrupted, unserved: store.unserved };
+    return { past: store.past, unserved: store.unserved };
   },
   learningWindow: (plan) => store.learningWindow(plan),
   async startWriting(info) {

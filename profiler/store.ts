@@ -3,6 +3,7 @@ import { Allowance } from './allowance.ts';
 import { CheckpointHold } from './checkpoint-hold.ts';
 import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
+import { lastEnforcement, type LastEnforcement } from './last-enforcement.ts';
 import { learningWindow, type LearningPlan, type LearningWindow } from './learning-window.ts';
 import { liveStatus, type LiveStatus } from './live-status.ts';
 import { RecorderLock } from './lock.ts';
@@ -38,6 +39,13 @@ export interface InterruptedRecording {
   endedAt: number;
 }
 
+/** What a record tells of the runs before. */
+export interface Past {
+  /** Recordings of killed runs that opening found and closed. */
+  interrupted: readonly InterruptedRecording[];
+  lastEnforcement: LastEnforcement | undefined;
+}
+
 /**
  * Opens the database for recording, and makes it (0600, its directory 0700) when there is none. From then on it answers
  * the readers of other processes, and says of itself what `status` tells (by default what it knows itself). Throws
@@ -53,7 +61,9 @@ export async function openRecorder(path: string, status?: () => Promise<LiveStat
     const store = await withPrivateFiles(async () => {
       const opened = (database = await openDatabase(file, 'write'));
       await migrate(opened.connection, file);
-      return new RecorderStore(file, opened, held, await closeLeftOpen(opened.connection, held.lastSign));
+      const interrupted = await closeLeftOpen(opened.connection, held.lastSign);
+      const enforced = await lastEnforcement(opened.connection);
+      return new RecorderStore(file, opened, held, { interrupted, lastEnforcement: enforced });
     });
     await store.serve(status ?? (() => store.status()));
     return store;
@@ -67,8 +77,8 @@ export async function openRecorder(path: string, status?: () => Promise<LiveStat
 /** The writing end of the database. One per database, on the whole machine. */
 export class RecorderStore {
   readonly path: string;
-  /** Recordings of killed runs that opening found and closed. */
-  readonly interrupted: readonly InterruptedRecording[];
+  /** What was found when it was opened. */
+  readonly past: Past;
   readonly #database: Database;
   readonly #lock: RecorderLock;
   #recording: Recording | undefined;
@@ -79,14 +89,9 @@ export class RecorderStore {
   #hold: CheckpointHold | undefined;
   #unserved: string | undefined;
 
-  constructor(
-    path: string,
-    database: Database,
-    lock: RecorderLock,
-    interrupted: readonly InterruptedRecording[],
-  ) {
+  constructor(path: string, database: Database, lock: RecorderLock, past: Past) {
     this.path = path;
-    this.interrupted = interrupted;
+    this.past = past;
     this.#database = database;
     this.#lock = lock;
   }

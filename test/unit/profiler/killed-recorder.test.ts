@@ -77,14 +77,14 @@ test('after SIGKILL every flushed row is there and the recording is marked as in
 
   const store = await openRecorder(path);
   assert.deepEqual(
-    store.interrupted.map(({ id }) => id),
+    store.past.interrupted.map(({ id }) => id),
     [1],
   );
-  const { endedAt, startedAt } = store.interrupted[0]!;
+  const { endedAt, startedAt } = store.past.interrupted[0]!;
   assert.ok(endedAt >= START + 99 && endedAt >= startedAt && endedAt <= Date.now() * 1000, `${endedAt}`);
   store.close();
   const again = await openRecorder(path);
-  assert.deepEqual(again.interrupted, [], 'reported once');
+  assert.deepEqual(again.past.interrupted, [], 'reported once');
   again.close();
 });
 

@@ -45,7 +45,7 @@ test('a database of every older version is brought up to date with what it holds
 
     await assert.rejects(openReader(path), { code: 'store', message: /older version of bouheki/ });
     const store = await openRecorder(path);
-    assert.equal(store.interrupted.length, 1);
+    assert.equal(store.past.interrupted.length, 1);
     await store.stopServing();
     store.close();
     const reader = await openReader(path);

@@ -258,7 +258,7 @@ test('a second run appends to the same database under a new number', async (t) =
   const path = databaseFor(t);
   for (const host of ['one', 'two']) {
     const store = await openRecorder(path);
-    assert.deepEqual(store.interrupted, []);
+    assert.deepEqual(store.past.interrupted, []);
     const recording = await store.startRecording({ ...LEARN, host });
     recording.append(batchOf([{}], recording));
     await recording.end('complete');
