@@ -104,6 +104,7 @@ export class Session {
       options.messages.say(text),
     );
     this.#canary = canary;
+    store.noticed = (text) => options.messages.say(`Warning: ${text}\n`);
     store.kernelSide = () => ({
       watch: watchOf(egress, options.attachment, canary.unasked),
       pending: egress.connections.pending + egress.denials.pending,
@@ -122,8 +123,8 @@ export class Session {
     const { attachment } = options;
     requireAll(attachment.backend);
     protectFromOom();
-    const stopSignal = awaitStopSignal(options.hungUp);
     // From here on a signal lets things be taken away in order.
+    const stopSignal = awaitStopSignal(options.hungUp);
     let egress: Egress | undefined;
     let store: StoreThread | undefined;
     let metrics: MetricsServer | undefined;

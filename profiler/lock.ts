@@ -53,14 +53,29 @@ export class RecorderLock {
     }
   }
 
-  /** A sign that recording goes on, for whoever finds the lock after we have been killed. */
-  sign(): void {
-    if (!this.#held) return;
+  /**
+   * A sign that recording goes on, for whoever finds the lock after we have been killed. Returns whether somebody has
+   * removed the lock, and it was made again.
+   */
+  sign(): boolean {
+    if (!this.#held) return false;
     const now = new Date();
     try {
       utimesSync(this.#place.at(LOCK), now, now);
+      return false;
+    } catch (error) {
+      // A read-only directory costs the sign; the times of the events are left.
+      return (error as NodeJS.ErrnoException).code === 'ENOENT' && this.#retake();
+    }
+  }
+
+  #retake(): boolean {
+    try {
+      take(this.#place, this.#place.path);
+      return true;
     } catch {
-      // A read-only or vanished directory costs the sign; the times of the events are left.
+      // Its directory is gone too, or another recorder is about to find that the database is in use.
+      return false;
     }
   }
 

@@ -24,7 +24,7 @@ const MAX_UNFLUSHED = 122_880;
 
 /** Writes the rows of one recording through DuckDB's appenders, in the thread that has the database open. */
 export class RecordingWriter implements RowWriter {
-  /** Called when everything so far has been committed. */
+  /** Called when everything so far has been committed. What it throws ends the recording. */
   committed: () => void = () => {};
   /** What was settled last. */
   settled: Settled | undefined;
@@ -89,8 +89,10 @@ export class RecordingWriter implements RowWriter {
   }
 
   commit(): void {
-    this.#guard(() => this.#commit());
-    this.committed();
+    this.#guard(() => {
+      this.#commit();
+      this.committed();
+    });
   }
 
   async end({ state, events }: RecordingEnd): Promise<void> {

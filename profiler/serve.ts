@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { BouhekiError } from '../error/error.ts';
 import type { CheckpointHold } from './checkpoint-hold.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
+import { KeptFile } from './kept-file.ts';
 import type { LiveStatus } from './live-status.ts';
 import { withPrivateFilesSync } from './private-files.ts';
 import {
@@ -31,7 +32,15 @@ export class RecordServer {
   readonly #status: () => LiveStatus | Promise<LiveStatus>;
   readonly #readers = new Map<Socket, Promise<void>>();
 
-  private constructor(hold: CheckpointHold, status: () => LiveStatus | Promise<LiveStatus>) {
+  readonly #databasePath: string;
+  #socket: KeptFile | undefined;
+
+  private constructor(
+    databasePath: string,
+    hold: CheckpointHold,
+    status: () => LiveStatus | Promise<LiveStatus>,
+  ) {
+    this.#databasePath = databasePath;
     this.#hold = hold;
     this.#status = status;
     this.#server = createServer((socket) => this.#welcome(socket));
@@ -46,21 +55,42 @@ export class RecordServer {
     hold: CheckpointHold,
     status: () => LiveStatus | Promise<LiveStatus>,
   ): Promise<RecordServer> {
-    const serving = new RecordServer(hold, status);
-    const server = serving.#server;
+    const serving = new RecordServer(databasePath, hold, status);
+    await serving.#listen();
+    // A reader must not keep the process alive, nor an error of one connection end it.
+    serving.#server.on('error', () => undefined);
+    serving.#server.unref();
+    return serving;
+  }
+
+  /** Whether its socket has been removed, or another one put in its place. */
+  get lost(): boolean {
+    return this.#socket?.there === false;
+  }
+
+  /** Makes the socket again. Throws what the system says. */
+  async listenAgain(): Promise<void> {
+    this.#socket = undefined;
+    this.#server.close();
+    await this.#listen();
+    this.#server.unref();
+  }
+
+  async #listen(): Promise<void> {
+    const server = this.#server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.once('listening', resolve);
-      withSocketPathSync(databasePath, (path) => {
+      server.once('listening', () => {
+        server.off('error', reject);
+        resolve();
+      });
+      withSocketPathSync(this.#databasePath, (path) => {
         rmSync(path, { force: true });
         withPrivateFilesSync(() => server.listen(path));
         if (server.listening) chmodSync(path, 0o600);
       });
     });
-    // A reader must not keep the process alive, nor an error of one connection end it.
-    server.on('error', () => undefined);
-    server.unref();
-    return serving;
+    this.#socket = new KeptFile(`${this.#databasePath}.sock`);
   }
 
   /** Sends everybody away. */

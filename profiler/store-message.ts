@@ -39,6 +39,7 @@ export type FromStore =
   /** The recording can't be written any more. */
   | { failed: Thrown }
   | { ask: number }
+  | { noticed: string }
   | { folded: RetentionReport }
   | { unfolded: Thrown };
 

@@ -33,6 +33,8 @@ export class StoreThread {
   unserved: string | undefined;
   /** Where the state of the kernel side is to be looked up, until `close`. */
   kernelSide: () => KernelSide = () => ({ pending: 0, capacity: 0 });
+  /** Told in a sentence what was found amiss with the files of the record. */
+  noticed: (text: string) => void = () => {};
   readonly #worker: Worker;
   #exited: Promise<unknown>;
   readonly #queue = new BatchQueue();
@@ -126,6 +128,7 @@ export class StoreThread {
       else call.resolve(message.value);
     } else if ('failed' in message) this.#writer.failure ??= unpack(message.failed) as Error;
     else if ('ask' in message) this.#post({ asked: message.ask, status: this.status() });
+    else if ('noticed' in message) this.noticed(message.noticed);
     else if ('folded' in message) this.#fold?.folded(message.folded);
     else this.#fold?.failed(unpack(message.unfolded));
   }

@@ -25,6 +25,7 @@ let writer: RecordingWriter | undefined;
 const methods: StoreMethods = {
   async open(path) {
     store = await openRecorder(path, askStatus);
+    store.noticed = (text) => post({ noticed: text });
     return { past: store.past, unserved: store.unserved };
   },
   learningWindow: (plan) => store.learningWindow(plan),

@@ -1,8 +1,10 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { BouhekiError } from '../error/error.ts';
 import { Allowance } from './allowance.ts';
 import { CheckpointHold } from './checkpoint-hold.ts';
 import { migrate, openDatabase, type Database } from './database.ts';
 import { storeFailure } from './failure.ts';
+import { KeptFile } from './kept-file.ts';
 import { lastEnforcement, type LastEnforcement } from './last-enforcement.ts';
 import { learningWindow, type LearningPlan, type LearningWindow } from './learning-window.ts';
 import { liveStatus, type LiveStatus } from './live-status.ts';
@@ -81,6 +83,9 @@ export class RecorderStore {
   readonly past: Past;
   readonly #database: Database;
   readonly #lock: RecorderLock;
+  readonly #file: KeptFile;
+  /** Told in a sentence what was found amiss with the files of the record. */
+  noticed: (text: string) => void = () => {};
   #recording: Recording | undefined;
   #writer: RecordingWriter | undefined;
   #server: RecordServer | undefined;
@@ -94,6 +99,7 @@ export class RecorderStore {
     this.past = past;
     this.#database = database;
     this.#lock = lock;
+    this.#file = new KeptFile(path);
   }
 
   /** For what is written beside a recording. */
@@ -153,12 +159,30 @@ export class RecorderStore {
         );
         const id = Number(rows.getRowsJS()[0]![0]);
         const writer = await RecordingWriter.open(id, connection, this.path);
-        writer.committed = () => this.#lock.sign();
+        writer.committed = () => this.#look();
         this.#writer = writer;
         return { id, startedAt, writer };
       });
     } catch (error) {
       throw storeFailure(error, this.path);
+    }
+  }
+
+  /** Gives a sign, and sees that the record lies where it lay: what can be made again is. Throws when it does not. */
+  #look(): void {
+    if (this.#lock.sign()) this.noticed(`${this.path}.lock had been removed; it was made again.`);
+    if (this.#server?.lost === true) void this.#listenAgain(this.#server);
+    if (!this.#file.there) throw lostRecord(this.path);
+  }
+
+  async #listenAgain(server: RecordServer): Promise<void> {
+    const what = `${this.path}.sock, where readers ask, had been removed`;
+    try {
+      await server.listenAgain();
+      this.noticed(`${what}; it was made again.`);
+    } catch (error) {
+      this.#unserved = (error as Error).message;
+      this.noticed(`${what}; it cannot be made again: ${this.#unserved}.`);
     }
   }
 
@@ -198,6 +222,17 @@ export class RecorderStore {
       this.#lock.release();
     }
   }
+}
+
+function lostRecord(path: string): BouhekiError {
+  return new BouhekiError(
+    'store',
+    `${path} was removed, moved or replaced while it was written; recording stopped`,
+    {
+      remedy:
+        'Start again for a new record. What was committed is in the file that was there, wherever it is now.',
+    },
+  );
 }
 
 /** Where the clock was set, the times of events don't compare with that of the last sign, and the sign is the later one. */
