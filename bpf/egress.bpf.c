@@ -23,6 +23,7 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 {
 	struct sock *sk = sock->sk;
 	struct flow flow = {};
+	bool stream;
 
 	if (!sk || is_kernel_socket(sk))
 		return false;
@@ -32,6 +33,9 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 
 		flow_set_ipv4(&flow, ipv4->sin_addr.s_addr, ipv4->sin_port);
 	} else if (!flow_from_sockaddr(&flow, address, addrlen, AF_UNSPEC)) {
+		/* It loses its peer. */
+		if (addrlen >= (int)sizeof(address->sa_family) && address->sa_family == AF_UNSPEC)
+			forget_peer(socket_key(sk));
 		return false;
 	}
 	flow_set_protocol(&flow, sk);
@@ -39,7 +43,9 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 	flow.operation = flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW ?
 				 OPERATION_INTENT :
 				 OPERATION_CONNECT;
-	return judge_flow(socket_inode(sock), &flow);
+	/* The kernel refuses a connection that is there another peer: it keeps the one it has. */
+	stream = is_stream(sk, sk->sk_type);
+	return judge_flow(stream && has_peer(sk) ? 0 : socket_key(sk), &flow);
 }
 
 /*
@@ -51,6 +57,9 @@ static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, __
 {
 	struct flow flow = { .operation = OPERATION_SEND };
 
+	/* Nothing leaves, and nothing is noted: it may get any peer yet. */
+	if (!flow_from_peer(&flow, sk) || !has_peer(sk))
+		return false;
 	if (state == peer_of(PEER_NEW, generation, pid)) {
 		remember_peer(socket, peer_of(PEER_STREAM, generation, pid));
 		return false;
@@ -60,8 +69,6 @@ static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, __
 		remember_peer(socket, peer_of(PEER_PASSED, generation, pid));
 		return false;
 	}
-	if (!flow_from_peer(&flow, sk))
-		return false;
 	flow_set_protocol(&flow, sk);
 	if (judge_flow(0, &flow))
 		return true;
@@ -81,7 +88,7 @@ static __always_inline bool denies_connected_send(__u64 socket, struct sock *sk)
 	return judge_flow(socket, &flow);
 }
 
-/* A send that names its destination. `connects` is the socket's inode if the send opens a connection, else 0. */
+/* A send that names its destination. `connects` is the socket's key if the send opens a connection, else 0. */
 static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, struct msghdr *msg, __u16 unspec)
 {
 	struct flow flow = { .operation = connects ? OPERATION_CONNECT : OPERATION_SEND };
@@ -130,23 +137,27 @@ static __always_inline bool denies_kind(__u64 socket, struct sock *sk, __u16 typ
 static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 {
 	__u32 generation = current_generation(), pid = current_pid();
-	__u64 socket = socket_inode(sock), state = peer_state(socket);
-	struct sock *sk;
+	struct sock *sk = sock->sk;
 	__u16 family = AF_UNSPEC, type;
 	bool stream, named;
+	__u64 socket, state;
 
-	/*
-	 * What nearly every send of the host is: one more on a connection that was allowed. A stream socket looks at
-	 * nothing of the message but its data then, and the rest at neither when there is none.
-	 */
-	if (state == peer_of(PEER_STREAM, generation, pid) || state == peer_of(PEER_PASSED, generation, pid))
+	if (!sk)
 		return false;
-	sk = sock->sk;
-	if (!sk || is_kernel_socket(sk))
+	socket = socket_key(sk);
+	state = peer_state(socket);
+	/*
+	 * What nearly every send of the host is: one more on a connection that was allowed. Such a socket looks at nothing
+	 * of the message but its data, and the rest at neither when there is none. Unless the connection is over: then
+	 * MSG_FASTOPEN makes another one.
+	 */
+	if ((state == peer_of(PEER_STREAM, generation, pid) || state == peer_of(PEER_PASSED, generation, pid)) &&
+	    !(msg->msg_flags & MSG_FASTOPEN))
+		return false;
+	if (is_kernel_socket(sk))
 		return false;
 	type = sk->sk_type;
-	/* A stream socket only looks at the address of a send that opens the connection. */
-	stream = type == SOCK_STREAM || type == SOCK_DCCP;
+	stream = is_stream(sk, type);
 	named = msg->msg_name && msg->msg_namelen > 0 && (!stream || msg->msg_flags & MSG_FASTOPEN);
 	if (state == peer_of(PEER_DATAGRAM, generation, pid)) {
 		if (!named && !msg->msg_controllen)
@@ -163,6 +174,10 @@ static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 	bpf_probe_read_kernel(&family, sizeof(family), msg->msg_name);
 	if (family == AF_UNSPEC && sk->__sk_common.skc_family == AF_INET6)
 		return denies_unspecified_send(socket, sk, msg);
+	/* What would open a connection does not when there is one: what counts is its peer, and nothing is noted. */
+	if (stream && has_peer(sk))
+		return denies_named_send(0, sk, msg, AF_INET) ||
+		       denies_stream_send(socket, sk, state, generation, pid);
 	return denies_named_send(stream ? socket : 0, sk, msg, AF_INET);
 }
 
@@ -188,6 +203,20 @@ SEC("lsm/socket_create")
 int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
 {
 	return ret ? ret : as_return_value(!kern && denies_socket(family, type, protocol));
+}
+
+/* Both ways in which a process gets a socket. */
+SEC("lsm/socket_post_create")
+int BPF_PROG(socket_post_create, struct socket *sock, int family, int type, int protocol, int kern, int ret)
+{
+	forget_former(sock->sk);
+	return ret;
+}
+
+SEC("lsm/sock_graft")
+void BPF_PROG(sock_graft, struct sock *sk)
+{
+	forget_former(sk);
 }
 
 SEC("lsm/socket_setsockopt")

@@ -89,6 +89,8 @@ const HOOKS = [
   'cgroup_mkdir',
   'cgroup_attach_task',
   'socket_create',
+  'socket_post_create',
+  'sock_graft',
   'socket_setsockopt',
   'sctp_bind_connect',
   'socket_connect',

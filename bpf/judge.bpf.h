@@ -39,7 +39,7 @@ static __always_inline enum peer peer_after(__u8 operation)
 	return operation == OPERATION_SEND ? PEER_DATAGRAM : PEER_NEW;
 }
 
-/* True when the caller must get -EPERM. `connected` is the socket's inode if it keeps this peer, else 0. */
+/* True when the caller must get -EPERM. `connected` is the socket's key if it keeps this peer, else 0. */
 static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 {
 	__u64 version = control.version;
@@ -118,7 +118,7 @@ static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
 }
 #endif
 
-/* `socket` is the inode of a socket that is open already, so that each of its sends is not one more opening; else 0. */
+/* `socket` is the key of a socket that is open already, so that each of its sends is not one more opening; else 0. */
 static __always_inline bool judge_use(__u64 socket, enum socket_kind kind, __u16 protocol)
 {
 	struct flow flow = { .operation = OPERATION_OPEN, .port = kind, .protocol = protocol };

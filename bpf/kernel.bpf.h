@@ -24,6 +24,7 @@
 #define AF_ALG 38
 #define AF_SMC 43
 #define AF_XDP 44
+#define TCP_CLOSE 7
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
@@ -249,6 +250,7 @@ struct in6_addr {
 };
 struct sock_common {
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
 	__u32 skc_daddr;
 	__u16 skc_dport;
 	possible_net_t skc_net;

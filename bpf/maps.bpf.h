@@ -195,14 +195,13 @@ struct {
 
 /*
  * The connected sockets that were last allowed to send, to the peer they have: every connect() comes by here, so a
- * peer can't change unnoticed. A slot is shared by all sockets that hash to it and is written without a lock, so it is
- * only believed when every field is the asker's: a mixture of two writers either says of the socket what one of them
- * found, or is not believed. A miss means judging again.
+ * peer can't change unnoticed. A slot is shared by all sockets that fall on it and is written without a lock, so the
+ * state is sealed with the socket that it is of: a mixture of two writers is not believed. A miss means judging again.
  */
 struct socket_slot {
-	/* volatile: other CPUs read along, so the stores happen, and in their order. */
-	volatile __u64 socket;	/* inode number: unlike a pointer, not handed to the next socket */
-	volatile __u64 state;		/* generation << 32 | enum peer | pid */
+	/* volatile: other CPUs read along, so the stores happen. */
+	volatile __u64 socket;	/* socket_key(); 0: nothing is known */
+	volatile __u64 sealed;	/* generation << 32 | enum peer | pid, and mixed() of the socket over it */
 };
 
 /* A global rather than a map of its own: it costs no lookup. */

@@ -16,16 +16,16 @@ static __always_inline __u32 current_generation(void)
 }
 
 /*
- * 0 when the socket has no file: then nothing is remembered. Reading through NULL gives 0, not a fault; but not in
- * the main program of 5.10, which has no exception table once there are other functions.
+ * What stands for a socket: no other one has this number at the same time, and one that gets it later starts without
+ * anything known of it, see forget_former(). The verifier lets nobody calculate with a pointer, but the difference of
+ * two is a number.
  */
-static __always_inline __u64 socket_inode(struct socket *sock)
+static __always_inline __u64 socket_key(const struct sock *sk)
 {
-#ifdef LEGACY
-	return BPF_CORE_READ(sock, file, f_inode, i_ino);
-#else
-	return sock->file->f_inode->i_ino;
-#endif
+	__u64 key = (__u64)sk;
+
+	asm volatile("%0 -= %1" : "+r"(key) : "r"(sockets));
+	return key;
 }
 
 /* The high bits of the lower half of a slot's state; the low ones are a pid, of which there are 1 << 22 (PID_MAX_LIMIT). */
@@ -43,40 +43,65 @@ static __always_inline __u64 peer_of(enum peer peer, __u32 generation, __u32 pid
 	return (__u64)generation << 32 | pid | peer;
 }
 
-static __always_inline struct socket_slot *slot_of(__u64 socket)
+/* Spreads keys, whose low bits and distances repeat, over all bits; the highest are the place of the slot. */
+static __always_inline __u64 mixed(__u64 socket)
 {
-	return &sockets[socket & (SOCKET_SLOTS - 1)];
+	return socket * 0x9e3779b97f4a7c15ULL;
 }
 
-/*
- * The state is read first: what stood beside it then was its own socket, and whoever wrote this socket since had
- * allowed it.
- */
+static __always_inline struct socket_slot *slot_of(__u64 mixed)
+{
+	return &sockets[mixed >> (64 - SOCKET_SLOT_BITS)];
+}
+
+/* 0 when nothing is known of the socket. */
 static __always_inline __u64 peer_state(__u64 socket)
 {
-	struct socket_slot *slot = slot_of(socket);
-	__u64 state = slot->state;
+	__u64 sum = mixed(socket);
+	struct socket_slot *slot = slot_of(sum);
 
-	return slot->socket == socket ? state : 0;
+	return slot->socket == socket ? slot->sealed ^ sum : 0;
 }
 
 static __always_inline void remember_peer(__u64 socket, __u64 state)
 {
-	struct socket_slot *slot = slot_of(socket);
+	__u64 sum = mixed(socket);
+	struct socket_slot *slot = slot_of(sum);
 
 	if (!socket)
 		return;
-	slot->state = 0;
 	slot->socket = socket;
-	slot->state = state;
+	slot->sealed = state ^ sum;
 }
 
 static __always_inline void forget_peer(__u64 socket)
 {
-	struct socket_slot *slot = slot_of(socket);
+	struct socket_slot *slot = slot_of(mixed(socket));
 
 	if (slot->socket == socket)
-		slot->state = 0;
+		slot->socket = 0;
+}
+
+/* What is left of a socket that had the key of this new one before it. */
+static __always_inline void forget_former(struct sock *sk)
+{
+	if (sk)
+		forget_peer(socket_key(sk));
+}
+
+/*
+ * Whether a socket only looks at the address of a send that opens the connection, and then at no control message that
+ * names one. SCTP looks at both, on whatever type of socket.
+ */
+static __always_inline bool is_stream(const struct sock *sk, __u16 type)
+{
+	return (type == SOCK_STREAM || type == SOCK_DCCP) && sk->sk_protocol != IPPROTO_SCTP;
+}
+
+/* A closed one has no peer, whatever address still stands in it. */
+static __always_inline bool has_peer(const struct sock *sk)
+{
+	return sk->__sk_common.skc_state != TCP_CLOSE;
 }
 
 /*

@@ -18,7 +18,8 @@
 #define MAX_SUBJECT_KEYS 65536	   /* uids, gids, executables, commands and cgroups named by a policy, both sides */
 #define CGROUP_LISTED_EVERY 8	   /* among so many cgroups from any one upwards at least one is a key of a policy */
 #define MAX_GROUPS 64		   /* supplementary groups of a process that are looked at */
-#define SOCKET_SLOTS 16384	   /* remembered verdicts of connected sockets */
+#define SOCKET_SLOT_BITS 14
+#define SOCKET_SLOTS (1 << SOCKET_SLOT_BITS) /* remembered verdicts of connected sockets */
 
 #define COMM_SIZE 16		   /* TASK_COMM_LEN: 15 bytes and a NUL */
 #define NODENAME_SIZE 64

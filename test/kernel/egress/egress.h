@@ -59,6 +59,7 @@ struct vector {
 
 /* Tables, each ended by a vector without a name. */
 extern const struct vector tcp_vectors[];
+extern const struct vector again_vectors[];
 extern const struct vector udp_vectors[];
 extern const struct vector raw_vectors[];
 extern const struct vector ring_vectors[];

@@ -96,13 +96,18 @@ const UNRECORDED: Readonly<Record<string, Exception>> = {
   tcp_prepared_splice_ok: PAGES,
 };
 
+const REFUSED = { reason: 'the kernel would have refused it for another reason', until: [6, 2] } as const;
+
 /** Where a policy stops what would not have gone to the denied address. */
 const STOPPED: Readonly<Record<string, Exception>> = {
   udp_more: { reason: 'the address of a later part does not count, but a hook can’t tell which part it is' },
   udp6_connected_unspec: {
     reason: 'IPV6_ADDRFORM can make an address of what is none, after the hook has looked',
   },
-  mptcp_fastopen: { reason: 'the kernel would have refused it for another reason', until: [6, 2] },
+  mptcp_fastopen: REFUSED,
+  again_mptcp: REFUSED,
+  again_mptcp_refused: REFUSED,
+  again_mptcp_disconnected: REFUSED,
   udp_connect_only: { reason: 'a connect() that nothing follows is denied like one that something follows' },
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * usage: egress UID
+ * usage: egress UID [BEGINNING...]
  *
- * Runs every vector as UID in the network `client`, one after the other, each in a process of its own. First all of
+ * Runs every vector, or those whose names begin so, as UID in the network `client`, one after the other, each in a process of its own. First all of
  * them prepare; then {"ready":N} is printed and a line is read from standard input, which gives the caller the time to
  * put a policy in force; then they send. At last a line a vector is printed: its process, the system call it ended at,
  * that call's error, and where its packets went.
@@ -32,7 +32,7 @@
 static const struct vector *const tables[] = {
 	tcp_vectors,  udp_vectors,	raw_vectors,	  icmp_vectors,	   route_vectors,  uring_vectors,
 	sctp_vectors, protocol_vectors, prepared_vectors, process_vectors, compat_vectors, device_vectors,
-	ring_vectors,
+	ring_vectors, again_vectors,
 };
 
 static const struct vector *vectors[MAX_VECTORS];
@@ -172,19 +172,30 @@ static void print(int place)
 	printf("]}\n");
 }
 
+static bool is_wanted(const char *name, char **beginnings)
+{
+	if (!*beginnings)
+		return true;
+	for (; *beginnings; beginnings++)
+		if (!strncmp(name, *beginnings, strlen(*beginnings)))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	char line[16];
 	uid_t uid;
 
-	if (argc != 2)
-		errx(2, "usage: egress UID");
+	if (argc < 2)
+		errx(2, "usage: egress UID [BEGINNING...]");
 	uid = atoi(argv[1]);
 	for (size_t table = 0; table < sizeof(tables) / sizeof(*tables); table++)
 		for (const struct vector *vector = tables[table]; vector->name; vector++) {
 			if (count == MAX_VECTORS)
 				errx(2, "too many vectors");
-			vectors[count++] = vector;
+			if (is_wanted(vector->name, argv + 2))
+				vectors[count++] = vector;
 		}
 	outcomes = mmap(NULL, count * sizeof(*outcomes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (outcomes == MAP_FAILED)

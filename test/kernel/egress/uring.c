@@ -233,6 +233,50 @@ static void uring_splice(int fd)
 	step("splice", perform(&ring, &operation));
 }
 
+/* A socket that has failed to send opens a connection with the data. */
+static void again_by(unsigned int ring_flags, unsigned char flags)
+{
+	struct ring ring = open_ring(ring_flags);
+	struct sockaddr_in destination = ipv4(EVIL_IPV4);
+	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct msghdr message = {
+		.msg_name = &destination,
+		.msg_namelen = sizeof(destination),
+		.msg_iov = &payload,
+		.msg_iovlen = 1,
+	};
+	struct io_uring_sqe operation = {
+		.opcode = IORING_OP_SEND,
+		.flags = flags,
+		.fd = open_socket(AF_INET, SOCK_STREAM, 0),
+		.addr = (unsigned long)self.marker,
+		.len = strlen(self.marker),
+		.msg_flags = MSG_NOSIGNAL,
+	};
+
+	note("send", perform(&ring, &operation));
+	operation.opcode = IORING_OP_SENDMSG;
+	operation.addr = (unsigned long)&message;
+	operation.len = 1;
+	operation.msg_flags = MSG_FASTOPEN | MSG_NOSIGNAL;
+	step("sendmsg", perform(&ring, &operation));
+}
+
+static void uring_again(int)
+{
+	again_by(0, 0);
+}
+
+static void uring_again_async(int)
+{
+	again_by(0, IOSQE_ASYNC);
+}
+
+static void uring_again_polled(int)
+{
+	again_by(IORING_SETUP_SQPOLL, 0);
+}
+
 static int socket_by(struct ring *ring, int family, int type, int protocol)
 {
 	struct io_uring_sqe operation = {
@@ -295,6 +339,9 @@ const struct vector uring_vectors[] = {
 	{ "uring_send", uring_send, connected },
 	{ "uring_write", uring_write, connected },
 	{ "uring_splice", uring_splice, connected },
+	{ "uring_again", uring_again },
+	{ "uring_again_async", uring_again_async },
+	{ "uring_again_polled", uring_again_polled },
 	{ "uring_socket_raw", uring_socket_raw },
 	{ "uring_socket_direct", uring_socket_direct },
 	{},

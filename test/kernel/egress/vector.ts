@@ -7,6 +7,9 @@ const root = join(import.meta.dirname, '../../../..');
 const network = join(root, 'test/kernel/egress/network');
 const program = join(import.meta.dirname, 'egress');
 
+/** Beginnings of names, for somebody who looks at some vectors alone; without them all are run. */
+export const ONLY: readonly string[] = process.env['BOUHEKI_VECTORS']?.split(' ') ?? [];
+
 /** Where packets of a vector went: what the sniffer read off them. */
 export interface Destination {
   to: string;
@@ -35,7 +38,7 @@ export interface Result {
 export async function runVectors(uid: number, enforce: () => void, release: () => void): Promise<Result[]> {
   execFileSync(network, ['start'], { stdio: 'inherit' });
   try {
-    const child = spawn(program, [String(uid)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(program, [String(uid), ...ONLY], { stdio: ['pipe', 'pipe', 'inherit'] });
     const [results, [status]] = await Promise.all([
       resultsOf(child, enforce),
       once(child, 'close').finally(release),
