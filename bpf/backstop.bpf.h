@@ -1,46 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The last look at a packet, by its address alone: there is no process to ask for here, so only deny boxes that name
- * nothing but addresses count.
+ * The last look at a packet, by its addresses alone: there is no process to ask for here, so only deny
+ * boxes that name nothing but addresses count.
  */
 #ifndef BOUHEKI_BACKSTOP_H
 #define BOUHEKI_BACKSTOP_H
 
 #include "decide.bpf.h"
+#include "packet.bpf.h"
 
-#define ETH_P_IP 0x0800
-#define IPV4_DESTINATION 16
-#define IPV6_DESTINATION 24
+#define REACH_DENIED 1	   /* a deny box that names addresses and nothing else */
 
-static __always_inline bool stops_packet(struct __sk_buff *skb)
+/* A function of its own, so that the verifier goes through it once. */
+__noinline __u32 reach(__u64 high, __u64 low, __u32 family)
 {
-	__u32 key = (__u32)control.version & 1, side = key, address[4] = {}, class;
-	__u32 wanted = SIDE_POLICY | SIDE_BLOCK;
+	__u32 key = (__u32)control.version & 1, class;
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
-	struct flow flow = {};
 
-	KEEP(side);
-	side &= 1;
-	/* Whose packet it is, a container's or the host's, can't be told. */
-	if ((control.flags[side] & (wanted | SIDE_CONTAINERS)) != wanted || !tables)
-		return false;
-	/* As what it is sent: the version in a header that a raw socket wrote may be anything. */
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, IPV4_DESTINATION, address, 4))
-			return false;
-		flow_set_ipv4(&flow, address[0], 0);
-	} else {
-		if (bpf_skb_load_bytes(skb, IPV6_DESTINATION, address, 16))
-			return false;
-		flow_set_ipv6(&flow, address, 0);
-	}
-	class = flow.family == 4 ? address_class4(tables, flow.low) : address_class6(flow.high, flow.low, side);
+	if (!tables)
+		return 0;
+	class = family == 4 ? address_class4(tables, low) : address_class6(high, low, key);
 	class &= MAX_ADDRESS_CLASSES - 1;
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++)
 		if (tables->address[class].word[i] & tables->backstop.word[i])
-			return true;
-	return false;
+			return REACH_DENIED;
+	return 0;
+}
+
+static __always_inline __u32 reach_of(const struct flow *flow)
+{
+	return reach(flow->high, flow->low, flow->family);
+}
+
+/* Whether packets are judged. Whose one is, a container's or the host's, can't be told. */
+static __always_inline bool judges_packets(__u32 side)
+{
+	__u32 wanted = SIDE_POLICY | SIDE_BLOCK;
+
+	KEEP(side);
+	return (control.flags[side & 1] & (wanted | SIDE_CONTAINERS)) == wanted;
+}
+
+static __always_inline bool stops_packet(struct __sk_buff *skb)
+{
+	struct flow flow = {};
+
+	if (!judges_packets((__u32)control.version) || !flow_from_packet(&flow, skb))
+		return false;
+	return reach_of(&flow) == REACH_DENIED;
 }
 
 static __always_inline bool stops_packet_counted(struct __sk_buff *skb)
@@ -48,6 +56,91 @@ static __always_inline bool stops_packet_counted(struct __sk_buff *skb)
 	if (!stops_packet(skb))
 		return false;
 	count(STOPPED_PACKET);
+	return true;
+}
+
+/* Whether an address that a packet is still to go to is denied to everybody. One that can't be read is. */
+static __always_inline bool stops_hop4(struct __sk_buff *skb, __u32 at)
+{
+	struct flow flow = {};
+	__u32 address = 0;
+
+	if (bpf_skb_load_bytes(skb, at, &address, 4))
+		return true;
+	flow_set_ipv4(&flow, address, 0);
+	return reach_of(&flow) == REACH_DENIED;
+}
+
+static __always_inline bool stops_hop6(struct __sk_buff *skb, __u32 at)
+{
+	__u32 address[4] = {};
+	struct flow flow = {};
+
+	if (bpf_skb_load_bytes(skb, at, address, 16))
+		return true;
+	flow_set_ipv6(&flow, address, 0);
+	return reach_of(&flow) == REACH_DENIED;
+}
+
+__noinline int stops_route4(struct __sk_buff *skb, __u32 first, __u32 end)
+{
+	if (stops_hop4(skb, IPV4_DESTINATION))
+		return true;
+	for (int i = 0; i < IPV4_HOPS; i++) {
+		__u32 at = first + 4 * i;
+
+		if (at + 4 > end)
+			return false;
+		if (stops_hop4(skb, at))
+			return true;
+	}
+	return true;
+}
+
+__noinline int stops_route6(struct __sk_buff *skb, __u32 first, __u32 end)
+{
+	if (stops_hop6(skb, IPV6_DESTINATION))
+		return true;
+	for (int i = 0; i < IPV6_HOPS; i++) {
+		__u32 at = first + 16 * i;
+
+		if (at + 16 > end)
+			return false;
+		if (stops_hop6(skb, at))
+			return true;
+	}
+	return true;
+}
+
+/*
+ * A source route that the hooks may not have seen: they are not asked again for the second message of a sendmmsg() to
+ * the same name. Where a rule lets somebody use one, only those to addresses that are denied to everybody are held up.
+ */
+static __always_inline bool stops_route(struct __sk_buff *skb)
+{
+	__u32 key = (__u32)control.version & 1;
+	bool ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
+	struct tables *tables;
+	__u32 route, at, end;
+
+	if (!may_have_route(skb, ipv4) || !judges_packets(key))
+		return false;
+	route = ipv4 ? find_route4(skb) : find_route6(skb);
+	if (!route)
+		return false;
+	tables = bpf_map_lookup_elem(&policy, &key);
+	if (!tables || !tables->source_routes || route == ROUTE_TOO_FAR)
+		return true;
+	at = route >> 16;
+	end = route & 0xffff;
+	return ipv4 ? stops_route4(skb, at + IPV4_ROUTE_HEADER, end) : stops_route6(skb, at + IPV6_ROUTE_HEADER, end);
+}
+
+static __always_inline bool stops_route_counted(struct __sk_buff *skb)
+{
+	if (!stops_route(skb))
+		return false;
+	count(STOPPED_ROUTE);
 	return true;
 }
 

@@ -55,6 +55,12 @@ int backstop(struct __sk_buff *skb)
 	return !stops_packet_counted(skb);
 }
 
+SEC("cgroup_skb/egress")
+int source_route(struct __sk_buff *skb)
+{
+	return !stops_route_counted(skb);
+}
+
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {

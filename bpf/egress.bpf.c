@@ -232,6 +232,12 @@ int backstop(struct __sk_buff *skb)
 	return !stops_packet_counted(skb);
 }
 
+SEC("cgroup_skb/egress")
+int source_route(struct __sk_buff *skb)
+{
+	return !stops_route_counted(skb);
+}
+
 SEC("lsm/bprm_committed_creds")
 void BPF_PROG(committed_creds, struct linux_binprm *bprm)
 {

@@ -114,7 +114,7 @@ export class Egress implements Disposable {
   readonly #version: BigUint64Array;
   readonly #object: BpfObject;
   readonly #readers = new GracePeriod();
-  #backstop = false;
+  #looksAtPackets = false;
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
 
@@ -167,7 +167,7 @@ export class Egress implements Disposable {
    */
   attachBackstop(path: string): void {
     this.#object.attachToCgroup('backstop', path);
-    this.#backstop = true;
+    this.#looksAtPackets = true;
   }
 
   /** Programs that somebody has detached from their cgroup. */
@@ -175,9 +175,20 @@ export class Egress implements Disposable {
     return this.#object.detached;
   }
 
-  /** Packets that the backstop has dropped; undefined where none is attached. */
+  /**
+   * Drops packets of a cgroup with a source route, unless the policy in block mode allows somebody to use one. The hooks are not
+   * shown all of them.
+   */
+  attachRouteGuard(path: string): void {
+    this.#object.attachToCgroup('source_route', path);
+    this.#looksAtPackets = true;
+  }
+
+  /** Packets that were dropped as they left; undefined where nothing looks at them. */
   get stoppedPackets(): number | undefined {
-    return this.#backstop ? this.counters()[Counter.stoppedPacket] : undefined;
+    if (!this.#looksAtPackets) return undefined;
+    const counters = this.counters();
+    return counters[Counter.stoppedPacket]! + counters[Counter.stoppedRoute]!;
   }
 
   /** Number of the policy in force; grows by one with every `flip`. */

@@ -286,6 +286,8 @@ struct tables {
 	struct vector socket[SOCKET_KINDS];	/* boxes that name this kind of socket */
 	__u32 last_interval6;			/* index of the last IPv6 interval in use */
 	__u32 command_prefixes;			/* number of SUBJECT_COMMAND_PREFIX keys */
+	__u32 source_routes;			/* 1: somebody may route by the source */
+	__u32 pad;
 	__u32 root4[65536 + 2];
 	__u32 start4[MAX_INTERVALS];
 	__u16 class4[MAX_INTERVALS];
@@ -340,6 +342,7 @@ enum counter {
 	LOST_PROCESS = 2,	   /* ring full, process record; tried again at its next connection */
 	LOST_IDENTITY = 3,	   /* storage failed at exec, fork or lookup: the executable is unknown */
 	STOPPED_PACKET = 5,	   /* packets that the backstop dropped */
+	STOPPED_ROUTE = 7,	   /* packets dropped for their source route */
 	LOST_SUBJECT = 4,	   /* no room to judge; see subjects_by_thread */
 	LOST_CGROUP = 6,	   /* ring full, cgroup record; or no cgroup of a policy found above a process */
 	COUNTERS = 8,

@@ -77,6 +77,7 @@ export const Counter = {
   lostSubject: 4,
   stoppedPacket: 5,
   lostCgroup: 6,
+  stoppedRoute: 7,
 } as const;
 export const COUNTERS = 8;
 
@@ -229,6 +230,8 @@ export const Tables = layout({
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   last_interval6: [4],
   command_prefixes: [4],
+  source_routes: [4],
+  pad: [4],
   root4: [4, 65_538],
   start4: [4, MAX_INTERVALS],
   class4: [2, MAX_INTERVALS],

@@ -3,21 +3,17 @@ import type { Policy } from '../policy/policy.ts';
 /** Milliseconds between two notes of dropped packets. */
 const NOTE_EVERY = 60_000;
 
-/** What `enforce --backstop` says: what it is for, and when it has dropped packets. */
-export class BackstopNotes {
-  readonly #say: (text: string) => void;
+/** Says when packets have been dropped. */
+export class DropNotes {
+  readonly #say: (packets: string) => void;
   #stopped = 0;
   #told = 0;
   /** Milliseconds, as performance.now(). */
   #quietUntil = 0;
 
-  constructor(say: (text: string) => void) {
+  /** `say` is told of `1 packet` or `2 packets`. */
+  constructor(say: (packets: string) => void) {
     this.#say = say;
-  }
-
-  /** `entries`: how many deny entries of the policy it can go by. */
-  begin(policy: Policy, entries: number): void {
-    this.#say(describeBackstop(policy, entries));
   }
 
   /** Tells of packets dropped since the last note, at once and then once a minute. */
@@ -32,18 +28,37 @@ export class BackstopNotes {
     if (packets === 0) return;
     this.#told = this.#stopped;
     this.#quietUntil = performance.now() + NOTE_EVERY;
-    const what = packets === 1 ? '1 packet' : `${packets} packets`;
-    this.#say(`The backstop dropped ${what} to addresses that the policy denies.\n`);
+    this.#say(packets === 1 ? '1 packet' : `${packets} packets`);
   }
 }
 
-/** What the backstop does under a policy, of whose deny entries it can go by so many; or why it does nothing. */
-export function describeBackstop({ mode, target }: Pick<Policy, 'mode' | 'target'>, entries: number): string {
+/** What a policy says of packets, which have no subject. */
+export interface PacketRules {
+  /** Deny entries that name addresses and nothing else. */
+  entries: number;
+  /** Whether somebody may route by the source. */
+  sourceRoutes: boolean;
+}
+
+type Where = Pick<Policy, 'mode' | 'target'>;
+
+const NO_CONTAINERS = 'the policy is for containers alone, and a packet does not show whose it is';
+
+/** What the backstop does under a policy, or why it does nothing. */
+export function describeBackstop({ mode, target }: Where, { entries }: PacketRules): string {
   let reason: string;
   if (mode === 'monitor') reason = 'the policy only monitors';
-  else if (target === 'container')
-    reason = 'the policy is for containers alone, and a packet does not show whose it is';
+  else if (target === 'container') reason = NO_CONTAINERS;
   else if (entries === 0) reason = 'no deny entry of the policy names addresses and nothing else';
   else return `The backstop drops packets to the addresses of ${entries} deny entries.\n`;
   return `Warning: the backstop drops nothing: ${reason}.\n`;
+}
+
+/** What becomes of packets with a source route under a policy; nothing where they are left alone on purpose. */
+export function describeRoutes({ mode, target }: Where, { sourceRoutes }: PacketRules): string {
+  if (mode === 'monitor') return '';
+  if (target === 'container') return `Packets with a source route are not dropped: ${NO_CONTAINERS}.\n`;
+  return sourceRoutes
+    ? 'Packets with a source route are dropped when they go to an address that is denied to everybody.\n'
+    : 'Packets with a source route are dropped: no entry allows source-route.\n';
 }

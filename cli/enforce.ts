@@ -8,13 +8,13 @@ import type { Mode, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import type { Denial } from '../profiler/denial.ts';
-import { BackstopNotes } from './backstop-notes.ts';
 import { DenialLog } from './denial-log.ts';
 import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
 import { HangUp } from './hang-up.ts';
 import { type Messages, withMessages } from './messages.ts';
 import { formatMoment } from './moment.ts';
+import { PacketGuard } from './packet-guard.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';
 import { databaseOption } from './record-option.ts';
 import {
@@ -61,7 +61,7 @@ export function enforceCommand(): Command {
     .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
     .option(
       '--backstop',
-      'also drop packets, as they leave, to addresses that the policy denies to everybody: what address translation, source routes and raw sockets made of them',
+      'also drop packets, as they leave, to addresses that the policy denies to everybody: what address translation and raw sockets made of them',
     )
     .addOption(databaseOption());
   for (const option of recorderOptions()) command.addOption(option);
@@ -118,30 +118,31 @@ async function judge(file: string, options: Options, messages: Messages): Promis
     names,
   );
   enforcement = new Enforcement(session.egress, names, (text) => say(`Warning: ${text}\n`));
-  const backstop = options.backstop ? new BackstopNotes(say) : undefined;
+  let guard: PacketGuard;
   try {
+    guard = new PacketGuard(session.egress, options.cgroup ?? cgroupRoot(), options.backstop ?? false, say);
+    guard.prepare(policy);
     await putInForce(policy, policyHash(text), session, enforcement, generations);
-    if (options.backstop) session.egress.attachBackstop(backstopOf(options));
   } catch (error) {
     await session.abort();
     throw error;
   }
   say(describeStart(session, options.db, 'enforce'));
   say(describePolicy(file, enforcement, session));
-  backstop?.begin(policy, enforcement.backstopEntries);
+  say(guard.describe(policy, enforcement.packetRules));
   let reloading = Promise.resolve();
   reload = () => {
     // First, because a log rotation must not depend on the policy.
     log.reopen();
     reloading = reloading.then(() =>
-      reloadPolicy(file, options, { session, enforcement: enforcement!, generations, log, backstop, say }),
+      reloadPolicy(file, options, { session, enforcement: enforcement!, generations, log, guard, say }),
     );
   };
   if (early) reload();
   let ticks = 0;
   await session.run(() => {
     ticks += 1;
-    backstop?.show(session.egress.stoppedPackets ?? 0);
+    guard.show();
     enforcement.followExecutables();
     if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
     enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
@@ -150,7 +151,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
   });
   // Still listened to: what is left to be said must not be cut off.
   reload = () => undefined;
-  backstop?.end();
+  guard.end();
   const { failure } = session;
   say(
     (failure === undefined
@@ -160,11 +161,6 @@ async function judge(file: string, options: Options, messages: Messages): Promis
   );
   await log.close();
   if (failure !== undefined) throw failure.error;
-}
-
-/** The cgroup whose packets the backstop looks at: everybody's, unless only one cgroup is watched. */
-function backstopOf({ cgroup }: Options): string {
-  return cgroup ?? cgroupRoot();
 }
 
 function parse(text: string, file: string, options: Options, warn: (text: string) => void): Policy {
@@ -194,18 +190,19 @@ interface InForce {
   enforcement: Enforcement;
   generations: Generations;
   log: DenialLog;
-  backstop: BackstopNotes | undefined;
+  guard: PacketGuard;
   say(text: string): void;
 }
 
 /** Reads the policy again, and puts it in force together with its log. Never fails: the one before stays then. */
 async function reloadPolicy(file: string, options: Options, inForce: InForce): Promise<void> {
-  const { session, enforcement, generations, log, backstop, say } = inForce;
+  const { session, enforcement, generations, log, guard, say } = inForce;
   try {
     const text = readTrustedPolicyText(file);
     const policy = parse(text, file, options, say);
     const next = log.prepare(policy.log);
     try {
+      guard.prepare(policy);
       await putInForce(policy, policyHash(text), session, enforcement, generations);
     } catch (error) {
       log.giveUp(next);
@@ -214,7 +211,7 @@ async function reloadPolicy(file: string, options: Options, inForce: InForce): P
     log.replace(next);
     if (enforcement.over) return;
     say(describePolicy(file, enforcement, session));
-    backstop?.begin(policy, enforcement.backstopEntries);
+    say(guard.describe(policy, enforcement.packetRules));
   } catch (error) {
     say(renderFailure(error));
     if (error instanceof BouhekiError) say('The policy that was in force stays.\n');

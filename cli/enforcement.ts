@@ -17,6 +17,7 @@ import type { Policy } from '../policy/policy.ts';
 import { atMost } from '../profiler/at-most.ts';
 import { CgroupReader } from '../profiler/cgroup-reader.ts';
 import type { ContainerNames } from '../profiler/container.ts';
+import type { PacketRules } from './backstop-notes.ts';
 
 /** How long a new container may take to get its name, and how often it is asked for, milliseconds. */
 const NAME_WAIT = 10_000;
@@ -86,9 +87,12 @@ export class Enforcement implements Disposable {
     return this.#policy;
   }
 
-  /** How many deny entries of the policy the backstop goes by. */
-  get backstopEntries(): number {
-    return this.#compiled === undefined ? 0 : sizeOf(this.#compiled.backstop);
+  /** What the policy says of packets. */
+  get packetRules(): PacketRules {
+    const compiled = this.#compiled;
+    if (!compiled) throw new Error('no policy is in force');
+    const { backstop, sourceRoutes } = compiled;
+    return { entries: sizeOf(backstop), sourceRoutes };
   }
 
   /** `exe` paths of the policy that mean no file on this host at present. */

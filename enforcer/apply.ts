@@ -94,6 +94,7 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   putVectors(tables, offset.address, policy.addresses);
   putVectors(tables, offset.port, policy.ports);
   tables.setUint32(offset.command_prefixes, policy.subjects.commandPrefixes, true);
+  tables.setUint32(offset.source_routes, policy.sourceRoutes ? 1 : 0, true);
   const { starts, classes } = policy.intervals4;
   new Uint32Array(buffer, byteOffset + offset.start4, MAX_INTERVALS).set(starts);
   new Uint16Array(buffer, byteOffset + offset.class4, MAX_INTERVALS).set(classes);

@@ -35,6 +35,8 @@ export interface CompiledPolicy {
   backstop: BoxVector;
   /** By SocketKind: the boxes that name it. */
   sockets: BoxVector[];
+  /** Whether somebody may route packets by the source. */
+  sourceRoutes: boolean;
   subjects: SubjectTables;
 }
 
@@ -85,14 +87,25 @@ export function compilePolicy(
     protocolClass,
     backstop: boxesWhere(reaching, deniesEverybody),
     sockets: compileSockets(boxes),
+    sourceRoutes: mayRoute(boxes),
     subjects,
   };
 }
 
 /** A packet on its way out shows its address, but neither its process nor, in a fragment, its port. */
-function deniesEverybody({ action, from, to }: Box): boolean {
-  const anybody = Object.values(from).every((values) => values === undefined);
-  return action === 'deny' && anybody && to.ports === undefined && to.protocols === undefined;
+function deniesEverybody(box: Box): boolean {
+  const { action, to } = box;
+  return action === 'deny' && isForAnybody(box) && to.ports === undefined && to.protocols === undefined;
+}
+
+function isForAnybody({ from }: Box): boolean {
+  return Object.values(from).every((values) => values === undefined);
+}
+
+function mayRoute(boxes: readonly Box[]): boolean {
+  const named = boxes.filter(({ to }) => to.sockets?.includes('source-route'));
+  const forbidden = named.some((box) => box.action === 'deny' && isForAnybody(box));
+  return !forbidden && named.some(({ action }) => action === 'allow');
 }
 
 /** The destinations of a box for sockets. */

@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { cgroupRoot } from '../../bpf/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { BpfObject } from '../../bpf/object.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
@@ -60,6 +61,13 @@ function rowsOf(calls: readonly string[], ipv6: boolean): Row[] {
       const compiled = compilePolicy(benchPolicy(size), () => undefined);
       applyPolicy(egress, compiled, { mode: 'block', target: 'host', record, cgroups: [] });
       take(`${size.boxes} boxes, ${size.prefixes} prefixes, ${record ? 'with event' : 'verdict only'}`);
+      // What `enforce` has besides in block mode, and with --backstop.
+      if (record && size === SIZES[1]) {
+        egress.attachRouteGuard(cgroupRoot());
+        take('the same, source routes of packets');
+        egress.attachBackstop(cgroupRoot());
+        take('the same, with the backstop');
+      }
       const lost = egress.counters().reduce((sum, count) => sum + count, 0);
       if (lost > 0) throw new Error(`${lost} records did not fit: the figures are of no use`);
     }

@@ -22,6 +22,8 @@ const OPENINGS: Readonly<Record<string, Opening>> = {
   l2tp: 'other',
   smc: 'other',
   rds: 'other',
+  row_raw: 'raw',
+  row_udplite: 'other',
   vsock: 'other',
 };
 
@@ -43,6 +45,11 @@ export function sendsByKernel(name: string): boolean {
 export function choosesUnseen(name: string): boolean {
   const opening = openingOf(name);
   return opening === 'packet' || opening === 'source-route' || /^raw4_header|^raw6_header/.test(name);
+}
+
+/** Whether nothing but the packet shows its source route, which the policy must allow to leave. */
+export function hidesRoute(name: string): boolean {
+  return name.startsWith('row') && name !== 'row_ok';
 }
 
 interface Exception {
@@ -87,6 +94,8 @@ const LEAKS: Readonly<Record<string, Exception>> = {
   tcp_prepared_vmsplice: PAGES,
 };
 
+const HIDDEN = { reason: 'the kernel does not ask again for a later message of a row to the same address' };
+
 /** Where the record does not tell what left. */
 const UNRECORDED: Readonly<Record<string, Exception>> = {
   ...LEAKS,
@@ -116,7 +125,7 @@ export function mayLeak(name: string, kernel: readonly [number, number]): boolea
 }
 
 export function mayGoUnrecorded(name: string, kernel: readonly [number, number]): boolean {
-  return holds(UNRECORDED[name], kernel);
+  return holds(hidesRoute(name) ? HIDDEN : UNRECORDED[name], kernel);
 }
 
 export function mayBeStopped(name: string, kernel: readonly [number, number]): boolean {

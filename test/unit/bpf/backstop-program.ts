@@ -12,7 +12,7 @@ const PAGE = 4096;
 /** struct bpf_test_run_opts of libbpf. */
 const OPTIONS = { size: 80, dataIn: 8, dataSizeIn: 24, returned: 56, repeat: 60 } as const;
 
-/** The program at cgroup_skb/egress, loaded and attached nowhere: the kernel runs it on packets that are made up. */
+/** A program at cgroup_skb/egress, loaded and attached nowhere: the kernel runs it on packets that are made up. */
 export class BackstopProgram implements Disposable {
   readonly #object: Pointer;
   readonly #program: number;
@@ -25,14 +25,14 @@ export class BackstopProgram implements Disposable {
   readonly #packet: Mapping;
   #generation = 0n;
 
-  constructor() {
+  constructor(name: 'backstop' | 'source_route' = 'backstop') {
     const table = libbpf();
     this.#object = checkPointer('open', table.bpf_object__open_file(OBJECT, null));
     for (const ring of ['connections', 'denials']) {
       check('resize', table.bpf_map__set_max_entries(this.#find(ring), SMALLEST_RING));
     }
     check('load', table.bpf_object__load(this.#object));
-    const program = table.bpf_object__find_program_by_name(this.#object, 'backstop');
+    const program = table.bpf_object__find_program_by_name(this.#object, name);
     this.#program = table.bpf_program__fd(checkPointer('program', program));
     this.#policy = this.#memory('policy', 2 * Tables.size);
     this.#policy6 = this.#memory('policy6', 2 * Tables6.size);

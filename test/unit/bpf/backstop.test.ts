@@ -94,9 +94,9 @@ function isStopped({ mode, target, boxes }: Policy, to: string): boolean {
 }
 
 /** The loaded program; or nothing where this user may not load it, with the reason as that of the skip. */
-function loaded(t: TestContext): BackstopProgram | undefined {
+function loaded(t: TestContext, name: 'backstop' | 'source_route' = 'backstop'): BackstopProgram | undefined {
   try {
-    const program = new BackstopProgram();
+    const program = new BackstopProgram(name);
     t.after(() => program[Symbol.dispose]());
     return program;
   } catch (error) {
@@ -187,3 +187,131 @@ function stopsPart(program: BackstopProgram, frame: Uint8Array): boolean {
     throw error;
   }
 }
+
+const EVIL4 = '203.0.113.7';
+const FINE4 = '203.0.113.8';
+const EVIL6 = '2001:db8::1';
+const FINE6 = '2001:db8::2';
+
+/** An IPv4 packet with these options, padded. */
+function withOptions(to: string, ...options: readonly (readonly number[])[]): Buffer {
+  const bytes = options.flat();
+  const header = 20 + Math.ceil(bytes.length / 4) * 4;
+  const frame = frameOf({ to, header, protocol: 17, fragment: 0, more: false, payload: 32 });
+  frame.fill(0, ETHERNET + 20, ETHERNET + header);
+  frame.set(bytes, ETHERNET + 20);
+  return frame;
+}
+
+/** An option of IPv4 that goes by way of an address. */
+function via4(type: number, ...hops: readonly string[]): number[] {
+  return [type, 3 + 4 * hops.length, 4, ...Buffer.concat(hops.map((hop) => bytesOf(hop)))];
+}
+
+interface Header {
+  type: number;
+  /** From the second byte on: the first is the type of the next header. */
+  rest: readonly number[];
+}
+
+/** An IPv6 packet with these headers before its payload. */
+function withHeaders(to: string, ...headers: readonly Header[]): Buffer {
+  const bytes = headers.flatMap(({ rest }, index) => [headers[index + 1]?.type ?? 17, ...rest]);
+  const frame = frameOf({
+    to,
+    header: 40,
+    protocol: headers[0]?.type ?? 17,
+    fragment: 0,
+    more: false,
+    payload: bytes.length + 32,
+  });
+  frame.set(bytes, ETHERNET + 40);
+  return frame;
+}
+
+/** A routing header. */
+function via6(type: number, left: number, ...hops: readonly string[]): Header {
+  return {
+    type: 43,
+    rest: [2 * hops.length, type, left, 0, 0, 0, 0, ...Buffer.concat(hops.map((hop) => bytesOf(hop)))],
+  };
+}
+
+const padded = (type: number, units = 0): Header => ({
+  type,
+  rest: [units, 1, 4 + 8 * units, ...Array.from({ length: 4 + 8 * units }, () => 0)],
+});
+const fragment = (offset: number): Header => ({
+  type: 44,
+  rest: [0, offset >> 5, (offset << 3) & 0xff, 0, 0, 0, 1],
+});
+
+const NOTHING = [1];
+const STAMP = [68, 8, 5, 0, 0, 0, 0, 0];
+
+/** Packets, by what they are: whether they bear a route, and whether it leads by a denied address. */
+const ROUTED: readonly (readonly [what: string, frame: Buffer, routed: boolean, evil: boolean])[] = [
+  ['no options', plain(FINE4), false, false],
+  ['other options', withOptions(FINE4, NOTHING, STAMP, NOTHING), false, false],
+  ['a loose route', withOptions(FINE4, via4(131, EVIL4)), true, true],
+  ['a strict route', withOptions(FINE4, via4(137, FINE4)), true, false],
+  ['a route to it', withOptions(EVIL4, via4(131, FINE4)), true, true],
+  [
+    'a route behind others',
+    withOptions(FINE4, NOTHING, STAMP, NOTHING, via4(131, FINE4, FINE4, EVIL4)),
+    true,
+    true,
+  ],
+  [
+    'a route of nine hops',
+    withOptions(FINE4, via4(131, ...Array.from({ length: 8 }, () => FINE4), EVIL4)),
+    true,
+    true,
+  ],
+  ['what stands behind the end', withOptions(FINE4, [0], via4(131, EVIL4)), false, false],
+  ['no header', plain(FINE6), false, false],
+  ['other headers', withHeaders(FINE6, padded(0), padded(60, 3)), false, false],
+  ['a routing header', withHeaders(FINE6, via6(2, 1, EVIL6)), true, true],
+  ['one to it', withHeaders(EVIL6, via6(2, 1, FINE6)), true, true],
+  ['one elsewhere', withHeaders(FINE6, via6(2, 1, FINE6)), true, false],
+  ['one that is used up', withHeaders(FINE6, via6(2, 0, EVIL6)), false, false],
+  ['segments', withHeaders(FINE6, via6(4, 1, FINE6, EVIL6)), true, true],
+  ['a header of type 0', withHeaders(FINE6, via6(0, 2, FINE6, EVIL6, FINE6)), true, true],
+  ['one behind options', withHeaders(FINE6, padded(0, 2), padded(60), via6(3, 1, EVIL6)), true, true],
+  ['one behind long options', withHeaders(FINE6, padded(0, 20), via6(2, 1, EVIL6)), true, true],
+  ['one in a first fragment', withHeaders(FINE6, fragment(0), via6(2, 1, EVIL6)), true, true],
+  ['what looks so in a later one', withHeaders(FINE6, fragment(100), via6(2, 1, EVIL6)), false, false],
+  [
+    'one behind six',
+    withHeaders(FINE6, ...Array.from({ length: 6 }, () => padded(60)), via6(2, 1, FINE6)),
+    true,
+    true,
+  ],
+];
+
+test('packets with a source route are dropped where no rule lets anybody use one', (t) => {
+  const program = loaded(t, 'source_route');
+  if (!program) return;
+  putInForce(program, DENIED);
+  for (const [what, frame, routed] of ROUTED) assert.equal(program.stops(frame), routed, what);
+  putInForce(program, { ...DENIED, mode: 'monitor' });
+  for (const [what, frame] of ROUTED) assert.equal(program.stops(frame), false, `${what}, monitored`);
+  putInForce(program, { ...DENIED, target: 'container' });
+  for (const [what, frame] of ROUTED) assert.equal(program.stops(frame), false, `${what}, of a container`);
+});
+
+test('where a rule lets somebody use one, those by an address that is denied to everybody are dropped', (t) => {
+  const program = loaded(t, 'source_route');
+  if (!program) return;
+  const allowed = {
+    action: 'allow',
+    from: { uid: [7] },
+    to: { sockets: ['source-route'] },
+  } as unknown as Box;
+  putInForce(program, { ...DENIED, boxes: [...DENIED.boxes, allowed] });
+  for (const [what, frame, , evil] of ROUTED) assert.equal(program.stops(frame), evil, what);
+  const forbidden = { action: 'deny', from: {}, to: { sockets: ['source-route'] } } as unknown as Box;
+  putInForce(program, { ...DENIED, boxes: [forbidden, ...DENIED.boxes, allowed] });
+  for (const [what, frame, routed] of ROUTED)
+    assert.equal(program.stops(frame), routed, `${what}, forbidden`);
+});

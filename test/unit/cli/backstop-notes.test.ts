@@ -1,22 +1,35 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeBackstop } from '../../../cli/backstop-notes.ts';
+import { describeBackstop, describeRoutes } from '../../../cli/backstop-notes.ts';
+
+const BLOCK = { mode: 'block', target: 'host' } as const;
+const MONITOR = { ...BLOCK, mode: 'monitor' } as const;
+const CONTAINER = { ...BLOCK, target: 'container' } as const;
+const RULES = { entries: 3, sourceRoutes: false };
 
 test('enforce --backstop says what it does, or why it does nothing', () => {
-  const block = { mode: 'block', target: 'host' } as const;
-  assert.match(
-    describeBackstop(block, 3),
-    /^The backstop drops packets to the addresses of 3 deny entries\.\n$/,
+  assert.equal(
+    describeBackstop(BLOCK, RULES),
+    'The backstop drops packets to the addresses of 3 deny entries.\n',
   );
   for (const [policy, entries, reason] of [
-    [block, 0, 'no deny entry of the policy names addresses and nothing else'],
-    [
-      { ...block, target: 'container' },
-      3,
-      'the policy is for containers alone, and a packet does not show whose it is',
-    ],
-    [{ ...block, mode: 'monitor' }, 3, 'the policy only monitors'],
+    [BLOCK, 0, 'no deny entry of the policy names addresses and nothing else'],
+    [CONTAINER, 3, 'the policy is for containers alone, and a packet does not show whose it is'],
+    [MONITOR, 3, 'the policy only monitors'],
   ] as const) {
-    assert.equal(describeBackstop(policy, entries), `Warning: the backstop drops nothing: ${reason}.\n`);
+    assert.equal(
+      describeBackstop(policy, { ...RULES, entries }),
+      `Warning: the backstop drops nothing: ${reason}.\n`,
+    );
   }
+});
+
+test('enforce says what becomes of packets with a source route', () => {
+  assert.match(describeRoutes(BLOCK, RULES), /are dropped: no entry allows source-route/);
+  assert.match(
+    describeRoutes(BLOCK, { ...RULES, sourceRoutes: true }),
+    /are dropped when they go to an address that is denied to everybody/,
+  );
+  assert.match(describeRoutes(CONTAINER, RULES), /are not dropped: the policy is for containers alone/);
+  assert.equal(describeRoutes(MONITOR, RULES), '');
 });
