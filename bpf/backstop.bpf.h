@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The last look at a packet, by its addresses alone: there is no process to ask for here, so only deny
- * boxes that name nothing but addresses count.
+ * The last look at a packet, by its addresses alone: there is no process to ask for here. What a policy says of
+ * everybody is all that counts: deny boxes that name nothing but addresses, and addresses that no box allows to anybody.
  */
 #ifndef BOUHEKI_BACKSTOP_H
 #define BOUHEKI_BACKSTOP_H
@@ -10,11 +10,12 @@
 #include "packet.bpf.h"
 
 #define REACH_DENIED 1	   /* a deny box that names addresses and nothing else */
+#define REACH_NOBODY 2	   /* no allow box, whoever it is for */
 
 /* A function of its own, so that the verifier goes through it once. */
 __noinline __u32 reach(__u64 high, __u64 low, __u32 family)
 {
-	__u32 key = (__u32)control.version & 1, class;
+	__u32 key = (__u32)control.version & 1, class, found = REACH_NOBODY;
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
 
 	if (!tables)
@@ -22,10 +23,15 @@ __noinline __u32 reach(__u64 high, __u64 low, __u32 family)
 	class = family == 4 ? address_class4(tables, low) : address_class6(high, low, key);
 	class &= MAX_ADDRESS_CLASSES - 1;
 #pragma unroll
-	for (int i = 0; i < VECTOR_WORDS; i++)
-		if (tables->address[class].word[i] & tables->backstop.word[i])
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 boxes = tables->address[class].word[i];
+
+		if (boxes & tables->backstop.word[i])
 			return REACH_DENIED;
-	return 0;
+		if (boxes & ~tables->deny.word[i])
+			found = 0;
+	}
+	return found;
 }
 
 static __always_inline __u32 reach_of(const struct flow *flow)
@@ -42,13 +48,44 @@ static __always_inline bool judges_packets(__u32 side)
 	return (control.flags[side & 1] & (wanted | SIDE_CONTAINERS)) == wanted;
 }
 
+/*
+ * Whether a packet is the first word of a process to its destination. An accepted connection says other things, and
+ * what the kernel's own sockets send, as its answers to pings and its discovery of neighbours, is nobody's.
+ */
+static __always_inline bool opens(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	__u32 at, protocol;
+
+	if (!sk)
+		return false;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || is_kernel_packet(sk))
+		return false;
+	protocol = sk->protocol;
+	if (sk->type == SOCK_RAW || sk->type == SOCK_DGRAM)
+		return true;
+	at = skb->protocol == bpf_htons(ETH_P_IP) ? payload4(skb) : payload6(skb);
+	if (!at)
+		return false;
+	if (protocol == IPPROTO_TCP)
+		return (byte_at(skb, at + TCP_FLAGS) & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	if (protocol == IPPROTO_SCTP)
+		return byte_at(skb, at + SCTP_CHUNK) == SCTP_INIT;
+	if (protocol == IPPROTO_DCCP)
+		return (byte_at(skb, at + DCCP_TYPE) >> 1 & 15) == DCCP_REQUEST;
+	return true;
+}
+
 static __always_inline bool stops_packet(struct __sk_buff *skb)
 {
 	struct flow flow = {};
+	__u32 found;
 
 	if (!judges_packets((__u32)control.version) || !flow_from_packet(&flow, skb))
 		return false;
-	return reach_of(&flow) == REACH_DENIED;
+	found = reach_of(&flow);
+	return found == REACH_DENIED || (found == REACH_NOBODY && opens(skb));
 }
 
 static __always_inline bool stops_packet_counted(struct __sk_buff *skb)

@@ -163,7 +163,8 @@ export class Egress implements Disposable {
 
   /**
    * Looks at every packet of a cgroup once more, as it leaves, and drops those to addresses that a policy in block mode
-   * denies to everybody. `path` is the cgroup's directory, normally the root of the hierarchy.
+   * denies to everybody, and those that open a connection to an address that it allows to nobody. `path` is the cgroup's
+   * directory, normally the root of the hierarchy.
    */
   attachBackstop(path: string): void {
     this.#object.attachToCgroup('backstop', path);

@@ -285,6 +285,9 @@ struct inet_bind_bucket {
 struct inet_connection_sock {
 	struct inet_bind_bucket *icsk_bind_hash;
 };
+struct tcp_sock {
+	bool is_mptcp;
+};
 struct mptcp_sock {
 	struct sock *first;
 };

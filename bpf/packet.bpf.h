@@ -26,6 +26,13 @@
 #define IPV6_HEADERS 6	   /* in front of the payload; the kernel itself makes no more than 5 */
 #define IPV6_HOPS 16
 #define LAST_OFFSET 0x3fff	   /* no six headers take more */
+#define TCP_FLAGS 13
+#define TCP_SYN 2
+#define TCP_ACK 16
+#define SCTP_CHUNK 12
+#define SCTP_INIT 1
+#define DCCP_TYPE 8
+#define DCCP_REQUEST 0
 
 /* 0 where the packet ends before. */
 static __always_inline __u8 byte_at(struct __sk_buff *skb, __u32 at)
@@ -112,14 +119,17 @@ __noinline __u32 find_route4(struct __sk_buff *skb)
 struct walk {
 	__u32 at;
 	__u8 next;		/* the header at `at` */
+	bool payload;		/* no header that we know is left */
 	__u8 header[4];		/* the one that was passed last */
 };
 
 /* Goes past one header. False at the end, also that of a packet which ends within one, and at a later fragment. */
 static __always_inline bool walk_on(struct __sk_buff *skb, struct walk *walk)
 {
-	if (!is_extension(walk->next))
+	if (!is_extension(walk->next)) {
+		walk->payload = true;
 		return false;
+	}
 	if (bpf_skb_load_bytes(skb, walk->at, walk->header, 4))
 		return false;
 	if (walk->next == IPV6_FRAGMENT) {
@@ -149,6 +159,33 @@ __noinline __u32 find_route6(struct __sk_buff *skb)
 			return ROUTE(at, walk.at);
 	}
 	return is_extension(walk.next) ? ROUTE_TOO_FAR : 0;
+}
+
+/* 0 where there is none. */
+__noinline __u32 payload6(struct __sk_buff *skb)
+{
+	struct walk walk = { .at = IPV6_HEADER, .next = byte_at(skb, IPV6_NEXT) };
+
+	for (int i = 0; i < IPV6_HEADERS + 1; i++)
+		if (!walk_on(skb, &walk))
+			break;
+	return walk.payload ? walk.at : 0;
+}
+
+/*
+ * Whether a socket is the kernel's own. A packet shows its socket as something else, in which nothing says so. The parts
+ * of an MPTCP connection are made by the kernel, for a process.
+ */
+static __always_inline bool is_kernel_packet(struct bpf_sock *sk)
+{
+	struct bpf_sock *volatile kept = sk;
+	struct tcp_sock *real = 0;
+
+	bpf_probe_read_kernel(&real, sizeof(real), (const void *)&kept);
+	if (!BPF_CORE_READ_BITFIELD_PROBED((struct sock *)real, sk_kern_sock))
+		return false;
+	return sk->protocol != IPPROTO_TCP || !bpf_core_field_exists(real->is_mptcp) ||
+	       !BPF_CORE_READ(real, is_mptcp);
 }
 
 #endif

@@ -36,6 +36,8 @@ export class DropNotes {
 export interface PacketRules {
   /** Deny entries that name addresses and nothing else. */
   entries: number;
+  /** Whether there are addresses that no entry allows to anybody. */
+  closed: boolean;
   /** Whether somebody may route by the source. */
   sourceRoutes: boolean;
 }
@@ -45,12 +47,18 @@ type Where = Pick<Policy, 'mode' | 'target'>;
 const NO_CONTAINERS = 'the policy is for containers alone, and a packet does not show whose it is';
 
 /** What the backstop does under a policy, or why it does nothing. */
-export function describeBackstop({ mode, target }: Where, { entries }: PacketRules): string {
+export function describeBackstop({ mode, target }: Where, { entries, closed }: PacketRules): string {
+  const drops = [
+    ...(entries > 0 ? [`packets to the addresses of ${entries} deny entries`] : []),
+    ...(closed ? ['what opens a connection to an address that no entry allows to anybody'] : []),
+  ];
   let reason: string;
   if (mode === 'monitor') reason = 'the policy only monitors';
   else if (target === 'container') reason = NO_CONTAINERS;
-  else if (entries === 0) reason = 'no deny entry of the policy names addresses and nothing else';
-  else return `The backstop drops packets to the addresses of ${entries} deny entries.\n`;
+  else if (drops.length === 0)
+    reason =
+      'no deny entry of the policy names addresses and nothing else, and every address is allowed to somebody';
+  else return `The backstop drops ${drops.join(', and ')}.\n`;
   return `Warning: the backstop drops nothing: ${reason}.\n`;
 }
 

@@ -61,7 +61,7 @@ export function enforceCommand(): Command {
     .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
     .option(
       '--backstop',
-      'also drop packets, as they leave, to addresses that the policy denies to everybody: what address translation and raw sockets made of them',
+      'also drop packets, as they leave, to addresses that the policy denies to everybody or allows to nobody: what address translation and raw sockets made of them. Addresses that the host translates to need rules of their own then',
     )
     .addOption(databaseOption());
   for (const option of recorderOptions()) command.addOption(option);

@@ -7,7 +7,7 @@ import { SystemError } from '../bpf/libbpf.ts';
 import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
 import { sizeOf } from '../enforcer/box-vector.ts';
 import { cgroupPaths, listCgroups } from '../enforcer/cgroup-list.ts';
-import { compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
+import { allowsSomeToNobody, compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
 import { ContainerFiles } from '../enforcer/container-files.ts';
 import { ContainerWatch } from '../enforcer/container-watch.ts';
 import { asksFor } from '../enforcer/executable-entry.ts';
@@ -92,7 +92,7 @@ export class Enforcement implements Disposable {
     const compiled = this.#compiled;
     if (!compiled) throw new Error('no policy is in force');
     const { backstop, sourceRoutes } = compiled;
-    return { entries: sizeOf(backstop), sourceRoutes };
+    return { entries: sizeOf(backstop), closed: allowsSomeToNobody(compiled), sourceRoutes };
   }
 
   /** `exe` paths of the policy that mean no file on this host at present. */

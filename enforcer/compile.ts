@@ -102,6 +102,11 @@ function isForAnybody({ from }: Box): boolean {
   return Object.values(from).every((values) => values === undefined);
 }
 
+/** Whether there are addresses that no box allows to anybody. */
+export function allowsSomeToNobody({ addresses, deny }: CompiledPolicy): boolean {
+  return addresses.some((boxes) => boxes.every((half, index) => (half & ~deny[index]!) === 0));
+}
+
 function mayRoute(boxes: readonly Box[]): boolean {
   const named = boxes.filter(({ to }) => to.sockets?.includes('source-route'));
   const forbidden = named.some((box) => box.action === 'deny' && isForAnybody(box));

@@ -27,6 +27,7 @@ import {
   mayLeak,
   openingOf,
   passesBackstop,
+  passesDefault,
   sendsByKernel,
 } from './egress/expectation.ts';
 import { ONLY, type Result, runVectors } from './egress/vector.ts';
@@ -36,6 +37,12 @@ version: 2
 network:
   mode: block
   allow: [{ name: everything }]
+`;
+const ALLOW_SOME = `
+version: 2
+network:
+  mode: block
+  allow: [{ name: some, to: [{ cidr: [10.99.0.2, "fd99::2"] }] }, { name: dialled, to: [{ cidr: [10.99.0.1] }] }]
 `;
 const DENY_SOME = `${ALLOW_ALL}  deny: [{ name: evil, to: [{ cidr: [${DENIED.map((address) => `"${address}"`).join(', ')}] }] }]\n`;
 
@@ -212,6 +219,26 @@ for (const uid of [0, 1000]) {
         (result) => wentAstray(result) && !passesBackstop(result.name) && openingOf(result.name) !== 'packet',
       );
       assertNone(leaks.map(({ name }) => name));
+    });
+
+    test('with the backstop and a few addresses that are allowed, nothing else is reached but by answers', async () => {
+      putInForce(ALLOW_ALL, true);
+      const { results } = await runWith('default', uid, () => putInForce(ALLOW_SOME, true));
+      const leaks = results.filter(
+        (result) =>
+          wentAstray(result) && !passesDefault(result.name, kernel) && openingOf(result.name) !== 'packet',
+      );
+      assertNone(leaks.map(({ name }) => name));
+      const answers = results.filter(({ name }) => name.startsWith('accepted_'));
+      assertNone(
+        answers
+          .filter((result) => !wentAstray(result))
+          .map((result) => `${result.name} is cut off: ${comparable(result)}`),
+      );
+      const harmed = results.filter(
+        (result) => result.name.endsWith('_ok') && comparable(result) !== comparable(without(result.name)),
+      );
+      assertNone(harmed.map(({ name }) => name));
     });
   });
 }

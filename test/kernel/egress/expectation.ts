@@ -142,3 +142,12 @@ function holds(exception: Exception | undefined, kernel: readonly [number, numbe
 export function passesBackstop(name: string): boolean {
   return LEAKS[name] === OUTER;
 }
+
+/**
+ * Whether a packet leaves even though a policy with the backstop allows its address to nobody: what is said on a connection
+ * that is there is not told from an answer.
+ */
+export function passesDefault(name: string, kernel: readonly [number, number]): boolean {
+  const onConnection = name.startsWith('tcp') && holds(LEAKS[name], kernel);
+  return passesBackstop(name) || LEAKS[name] === ACCEPTED || onConnection;
+}
