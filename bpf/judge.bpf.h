@@ -65,6 +65,10 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 		/* NO_BOX is above every number of deny boxes, and also a denial. */
 		denied = box == NO_BOX || box < control.deny_boxes[side];
 	}
+	if (was_taken(subject)) {
+		count(LOST_SUBJECT);
+		return (flags & (SIDE_POLICY | SIDE_BLOCK)) == (SIDE_POLICY | SIDE_BLOCK);
+	}
 	if (denied && flags & SIDE_BLOCK)
 		event |= CONNECTION_BLOCKED;
 	/* A guess at what a name might mean is only told when it is held against the caller. */

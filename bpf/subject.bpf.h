@@ -315,6 +315,24 @@ static __always_inline struct subject *subject_by_thread(struct task_struct *tas
 	return subject;
 }
 
+/*
+ * Whether the subject was given to another thread while we judged by it: the map evicts without asking who reads.
+ * Neither can tell whose values it holds then.
+ */
+static __always_inline bool was_taken(struct subject *subject)
+{
+#ifdef LEGACY
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+
+	if (bpf_map_lookup_elem(&subjects_by_thread, &thread) == subject)
+		return false;
+	subject->version = 0;
+	return true;
+#else
+	return false;
+#endif
+}
+
 static __always_inline struct subject *cached_subject(struct task_struct *task)
 {
 #ifndef LEGACY
