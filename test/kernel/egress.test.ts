@@ -203,6 +203,7 @@ for (const uid of [0, 1000]) {
               !wentAstray({ name, pid, ...result }) &&
               // A packet has no process.
               !hidesRoute(name) &&
+              !mayLeak(name, kernel) &&
               !(openings && openingOf(name) === 'source-route') &&
               !run.events.some((event) => event.pid === pid && event.uid === uid && event.blocked),
           );

@@ -22,6 +22,7 @@
 #define EVIL_MAPPED "::ffff:10.99.0.3"
 #define EVIL_BROADCAST "10.99.0.255"
 #define EVIL_MULTICAST "239.99.0.3"
+#define EVIL_MULTICAST6 "ff15::99:3"
 #define BEHIND_GENEVE "10.98.0.2"
 #define BEHIND_VXLAN "10.97.0.2"
 #define OUR_INTERFACE "veth0"
@@ -29,6 +30,9 @@
 
 /* Every vector has a port of its own, by which its packets are told from others'. Below those that the kernel picks. */
 #define FIRST_PORT 20000
+/* What a member of a group says it wants to hear: these and its port. */
+#define REPORT_SOURCE4 0x0a420000
+#define REPORT_SOURCE6 "fd99:66::"
 /* ./network knows these. */
 #define PORT_DNAT_UDP 19001
 #define PORT_DNAT_TCP 19002
@@ -60,6 +64,7 @@ struct vector {
 /* Tables, each ended by a vector without a name. */
 extern const struct vector tcp_vectors[];
 extern const struct vector again_vectors[];
+extern const struct vector group_vectors[];
 extern const struct vector udp_vectors[];
 extern const struct vector raw_vectors[];
 extern const struct vector ring_vectors[];

@@ -1,7 +1,7 @@
 /** What is known of single vectors. Whatever is not said here must hold for a vector as for all others. */
 
 /** The addresses that a policy denies; see egress.h. */
-export const DENIED: readonly string[] = ['10.99.0.3', 'fd99::3', '239.99.0.3', '10.99.0.255'];
+export const DENIED: readonly string[] = ['10.99.0.3', 'fd99::3', '239.99.0.3', '10.99.0.255', 'ff15::99:3'];
 
 /** What a vector must be allowed to open before it names a destination, or instead of it. */
 export type Opening = 'raw' | 'packet' | 'other' | 'source-route';
@@ -66,10 +66,22 @@ const ANNOUNCED = {
   reason: 'the peer announces another address of its own, and the kernel uses it by itself',
 };
 const ACCEPTED = { reason: 'a policy judges what this host opens, not what it answers' };
+const NUMBERED = {
+  reason:
+    'of several SCTP associations of a socket, one that is meant by its number is not told from the last',
+};
 const PAGES = {
   reason: 'sendfile() and splice() do not ask the hook',
   until: [6, 5],
 } as const;
+
+/*
+ * An option's value is shown to no security hook. A cgroup/setsockopt program would see it, but is not asked for calls of
+ * 32-bit programs; packets of IGMP have no socket, by which programs of cgroups are found.
+ */
+const MEMBERSHIP = {
+  reason: 'the kernel tells the routers of the link, by a packet of its own, which group a socket has joined',
+};
 
 const POLLED = {
   reason: 'poll() on a ring that was opened before the policy sends what is in it, and asks no hook',
@@ -84,10 +96,16 @@ const LEAKS: Readonly<Record<string, Exception>> = {
   tunnel_geneve: OUTER,
   tunnel_vxlan: OUTER,
   mptcp_announced: ANNOUNCED,
+  igmp_membership: MEMBERSHIP,
+  igmp_join: MEMBERSHIP,
+  igmp_filter: MEMBERSHIP,
+  mld_join: MEMBERSHIP,
+  mld_filter: MEMBERSHIP,
   udp_prepared_sendfile: PAGES,
   udp_prepared_splice: PAGES,
   udp_prepared_vmsplice: PAGES,
   uring_splice: PAGES,
+  sctp_prepared_number: NUMBERED,
   xdp_prepared_poll: POLLED,
   tcp_prepared_sendfile: PAGES,
   tcp_prepared_splice: PAGES,
@@ -138,9 +156,9 @@ function holds(exception: Exception | undefined, kernel: readonly [number, numbe
   return kernel[0] < until[0] || (kernel[0] === until[0] && kernel[1] < until[1]);
 }
 
-/** Whether a packet leaves even with the last look that the backstop takes. */
+/** Whether a packet leaves even with the last look that the backstop takes: it is the kernel's own. */
 export function passesBackstop(name: string): boolean {
-  return LEAKS[name] === OUTER;
+  return LEAKS[name] === OUTER || LEAKS[name] === MEMBERSHIP;
 }
 
 /**
@@ -148,6 +166,6 @@ export function passesBackstop(name: string): boolean {
  * that is there is not told from an answer.
  */
 export function passesDefault(name: string, kernel: readonly [number, number]): boolean {
-  const onConnection = name.startsWith('tcp') && holds(LEAKS[name], kernel);
+  const onConnection = /^(tcp|sctp)/.test(name) && holds(LEAKS[name], kernel);
   return passesBackstop(name) || LEAKS[name] === ACCEPTED || onConnection;
 }

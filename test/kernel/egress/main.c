@@ -32,7 +32,7 @@
 static const struct vector *const tables[] = {
 	tcp_vectors,  udp_vectors,	raw_vectors,	  icmp_vectors,	   route_vectors,  uring_vectors,
 	sctp_vectors, protocol_vectors, prepared_vectors, process_vectors, compat_vectors, device_vectors,
-	ring_vectors, again_vectors,
+	ring_vectors, again_vectors,	group_vectors,
 };
 
 static const struct vector *vectors[MAX_VECTORS];

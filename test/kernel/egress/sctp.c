@@ -2,6 +2,7 @@
 #include "egress.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sctp.h>
 #include <poll.h>
 #include <string.h>
@@ -108,6 +109,45 @@ static void sctp_prepared_send(int fd)
 	send_to(fd, 0, NULL, 0);
 }
 
+/* The first of two associations; the socket has the second one's address as its peer. */
+static int sctp_connected_twice(void)
+{
+	int fd = open_socket(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP), flags;
+
+	connect_ipv4(fd, EVIL_IPV4);
+	flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	connect_ipv4(fd, OK_IPV4);
+	return fd;
+}
+
+/* By its number, as ancillary data. */
+static void sctp_send_first(int fd)
+{
+	struct sctp_assoc_ids *ids;
+	unsigned char bytes[sizeof(*ids) + 8 * sizeof(sctp_assoc_t)] = {};
+	socklen_t size = sizeof(bytes);
+	struct sctp_sndinfo info = {};
+	unsigned char control[CMSG_SPACE(sizeof(info))] __attribute__((aligned(8))) = {};
+	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct msghdr message = {
+		.msg_iov = &payload,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	ids = (void *)bytes;
+	step("getsockopt", getsockopt(fd, IPPROTO_SCTP, SCTP_GET_ASSOC_ID_LIST, ids, &size));
+	info.snd_assoc_id = ids->gaids_assoc_id[0];
+	header->cmsg_level = IPPROTO_SCTP;
+	header->cmsg_type = SCTP_SNDINFO;
+	header->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(header), &info, sizeof(info));
+	step("sendmsg", sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
 const struct vector sctp_vectors[] = {
 	{ "sctp_connect", sctp_connect },
 	{ "sctp6_connect", sctp6_connect },
@@ -118,6 +158,7 @@ const struct vector sctp_vectors[] = {
 	{ "sctp_stream_sendto", sctp_stream_sendto },
 	{ "sctp_sendto_ok", sctp_sendto_ok },
 	{ "sctp_message_second", sctp_message_second },
+	{ "sctp_prepared_number", sctp_send_first, sctp_connected_twice, .listener = IPPROTO_SCTP },
 	{ "sctp_prepared_send", sctp_prepared_send, sctp_connected, .listener = IPPROTO_SCTP },
 	{},
 };

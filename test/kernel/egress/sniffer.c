@@ -141,6 +141,46 @@ static void add(struct sightings *sightings, const struct sighting *sighting)
 		sightings->sighting[sightings->count++] = *sighting;
 }
 
+#define IGMP_REPORT 0x22
+#define MLD_REPORT 143
+#define REPORT_RECORDS 8
+
+static unsigned short reported_port(const unsigned char *source, size_t size)
+{
+	struct sockaddr_in6 ours;
+
+	if (size == 4)
+		return (source[0] << 8 | source[1]) == REPORT_SOURCE4 >> 16 ? word_at(source + 2) : 0;
+	inet_pton(AF_INET6, REPORT_SOURCE6, &ours.sin6_addr);
+	return memcmp(source, &ours.sin6_addr, 14) ? 0 : word_at(source + 14);
+}
+
+/* A report of memberships is of every vector whose source stands in it, and goes to whoever listens to the group. */
+static bool add_report(const struct packet *packet, struct sightings *seen, int (*place)(unsigned short port))
+{
+	const unsigned char *bytes = packet->payload, *end = bytes + packet->length;
+	bool igmp = packet->destination.protocol == IPPROTO_IGMP, mld = packet->destination.protocol == IPPROTO_ICMPV6;
+	size_t size = igmp ? 4 : 16;
+
+	if (packet->length < REPORT_RECORDS || !((igmp && *bytes == IGMP_REPORT) || (mld && *bytes == MLD_REPORT)))
+		return false;
+	for (int left = word_at(bytes + 6), at = REPORT_RECORDS; left > 0 && bytes + at + 4 + size <= end; left--) {
+		const unsigned char *record = bytes + at, *source = record + 4 + size;
+		int sources = word_at(record + 2);
+
+		for (int i = 0; i < sources && source + size <= end; i++, source += size) {
+			int found = place(reported_port(source, size));
+			struct sighting sighting = { .protocol = packet->destination.protocol };
+
+			inet_ntop(igmp ? AF_INET : AF_INET6, record + 4, sighting.address, sizeof(sighting.address));
+			if (found >= 0)
+				add(&seen[found], &sighting);
+		}
+		at += 4 + size * (1 + sources) + 4 * record[1];
+	}
+	return true;
+}
+
 void drain_sniffer(int fd, bool arriving, struct sightings *seen, int (*place)(unsigned short port))
 {
 	static unsigned char bytes[SNAPSHOT + 1];
@@ -161,6 +201,8 @@ void drain_sniffer(int fd, bool arriving, struct sightings *seen, int (*place)(u
 			continue;
 		/* What the other end says to itself arrives there too. */
 		if (arriving && from.sll_hatype == ARPHRD_LOOPBACK)
+			continue;
+		if (add_report(&packet, seen, place))
 			continue;
 		found = place_of_packet(&packet, place);
 		if (found < 0)
