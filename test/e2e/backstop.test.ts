@@ -48,7 +48,8 @@ test('without the backstop these ways lead to a denied address', async () => {
   const enforce = await Running.start('enforce', policy, '--db', db);
   assert.deepEqual(Object.values(waysOut()), ['reached', 'reached', 'reached']);
   assert.equal(pythonTo('udp', DENIED, 514), 'EPERM');
-  await enforce.end('SIGINT');
+  const { stderr } = await enforce.end('SIGINT');
+  assert.match(stderr, /^Packets with a source route are dropped: no entry allows source-route\.$/m);
 });
 
 suite('with the backstop', () => {
