@@ -16,7 +16,7 @@ import { ProcessTable } from '../profiler/process-table.ts';
 import { Recorder, type RecorderListeners } from '../profiler/recorder.ts';
 import type { Recording } from '../profiler/recording.ts';
 import type { RetentionLimits, RetentionReport } from '../profiler/retention.ts';
-import { StoreThread } from '../profiler/store-thread.ts';
+import { StoreProcess } from '../profiler/store-process.ts';
 import type { Past, RecordingInfo } from '../profiler/store.ts';
 import { CanaryWatch, whyUnasked } from './canary-watch.ts';
 import type { DenialLog } from './denial-log.ts';
@@ -71,7 +71,7 @@ export class Session {
   readonly #names: ContainerNames;
   readonly #accounts: AccountNames;
   readonly #processes: ProcessTable;
-  readonly #store: StoreThread;
+  readonly #store: StoreProcess;
   readonly #options: SessionOptions;
   #failure: RecordingFailure | undefined;
   readonly #metrics: MetricsServer | undefined;
@@ -83,7 +83,7 @@ export class Session {
 
   private constructor(
     egress: Egress,
-    store: StoreThread,
+    store: StoreProcess,
     recording: Recording,
     names: ContainerNames,
     options: SessionOptions,
@@ -126,14 +126,14 @@ export class Session {
     // From here on a signal lets things be taken away in order.
     const stopSignal = awaitStopSignal(options.hungUp);
     let egress: Egress | undefined;
-    let store: StoreThread | undefined;
+    let store: StoreProcess | undefined;
     let metrics: MetricsServer | undefined;
     try {
       const loaded = (egress = Egress.load(attachment));
       if (attachment.backend === 'lsm') await requireProof(loaded);
       primeIdentities(loaded);
       // Not before the kernel side is there: no database is made where nothing can be recorded.
-      const opened = (store = await StoreThread.open(options.db));
+      const opened = (store = await StoreProcess.open(options.db));
       if (options.metrics) metrics = await MetricsServer.listen(options.metrics, () => opened.status());
       const host = hostname();
       const { duration, info } = options;

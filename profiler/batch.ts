@@ -16,10 +16,11 @@ export const BATCH_BYTES = sizeOf(EVENT, BATCH_ROWS);
 export class EventBatch {
   length = 0;
   readonly columns: Columns<typeof EVENT>;
+  /** All columns, as they lie in memory. */
+  readonly bytes = new Uint8Array(BATCH_BYTES);
 
-  /** In memory of its own, or in `BATCH_BYTES` of a buffer that is shared. */
-  constructor(buffer: ArrayBufferLike = new ArrayBuffer(BATCH_BYTES), offset = 0) {
-    this.columns = columnsIn(EVENT, BATCH_ROWS, buffer, offset);
+  constructor() {
+    this.columns = columnsIn(EVENT, BATCH_ROWS, this.bytes.buffer, 0);
   }
 
   get full(): boolean {

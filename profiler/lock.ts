@@ -13,10 +13,12 @@ import {
 import { BouhekiError } from '../error/error.ts';
 import { RecordPlace } from './record-place.ts';
 
-/** The process that records into a database. `startTicks` tells it from a later process with the same pid. */
+/** The process that has a database open for recording. `startTicks` tells it from a later process with the same pid. */
 interface Holder {
   pid: number;
   startTicks: string;
+  /** The process that records, which people know: itself, or the one that has started it. */
+  recorder: number;
 }
 
 /**
@@ -27,10 +29,12 @@ export class RecorderLock {
   /** When the recorder before gave its last sign, if it left its lock behind. Microseconds since the epoch. */
   readonly lastSign: number | undefined;
   readonly #place: RecordPlace;
+  readonly #recorder: number;
   #held = true;
 
-  private constructor(place: RecordPlace, lastSign: number | undefined) {
+  private constructor(place: RecordPlace, lastSign: number | undefined, recorder: number) {
     this.#place = place;
+    this.#recorder = recorder;
     this.lastSign = lastSign;
   }
 
@@ -41,12 +45,13 @@ export class RecorderLock {
 
   /**
    * Makes the database's directory (0700) where there is none. Throws BouhekiError `store-busy` when a living process
-   * records into `databasePath`, and as `RecordPlace.open`.
+   * records into `databasePath`, and as `RecordPlace.open`. The lock lasts as long as this process; `recorder` is the one
+   * that is named to people.
    */
-  static acquire(databasePath: string): RecorderLock {
+  static acquire(databasePath: string, recorder = process.pid): RecorderLock {
     const place = RecordPlace.open(databasePath, 'make');
     try {
-      return new RecorderLock(place, take(place, databasePath));
+      return new RecorderLock(place, take(place, databasePath, recorder), recorder);
     } catch (error) {
       place[Symbol.dispose]();
       throw error;
@@ -71,7 +76,7 @@ export class RecorderLock {
 
   #retake(): boolean {
     try {
-      take(this.#place, this.#place.path);
+      take(this.#place, this.#place.path, this.#recorder);
       return true;
     } catch {
       // Its directory is gone too, or another recorder is about to find that the database is in use.
@@ -93,7 +98,7 @@ export class RecorderLock {
 const LOCK = '.lock';
 
 /** Makes the lock ours. Returns the last sign of a recorder that has left its own behind. */
-function take(place: RecordPlace, databasePath: string): number | undefined {
+function take(place: RecordPlace, databasePath: string, recorder: number): number | undefined {
   const mine = place.at(`${LOCK}.${process.pid}`);
   let lastSign: number | undefined;
   try {
@@ -101,7 +106,7 @@ function take(place: RecordPlace, databasePath: string): number | undefined {
     rmSync(mine, { force: true });
     const fd = openSync(mine, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     try {
-      writeFileSync(fd, `${process.pid} ${startTicks(process.pid)}\n`);
+      writeFileSync(fd, `${process.pid} ${startTicks(process.pid)} ${recorder}\n`);
     } finally {
       closeSync(fd);
     }
@@ -132,7 +137,7 @@ export function recorderOf(databasePath: string): number | undefined {
 
 function livingHolder(place: RecordPlace): number | undefined {
   const holder = readHolder(place);
-  return holder !== undefined && isAlive(holder) ? holder.pid : undefined;
+  return holder !== undefined && isAlive(holder) ? holder.recorder : undefined;
 }
 
 function refuseIfRecording(place: RecordPlace, databasePath: string): void {
@@ -149,8 +154,9 @@ export function busy(databasePath: string, how: string): BouhekiError {
 
 /** Only a lock of a trusted user says anything: with any other one, everybody could keep us from recording. */
 function readHolder(place: RecordPlace): Holder | undefined {
-  const [pid, ticks] = place.readText(LOCK)?.trim().split(' ') ?? [];
-  return pid === undefined ? undefined : { pid: Number(pid), startTicks: ticks ?? '' };
+  const [pid, ticks, recorder] = place.readText(LOCK)?.trim().split(' ') ?? [];
+  if (pid === undefined) return undefined;
+  return { pid: Number(pid), startTicks: ticks ?? '', recorder: Number(recorder ?? pid) };
 }
 
 function isAlive(holder: Holder): boolean {

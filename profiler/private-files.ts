@@ -1,5 +1,3 @@
-import { isMainThread } from 'node:worker_threads';
-
 /** Pieces of work that are under way, and the umask from before the first of them: they may overlap. */
 let depth = 0;
 let before = 0;
@@ -27,23 +25,12 @@ export async function withPrivateFiles<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/**
- * From now on files belong to their owner alone, until the function that is returned is called. What another thread
- * makes needs this: the umask is the whole process's, and only the main thread may change it.
- */
-export function keepFilesPrivate(): () => void {
-  enter();
-  return leave;
-}
-
 function enter(): void {
-  if (!isMainThread) return;
   if (depth === 0) before = process.umask(0o077);
   depth += 1;
 }
 
 function leave(): void {
-  if (!isMainThread) return;
   depth -= 1;
   if (depth === 0) process.umask(before);
 }

@@ -168,7 +168,7 @@ export class Recording implements EventSink {
   }
 
   /**
-   * Commits everything so far, names before events, or has another thread do so. Call it at least every second: SIGKILL
+   * Commits everything so far, names before events, or has another process do so. Call it at least every second: SIGKILL
    * loses what is younger.
    */
   flush(): void {

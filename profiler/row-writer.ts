@@ -30,7 +30,7 @@ export interface Settled {
 }
 
 /**
- * Takes the rows of one recording to the database: at once, or through another thread. After a failure (a full disk,
+ * Takes the rows of one recording to the database: at once, or through another process. After a failure (a full disk,
  * say) every call throws that same BouhekiError and what was committed before stays.
  */
 export interface RowWriter {

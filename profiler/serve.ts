@@ -22,6 +22,12 @@ const MAX_READERS = 8;
 /** How long a reader may stay, milliseconds: while it holds off checkpoints the log grows. */
 const PATIENCE = 60_000;
 
+/** Whom readers are told about. */
+interface Recorder {
+  pid: number;
+  status(): LiveStatus | Promise<LiveStatus>;
+}
+
 /**
  * Tells readers about this recorder, and lets them copy its files undisturbed. It never runs what a reader asks: nothing
  * that a reader sends can cost more than a message of a few bytes, or get at the database.
@@ -29,20 +35,16 @@ const PATIENCE = 60_000;
 export class RecordServer {
   readonly #server: Server;
   readonly #hold: CheckpointHold;
-  readonly #status: () => LiveStatus | Promise<LiveStatus>;
+  readonly #recorder: Recorder;
   readonly #readers = new Map<Socket, Promise<void>>();
 
   readonly #databasePath: string;
   #socket: KeptFile | undefined;
 
-  private constructor(
-    databasePath: string,
-    hold: CheckpointHold,
-    status: () => LiveStatus | Promise<LiveStatus>,
-  ) {
+  private constructor(databasePath: string, hold: CheckpointHold, recorder: Recorder) {
     this.#databasePath = databasePath;
     this.#hold = hold;
-    this.#status = status;
+    this.#recorder = recorder;
     this.#server = createServer((socket) => this.#welcome(socket));
   }
 
@@ -50,12 +52,8 @@ export class RecordServer {
    * Listens at `PATH.sock`, open to the owner alone. Call it with the recorder's lock held: a socket that lies there is
    * then one that a killed recorder left. Throws what the system says when there can be no socket.
    */
-  static async listen(
-    databasePath: string,
-    hold: CheckpointHold,
-    status: () => LiveStatus | Promise<LiveStatus>,
-  ): Promise<RecordServer> {
-    const serving = new RecordServer(databasePath, hold, status);
+  static async listen(databasePath: string, hold: CheckpointHold, recorder: Recorder): Promise<RecordServer> {
+    const serving = new RecordServer(databasePath, hold, recorder);
     await serving.#listen();
     // A reader must not keep the process alive, nor an error of one connection end it.
     serving.#server.on('error', () => undefined);
@@ -135,7 +133,7 @@ export class RecordServer {
         bouheki: 'recorder',
         protocol: PROTOCOL,
         schema: MIGRATIONS.length,
-        pid: process.pid,
+        pid: this.#recorder.pid,
       };
       await sendFrame(socket, greeting);
       const decoder = new FrameDecoder(MAX_REQUEST);
@@ -152,7 +150,7 @@ export class RecordServer {
 
   async #answer(socket: Socket, request: Request): Promise<Response> {
     try {
-      if ('status' in request) return { status: await this.#status() };
+      if ('status' in request) return { status: await this.#recorder.status() };
       if (!('hold' in request)) throw new BouhekiError('usage', 'that is no request to a recorder');
       await this.#hold.take(socket);
       return { held: true };

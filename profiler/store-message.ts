@@ -5,11 +5,12 @@ import { describeFailure, failureError, type Failure } from './protocol.ts';
 import type { RecordingIdentity } from './recording.ts';
 import type { RetentionLimits, RetentionReport } from './retention.ts';
 import type { Cell, NameTable, RecordingEnd, Settled } from './row-writer.ts';
+import type { Taken } from './store-writer.ts';
 import type { Past, RecordingInfo } from './store.ts';
 
-/** What the thread of the store is asked to do, one answer each. */
+/** What the process of the store is asked to do, one answer each. */
 export interface StoreMethods {
-  open(path: string): Promise<{ past: Past; unserved: string | undefined }>;
+  open(at: { path: string; pid: number }): Promise<{ past: Past; unserved: string | undefined }>;
   learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }>;
   startWriting(info: RecordingInfo): Promise<RecordingIdentity>;
   keepWithin(limits: RetentionLimits): Promise<void>;
@@ -21,11 +22,14 @@ export type StoreMethod = keyof StoreMethods;
 /** A row of a table of names. */
 export type NameOrder = readonly [NameTable, readonly Cell[]];
 
-/**
- * What is to be done with the recording, in this order: a row of names, the next batch of the queue, a commit, a commit
- * with what has been settled.
- */
-export type Order = NameOrder | 'append' | 'commit' | { readonly settled: Settled };
+/** A batch of events: the bytes of its columns. */
+export interface BatchOrder {
+  readonly rows: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What is to be done with the recording, in this order: a row of names, a batch, a commit, a commit with what has been settled. */
+export type Order = NameOrder | BatchOrder | 'commit' | { readonly settled: Settled };
 
 export type ToStore =
   | { orders: Order[] }
@@ -36,6 +40,7 @@ export type ToStore =
 export type FromStore =
   | { called: number; value: unknown }
   | { called: number; thrown: Thrown }
+  | { taken: Taken }
   /** The recording can't be written any more. */
   | { failed: Thrown }
   | { ask: number }
@@ -43,7 +48,7 @@ export type FromStore =
   | { folded: RetentionReport }
   | { unfolded: Thrown };
 
-/** An error on its way between threads. A bug keeps its stack. */
+/** An error on its way between processes. A bug keeps its stack. */
 export type Thrown = { failure: Failure } | { bug: unknown };
 
 export function pack(error: unknown): Thrown {

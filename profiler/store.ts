@@ -48,17 +48,27 @@ export interface Past {
   lastEnforcement: LastEnforcement | undefined;
 }
 
+/** How a recorder is to be told of. */
+export interface RecorderOptions {
+  /** What `status` shows of it; by default what the store knows itself. */
+  status?(): Promise<LiveStatus>;
+  /** The process that people know, and send signals to; by default this one. */
+  pid?: number;
+}
+
 /**
  * Opens the database for recording, and makes it (0600, its directory 0700) when there is none. From then on it answers
- * the readers of other processes, and says of itself what `status` tells (by default what it knows itself). Throws
- * BouhekiError: `store-busy` with the pid of another recorder, `untrusted` when others can change what lies there,
- * `disk-full`, or `store`.
+ * the readers of other processes. Throws BouhekiError: `store-busy` with the pid of another recorder, `untrusted` when
+ * others can change what lies there, `disk-full`, or `store`.
  */
-export async function openRecorder(path: string, status?: () => Promise<LiveStatus>): Promise<RecorderStore> {
+export async function openRecorder(
+  path: string,
+  { pid, status }: RecorderOptions = {},
+): Promise<RecorderStore> {
   let lock: RecorderLock | undefined;
   let database: Database | undefined;
   try {
-    const held = (lock = RecorderLock.acquire(path));
+    const held = (lock = RecorderLock.acquire(path, pid));
     const { path: file } = held;
     const store = await withPrivateFiles(async () => {
       const opened = (database = await openDatabase(file, 'write'));
@@ -67,7 +77,7 @@ export async function openRecorder(path: string, status?: () => Promise<LiveStat
       const enforced = await lastEnforcement(opened.connection);
       return new RecorderStore(file, opened, held, { interrupted, lastEnforcement: enforced });
     });
-    await store.serve(status ?? (() => store.status()));
+    await store.serve(status ?? (() => store.status()), pid);
     return store;
   } catch (error) {
     database?.close();
@@ -113,10 +123,10 @@ export class RecorderStore {
   }
 
   /** Begins to answer readers. Recording goes on where there can be no socket; then `unserved` says why. */
-  async serve(status: () => LiveStatus | Promise<LiveStatus>): Promise<void> {
+  async serve(status: () => LiveStatus | Promise<LiveStatus>, pid = process.pid): Promise<void> {
     try {
       this.#hold = new CheckpointHold(await this.#database.connect());
-      this.#server = await RecordServer.listen(this.path, this.#hold, status);
+      this.#server = await RecordServer.listen(this.path, this.#hold, { pid, status });
     } catch (error) {
       this.#unserved = (error as Error).message;
     }

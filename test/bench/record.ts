@@ -30,7 +30,7 @@ using flooder = await Flooder.start({
 const number = (value: number, digits = 0): string =>
   value.toLocaleString('en-US', { maximumFractionDigits: digits });
 const head =
-  'wanted/s  written/s  produced  committed  lost  denials  recorder CPU  flood CPU  memory  bytes/row  reads  longest gap';
+  'wanted/s  written/s  produced  committed  lost  denials  recorder CPU  flood CPU  memory + store  bytes/row  reads  longest gap';
 console.log(head);
 for (const rate of values.rates.split(',').map(Number)) {
   const result = await recordAt(flooder, rate, Number(values.seconds), values.read);
@@ -44,7 +44,7 @@ for (const rate of values.rates.split(',').map(Number)) {
       `${number(result.committedDenials)} of ${number(result.denied)}`,
       `${number(result.recorderCpu * 100, 1)} %`,
       `${number(result.floodCpu * 100, 1)} %`,
-      `${number(result.memory / 1e6)} MB`,
+      `${number(result.memory / 1e6)} + ${number(result.storeMemory / 1e6)} MB`,
       number(result.bytesPerRow, 1),
       number(result.reads),
       `${number(result.longest)} ms`,

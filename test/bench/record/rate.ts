@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { keepDraining } from '../../../profiler/drain-timer.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
 import { openReader } from '../../../profiler/read.ts';
 import { Recorder } from '../../../profiler/recorder.ts';
-import { StoreThread } from '../../../profiler/store-thread.ts';
+import { StoreProcess } from '../../../profiler/store-process.ts';
 import type { Flooder } from './flooder.ts';
 
 /** As in cli/session.ts. */
@@ -27,11 +27,12 @@ export interface RateResult {
   lost: number;
   denied: number;
   committedDenials: number;
-  /** Share of one core. */
+  /** Shares of one core: of the process that records and that of its store together. */
   recorderCpu: number;
   floodCpu: number;
-  /** Most resident memory seen, bytes. */
+  /** Most resident memory seen, bytes: of the process that records, and that of its store. */
   memory: number;
+  storeMemory: number;
   bytesPerRow: number;
   /** Times that another process has read all observations meanwhile. */
   reads: number;
@@ -63,7 +64,7 @@ export async function recordAt(
   const path = join(directory, 'bouheki.duckdb');
   try {
     const before = flooder.state.counters();
-    const store = await StoreThread.open(path);
+    const store = await StoreProcess.open(path);
     const recording = await store.startRecording({
       host: 'bench',
       kernel: '',
@@ -75,6 +76,7 @@ export async function recordAt(
     const credentials = new CredentialTable(recording, new AccountNames());
     const recorder = new Recorder(flooder, recording, processes, credentials);
     let memory = 0;
+    let storeMemory = 0;
     let longest = 0;
     let last = performance.now();
     const stopDraining = keepDraining(flooder, () => {
@@ -86,13 +88,16 @@ export async function recordAt(
     const flush = setInterval(() => {
       recorder.flush();
       memory = Math.max(memory, process.memoryUsage.rss());
+      storeMemory = Math.max(storeMemory, residentOf(store.pid));
     }, FLUSH_EVERY);
     const endReader = withReader ? startReader(path) : () => 0;
     const cpu = process.cpuUsage();
+    const storeCpu = cpuOf(store.pid);
     const began = performance.now();
     const flood = await flooder.flood(rate, seconds);
     await sleep(DRAINED);
     const { user, system } = process.cpuUsage(cpu);
+    const stored = cpuOf(store.pid) - storeCpu;
     const elapsed = (performance.now() - began) / 1000;
     stopDraining();
     clearInterval(flush);
@@ -111,9 +116,10 @@ export async function recordAt(
       lost,
       denied: after.denied - before.denied,
       committedDenials: denials,
-      recorderCpu: (user + system) / 1e6 / elapsed,
+      recorderCpu: ((user + system) / 1e6 + stored) / elapsed,
       floodCpu: flood.cpu / flood.seconds,
       memory,
+      storeMemory,
       bytesPerRow: committed === 0 ? 0 : bytes / committed,
       reads,
       longest,
@@ -121,6 +127,20 @@ export async function recordAt(
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+/** Seconds of processor time of a process, which the kernel counts in hundredths. */
+function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
+}
+
+function residentOf(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
 async function committedIn(path: string): Promise<{ committed: number; denials: number; lost: number }> {

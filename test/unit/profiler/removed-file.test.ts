@@ -4,12 +4,12 @@ import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openReader } from '../../../profiler/read.ts';
-import { StoreThread } from '../../../profiler/store-thread.ts';
+import { StoreProcess } from '../../../profiler/store-process.ts';
 import { batchOf, databaseFor, LEARN } from './fixture.ts';
 
 async function recording(t: TestContext) {
   const path = databaseFor(t);
-  const store = await StoreThread.open(path);
+  const store = await StoreProcess.open(path);
   const noticed: string[] = [];
   store.noticed = (text) => noticed.push(text);
   const recorder = await store.startRecording(LEARN);
@@ -53,7 +53,7 @@ test('a lock that was removed is made again, so that a second recorder is refuse
   rmSync(`${path}.lock`);
   await flushUntil(() => noticed.length > 0);
   assert.deepEqual(noticed, [`${path}.lock had been removed; it was made again.`]);
-  await assert.rejects(StoreThread.open(path), {
+  await assert.rejects(StoreProcess.open(path), {
     code: 'store-busy',
     message: `${path} is being recorded by process ${process.pid}`,
   });

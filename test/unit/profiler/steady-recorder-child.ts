@@ -1,11 +1,11 @@
 import { statSync, writeSync } from 'node:fs';
-import { StoreThread } from '../../../profiler/store-thread.ts';
+import { StoreProcess } from '../../../profiler/store-process.ts';
 import { batchOf, LEARN, processRow } from './fixture.ts';
 
 // A recorder for tests to kill at any moment: appends all the time, flushes as a session does, and says when (in
 // milliseconds) how many rows there were, and when it has committed last: each commit signs the lock.
 const path = process.argv[2]!;
-const store = await StoreThread.open(path);
+const store = await StoreProcess.open(path);
 const recording = await store.startRecording(LEARN);
 recording.process(processRow());
 recording.command('curl');

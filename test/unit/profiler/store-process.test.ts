@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BATCH_ROWS } from '../../../profiler/batch.ts';
-import { openReader } from '../../../profiler/read.ts';
-import { StoreThread } from '../../../profiler/store-thread.ts';
+import { openReader, type Reader } from '../../../profiler/read.ts';
+import { StoreProcess } from '../../../profiler/store-process.ts';
 import { batchOf, databaseFor, HOUR, LEARN, mountReason, processRow, START } from './fixture.ts';
 
-test('a recording through the thread of the store has its names, events and losses, and its end', async (t) => {
+test('a recording through the process of the store has its names, events and losses, and its end', async (t) => {
   const path = databaseFor(t);
-  const store = await StoreThread.open(path);
+  const store = await StoreProcess.open(path);
   const recording = await store.startRecording(LEARN);
   const process = recording.process(processRow());
   const command = recording.command('curl');
@@ -41,10 +41,10 @@ test('a recording through the thread of the store has its names, events and loss
   reader.close();
 });
 
-test('readers are answered with what this thread knows, and files belong to their owner until the end', async (t) => {
+test('readers are answered with what this process knows, and files belong to their owner until the end', async (t) => {
   const path = databaseFor(t);
   const before = process.umask();
-  const store = await StoreThread.open(path);
+  const store = await StoreProcess.open(path);
   store.kernelSide = () => ({ pending: 42, capacity: 100 });
   const recording = await store.startRecording(LEARN);
   recording.append(batchOf([{}, {}], recording));
@@ -63,7 +63,7 @@ test('readers are answered with what this thread knows, and files belong to thei
 
 test('a queue that is full takes no more, and nothing that was taken is lost', async (t) => {
   const path = databaseFor(t);
-  const store = await StoreThread.open(path);
+  const store = await StoreProcess.open(path);
   const recording = await store.startRecording(LEARN);
   const batch = batchOf(Array.from({ length: BATCH_ROWS }, (_, row) => ({ low: BigInt(row) })));
   const { room } = recording;
@@ -81,18 +81,92 @@ test('a queue that is full takes no more, and nothing that was taken is lost', a
   reader.close();
 });
 
-test('what stands in the way of opening arrives as it is, and leaves no thread and no umask behind', async (t) => {
+test('what stands in the way of opening arrives as it is, and leaves no process and no umask behind', async (t) => {
   const path = databaseFor(t);
   mkdirSync(dirname(path));
   writeFileSync(path, 'no database '.repeat(1000));
   const before = process.umask();
-  await assert.rejects(StoreThread.open(path), { name: 'BouhekiError', code: 'store' });
+  await assert.rejects(StoreProcess.open(path), { name: 'BouhekiError', code: 'store' });
+  assert.deepEqual(children(), []);
   assert.equal(process.umask(), before);
+});
+
+/** Of this process. */
+function children(): number[] {
+  return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+}
+
+for (const signal of ['SIGKILL', 'SIGABRT', 'SIGSEGV'] as const) {
+  test(`a process of the store that ends with ${signal} ends the recording, and nothing waits for it`, async (t) => {
+    const path = databaseFor(t);
+    const store = await StoreProcess.open(path);
+    const recording = await store.startRecording(LEARN);
+    recording.append(batchOf([{}, {}], recording));
+    recording.flush();
+    while ((await openReader(path).then(eventsOf)) !== 2) await sleep(10);
+    const [pid] = children();
+    assert.equal(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'), '500\n', 'it goes before this one');
+    process.kill(pid!, signal);
+    const failure = { code: 'store', message: `the process that writes the record ended with ${signal}` };
+    await assert.rejects(async () => {
+      for (;;) {
+        recording.append(batchOf([{}]));
+        recording.flush();
+        await sleep(2);
+      }
+    }, failure);
+    assert.equal(recording.room, Number.POSITIVE_INFINITY, 'the next one is told, too');
+    await assert.rejects(recording.end('complete'), failure);
+    recording.abandon();
+    await assert.rejects(store.learningWindow({ host: '', target: 'host', seconds: 1 }), failure);
+    await store.close();
+    assert.ok(
+      (await openReader(path).then(eventsOf)) >= 2,
+      'what was committed is there, and the file is free',
+    );
+    const next = await StoreProcess.open(path);
+    assert.equal(next.past.interrupted.length, 1);
+    await next.close();
+  });
+}
+
+async function eventsOf(reader: Reader): Promise<number> {
+  const { events } = await reader.extent();
+  reader.close();
+  return events;
+}
+
+test('a process of the store that stops is silent, and can be ended', async (t) => {
+  const path = databaseFor(t);
+  const store = await StoreProcess.open(path);
+  const recording = await store.startRecording(LEARN);
+  process.kill(children()[0]!, 'SIGSTOP');
+  recording.flush();
+  while (store.silence < 50) await sleep(5);
+  store.kill();
+  await store.close();
+  assert.ok(!recording.open);
+});
+
+test('signals to the whole group are for the process that records', async (t) => {
+  const path = databaseFor(t);
+  const store = await StoreProcess.open(path);
+  const recording = await store.startRecording(LEARN);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(children()[0]!, signal);
+  recording.append(batchOf([{}], recording));
+  await recording.end('complete');
+  await store.close();
+  const reader = await openReader(path);
+  assert.equal((await reader.recordings())[0]!.state, 'complete');
+  reader.close();
 });
 
 test('old events are folded and told of', async (t) => {
   const path = databaseFor(t);
-  const store = await StoreThread.open(path);
+  const store = await StoreProcess.open(path);
   const recording = await store.startRecording(LEARN);
   recording.append(batchOf([{}, {}, { time: START + HOUR }], recording));
   recording.flush();
@@ -109,7 +183,7 @@ test(
   { skip: mountReason() },
   async (t) => {
     const path = databaseFor(t, 'size=4m');
-    const store = await StoreThread.open(path);
+    const store = await StoreProcess.open(path);
     const recording = await store.startRecording(LEARN);
     let time = START;
     const batch = batchOf(
