@@ -26,6 +26,7 @@ import {
 } from './recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
 import { Session } from './session.ts';
+import { Trouble } from './trouble.ts';
 
 interface Options extends RecorderOptions {
   db: string;
@@ -93,6 +94,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
   const names = new ContainerNames();
   const generations: Generations = new Map();
   const log = new DenialLog(policy.log, say);
+  const trouble = new Trouble(say);
   let enforcement: Enforcement | undefined;
   const session = await Session.open(
     {
@@ -110,6 +112,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
         cgroupMade: (id, path) => enforcement?.cgroupMade(id, path),
       },
       ending: () => enforcement?.[Symbol.dispose](),
+      onTrouble: trouble.happened,
       onStoreFailure: (error) => {
         say(renderFailure(error));
         say('Recording has stopped; enforcement goes on, and ends with status 2.\n');
@@ -139,6 +142,8 @@ async function judge(file: string, options: Options, messages: Messages): Promis
     );
   };
   if (early) reload();
+  // From here on nothing that is thrown anywhere ends enforcement: the kernel judges by what was put in force last.
+  process.on('uncaughtException', trouble.happened);
   let ticks = 0;
   await session.run(() => {
     ticks += 1;
@@ -149,6 +154,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
     // Its programs tell of no new cgroups.
     if (session.cgroup !== undefined && ticks % FIND_EVERY === 0) enforcement.findCgroups();
   });
+  process.off('uncaughtException', trouble.happened);
   // Still listened to: what is left to be said must not be cut off.
   reload = () => undefined;
   guard.end();
@@ -181,7 +187,7 @@ async function putInForce(
   generations.set(Number(generation & 0xffff_ffffn), { policy, name: hash });
   const [oldest] = generations.keys();
   if (generations.size > MOST_GENERATIONS) generations.delete(oldest!);
-  session.recorder.setBoxBase(generation, session.recording.boxes(policy.boxes));
+  session.nameBoxes(generation, policy.boxes);
 }
 
 /** What a policy that is read again takes the place of. */

@@ -8,6 +8,7 @@ import { AccountNames } from '../profiler/account.ts';
 import { ContainerNames } from '../profiler/container.ts';
 import { CredentialTable } from '../profiler/credential-table.ts';
 import { ClockWatch } from '../profiler/clock-watch.ts';
+import type { BoxRow } from '../profiler/dimension.ts';
 import { keepDraining } from '../profiler/drain-timer.ts';
 import { primeIdentities } from '../profiler/prime.ts';
 import type { LearningWindow } from '../profiler/learning-window.ts';
@@ -26,6 +27,8 @@ import { awaitStopSignal, type AwaitedStopSignal } from './stop-signal.ts';
 
 /** With a look at the rings before it and the commit after it, what a SIGKILL can cost is less than a second. */
 const FLUSH_EVERY = 900;
+/** How long the store may take nothing before enforcement goes on without it, milliseconds: its queue fills, then the rings. */
+const SILENCE = 60_000;
 
 export interface SessionOptions {
   /** Where it says what goes wrong; the status tells how many messages could not be said. */
@@ -51,11 +54,13 @@ export interface SessionOptions {
   onFoldFailure?(error: unknown): void;
   /** Called when recording fails while the kernel side goes on; without it the session ends with the error. */
   onStoreFailure?(error: unknown): void;
+  /** Called with what else is thrown while the session goes on all the same; without it the session ends with the error. */
+  onTrouble?(error: unknown): void;
 }
 
 /** What ended a recording before its session. `at` in microseconds since the epoch. */
 export interface RecordingFailure {
-  error: BouhekiError;
+  error: unknown;
   at: number;
 }
 
@@ -115,7 +120,11 @@ export class Session {
     this.#processes = new ProcessTable(recording, names);
     this.#accounts = new AccountNames();
     const credentials = new CredentialTable(recording, this.#accounts);
-    this.recorder = new Recorder(egress, recording, this.#processes, credentials, options.listeners);
+    const { cgroupMade, denied } = options.listeners ?? {};
+    this.recorder = new Recorder(egress, recording, this.#processes, credentials, {
+      denied: (denial) => this.#guard(() => denied?.(denial)),
+      cgroupMade: (id, path) => this.#guard(() => cgroupMade?.(id, path)),
+    });
   }
 
   /** Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in the way. */
@@ -216,9 +225,9 @@ export class Session {
         );
         const flush = setInterval(
           guarded(() => {
-            this.#recording(() => this.recorder.flush());
-            if (tick() === true) resolve();
-            this.#followClock();
+            this.#recording(() => this.#flush());
+            if (this.#guard(tick) === true) resolve();
+            this.#guard(() => this.#followClock());
             // A timer cannot wait for longer than 24 days.
             if (window !== undefined && this.#over) resolve();
           }),
@@ -241,6 +250,12 @@ export class Session {
     return cutShort;
   }
 
+  /** Names the boxes of a policy that is in force from a generation on, where there still is a recording. */
+  nameBoxes(generation: bigint, boxes: readonly BoxRow[]): void {
+    if (this.#failure !== undefined) return;
+    this.#recording(() => this.recorder.setBoxBase(generation, this.recording.boxes(boxes)));
+  }
+
   /** Takes everything away again without having run. */
   async abort(): Promise<void> {
     await this.#close(undefined, 'complete');
@@ -260,16 +275,56 @@ export class Session {
 
   #stop: () => void = () => {};
 
-  /** Runs work that writes to the store. A failure ends the recording; whether the session goes on is the caller's. */
+  #flush(): void {
+    this.recorder.flush();
+    if (this.#options.onStoreFailure === undefined || this.#store.silence < SILENCE) return;
+    this.#store.kill();
+    throw new BouhekiError('store', `the database took nothing for ${SILENCE / 1000} seconds`, {
+      remedy: 'See whether its disk answers, and start again.',
+    });
+  }
+
+  /**
+   * Runs work that writes to the store. Whatever is thrown ends the recording; whether the session goes on is the
+   * caller's. Where it does, the log is told of denials as before.
+   */
   #recording(work: () => void): void {
     try {
       work();
     } catch (error) {
-      if (!(error instanceof BouhekiError) || !this.#options.onStoreFailure) throw error;
-      this.#failure = { error, at: Date.now() * 1000 };
-      this.recording.abandon();
-      this.recorder.discard();
-      this.#options.onStoreFailure(error);
+      const { onStoreFailure } = this.#options;
+      if (onStoreFailure === undefined) throw error;
+      this.#guard(() => {
+        // There is no recording any more that could have failed.
+        if (this.#failure !== undefined) throw error;
+        this.#failure = { error, at: Date.now() * 1000 };
+        this.recording.abandon();
+        this.recorder.discard();
+        onStoreFailure(error);
+      });
+    }
+  }
+
+  /** Runs work that recording does not depend on, nor that on recording. */
+  #guard<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (this.#options.onTrouble === undefined) throw error;
+      this.#options.onTrouble(error);
+      return undefined;
+    }
+  }
+
+  /** Where the recording fails meanwhile the rest is read for the log alone. */
+  async #drainAll(): Promise<void> {
+    try {
+      await this.recorder.drainAll();
+    } catch (error) {
+      this.#recording(() => {
+        throw error;
+      });
+      await this.recorder.drainAll();
     }
   }
 
@@ -292,7 +347,7 @@ export class Session {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
       this.egress.flip(0);
       // Also without a recording: the log is still told of denials.
-      if (failure === undefined) await this.recorder.drainAll();
+      if (failure === undefined) await this.#drainAll();
       if (failure === undefined && this.#failure === undefined) {
         await Promise.all([this.#names.settle(), this.#accounts.settle()]);
         this.recorder.flush();
