@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { BouhekiError } from '../error/error.ts';
 import { failureError, type Failure } from '../profiler/protocol.ts';
 import { discardLeftCopies } from '../profiler/record-copy.ts';
+import { recordToRead } from '../profiler/record-place.ts';
 
 /** Bytes of memory of the process that answers; of these 512 MB are DuckDB's, and what JavaScript may take. */
 const MEMORY = 2e9;
@@ -43,7 +44,7 @@ export async function queryWithinLimits(db: string, form: 'json' | 'table', sql:
   if (failure !== undefined) throw failureError(failure);
   if (status === 0) return;
   // It could not do that itself.
-  discardLeftCopies(db);
+  discardLeftCopies(recordToRead(db));
   throw late ? tooLong() : gaveUp(signal ?? `status ${status}`);
 }
 

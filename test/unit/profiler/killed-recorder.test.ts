@@ -95,8 +95,11 @@ const BATCH = 500;
 /** What a steady recorder said: the time, the number of rows then, and the time of its last commit. */
 type Said = readonly (readonly [at: number, rows: number, committed: number])[];
 
-/** Lets a recorder run for up to two seconds and kills it. Returns what it had said, and when it was killed. */
-async function killedSteadyRecorder(path: string): Promise<{ said: Said; killed: number }> {
+/**
+ * Lets a recorder run for up to two seconds, or until rows are due at the least, and kills it. Returns what it had said,
+ * and when it was killed.
+ */
+async function killedSteadyRecorder(path: string, due: boolean): Promise<{ said: Said; killed: number }> {
   const child = spawn(
     process.execPath,
     [join(import.meta.dirname, 'steady-recorder-child.js'), path, String(FLUSH_EVERY)],
@@ -106,15 +109,19 @@ async function killedSteadyRecorder(path: string): Promise<{ said: Said; killed:
   child.stdout.on('data', (part) => (text += String(part)));
   await once(child.stdout, 'data');
   await sleep(1200 + Math.random() * 800);
+  if (due) while (rowsDue(saidIn(text), Date.now()) === 0) await sleep(20);
   const closed = once(child, 'close');
   const killed = Date.now();
   child.kill('SIGKILL');
   await closed;
-  const said = text
+  return { said: saidIn(text), killed };
+}
+
+function saidIn(text: string): Said {
+  return text
     .split('\n')
     .slice(0, -1)
     .map((line) => line.split(' ').map(Number) as [number, number, number]);
-  return { said, killed };
 }
 
 /** Rows that were a second old, less what a busy machine kept the threads of the recorder from running. */
@@ -128,7 +135,7 @@ test('killed at twenty moments, the database opens, has all that was a second ol
   let telling = 0;
   const killRepeatedly = async (path: string): Promise<void> => {
     const killings: { said: Said; killed: number }[] = [];
-    for (let round = 1; round <= 4; round += 1) killings.push(await killedSteadyRecorder(path));
+    for (let round = 1; round <= 4; round += 1) killings.push(await killedSteadyRecorder(path, round === 1));
     const reader = await openReader(path);
     const recordings = await reader.recordings();
     reader.close();
