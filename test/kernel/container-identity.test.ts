@@ -27,6 +27,10 @@ const placeOf = ({ cgroup, name }: Container) => ({ path: cgroup, container: nam
 
 /** Puts a policy in force; of the containers in `known` it is found out what its paths mean. */
 function putInForce(rules: string, ...known: Container[]): void {
+  apply(rules, 'host', known);
+}
+
+function apply(rules: string, target: 'host' | 'container', known: readonly Container[]): void {
   const { policy } = parsePolicy(`version: 2\nnetwork: { mode: block, ${rules} }`, 'test');
   assert(policy);
   const containers = known.map((container) => {
@@ -39,7 +43,7 @@ function putInForce(rules: string, ...known: Container[]): void {
     id: statSync(CGROUPS + container.cgroup, { bigint: true }).ino,
     boxes: compiled.subjects.cgroup(placeOf(container)),
   }));
-  applyPolicy(egress, compiled, { mode: 'block', target: 'host', record: true, cgroups });
+  applyPolicy(egress, compiled, { mode: 'block', target, record: true, cgroups });
 }
 
 const ALLOW = 'allow: [{ from: { container: [web], exe: [/bin/client] } }]';
@@ -154,4 +158,25 @@ test('a file of the number of an allowed program, made in another layer of the c
   putInForce(`deny: [${rules}], allow: [{}]`, layered);
   assert.equal(layered.toldInside(['/bin/hard']), 'denied');
   assert.equal(layered.toldInside(['/bin/other']), 'allowed');
+});
+
+/** What a program says that is started in a cgroup, which is made where there is none, and in the host's namespaces. */
+function toldIn(cgroup: string, ...words: string[]): string {
+  const script = 'mkdir -p "$0" && echo 0 >"$0/cgroup.procs" && exec "$@"';
+  return spawnSync('sh', ['-c', script, CGROUPS + cgroup, ...words], { encoding: 'utf8' }).stdout.trim();
+}
+
+test('what is in the cgroup of a container is judged as a container, whatever namespaces it has left or made', () => {
+  apply('allow: [{ from: { container: [db] } }]', 'container', []);
+  assert.equal(toldIn('', ATTEMPT), 'allowed', 'the host is left alone');
+  assert.equal(toldIn(web.cgroup, ATTEMPT), 'denied', "with all of the host's namespaces");
+  assert.equal(toldIn(`${web.cgroup}/own/deeper`, ATTEMPT), 'denied', 'in a cgroup of its own');
+  const made = ['unshare', '--user', '--map-root-user', '--mount', '--pid', '--fork', '--cgroup'];
+  assert.equal(toldIn(web.cgroup, ...made, ATTEMPT), 'denied', 'with namespaces of its own');
+  assert.equal(
+    toldIn('', 'unshare', '--mount', '--pid', '--fork', ATTEMPT),
+    'denied',
+    'a container without a cgroup',
+  );
+  assert.equal(toldIn('', 'unshare', '--mount', ATTEMPT), 'allowed', "with the host's pids it is none");
 });
