@@ -12,6 +12,10 @@ _Static_assert(CGROUP_LISTED_EVERY < CGROUP_DEPTH, "every cgroup has a listed on
 
 #define CGROUP_NAME_SIZE 24
 
+/* struct subject, cgroups */
+#define CGROUPS_CONTAINER 1 /* a runtime has named one of them */
+#define CGROUPS_UNLISTED 2  /* below the innermost one that is listed there is one of a user's making */
+
 static __always_inline bool is_hex(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -58,6 +62,22 @@ static __always_inline struct kernfs_node *parent_node(struct kernfs_node *node)
 	return BPF_CORE_READ(node, parent);
 }
 
+/* Whether others than root can have made a cgroup: those who own the one above it. */
+static __always_inline bool made_by_user(struct kernfs_node *above)
+{
+	struct kernfs_iattrs *attributes = above ? BPF_CORE_READ(above, iattr) : 0;
+
+	return attributes && BPF_CORE_READ(attributes, ia_uid.val);
+}
+
+/* The one above may have been given to a user since its entry was made. */
+static __always_inline struct vector *listed_cgroup(struct subject_key *key, bool by_user)
+{
+	struct vector *listed = by_user ? bpf_map_lookup_elem(&user_cgroups, key) : 0;
+
+	return listed ? listed : bpf_map_lookup_elem(&subjects, key);
+}
+
 static __always_inline struct vector *any_of(struct tables *tables, enum subject_kind kind)
 {
 	return &tables->any[kind];
@@ -77,30 +97,46 @@ static __always_inline void keep_listed(struct subject *subject, struct vector *
 }
 
 /*
- * Walks from the caller's cgroup to the root: the innermost one that is listed decides. Where none is within reach, what
- * lies above can't be told: every deny rule holds then that asks for a cgroup, and no such allow rule.
+ * Walks from the caller's cgroup to the root: the innermost one that is listed decides. Where none is within reach, or
+ * one of a user may have found no room, that can't be told: every deny rule holds then that asks for a cgroup, and no
+ * such allow rule.
  */
 static __always_inline bool keep_cgroup(struct subject *subject, struct tables *tables, struct subject_key *key,
 					struct task_struct *task)
 {
-	struct kernfs_node *node = cgroup_node(task);
+	struct kernfs_node *node = cgroup_node(task), *at = node;
 	struct vector *listed = 0, *any = 0;
-	bool container = false;
+	bool known;
 
 	key->kind = SUBJECT_CGROUP;
+	subject->cgroups = 0;
+	for (int i = 0; i < CGROUP_DEPTH && at; i++) {
+		struct kernfs_node *above = parent_node(at);
+		bool by_user = made_by_user(above);
+
+		key->a = BPF_CORE_READ(at, id);
+		listed = listed_cgroup(key, by_user);
+		if (listed)
+			break;
+		if (by_user)
+			subject->cgroups |= CGROUPS_UNLISTED;
+		at = above;
+	}
 	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
 		char name[CGROUP_NAME_SIZE] = {};
 
-		if (!listed) {
-			key->a = BPF_CORE_READ(node, id);
-			listed = bpf_map_lookup_elem(&subjects, key);
-		}
 		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(node, name));
-		container |= names_container(name);
+		if (names_container(name))
+			subject->cgroups |= CGROUPS_CONTAINER;
 		node = parent_node(node);
 	}
-	if (!listed && node && control.flags[key->side & 1] & SIDE_POLICY) {
-		count(LOST_CGROUP);
+	/* So far down a container is more likely than not, and only it is judged by a policy for containers. */
+	if (node)
+		subject->cgroups |= CGROUPS_CONTAINER;
+	known = listed ? !(subject->cgroups & CGROUPS_UNLISTED && control.unlisted[key->side & 1]) : !node;
+	if (!known && control.flags[key->side & 1] & SIDE_POLICY) {
+		if (!listed)
+			count(LOST_CGROUP);
 		listed = &tables->deny;
 		any = any_of(tables, SUBJECT_CGROUP);
 	} else if (!listed) {
@@ -108,8 +144,7 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 	}
 	/* The entry holds every box that accepts this cgroup, those that don't name a cgroup included. */
 	keep_listed(subject, any, listed, 0);
-	/* So far down a container is more likely than not, and only it is judged by a policy for containers. */
-	return container || node;
+	return subject->cgroups & CGROUPS_CONTAINER;
 }
 
 /*
@@ -120,21 +155,38 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
 {
 	struct subject_key key = { .side = control.version & 1, .kind = SUBJECT_CGROUP };
-	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
+	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn), *above = parent_node(node);
+	bool by_user = made_by_user(above);
 	struct vector *listed = 0;
 	int steps = 0;
 
 	for (int i = 0; i < CGROUP_DEPTH && node && !listed; i++) {
+		above = parent_node(node);
 		key.a = BPF_CORE_READ(node, id);
-		listed = bpf_map_lookup_elem(&subjects, &key);
-		node = parent_node(node);
+		listed = listed_cgroup(&key, made_by_user(above));
+		node = above;
 		steps = i;
 	}
 	if (!listed || steps < CGROUP_LISTED_EVERY)
 		return;
 	key.a = BPF_CORE_READ(cgroup, kn, id);
 	/* Full: a process below it is judged as one whose cgroup can't be told. */
-	bpf_map_update_elem(&subjects, &key, listed, BPF_NOEXIST);
+	if (by_user)
+		bpf_map_update_elem(&user_cgroups, &key, listed, BPF_NOEXIST);
+	else
+		bpf_map_update_elem(&subjects, &key, listed, BPF_NOEXIST);
+}
+
+/* A cgroup is gone, and nothing ran in it any more: making and removing them again and again takes no room. */
+static __always_inline void unlist_cgroup(struct cgroup *cgroup)
+{
+	struct subject_key key = { .kind = SUBJECT_CGROUP, .a = BPF_CORE_READ(cgroup, kn, id) };
+
+	for (__u32 side = 0; side < 2; side++) {
+		key.side = side;
+		bpf_map_delete_elem(&subjects, &key);
+		bpf_map_delete_elem(&user_cgroups, &key);
+	}
 }
 
 #endif

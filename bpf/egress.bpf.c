@@ -269,6 +269,13 @@ int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup)
 	return 0;
 }
 
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(cgroup_rmdir, struct cgroup *cgroup)
+{
+	unlist_cgroup(cgroup);
+	return 0;
+}
+
 /* Rare enough to work every subject out anew. */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(cgroup_attach_task)

@@ -10,17 +10,20 @@ import { hostMountNamespace, visibleMountNamespace } from './namespace.ts';
 import { BpfObject } from './object.ts';
 import { hasTaskStorage } from './probe.ts';
 import { Ring } from './ring.ts';
+import { DEFAULT_RINGS, type FoldVisitor, knobBytes, type RingSizes, takeFoldsBefore } from './share.ts';
 import {
   Ancestor,
   ANCESTOR_PATH_SIZE,
   COMM_SIZE,
   Control,
+  Connection,
   Counter,
   COUNTERS,
+  Fold,
   Identity,
   Image,
-  Knobs,
   Lineage,
+  MAX_USER_CGROUPS,
   OpenFile as OpenFileLayout,
   PATH_SIZE,
   ProcessFlag,
@@ -33,14 +36,6 @@ import {
   Vector,
   VERSION_SUBJECTS,
 } from './wire.ts';
-
-/** Bytes; powers of two. */
-export interface RingSizes {
-  connections: number;
-  denials: number;
-}
-
-export const DEFAULT_RINGS: RingSizes = { connections: 32 << 20, denials: 4 << 20 };
 
 /** How the kernel side is attached: to the host's security hooks, or to one cgroup (its directory). */
 export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: string };
@@ -87,6 +82,7 @@ const HOOKS = [
   'process_free',
   'task_rename',
   'cgroup_mkdir',
+  'cgroup_rmdir',
   'cgroup_attach_task',
   'socket_create',
   'socket_post_create',
@@ -104,9 +100,14 @@ export class Egress implements Disposable {
   readonly connections: Ring;
   readonly denials: Ring;
   readonly subjects: BpfMap;
+  /** Cgroups that others than root can have made. */
+  readonly userCgroups: BpfMap;
+  /** Entries of both sides that fit there. */
+  readonly userCgroupRoom: number;
   readonly #identities: BpfMap;
   readonly #scripts: BpfMap;
   readonly #counters: BpfMap;
+  readonly #folds: BpfMap;
   readonly #policy: MapMemory;
   readonly #policy6: MapMemory;
   readonly #policy6Low: MapMemory;
@@ -118,15 +119,18 @@ export class Egress implements Disposable {
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
 
-  private constructor(object: BpfObject, rings: RingSizes, canPrime: boolean) {
+  private constructor(object: BpfObject, rings: RingSizes, canPrime: boolean, userCgroupRoom: number) {
+    this.userCgroupRoom = userCgroupRoom;
     this.#object = object;
     this.canPrime = canPrime;
     this.connections = new Ring(object.map('connections', 0, 0).fd, rings.connections);
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
+    this.userCgroups = object.map('user_cgroups', SubjectKey.size, Vector.size);
     this.#identities = object.map('identities', 4, Image.size);
     this.#scripts = object.map('scripts', 4, Script.size);
     this.#counters = object.map('counters', 4, 8);
+    this.#folds = object.map('folds', Connection.size, Fold.size);
     this.#policy = object.map('policy', 4, Tables.size).memory(2 * Tables.size);
     this.#policy6 = object.map('policy6', 4, Tables6.size).memory(2 * Tables6.size);
     this.#policy6Low = object.map('policy6_low', 4, Tables6Low.size).memory(2 * Tables6Low.size);
@@ -135,26 +139,25 @@ export class Egress implements Disposable {
   }
 
   /** Loads and attaches the programs. Throws a BouhekiError that carries the verifier's log when the kernel refuses. */
-  static load(attachment: Attachment = { backend: 'lsm' }, rings: RingSizes = DEFAULT_RINGS): Egress {
+  static load(
+    attachment: Attachment = { backend: 'lsm' },
+    rings: RingSizes = DEFAULT_RINGS,
+    userCgroupRoom = MAX_USER_CGROUPS,
+  ): Egress {
     const modern = attachment.backend === 'lsm' && hasTaskStorage();
     const file = attachment.backend === 'cgroup' ? 'egress-cgroup' : modern ? 'egress' : 'egress-legacy';
     const object = BpfObject.open(fileURLToPath(new URL(`./${file}.bpf.o`, import.meta.url)));
     try {
-      const knobs = new DataView(new ArrayBuffer(Knobs.size));
-      knobs.setUint32(
-        Knobs.offset.host_mount_namespace,
-        attachment.backend === 'lsm' ? hostMountNamespace() : visibleMountNamespace(),
-        true,
-      );
-      object.setInitialValue('.rodata.knobs', new Uint8Array(knobs.buffer));
+      object.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings));
       object.setInitialValue('.rodata.interpreters', interpreterBytes());
       object.resize('connections', rings.connections);
       object.resize('denials', rings.denials);
+      object.resize('user_cgroups', userCgroupRoom);
       object.load();
       if (attachment.backend === 'lsm') for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
       if (attachment.backend === 'cgroup')
         for (const hook of CGROUP_HOOKS) object.attachToCgroup(hook, attachment.cgroup);
-      return new Egress(object, rings, modern);
+      return new Egress(object, rings, modern, userCgroupRoom);
     } catch (error) {
       object[Symbol.dispose]();
       throw error;
@@ -224,6 +227,12 @@ export class Egress implements Disposable {
     Atomics.add(this.#version, 0, 1n);
     this.#readers.wait();
     return generation;
+  }
+
+  /** Says of a side whether cgroups that users have made are missing in `userCgroups`. */
+  setUnlisted(side: 0 | 1, missing: boolean): void {
+    const flags = new Uint32Array(this.#control.buffer, Control.offset.unlisted, 2);
+    Atomics.store(flags, side, missing ? 1 : 0);
   }
 
   /** Has cached subjects worked out anew, after cgroups were added to `subjects`. */
@@ -300,6 +309,19 @@ export class Egress implements Disposable {
     }));
   }
 
+  /**
+   * Reads and removes what was folded so far, each count once. `settle` is called between: what was told of it in the
+   * rings is there by then.
+   */
+  takeFolds(visit: FoldVisitor, settle: () => void): void {
+    if (this.#folds.empty) return;
+    const epochs = new Uint32Array(this.#control.buffer, Control.offset.epoch, 1);
+    const epoch = (Atomics.add(epochs, 0, 1) + 1) >>> 0;
+    this.#readers.wait();
+    settle();
+    takeFoldsBefore(epoch, this.#folds, visit);
+  }
+
   /** Sum over all CPUs, by `Counter`. */
   counters(): number[] {
     const cpus = libbpf().libbpf_num_possible_cpus();
@@ -332,6 +354,11 @@ export class Egress implements Disposable {
 function recordsOf<T>(bytes: Buffer, size: number, read: (bytes: DataView, at: number) => T): T[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => read(view, index * size));
+}
+
+/** The host's mount namespace as the kernel side of this backend sees it. */
+function namespaceOf({ backend }: Attachment): number {
+  return backend === 'lsm' ? hostMountNamespace() : visibleMountNamespace();
 }
 
 function identityBytes({ file, flags, mountNamespace, path }: RunningImage): Buffer {

@@ -79,7 +79,9 @@ struct ns_common {
 	unsigned int inum;
 };
 struct user_namespace {
+	struct user_namespace *parent;
 	int level;
+	kuid_t owner;
 };
 struct mnt_namespace {
 	struct ns_common ns;
@@ -124,10 +126,14 @@ struct cred {
 	struct user_namespace *user_ns;
 	struct group_info *group_info;
 };
+struct kernfs_iattrs {
+	kuid_t ia_uid;
+};
 struct kernfs_node {
 	const char *name;
 	__u64 id;
 	struct kernfs_node *parent;
+	struct kernfs_iattrs *iattr;
 };
 /* 6.15 renamed the field when it became RCU protected. */
 struct kernfs_node___rcu {

@@ -38,6 +38,11 @@ export class BpfMap {
     return libbpf().bpf_map_delete_elem(this.fd, key) === 0;
   }
 
+  /** Whether it has no key. */
+  get empty(): boolean {
+    return libbpf().bpf_map_get_next_key(this.fd, null, Buffer.alloc(this.keySize)) !== 0;
+  }
+
   /** All keys, as of now. */
   keys(): Buffer[] {
     const found: Buffer[] = [];

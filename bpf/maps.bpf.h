@@ -28,13 +28,13 @@ const volatile struct interpreter interpreters[INTERPRETERS] SEC(".rodata.interp
 /* The daemon writes these through a mapping; see wire.h. */
 struct control control SEC(".data.control") = {};
 
-/* Full: the connection is not recorded and LOST_CONNECTION grows; the verdict stands. Sized by the loader. */
+/* Full: the connection is folded, see `folds`; the verdict stands. Sized by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20);
 } connections SEC(".maps");
 
-/* Denials have a ring of their own, so that a flood of allowed connections can't hide one. Full: LOST_DENIAL. */
+/* Denials have a ring of their own, so that a flood of allowed connections can't hide one. Full: as above. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -65,7 +65,7 @@ struct {
 	__type(value, struct tables6_low);
 } policy6_low SEC(".maps");
 
-/* An array too. Whoever adds is alone on its CPU but for an interrupt, which at worst costs one count. */
+/* An array too. Counts are exact: whoever adds may be preempted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNTERS);
@@ -86,6 +86,18 @@ struct {
 	__type(key, struct subject_key);
 	__type(value, struct vector);
 } subjects SEC(".maps");
+
+/*
+ * The same for cgroups that a user can have made: of these there may be any number, and none takes the room of another
+ * key. Full: `unlisted` of struct control says so, and where a cgroup of theirs is not listed it can't be told what holds.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_USER_CGROUPS);
+	__type(key, struct subject_key);
+	__type(value, struct vector);
+} user_cgroups SEC(".maps");
 
 /*
  * Identity of each thread group, in the storage of its leader. Failure to create it: LOST_IDENTITY, and the
@@ -137,6 +149,42 @@ struct {
 	__type(value, struct script);
 } scripts SEC(".maps");
 
+/*
+ * Whose records count together: a user of the host, with all processes, threads, names, user namespaces and ids of its
+ * own. root's are told apart by their cgroups, which only root can make for them.
+ */
+struct share_key {
+	__u64 cgroup;		/* id; 0 unless uid is 0 */
+	__u32 uid;
+	__u32 container;	/* PROCESS_IN_CONTAINER */
+};
+
+/* By when, in nanoseconds since boot, what was used of a share is paid off; and its folds of an epoch. */
+struct share {
+	__u64 due[SHARES];
+	__u32 epoch;
+	__u32 folds;
+};
+
+/* Evicts by itself; a share that is forgotten starts anew. Failure: what would need a share is folded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_SHARES);
+	__type(key, struct share_key);
+	__type(value, struct share);
+} shares SEC(".maps");
+
+/*
+ * Connections beyond a share or a full ring, counted exactly: the daemon reads and removes an epoch after nobody adds to
+ * it any more. Full: LOST_DENIAL or LOST_CONNECTION.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_FOLDS);
+	__type(key, struct connection);
+	__type(value, struct fold);
+} folds SEC(".maps");
+
 /* A destination that a subject was judged for, and the box that decided; `rest` is 0 in an empty entry. */
 struct decision {
 	__u64 high;
@@ -166,10 +214,16 @@ struct subject {
 	__u32 flags;		/* PROCESS_* */
 	__u32 by_groups;	/* supplementary groups may have decided */
 	__u32 reported;		/* the process record is out: 1 in the connections' ring, 2 in that of denials */
+	/* Of its cgroups, CGROUPS_*. Here rather than in registers, whose values would each be a path to the verifier. */
+	__u32 cgroups;
+	__u32 pad;
 	char comm[COMM_SIZE];
+	struct share_key share;
 	struct decision decisions[DECISIONS];
 	struct vector boxes;
-	struct vector work;	/* room to work in: the stack has none */
+	/* Room to work in: the stack has none. */
+	struct vector work;
+	struct connection fold;
 };
 
 #ifndef LEGACY
@@ -213,7 +267,7 @@ static __always_inline void count(enum counter which)
 	__u64 *value = bpf_map_lookup_elem(&counters, &key);
 
 	if (value)
-		*value += 1;
+		__sync_fetch_and_add(value, 1);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define BOUHEKI_REPORT_H
 
 #include "decide.bpf.h"
+#include "share.bpf.h"
 
 #include <stddef.h>
 
@@ -32,11 +33,17 @@ static __always_inline void collect_cgroup_path(char *path, struct kernfs_node *
 		__builtin_memset(&path[used], '.', 3);
 }
 
-/* A record that does not fit is counted, upon which the daemon looks for new cgroups itself. */
+/*
+ * A record that does not fit, or of a user who makes one cgroup after the other, is counted, upon which the daemon looks for
+ * new cgroups itself.
+ */
 static __always_inline void report_cgroup(struct cgroup *cgroup)
 {
-	struct cgroup_made *made = bpf_ringbuf_reserve(&connections, sizeof(*made), 0);
+	struct share_key maker = share_key_of(READ(current_task(), cred), 0);
+	struct cgroup_made *made = 0;
 
+	if (take_share(&maker, SHARE_CGROUPS, 1))
+		made = bpf_ringbuf_reserve(&connections, sizeof(*made), 0);
 	if (!made) {
 		count(LOST_CGROUP);
 		return;
@@ -135,27 +142,28 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	return 1;
 }
 
-static __always_inline void report(struct flow *flow, struct subject *subject, __u32 generation, __u32 box, bool denied,
-				   __u32 flags)
+/* Whether the process record is out in the ring of allowed or of denied connections. */
+static __always_inline bool process_is_told(const struct subject *subject, bool denied)
 {
-	__u32 ring = denied ? 2 : 1;
-	struct connection *connection;
+	__u32 ring = denied;
+	struct identity *identity;
 
-	if (!(subject->reported & ring) && report_process(subject->process, subject->cgroup, subject->flags, denied))
-		subject->reported |= ring;
-	connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0) :
-			      bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
-	if (!connection) {
-		count(denied ? LOST_DENIAL : LOST_CONNECTION);
-		return;
-	}
+	if (subject->reported & (denied ? 2 : 1))
+		return true;
+	identity = identity_of(READ(current_task(), group_leader), false);
+	KEEP(ring);
+	ring &= 1;
+	return identity && identity->reported[ring] == subject->process + control.tellings;
+}
+
+/* Everything but the time, all of it: it may be the key of a map. */
+static __always_inline void describe(struct connection *connection, struct flow *flow, struct subject *subject,
+				     __u32 generation, __u32 box)
+{
 	connection->kind = RECORD_CONNECTION;
 	connection->operation = flow->operation;
-	connection->verdict = denied ? VERDICT_DENY : VERDICT_ALLOW;
-	connection->flags = flags;
 	connection->family = flow->family;
 	__builtin_memset(connection->pad, 0, sizeof(connection->pad));
-	connection->time = bpf_ktime_get_boot_ns();
 	connection->process = subject->process;
 	if (flow->family != 6) {
 		((__u32 *)connection->address)[0] = bpf_htonl((__u32)flow->low);
@@ -177,6 +185,60 @@ static __always_inline void report(struct flow *flow, struct subject *subject, _
 	connection->protocol = flow->protocol;
 	connection->generation = generation;
 	__builtin_memcpy(connection->comm, subject->comm, COMM_SIZE);
+}
+
+/* Whether the caller has used up its share of the ring; a share is taken otherwise. */
+static __noinline bool exceeds_share(struct subject *subject, bool denied)
+{
+	__u32 bytes = sizeof(struct connection) + BPF_RINGBUF_HDR_SZ;
+
+	if (!denied && !is_crowded())
+		return false;
+	if (!process_is_told(subject, denied))
+		bytes += sizeof(struct process) + BPF_RINGBUF_HDR_SZ;
+	return !take_share(&subject->share, denied ? SHARE_DENIALS : SHARE_CONNECTIONS, bytes);
+}
+
+/* One more of equal connections. `outcome`: enum verdict << 8 | CONNECTION_* */
+static __noinline int fold(struct flow *flow, struct subject *subject, __u32 generation, __u32 box, __u32 outcome)
+{
+	struct connection *key = &subject->fold;
+
+	describe(key, flow, subject, generation, box);
+	key->verdict = outcome >> 8;
+	key->flags = outcome;
+	if (!process_is_told(subject, key->verdict)) {
+		key->process = 0;
+		key->pid = 0;
+		count(LOST_PROCESS);
+	}
+	add_to_fold(key, &subject->share);
+	return 0;
+}
+
+static __always_inline void report(struct flow *flow, struct subject *subject, __u32 generation, __u32 box, bool denied,
+				   __u32 flags)
+{
+	__u32 verdict = denied ? VERDICT_DENY : VERDICT_ALLOW;
+	struct connection *connection = 0;
+
+	if (!exceeds_share(subject, denied)) {
+		__u32 ring = denied ? 2 : 1;
+
+		if (!(subject->reported & ring) &&
+		    report_process(subject->process, subject->cgroup, subject->flags, denied))
+			subject->reported |= ring;
+		connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0) :
+				      bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
+	}
+	if (!connection) {
+		fold(flow, subject, generation, box, verdict << 8 | flags);
+		return;
+	}
+	describe(connection, flow, subject, generation, box);
+	connection->verdict = verdict;
+	connection->flags = flags;
+	connection->time = bpf_ktime_get_boot_ns();
 	bpf_ringbuf_submit(connection, NO_WAKEUP);
 }
 

@@ -7,6 +7,7 @@
 #define BOUHEKI_SUBJECT_H
 
 #include "cgroup.bpf.h"
+#include "share.bpf.h"
 #include "script.bpf.h"
 
 /* boxes &= those that accept all three values if they allow, or any of them or of the groups if they deny. */
@@ -399,6 +400,7 @@ static __always_inline struct subject *current_subject(__u64 version)
 	for (int i = 0; i < DECISIONS; i++)
 		subject->decisions[i].rest = 0;
 	work_out_subject(subject, version & 1);
+	subject->share = share_key_of(cred, subject->flags);
 	/* Nothing that the comparison above looks at tells of other groups. */
 	if (subject->by_groups)
 		subject->version = 0;

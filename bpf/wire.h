@@ -16,10 +16,14 @@
 #define MAX_ADDRESS_CLASSES 16384  /* distinct sets of boxes that an address can have */
 #define MAX_PORT_CLASSES 2048	   /* distinct sets of boxes that a (protocol, port) can have */
 #define MAX_SUBJECT_KEYS 65536	   /* uids, gids, executables, commands and cgroups named by a policy, both sides */
+#define MAX_USER_CGROUPS 16384	   /* cgroups that others than root have made, both sides */
 #define CGROUP_LISTED_EVERY 8	   /* among so many cgroups from any one upwards at least one is a key of a policy */
 #define MAX_GROUPS 64		   /* supplementary groups of a process that are looked at */
 #define SOCKET_SLOT_BITS 14
 #define SOCKET_SLOTS (1 << SOCKET_SLOT_BITS) /* remembered verdicts of connected sockets */
+#define MAX_FOLDS 16384		   /* distinct folded connections of an epoch and the one before */
+#define SHARE_FOLDS 256		   /* of these, in an epoch, for all that has one share */
+#define MAX_SHARES 4096		   /* who has a share at one time; the least recently used one starts anew */
 
 #define COMM_SIZE 16		   /* TASK_COMM_LEN: 15 bytes and a NUL */
 #define NODENAME_SIZE 64
@@ -30,7 +34,12 @@
 #define ANCESTOR_PATH_SIZE 128	   /* with three of them an image is kept in 1 KB of the kernel's, with PATH_SIZE in 2 KB */
 
 /* The first byte of every record in a ring. */
-enum record_kind { RECORD_CONNECTION = 1, RECORD_PROCESS = 2, RECORD_CGROUP = 3 };
+enum record_kind {
+	RECORD_CONNECTION = 1,
+	RECORD_PROCESS = 2,
+	RECORD_CGROUP = 3,
+	RECORD_EXCESS = 4,	   /* in no ring: see struct fold */
+};
 
 /* What the process did. A UDP connect() is an intent: it sends nothing yet. */
 enum operation {
@@ -151,6 +160,18 @@ struct cgroup_made {
 	__u8 pad[7];
 	__u64 cgroup;
 	char cgroup_path[CGROUP_PATH_SIZE]; /* as in struct process */
+};
+
+/*
+ * Equal connections beyond a share, in the map `folds`. Its key is a struct connection whose `time` is the epoch, see
+ * struct control; process and pid are 0 where the process record was beyond the share too. Where there is no room to
+ * tell connections apart, `kind` is RECORD_EXCESS, and of the other fields only these say anything: verdict, flags
+ * (but for CONNECTION_JUDGED), uid, and, where that is 0, process, which is the id of the cgroup.
+ */
+struct fold {
+	__u64 count;
+	__u64 first;		   /* as time in struct connection */
+	__u64 last;
 };
 
 /*
@@ -313,10 +334,16 @@ struct tables6_low {
 #define SIDE_CONTAINERS 4	   /* leave processes outside containers alone, unrecorded */
 #define SIDE_RECORD 8		   /* report allowed connections too; denials always are */
 
+/* What there are shares of: bytes of the two rings, and of records of new cgroups. */
+enum share_kind { SHARE_DENIALS = 0, SHARE_CONNECTIONS = 1, SHARE_CGROUPS = 2, SHARES = 3 };
+
 /* Fixed at load. */
 struct knobs {
 	__u32 host_mount_namespace; /* inum of /proc/1/ns/mnt, which differs between kernels */
 	__u32 pad;
+	__u64 crowded;		   /* bytes in the ring of connections from which on shares count there */
+	__u64 burst[SHARES];	   /* nanoseconds that a share may be used ahead of its time */
+	__u64 cost[SHARES];	   /* nanoseconds that a byte of a record takes of it */
 };
 
 #define VERSION_SUBJECTS (1ULL << 32) /* what is added for new subjects; 1 is added for a new policy */
@@ -333,6 +360,9 @@ struct control {
 	__u32 deny_boxes[2];	   /* number of deny boxes of each side */
 	__u32 canary;		   /* thread group whose connections to CANARY_ADDRESS are denied, unrecorded; or 0 */
 	__u32 tellings;		   /* grows when processes are to be told again at their next connection */
+	__u32 epoch;		   /* of folds: grows before those so far are read and removed */
+	__u32 unlisted[2];	   /* of each side, whether a cgroup that a user has made found no room in `user_cgroups` */
+	__u32 pad;
 };
 
 /* Per-CPU counters. */

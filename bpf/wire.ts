@@ -8,14 +8,17 @@ export const MAX_INTERVALS = 262_144;
 export const MAX_ADDRESS_CLASSES = 16_384;
 export const MAX_PORT_CLASSES = 2048;
 export const MAX_SUBJECT_KEYS = 65_536;
+export const MAX_USER_CGROUPS = 16_384;
 export const CGROUP_LISTED_EVERY = 8;
 export const COMM_SIZE = 16;
 export const PATH_SIZE = 256;
 export const ANCESTORS = 3;
 export const ANCESTOR_PATH_SIZE = 128;
 export const MAX_GROUPS = 64;
+export const MAX_FOLDS = 16_384;
+export const SHARE_FOLDS = 256;
 
-export const RecordKind = { connection: 1, process: 2, cgroup: 3 } as const;
+export const RecordKind = { connection: 1, process: 2, cgroup: 3, excess: 4 } as const;
 /** Added to `control.version` to have subjects worked out anew. */
 export const VERSION_SUBJECTS = 1n << 32n;
 export const NO_BOX = 0xffff_ffff;
@@ -163,6 +166,8 @@ export const Process = layout({
 
 export const CgroupMade = layout({ kind: [1], pad: [1, 7], cgroup: [8], cgroup_path: [1, 512] });
 
+export const Fold = layout({ count: [8], first: [8], last: [8] });
+
 export const FileObject = layout({ object: [8], inode: [8], device: [4], generation: [4] });
 
 export const OpenFile = layout({ file: [8, FileObject.size / 8], fd: [4], own: [4] });
@@ -208,7 +213,16 @@ export const Interpreter = layout({
   long_options: [4],
 });
 
-export const Knobs = layout({ host_mount_namespace: [4], pad: [4] });
+export const ShareKind = { denials: 0, connections: 1, cgroups: 2 } as const;
+export const SHARES = 3;
+
+export const Knobs = layout({
+  host_mount_namespace: [4],
+  pad: [4],
+  crowded: [8],
+  burst: [8, SHARES],
+  cost: [8, SHARES],
+});
 
 export const Control = layout({
   version: [8],
@@ -216,6 +230,9 @@ export const Control = layout({
   deny_boxes: [4, 2],
   canary: [4],
   tellings: [4],
+  epoch: [4],
+  unlisted: [4, 2],
+  pad: [4],
 });
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });

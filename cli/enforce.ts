@@ -2,12 +2,13 @@ import { Command, Option } from 'commander';
 import { Counter, SocketKind } from '../bpf/wire.ts';
 import { cgroupRoot } from '../bpf/cgroup-root.ts';
 import { BouhekiError } from '../error/error.ts';
+import { LogShare } from '../enforcer/log-share.ts';
 import type { VerdictEntry } from '../enforcer/verdict-log.ts';
 import { formatAddress } from '../policy/address.ts';
 import type { Mode, Policy } from '../policy/policy.ts';
 import { formatProtocol } from '../policy/protocol.ts';
 import { ContainerNames } from '../profiler/container.ts';
-import type { Denial } from '../profiler/denial.ts';
+import type { Denial, ExcessDenials } from '../profiler/denial.ts';
 import { DenialLog } from './denial-log.ts';
 import { Enforcement, policyHash } from './enforcement.ts';
 import { renderFailure } from './failure.ts';
@@ -95,6 +96,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
   const generations: Generations = new Map();
   const log = new DenialLog(policy.log, say);
   const trouble = new Trouble(say);
+  const share = new LogShare((entry) => log.write(entry));
   let enforcement: Enforcement | undefined;
   const session = await Session.open(
     {
@@ -108,9 +110,11 @@ async function judge(file: string, options: Options, messages: Messages): Promis
       clockSet: (step) => say(describeClock(step)),
       ...foldingMessages(say),
       listeners: {
-        denied: (denial) => log.write(entryOf(denial, generations)),
+        denied: (denial) => share.write(payerOf(denial), entryOf(denial, generations)),
+        excess: (denials) => share.write(payerOf(denials), excessOf(denials)),
         cgroupMade: (id, path) => enforcement?.cgroupMade(id, path),
       },
+      unlisted: () => enforcement?.unlisted ?? 0,
       ending: () => enforcement?.[Symbol.dispose](),
       onTrouble: trouble.happened,
       onStoreFailure: (error) => {
@@ -147,6 +151,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
   let ticks = 0;
   await session.run(() => {
     ticks += 1;
+    share.tick();
     guard.show();
     enforcement.followExecutables();
     if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
@@ -154,6 +159,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
     // Its programs tell of no new cgroups.
     if (session.cgroup !== undefined && ticks % FIND_EVERY === 0) enforcement.findCgroups();
   });
+  share.flush();
   process.off('uncaughtException', trouble.happened);
   // Still listened to: what is left to be said must not be cut off.
   reload = () => undefined;
@@ -251,8 +257,30 @@ const SOCKET_NAMES: ReadonlyMap<number, string> = new Map(
 /** No container can have this name. */
 const UNKNOWN_CONTAINER = '(unknown)';
 
+/**
+ * Whose share of the log a line takes. A name of a container that a user of the host has chosen is none; and ids that no
+ * account has are any number of one user's.
+ */
+function payerOf(denial: Denial | ExcessDenials): string {
+  const container = 'image' in denial ? denial.image?.container : undefined;
+  if (container?.known) return `container ${container.id}`;
+  const user = denial.user === undefined ? 'ids without an account' : `user ${denial.uid}`;
+  return denial.inContainer ? `${user} in containers` : user;
+}
+
+function excessOf({ blocked, count, inContainer, uid, user }: ExcessDenials): VerdictEntry {
+  return {
+    action: blocked ? 'BLOCKED' : 'MONITOR',
+    uid,
+    ...(user !== undefined && !inContainer && { user }),
+    ...(inContainer && { container: UNKNOWN_CONTAINER }),
+    count,
+  };
+}
+
 function entryOf(denial: Denial, generations: Generations): VerdictEntry {
   const { image } = denial;
+  const inContainer = image?.inContainer ?? denial.inContainer;
   const judged = generations.get(denial.generation);
   const rule = denial.box === undefined ? undefined : judged?.policy.boxes[denial.box]?.name;
   return {
@@ -264,15 +292,16 @@ function entryOf(denial: Denial, generations: Generations): VerdictEntry {
     ...(denial.socket !== undefined && { socket: SOCKET_NAMES.get(denial.socket) ?? 'other' }),
     command: denial.command,
     hostname: image?.nodename ?? '',
-    pid: denial.pid,
+    ...(denial.pid !== 0 && { pid: denial.pid }),
+    ...(denial.count !== 1 && { count: denial.count }),
     ...(image?.path && { exe: image.path }),
     uid: denial.uid,
     // In a container another user has this id.
-    ...(denial.user !== undefined && !image?.inContainer && { user: denial.user }),
+    ...(denial.user !== undefined && !inContainer && { user: denial.user }),
     protocol: formatProtocol(denial.protocol),
     ...(image?.parentCommand && { parentCommand: image.parentCommand }),
     ...(image?.ancestors && { ancestors: image.ancestors }),
-    ...(image?.inContainer && { container: image.container?.name ?? UNKNOWN_CONTAINER }),
+    ...(inContainer && { container: image?.container?.name ?? UNKNOWN_CONTAINER }),
     ...(image?.container?.image && { image: image.container.image }),
     ...(rule !== undefined && { rule }),
     policy: judged?.name ?? '',

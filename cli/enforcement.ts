@@ -1,18 +1,21 @@
 import { visible } from '../error/visible.ts';
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { cgroupRoot } from '../bpf/cgroup-root.ts';
 import type { Egress } from '../bpf/egress.ts';
 import { SystemError } from '../bpf/libbpf.ts';
-import { applyPolicy, listCgroup, unlistCgroup } from '../enforcer/apply.ts';
+import { applyPolicy, listCgroup, listedAs, markUnlisted, unlistCgroup } from '../enforcer/apply.ts';
 import { sizeOf } from '../enforcer/box-vector.ts';
-import { cgroupPaths, listCgroups } from '../enforcer/cgroup-list.ts';
+import { cgroupPaths, type FoundCgroup, isMadeByUser, listCgroups } from '../enforcer/cgroup-list.ts';
 import { allowsSomeToNobody, compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
 import { ContainerFiles } from '../enforcer/container-files.ts';
 import { ContainerWatch } from '../enforcer/container-watch.ts';
 import { asksFor } from '../enforcer/executable-entry.ts';
 import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { CgroupPlace } from '../enforcer/place.ts';
+import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
 import type { Policy } from '../policy/policy.ts';
 import { atMost } from '../profiler/at-most.ts';
 import { CgroupReader } from '../profiler/cgroup-reader.ts';
@@ -22,6 +25,9 @@ import type { PacketRules } from './backstop-notes.ts';
 /** How long a new container may take to get its name, and how often it is asked for, milliseconds. */
 const NAME_WAIT = 10_000;
 const NAME_EVERY = 50;
+
+/** What looking for cgroups may take of the time, at the most: one part in so many. */
+const LOOK_SHARE = 10;
 
 /** How long a policy may wait for what its paths mean in containers, milliseconds. */
 const PREPARATION = 15_000;
@@ -39,8 +45,16 @@ export class Enforcement implements Disposable {
   readonly #warn: (text: string) => void;
   readonly #root: string;
   readonly #cgroups: CgroupReader;
-  /** Whether the last cgroup found no room. */
+  /** Whether the last cgroup that root has made found no room. */
   #full = false;
+  /** Cgroups that users have made and that found no room since they were last looked for. */
+  readonly #unlisted = new Set<bigint>();
+  /** Whether there were more of them than are looked at. */
+  #beyond = false;
+  /** Whether the kernel side knows that some are missing. */
+  #told = false;
+  /** Before this moment cgroups are not looked for once more, milliseconds of the process's clock. */
+  #nextLook = 0;
   #compiled: CompiledPolicy | undefined;
   #executables: ExecutableWatch | undefined;
   readonly #files = new ContainerFiles();
@@ -49,7 +63,7 @@ export class Enforcement implements Disposable {
   #prepared: { policy: Policy; containers: ContainerWatch } | undefined;
   #policy: Policy | undefined;
   #over = false;
-  /** Cgroups that are listed or have no need to be: path by id. */
+  /** Cgroups that the daemon has listed: path by id. */
   readonly #listed = new Map<bigint, string>();
   /** What the kernel side had lost of cgroups when they were last looked for. */
   #lost = 0;
@@ -113,7 +127,9 @@ export class Enforcement implements Disposable {
     const containers = this.#watchFor(policy);
     this.#prepared = { policy, containers };
     if (!policy.boxes.some((box) => asksFor('container', box))) return;
-    const places = cgroupPaths(this.#root).flatMap((path) => this.#containerAt(path) ?? []);
+    const places = cgroupPaths(this.#root, this.#egress.userCgroupRoom).flatMap(
+      (path) => this.#containerAt(path) ?? [],
+    );
     await atMost(PREPARATION, containers.prepare(places));
   }
 
@@ -128,11 +144,17 @@ export class Enforcement implements Disposable {
       return this.#placeOf(path);
     };
     let compiled: CompiledPolicy;
-    let cgroups: ReturnType<typeof listCgroups>;
+    let cgroups: FoundCgroup[];
+    let beyond: boolean;
     let generation: bigint;
     try {
       compiled = compilePolicy(policy, (path) => executables.resolve(path), containers.known);
-      cgroups = listCgroups(compiled.subjects, describe, this.#root);
+      ({ found: cgroups, beyond } = listCgroups(
+        compiled.subjects,
+        describe,
+        this.#egress.userCgroupRoom,
+        this.#root,
+      ));
       const { mode, target } = policy;
       generation = applyPolicy(this.#egress, compiled, { mode, target, record: true, cgroups });
     } catch (error) {
@@ -148,24 +170,48 @@ export class Enforcement implements Disposable {
     this.#compiled = compiled;
     this.#policy = policy;
     this.#listed.clear();
-    for (const { id, path } of cgroups) this.#listed.set(id, path);
+    this.#unlisted.clear();
+    this.#beyond = beyond;
+    for (const { boxes, byUser, id, path } of cgroups) {
+      if (byUser && listedAs(this.#egress, id, boxes) === 'not') this.#unlisted.add(id);
+      else this.#listed.set(id, path);
+    }
+    this.#told = false;
+    this.#tellUnlisted();
     for (const { path } of cgroups) this.#followContainer(path);
     for (const path of unsettled) this.#listAgain(path);
     return generation;
   }
 
+  /** How many cgroups that users have made are not told apart, at the least. */
+  get unlisted(): number {
+    return this.#unlisted.size + (this.#beyond ? 1 : 0);
+  }
+
   /** Lists the cgroups that the kernel side could not tell of, after it has counted some. */
   findLost(lost: number): void {
-    if (lost === this.#lost || !this.#compiled) return;
+    if (lost === this.#lost || !this.#compiled || performance.now() < this.#nextLook) return;
     this.#lost = lost;
     this.findCgroups();
   }
 
   /** Lists the cgroups that were made since the policy came into force, and not heard of. */
   findCgroups(): void {
-    if (!this.#compiled) return;
-    const found = listCgroups(this.#compiled.subjects, (path) => this.#placeOf(path), this.#root);
-    for (const { id, path } of found) if (!this.#listed.has(id)) this.cgroupMade(id, path);
+    const begun = performance.now();
+    if (!this.#compiled || begun < this.#nextLook) return;
+    const { found, beyond } = listCgroups(
+      this.#compiled.subjects,
+      (path) => this.#placeOf(path),
+      this.#egress.userCgroupRoom,
+      this.#root,
+    );
+    this.#unlisted.clear();
+    this.#beyond = beyond;
+    for (const cgroup of found) if (!this.#listed.has(cgroup.id)) this.#take(cgroup, 0, true);
+    this.#tellUnlisted();
+    // A user can have any number of them made and removed.
+    const end = performance.now();
+    this.#nextLook = end + LOOK_SHARE * (end - begun);
   }
 
   /** A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a name. */
@@ -174,32 +220,67 @@ export class Enforcement implements Disposable {
     if (!compiled || this.#over) return;
     // The kernel side cuts long paths off, and what is left would be another cgroup's.
     if (!this.#isAt(id, path)) return;
-    try {
-      listCgroup(this.#egress, { id, boxes: compiled.subjects.cgroup(this.#placeOf(path)) });
-    } catch (error) {
-      // No room: any user with cgroups of their own can make that many, which must not end enforcement.
-      if (!(error instanceof SystemError)) throw error;
-      if (!this.#full) this.#warn(`No room to tell cgroups apart from ${path} on; those above them decide.`);
-      this.#full = true;
-      return;
-    }
-    this.#full = false;
-    this.#listed.set(id, path);
+    const boxes = compiled.subjects.cgroup(this.#placeOf(path));
+    const cgroup = { id, path, boxes, byUser: isMadeByUser(this.#root, path) };
+    this.#take(cgroup, waited, !this.#isListedAs(cgroup));
+  }
+
+  /** Lists a cgroup if that is needed, and follows what becomes of it. */
+  #take(cgroup: FoundCgroup, waited: number, needed: boolean): void {
+    const { id, path } = cgroup;
+    if (needed) this.#list(cgroup);
     this.#followContainer(path);
     if (this.#settled(path) || waited >= NAME_WAIT) return;
-    setTimeout(() => {
-      if (this.#listed.has(id)) this.cgroupMade(id, path, waited + NAME_EVERY);
-    }, NAME_EVERY).unref();
+    setTimeout(() => this.cgroupMade(id, path, waited + NAME_EVERY), NAME_EVERY).unref();
+  }
+
+  /** Whether the kernel side, which goes by the innermost cgroup that is listed, takes it for what it is already. */
+  #isListedAs({ boxes, id, path }: FoundCgroup): boolean {
+    let found = listedAs(this.#egress, id, boxes);
+    let above = path;
+    for (let step = 0; found === 'not' && above !== '/' && step < CGROUP_LISTED_EVERY; step += 1) {
+      above = dirname(above);
+      const info = statSync(this.#root + above, { bigint: true, throwIfNoEntry: false });
+      if (info === undefined) return false;
+      found = listedAs(this.#egress, info.ino, boxes);
+    }
+    return found === 'same';
+  }
+
+  #list(cgroup: FoundCgroup): void {
+    const { byUser, id, path } = cgroup;
+    if (listCgroup(this.#egress, cgroup)) {
+      if (!byUser) this.#full = false;
+      // Gone meanwhile: the kernel side may have removed its entry before we made it.
+      if (this.#isAt(id, path)) this.#listed.set(id, path);
+      else unlistCgroup(this.#egress, id);
+    } else if (byUser) {
+      if (this.#unlisted.size < this.#egress.userCgroupRoom) this.#unlisted.add(id);
+      this.#tellUnlisted();
+    } else {
+      if (!this.#full) this.#warn(`No room to tell cgroups apart from ${path} on; those above them decide.`);
+      this.#full = true;
+    }
+  }
+
+  /** What the kernel side can't tell apart it takes for whatever a rule denies, and for nothing that one allows. */
+  #tellUnlisted(): void {
+    const missing = this.#beyond || this.#unlisted.size > 0;
+    if (missing === this.#told) return;
+    this.#told = missing;
+    markUnlisted(this.#egress, missing);
+    if (missing) {
+      this.#warn(
+        'No room to tell more cgroups apart that users have made: in those, denials by cgroup, unit and container hold and permissions do not.',
+      );
+    }
   }
 
   /** A cgroup that was there before the policy: its container may get its name, or another image, later. */
   #listAgain(path: string): void {
     try {
       const id = statSync(this.#root + path, { bigint: true }).ino;
-      this.#listed.set(id, path);
-      setTimeout(() => {
-        if (this.#listed.has(id)) this.cgroupMade(id, path, NAME_EVERY);
-      }, NAME_EVERY).unref();
+      setTimeout(() => this.cgroupMade(id, path, NAME_EVERY), NAME_EVERY).unref();
     } catch {
       // It is gone.
     }

@@ -45,6 +45,8 @@ export interface SessionOptions {
   limits?: RetentionLimits;
   metrics?: Endpoint;
   listeners?: RecorderListeners;
+  /** How many cgroups a policy can't tell apart for want of room. */
+  unlisted?(): number;
   /** Called when the session ends, before anything is taken away. */
   ending?(): void;
   /** Called when the clock was set, by so many microseconds. */
@@ -111,7 +113,7 @@ export class Session {
     this.#canary = canary;
     store.noticed = (text) => options.messages.say(`Warning: ${text}\n`);
     store.kernelSide = () => ({
-      watch: watchOf(egress, options.attachment, canary.unasked),
+      watch: watchOf(egress, options, canary.unasked),
       pending: egress.connections.pending + egress.denials.pending,
       capacity: egress.connections.size + egress.denials.size,
       output: outputOf(options),
@@ -369,12 +371,18 @@ function outputOf({ messages, log }: SessionOptions): OutputLoss {
   };
 }
 
-function watchOf({ stoppedPackets }: Egress, attachment: Attachment, unasked: string | undefined): Watch {
+function watchOf(
+  { stoppedPackets }: Egress,
+  { attachment, unlisted }: SessionOptions,
+  unasked: string | undefined,
+): Watch {
+  const unlistedCgroups = unlisted?.() ?? 0;
   return {
     ...attachment,
     ...(unasked !== undefined && { unasked }),
     ...(attachment.backend === 'cgroup' && { unseen: UNSEEN_BY_CGROUP }),
     ...(stoppedPackets !== undefined && { stoppedPackets }),
+    ...(unlistedCgroups > 0 && { unlistedCgroups }),
   };
 }
 

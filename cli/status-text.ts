@@ -83,7 +83,7 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
   ];
 }
 
-function watchLines({ cgroup, unasked, unseen, stoppedPackets }: Watch): string[][] {
+function watchLines({ cgroup, unasked, unseen, stoppedPackets, unlistedCgroups }: Watch): string[][] {
   return [
     ...(unasked === undefined
       ? []
@@ -92,6 +92,14 @@ function watchLines({ cgroup, unasked, unseen, stoppedPackets }: Watch): string[
       ? []
       : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),
     ...(stoppedPackets === undefined ? [] : [['Backstop', `${number(stoppedPackets)} packets dropped`]]),
+    ...(unlistedCgroups === undefined
+      ? []
+      : [
+          [
+            'Cgroups',
+            `${number(unlistedCgroups)} or more of users found no room: denials by cgroup, unit and container hold there, permissions do not`,
+          ],
+        ]),
   ];
 }
 

@@ -21,11 +21,14 @@ const E2BIG = 7;
 export interface ListedCgroup {
   id: bigint;
   boxes: BoxVector;
+  /** Whether others than root can have made it: of these there may be any number, and they have room of their own. */
+  byUser?: boolean;
 }
 
 /**
  * Puts a compiled policy in force: fills the side that nobody reads, then flips. When anything fails before the flip,
- * the policy in force stays. Returns the new generation.
+ * the policy in force stays. Returns the new generation. Cgroups that users have made make nothing fail: which of them found
+ * no room is in \`unlisted\`, and where one may be missing, denials by cgroup hold and permissions don't.
  */
 export function applyPolicy(
   egress: Egress,
@@ -59,7 +62,7 @@ export function replaceSubjectEntries(
   before: readonly SubjectEntry[],
   after: readonly SubjectEntry[],
 ): void {
-  const side = egress.inactiveSide === 0 ? 1 : 0;
+  const side = activeSide(egress);
   const keyOf = ({ kind, length, a, b }: SubjectEntry) => subjectKey(side, kind, length, a, b);
   const kept = new Set(after.map((entry) => keyOf(entry).toString('hex')));
   for (const entry of after) egress.subjects.set(keyOf(entry), bytesOf(entry.boxes));
@@ -70,16 +73,55 @@ export function replaceSubjectEntries(
   egress.renewSubjects();
 }
 
-/** Tells the side in force about a cgroup that was made, or whose container got its name, since the flip. */
-export function listCgroup(egress: Egress, cgroup: ListedCgroup): void {
-  const side = egress.inactiveSide === 0 ? 1 : 0;
-  egress.subjects.set(cgroupKey(side, cgroup.id), bytesOf(cgroup.boxes));
+/**
+ * Tells the side in force about a cgroup that was made, or whose container got its name, since the flip. Returns whether
+ * there was room for it.
+ */
+export function listCgroup(egress: Egress, cgroup: ListedCgroup): boolean {
+  if (!putCgroup(egress, activeSide(egress), cgroup)) return false;
+  egress.renewSubjects();
+  return true;
+}
+
+/** Whether a cgroup has an entry on the side in force, and whether that says just these boxes. */
+export function listedAs(egress: Egress, id: bigint, boxes: BoxVector): 'same' | 'other' | 'not' {
+  const key = cgroupKey(activeSide(egress), id);
+  const listed = egress.userCgroups.get(key) ?? egress.subjects.get(key);
+  if (listed === undefined) return 'not';
+  return Buffer.compare(listed, bytesOf(boxes)) === 0 ? 'same' : 'other';
+}
+
+/** Says whether cgroups that users have made found no room, and what is not listed among theirs may be any of them. */
+export function markUnlisted(egress: Egress, missing: boolean): void {
+  egress.setUnlisted(activeSide(egress), missing);
   egress.renewSubjects();
 }
 
 /** Forgets a cgroup that is gone: its number may come again. */
 export function unlistCgroup(egress: Egress, id: bigint): void {
-  for (const side of [0, 1]) egress.subjects.delete(cgroupKey(side, id));
+  for (const side of [0, 1]) {
+    egress.subjects.delete(cgroupKey(side, id));
+    egress.userCgroups.delete(cgroupKey(side, id));
+  }
+}
+
+function activeSide(egress: Egress): 0 | 1 {
+  return egress.inactiveSide === 0 ? 1 : 0;
+}
+
+/** Returns whether there was room. */
+function putCgroup(egress: Egress, side: 0 | 1, { boxes, byUser = false, id }: ListedCgroup): boolean {
+  const key = cgroupKey(side, id);
+  const [map, other] = byUser ? [egress.userCgroups, egress.subjects] : [egress.subjects, egress.userCgroups];
+  try {
+    map.set(key, bytesOf(boxes));
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.errno !== E2BIG) throw error;
+    return false;
+  }
+  // Its parent may have changed its owner since.
+  other.delete(key);
+  return true;
 }
 
 function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
@@ -131,13 +173,19 @@ function replaceSubjects(
   policy: CompiledPolicy,
   cgroups: readonly ListedCgroup[],
 ): void {
-  for (const key of egress.subjects.keys()) {
-    if (key.readUInt32LE(SubjectKey.offset.side) === side) egress.subjects.delete(key);
+  for (const map of [egress.subjects, egress.userCgroups]) {
+    for (const key of map.keys()) if (key.readUInt32LE(SubjectKey.offset.side) === side) map.delete(key);
   }
   for (const { kind, length, a, b, boxes } of policy.subjects.entries) {
     egress.subjects.set(subjectKey(side, kind, length, a, b), bytesOf(boxes));
   }
-  for (const { id, boxes } of cgroups) egress.subjects.set(cgroupKey(side, id), bytesOf(boxes));
+  let missing = false;
+  for (const cgroup of cgroups) {
+    if (putCgroup(egress, side, cgroup)) continue;
+    if (cgroup.byUser !== true) throw new SystemError('update of subjects', E2BIG);
+    missing = true;
+  }
+  egress.setUnlisted(side, missing);
 }
 
 function cgroupKey(side: number, id: bigint): Buffer {

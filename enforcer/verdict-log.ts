@@ -5,15 +5,15 @@ import { Outlet } from '../output/outlet.ts';
 import { replaceUnsafe, visibleJson } from '../error/visible.ts';
 import type { LogOptions } from '../policy/policy.ts';
 
-/** What the log says of one denied connection. Absent fields are unknown and not logged. */
+/** What the log says of one denied connection, or of many. Absent fields are unknown, or differ, and are not logged. */
 export interface VerdictEntry {
   action: 'BLOCKED' | 'MONITOR';
   /** Absent, as the port, when a socket was opened that no destination can be judged by. */
   address?: string;
-  command: string;
+  command?: string;
   /** Host name of the process's uts namespace: a container's, inside one. */
-  hostname: string;
-  pid: number;
+  hostname?: string;
+  pid?: number;
   port?: number;
   /** The kind of that socket. */
   socket?: string;
@@ -21,7 +21,7 @@ export interface VerdictEntry {
   uid: number;
   /** What the host calls that user. */
   user?: string;
-  protocol: string;
+  protocol?: string;
   parentCommand?: string;
   /** The processes that started it, the nearest first: `bash < sshd < systemd`. */
   ancestors?: string;
@@ -29,7 +29,9 @@ export interface VerdictEntry {
   image?: string;
   /** Name of the box that decided; absent when no rule allows the connection. */
   rule?: string;
-  policy: string;
+  policy?: string;
+  /** How many denials the line stands for, where that is not one. */
+  count?: number;
 }
 
 const MESSAGE = 'Traffic is trapped in the filter.';
@@ -157,21 +159,22 @@ function fieldsOf(entry: VerdictEntry) {
   return {
     Action: entry.action,
     ...(entry.address !== undefined && { Addr: entry.address }),
-    Comm: entry.command,
-    Hostname: entry.hostname,
-    PID: entry.pid,
+    ...(entry.command !== undefined && { Comm: entry.command }),
+    ...(entry.hostname !== undefined && { Hostname: entry.hostname }),
+    ...(entry.pid !== undefined && { PID: entry.pid }),
     ...(entry.port !== undefined && { Port: entry.port }),
     ...(entry.socket !== undefined && { Socket: entry.socket }),
     ...(entry.exe !== undefined && { Exe: entry.exe }),
     UID: entry.uid,
     ...(entry.user !== undefined && { User: entry.user }),
-    Protocol: entry.protocol,
+    ...(entry.protocol !== undefined && { Protocol: entry.protocol }),
     ...(entry.parentCommand !== undefined && { ParentComm: entry.parentCommand }),
     ...(entry.ancestors !== undefined && { Ancestors: entry.ancestors }),
     ...(entry.container !== undefined && { Container: entry.container }),
     ...(entry.image !== undefined && { Image: entry.image }),
     ...(entry.rule !== undefined && { Rule: entry.rule }),
-    Policy: entry.policy,
+    ...(entry.policy !== undefined && { Policy: entry.policy }),
+    ...(entry.count !== undefined && { Count: entry.count }),
   };
 }
 

@@ -5,7 +5,12 @@ export interface Denial {
   /** Undefined when the process record was lost. */
   image: ProcessImage | undefined;
   command: string;
+  /** By the kernel side's word, also without a process record. */
+  inContainer: boolean;
+  /** 0 where it is not known. */
   pid: number;
+  /** How many equal ones this stands for. */
+  count: number;
   uid: number;
   /** What this host calls that user, where it is known. */
   user: string | undefined;
@@ -20,4 +25,15 @@ export interface Denial {
   box: number | undefined;
   /** Low 32 bits of the policy generation that judged. */
   generation: number;
+}
+
+/** Denials of which nothing is known but whose they are: too many, and too different to tell them apart. */
+export interface ExcessDenials {
+  /** The user of the host who answers for them, also for what is done in a user namespace of theirs. */
+  uid: number;
+  user: string | undefined;
+  inContainer: boolean;
+  /** As in Denial. */
+  blocked: boolean;
+  count: number;
 }

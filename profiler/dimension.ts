@@ -65,9 +65,29 @@ export interface BoxRow {
   action: 'allow' | 'deny';
 }
 
+/** Equal events that the kernel side has counted instead of telling each; see `EVENT_KEY` of columns.ts for the rest. */
+export interface FoldedRow {
+  process: number;
+  command: number;
+  credential: number;
+  family: number;
+  addressHigh: bigint;
+  addressLow: bigint;
+  port: number;
+  protocol: number;
+  operation: number;
+  verdict: number;
+  box: number;
+  count: number;
+  /** Microseconds since the epoch. */
+  first: number;
+  last: number;
+}
+
 /**
- * What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events, events that
- * were taken out because the record was too large.
+ * What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events; allowed and
+ * denied events of a user that were too many and too different to be told apart, in `share` and `denial-share`; events that
+ * were taken out because the record was too large, in `size`.
  */
-export const LOSS_KINDS = ['ring', 'denial-ring', 'map', 'process', 'size'] as const;
+export const LOSS_KINDS = ['ring', 'denial-ring', 'map', 'process', 'share', 'denial-share', 'size'] as const;
 export type LossKind = (typeof LOSS_KINDS)[number];

@@ -14,6 +14,8 @@ export interface Watch {
   unasked?: string;
   /** Packets that the backstop has dropped, where there is one. */
   stoppedPackets?: number;
+  /** Cgroups that users have made and that could not be told apart, at the least; absent when there are none. */
+  unlistedCgroups?: number;
 }
 
 /** What bounds the memory of a recorder. Bytes. */

@@ -46,6 +46,12 @@ export function metricsText(status: LiveStatus): string {
           watch.unasked === undefined ? 1 : 0,
         )),
     ...(output === undefined ? [] : outputLines(output)),
+    ...metric(
+      'unlisted_cgroups',
+      'gauge',
+      'Cgroups that users have made and that could not be told apart, at the least.',
+      watch?.unlistedCgroups ?? 0,
+    ),
     ...metric('memory_bytes', 'gauge', 'Resident memory of the recorder.', memory),
     ...(bounds === undefined ? [] : boundLines(bounds)),
     ...metric('recording', 'gauge', 'Number of the recording being written; 0 when none is.', recording ?? 0),

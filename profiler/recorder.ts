@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootTime } from '../bpf/clock.ts';
+import type { Folded, FoldVisitor } from '../bpf/share.ts';
 import type { Ring } from '../bpf/ring.ts';
 import { COMM_SIZE, Connection, ConnectionFlag, Counter, NO_BOX, RecordKind } from '../bpf/wire.ts';
 import { EventBatch, Operation } from './batch.ts';
@@ -12,7 +13,7 @@ import {
   textAt,
   type Records,
 } from './decode.ts';
-import type { Denial } from './denial.ts';
+import type { Denial, ExcessDenials } from './denial.ts';
 import type { ProcessTable } from './process-table.ts';
 import { discarding, type EventSink } from './sink.ts';
 import { SubjectCache } from './subject-cache.ts';
@@ -22,12 +23,16 @@ export interface EventSource {
   readonly connections: Ring;
   readonly denials: Ring;
   counters(): number[];
+  /** See Egress. */
+  takeFolds(visit: FoldVisitor, settle: () => void): void;
   /** Has every process told again at its next connection. */
   tellAgain(): void;
 }
 
 export interface RecorderListeners {
   denied?(denial: Denial): void;
+  /** Denials that were counted and not told apart. */
+  excess?(denials: ExcessDenials): void;
   cgroupMade?(id: bigint, path: string): void;
 }
 
@@ -128,7 +133,7 @@ export class Recorder {
     return this.#sink.counters.events + this.#batch.length - before;
   }
 
-  /** Reads both rings empty, however often the sink has to make room. For the end: nothing is added meanwhile. */
+  /** Reads both rings empty, and what was folded, however often the sink has to make room. For the end: nothing is added meanwhile. */
   async drainAll(): Promise<void> {
     const { connections, denials } = this.#source;
     const pending = (): number => connections.pending + denials.pending;
@@ -137,13 +142,22 @@ export class Recorder {
       this.drain();
       if (pending() < left) continue;
       // With room, what is left is a record that its writer never finished.
-      if (room > 0) return;
+      if (room > 0) break;
       await sleep(ROOM_WAIT);
     }
+    this.#takeFolds();
+  }
+
+  #takeFolds(): void {
+    this.#source.takeFolds(
+      (key, folded) => this.#folded(key, folded),
+      () => this.drain(),
+    );
   }
 
   /** Commits everything drained so far, together with what was lost. */
   flush(): void {
+    this.#takeFolds();
     this.#append();
     const losses = this.#source.counters();
     const lost = (counter: number) => losses[counter]! - this.#losses[counter]!;
@@ -229,14 +243,61 @@ export class Recorder {
     columns.operation[row] = operation === Operation.intent && blocked ? Operation.connect : operation;
     const denied = bytes[at + VERDICT] === 1;
     columns.verdict[row] = denied ? 1 : 0;
-    const box = words[word + BOX]!;
-    columns.box[row] = box === NO_BOX ? -1 : (this.#boxBases.get(words[word + GENERATION]!) ?? 0) + box;
+    columns.box[row] = this.#box(words[word + BOX]!, words[word + GENERATION]!);
     batch.length += 1;
-    if (denied && (operation !== Operation.intent || blocked)) this.#denied(records, at, blocked);
+    if (denied && (operation !== Operation.intent || blocked)) this.#denied(records, at, blocked, 1);
     if (batch.full) this.#append();
   }
 
-  #denied(records: Records, at: number, blocked: boolean): void {
+  /** The row of a box, given its index in the policy of a generation. */
+  #box(box: number, generation: number): number {
+    return box === NO_BOX ? -1 : (this.#boxBases.get(generation) ?? 0) + box;
+  }
+
+  /** Connections that the kernel side has counted. `key` is what they have in common. */
+  #folded(key: Buffer, { count, first, last }: Folded): void {
+    const bytes = new Uint8Array(key);
+    const records = { bytes, view: new DataView(bytes.buffer), words: new Uint32Array(bytes.buffer) };
+    const { view, words } = records;
+    const denied = bytes[VERDICT] === 1;
+    if (bytes[0] === RecordKind.excess) {
+      this.#exceeded(records, denied, count);
+      return;
+    }
+    const slot = this.#subject(records, 0);
+    const { family, value } = decodeAddress(records, 0);
+    const operation = bytes[OPERATION]!;
+    const blocked = (bytes[FLAGS]! & ConnectionFlag.blocked) !== 0;
+    const micros = (time: bigint): number => this.#bootEpoch + Number(time / 1000n);
+    this.#sink.folded({
+      process: this.#subjects.process(slot),
+      command: this.#subjects.command(slot),
+      credential: this.#subjects.credential(slot),
+      family: bytes[FAMILY]!,
+      addressHigh: family === 6 ? value >> 64n : 0n,
+      addressLow: BigInt.asUintN(64, value),
+      port: view.getUint16(Connection.offset.port, true),
+      protocol: view.getUint16(Connection.offset.protocol, true),
+      operation: operation === Operation.intent && blocked ? Operation.connect : operation,
+      verdict: denied ? 1 : 0,
+      box: this.#box(words[BOX]!, words[GENERATION]!),
+      count,
+      first: micros(first),
+      last: micros(last),
+    });
+    if (denied && (operation !== Operation.intent || blocked)) this.#denied(records, 0, blocked, count);
+  }
+
+  #exceeded({ bytes, view }: Records, denied: boolean, count: number): void {
+    const uid = view.getUint32(Connection.offset.uid, true);
+    this.#sink.recordLoss(denied ? 'denial-share' : 'share', count, uid);
+    if (!denied) return;
+    const inContainer = (bytes[FLAGS]! & ConnectionFlag.inContainer) !== 0;
+    const blocked = (bytes[FLAGS]! & ConnectionFlag.blocked) !== 0;
+    this.#listeners.excess?.({ uid, user: this.#credentials.userName(uid), inContainer, blocked, count });
+  }
+
+  #denied(records: Records, at: number, blocked: boolean, count: number): void {
     const { bytes, view } = records;
     const { offset } = Connection;
     const box = view.getUint32(at + offset.box, true);
@@ -245,7 +306,9 @@ export class Recorder {
     this.#listeners.denied?.({
       image: this.#processes.get(view.getBigUint64(at + offset.process, true)),
       command: textAt(records, at + offset.comm, COMM_SIZE),
+      inContainer: (bytes[at + FLAGS]! & ConnectionFlag.inContainer) !== 0,
       pid: view.getUint32(at + offset.pid, true),
+      count,
       uid,
       user: this.#credentials.userName(uid),
       ...(bytes[at + offset.family] === 0

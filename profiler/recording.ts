@@ -1,6 +1,13 @@
 import type { EventBatch } from './batch.ts';
 import type { AccountKind, Credential } from './credential.ts';
-import { LOSS_KINDS, type BoxRow, type ContainerRow, type LossKind, type ProcessRow } from './dimension.ts';
+import {
+  LOSS_KINDS,
+  type BoxRow,
+  type ContainerRow,
+  type FoldedRow,
+  type LossKind,
+  type ProcessRow,
+} from './dimension.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { RecordingEnd, RowWriter } from './row-writer.ts';
 import type { EventSink } from './sink.ts';
@@ -150,16 +157,26 @@ export class Recording implements EventSink {
     this.counters.events += batch.length;
   }
 
+  /** Adds equal events of which only the count is known. */
+  folded(row: FoldedRow): void {
+    const { process, command, credential, family, addressHigh, addressLow, port, protocol } = row;
+    const { operation, verdict, box, count, first, last } = row;
+    const key = [process, command, credential, family, addressHigh, addressLow, port, protocol];
+    const times = [BigInt(Math.round(first)), BigInt(Math.round(last))];
+    this.#writer.add('hourly', [...key, operation, verdict, box, BigInt(count), ...times]);
+    this.counters.events += count;
+  }
+
   /** Tells which of the processes so far later events may name, so that the others can go when no event names them. */
   settle(kept: Int32Array): void {
     this.#writer.settle({ last: this.counters.processes, kept });
   }
 
-  /** Counts what was not recorded. The sum by kind is stored with the recording. */
-  recordLoss(kind: LossKind, count: number): void {
+  /** Counts what was not recorded, of a user where that is known. The sum by kind is stored with the recording. */
+  recordLoss(kind: LossKind, count: number, uid?: number): void {
     if (count === 0) return;
     this.counters.lost[kind] += count;
-    this.#writer.add('loss', [BigInt(Date.now()) * 1000n, kind, BigInt(count), undefined]);
+    this.#writer.add('loss', [BigInt(Date.now()) * 1000n, kind, BigInt(count), uid]);
   }
 
   /** Notes that the clock was set by so many microseconds: times before and after it do not compare. */

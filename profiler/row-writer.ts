@@ -1,6 +1,6 @@
 import type { EventBatch } from './batch.ts';
 
-/** The tables of names beside the events. */
+/** The tables of names beside the events, and of events that were folded from the start: few rows, one by one. */
 export const NAME_TABLES = [
   'process',
   'container',
@@ -10,6 +10,7 @@ export const NAME_TABLES = [
   'box',
   'loss',
   'clock_step',
+  'hourly',
 ] as const;
 export type NameTable = (typeof NAME_TABLES)[number];
 

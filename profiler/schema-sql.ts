@@ -170,6 +170,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     // Whose events were lost; NULL where that is not known.
     `ALTER TABLE loss ADD COLUMN uid UINTEGER`,
+    `COMMENT ON TABLE hourly IS 'Equal events of an hour in one row: of old events, of imported ones, and of those that one user made too many of to tell each. Several rows may tell of the same hour; they add up.'`,
   ],
 ];
 

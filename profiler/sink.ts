@@ -1,6 +1,6 @@
 import type { EventBatch } from './batch.ts';
 import type { AccountKind, Credential } from './credential.ts';
-import type { ContainerRow, LossKind, ProcessRow } from './dimension.ts';
+import type { ContainerRow, FoldedRow, LossKind, ProcessRow } from './dimension.ts';
 
 /** Where a recorder puts what it reads: a recording, or nowhere. See Recording for each call. */
 export interface EventSink {
@@ -14,8 +14,9 @@ export interface EventSink {
   credential(credential: Credential): number;
   account(kind: AccountKind, id: number, name: string): void;
   append(batch: EventBatch): void;
+  folded(row: FoldedRow): void;
   settle(kept: Int32Array): void;
-  recordLoss(kind: LossKind, count: number): void;
+  recordLoss(kind: LossKind, count: number, uid?: number): void;
   flush(): void;
 }
 
@@ -33,6 +34,9 @@ export function discarding(): EventSink {
     account: () => {},
     append: (batch) => {
       counters.events += batch.length;
+    },
+    folded: ({ count }) => {
+      counters.events += count;
     },
     settle: () => {},
     recordLoss: () => {},

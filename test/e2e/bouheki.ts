@@ -34,6 +34,7 @@ export interface LogLine {
   Image?: string;
   Rule?: string;
   Policy: string;
+  Count?: number;
   level: string;
   msg: string;
   time: string;

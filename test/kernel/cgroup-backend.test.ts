@@ -31,7 +31,7 @@ const CALLS = [
 let egress: Egress;
 before(() => {
   mkdirSync(INSIDE, { recursive: true });
-  egress = Egress.load({ backend: 'cgroup', cgroup: CGROUP }, { connections: 1 << 16, denials: 1 << 16 });
+  egress = Egress.load({ backend: 'cgroup', cgroup: CGROUP }, { connections: 1 << 16, denials: 4 << 20 });
   block(egress, POLICY, true);
 });
 after(() => egress[Symbol.dispose]());

@@ -12,7 +12,7 @@ import { Egress } from '../../bpf/egress.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { Client, type Destination } from './client/client.ts';
 import { block, compileRules } from './client/policy.ts';
-import { takeEvents } from './egress/event.ts';
+import { takeEvents, takeFolds } from './egress/event.ts';
 
 const UID = 1000;
 const OTHER_UID = 2000;
@@ -48,7 +48,7 @@ async function goToBoth(rounds: number, by: 'plain' | 'threads' | 'forks'): Prom
   return 2 * rounds;
 }
 
-/** What was read and lost since the load. */
+/** What was read, one by one or folded, and lost since the load. */
 class Account {
   allowed = 0;
   denied = 0;
@@ -57,6 +57,10 @@ class Account {
     for (const { blocked } of takeEvents(egress)) {
       if (blocked) this.denied += 1;
       else this.allowed += 1;
+    }
+    for (const { count, denied } of takeFolds(egress)) {
+      if (denied) this.denied += count;
+      else this.allowed += count;
     }
   }
 

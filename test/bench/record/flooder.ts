@@ -64,6 +64,9 @@ export class Flooder implements EventSource, Disposable {
     return counters;
   }
 
+  /** Its rings are filled without shares. */
+  takeFolds(): void {}
+
   /** There are fewer processes than are remembered, and each is told once. */
   tellAgain(): void {}
 

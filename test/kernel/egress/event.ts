@@ -33,3 +33,27 @@ export function takeEvents(egress: Egress): Event[] {
   }
   return events;
 }
+
+/** Reads and removes what was folded: how many connections of each user, told apart or not, were allowed and denied. */
+export function takeFolds(
+  egress: Egress,
+): { uid: number; count: number; denied: boolean; excess: boolean; to: string }[] {
+  const folds: ReturnType<typeof takeFolds> = [];
+  const { offset } = Connection;
+  egress.takeFolds(
+    (key, { count }) => {
+      const bytes = new Uint8Array(key);
+      const records = { bytes, view: new DataView(bytes.buffer), words: new Uint32Array(bytes.buffer) };
+      const excess = bytes[0] === RecordKind.excess;
+      folds.push({
+        uid: records.view.getUint32(offset.uid, true),
+        count,
+        denied: bytes[offset.verdict] === 1,
+        excess,
+        to: excess ? '' : formatAddress(decodeAddress(records, 0)),
+      });
+    },
+    () => {},
+  );
+  return folds;
+}

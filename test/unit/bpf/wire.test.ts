@@ -29,6 +29,7 @@ const LAYOUTS: Record<string, wire.Layout<string>> = {
   image: wire.Image,
   script: wire.Script,
   interpreter: wire.Interpreter,
+  fold: wire.Fold,
   knobs: wire.Knobs,
   control: wire.Control,
   subject_key: wire.SubjectKey,
@@ -45,6 +46,8 @@ const IN_MAPS = [
   'identity',
   'script',
   'interpreter',
+  'connection',
+  'fold',
   'knobs',
   'control',
   'subject_key',
@@ -116,6 +119,7 @@ test('kinds, counters and slots of wire.ts are the enumerators of wire.h', (t) =
     COUNTERS: wire.COUNTERS,
     PORT_SLOTS: wire.PORT_SLOTS,
     SOCKET_KINDS: wire.SOCKET_KINDS,
+    SHARES: wire.SHARES,
     PORT_TCP: wire.PORT_SLOT.get(6),
     PORT_UDP: wire.PORT_SLOT.get(17),
     PORT_SCTP: wire.PORT_SLOT.get(132),
@@ -124,6 +128,7 @@ test('kinds, counters and slots of wire.ts are the enumerators of wire.h', (t) =
   };
   for (const [name, value] of Object.entries(wire.RecordKind)) mirrored[`RECORD_${asC(name)}`] = value;
   for (const [name, value] of Object.entries(wire.SubjectKind)) mirrored[`SUBJECT_${asC(name)}`] = value;
+  for (const [name, value] of Object.entries(wire.ShareKind)) mirrored[`SHARE_${asC(name)}`] = value;
   for (const [name, value] of Object.entries(wire.Counter)) mirrored[asC(name)] = value;
   for (const [name, value] of Object.entries(wire.SocketKind)) mirrored[`SOCKET_${asC(name)}`] = value;
   for (const [name, value] of Object.entries(Operation)) mirrored[`OPERATION_${asC(name)}`] = value;

@@ -43,19 +43,73 @@ function fixtureFor(t: TestContext, rules: string): Fixture {
   return { kernel, enforcement, warnings, make, give };
 }
 
-test('a table that is full of cgroups is told once, and ends nothing', (t) => {
-  const { kernel, enforcement, warnings, make } = fixtureFor(t, '');
-  const [a, b, c] = [make('/a'), make('/b'), make('/c')];
+/** Rules that a cgroup differs by from the one above it. */
+const OWN = '{ name: own, from: { cgroup: ["/*/own*"] } }';
+const AS_ROOT = { skip: process.getuid!() !== 0 && 'only root can give cgroups away' };
+
+test('a table that is full of cgroups of root is told once, and ends nothing', (t) => {
+  const { kernel, enforcement, warnings, make } = fixtureFor(t, OWN);
+  const [a, b, c] = [make('/root/own-a'), make('/root/own-b'), make('/root/own-c')];
   const { set } = kernel.subjects;
   kernel.subjects.set = () => {
     throw new SystemError('update of subjects', E2BIG);
   };
-  enforcement.cgroupMade(a, '/a');
-  enforcement.cgroupMade(b, '/b');
+  enforcement.cgroupMade(a, '/root/own-a');
+  enforcement.cgroupMade(b, '/root/own-b');
   assert.equal(warnings.length, 1);
   kernel.subjects.set = set;
-  enforcement.cgroupMade(c, '/c');
+  enforcement.cgroupMade(c, '/root/own-c');
   assert.equal(kernel.epochs, 1);
+});
+
+test('cgroups that are what the one above them is take no room', (t) => {
+  const { kernel, enforcement, make } = fixtureFor(t, OWN);
+  const own = make('/a/own');
+  enforcement.cgroupMade(own, '/a/own');
+  assert.equal(kernel.subject('cgroup', own)![0], 1);
+  const before = kernel.subjects.keys().length;
+  for (let index = 0; index < 100; index += 1) {
+    enforcement.cgroupMade(make(`/a/${index}`), `/a/${index}`);
+    enforcement.cgroupMade(make(`/a/own/${index}`), `/a/own/${index}`);
+  }
+  assert.equal(kernel.subjects.keys().length, before);
+});
+
+test(
+  'cgroups of a user that find no room are counted, told once, and leave those of root theirs',
+  AS_ROOT,
+  (t) => {
+    const { kernel, enforcement, warnings, make, give } = fixtureFor(t, OWN);
+    make('/users');
+    give('/users', 1000);
+    const { set } = kernel.userCgroups;
+    kernel.userCgroups.set = () => {
+      throw new SystemError('update of user_cgroups', E2BIG);
+    };
+    const lost = make('/users/own-a');
+    enforcement.cgroupMade(lost, '/users/own-a');
+    enforcement.cgroupMade(lost, '/users/own-a');
+    enforcement.cgroupMade(make('/users/own-b'), '/users/own-b');
+    assert.deepEqual([enforcement.unlisted, warnings.length, kernel.unlisted[kernel.side]], [2, 1, true]);
+    const own = make('/root/own');
+    enforcement.cgroupMade(own, '/root/own');
+    assert.equal(kernel.subject('cgroup', own)![0], 1);
+    kernel.userCgroups.set = set;
+    enforcement.findCgroups();
+    assert.deepEqual([enforcement.unlisted, kernel.unlisted[kernel.side]], [0, false]);
+    assert.equal(kernel.subject('cgroup', lost)![0], 1);
+  },
+);
+
+test('a look at the cgroups ends however many a user has made, and finds all of root', AS_ROOT, (t) => {
+  const { kernel, enforcement, make, give } = fixtureFor(t, OWN);
+  make('/users');
+  give('/users', 1000);
+  for (let index = 0; index < kernel.userCgroupRoom + 10; index += 1) make(`/users/${index}`);
+  const own = make('/zz/own');
+  enforcement.findCgroups();
+  assert.equal(kernel.subject('cgroup', own)![0], 1);
+  assert.deepEqual([enforcement.unlisted, kernel.unlisted[kernel.side]], [1, true]);
 });
 
 const SERVICE = '{ name: service, from: { unit: [ssh.service] } }';
@@ -95,7 +149,7 @@ test('one of every eight nested cgroups is listed although the one above it mean
 
 test(
   'a container that owns its cgroup is known by its name, and one that somebody else could have made is not',
-  { skip: process.getuid!() !== 0 && 'only root can give cgroups away' },
+  AS_ROOT,
   (t) => {
     const { kernel, enforcement, make, give } = fixtureFor(t, '{ name: web, from: { container: [web] } }');
     const genuine = make('/lxc.payload.web');
@@ -105,6 +159,6 @@ test(
     enforcement.cgroupMade(genuine, '/lxc.payload.web');
     enforcement.cgroupMade(claimed, '/system.slice/delegated.service/lxc.payload.web');
     assert.equal(kernel.subject('cgroup', genuine)![0], 1, 'the only rule');
-    assert.equal(kernel.subject('cgroup', claimed)![0], 0);
+    assert.equal(kernel.subject('cgroup', claimed), undefined, 'as those above it');
   },
 );

@@ -97,7 +97,7 @@ test('of the cgroups that exist, those are listed that are accepted otherwise th
   for (const path of ['/a/web/inner', '/a/other', '/b']) mkdirSync(root + path, { recursive: true });
   const boxes: Box[] = [{ action: 'allow', name: 'web', from: { container: ['web'] }, to: {} }];
   const subjects = compileSubjects(boxes, () => undefined);
-  const listed = listCgroups(subjects, placeOf, root);
+  const { found: listed } = listCgroups(subjects, placeOf, 100, root);
   const idOf = (path: string) => statSync(root + path, { bigint: true }).ino;
   assert.deepEqual(
     listed.map(({ id, boxes: [first] }) => ({ id, first })),

@@ -3,6 +3,16 @@ import type { Egress, OpenFile } from '../../../bpf/egress.ts';
 import type { FileObject } from '../../../bpf/executable.ts';
 import { SubjectKey, SubjectKind, Tables, Tables6, Tables6Low } from '../../../bpf/wire.ts';
 
+/** What is used of a BpfMap. */
+function mapOver(entries: Map<string, Uint8Array>) {
+  return {
+    keys: () => [...entries.keys()].map((key) => Buffer.from(key, 'hex')),
+    get: (key: Buffer) => entries.get(key.toString('hex')),
+    set: (key: Buffer, value: Uint8Array) => void entries.set(key.toString('hex'), value.slice()),
+    delete: (key: Buffer) => entries.delete(key.toString('hex')),
+  };
+}
+
 /** A file as the kernel would describe it, with an object that is its own. */
 export function fileOf(device: number, inode: bigint): FileObject {
   return { device, inode, object: (1n << 63n) | (BigInt(device) << 40n) | inode, generation: 7 };
@@ -27,6 +37,7 @@ export class KernelTables {
     tables6Low: new DataView(new ArrayBuffer(Tables6Low.size)),
   }));
   readonly #subjects = new Map<string, Uint8Array>();
+  readonly #userCgroups = new Map<string, Uint8Array>();
   epochs = 0;
 
   /** What `applyPolicy` and `listCgroup` use of an Egress, and nothing else. */
@@ -42,11 +53,14 @@ export class KernelTables {
     return this.generation & 1n ? 1 : 0;
   }
 
-  readonly subjects = {
-    keys: () => [...this.#subjects.keys()].map((key) => Buffer.from(key, 'hex')),
-    set: (key: Buffer, value: Uint8Array) => void this.#subjects.set(key.toString('hex'), value.slice()),
-    delete: (key: Buffer) => this.#subjects.delete(key.toString('hex')),
-  };
+  readonly subjects = mapOver(this.#subjects);
+  readonly userCgroups = mapOver(this.#userCgroups);
+  readonly userCgroupRoom = 100;
+  readonly unlisted = [false, false];
+
+  setUnlisted(side: 0 | 1, missing: boolean): void {
+    this.unlisted[side] = missing;
+  }
 
   tables(side: 0 | 1) {
     return this.#sides[side]!;
@@ -75,7 +89,7 @@ export class KernelTables {
     this.epochs += 1;
   }
 
-  /** Entry of the `subjects` map on the side in force; the name's bytes as two words for commands. */
+  /** Entry of the maps of subjects on the side in force; the name's bytes as two words for commands. */
   subject(kind: keyof typeof SubjectKind, a: bigint, b = 0n, length = 0): Uint32Array | undefined {
     const key = Buffer.alloc(SubjectKey.size);
     key.writeUInt32LE(this.side, SubjectKey.offset.side);
@@ -83,7 +97,8 @@ export class KernelTables {
     key.writeUInt16LE(length, SubjectKey.offset.length);
     key.writeBigUInt64LE(a, SubjectKey.offset.a);
     key.writeBigUInt64LE(b, SubjectKey.offset.b);
-    const value = this.#subjects.get(key.toString('hex'));
+    const text = key.toString('hex');
+    const value = this.#userCgroups.get(text) ?? this.#subjects.get(text);
     return value && new Uint32Array(value.buffer, value.byteOffset, 16);
   }
 

@@ -1,12 +1,13 @@
+import type { Folded } from '../../../bpf/share.ts';
 import { COUNTERS } from '../../../bpf/wire.ts';
 import { AccountNames, type AccountSource } from '../../../profiler/account.ts';
 import type { EventBatch } from '../../../profiler/batch.ts';
 import { ContainerNames } from '../../../profiler/container.ts';
 import { CredentialTable } from '../../../profiler/credential-table.ts';
 import type { Credential } from '../../../profiler/credential.ts';
-import type { ContainerRow, ProcessRow } from '../../../profiler/dimension.ts';
+import type { ContainerRow, FoldedRow, ProcessRow } from '../../../profiler/dimension.ts';
 import { ProcessTable } from '../../../profiler/process-table.ts';
-import type { Denial } from '../../../profiler/denial.ts';
+import type { Denial, ExcessDenials } from '../../../profiler/denial.ts';
 import { Recorder } from '../../../profiler/recorder.ts';
 import type { EventSink } from '../../../profiler/sink.ts';
 import { FakeRing } from './fake-ring.ts';
@@ -21,7 +22,8 @@ export class Written implements EventSink {
   readonly credentials: Credential[] = [];
   readonly accounts: [kind: string, id: number, name: string][] = [];
   readonly events: Record<string, number | bigint>[] = [];
-  readonly losses: [kind: string, count: number][] = [];
+  readonly losses: [kind: string, count: number, uid?: number][] = [];
+  readonly folds: FoldedRow[] = [];
   flushes = 0;
   room = Number.POSITIVE_INFINITY;
 
@@ -31,7 +33,13 @@ export class Written implements EventSink {
   command = (text: string) => this.commands.push(text);
   credential = (row: Credential) => this.credentials.push(row);
   account = (kind: string, id: number, name: string) => void this.accounts.push([kind, id, name]);
-  recordLoss = (kind: string, count: number) => void (count > 0 && this.losses.push([kind, count]));
+  recordLoss = (kind: string, count: number, uid?: number) => {
+    if (count > 0) this.losses.push(uid === undefined ? [kind, count] : [kind, count, uid]);
+  };
+  folded = (row: FoldedRow) => {
+    this.folds.push(row);
+    this.counters.events += row.count;
+  };
   settle = () => {};
   flush = () => void (this.flushes += 1);
   append = (batch: EventBatch) => {
@@ -54,6 +62,8 @@ const NOBODY: AccountSource = {
 export function recording(source: Partial<AccountSource> = {}) {
   const connections = new FakeRing();
   const denials = new FakeRing();
+  const folds: [key: Buffer, folded: Folded][] = [];
+  const excess: ExcessDenials[] = [];
   const counters = Array.from({ length: COUNTERS }, () => 0);
   const written = new Written();
   const denied: Denial[] = [];
@@ -67,18 +77,28 @@ export function recording(source: Partial<AccountSource> = {}) {
       connections: connections.ring,
       denials: denials.ring,
       counters: () => [...counters],
+      takeFolds: (visit, settle) => {
+        if (folds.length > 0) settle();
+        for (const fold of folds.splice(0)) visit(...fold);
+      },
       tellAgain: () => {},
     },
     written,
     processes,
     new CredentialTable(written, accounts),
-    { denied: (denial) => denied.push(denial), cgroupMade: (id, path) => made.push([id, path]) },
+    {
+      denied: (denial) => denied.push(denial),
+      excess: (denials) => excess.push(denials),
+      cgroupMade: (id, path) => made.push([id, path]),
+    },
   );
   const learnName = () => void (facts = { name: 'web', image: 'nginx:1', imageId: '' });
   const forgetName = () => void (facts = undefined);
   return {
     connections,
     denials,
+    folds,
+    excess,
     counters,
     written,
     denied,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConnectionFlag, Counter, ProcessFlag } from '../../../bpf/wire.ts';
+import { Connection, ConnectionFlag, Counter, ProcessFlag, RecordKind } from '../../../bpf/wire.ts';
 import { Operation } from '../../../profiler/batch.ts';
 import { FakeRing } from './fake-ring.ts';
 import { recording } from './recorder-fixture.ts';
@@ -36,6 +36,50 @@ test('a connection becomes a row with the process that was told before it', () =
   const [row] = written.processes;
   assert.deepEqual([row!.exe, row!.arguments, row!.cgroupPath], ['/usr/bin/curl', 'curl -s', '/']);
   assert.deepEqual(written.commands, ['curl']);
+});
+
+/** The key of a fold: the record of a connection. */
+function keyOf(values: Parameters<FakeRing['connection']>[0]): Buffer {
+  const ring = new FakeRing();
+  const at = ring.connection(values);
+  return Buffer.from(ring.bytes.slice(at, at + Connection.size));
+}
+
+test('folded connections become one row with their count, after their process was told, and one denial', () => {
+  const { denials, denied, folds, recorder, written } = recording();
+  const { blocked, inContainer } = ConnectionFlag;
+  const first = 10n ** 9n;
+  const folded = { count: 41, first, last: first + 5000n };
+  folds.push([keyOf({ process: 9n, ...DENIED, time: 3n }), folded]);
+  folds.push([keyOf({ process: 0n, pid: 0, verdict: 1, flags: blocked | inContainer, family: 6 }), folded]);
+  denials.process({ key: 9n });
+  recorder.flush();
+  const [one, other] = written.folds;
+  assert.deepEqual([one!.process, one!.addressLow, one!.count, one!.verdict], [1, 0x0a00_0147n, 41, 1]);
+  assert.equal(one!.last - one!.first, 5);
+  assert.deepEqual([other!.process, other!.addressHigh], [0, 0x0a00_0147_0000_0000n]);
+  assert.equal(written.counters.events, 82);
+  assert.deepEqual(
+    denied.map(({ count, image, inContainer: inside, pid }) => [count, image?.row, pid, inside]),
+    [
+      [41, 1, 4711, false],
+      [41, undefined, 0, true],
+    ],
+  );
+});
+
+test('what was too much to tell apart is lost, with the user whose it was', () => {
+  const { excess, folds, recorder, written } = recording();
+  const nothing = { kind: RecordKind.excess, uid: 1000, first: 0n };
+  const folded = { count: 7, first: 1n, last: 2n };
+  folds.push([keyOf({ ...nothing, verdict: 1, flags: ConnectionFlag.blocked }), folded]);
+  folds.push([keyOf(nothing), { ...folded, count: 8 }]);
+  recorder.flush();
+  assert.deepEqual(written.losses, [
+    ['denial-share', 7, 1000],
+    ['share', 8, 1000],
+  ]);
+  assert.deepEqual(excess, [{ uid: 1000, user: undefined, inContainer: false, blocked: true, count: 7 }]);
 });
 
 test('the halves of an IPv6 address go to their columns', () => {

@@ -232,7 +232,8 @@ test('losses are kept by kind, and nothing is written for a loss of none', async
   recording.recordLoss('ring', 2);
   recording.recordLoss('map', 0);
   recording.recordLoss('process', 1);
-  assert.deepEqual(recording.counters.lost, { ring: 7, 'denial-ring': 0, map: 0, process: 1, size: 0 });
+  const none = { 'denial-ring': 0, map: 0, share: 0, 'denial-share': 0, size: 0 };
+  assert.deepEqual(recording.counters.lost, { ...none, ring: 7, process: 1 });
   await recording.end('complete');
   store.close();
   const reader = await openReader(path);
