@@ -15,19 +15,12 @@ after(stopNetwork);
 const out = folder();
 const LOGGING = `enable_logging(level = 'trace', storage = 'file', storage_config = {'path': '${out}/log'})`;
 
-/** One of each kind; all of them are tried without a kernel in test/unit/profiler/statement-check.test.ts. */
+/** Those that ended a recorder which ran them; all kinds are tried without a kernel in test/unit/profiler/statement-check.test.ts. */
 const REFUSED = [
   `CALL ${LOGGING}`,
-  `SELECT * FROM ${LOGGING}`,
   `EXPLAIN ANALYZE CALL ${LOGGING}`,
-  'EXPLAIN ANALYZE SET GLOBAL threads = 1',
   'EXPLAIN ANALYZE CHECKPOINT',
-  'CHECKPOINT',
   `COPY (SELECT 1) TO '${out}/copy.csv'`,
-  `EXPORT DATABASE '${out}/export'`,
-  `ATTACH '${out}/other.db'`,
-  "SELECT * FROM read_text('/etc/shadow')",
-  "SELECT * FROM query('CHECKPOINT')",
   "SELECT repeat('x', 2000000000)",
 ];
 
@@ -64,10 +57,6 @@ test('a denied address stays denied, logged and recorded, whatever is asked mean
   client.stdout.on('data', (part) => (told = String(part).trimEnd().split('\n').at(-1)!));
   await once(client.stdout, 'data');
 
-  // In the background, all at once, from the beginning to the end of all others.
-  const endless = ENDLESS.map((sql) =>
-    spawn(process.execPath, ['dist/cli/main.js', 'query', '--db', db, sql], { stdio: 'ignore' }),
-  );
   for (const sql of REFUSED) {
     const { status, stdout, stderr } = bouheki('query', '--db', db, sql);
     assert.deepEqual([status, stdout], [2, ''], sql);
@@ -75,6 +64,14 @@ test('a denied address stays denied, logged and recorded, whatever is asked mean
     assert.doesNotMatch(stderr, /is a bug/, sql);
   }
   assert.deepEqual(readdirSync(out), [], 'nothing was written');
+
+  // All at once, until the client has tried some more.
+  const endless = ENDLESS.map((sql) =>
+    spawn(process.execPath, ['dist/cli/main.js', 'query', '--db', db, sql], { stdio: 'ignore' }),
+  );
+  const attempts = (): number => Number(told.split(' ')[1]);
+  const enough = attempts() + 200;
+  while (attempts() < enough) await once(client.stdout, 'data');
   for (const child of endless) child.kill('SIGKILL');
 
   assert.equal(pythonTo('tcp', '10.0.1.71', 8080), 'EPERM');
