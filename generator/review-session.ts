@@ -1,7 +1,7 @@
 import { diffPolicies } from '../policy/diff.ts';
 import { findMarks, removeMarks, type RulePlace } from '../policy/edit.ts';
 import { keyOf, type Decision } from './decision.ts';
-import { findReview, type ReviewInput, type ReviewItem } from './review.ts';
+import { findReview, type ReviewInput, type ReviewItem, type ReviewScope } from './review.ts';
 import { settle } from './settle.ts';
 import { parseEdited } from './take-out.ts';
 
@@ -11,8 +11,8 @@ export class ReviewSession {
   #items: ReviewItem[];
   /** Items that stay in the policy as decided, by key. */
   #settled = new Set<string>();
-  /** Rules that something was decided about: what is left of them is what is odd, not all of it. */
-  #begun = new Set<string>();
+  /** Rules of which something was decided. */
+  #begun = new Map<string, ReviewScope>();
 
   constructor(input: ReviewInput) {
     this.#input = input;
@@ -38,7 +38,7 @@ export class ReviewSession {
    */
   decide(decisions: readonly Decision[]): Decision[] {
     const before = {
-      begun: new Set(this.#begun),
+      begun: new Map(this.#begun),
       input: this.#input,
       items: this.#items,
       settled: new Set(this.#settled),
@@ -65,9 +65,13 @@ export class ReviewSession {
     const item = this.#items.find((each) => keyOf(each) === key && !this.#settled.has(key));
     if (item === undefined) return false;
     this.#settled.add(key);
-    this.#begun.add(item.rule);
+    if (!this.#begun.has(item.rule)) this.#begun.set(item.rule, this.#scopeOf(item));
     this.#take(settle(this.#input, item, decision));
     return true;
+  }
+
+  #scopeOf({ observations }: ReviewItem): ReviewScope {
+    return observations.some((each) => this.#input.record.reasons(each).length > 0) ? 'odd' : 'whole';
   }
 
   #take(text: string): void {

@@ -22,6 +22,9 @@ export interface ReviewItem {
   observations: RecordedObservation[];
 }
 
+/** Whether a marked rule is reviewed for what is odd about it, or as a whole. */
+export type ReviewScope = 'odd' | 'whole';
+
 /** The destination of a mark without anything recorded. */
 export const EVERYTHING = 'everything';
 
@@ -53,9 +56,14 @@ export function prepareRecord(recorded: readonly RecordedObservation[]): ReviewR
 
 /**
  * What the marks in a policy ask for, in the order of the file. For a rule marked `review:` that is each destination that
- * is odd, as far as the record still says so, else all (but nothing for rules in `begun`); for what a merge added it is all of it.
+ * is odd, as far as the record still says so, else all; for what a merge added it is all of it. `begun` has the rules of
+ * which something was decided already, and whether they are reviewed for what is odd or as a whole: a rule does not
+ * change between the two with the decisions.
  */
-export function findReview({ policy, record, text }: ReviewInput, begun: ReadonlySet<string>): ReviewItem[] {
+export function findReview(
+  { policy, record, text }: ReviewInput,
+  begun: ReadonlyMap<string, ReviewScope>,
+): ReviewItem[] {
   const marked = findMarks(text);
   if (marked.length === 0) return [];
   const judge = compileEvaluator(policy);
@@ -73,7 +81,8 @@ export function findReview({ policy, record, text }: ReviewInput, begun: Readonl
     const held = allowed.filter((each) => matches(flowOf(each)).action === 'allow');
     const odd = held.filter((each) => record.reasons(each).length > 0);
     const added = marks.filter((mark) => mark.startsWith('added: '));
-    const asked = added.length > 0 || (odd.length === 0 && !begun.has(rule)) ? held : odd;
+    const scope = begun.get(rule) ?? (odd.length > 0 ? 'odd' : 'whole');
+    const asked = added.length > 0 || scope === 'whole' ? held : odd;
     const item = (destination: string): ReviewItem => {
       const key = JSON.stringify([place, destination]);
       const known = items.get(key) ?? { rule, destination, reasons: [], place, observations: [] };

@@ -51,6 +51,8 @@ export class BackstopProgram implements Disposable {
         tables6Low: new DataView(this.#policy6Low, side * Tables6Low.size, Tables6Low.size),
       }),
       subjects: { keys: () => [], set: () => {}, delete: () => false },
+      userCgroups: { keys: () => [], set: () => {}, delete: () => false },
+      setUnlisted: () => {},
       flip: (flags: number) => {
         this.#generation += 1n;
         this.#control.setUint32(Control.offset.flags + 4 * Number(this.#generation & 1n), flags, true);

@@ -54,7 +54,7 @@ for (const [layout, base] of Object.entries(LAYOUTS)) {
       const policy = policyOf(merged);
       for (const each of RECORD) assert.equal(evaluate(policy, flowOf(each)).action, 'allow', merged);
       assert.equal(/[^\r]\n/.test(merged), ends === 'lines');
-      const asked = findReview({ text: merged, policy, record: prepareRecord(RECORD) }, new Set());
+      const asked = findReview({ text: merged, policy, record: prepareRecord(RECORD) }, new Map());
       const held = new Set(asked.flatMap(({ observations }) => observations.map(({ port }) => port)));
       const added = RECORD.filter((each) => each !== ALLOWED);
       for (const { port } of added) assert.ok(held.has(port), `${port}: ${merged}`);

@@ -128,6 +128,30 @@ test('a mark on a rule of which nothing was recorded stands for the rule', () =>
   assert.equal(merged(session.text, RECORD), session.text);
 });
 
+test('a rule marked by hand, of which nothing is odd, is asked about until each destination is decided', () => {
+  const text = `version: 2
+network:
+  mode: block
+  target: host
+  allow:
+    # review: look at this
+    - name: ours
+      from: { exe: [/usr/bin/curl] }
+      to: [{ cidr: [203.0.113.1/32, 203.0.113.2/32], port: [443], protocol: [tcp] }]
+`;
+  const session = sessionOf(text, steady);
+  const [first, second] = session.open;
+  session.decide([{ ...first!, decision: 'ignore' }]);
+  assert.deepEqual(
+    session.open.map(({ destination }) => destination),
+    [second!.destination],
+  );
+  assert.match(session.text, /# review: look at this/);
+  session.decide([{ ...second!, decision: 'ignore' }]);
+  assert.deepEqual(session.open, []);
+  for (const each of steady) assert.equal(evaluate(session.input.policy, flowOf(each)).action, 'deny');
+});
+
 test('what was added by a merge is asked about, also as a part of a rule', () => {
   const text = print(steady);
   const later = observed({
