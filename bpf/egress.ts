@@ -6,7 +6,7 @@ import { GracePeriod } from './grace-period.ts';
 import { interpreterBytes, scriptSum } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
-import { hostMountNamespace, visibleMountNamespace } from './namespace.ts';
+import { hostMountNamespace, visibleMountNamespace } from '../host/namespace.ts';
 import { BpfObject } from './object.ts';
 import { hasTaskStorage } from './probe.ts';
 import { Ring } from './ring.ts';

@@ -1,14 +1,15 @@
 import { printJson, visible } from '../error/visible.ts';
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { type Address, parseAddress } from '../policy/address.ts';
-import { diffPolicies } from '../policy/diff.ts';
-import { lintPolicy } from '../policy/lint.ts';
-import { type Parsed, parsePolicy } from '../policy/parse.ts';
-import type { Policy } from '../policy/policy.ts';
-import { type Problem, renderProblem } from '../policy/problem.ts';
-import { upgradePolicy } from '../policy/upgrade.ts';
-import { parseText, readPolicyText } from './policy-file.ts';
+import { type Address, parseAddress } from '../policy/value/address.ts';
+import { diffPolicies } from '../policy/analysis/diff.ts';
+import { lintPolicy } from '../policy/analysis/lint.ts';
+import { type Parsed, parsePolicy } from '../policy/file/parse.ts';
+import type { Policy } from '../policy/meaning/policy.ts';
+import { type Problem, renderProblem } from '../policy/file/problem.ts';
+import { upgradePolicy } from '../policy/file/upgrade.ts';
+import { parseText, readPolicyText } from './option/policy-file.ts';
+import { warnAtOnce } from './option/policy-reader.ts';
 
 const HELP = `
 Examples:
@@ -85,7 +86,7 @@ function resolvers(): Address[] {
 }
 
 function upgrade(text: string, file: string): void {
-  const before = parseText(text, file);
+  const before = parseText(text, file, warnAtOnce);
   if (before.version === 2) {
     process.stderr.write(`${visible(file)} is of version 2 already\n`);
     process.stdout.write(text);

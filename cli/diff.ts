@@ -1,11 +1,11 @@
 import { printJson, visible } from '../error/visible.ts';
 import { Command } from 'commander';
 import { BouhekiError } from '../error/error.ts';
-import { formatChange } from '../policy/change.ts';
-import { type Difference, diffPolicies, widens } from '../policy/diff.ts';
-import { TooIntricate } from '../policy/name-class.ts';
-import type { Policy } from '../policy/policy.ts';
-import { readPolicy } from './policy-file.ts';
+import { formatChange } from '../policy/analysis/change.ts';
+import { type Difference, diffPolicies, widens } from '../policy/analysis/diff.ts';
+import { TooIntricate } from '../policy/value/name-class.ts';
+import type { Policy } from '../policy/meaning/policy.ts';
+import { readPolicy } from './option/policy-reader.ts';
 
 interface Options {
   wideningOnly: boolean;

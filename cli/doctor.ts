@@ -1,11 +1,11 @@
 import { printJson, visibleLines } from '../error/visible.ts';
 import { Command } from 'commander';
 import { provesItself } from '../bpf/canary.ts';
-import { cgroupRoot } from '../bpf/cgroup-root.ts';
+import { cgroupRoot } from '../host/cgroup-root.ts';
 import { Egress } from '../bpf/egress.ts';
 import { requirements, type Requirement } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
-import { whyUnasked } from './canary-watch.ts';
+import { whyUnasked } from '../daemon/canary-watch.ts';
 
 const HELP = `
 Loads the kernel side for a moment and takes it away again; nothing is recorded or blocked.

@@ -1,15 +1,21 @@
 import { Command, Option } from 'commander';
 import { findDrift, type Drift } from '../generator/drift.ts';
-import { formatCount } from '../generator/evidence.ts';
+import { formatCount } from '../generator/subject/evidence.ts';
 import { describeLosses } from '../generator/header.ts';
-import type { Policy } from '../policy/policy.ts';
-import type { Accounts } from '../profiler/observation.ts';
-import { openReader, type Loss, type RecordedObservation } from '../profiler/read.ts';
-import { driftJson } from './drift-json.ts';
-import { driftMarkdown } from './drift-markdown.ts';
-import { driftText } from './drift-text.ts';
-import { readPolicy } from './policy-file.ts';
-import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
+import type { Policy } from '../policy/meaning/policy.ts';
+import type { Accounts } from '../profiler/read/observation.ts';
+import { openReader, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
+import { driftJson } from './report/drift-json.ts';
+import { driftMarkdown } from './report/drift-markdown.ts';
+import { driftText } from './report/drift-text.ts';
+import { readPolicy } from './option/policy-reader.ts';
+import {
+  databaseOption,
+  sinceOption,
+  untilOption,
+  windowOf,
+  type RecordOptions,
+} from './option/record-option.ts';
 
 interface Options extends RecordOptions {
   format: 'text' | 'json' | 'markdown';

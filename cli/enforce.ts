@@ -1,33 +1,33 @@
 import { Command, Option } from 'commander';
 import { Counter, SocketKind } from '../bpf/wire.ts';
-import { cgroupRoot } from '../bpf/cgroup-root.ts';
+import { cgroupRoot } from '../host/cgroup-root.ts';
 import { BouhekiError } from '../error/error.ts';
 import { LogShare } from '../enforcer/log-share.ts';
 import type { VerdictEntry } from '../enforcer/verdict-log.ts';
-import { formatAddress } from '../policy/address.ts';
-import type { Mode, Policy } from '../policy/policy.ts';
-import { formatProtocol } from '../policy/protocol.ts';
-import { ContainerNames } from '../profiler/container.ts';
-import type { Denial, ExcessDenials } from '../profiler/denial.ts';
-import { DenialLog } from './denial-log.ts';
-import { Enforcement, policyHash } from './enforcement.ts';
-import { renderFailure } from './failure.ts';
-import { HangUp } from './hang-up.ts';
-import { type Messages, withMessages } from './messages.ts';
-import { formatMoment } from './moment.ts';
-import { PacketGuard } from './packet-guard.ts';
-import { parseText, readTrustedPolicyText } from './policy-file.ts';
-import { databaseOption } from './record-option.ts';
+import { formatAddress } from '../policy/value/address.ts';
+import type { Mode, Policy } from '../policy/meaning/policy.ts';
+import { formatProtocol } from '../policy/value/protocol.ts';
+import { ContainerNames } from '../profiler/identity/container.ts';
+import type { Denial, ExcessDenials } from '../profiler/record/denial.ts';
+import { DenialLog } from '../daemon/denial-log.ts';
+import { Enforcement, policyHash } from '../daemon/enforcement.ts';
+import { renderFailure } from '../error/failure.ts';
+import { HangUp } from '../daemon/hang-up.ts';
+import { type Messages, withMessages } from '../daemon/messages.ts';
+import { formatMoment } from '../format/moment.ts';
+import { PacketGuard } from '../daemon/packet-guard.ts';
+import { parseText, readTrustedPolicyText } from './option/policy-file.ts';
+import { databaseOption } from './option/record-option.ts';
 import {
   describeClock,
   describeHangUp,
   describeStart,
   describeUnnamed,
   foldingMessages,
-} from './recorder-messages.ts';
-import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
-import { Session } from './session.ts';
-import { Trouble } from './trouble.ts';
+} from './report/recorder-messages.ts';
+import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './option/recorder-option.ts';
+import { Session } from '../daemon/session.ts';
+import { Trouble } from '../daemon/trouble.ts';
 
 interface Options extends RecorderOptions {
   db: string;

@@ -1,13 +1,14 @@
 import { printJson, visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
-import { parseAddress } from '../policy/address.ts';
-import { explainFlow, type Explanation, UNKNOWN_ID } from '../policy/explain.ts';
-import type { Parsed } from '../policy/parse.ts';
-import type { Flow } from '../policy/policy.ts';
-import { hasPorts, parseProtocol } from '../policy/protocol.ts';
-import { SOCKET_KINDS, type SocketKind } from '../policy/socket-kind.ts';
-import { parseWithPlaces, readPolicyText } from './policy-file.ts';
+import { parseAddress } from '../policy/value/address.ts';
+import { explainFlow, type Explanation, UNKNOWN_ID } from '../policy/analysis/explain.ts';
+import type { Parsed } from '../policy/file/parse.ts';
+import type { Flow } from '../policy/meaning/policy.ts';
+import { hasPorts, parseProtocol } from '../policy/value/protocol.ts';
+import { SOCKET_KINDS, type SocketKind } from '../policy/value/socket-kind.ts';
+import { parseWithPlaces, readPolicyText } from './option/policy-file.ts';
+import { warnAtOnce } from './option/policy-reader.ts';
 
 interface Options {
   to?: string;
@@ -70,7 +71,7 @@ export function explainCommand(): Command {
 function run(file: string, options: Options): void {
   const flow = flowOf(options);
   const text = readPolicyText(file);
-  const parsed = parseWithPlaces(text, file);
+  const parsed = parseWithPlaces(text, file, warnAtOnce);
   const explanation = explainFlow(parsed.policy, flow);
   process.stdout.write(options.json ? json(explanation, parsed) : prose(explanation, parsed));
   if (explanation.verdict.action === 'deny') process.exitCode = 1;

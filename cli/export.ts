@@ -5,10 +5,16 @@ import { pipeline } from 'node:stream/promises';
 import { BouhekiError } from '../error/error.ts';
 import { OutputFile } from '../host/output-file.ts';
 import { visibleJson } from '../error/visible.ts';
-import { CSV_HEADER, csvToParquet, visibleRow } from '../profiler/export.ts';
-import { openReader, type Reader } from '../profiler/read.ts';
-import { cannotWrite } from './output-file.ts';
-import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
+import { CSV_HEADER, csvToParquet, visibleRow } from '../profiler/read/export.ts';
+import { openReader, type Reader } from '../profiler/read/read.ts';
+import { cannotWrite } from './option/output-file.ts';
+import {
+  databaseOption,
+  sinceOption,
+  untilOption,
+  windowOf,
+  type RecordOptions,
+} from './option/record-option.ts';
 
 interface Options extends RecordOptions {
   format: 'csv' | 'ndjson' | 'parquet';

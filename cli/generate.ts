@@ -1,25 +1,32 @@
 import { visible, visibleLines } from '../error/visible.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
-import { curveOf } from '../generator/curve.ts';
-import { formatCount, sumEvidence } from '../generator/evidence.ts';
+import { curveOf } from '../generator/rule/curve.ts';
+import { formatCount, sumEvidence } from '../generator/subject/evidence.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../generator/generate.ts';
 import { percent } from '../generator/header.ts';
 import { mergeWithBase } from '../generator/merge.ts';
 import { findSuperfluous } from '../generator/prove.ts';
-import type { SubjectKind } from '../generator/subject.ts';
-import type { Mode, Target } from '../policy/policy.ts';
-import { printPolicy } from '../policy/print.ts';
-import { openReader, type RecordingSummary } from '../profiler/read.ts';
-import { curveJson, curveText } from './curve.ts';
-import { readDenyList } from './deny-list.ts';
-import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './generate-summary.ts';
-import { writeOutput } from './output-file.ts';
-import { readOwners } from './owner-list.ts';
-import { parseText, readPolicyText, readTrustedPolicyText } from './policy-file.ts';
-import { describeGaps } from './gap.ts';
-import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
-import { packageVersion } from './version.ts';
+import type { SubjectKind } from '../generator/subject/subject.ts';
+import type { Mode, Target } from '../policy/meaning/policy.ts';
+import { printPolicy } from '../policy/file/print.ts';
+import { openReader, type RecordingSummary } from '../profiler/read/read.ts';
+import { curveJson, curveText } from './report/curve.ts';
+import { readDenyList } from './option/deny-list.ts';
+import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './report/generate-summary.ts';
+import { writeOutput } from './option/output-file.ts';
+import { readOwners } from './option/owner-list.ts';
+import { parseText, readPolicyText, readTrustedPolicyText } from './option/policy-file.ts';
+import { warnAtOnce } from './option/policy-reader.ts';
+import { describeGaps } from './report/gap.ts';
+import {
+  databaseOption,
+  sinceOption,
+  untilOption,
+  windowOf,
+  type RecordOptions,
+} from './option/record-option.ts';
+import { packageVersion } from './report/version.ts';
 
 interface Options extends RecordOptions {
   mode: Mode;
@@ -158,7 +165,7 @@ async function run(options: Options): Promise<void> {
 function runMerge(file: string, { demands }: Generated, options: Options): void {
   const text = options.check ? readPolicyText(file) : readTrustedPolicyText(file);
   const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
-  const merged = mergeWithBase({ text, policy: parseText(text, file) }, demands, evidence);
+  const merged = mergeWithBase({ text, policy: parseText(text, file, warnAtOnce) }, demands, evidence);
   process.stderr.write(mergeSummary(merged, file));
   const entries = formatCount(merged.added, 'destination entry', 'destination entries');
   if (options.check) {

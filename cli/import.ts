@@ -1,8 +1,8 @@
 import { visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { importCsv } from '../profiler/import/import.ts';
-import { COLUMNS } from '../profiler/import/row.ts';
-import { databaseOption } from './record-option.ts';
+import { COLUMNS } from '../profiler/event/row.ts';
+import { databaseOption } from './option/record-option.ts';
 
 interface Options {
   db: string;

@@ -1,22 +1,22 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SideFlag } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
-import type { Target } from '../policy/policy.ts';
-import { parseDuration } from './duration.ts';
-import { type Messages, withMessages } from './messages.ts';
-import { Progress } from './progress.ts';
-import { databaseOption } from './record-option.ts';
+import type { Target } from '../policy/meaning/policy.ts';
+import { parseDuration } from '../format/duration.ts';
+import { type Messages, withMessages } from '../daemon/messages.ts';
+import { Progress } from './terminal/progress.ts';
+import { databaseOption } from './option/record-option.ts';
 import {
   describeClock,
   describeHangUp,
   describeStart,
   describeUnnamed,
   foldingMessages,
-} from './recorder-messages.ts';
-import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './recorder-option.ts';
-import { Session } from './session.ts';
-import { describeEnd, patienceOf } from './stability-end.ts';
-import { StabilityWatch } from './stability.ts';
+} from './report/recorder-messages.ts';
+import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './option/recorder-option.ts';
+import { Session } from '../daemon/session.ts';
+import { describeEnd, patienceOf } from './report/stability-end.ts';
+import { StabilityWatch } from '../daemon/stability.ts';
 
 interface Options extends RecorderOptions {
   db: string;

@@ -2,9 +2,9 @@
 import { Command, CommanderError } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { visibleLines } from '../error/visible.ts';
-import { renderFailure, TROUBLE } from './failure.ts';
-import { databaseOption } from './record-option.ts';
-import { packageVersion } from './version.ts';
+import { renderFailure, TROUBLE } from '../error/failure.ts';
+import { databaseOption } from './option/record-option.ts';
+import { packageVersion } from './report/version.ts';
 
 /** Each command by its name, loaded when it is asked for: loading all of them costs more than most of them do. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {

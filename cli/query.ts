@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { queryWithinLimits } from './query-limits.ts';
-import { databaseOption } from './record-option.ts';
+import { queryWithinLimits } from './query/query-limits.ts';
+import { databaseOption } from './option/record-option.ts';
 
 const HELP = `
 Examples:

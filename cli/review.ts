@@ -2,19 +2,20 @@ import { Command } from 'commander';
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BouhekiError } from '../error/error.ts';
-import { keyOf, parseDecisions, printDecision, type Decision } from '../generator/decision.ts';
-import { formatCount } from '../generator/evidence.ts';
-import { prepareRecord, type ReviewItem } from '../generator/review.ts';
-import { ReviewSession } from '../generator/review-session.ts';
+import { keyOf, parseDecisions, printDecision, type Decision } from '../generator/review/decision.ts';
+import { formatCount } from '../generator/subject/evidence.ts';
+import { prepareRecord, type ReviewItem } from '../generator/review/review.ts';
+import { ReviewSession } from '../generator/review/review-session.ts';
 import { appendTrusted } from '../host/trusted-file.ts';
-import { openReader, type Reader } from '../profiler/read.ts';
-import type { SampleProcess } from '../profiler/sample-sql.ts';
-import { writeOutput } from './output-file.ts';
-import { parseText, readTrustedPolicyText } from './policy-file.ts';
-import { databaseOption } from './record-option.ts';
-import { askAll, askYes } from './review-prompt.ts';
-import { reviewJson, say, wideningText } from './review-text.ts';
-import { readTrustedText } from './trusted-text.ts';
+import { openReader, type Reader } from '../profiler/read/read.ts';
+import type { SampleProcess } from '../profiler/read/sample-sql.ts';
+import { writeOutput } from './option/output-file.ts';
+import { parseText, readTrustedPolicyText } from './option/policy-file.ts';
+import { warnAtOnce } from './option/policy-reader.ts';
+import { databaseOption } from './option/record-option.ts';
+import { askAll, askYes } from './report/review-prompt.ts';
+import { reviewJson, say, wideningText } from './report/review-text.ts';
+import { readTrustedText } from './option/trusted-text.ts';
 
 interface Options {
   db: string;
@@ -60,7 +61,7 @@ async function run(file: string, options: Options): Promise<void> {
     });
   }
   const text = readTrustedPolicyText(file);
-  const policy = parseText(text, file);
+  const policy = parseText(text, file, warnAtOnce);
   const observations = await withReader(options.db, (reader) =>
     reader.observations({ target: policy.target }),
   );

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { printJsonSchema } from '../policy/schema-json.ts';
+import { printJsonSchema } from '../policy/file/schema-json.ts';
 
 const HELP = `
 Examples:

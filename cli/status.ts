@@ -3,11 +3,17 @@ import { Command } from 'commander';
 import { statSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { discoveryOf } from '../generator/discovery.ts';
-import { metricsText } from '../profiler/metrics.ts';
-import { openLive, openReader } from '../profiler/read.ts';
-import { databaseOption, sinceOption, untilOption, windowOf, type RecordOptions } from './record-option.ts';
-import { statusText, type Status } from './status-text.ts';
-import { isTerminal } from './terminal.ts';
+import { metricsText } from '../profiler/serve/metrics.ts';
+import { openLive, openReader } from '../profiler/read/read.ts';
+import {
+  databaseOption,
+  sinceOption,
+  untilOption,
+  windowOf,
+  type RecordOptions,
+} from './option/record-option.ts';
+import { statusText, type Status } from './report/status-text.ts';
+import { isTerminal } from '../output/terminal.ts';
 
 interface Options extends RecordOptions {
   json: boolean;

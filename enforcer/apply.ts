@@ -10,7 +10,7 @@ import {
   VECTOR_WORDS,
 } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
-import type { Mode, Target } from '../policy/policy.ts';
+import type { Mode, Target } from '../policy/meaning/policy.ts';
 import type { BoxVector } from './box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
 import type { SubjectEntry } from './subject-entry.ts';

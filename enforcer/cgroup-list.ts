@@ -1,6 +1,6 @@
 import { type Dir, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { cgroupRoot } from '../bpf/cgroup-root.ts';
+import { cgroupRoot } from '../host/cgroup-root.ts';
 import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
 import type { ListedCgroup } from './apply.ts';
 import type { CgroupPlace } from './place.ts';

@@ -10,8 +10,8 @@ import {
   SocketKind,
 } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
-import { lastOf } from '../policy/cidr.ts';
-import type { Box, Policy, To } from '../policy/policy.ts';
+import { lastOf } from '../policy/value/cidr.ts';
+import type { Box, Policy, To } from '../policy/meaning/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
 import type { KnownContainer } from './executable-entry.ts';
 import { sweep, type Intervals, type Span } from './interval.ts';

@@ -1,7 +1,7 @@
 import type { FileObject } from '../bpf/executable.ts';
 import { SubjectKind } from '../bpf/wire.ts';
-import { meansContainerFiles } from '../policy/evaluate.ts';
-import type { Box } from '../policy/policy.ts';
+import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
+import type { Box } from '../policy/meaning/policy.ts';
 import { boxesWhere, emptyVector } from './box-vector.ts';
 import { acceptsContainer, type CgroupPlace } from './place.ts';
 import type { SubjectEntry } from './subject-entry.ts';

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, statSync, type BigIntStats } from 'node
 import type { Egress } from '../bpf/egress.ts';
 import type { FileObject } from '../bpf/executable.ts';
 import { O_PATH } from '../host/descriptor.ts';
-import type { Box } from '../policy/policy.ts';
+import type { Box } from '../policy/meaning/policy.ts';
 import { replaceSubjectEntries } from './apply.ts';
 import { compileExecutables, hostPaths } from './executable-entry.ts';
 import { HeldPath } from './held-path.ts';

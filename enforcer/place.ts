@@ -1,5 +1,5 @@
-import { matchesGlob } from '../policy/name.ts';
-import type { Box } from '../policy/policy.ts';
+import { matchesGlob } from '../policy/value/name.ts';
+import type { Box } from '../policy/meaning/policy.ts';
 
 /** What the daemon knows of a cgroup. */
 export interface CgroupPlace {

@@ -1,9 +1,9 @@
 import type { FileObject } from '../bpf/executable.ts';
 import { scriptSum } from '../bpf/interpreter.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
-import { meansContainerFiles } from '../policy/evaluate.ts';
-import { COMMAND_BYTES } from '../policy/name.ts';
-import type { Box } from '../policy/policy.ts';
+import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
+import { COMMAND_BYTES } from '../policy/value/name.ts';
+import type { Box } from '../policy/meaning/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
 import { compileContainer, compileExecutables, type KnownContainer } from './executable-entry.ts';
 import { acceptsPlace, type CgroupPlace, namesPlace } from './place.ts';

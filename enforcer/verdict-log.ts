@@ -3,7 +3,7 @@ import { BouhekiError } from '../error/error.ts';
 import { type Descriptor, openLogFile, openStandard } from '../output/descriptor.ts';
 import { Outlet } from '../output/outlet.ts';
 import { replaceUnsafe, visibleJson } from '../error/visible.ts';
-import type { LogOptions } from '../policy/policy.ts';
+import type { LogOptions } from '../policy/meaning/policy.ts';
 
 /** What the log says of one denied connection, or of many. Absent fields are unknown, or differ, and are not logged. */
 export interface VerdictEntry {

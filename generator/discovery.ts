@@ -1,9 +1,9 @@
-import { Accounts } from '../profiler/observation.ts';
-import type { RecordedObservation } from '../profiler/read.ts';
-import { sumEvidence } from './evidence.ts';
-import { compareText } from './order.ts';
+import { Accounts } from '../profiler/read/observation.ts';
+import type { RecordedObservation } from '../profiler/read/read.ts';
+import { sumEvidence } from './subject/evidence.ts';
+import { compareText } from './subject/order.ts';
 import { blocksByPlace, judgeBlocks, type Readiness, type ReadinessState } from './readiness.ts';
-import { selectObservations } from './select.ts';
+import { selectObservations } from './subject/select.ts';
 
 /** How much of what one subject does is known. */
 export interface SubjectDiscovery extends Readiness {

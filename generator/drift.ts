@@ -1,13 +1,13 @@
-import { formatAddress } from '../policy/address.ts';
-import { matchesFrom, matchesTo, normalizeFlow } from '../policy/evaluate.ts';
-import { compileEvaluator } from '../policy/evaluator.ts';
-import type { Box, Flow, Policy } from '../policy/policy.ts';
-import { formatProtocol } from '../policy/protocol.ts';
-import type { SocketKind } from '../policy/socket-kind.ts';
-import { Accounts, type Observation, type Subject } from '../profiler/observation.ts';
-import { destinationAddress, flowOf } from './flow.ts';
-import { inStableOrder } from './order.ts';
-import { ruleSubject, unnamedSubject } from './subject.ts';
+import { formatAddress } from '../policy/value/address.ts';
+import { matchesFrom, matchesTo, normalizeFlow } from '../policy/meaning/evaluate.ts';
+import { compileEvaluator } from '../policy/meaning/evaluator.ts';
+import type { Box, Flow, Policy } from '../policy/meaning/policy.ts';
+import { formatProtocol } from '../policy/value/protocol.ts';
+import type { SocketKind } from '../policy/value/socket-kind.ts';
+import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
+import { destinationAddress, flowOf } from './subject/flow.ts';
+import { inStableOrder } from './subject/order.ts';
+import { ruleSubject, unnamedSubject } from './subject/subject.ts';
 
 /** An observation; `monitored` says that its denial was only noted, because the policy in force was monitoring. */
 export type DriftObservation = Observation & { monitored?: boolean };

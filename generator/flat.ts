@@ -1,12 +1,12 @@
-import { formatPrefix, prefixOf, type Prefix } from '../policy/cidr.ts';
-import type { PolicyDocument } from '../policy/document.ts';
-import { mergePrefixes } from '../policy/prefix-set.ts';
-import type { RecordedObservation } from '../profiler/read.ts';
-import { AddressSet } from './address-set.ts';
-import { destinationAddress } from './flow.ts';
-import { groupIds, userIds } from './ids.ts';
+import { formatPrefix, prefixOf, type Prefix } from '../policy/value/cidr.ts';
+import type { PolicyDocument } from '../policy/file/document.ts';
+import { mergePrefixes } from '../policy/value/prefix-set.ts';
+import type { RecordedObservation } from '../profiler/read/read.ts';
+import { AddressSet } from './subject/address-set.ts';
+import { destinationAddress } from './subject/flow.ts';
+import { groupIds, userIds } from './subject/ids.ts';
 import type { Judge } from './hold-out.ts';
-import { compareText } from './order.ts';
+import { compareText } from './subject/order.ts';
 
 /** The one box that the flat keys can say, and what it costs. */
 export interface FlatBox {

@@ -1,22 +1,22 @@
 import { BouhekiError } from '../error/error.ts';
-import { formatPrefix, type Prefix } from '../policy/cidr.ts';
-import type { PolicyDocument, RuleDocument } from '../policy/document.ts';
-import type { Mode, Target } from '../policy/policy.ts';
-import { mergePrefixes } from '../policy/prefix-set.ts';
-import type { Accounts } from '../profiler/observation.ts';
-import type { Activity, Loss, RecordedObservation } from '../profiler/read.ts';
-import { sumEvidence } from './evidence.ts';
+import { formatPrefix, type Prefix } from '../policy/value/cidr.ts';
+import type { PolicyDocument, RuleDocument } from '../policy/file/document.ts';
+import type { Mode, Target } from '../policy/meaning/policy.ts';
+import { mergePrefixes } from '../policy/value/prefix-set.ts';
+import type { Accounts } from '../profiler/read/observation.ts';
+import type { Activity, Loss, RecordedObservation } from '../profiler/read/read.ts';
+import { sumEvidence } from './subject/evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
 import { judgeByFlatBox } from './flat.ts';
 import { holdOut, judgeByRecord, judgeByRules, type HoldOut, type Judge } from './hold-out.ts';
 import { layOutFlat, layOutRules, type Layout } from './layout.ts';
-import type { OwnerTable } from './owner.ts';
-import { describePeriods, periodOf } from './period.ts';
+import type { OwnerTable } from './rule/owner.ts';
+import { describePeriods, periodOf } from './subject/period.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
-import { coverDemands } from './rule.ts';
-import { selectObservations, type Demand, type Omission } from './select.ts';
-import { ruleSubject, type SubjectKind } from './subject.ts';
-import { widen, widenLists, type WidenOptions } from './widen.ts';
+import { coverDemands } from './rule/rule.ts';
+import { selectObservations, type Demand, type Omission } from './subject/select.ts';
+import { ruleSubject, type SubjectKind } from './subject/subject.ts';
+import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 
 /** The record to explain. */
 export interface GenerateInput {

@@ -1,9 +1,9 @@
-import type { Loss } from '../profiler/read.ts';
-import { formatCount, formatTime, sumEvidence, type Evidence } from './evidence.ts';
+import type { Loss } from '../profiler/read/read.ts';
+import { formatCount, formatTime, sumEvidence, type Evidence } from './subject/evidence.ts';
 import type { HoldOut } from './hold-out.ts';
 import type { Readiness, ReadinessState } from './readiness.ts';
-import type { Omission } from './select.ts';
-import type { Grant } from './widen.ts';
+import type { Omission } from './subject/select.ts';
+import type { Grant } from './rule/widen.ts';
 
 /** Boxes of a policy, and how few could do the same. `apart`: of those in which marked subjects share no rule with others. */
 export interface BoxCount {

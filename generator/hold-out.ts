@@ -1,12 +1,12 @@
-import type { Prefix } from '../policy/cidr.ts';
-import { compileEvaluator } from '../policy/evaluator.ts';
-import type { Box, To } from '../policy/policy.ts';
-import type { RecordedObservation } from '../profiler/read.ts';
-import { flowOf } from './flow.ts';
-import { placeOf } from './oddity.ts';
-import type { Rule } from './rule.ts';
-import type { Demand } from './select.ts';
-import { coveredKeys, type SubjectKind, subjectNamer } from './subject.ts';
+import type { Prefix } from '../policy/value/cidr.ts';
+import { compileEvaluator } from '../policy/meaning/evaluator.ts';
+import type { Box, To } from '../policy/meaning/policy.ts';
+import type { RecordedObservation } from '../profiler/read/read.ts';
+import { flowOf } from './subject/flow.ts';
+import { placeOf } from './subject/oddity.ts';
+import type { Rule } from './rule/rule.ts';
+import type { Demand } from './subject/select.ts';
+import { coveredKeys, type SubjectKind, subjectNamer } from './subject/subject.ts';
 
 /** What a policy made of the first four fifths of the window would have done to the last fifth. */
 export interface HoldOut {

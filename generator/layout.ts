@@ -1,22 +1,22 @@
-import { prefixOf, type Prefix } from '../policy/cidr.ts';
+import { prefixOf, type Prefix } from '../policy/value/cidr.ts';
 import {
   destinationText,
   type PolicyDocument,
   type RuleDocument,
   type ToDocument,
-} from '../policy/document.ts';
-import type { From } from '../policy/policy.ts';
-import { mergePrefixes } from '../policy/prefix-set.ts';
-import { Accounts } from '../profiler/observation.ts';
-import { formatCount, formatTime, sumEvidence, type Evidence } from './evidence.ts';
+} from '../policy/file/document.ts';
+import type { From } from '../policy/meaning/policy.ts';
+import { mergePrefixes } from '../policy/value/prefix-set.ts';
+import { Accounts } from '../profiler/read/observation.ts';
+import { formatCount, formatTime, sumEvidence, type Evidence } from './subject/evidence.ts';
 import { flatBox } from './flat.ts';
-import { destinationAddress } from './flow.ts';
+import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
-import { OddityFinder, placeOf } from './oddity.ts';
-import type { Rule, RuleCover } from './rule.ts';
-import { nameRules } from './rule-name.ts';
-import type { Demand } from './select.ts';
-import { grantOf, widen, widenLists, type Grant, type WidenOptions } from './widen.ts';
+import { OddityFinder, placeOf } from './subject/oddity.ts';
+import type { Rule, RuleCover } from './rule/rule.ts';
+import { nameRules } from './rule/rule-name.ts';
+import type { Demand } from './subject/select.ts';
+import { grantOf, widen, widenLists, type Grant, type WidenOptions } from './rule/widen.ts';
 
 /** The body of a policy and what is to be said of it. */
 export interface Layout {

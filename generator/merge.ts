@@ -1,20 +1,20 @@
 import { BouhekiError } from '../error/error.ts';
-import { appendRules, listOf, networkOf, type Addition } from '../policy/append.ts';
-import { destinationText } from '../policy/document.ts';
-import { findMarks } from '../policy/edit.ts';
-import { compileEvaluator } from '../policy/evaluator.ts';
-import { parsePolicy } from '../policy/parse.ts';
-import type { Policy } from '../policy/policy.ts';
-import type { RecordedObservation } from '../profiler/read.ts';
-import { formatCount, formatTime, type Evidence } from './evidence.ts';
-import { flowOf } from './flow.ts';
-import { ignoredBy } from './ignored.ts';
-import { findOddities, placeOf } from './oddity.ts';
-import { describePeriods } from './period.ts';
-import { boxesByRule } from './review.ts';
-import { coverDemands } from './rule.ts';
-import { nameRules } from './rule-name.ts';
-import type { Demand } from './select.ts';
+import { appendRules, listOf, networkOf, type Addition } from '../policy/file/append.ts';
+import { destinationText } from '../policy/file/document.ts';
+import { findMarks } from '../policy/file/edit.ts';
+import { compileEvaluator } from '../policy/meaning/evaluator.ts';
+import { parsePolicy } from '../policy/file/parse.ts';
+import type { Policy } from '../policy/meaning/policy.ts';
+import type { RecordedObservation } from '../profiler/read/read.ts';
+import { formatCount, formatTime, type Evidence } from './subject/evidence.ts';
+import { flowOf } from './subject/flow.ts';
+import { ignoredBy } from './review/ignored.ts';
+import { findOddities, placeOf } from './subject/oddity.ts';
+import { describePeriods } from './subject/period.ts';
+import { boxesByRule } from './review/review.ts';
+import { coverDemands } from './rule/rule.ts';
+import { nameRules } from './rule/rule-name.ts';
+import type { Demand } from './subject/select.ts';
 
 /** A policy that people have edited. */
 export interface BasePolicy {

@@ -1,12 +1,12 @@
-import { containsAddress, formatPrefix, type Prefix } from '../policy/cidr.ts';
-import { isForHostOnly } from '../policy/evaluate.ts';
-import type { From } from '../policy/policy.ts';
-import { formatPortRange } from '../policy/port.ts';
-import { formatProtocol } from '../policy/protocol.ts';
-import type { RecordedObservation } from '../profiler/read.ts';
-import { destinationAddress, flowOf } from './flow.ts';
-import { userIds } from './ids.ts';
-import type { Rule } from './rule.ts';
+import { containsAddress, formatPrefix, type Prefix } from '../policy/value/cidr.ts';
+import { isForHostOnly } from '../policy/meaning/evaluate.ts';
+import type { From } from '../policy/meaning/policy.ts';
+import { formatPortRange } from '../policy/value/port.ts';
+import { formatProtocol } from '../policy/value/protocol.ts';
+import type { RecordedObservation } from '../profiler/read/read.ts';
+import { destinationAddress, flowOf } from './subject/flow.ts';
+import { userIds } from './subject/ids.ts';
+import type { Rule } from './rule/rule.ts';
 
 /** A value in a list of one rule. */
 interface Value {

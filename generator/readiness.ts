@@ -1,6 +1,6 @@
-import type { RecordedObservation } from '../profiler/read.ts';
-import { destinationAddress } from './flow.ts';
-import type { Demand } from './select.ts';
+import type { RecordedObservation } from '../profiler/read/read.ts';
+import { destinationAddress } from './subject/flow.ts';
+import type { Demand } from './subject/select.ts';
 
 /** How far the record of a subject is from telling all that it does. */
 export type ReadinessState = 'learning' | 'stabilizing' | 'stable';

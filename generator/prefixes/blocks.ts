@@ -1,4 +1,4 @@
-import type { Prefix } from '../../policy/cidr.ts';
+import type { Prefix } from '../../policy/value/cidr.ts';
 
 /** Blocks of one family in order, none inside another, as machine words. */
 export interface Blocks {

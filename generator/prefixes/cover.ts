@@ -1,6 +1,6 @@
 import { BouhekiError } from '../../error/error.ts';
-import type { Prefix } from '../../policy/cidr.ts';
-import { mergePrefixes } from '../../policy/prefix-set.ts';
+import type { Prefix } from '../../policy/value/cidr.ts';
+import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { blocksOf, prefixAround } from './blocks.ts';
 import { floorsOf, type Limits } from './floor.ts';
 import { convexHull, type CurvePoint } from './hull.ts';

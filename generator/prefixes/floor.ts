@@ -1,6 +1,6 @@
 import { type Blocks, blocksOf, commonLength, lowerBound } from './blocks.ts';
 import { ZONES } from './zone.ts';
-import type { Prefix } from '../../policy/cidr.ts';
+import type { Prefix } from '../../policy/value/cidr.ts';
 
 /** What no prefix of a cover may do. */
 export interface Limits {

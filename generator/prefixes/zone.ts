@@ -1,5 +1,5 @@
-import { parsePrefix, type Prefix } from '../../policy/cidr.ts';
-import { prefixGroup } from '../../policy/prefix-group.ts';
+import { parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
+import { prefixGroup } from '../../policy/value/prefix-group.ts';
 
 /**
  * Ranges with a purpose of their own (IANA special-purpose address registries). An address of one says nothing about

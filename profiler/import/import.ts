@@ -4,10 +4,10 @@ import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
 import { BouhekiError } from '../../error/error.ts';
 import { TrustedFile } from '../../host/trusted-file.ts';
-import { storeFailure } from '../failure.ts';
-import { openRecorder } from '../store.ts';
-import { CsvParser, type CsvRow } from './csv.ts';
-import { headerProblem, RowReader, type RowProblem } from './row.ts';
+import { storeFailure } from '../database/failure.ts';
+import { openRecorder } from '../store/store.ts';
+import { CsvParser, type CsvRow } from '../event/csv.ts';
+import { headerProblem, RowReader, type RowProblem } from '../event/row.ts';
 import { ImportWriter } from './writer.ts';
 
 export interface ImportOptions {

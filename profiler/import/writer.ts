@@ -1,12 +1,12 @@
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
-import { BATCH_ROWS } from '../batch.ts';
-import { ColumnChunk } from '../column-chunk.ts';
-import { HOURLY } from '../columns.ts';
-import type { AccountKind } from '../credential.ts';
-import { checkpoint } from '../database.ts';
-import { RowAppender } from '../row-appender.ts';
-import { ancestorNames } from '../ancestor.ts';
-import type { ImportedRow } from './row.ts';
+import { BATCH_ROWS } from '../event/batch.ts';
+import { ColumnChunk } from '../database/column-chunk.ts';
+import { HOURLY } from '../event/columns.ts';
+import type { AccountKind } from '../event/credential.ts';
+import { checkpoint } from '../database/database.ts';
+import { RowAppender } from '../database/row-appender.ts';
+import { ancestorNames } from '../identity/ancestor.ts';
+import type { ImportedRow } from '../event/row.ts';
 
 /** Processes remembered; one that comes back after more than these gets a second row. */
 const REMEMBERED = 131_072;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { parseAddress } from '../../policy/address.ts';
-import type { Flow } from '../../policy/policy.ts';
-import { hasPorts } from '../../policy/protocol.ts';
-import { SOCKET_KINDS } from '../../policy/socket-kind.ts';
+import { parseAddress } from '../../policy/value/address.ts';
+import type { Flow } from '../../policy/meaning/policy.ts';
+import { hasPorts } from '../../policy/value/protocol.ts';
+import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
 import { WORLD, type World } from './world.ts';
 
 /** Random connections of a world's processes, set-user-id ones among them. An absent executable is one not known. */

@@ -1,4 +1,4 @@
-import type { Policy } from '../../policy/policy.ts';
+import type { Policy } from '../../policy/meaning/policy.ts';
 import { WORLD } from './world.ts';
 
 /** Two of the world's paths that are to be hard links of one file. */

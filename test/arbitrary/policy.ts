@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { parsePolicy } from '../../policy/parse.ts';
-import type { Policy } from '../../policy/policy.ts';
-import { SOCKET_KINDS } from '../../policy/socket-kind.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import type { Policy } from '../../policy/meaning/policy.ts';
+import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
 import { WORLD, type World } from './world.ts';
 
 /** A policy, and the text that it was read from. */

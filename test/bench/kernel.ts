@@ -4,12 +4,12 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { cgroupRoot } from '../../bpf/cgroup-root.ts';
+import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { BpfObject } from '../../bpf/object.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
-import { primeIdentities } from '../../profiler/prime.ts';
+import { primeIdentities } from '../../profiler/identity/prime.ts';
 import { benchPolicy } from './kernel/policy.ts';
 
 const here = import.meta.dirname;

@@ -1,9 +1,9 @@
-import { documentOf } from '../../policy/document.ts';
-import { lintPolicy } from '../../policy/lint.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import { printPolicy } from '../../policy/print.ts';
-import { renderProblem } from '../../policy/problem.ts';
-import { upgradePolicy } from '../../policy/upgrade.ts';
+import { documentOf } from '../../policy/file/document.ts';
+import { lintPolicy } from '../../policy/analysis/lint.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import { printPolicy } from '../../policy/file/print.ts';
+import { renderProblem } from '../../policy/file/problem.ts';
+import { upgradePolicy } from '../../policy/file/upgrade.ts';
 import { mutatedPolicy, randomOf } from './policy-mutation.ts';
 
 /**

@@ -1,9 +1,9 @@
-import { parseAddress } from '../../policy/address.ts';
-import { diffPolicies } from '../../policy/diff.ts';
-import { compileEvaluator } from '../../policy/evaluator.ts';
-import { lintPolicy } from '../../policy/lint.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import type { Flow } from '../../policy/policy.ts';
+import { parseAddress } from '../../policy/value/address.ts';
+import { diffPolicies } from '../../policy/analysis/diff.ts';
+import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
+import { lintPolicy } from '../../policy/analysis/lint.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import type { Flow } from '../../policy/meaning/policy.ts';
 import { largePolicy } from './large-policy.ts';
 
 /** Times what commands do with 10,000 rules and 100,000 prefixes: `node dist/test/bench/policy-size.js [RULES]`. */

@@ -15,7 +15,7 @@ after(stopNetwork);
 const out = folder();
 const LOGGING = `enable_logging(level = 'trace', storage = 'file', storage_config = {'path': '${out}/log'})`;
 
-/** Those that ended a recorder which ran them; all kinds are tried without a kernel in test/unit/profiler/statement-check.test.ts. */
+/** Those that ended a recorder which ran them; all kinds are tried without a kernel in test/unit/profiler/read/statement-check.test.ts. */
 const REFUSED = [
   `CALL ${LOGGING}`,
   `EXPLAIN ANALYZE CALL ${LOGGING}`,

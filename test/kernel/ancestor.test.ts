@@ -8,10 +8,10 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Egress } from '../../bpf/egress.ts';
 import { RecordKind, SideFlag } from '../../bpf/wire.ts';
-import { withExecutable } from '../../profiler/ancestor.ts';
-import { type AncestorRecord, decodeProcess, type ProcessRecord } from '../../profiler/decode.ts';
-import { primeIdentities } from '../../profiler/prime.ts';
-import { readProcessStat } from '../../bpf/process-stat.ts';
+import { withExecutable } from '../../profiler/identity/ancestor.ts';
+import { type AncestorRecord, decodeProcess, type ProcessRecord } from '../../profiler/event/decode.ts';
+import { primeIdentities } from '../../profiler/identity/prime.ts';
+import { readProcessStat } from '../../host/process-stat.ts';
 
 const folder = mkdtempSync('/tmp/ancestor-');
 const client = join(folder, 'client');

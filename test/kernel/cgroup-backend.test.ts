@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
-import { Operation } from '../../profiler/batch.ts';
+import { Operation } from '../../profiler/event/batch.ts';
 import { Client, type Destination, type Work } from './client/client.ts';
 import { block, compileRules } from './client/policy.ts';
 import { type Event, takeEvents } from './egress/event.ts';

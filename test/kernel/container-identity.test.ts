@@ -7,9 +7,9 @@ import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
-import { ContainerObjects } from '../../enforcer/container-objects.ts';
-import { ContainerReader } from '../../enforcer/container-reader.ts';
-import { parsePolicy } from '../../policy/parse.ts';
+import { ContainerObjects } from '../../enforcer/container/container-objects.ts';
+import { ContainerReader } from '../../enforcer/container/container-reader.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
 import { collide } from './collision.ts';
 import { ATTEMPT, CGROUPS, Container } from './container.ts';
 

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { namespaceOf } from '../../bpf/namespace.ts';
-import type { ContainerReader } from '../../enforcer/container-reader.ts';
+import { namespaceOf } from '../../host/namespace.ts';
+import type { ContainerReader } from '../../enforcer/container/container-reader.ts';
 import { mountOverlay, run } from './collision.ts';
 
 export const CGROUPS = '/sys/fs/cgroup';

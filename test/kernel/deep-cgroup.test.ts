@@ -4,13 +4,13 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
 import { Counter, RecordKind } from '../../bpf/wire.ts';
-import { Enforcement } from '../../cli/enforcement.ts';
+import { Enforcement } from '../../daemon/enforcement.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
-import { cgroupRoot } from '../../bpf/cgroup-root.ts';
+import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import { ContainerNames } from '../../profiler/container.ts';
-import { decodeCgroup } from '../../profiler/decode.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import { ContainerNames } from '../../profiler/identity/container.ts';
+import { decodeCgroup } from '../../profiler/event/decode.ts';
 import { Client, type Destination } from './client/client.ts';
 
 const ROOT = cgroupRoot();

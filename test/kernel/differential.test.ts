@@ -1,4 +1,4 @@
-/** The kernel side and policy/evaluate.ts give the same verdict on random policies, connections and openings of sockets. */
+/** The kernel side and policy/meaning/evaluate.ts give the same verdict on random policies, connections and openings of sockets. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,16 +7,16 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { Egress } from '../../bpf/egress.ts';
-import { namespaceOf } from '../../bpf/namespace.ts';
+import { namespaceOf } from '../../host/namespace.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import type { KnownContainer } from '../../enforcer/executable-entry.ts';
-import { formatAddress } from '../../policy/address.ts';
-import { evaluate } from '../../policy/evaluate.ts';
-import type { Flow, Policy } from '../../policy/policy.ts';
+import { formatAddress } from '../../policy/value/address.ts';
+import { evaluate } from '../../policy/meaning/evaluate.ts';
+import type { Flow, Policy } from '../../policy/meaning/policy.ts';
 import { flow, opening } from '../arbitrary/flow.ts';
 import { SAME_FILE, withAllNames } from '../arbitrary/hard-link.ts';
-import { SOCKET_KINDS, type SocketKind } from '../../policy/socket-kind.ts';
+import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import { writtenPolicy } from '../arbitrary/policy.ts';
 import { WORLD, type Place, type World } from '../arbitrary/world.ts';
 import { Prober } from './differential/prober.ts';

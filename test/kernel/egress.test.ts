@@ -12,11 +12,11 @@ import { provesItself } from '../../bpf/canary.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { kernelVersion } from '../../bpf/probe.ts';
 import { SOCKET_KINDS, SocketKind, Tables, VECTOR_WORDS } from '../../bpf/wire.ts';
-import { cgroupRoot } from '../../bpf/cgroup-root.ts';
+import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import { Operation } from '../../profiler/batch.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import { Operation } from '../../profiler/event/batch.ts';
 import { type Event, takeEvents } from './egress/event.ts';
 import {
   choosesUnseen,

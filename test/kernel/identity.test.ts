@@ -18,7 +18,7 @@ import { Egress } from '../../bpf/egress.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { ExecutableWatch } from '../../enforcer/executable-watch.ts';
-import { parsePolicy } from '../../policy/parse.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
 const CURL = '/usr/bin/curl';

@@ -9,8 +9,8 @@ import { Egress } from '../../bpf/egress.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { ExecutableWatch } from '../../enforcer/executable-watch.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import { primeIdentities } from '../../profiler/prime.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import { primeIdentities } from '../../profiler/identity/prime.ts';
 import { collide, mountOverlay, type Pair, run, USER } from './collision.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');

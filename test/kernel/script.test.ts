@@ -10,9 +10,9 @@ import { scriptOf } from '../../bpf/interpreter.ts';
 import { RecordKind } from '../../bpf/wire.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
-import { parsePolicy } from '../../policy/parse.ts';
-import { decodeProcess, type ProcessRecord } from '../../profiler/decode.ts';
-import { primeIdentities } from '../../profiler/prime.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import { decodeProcess, type ProcessRecord } from '../../profiler/event/decode.ts';
+import { primeIdentities } from '../../profiler/identity/prime.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
 const folder = mkdtempSync('/tmp/scripts-');

@@ -6,11 +6,11 @@ import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
 import type { Ring } from '../../bpf/ring.ts';
 import { RecordKind, SideFlag } from '../../bpf/wire.ts';
-import { AccountNames } from '../../profiler/account.ts';
-import { ContainerNames } from '../../profiler/container.ts';
-import { CredentialTable } from '../../profiler/credential-table.ts';
-import { ProcessTable } from '../../profiler/process-table.ts';
-import { Recorder } from '../../profiler/recorder.ts';
+import { AccountNames } from '../../profiler/identity/account.ts';
+import { ContainerNames } from '../../profiler/identity/container.ts';
+import { CredentialTable } from '../../profiler/identity/credential-table.ts';
+import { ProcessTable } from '../../profiler/identity/process-table.ts';
+import { Recorder } from '../../profiler/record/recorder.ts';
 import { Written } from '../unit/profiler/recorder-fixture.ts';
 import { block, compileRules } from './client/policy.ts';
 

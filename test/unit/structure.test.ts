@@ -1,44 +1,156 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
-/** The folders of the program, and what each may import of the others. ARCHITECTURE.md says why. */
+/**
+ * The rooms of the program, and which others each may import. Between two lines of this table imports run upwards only.
+ * ARCHITECTURE.md says why.
+ */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   error: [],
+  format: [],
   host: ['error'],
-  output: ['host', 'error'],
-  // How a name is printed, and nothing that can fail.
-  policy: ['error/visible.ts'],
+  output: ['host'],
   bpf: ['host', 'error'],
-  // How addresses and protocols are written, but no policy: what is recorded must not depend on what is allowed.
-  profiler: ['bpf', 'host', 'error', 'policy/address.ts', 'policy/cidr.ts', 'policy/protocol.ts'],
-  generator: ['policy', 'error', ...readingHalf()],
-  enforcer: ['bpf', 'policy', 'host', 'output', 'error'],
-  cli: ['enforcer', 'generator', 'profiler', 'policy', 'bpf', 'host', 'output', 'error'],
+  'policy/value': [],
+  'policy/meaning': ['policy/value'],
+  'policy/file': ['policy/meaning', 'policy/value', 'error'],
+  'policy/analysis': ['policy/file', 'policy/meaning', 'policy/value'],
+  // Of the policy how addresses and protocols are written: what is recorded must not depend on what is allowed.
+  'profiler/event': ['bpf', 'policy/value', 'error'],
+  'profiler/identity/runtime': [],
+  'profiler/identity': ['profiler/identity/runtime', 'profiler/event', 'bpf', 'host'],
+  'profiler/database': ['profiler/event', 'host', 'error'],
+  'profiler/record': ['profiler/database', 'profiler/identity', 'profiler/event', 'bpf'],
+  'profiler/serve': ['profiler/record', 'profiler/database', 'profiler/event', 'bpf', 'host', 'error'],
+  'profiler/store': ['profiler/serve', 'profiler/record', 'profiler/database', 'profiler/event', 'error'],
+  'profiler/read': [
+    'profiler/serve',
+    'profiler/record',
+    'profiler/database',
+    'profiler/identity',
+    'profiler/event',
+    'bpf',
+    'error',
+  ],
+  'profiler/import': [
+    'profiler/store',
+    'profiler/database',
+    'profiler/identity',
+    'profiler/event',
+    'host',
+    'error',
+  ],
+  'generator/boxes': [],
+  'generator/prefixes': ['policy/value', 'error'],
+  'generator/subject': ['generator/prefixes', 'profiler/read', ...policy('value', 'meaning', 'file')],
+  'generator/rule': [
+    'generator/subject',
+    'generator/boxes',
+    'generator/prefixes',
+    'profiler/read',
+    ...policy('value', 'meaning'),
+  ],
+  'generator/review': [
+    'generator/subject',
+    'generator/prefixes',
+    'profiler/read',
+    ...policy('value', 'meaning', 'file', 'analysis'),
+    'error',
+  ],
+  generator: [
+    'generator/review',
+    'generator/rule',
+    'generator/subject',
+    'profiler/read',
+    ...policy('value', 'meaning', 'file'),
+    'error',
+  ],
+  enforcer: ['bpf', ...policy('value', 'meaning'), 'host', 'output', 'error'],
+  'enforcer/container': ['enforcer', 'bpf', 'policy/meaning', 'host'],
+  daemon: [
+    'enforcer',
+    'enforcer/container',
+    // How a profile's stability is judged.
+    'generator',
+    ...profiler('event', 'identity', 'record', 'serve', 'store'),
+    'policy/meaning',
+    'bpf',
+    'host',
+    'output',
+    'format',
+    'error',
+  ],
+  'cli/terminal': ['daemon', 'format', 'error'],
+  'cli/report': [
+    'cli/terminal',
+    'daemon',
+    ...generator(),
+    ...profiler('read', 'serve', 'store'),
+    'policy/value',
+    'bpf',
+    'format',
+    'error',
+  ],
+  'cli/query': ['cli/report', ...profiler('database', 'read', 'serve'), 'error'],
+  'cli/option': [
+    'daemon',
+    'generator/rule',
+    'profiler/store',
+    ...policy('value', 'meaning', 'file'),
+    'bpf',
+    'host',
+    'format',
+    'error',
+  ],
+  cli: [
+    'cli/option',
+    'cli/query',
+    'cli/report',
+    'cli/terminal',
+    'daemon',
+    'enforcer',
+    ...generator(),
+    ...profiler('event', 'identity', 'record', 'serve', 'read', 'import'),
+    ...policy('value', 'meaning', 'file', 'analysis'),
+    'bpf',
+    'host',
+    'output',
+    'format',
+    'error',
+  ],
 };
 
-/** What reads the record: the only files of another folder beside it that the generator may use. */
-function readingHalf(): string[] {
-  return ['profiler/read.ts', 'profiler/observation.ts'];
+function policy(...rooms: string[]): string[] {
+  return rooms.map((room) => `policy/${room}`);
 }
 
-/** Packages that one part of the program alone may import. */
+function profiler(...rooms: string[]): string[] {
+  return rooms.map((room) => `profiler/${room}`);
+}
+
+function generator(): string[] {
+  return ['generator', 'generator/review', 'generator/rule', 'generator/subject'];
+}
+
+/** Packages that one room of the program alone may import. */
 const OWNERS: Record<string, string> = {
-  koffi: 'bpf/libbpf.ts',
+  koffi: 'bpf/',
   '@duckdb/node-api': 'profiler/',
-  yaml: 'policy/',
-  zod: 'policy/',
-  pino: 'enforcer/verdict-log.ts',
+  yaml: 'policy/file/',
+  zod: 'policy/file/',
+  pino: 'enforcer/',
   commander: 'cli/',
-  '@grpc/grpc-js': 'profiler/runtime/grpc.ts',
-  '@grpc/proto-loader': 'profiler/runtime/grpc.ts',
+  '@grpc/grpc-js': 'profiler/identity/runtime/',
+  '@grpc/proto-loader': 'profiler/identity/runtime/',
 };
 
 const MOST_LINES = 400;
 const MANY_LINES = 300;
+const MOST_FILES = 15;
 
 interface Source {
   path: string;
@@ -59,26 +171,63 @@ function sourcesOf(folder: string): Source[] {
     });
 }
 
-const PROGRAM = Object.keys(MAY_IMPORT).flatMap(sourcesOf);
+const FOLDERS = [...new Set(Object.keys(MAY_IMPORT).map((room) => room.split('/')[0]!))];
+const PROGRAM = FOLDERS.flatMap(sourcesOf);
 
 /** The path from the root that a relative import means. */
 const targetOf = ({ path }: Source, specifier: string) => join(dirname(path), specifier);
 
-test('imports between folders run one way', () => {
+test('each room imports only what it may', () => {
   assert.ok(PROGRAM.flatMap(({ imports }) => imports).length > 200, 'the imports were not found');
   const wrong = PROGRAM.flatMap((source) => {
-    const folder = source.path.split('/')[0]!;
+    const room = dirname(source.path);
     return source.imports
       .filter((specifier) => specifier.startsWith('.'))
       .map((specifier) => targetOf(source, specifier))
-      .filter((target) => !target.startsWith(`${folder}/`))
-      .filter(
-        (target) =>
-          !MAY_IMPORT[folder]!.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)),
-      )
+      .filter((target) => dirname(target) !== room && !MAY_IMPORT[room]?.includes(dirname(target)))
       .map((target) => `${source.path} imports ${target}`);
   });
   assert.deepEqual(wrong, []);
+});
+
+test('rooms import one another in no circle', () => {
+  const rooms = Object.keys(MAY_IMPORT);
+  const done = new Set<string>();
+  // A room is done when all that it imports is; in a circle none ever is.
+  for (let before = -1; before < done.size;) {
+    before = done.size;
+    for (const room of rooms) if (MAY_IMPORT[room]!.every((other) => done.has(other))) done.add(room);
+  }
+  assert.deepEqual(
+    rooms.filter((room) => !done.has(room)),
+    [],
+  );
+});
+
+test('what a room may import, it does import', () => {
+  const unused = Object.entries(MAY_IMPORT).flatMap(([room, others]) => {
+    const imported = new Set(
+      PROGRAM.filter(({ path }) => dirname(path) === room).flatMap((source) =>
+        source.imports.map((specifier) => dirname(targetOf(source, specifier))),
+      ),
+    );
+    return others.filter((other) => !imported.has(other)).map((other) => `${room}: ${other}`);
+  });
+  assert.deepEqual(unused, []);
+});
+
+test('no room has more files than one can keep in mind', () => {
+  const count = new Map<string, number>();
+  for (const folder of FOLDERS) {
+    for (const path of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })) {
+      const full = join(folder, path);
+      if (statSync(join(ROOT, full)).isFile()) count.set(dirname(full), (count.get(dirname(full)) ?? 0) + 1);
+    }
+  }
+  assert.deepEqual(
+    [...count].filter(([, files]) => files > MOST_FILES),
+    [],
+  );
 });
 
 test('each package is imported by its owner alone, and every dependency has an owner', () => {
@@ -95,9 +244,12 @@ test('each package is imported by its owner alone, and every dependency has an o
   assert.deepEqual(Object.keys(dependencies).toSorted(), Object.keys(OWNERS).toSorted());
 });
 
-test('only the command line writes to the standard streams, sets the exit status and ends the process', () => {
-  const outputs = /\bconsole\.|process\.(?:stdout|stderr|exit\b|exitCode|abort)/;
-  const wrong = PROGRAM.filter(({ path, text }) => !path.startsWith('cli/') && outputs.test(text));
+test('only the command line writes to the standard streams, and only it and the daemon end the process', () => {
+  const outputs = /\bconsole\.|process\.(?:stdout|stderr)/;
+  const endings = /process\.(?:exit\b|exitCode|abort)/;
+  const wrong = PROGRAM.filter(({ path }) => !path.startsWith('cli/')).filter(
+    ({ path, text }) => outputs.test(text) || (!path.startsWith('daemon/') && endings.test(text)),
+  );
   assert.deepEqual(
     wrong.map(({ path }) => path),
     [],
@@ -112,14 +264,16 @@ test('what runs for long writes to no stream of Node, which waits for readers', 
     const source = PROGRAM.find((each) => each.path === path);
     for (const name of source?.imports ?? []) if (name.startsWith('.')) visit(targetOf(source!, name));
   };
-  for (const command of ['cli/learn.ts', 'cli/enforce.ts']) visit(command);
+  const lasting = PROGRAM.filter(
+    ({ path, imports }) => dirname(path) === 'cli' && imports.includes('../daemon/session.ts'),
+  );
+  for (const { path } of lasting) visit(path);
   const wrong = PROGRAM.filter(({ path, text }) => reached.has(path) && /process\.std(out|err)/.test(text));
-  // Where a policy is read, `enforce` hands in what warnings go to.
   assert.deepEqual(
     wrong.map(({ path }) => path),
-    ['cli/policy-file.ts'],
+    [],
   );
-  assert.ok(reached.has('output/outlet.ts'));
+  assert.ok([...reached].some((path) => dirname(path) === 'output'));
 });
 
 test('the pure folders touch no file, process or clock', () => {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { RecorderClient } from '../../../profiler/recorder-client.ts';
+import { RecorderClient } from '../../../profiler/serve/recorder-client.ts';
 import { randomOf } from '../policy-mutation.ts';
 import { commandEdge } from './command-edge.ts';
 import { hammer, type Ground, type Tally } from './edge.ts';

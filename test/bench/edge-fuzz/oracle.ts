@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { evaluate } from '../../../policy/evaluate.ts';
-import { parseAddress } from '../../../policy/address.ts';
-import { parsePolicy } from '../../../policy/parse.ts';
-import type { Flow } from '../../../policy/policy.ts';
+import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import { parseAddress } from '../../../policy/value/address.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
+import type { Flow } from '../../../policy/meaning/policy.ts';
 
 export const DENIED = '10.0.1.66';
 export const ALLOWED = '10.0.1.2';

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { serialize } from 'node:v8';
 import { setTimeout as wait } from 'node:timers/promises';
-import { encodeFrame } from '../../../profiler/frame.ts';
+import { encodeFrame } from '../../../profiler/serve/frame.ts';
 import { below, bytes, pick, settled, type Edge, type Ground } from './edge.ts';
 
 /** How long an answer is waited for before the connection is dropped, milliseconds. */

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { parseAddress } from '../../../policy/address.ts';
-import { parsePrefix, type Prefix } from '../../../policy/cidr.ts';
-import { parseProtocol } from '../../../policy/protocol.ts';
+import { parseAddress } from '../../../policy/value/address.ts';
+import { parsePrefix, type Prefix } from '../../../policy/value/cidr.ts';
+import { parseProtocol } from '../../../policy/value/protocol.ts';
 
 /** Public data sets beside the repository; the benchmark says so when they are not there. */
 const FOLDER = join(import.meta.dirname, '..', '..', '..', '..', '..', 'shared', 'data');

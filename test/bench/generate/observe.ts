@@ -1,4 +1,4 @@
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import type { LogEvent } from './data.ts';
 
 const HOUR = 3_600_000_000;

@@ -1,18 +1,18 @@
-import { curveOf } from '../../../generator/curve.ts';
+import { curveOf } from '../../../generator/rule/curve.ts';
 import { flatBox } from '../../../generator/flat.ts';
-import { flowOf } from '../../../generator/flow.ts';
+import { flowOf } from '../../../generator/subject/flow.ts';
 import { judgeByRules, type Judge } from '../../../generator/hold-out.ts';
-import type { OwnerTable } from '../../../generator/owner.ts';
+import type { OwnerTable } from '../../../generator/rule/owner.ts';
 import type { CurvePoint } from '../../../generator/prefixes/hull.ts';
-import { coverDemands, type Rule } from '../../../generator/rule.ts';
-import { selectObservations } from '../../../generator/select.ts';
-import type { SubjectKind } from '../../../generator/subject.ts';
-import { grantOf, sharedCover, widen } from '../../../generator/widen.ts';
-import type { Prefix } from '../../../policy/cidr.ts';
-import { matchesFrom, normalizeFlow } from '../../../policy/evaluate.ts';
-import type { Flow, From } from '../../../policy/policy.ts';
-import { hasPorts } from '../../../policy/protocol.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { coverDemands, type Rule } from '../../../generator/rule/rule.ts';
+import { selectObservations } from '../../../generator/subject/select.ts';
+import type { SubjectKind } from '../../../generator/subject/subject.ts';
+import { grantOf, sharedCover, widen } from '../../../generator/rule/widen.ts';
+import type { Prefix } from '../../../policy/value/cidr.ts';
+import { matchesFrom, normalizeFlow } from '../../../policy/meaning/evaluate.ts';
+import type { Flow, From } from '../../../policy/meaning/policy.ts';
+import { hasPorts } from '../../../policy/value/protocol.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { type Candidate, rivals } from './rival.ts';
 
 /** What a way of making policies came to: the share of later events that it denies, and how much it allows. */

@@ -4,8 +4,8 @@ import { floorsOf, type Limits } from '../../../generator/prefixes/floor.ts';
 import { convexHull } from '../../../generator/prefixes/hull.ts';
 import { leastBudget, optimalCover } from '../../../generator/prefixes/optimum.ts';
 import { growForest, type PrefixForest } from '../../../generator/prefixes/tree.ts';
-import { formatPrefix, type Prefix } from '../../../policy/cidr.ts';
-import { mergePrefixes } from '../../../policy/prefix-set.ts';
+import { formatPrefix, type Prefix } from '../../../policy/value/cidr.ts';
+import { mergePrefixes } from '../../../policy/value/prefix-set.ts';
 import { type Checks, timed } from './check.ts';
 import { prefixesOf, readData } from './data.ts';
 

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { migrate, openDatabase } from '../../../profiler/database.ts';
+import { migrate, openDatabase } from '../../../profiler/database/database.ts';
 import type { Checks } from './check.ts';
 
 const EVENTS = 10_000_000;

@@ -1,11 +1,11 @@
-import { destinationAddress } from '../../../generator/flow.ts';
-import type { Entry, Rule } from '../../../generator/rule.ts';
-import { ruleSubject } from '../../../generator/subject.ts';
-import { prefixOf, type Prefix } from '../../../policy/cidr.ts';
-import type { PortRange } from '../../../policy/policy.ts';
-import { mergePrefixes } from '../../../policy/prefix-set.ts';
-import { hasPorts } from '../../../policy/protocol.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { destinationAddress } from '../../../generator/subject/flow.ts';
+import type { Entry, Rule } from '../../../generator/rule/rule.ts';
+import { ruleSubject } from '../../../generator/subject/subject.ts';
+import { prefixOf, type Prefix } from '../../../policy/value/cidr.ts';
+import type { PortRange } from '../../../policy/value/port.ts';
+import { mergePrefixes } from '../../../policy/value/prefix-set.ts';
+import { hasPorts } from '../../../policy/value/protocol.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 
 /** A policy in the form in which ours are judged: rules, and the prefixes of each of their entries. */
 export interface Candidate {

@@ -1,6 +1,6 @@
-import { OwnerTable } from '../../../generator/owner.ts';
-import { parsePrefix } from '../../../policy/cidr.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { OwnerTable } from '../../../generator/rule/owner.ts';
+import { parsePrefix } from '../../../policy/value/cidr.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { eventsOf, readData, type LogEvent } from './data.ts';
 import { observe } from './observe.ts';
 

@@ -1,5 +1,5 @@
-import type { Box, Policy } from '../../../policy/policy.ts';
-import type { Prefix } from '../../../policy/cidr.ts';
+import type { Box, Policy } from '../../../policy/meaning/policy.ts';
+import type { Prefix } from '../../../policy/value/cidr.ts';
 
 /** A linear congruential generator (Numerical Recipes), so that every run measures the same policy. */
 function random(seed: number): () => number {

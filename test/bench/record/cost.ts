@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection, RecordKind } from '../../../bpf/wire.ts';
-import { AccountNames } from '../../../profiler/account.ts';
-import { ContainerNames } from '../../../profiler/container.ts';
-import { CredentialTable } from '../../../profiler/credential-table.ts';
-import { ProcessTable } from '../../../profiler/process-table.ts';
-import { Recorder } from '../../../profiler/recorder.ts';
-import { discarding } from '../../../profiler/sink.ts';
-import { openRecorder } from '../../../profiler/store.ts';
+import { AccountNames } from '../../../profiler/identity/account.ts';
+import { ContainerNames } from '../../../profiler/identity/container.ts';
+import { CredentialTable } from '../../../profiler/identity/credential-table.ts';
+import { ProcessTable } from '../../../profiler/identity/process-table.ts';
+import { Recorder } from '../../../profiler/record/recorder.ts';
+import { discarding } from '../../../profiler/event/sink.ts';
+import { openRecorder } from '../../../profiler/store/store.ts';
 import type { Flooder } from './flooder.ts';
 
 /** Nanoseconds an event, for each part of the way. */

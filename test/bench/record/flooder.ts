@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { check, libbpf } from '../../../bpf/libbpf.ts';
 import { Ring } from '../../../bpf/ring.ts';
 import { Counter, COUNTERS } from '../../../bpf/wire.ts';
-import type { EventSource } from '../../../profiler/recorder.ts';
+import type { EventSource } from '../../../profiler/record/recorder.ts';
 import { FloodState, type FloodPlan } from './flood-state.ts';
 
 /** Bytes, as flood.bpf.c has them. */

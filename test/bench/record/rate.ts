@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { AccountNames } from '../../../profiler/account.ts';
-import { ContainerNames } from '../../../profiler/container.ts';
-import { CredentialTable } from '../../../profiler/credential-table.ts';
-import { keepDraining } from '../../../profiler/drain-timer.ts';
-import { ProcessTable } from '../../../profiler/process-table.ts';
-import { openReader } from '../../../profiler/read.ts';
-import { Recorder } from '../../../profiler/recorder.ts';
-import { StoreProcess } from '../../../profiler/store-process.ts';
+import { AccountNames } from '../../../profiler/identity/account.ts';
+import { ContainerNames } from '../../../profiler/identity/container.ts';
+import { CredentialTable } from '../../../profiler/identity/credential-table.ts';
+import { keepDraining } from '../../../daemon/drain-timer.ts';
+import { ProcessTable } from '../../../profiler/identity/process-table.ts';
+import { openReader } from '../../../profiler/read/read.ts';
+import { Recorder } from '../../../profiler/record/recorder.ts';
+import { StoreProcess } from '../../../profiler/store/store-process.ts';
 import type { Flooder } from './flooder.ts';
 
-/** As in cli/session.ts. */
+/** As in daemon/session.ts. */
 const FLUSH_EVERY = 900;
 /** Milliseconds after which the rings have been read once more, whatever the rate. */
 const DRAINED = 100;

@@ -1,5 +1,5 @@
 /** Reads the history of a database again and again, as generate does, and writes a dot for each time. */
-import { openReader } from '../../../profiler/read.ts';
+import { openReader } from '../../../profiler/read/read.ts';
 
 for (;;) {
   const reader = await openReader(process.argv[2]!);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { cgroupRoot } from '../../../bpf/cgroup-root.ts';
-import { openReader } from '../../../profiler/read.ts';
+import { cgroupRoot } from '../../../host/cgroup-root.ts';
+import { openReader } from '../../../profiler/read/read.ts';
 
 const BOUHEKI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 const CONNECT = fileURLToPath(new URL('connect', import.meta.url));

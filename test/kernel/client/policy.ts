@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Egress } from '../../../bpf/egress.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { type CompiledPolicy, compilePolicy } from '../../../enforcer/compile.ts';
-import { parsePolicy } from '../../../policy/parse.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
 
 /** Compiles a policy in block mode whose rules are given as YAML. */
 export function compileRules(rules: string): CompiledPolicy {

@@ -36,7 +36,7 @@ static const struct {
 
 static int sockets[KINDS][2];
 
-/* As in bpf/wire.h. */
+/* As in bpf/program/wire.h. */
 enum { SOCKET_RAW = 1, SOCKET_PACKET = 2, SOCKET_OTHER = 3, SOCKET_SOURCE_ROUTE = 4 };
 
 #define PROTOCOL_SCTP 132

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { SocketKind } from '../../../bpf/wire.ts';
-import type { Flow } from '../../../policy/policy.ts';
+import type { Flow } from '../../../policy/meaning/policy.ts';
 
 const EPERM = 1;
 /** The kernel has no such socket. */

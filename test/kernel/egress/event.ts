@@ -1,7 +1,7 @@
 import type { Egress } from '../../../bpf/egress.ts';
 import { Connection, ConnectionFlag, RecordKind } from '../../../bpf/wire.ts';
-import { formatAddress } from '../../../policy/address.ts';
-import { decodeAddress } from '../../../profiler/decode.ts';
+import { formatAddress } from '../../../policy/value/address.ts';
+import { decodeAddress } from '../../../profiler/event/decode.ts';
 import type { Destination } from './vector.ts';
 
 /** What a connection record says, as far as it can be compared with what the sniffer saw. */

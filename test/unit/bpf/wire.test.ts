@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import * as wire from '../../../bpf/wire.ts';
-import { formatAddress } from '../../../policy/address.ts';
-import { Operation } from '../../../profiler/batch.ts';
+import { formatAddress } from '../../../policy/value/address.ts';
+import { Operation } from '../../../profiler/event/batch.ts';
 import { type Btf, type BtfStruct, readBtf } from './btf.ts';
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
-const header = readFileSync(join(ROOT, 'bpf/wire.h'), 'utf8');
+const header = readFileSync(join(ROOT, 'bpf/program/wire.h'), 'utf8');
 const declared = (kind: 'struct' | 'enum') =>
   [...header.matchAll(new RegExp(`^${kind} (\\w+) \\{`, 'gm'))].map(([, name]) => name!);
 
@@ -80,7 +80,7 @@ function compiledHeader(t: TestContext): Btf | undefined {
     declared(kind).map((name) => `${kind} ${name} ${kind}_${name};`),
   );
   const source = ['#include <linux/types.h>', '#include "wire.h"', ...variables, ''].join('\n');
-  const flags = ['-g', '-O2', '-target', 'bpf', '-Ibpf', '-I/usr/include/x86_64-linux-gnu'];
+  const flags = ['-g', '-O2', '-target', 'bpf', '-Ibpf/program', '-I/usr/include/x86_64-linux-gnu'];
   const { error, status, stderr } = spawnSync('clang', [...flags, '-x', 'c', '-c', '-', '-o', object], {
     cwd: ROOT,
     input: source,
@@ -181,7 +181,7 @@ test('every struct of wire.h is mirrored or said not to be', () => {
 });
 
 test('the kernel side finds the lowest bit of every word', () => {
-  const source = readFileSync(join(ROOT, 'bpf/decide.bpf.h'), 'utf8');
+  const source = readFileSync(join(ROOT, 'bpf/program/decide.bpf.h'), 'utf8');
   const table = /index\[64\] = \{([^}]*)\}/.exec(source)![1]!.match(/\d+/g)!.map(Number);
   const factor = BigInt(/\* (0x[0-9a-f]{16})ULL\) >> 58/.exec(source)![1]!);
   for (let bit = 0; bit < 64; bit += 1) {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { driftMarkdown } from '../../../cli/drift-markdown.ts';
-import { Operation } from '../../../profiler/batch.ts';
+import { driftMarkdown } from '../../../cli/report/drift-markdown.ts';
+import { Operation } from '../../../profiler/event/batch.ts';
 import { START, type Event } from '../profiler/fixture.ts';
 import { directoryFor, type Outcome, record, runCommand } from './fixture.ts';
 

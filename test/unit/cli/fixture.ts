@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { openRecorder, type RecordingInfo } from '../../../profiler/store.ts';
-import type { Recording } from '../../../profiler/recording.ts';
+import { openRecorder, type RecordingInfo } from '../../../profiler/store/store.ts';
+import type { Recording } from '../../../profiler/record/recording.ts';
 import { batchOf, LEARN, processRow, type Event } from '../profiler/fixture.ts';
 
 /** A directory that the test's end removes. */

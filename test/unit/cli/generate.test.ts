@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { parsePolicy } from '../../../policy/parse.ts';
-import { openRecorder } from '../../../profiler/store.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
+import { openRecorder } from '../../../profiler/store/store.ts';
 import { batchOf, HOUR, LEARN, processRow, START } from '../profiler/fixture.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { openReader, type RecordedObservation } from '../../../profiler/read.ts';
+import { openReader, type RecordedObservation } from '../../../profiler/read/read.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 
 const HEADER = 'ts,host,pid,comm,exe,uid,gid,container,image,addr,port,protocol,count';

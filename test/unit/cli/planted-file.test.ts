@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { readPolicyText } from '../../../cli/policy-file.ts';
+import { readPolicyText } from '../../../cli/option/policy-file.ts';
 import { asAttacker, noAttacker, sharedDirectory } from '../host/attacker.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readPolicyText, readTrustedPolicyText } from '../../../cli/policy-file.ts';
+import { readPolicyText, readTrustedPolicyText } from '../../../cli/option/policy-file.ts';
 
 const MAIN = join(import.meta.dirname, '../../../cli/main.js');
 const folder = mkdtempSync(join(tmpdir(), 'bouheki-policy-'));

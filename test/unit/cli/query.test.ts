@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openRecorder } from '../../../profiler/store.ts';
+import { openRecorder } from '../../../profiler/store/store.ts';
 import { batchOf, databaseFor, LEARN } from '../profiler/fixture.ts';
 
 const MAIN = join(import.meta.dirname, '../../../cli/main.js');

@@ -5,7 +5,7 @@ import { chmodSync, chownSync, readFileSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { parsePolicy } from '../../../policy/parse.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
 import { asAttacker, ATTACKER, noAttacker, sharedDirectory } from '../host/attacker.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeUnenforced } from '../../../cli/recorder-messages.ts';
-import { statusText } from '../../../cli/status-text.ts';
-import type { RecordingSummary } from '../../../profiler/read.ts';
-import { openRecorder, type RecordingInfo } from '../../../profiler/store.ts';
+import { describeUnenforced } from '../../../cli/report/recorder-messages.ts';
+import { statusText } from '../../../cli/report/status-text.ts';
+import type { RecordingSummary } from '../../../profiler/read/read.ts';
+import { openRecorder, type RecordingInfo } from '../../../profiler/store/store.ts';
 import { databaseFor } from '../profiler/fixture.ts';
 
 const NOW = { host: 'web1', now: Date.UTC(2026, 10, 21) * 1000 };

@@ -10,8 +10,8 @@ import { listCgroups } from '../../../enforcer/cgroup-list.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { compileSubjects } from '../../../enforcer/subject.ts';
 import { BouhekiError } from '../../../error/error.ts';
-import { parsePolicy } from '../../../policy/parse.ts';
-import type { Box } from '../../../policy/policy.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
+import type { Box } from '../../../policy/meaning/policy.ts';
 import { type Caller, decide } from './kernel-judge.ts';
 import { KernelTables } from './kernel-tables.ts';
 

@@ -3,7 +3,7 @@ import { scriptSum } from '../../../bpf/interpreter.ts';
 import { MAX_GROUPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
-/** As in bpf/cgroup.bpf.h. */
+/** As in bpf/program/subject/cgroup.bpf.h. */
 const CGROUP_DEPTH = 12;
 
 /** The number of the host's mount namespace, which is no container's. */
@@ -47,7 +47,7 @@ export function decideSocket(kernel: KernelTables, caller: Caller, kind: number)
   return lowestBox(workOutSubject(kernel, caller), kernel.vector(Tables.offset.socket, kind));
 }
 
-/** The index of the deciding box, or undefined: decide() of bpf/decide.bpf.h, step by step. */
+/** The index of the deciding box, or undefined: decide() of bpf/program/decide.bpf.h, step by step. */
 export function decide(kernel: KernelTables, caller: Caller, to: Destination): number | undefined {
   const { offset } = Tables;
   const addressClass = to.family === 4 ? class4(kernel, Number(to.address)) : class6(kernel, to.address);
@@ -102,7 +102,7 @@ function portClass(kernel: KernelTables, { port, protocol }: Destination): numbe
   return tables.getUint16(Tables.offset.protocol_class + 2 * protocol, true);
 }
 
-/** work_out_subject() of bpf/subject.bpf.h */
+/** work_out_subject() of bpf/program/subject/subject.bpf.h */
 function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
   const boxes = new Uint32Array(16).fill(0xffff_ffff);
   const any = (kind: number) => kernel.vector(Tables.offset.any, kind);

@@ -4,7 +4,7 @@ import { SubjectKind } from '../../../bpf/wire.ts';
 import { applyPolicy, listCgroup } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { compileSubjects } from '../../../enforcer/subject.ts';
-import type { Box, From } from '../../../policy/policy.ts';
+import type { Box, From } from '../../../policy/meaning/policy.ts';
 import { type Caller, decide } from './kernel-judge.ts';
 import { fileOf, KernelTables } from './kernel-tables.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { type VerdictEntry, VerdictLog } from '../../../enforcer/verdict-log.ts';
 import { BouhekiError } from '../../../error/error.ts';
-import type { LogOptions } from '../../../policy/policy.ts';
+import type { LogOptions } from '../../../policy/meaning/policy.ts';
 
 const ENTRY: VerdictEntry = {
   action: 'BLOCKED',

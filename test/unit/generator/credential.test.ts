@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { findDrift } from '../../../generator/drift.ts';
-import { flowOf } from '../../../generator/flow.ts';
+import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { findSuperfluous } from '../../../generator/prove.ts';
-import { ruleSubject } from '../../../generator/subject.ts';
-import { evaluate } from '../../../policy/evaluate.ts';
-import { printPolicy } from '../../../policy/print.ts';
-import { Accounts, type Subject } from '../../../profiler/observation.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { ruleSubject } from '../../../generator/subject/subject.ts';
+import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import { printPolicy } from '../../../policy/file/print.ts';
+import { Accounts, type Subject } from '../../../profiler/read/observation.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observed, OPTIONS, policyOf, print } from './fixture.ts';
 
 const SETUID = { euid: 0 } as const;

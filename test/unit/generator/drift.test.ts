@@ -3,9 +3,9 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { findDrift } from '../../../generator/drift.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
-import type { Policy } from '../../../policy/policy.ts';
-import { printPolicy } from '../../../policy/print.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import type { Policy } from '../../../policy/meaning/policy.ts';
+import { printPolicy } from '../../../policy/file/print.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { activityOf, observation, observed, policyOf, START, unlessNoData } from './fixture.ts';
 
 const POLICY = policyOf(

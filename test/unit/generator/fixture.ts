@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { generatePolicy, type GenerateInput, type GenerateOptions } from '../../../generator/generate.ts';
-import { parsePolicy } from '../../../policy/parse.ts';
-import { printPolicy } from '../../../policy/print.ts';
-import type { Policy } from '../../../policy/policy.ts';
-import { SOCKET_KINDS } from '../../../policy/socket-kind.ts';
-import type { Subject } from '../../../profiler/observation.ts';
-import type { Activity, RecordedObservation } from '../../../profiler/read.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
+import { printPolicy } from '../../../policy/file/print.ts';
+import type { Policy } from '../../../policy/meaning/policy.ts';
+import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
+import type { Subject } from '../../../profiler/read/observation.ts';
+import type { Activity, RecordedObservation } from '../../../profiler/read/read.ts';
 
 /** 2026-11-21T00:00:00Z in microseconds. */
 export const START = 1_795_219_200_000_000;

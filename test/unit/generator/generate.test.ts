@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { flowOf } from '../../../generator/flow.ts';
+import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
-import { parsePrefix } from '../../../policy/cidr.ts';
-import { evaluate } from '../../../policy/evaluate.ts';
-import { printPolicy } from '../../../policy/print.ts';
+import { parsePrefix } from '../../../policy/value/cidr.ts';
+import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import { printPolicy } from '../../../policy/file/print.ts';
 import { input, observation, observed, OPTIONS, policyOf, print, START, unlessNoData } from './fixture.ts';
 
 test('a policy says where it comes from, who may connect where, and on what evidence', () => {

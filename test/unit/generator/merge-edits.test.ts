@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { sumEvidence } from '../../../generator/evidence.ts';
-import { flowOf } from '../../../generator/flow.ts';
+import { sumEvidence } from '../../../generator/subject/evidence.ts';
+import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
-import { placeOf } from '../../../generator/oddity.ts';
-import { ruleSubject } from '../../../generator/subject.ts';
-import { compileEvaluator } from '../../../policy/evaluator.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { placeOf } from '../../../generator/subject/oddity.ts';
+import { ruleSubject } from '../../../generator/subject/subject.ts';
+import { compileEvaluator } from '../../../policy/meaning/evaluator.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observation, OPTIONS, policyOf, print, unlessNoData } from './fixture.ts';
 
 const HOUR = 3_600_000_000;

@@ -1,13 +1,13 @@
 /** What a merge adds is marked for review, however the policy is laid out. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { sumEvidence } from '../../../generator/evidence.ts';
-import { flowOf } from '../../../generator/flow.ts';
+import { sumEvidence } from '../../../generator/subject/evidence.ts';
+import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
-import { findReview, prepareRecord } from '../../../generator/review.ts';
-import { evaluate } from '../../../policy/evaluate.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { findReview, prepareRecord } from '../../../generator/review/review.ts';
+import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observed, OPTIONS, policyOf } from './fixture.ts';
 
 const CURL = '/usr/bin/curl';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { sumEvidence } from '../../../generator/evidence.ts';
-import { flowOf } from '../../../generator/flow.ts';
+import { sumEvidence } from '../../../generator/subject/evidence.ts';
+import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase, type Merged } from '../../../generator/merge.ts';
-import { evaluate } from '../../../policy/evaluate.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observation, observed, OPTIONS, policyOf, print, START, unlessNoData } from './fixture.ts';
 
 const HOUR = 3_600_000_000;

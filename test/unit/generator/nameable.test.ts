@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { parsePolicy } from '../../../policy/parse.ts';
-import type { Subject } from '../../../profiler/observation.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
+import type { Subject } from '../../../profiler/read/observation.ts';
 import { observed, print, unlessNoData } from './fixture.ts';
 
 /** Names as a process may choose them: it can call itself, its files and its cgroup anything. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { flowOf } from '../../../generator/flow.ts';
+import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy, type Generated, type GenerateOptions } from '../../../generator/generate.ts';
-import { parsePrefix } from '../../../policy/cidr.ts';
-import { compileEvaluator } from '../../../policy/evaluator.ts';
-import type { PolicyDocument } from '../../../policy/document.ts';
-import { printPolicy } from '../../../policy/print.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import { parsePrefix } from '../../../policy/value/cidr.ts';
+import { compileEvaluator } from '../../../policy/meaning/evaluator.ts';
+import type { PolicyDocument } from '../../../policy/file/document.ts';
+import { printPolicy } from '../../../policy/file/print.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observation, OPTIONS, policyOf, unlessNoData } from './fixture.ts';
 
 /** Every way to ask for a policy, but for the budget. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { driftText } from '../../../cli/drift-text.ts';
+import { driftText } from '../../../cli/report/drift-text.ts';
 import { findDrift } from '../../../generator/drift.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
-import type { Observation } from '../../../profiler/observation.ts';
-import type { RecordedObservation } from '../../../profiler/read.ts';
+import type { Observation } from '../../../profiler/read/observation.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observed, OPTIONS, policyOf, print, START } from './fixture.ts';
 
 const PING = { command: 'ping', exe: '/usr/bin/ping', uid: 0, gid: 0 };

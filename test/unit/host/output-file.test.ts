@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { writeOutput } from '../../../cli/output-file.ts';
-import { csvToParquet } from '../../../profiler/export.ts';
+import { writeOutput } from '../../../cli/option/output-file.ts';
+import { csvToParquet } from '../../../profiler/read/export.ts';
 import { OutputFile } from '../../../host/output-file.ts';
 import {
   asAttacker,
@@ -45,7 +45,7 @@ test('a file of ours is replaced whole, keeps its mode, and a link of ours stays
 test('a device is written to, and so is what the caller gives as a descriptor', () => {
   writeOutput('/dev/null', 'text');
   assert.ok(statSync('/dev/null').isCharacterDevice());
-  const script = `const { writeOutput } = await import(${JSON.stringify(new URL('../../../cli/output-file.js', import.meta.url).href)});
+  const script = `const { writeOutput } = await import(${JSON.stringify(new URL('../../../cli/option/output-file.js', import.meta.url).href)});
     for (const path of process.argv.slice(1)) writeOutput(path, 'text\\n');`;
   const { stderr, stdout } = spawnSync(
     'bash',

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import type { Address } from '../../../policy/address.ts';
-import type { Prefix } from '../../../policy/cidr.ts';
-import { hasPorts } from '../../../policy/protocol.ts';
-import type { Box, Flow, From, Policy, To } from '../../../policy/policy.ts';
-import { SOCKET_KINDS } from '../../../policy/socket-kind.ts';
+import type { Address } from '../../../policy/value/address.ts';
+import type { Prefix } from '../../../policy/value/cidr.ts';
+import { hasPorts } from '../../../policy/value/protocol.ts';
+import type { Box, Flow, From, Policy, To } from '../../../policy/meaning/policy.ts';
+import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
 
 /** Generators of small worlds, in which random policies and flows meet often. */
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePolicy } from '../../../policy/parse.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
 
 /** Files made to exhaust a parser. Each must be refused in a second. */
 const HOSTILE: Record<string, string> = {

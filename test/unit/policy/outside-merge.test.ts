@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import test from 'node:test';
-import { formatPrefix, type Prefix } from '../../../policy/cidr.ts';
-import { mergePrefixes } from '../../../policy/prefix-set.ts';
+import { formatPrefix, type Prefix } from '../../../policy/value/cidr.ts';
+import { mergePrefixes } from '../../../policy/value/prefix-set.ts';
 import { prefixesOf, readData } from '../../bench/generate/data.ts';
 import { Random } from '../generator/random.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { lintPolicy } from '../../../policy/lint.ts';
-import { parsePolicy } from '../../../policy/parse.ts';
+import { lintPolicy } from '../../../policy/analysis/lint.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
 import { largePolicy } from '../../bench/large-policy.ts';
 
 /** Ten times this is timed by test/bench/policy-size.ts; here, on a busy machine, it is enough that nothing is quadratic. */

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatChange } from '../../../policy/change.ts';
-import { diffPolicies } from '../../../policy/diff.ts';
-import { documentOf } from '../../../policy/document.ts';
-import { evaluate } from '../../../policy/evaluate.ts';
-import { explainFlow } from '../../../policy/explain.ts';
-import { lintPolicy } from '../../../policy/lint.ts';
-import { parsePolicy } from '../../../policy/parse.ts';
-import type { Flow, Policy } from '../../../policy/policy.ts';
-import { printPolicy } from '../../../policy/print.ts';
-import { SOCKET_KINDS } from '../../../policy/socket-kind.ts';
-import { upgradePolicy } from '../../../policy/upgrade.ts';
+import { formatChange } from '../../../policy/analysis/change.ts';
+import { diffPolicies } from '../../../policy/analysis/diff.ts';
+import { documentOf } from '../../../policy/file/document.ts';
+import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import { explainFlow } from '../../../policy/analysis/explain.ts';
+import { lintPolicy } from '../../../policy/analysis/lint.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
+import type { Flow, Policy } from '../../../policy/meaning/policy.ts';
+import { printPolicy } from '../../../policy/file/print.ts';
+import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
+import { upgradePolicy } from '../../../policy/file/upgrade.ts';
 
 const read = (source: string): Policy => {
   const parsed = parsePolicy(source, 'test.yaml');

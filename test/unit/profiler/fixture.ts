@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { EventBatch } from '../../../profiler/batch.ts';
-import type { Credential } from '../../../profiler/credential.ts';
-import type { AncestorRow, ProcessRow } from '../../../profiler/dimension.ts';
-import type { Recording } from '../../../profiler/recording.ts';
-import type { RecordingInfo } from '../../../profiler/store.ts';
+import { EventBatch } from '../../../profiler/event/batch.ts';
+import type { Credential } from '../../../profiler/event/credential.ts';
+import type { AncestorRow, ProcessRow } from '../../../profiler/event/dimension.ts';
+import type { Recording } from '../../../profiler/record/recording.ts';
+import type { RecordingInfo } from '../../../profiler/store/store.ts';
 
 export const LEARN: RecordingInfo = {
   host: 'web1',

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { COUNTERS } from '../../../bpf/wire.ts';
-import { AccountNames } from '../../../profiler/account.ts';
-import type { EventBatch } from '../../../profiler/batch.ts';
-import { ContainerNames } from '../../../profiler/container.ts';
-import { CredentialTable } from '../../../profiler/credential-table.ts';
-import { decodeProcess } from '../../../profiler/decode.ts';
-import { ProcessTable } from '../../../profiler/process-table.ts';
-import { Recorder } from '../../../profiler/recorder.ts';
-import { discarding } from '../../../profiler/sink.ts';
+import { AccountNames } from '../../../profiler/identity/account.ts';
+import type { EventBatch } from '../../../profiler/event/batch.ts';
+import { ContainerNames } from '../../../profiler/identity/container.ts';
+import { CredentialTable } from '../../../profiler/identity/credential-table.ts';
+import { decodeProcess } from '../../../profiler/event/decode.ts';
+import { ProcessTable } from '../../../profiler/identity/process-table.ts';
+import { Recorder } from '../../../profiler/record/recorder.ts';
+import { discarding } from '../../../profiler/event/sink.ts';
 import { FakeRing } from './fake-ring.ts';
 
 test('when images are dropped the store learns which rows are in use, and every process is told again', () => {

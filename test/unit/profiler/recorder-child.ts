@@ -1,4 +1,4 @@
-import { openRecorder } from '../../../profiler/store.ts';
+import { openRecorder } from '../../../profiler/store/store.ts';
 import { batchOf, LEARN, processRow, START } from './fixture.ts';
 
 // A recorder for tests to kill: flushes 100 events, then appends 50 that are not flushed, says so and waits.

@@ -1,15 +1,15 @@
 import type { Folded } from '../../../bpf/share.ts';
 import { COUNTERS } from '../../../bpf/wire.ts';
-import { AccountNames, type AccountSource } from '../../../profiler/account.ts';
-import type { EventBatch } from '../../../profiler/batch.ts';
-import { ContainerNames } from '../../../profiler/container.ts';
-import { CredentialTable } from '../../../profiler/credential-table.ts';
-import type { Credential } from '../../../profiler/credential.ts';
-import type { ContainerRow, FoldedRow, ProcessRow } from '../../../profiler/dimension.ts';
-import { ProcessTable } from '../../../profiler/process-table.ts';
-import type { Denial, ExcessDenials } from '../../../profiler/denial.ts';
-import { Recorder } from '../../../profiler/recorder.ts';
-import type { EventSink } from '../../../profiler/sink.ts';
+import { AccountNames, type AccountSource } from '../../../profiler/identity/account.ts';
+import type { EventBatch } from '../../../profiler/event/batch.ts';
+import { ContainerNames } from '../../../profiler/identity/container.ts';
+import { CredentialTable } from '../../../profiler/identity/credential-table.ts';
+import type { Credential } from '../../../profiler/event/credential.ts';
+import type { ContainerRow, FoldedRow, ProcessRow } from '../../../profiler/event/dimension.ts';
+import { ProcessTable } from '../../../profiler/identity/process-table.ts';
+import type { Denial, ExcessDenials } from '../../../profiler/record/denial.ts';
+import { Recorder } from '../../../profiler/record/recorder.ts';
+import type { EventSink } from '../../../profiler/event/sink.ts';
 import { FakeRing } from './fake-ring.ts';
 
 /** What a recorder wrote, row by row. */

@@ -1,4 +1,4 @@
-import { openRecorder } from '../../../profiler/store.ts';
+import { openRecorder } from '../../../profiler/store/store.ts';
 import { batchOf, LEARN } from './fixture.ts';
 
 // A recorder for tests to read: commits 1,000 rows at a time and makes a checkpoint after each commit, deletes what is

@@ -1,5 +1,5 @@
 import { statSync, writeSync } from 'node:fs';
-import { StoreProcess } from '../../../profiler/store-process.ts';
+import { StoreProcess } from '../../../profiler/store/store-process.ts';
 import { batchOf, LEARN, processRow } from './fixture.ts';
 
 // A recorder for tests to kill at any moment: appends all the time, flushes as a session does, and says when (in

@@ -4,8 +4,8 @@ import { Egress } from '../../../bpf/egress.ts';
 import { provesItself } from '../../../bpf/canary.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
-import { parsePolicy } from '../../../policy/parse.ts';
-import { primeIdentities } from '../../../profiler/prime.ts';
+import { parsePolicy } from '../../../policy/file/parse.ts';
+import { primeIdentities } from '../../../profiler/identity/prime.ts';
 import { Client, PROGRAM, type Tally, type Work } from '../../kernel/client/client.ts';
 
 if (hostname() !== 'bouheki-vm') throw new Error('only inside test/vm/run');

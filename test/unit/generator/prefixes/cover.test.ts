@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SharedCover } from '../../../../generator/prefixes/cover.ts';
 import { WIDEST } from '../../../../generator/prefixes/floor.ts';
-import { coversPrefixes, mergePrefixes } from '../../../../policy/prefix-set.ts';
-import { formatPrefix, parsePrefix, type Prefix } from '../../../../policy/cidr.ts';
+import { coversPrefixes, mergePrefixes } from '../../../../policy/value/prefix-set.ts';
+import { formatPrefix, parsePrefix, type Prefix } from '../../../../policy/value/cidr.ts';
 import { Random } from '../random.ts';
 
 const BASE = { 4: 0x0a000000n, 6: 0x2001_0db8n << 96n };

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Compiles the kernel side to dist/bpf/: egress.bpf.o for Linux 5.12 and later, egress-legacy.bpf.o for 5.8 to 5.11,
+# egress-cgroup.bpf.o for kernels without BPF LSM.
+# Needs clang, llvm-strip and libbpf-dev.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+mkdir -p dist/bpf
+
+compile() {
+  local source=$1 object=$2
+  shift 2
+  # v2 is the newest instruction set that every kernel since 5.8 accepts in full.
+  clang -g -O2 -Wall -Werror -target bpf -mcpu=v2 -D__TARGET_ARCH_x86 "$@" \
+    -I"/usr/include/$(uname -m)-linux-gnu" -c "$source" -o "$object"
+  llvm-strip -g "$object"
+}
+
+compile bpf/program/egress.bpf.c dist/bpf/egress.bpf.o
+compile bpf/program/egress.bpf.c dist/bpf/egress-legacy.bpf.o -DLEGACY
+compile bpf/program/egress-cgroup.bpf.c dist/bpf/egress-cgroup.bpf.o -DLEGACY -DCGROUP_BACKEND

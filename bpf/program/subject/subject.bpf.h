@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who is calling, as the set of boxes whose `from` accepts it. Worked out once per thread and kept while program,
+ * credentials, name, cgroup and policy stay the same; afterwards a connection costs one cache read.
+ */
+#ifndef BOUHEKI_SUBJECT_H
+#define BOUHEKI_SUBJECT_H
+
+#include "cgroup.bpf.h"
+#include "../share.bpf.h"
+#include "script.bpf.h"
+
+/* boxes &= those that accept all three values if they allow, or any of them or of the groups if they deny. */
+static __always_inline void keep_ids(struct subject *subject, struct tables *tables, struct subject_key *key,
+				     enum subject_kind kind, __u32 real, __u32 effective, __u32 files,
+				     const struct vector *groups)
+{
+	struct vector *any = any_of(tables, kind), *first, *second, *third;
+
+	key->kind = kind;
+	key->a = real;
+	first = bpf_map_lookup_elem(&subjects, key);
+	key->a = effective;
+	second = real == effective ? first : bpf_map_lookup_elem(&subjects, key);
+	key->a = files;
+	third = files == effective ? second : bpf_map_lookup_elem(&subjects, key);
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 one = any->word[i] | (first ? first->word[i] : 0);
+		__u64 two = any->word[i] | (second ? second->word[i] : 0);
+		__u64 three = any->word[i] | (third ? third->word[i] : 0);
+		__u64 some = one | two | three | (groups ? groups->word[i] : 0);
+
+		subject->boxes.word[i] &= (one & two & three) | (some & tables->deny.word[i]);
+	}
+}
+
+/*
+ * Leaves the boxes that name a supplementary group of the caller in `work`: all of them when there are more groups than
+ * are looked at. Returns false when no deny box names any group, so that they don't matter.
+ */
+static __always_inline bool collect_groups(struct subject *subject, struct tables *tables, struct subject_key *key,
+					   struct task_struct *task)
+{
+	struct vector *any = any_of(tables, SUBJECT_GID), *found;
+	struct group_info *groups;
+	__u64 named = 0, at;
+	__u32 count;
+
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		named |= tables->deny.word[i] & ~any->word[i];
+		subject->work.word[i] = 0;
+	}
+	if (!named)
+		return false;
+	key->kind = SUBJECT_GID;
+	groups = BPF_CORE_READ(task, cred, group_info);
+	count = groups ? BPF_CORE_READ(groups, ngroups) : MAX_GROUPS + 1;
+	if (count > MAX_GROUPS) {
+#pragma unroll
+		for (int i = 0; i < VECTOR_WORDS; i++)
+			subject->work.word[i] = ~0ULL;
+		return true;
+	}
+	at = (__u64)groups + bpf_core_field_offset(struct group_info, gid);
+	for (__u32 i = 0; i < MAX_GROUPS; i++, at += sizeof(kgid_t)) {
+		__u32 gid = 0;
+
+		if (i >= count)
+			break;
+		bpf_probe_read_kernel(&gid, sizeof(gid), (void *)at);
+		key->a = gid;
+		found = bpf_map_lookup_elem(&subjects, key);
+		if (!found)
+			continue;
+#pragma unroll
+		for (int word = 0; word < VECTOR_WORDS; word++)
+			subject->work.word[word] |= found->word[word];
+	}
+	return true;
+}
+
+/*
+ * Of the boxes that name a file of this inode number, those that deny, and of the others those that name just this file.
+ * Numbers may be had twice, and any user can make a program that has a given one; a file that no one held open when it
+ * was executed may by now be another object. `key->b` says where; the result is in `work`.
+ */
+static __always_inline struct vector *just_this_file(struct subject *subject, struct tables *tables,
+						     struct subject_key *key, const struct identity *identity,
+						     const struct vector *numbered)
+{
+	struct vector *named;
+
+	key->a = identity->file.object;
+	key->b ^= identity->file.inode ^ (__u64)identity->file.generation << 32;
+	named = bpf_map_lookup_elem(&subjects, key);
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 boxes = tables->deny.word[i] | (named ? named->word[i] : 0);
+
+		subject->work.word[i] = numbered->word[i] & boxes;
+	}
+	return &subject->work;
+}
+
+/*
+ * A deny rule for an executable accepts it everywhere, an allow rule only where the host has mounted what it loads and
+ * reads: for the host, or for a service of it. Any user can make a mount namespace, and with it libraries and settings,
+ * in a user namespace of its own; and a container has its own programs.
+ */
+static __always_inline struct vector *host_executable(struct subject *subject, struct tables *tables,
+						      struct subject_key *key, const struct identity *identity)
+{
+	struct vector *numbered;
+
+	key->kind = SUBJECT_EXE;
+	key->a = identity->file.inode;
+	key->b = identity->file.device;
+	numbered = bpf_map_lookup_elem(&subjects, key);
+	if (!numbered)
+		return 0;
+	key->kind = SUBJECT_EXE_OBJECT;
+	key->b = 0;
+	return just_this_file(subject, tables, key, identity, numbered);
+}
+
+/*
+ * A container's program is known by its mount namespace as well: who makes one in the container can mount there what he
+ * likes. NULL where it is not known what a path means.
+ */
+static __always_inline struct vector *inside_executable(struct subject *subject, struct tables *tables,
+							struct subject_key *key, const struct identity *identity)
+{
+	struct vector *numbered;
+	__u64 place = (__u64)identity->mount_namespace << 32;
+
+	if (identity->flags & PROCESS_FOREIGN_ROOT)
+		return 0;
+	key->kind = SUBJECT_EXE_INSIDE;
+	key->a = identity->file.inode;
+	key->b = place | identity->file.device;
+	numbered = bpf_map_lookup_elem(&subjects, key);
+	if (numbered) {
+		key->kind = SUBJECT_EXE_INSIDE_OBJECT;
+		key->b = place;
+		return just_this_file(subject, tables, key, identity, numbered);
+	}
+	key->a = 0;
+	key->b = place;
+	return bpf_map_lookup_elem(&subjects, key);
+}
+
+/* The script that an interpreter was started with, by its path alone. False where there was no room to keep it. */
+static __always_inline bool known_script(struct subject_key *key, const struct identity *identity,
+					 struct task_struct *leader, struct vector **listed)
+{
+	struct script *script;
+
+	if (identity->flags & PROCESS_SCRIPT_LOST)
+		return false;
+	if (!(identity->flags & PROCESS_SCRIPT))
+		return true;
+	script = script_of(leader, false);
+	if (!script)
+		return false;
+	key->kind = SUBJECT_SCRIPT;
+	key->a = script->sum[0];
+	key->b = script->sum[1];
+	*listed = bpf_map_lookup_elem(&subjects, key);
+	return true;
+}
+
+/* What is not known may be anything: every deny rule that asks for it holds, and no allow rule. */
+static __always_inline void keep_program(struct subject *subject, struct tables *tables, struct subject_key *key,
+					 struct identity *identity, struct task_struct *leader)
+{
+	struct vector *listed = &tables->deny, *mask = 0;
+
+	if (identity && identity->flags & (PROCESS_MEMFD | PROCESS_DELETED))
+		mask = &tables->deny;
+	else if (identity && (identity->flags & PROCESS_FOREIGN_USERS || subject->flags & PROCESS_IN_CONTAINER))
+		mask = &tables->inside;
+	if (identity)
+		listed = host_executable(subject, tables, key, identity);
+	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
+	listed = identity ? inside_executable(subject, tables, key, identity) : 0;
+	keep_listed(subject, any_of(tables, SUBJECT_EXE_INSIDE), listed ? listed : &tables->deny, mask);
+	listed = 0;
+	if (!identity || !known_script(key, identity, leader, &listed))
+		listed = &tables->deny;
+	key->b = 0;
+	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), listed, mask);
+}
+
+static __always_inline void keep_command(struct subject *subject, struct tables *tables, struct subject_key *key)
+{
+	struct vector *found;
+	__u64 name[2], mask[2] = {};
+
+	subject->work = *any_of(tables, SUBJECT_COMMAND);
+	__builtin_memcpy(name, subject->comm, sizeof(name));
+	key->kind = SUBJECT_COMMAND;
+	key->a = name[0];
+	key->b = name[1];
+	found = bpf_map_lookup_elem(&subjects, key);
+	if (found) {
+#pragma unroll
+		for (int i = 0; i < VECTOR_WORDS; i++)
+			subject->work.word[i] |= found->word[i];
+	}
+	key->kind = SUBJECT_COMMAND_PREFIX;
+	for (int length = 0; length < COMM_SIZE && tables->command_prefixes; length++) {
+		key->length = length;
+		key->a = name[0] & mask[0];
+		key->b = name[1] & mask[1];
+		/* The longest prefix comes last; each entry holds the boxes of the shorter ones too. */
+		found = bpf_map_lookup_elem(&subjects, key);
+		if (found) {
+#pragma unroll
+			for (int i = 0; i < VECTOR_WORDS; i++)
+				subject->work.word[i] |= found->word[i];
+		}
+		if (length < 8)
+			mask[0] = mask[0] << 8 | 0xff;
+		else
+			mask[1] = mask[1] << 8 | 0xff;
+	}
+	key->length = 0;
+	key->b = 0;
+	keep_listed(subject, &subject->work, 0, 0);
+}
+
+/*
+ * The cgroup decides where a runtime has named it, whatever namespaces the process has left or entered there. Elsewhere
+ * it takes foreign mounts and a pid namespace below the first: a service with PrivateTmp= has its own mount namespace
+ * and is no container.
+ */
+static __always_inline bool in_container(struct task_struct *task, bool container_cgroup)
+{
+	struct pid *pid = READ(task, thread_pid);
+
+	return container_cgroup || (pid && READ(pid, level) > 0 && !in_host_mounts(task));
+}
+
+GLOBAL int work_out_subject(struct subject *subject, __u32 side)
+{
+	struct task_struct *task = current_task();
+	struct task_struct *leader;
+	struct subject_key key = { .side = side & 1 };
+	struct identity *identity;
+	struct tables *tables;
+	__u32 index = side & 1;
+
+	if (!subject)
+		return 0;
+	leader = READ(task, group_leader);
+	tables = bpf_map_lookup_elem(&policy, &index);
+	if (!leader || !tables)
+		return 0;
+	identity = identity_of(leader, false);
+#ifdef LEGACY
+	if (!identity) {
+		adopt_running();
+		identity = identity_of(leader, false);
+	}
+#endif
+	subject->flags = identity ? identity->flags : PROCESS_UNKNOWN;
+	if (!identity)
+		count(LOST_IDENTITY);
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++)
+		subject->boxes.word[i] = ~0ULL;
+	keep_ids(subject, tables, &key, SUBJECT_UID, subject->uid, subject->euid, subject->fsuid, 0);
+	subject->by_groups = collect_groups(subject, tables, &key, task);
+	keep_ids(subject, tables, &key, SUBJECT_GID, subject->gid, subject->egid, subject->fsgid, &subject->work);
+	keep_command(subject, tables, &key);
+	if (in_container(task, keep_cgroup(subject, tables, &key, task)))
+		subject->flags |= PROCESS_IN_CONTAINER;
+	keep_program(subject, tables, &key, identity, leader);
+	return 0;
+}
+
+/* Unlike a pid, never used twice: a thread group, what it executes, and where it runs. */
+static __always_inline __u64 process_key(__u64 started, __u32 pid, __u64 exec, __u64 cgroup)
+{
+	__u64 key = started ^ (__u64)pid << 40;
+
+	key = (key ^ exec) * 0x9e3779b97f4a7c15ULL;
+	return (key ^ key >> 29 ^ cgroup) * 0xbf58476d1ce4e5b9ULL;
+}
+
+static __always_inline struct subject *subject_by_thread(struct task_struct *task)
+{
+	static const struct subject empty;
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	__u64 started = READ(task, start_boottime), name[2] = {}, *known;
+	struct subject *subject = bpf_map_lookup_elem(&subjects_by_thread, &thread);
+
+	if (!subject) {
+		bpf_map_update_elem(&subjects_by_thread, &thread, &empty, BPF_ANY);
+		subject = bpf_map_lookup_elem(&subjects_by_thread, &thread);
+	}
+	if (!subject) {
+		count(LOST_SUBJECT);
+		return 0;
+	}
+	/* Thread ids come round again, and nothing tells us of a new name here. */
+	known = (__u64 *)subject->comm;
+	bpf_get_current_comm(name, sizeof(name));
+	if (subject->started != started || known[0] != name[0] || known[1] != name[1] ||
+	    subject->exec != READ(task, self_exec_id))
+		subject->version = 0;
+	subject->started = started;
+	subject->exec = READ(task, self_exec_id);
+	return subject;
+}
+
+/*
+ * Whether the subject was given to another thread while we judged by it: the map evicts without asking who reads.
+ * Neither can tell whose values it holds then.
+ */
+static __always_inline bool was_taken(struct subject *subject)
+{
+#ifdef LEGACY
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+
+	if (bpf_map_lookup_elem(&subjects_by_thread, &thread) == subject)
+		return false;
+	subject->version = 0;
+	return true;
+#else
+	return false;
+#endif
+}
+
+static __always_inline struct subject *cached_subject(struct task_struct *task)
+{
+#ifndef LEGACY
+	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (subject)
+		return subject;
+#endif
+	return subject_by_thread(task);
+}
+
+#ifndef CGROUP_BACKEND
+/* A task that moves gets another css_set; should it be one at the address of the old, cgroup_attach_task has told. */
+static __always_inline __u64 cgroup_place(struct task_struct *task)
+{
+	return (__u64)READ(task, cgroups);
+}
+#else
+static __always_inline __u64 cgroup_place(struct task_struct *task)
+{
+	return bpf_get_current_cgroup_id();
+}
+#endif
+
+/* The subject of the calling thread; NULL when there is no room to work it out. */
+static __always_inline struct subject *current_subject(__u64 version)
+{
+	struct task_struct *task = current_task(), *leader;
+	struct cred *cred = READ(task, cred);
+	__u64 place = cgroup_place(task);
+	struct subject *subject;
+	__u32 uid, gid, euid, egid, fsuid, fsgid;
+
+	subject = cached_subject(task);
+	if (!subject || !cred)
+		return 0;
+	uid = READ(cred, uid.val);
+	gid = READ(cred, gid.val);
+	euid = READ(cred, euid.val);
+	egid = READ(cred, egid.val);
+	fsuid = READ(cred, fsuid.val);
+	fsgid = READ(cred, fsgid.val);
+	if (subject->version == version && subject->place == place && subject->uid == uid && subject->euid == euid &&
+	    subject->gid == gid && subject->egid == egid && subject->fsuid == fsuid && subject->fsgid == fsgid)
+		return subject;
+	leader = READ(task, group_leader);
+	subject->version = version;
+	subject->place = place;
+	subject->cgroup = bpf_get_current_cgroup_id();
+	subject->uid = uid;
+	subject->gid = gid;
+	subject->euid = euid;
+	subject->egid = egid;
+	subject->fsuid = fsuid;
+	subject->fsgid = fsgid;
+	subject->pid = bpf_get_current_pid_tgid() >> 32;
+	subject->reported = 0;
+	subject->process = process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id),
+				       subject->cgroup);
+	/* The helper leaves what stands behind the end of the name, and names are compared whole. */
+	__builtin_memset(subject->comm, 0, COMM_SIZE);
+	bpf_get_current_comm(subject->comm, COMM_SIZE);
+#pragma unroll
+	for (int i = 0; i < DECISIONS; i++)
+		subject->decisions[i].rest = 0;
+	work_out_subject(subject, version & 1);
+	subject->share = share_key_of(cred, subject->flags);
+	/* Nothing that the comparison above looks at tells of other groups. */
+	if (subject->by_groups)
+		subject->version = 0;
+	return subject;
+}
+
+/* After an exec or a new name, which the comparison above does not look at. */
+static __always_inline void forget_subject(struct task_struct *task)
+{
+#ifndef LEGACY
+	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, 0);
+
+	if (subject)
+		subject->version = 0;
+#endif
+}
+
+#endif

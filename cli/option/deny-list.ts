@@ -1,0 +1,44 @@
+import { BouhekiError } from '../../error/error.ts';
+import { readPrefix, type Prefix } from '../../policy/value/cidr.ts';
+import { prefixGroup } from '../../policy/value/prefix-group.ts';
+import { readTrustedText } from './trusted-text.ts';
+
+/**
+ * The prefixes of `--deny` values: each a CIDR, an address, the name of a group, or `@FILE` with one of these a line
+ * (`#` begins a comment). Throws BouhekiError
+ * `usage` with file and line, and `untrusted` for a file that others can write.
+ */
+export function readDenyList(values: readonly string[]): Prefix[] {
+  return values.flatMap((value) =>
+    value.startsWith('@') ? fileEntries(value.slice(1)) : entry(value, '--deny'),
+  );
+}
+
+function fileEntries(path: string): Prefix[] {
+  let text: string;
+  try {
+    text = readTrustedText(path);
+  } catch (error) {
+    if (error instanceof BouhekiError) throw error;
+    throw new BouhekiError('usage', `cannot read the deny list ${path}`, {
+      remedy: 'Name a file that exists and that you may read.',
+      detail: (error as Error).message,
+      cause: error,
+    });
+  }
+  return text.split('\n').flatMap((line, index) => {
+    const content = line.replace(/#.*/, '').trim();
+    return content === '' ? [] : entry(content, `${path}:${index + 1}`);
+  });
+}
+
+function entry(text: string, where: string): Prefix[] {
+  const group = prefixGroup(text);
+  if (group !== undefined) return group;
+  const reading = readPrefix(text);
+  if ('prefix' in reading) return [reading.prefix];
+  throw new BouhekiError('usage', `${where}: ${reading.fault}`, {
+    remedy:
+      'Write an address, a CIDR such as 10.0.0.0/8, a group such as metadata, or @FILE with one a line.',
+  });
+}

@@ -1,0 +1,41 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { parseMoment } from '../../format/moment.ts';
+
+/** `--db PATH`, with its default. */
+export function databaseOption(): Option {
+  return new Option('--db <path>', 'the database, in a directory that nobody but root and you can write to')
+    .env('BOUHEKI_DB')
+    .default('/var/lib/bouheki/bouheki.duckdb');
+}
+
+/** `--since TIME`: microseconds since the epoch. */
+export function sinceOption(what = 'only what happened at or after this time'): Option {
+  return new Option('--since <time>', `${what}: 24h, "7d ago", 2026-11-21T09:30:00Z`).argParser(readMoment);
+}
+
+/** `--until TIME`: microseconds since the epoch. */
+export function untilOption(what = 'only what happened before this time'): Option {
+  return new Option('--until <time>', what).argParser(readMoment);
+}
+
+function readMoment(text: string): number {
+  const moment = parseMoment(text, Date.now() * 1000);
+  if (moment === undefined) {
+    throw new InvalidArgumentError(
+      'It must be a duration such as 24h or a time such as 2026-11-21T09:30:00Z.',
+    );
+  }
+  return moment;
+}
+
+/** The options above as commander hands them over. */
+export interface RecordOptions {
+  db: string;
+  since?: number;
+  until?: number;
+}
+
+/** The window of the options. */
+export function windowOf({ since, until }: RecordOptions): { since?: number; until?: number } {
+  return { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) };
+}

@@ -1,0 +1,93 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Attachment } from '../../bpf/egress.ts';
+import { BouhekiError } from '../../error/error.ts';
+import type { RetentionLimits } from '../../profiler/store/retention.ts';
+import { parseDuration } from '../../format/duration.ts';
+import { parseEndpoint, type Endpoint } from '../../daemon/metrics-server.ts';
+import { parseSize } from '../../format/size.ts';
+
+/** The options of the commands that record, as commander hands them over. */
+export interface RecorderOptions {
+  backend: 'auto' | 'lsm' | 'cgroup';
+  /** Directory of a cgroup. */
+  cgroup?: string;
+  /** Seconds. */
+  retention?: number;
+  /** Bytes. */
+  maxSize?: number | 'none';
+  metrics?: Endpoint;
+}
+
+const SHORTEST_RETENTION = 3600;
+const SMALLEST_SIZE = 10_000_000;
+const DEFAULT_SIZE = '2GB';
+
+/** `--backend`, `--cgroup`, `--retention`, `--max-size` and `--metrics`. */
+export function recorderOptions(): Option[] {
+  return [
+    new Option('--backend <backend>', 'how the kernel is watched; auto is cgroup with --cgroup, else lsm')
+      .choices(['auto', 'lsm', 'cgroup'])
+      .default('auto'),
+    new Option(
+      '--cgroup <directory>',
+      'watch this cgroup and those below it, on kernels without BPF LSM: TCP and UDP with an address are all it sees',
+    ),
+    new Option(
+      '--retention <time>',
+      'fold events that are older, 30d say, into one row an hour for all that are equal',
+    ).argParser(readRetention),
+    new Option(
+      '--max-size <size>',
+      'fold the oldest events before their time while the database uses more: 500MB, 10GB, or none for no limit; where that is not enough, events of the user who made the most are lost',
+    )
+      .argParser(readSize)
+      .default(parseSize(DEFAULT_SIZE), DEFAULT_SIZE),
+    new Option('--metrics <address:port>', 'offer Prometheus metrics there: 127.0.0.1:9464').argParser(
+      readEndpoint,
+    ),
+  ];
+}
+
+/** How the kernel side is to be attached. Throws BouhekiError `usage` for a combination that means nothing. */
+export function attachmentOf({ backend, cgroup }: RecorderOptions): Attachment {
+  if (cgroup !== undefined && backend !== 'lsm') return { backend: 'cgroup', cgroup };
+  if (cgroup === undefined && backend !== 'cgroup') return { backend: 'lsm' };
+  throw cgroup === undefined
+    ? new BouhekiError('usage', 'the backend cgroup needs to know whose connections are meant', {
+        remedy: 'name the directory of a cgroup: --cgroup /sys/fs/cgroup/...',
+      })
+    : new BouhekiError('usage', 'the backend lsm watches the whole host, not a cgroup', {
+        remedy: 'leave --cgroup out, or --backend',
+      });
+}
+
+/** The limits of the options; undefined when there is none. */
+export function limitsOf({
+  retention,
+  maxSize = parseSize(DEFAULT_SIZE)!,
+}: RecorderOptions): RetentionLimits | undefined {
+  if (retention === undefined && maxSize === 'none') return undefined;
+  return {
+    ...(retention !== undefined && { seconds: retention }),
+    ...(maxSize !== 'none' && { bytes: maxSize }),
+  };
+}
+
+function readRetention(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined && seconds >= SHORTEST_RETENTION) return seconds;
+  throw new InvalidArgumentError('It must be a duration of an hour or more, such as 24h or 30d.');
+}
+
+function readSize(text: string): number | 'none' {
+  if (text === 'none') return text;
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes >= SMALLEST_SIZE) return bytes;
+  throw new InvalidArgumentError('It must be a size of 10MB or more, such as 500MB or 10GB, or none.');
+}
+
+function readEndpoint(text: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== undefined) return endpoint;
+  throw new InvalidArgumentError('It must be an address of this host alone and a port: 127.0.0.1:9464.');
+}

@@ -1,0 +1,43 @@
+/** The process that answers one `bouheki query`: see QueryProcess, which starts it within limits. */
+import { writeFileSync } from 'node:fs';
+import { describeFailure } from '../../profiler/serve/protocol.ts';
+import { openReader } from '../../profiler/read/read.ts';
+import { asJson, asTable } from '../report/query-text.ts';
+
+const [db, form, sql] = process.argv.slice(2) as [string, string, string];
+
+/** Whether whoever asked has heard how it ended. */
+let told = false;
+// Whoever asked is gone, or has had enough of the answer.
+process.on('disconnect', () => {
+  if (told) process.exit();
+  // An exit in order waits for DuckDB, which may be at a statement that has no end.
+  process.kill(process.pid, 'SIGKILL');
+});
+process.stdout.on('error', () => process.exit());
+
+// Of all processes the kernel is to end this one first where memory runs out.
+writeFileSync('/proc/self/oom_score_adj', '1000');
+
+async function answer(): Promise<void> {
+  const reader = await openReader(db, 'query');
+  try {
+    const result = await reader.query(sql);
+    const text = (form === 'json' ? asJson : asTable)(result);
+    process.send!({ answered: true });
+    process.stdout.write(text, finish);
+  } finally {
+    reader.close();
+  }
+}
+
+function finish(): void {
+  told = true;
+  process.disconnect();
+}
+
+try {
+  await answer();
+} catch (error) {
+  process.send!({ failure: describeFailure(error) }, finish);
+}

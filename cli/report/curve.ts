@@ -1,0 +1,36 @@
+import { printJson } from '../../error/visible.ts';
+import type { Curve } from '../../generator/rule/curve.ts';
+import { formatTable } from '../terminal/table.ts';
+
+/** Lines of the table at most. */
+const ROWS = 24;
+
+/** The curve as a table with the suggested number marked. */
+export function curveText({ observed, points, suggested }: Curve): string {
+  const step = Math.max(1, Math.ceil((points.length - 1) / ROWS));
+  const shown = points.filter(
+    (point, at) => at % step === 0 || point === suggested || at === points.length - 1,
+  );
+  const rows = shown.map((point) => [
+    String(point.count),
+    point.cost.toLocaleString('en-US'),
+    overGrant(1 + point.cost / observed),
+    point === suggested ? '<- suggested: --max-cidrs ' + point.count : '',
+  ]);
+  return `${formatTable(['CIDRs', 'not observed', 'over-grant', ''], rows).join('\n')}\n`;
+}
+
+/** `x1.24`, `x617,000`: three digits that count, none as a power of ten. */
+function overGrant(ratio: number): string {
+  return `x${Number(ratio.toPrecision(3)).toLocaleString('en-US')}`;
+}
+
+export function curveJson({ observed, points, suggested }: Curve): string {
+  const json = {
+    schema: 'bouheki.curve/v1',
+    observed,
+    suggested: suggested.count,
+    points: points.map(({ count, cost }) => ({ cidrs: count, unobserved: cost })),
+  };
+  return `${printJson(json, 2)}\n`;
+}

@@ -1,0 +1,30 @@
+import type { Discovery } from '../../generator/discovery.ts';
+import { formatCount } from '../../generator/subject/evidence.ts';
+import { describeReadiness, percent } from '../../generator/header.ts';
+import { sparkline } from '../terminal/sparkline.ts';
+import { formatTable } from '../terminal/table.ts';
+
+/** Subjects that are listed; the rest is counted. */
+const LISTED = 20;
+
+/** The readiness of each subject as a table, least known first. Curves are drawn when `draw` says so, else numbers. */
+export function discoveryText({ discovery, subjects }: Discovery, draw: boolean): string[] {
+  if (subjects.length === 0) return [];
+  const curve = (values: readonly number[]): string => (draw ? sparkline(values) : values.join(' '));
+  const listed = subjects.slice(0, LISTED);
+  const rows = listed.map(({ atMost, discovery: places, events, state, subject }) => [
+    state,
+    percent(atMost),
+    String(places.at(-1)),
+    events.toLocaleString('en-US'),
+    curve(places),
+    subject,
+  ]);
+  return [
+    `Readiness: ${describeReadiness(subjects)}; ${formatCount(discovery.at(-1)!, 'destination')} in ten steps: ${curve(discovery)}`,
+    ...formatTable(['STATE', 'UNSEEN', 'DESTINATIONS', 'EVENTS', 'DISCOVERY', 'SUBJECT'], rows),
+    ...(subjects.length > LISTED
+      ? [`and ${formatCount(subjects.length - LISTED, 'more subject')}; --json has them all`]
+      : []),
+  ];
+}

@@ -1,0 +1,133 @@
+import { printJson, visible } from '../../error/visible.ts';
+import type { Decision } from '../../generator/review/decision.ts';
+import { formatCount, formatTime } from '../../generator/subject/evidence.ts';
+import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
+import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
+import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
+import { formatTable } from '../terminal/table.ts';
+
+/** Destinations that a question names. */
+const SHOWN = 6;
+
+/** What a question is about: items with the same rule and the same reasons. */
+export interface Question {
+  items: readonly ReviewItem[];
+  /** How many items are left, these included. */
+  left: number;
+  sample?: SampleProcess | undefined;
+  /** What allows the item, when there is one. */
+  allowedBy?: Prefix | undefined;
+}
+
+/** The question with its evidence, as lines for a terminal. */
+export function questionText({ allowedBy, items, left, sample }: Question): string[] {
+  const [item] = items;
+  const shown = items.slice(0, SHOWN).map(({ destination }) => destination);
+  const more = items.length - shown.length;
+  const facts = [
+    ['Rule', item!.rule],
+    [
+      items.length === 1 ? 'Destination' : 'Destinations',
+      shown.join(', ') + (more > 0 ? ` and ${more} more` : ''),
+    ],
+    ['Because', item!.reasons.join('; ')],
+    ['Seen', seenText(items)],
+    ...(allowedBy ? [['Allowed by', formatPrefix(allowedBy)]] : []),
+    ...(sample?.arguments ? [['Process', sampleText(sample)]] : []),
+  ];
+  const [head, ...rest] = facts;
+  return [
+    '',
+    `${formatCount(left, 'destination')} left`,
+    ...formatTable(head!, rest).map((line) => `  ${line}`),
+  ];
+}
+
+/** Each destination with its evidence, and what the answers do. */
+export function whyText(items: readonly ReviewItem[]): string[] {
+  const rows = items.map((item) => {
+    const evidence = evidenceOf(item);
+    if (evidence === undefined) return [item.destination, '0', '0', '-', '-', '-'];
+    const { count, first, hours, last } = evidence;
+    const exes = [...new Set(item.observations.map(({ subject }) => subject.exe ?? subject.command))];
+    return [
+      item.destination,
+      String(count),
+      String(hours),
+      formatTime(first),
+      formatTime(last),
+      exes.join(', '),
+    ];
+  });
+  return [
+    ...formatTable(['DESTINATION', 'COUNT', 'HOURS', 'FIRST', 'LAST', 'WHO'], rows).map(
+      (line) => `  ${line}`,
+    ),
+    '  allow   keep it as it is: somebody has looked at it',
+    '  deny    take it out and deny it: no later rule can allow it',
+    '  ignore  take it out; it is not allowed, and `generate --base` does not offer it again',
+    '  narrow  allow only the addresses that were seen, where the rule allows more',
+    '  widen   allow a larger block of addresses',
+    '  each    ask for each destination by itself',
+    '  skip    ask again the next time',
+  ];
+}
+
+/** `3 events in at least 2 hours, 2026-11-21 00:00:00Z to 2026-11-21 05:00:00Z`. */
+function seenText(items: readonly ReviewItem[]): string {
+  const all = items.flatMap((item) => evidenceOf(item) ?? []);
+  if (all.length === 0)
+    return `${EVERYTHING} that the rule allows was not seen: the record holds nothing of it`;
+  const count = all.reduce((sum, each) => sum + each.count, 0);
+  const hours = Math.max(...all.map((each) => each.hours));
+  const first = Math.min(...all.map((each) => each.first));
+  const last = Math.max(...all.map((each) => each.last));
+  const when =
+    formatTime(last) > formatTime(first) ? `${formatTime(first)} to ${formatTime(last)}` : formatTime(first);
+  const many = all.length > 1 && count > 1 ? 'at least ' : '';
+  return `${formatCount(count, 'event')} in ${many}${formatCount(hours, 'hour')}, ${when}`;
+}
+
+function sampleText(sample: SampleProcess): string {
+  const { ancestors, arguments: line, euid, euserName, parentCommand, pid, uid, userName } = sample;
+  const by = ancestors ?? parentCommand;
+  return [
+    line ?? '',
+    ...(pid === undefined ? [] : [`pid ${pid}`]),
+    `uid ${userText(uid, userName)}`,
+    ...(euid === uid ? [] : [`effective uid ${userText(euid, euserName)}`]),
+    ...(by === undefined ? [] : [`started by ${by}`]),
+  ].join(', ');
+}
+
+/** `33 (www-data)`. */
+function userText(uid: number, name: string | undefined): string {
+  return name === undefined ? String(uid) : `${uid} (${name})`;
+}
+
+/** What decisions widen, as lines for a terminal: each of them, since they allow more than was recorded. */
+export function wideningText(decisions: readonly Decision[]): string[] {
+  const rows = decisions.flatMap(({ cidr, destination, rule }) =>
+    cidr === undefined ? [] : [[rule, destination, formatPrefix(cidr)]],
+  );
+  if (rows.length === 0) return [];
+  return formatTable(['RULE', 'DESTINATION', 'WIDENED TO'], rows).map((line) => `  ${line}`);
+}
+
+/** What is to be reviewed, for programs. */
+export function reviewJson(policy: string, items: readonly ReviewItem[]): string {
+  const json = {
+    schema: 'bouheki.review/v1',
+    policy,
+    items: items.map((item) => {
+      const { destination, reasons, rule } = item;
+      return Object.assign({ rule, destination, reasons }, evidenceOf(item));
+    }),
+  };
+  return `${printJson(json, 2)}\n`;
+}
+
+/** Lines for standard error. */
+export function say(...lines: string[]): void {
+  process.stderr.write(`${lines.map(visible).join('\n')}\n`);
+}

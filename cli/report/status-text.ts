@@ -1,0 +1,174 @@
+import type { Discovery } from '../../generator/discovery.ts';
+import { formatCount } from '../../generator/subject/evidence.ts';
+import type { LiveStatus, MemoryBounds, OutputLoss, Watch } from '../../profiler/serve/live-status.ts';
+import type { Extent, Loss, RecordingSummary } from '../../profiler/read/read.ts';
+import { formatDuration } from '../../format/duration.ts';
+import { formatStep } from '../../format/clock-step.ts';
+import { formatMoment } from '../../format/moment.ts';
+import { formatSize } from '../../format/size.ts';
+import { discoveryText } from './discovery-text.ts';
+import { formatTable } from '../terminal/table.ts';
+
+/** Everything that status tells. Sizes in bytes, times in microseconds since the epoch. */
+export interface Status {
+  database: { path: string; bytes: number; log: number };
+  extent: Extent;
+  /** The recorder that runs; absent when none does. */
+  recorder?: LiveStatus;
+  recordings: RecordingSummary[];
+  losses: Loss[];
+  /** What is known of what each subject does. */
+  readiness: Discovery;
+}
+
+/** Recordings that are listed; the rest is counted. */
+const LISTED = 20;
+
+/** A status for people. `now` in microseconds since the epoch; `draw`: curves as pictures rather than numbers. */
+export function statusText(status: Status, now: number, draw: boolean): string {
+  const { database, extent, recorder, recordings } = status;
+  const facts = [
+    ['Database', `${database.path}, ${formatSize(database.bytes)}, log ${formatSize(database.log)}`],
+    ['Record', recordLine(status)],
+    ['Subjects', number(extent.subjects)],
+    ...(recorder === undefined ? [['Recorder', 'none runs']] : recorderLines(recorder, now)),
+  ];
+  const lines = formatTable(facts[0]!, facts.slice(1));
+  const listed = recordings.slice(-LISTED);
+  if (listed.length > 0) {
+    const hidden = recordings.length - listed.length;
+    lines.push('', hidden === 0 ? 'Recordings:' : `The last ${LISTED} of ${recordings.length} recordings:`);
+    lines.push(
+      ...recordingTable(listed, status.losses),
+      ...listed.flatMap(unnamedLine),
+      ...listed.flatMap(clockLine),
+    );
+  }
+  const readiness = discoveryText(status.readiness, draw);
+  if (readiness.length > 0) lines.push('', ...readiness);
+  return `${lines.join('\n')}\n`;
+}
+
+function recordLine({ extent }: Status): string {
+  const { events, hourly, first, last } = extent;
+  if (first === undefined || last === undefined) return 'empty';
+  const rows = `${number(events)} single events, ${number(hourly)} hourly rows`;
+  return `${rows}, ${formatMoment(first)} to ${formatMoment(last)}`;
+}
+
+function recorderLines(live: LiveStatus, now: number): string[][] {
+  const lost = Object.entries(live.lost).filter(([, count]) => count > 0);
+  const losses =
+    lost.length === 0 ? 'none' : lost.map(([kind, count]) => `${number(count)} ${kind}`).join(', ');
+  const full = live.capacity === 0 ? 0 : Math.round((live.pending / live.capacity) * 100);
+  const recording =
+    live.recording === undefined
+      ? live.startedAt === 0
+        ? 'not recording yet'
+        : 'recording has stopped'
+      : `recording ${live.recording} for ${formatDuration(Math.max(0, now - live.startedAt) / 1e6)}`;
+  return [
+    [
+      'Recorder',
+      `process ${live.pid}, ${recording}, ${formatSize(live.memory)} of memory, rings ${full} % full`,
+    ],
+    [
+      'Rate',
+      `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${number(live.events)} in all`,
+    ],
+    ['Lost', losses],
+    ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
+    ...(live.watch === undefined ? [] : watchLines(live.watch)),
+    ...(live.output === undefined ? [] : outputLines(live.output)),
+  ];
+}
+
+function watchLines({ cgroup, unasked, unseen, stoppedPackets, unlistedCgroups }: Watch): string[][] {
+  return [
+    ...(unasked === undefined
+      ? []
+      : [['WARNING', `the kernel does not ask the programs (${unasked}): nothing is judged or recorded`]]),
+    ...(cgroup === undefined
+      ? []
+      : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),
+    ...(stoppedPackets === undefined ? [] : [['Backstop', `${number(stoppedPackets)} packets dropped`]]),
+    ...(unlistedCgroups === undefined
+      ? []
+      : [
+          [
+            'Cgroups',
+            `${number(unlistedCgroups)} or more of users found no room: denials by cgroup, unit and container hold there, permissions do not`,
+          ],
+        ]),
+  ];
+}
+
+function boundsText(memory: number, { cgroupLimit, heap, heapLimit, oomScoreAdjust }: MemoryBounds): string {
+  const oom =
+    oomScoreAdjust === -1000
+      ? 'never ended by the kernel for want of it'
+      : `ended by the kernel for want of it, with oom_score_adj ${oomScoreAdjust}`;
+  const most = cgroupLimit === undefined ? '' : ` of ${formatSize(cgroupLimit)} for its cgroup`;
+  return `${formatSize(memory)}${most}, objects ${formatSize(heap)} of ${formatSize(heapLimit)} at most; ${oom}`;
+}
+
+/** Nothing while everything could be written. */
+function outputLines({ messages, lines = 0, waiting = 0 }: OutputLoss): string[][] {
+  const parts = [
+    ...(lines > 0 ? [`${formatCount(lines, 'line')} of the log dropped`] : []),
+    ...(waiting > 0 ? [`${formatSize(waiting)} of the log not written yet`] : []),
+    ...(messages > 0 ? [`${formatCount(messages, 'message')} dropped`] : []),
+  ];
+  return parts.length === 0 ? [] : [['Output', parts.join(', ')]];
+}
+
+function unnamedLine({ id, unnamed }: RecordingSummary): string[] {
+  return unnamed === 0 ? [] : [`Recording ${id}: ${formatCount(unnamed, 'container')} without a name.`];
+}
+
+function clockLine({ id, clock }: RecordingSummary): string[] {
+  if (clock === undefined) return [];
+  const times = formatCount(clock.steps, 'time');
+  return [
+    `Recording ${id}: the clock was set ${times}, ${formatStep(clock.step)} in all; times before and after do not compare.`,
+  ];
+}
+
+function recordingTable(recordings: readonly RecordingSummary[], losses: readonly Loss[]): string[] {
+  const rows = recordings.map(
+    ({ id, host, command, mode, state, startedAt, endedAt, events, gap }, index) => [
+      String(id),
+      host || '-',
+      mode === undefined ? command : `${command} (${mode})`,
+      state +
+        (unenforcedAfter(recordings, index) ??
+          (gap === undefined ? '' : `, then nothing for ${formatDuration(gap / 1e6)}`)),
+      formatMoment(startedAt),
+      state === 'running' ? '-' : formatMoment(endedAt),
+      number(events),
+      number(losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0)),
+    ],
+  );
+  return formatTable(['ID', 'HOST', 'COMMAND', 'STATE', 'STARTED', 'ENDED', 'EVENTS', 'LOST'], rows);
+}
+
+function blocks({ command, mode }: RecordingSummary): boolean {
+  return command === 'enforce' && mode === 'block';
+}
+
+/** Of a run that blocked and was cut short: for how long nothing was enforced after it. */
+function unenforcedAfter(recordings: readonly RecordingSummary[], index: number): string | undefined {
+  const one = recordings[index]!;
+  if (!blocks(one) || one.state !== 'interrupted') return undefined;
+  const next = recordings.slice(index + 1).find((other) => blocks(other) && other.host === one.host);
+  if (next === undefined) return ', then nothing enforced';
+  return `, then nothing enforced for ${formatDuration(Math.max(0, next.startedAt - one.endedAt) / 1e6)}`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function rate(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: value < 10 ? 1 : 0 });
+}

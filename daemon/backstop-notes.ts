@@ -1,0 +1,72 @@
+import type { Policy } from '../policy/meaning/policy.ts';
+
+/** Milliseconds between two notes of dropped packets. */
+const NOTE_EVERY = 60_000;
+
+/** Says when packets have been dropped. */
+export class DropNotes {
+  readonly #say: (packets: string) => void;
+  #stopped = 0;
+  #told = 0;
+  /** Milliseconds, as performance.now(). */
+  #quietUntil = 0;
+
+  /** `say` is told of `1 packet` or `2 packets`. */
+  constructor(say: (packets: string) => void) {
+    this.#say = say;
+  }
+
+  /** Tells of packets dropped since the last note, at once and then once a minute. */
+  show(stopped: number): void {
+    this.#stopped = stopped;
+    if (performance.now() >= this.#quietUntil) this.end();
+  }
+
+  /** Tells of what no note has told yet. */
+  end(): void {
+    const packets = this.#stopped - this.#told;
+    if (packets === 0) return;
+    this.#told = this.#stopped;
+    this.#quietUntil = performance.now() + NOTE_EVERY;
+    this.#say(packets === 1 ? '1 packet' : `${packets} packets`);
+  }
+}
+
+/** What a policy says of packets, which have no subject. */
+export interface PacketRules {
+  /** Deny entries that name addresses and nothing else. */
+  entries: number;
+  /** Whether there are addresses that no entry allows to anybody. */
+  closed: boolean;
+  /** Whether somebody may route by the source. */
+  sourceRoutes: boolean;
+}
+
+type Where = Pick<Policy, 'mode' | 'target'>;
+
+const NO_CONTAINERS = 'the policy is for containers alone, and a packet does not show whose it is';
+
+/** What the backstop does under a policy, or why it does nothing. */
+export function describeBackstop({ mode, target }: Where, { entries, closed }: PacketRules): string {
+  const drops = [
+    ...(entries > 0 ? [`packets to the addresses of ${entries} deny entries`] : []),
+    ...(closed ? ['what opens a connection to an address that no entry allows to anybody'] : []),
+  ];
+  let reason: string;
+  if (mode === 'monitor') reason = 'the policy only monitors';
+  else if (target === 'container') reason = NO_CONTAINERS;
+  else if (drops.length === 0)
+    reason =
+      'no deny entry of the policy names addresses and nothing else, and every address is allowed to somebody';
+  else return `The backstop drops ${drops.join(', and ')}.\n`;
+  return `Warning: the backstop drops nothing: ${reason}.\n`;
+}
+
+/** What becomes of packets with a source route under a policy; nothing where they are left alone on purpose. */
+export function describeRoutes({ mode, target }: Where, { sourceRoutes }: PacketRules): string {
+  if (mode === 'monitor') return '';
+  if (target === 'container') return `Packets with a source route are not dropped: ${NO_CONTAINERS}.\n`;
+  return sourceRoutes
+    ? 'Packets with a source route are dropped when they go to an address that is denied to everybody.\n'
+    : 'Packets with a source route are dropped: no entry allows source-route.\n';
+}

@@ -1,0 +1,103 @@
+import { execFile, type ChildProcess } from 'node:child_process';
+import { setPriority } from 'node:os';
+import { join } from 'node:path';
+import { exposeToOom } from '../host/oom-score.ts';
+import type { Discovery } from '../generator/discovery.ts';
+
+/** Between two looks at least, milliseconds, and as a multiple of what the last one took: a tenth of the time at most. */
+const LOOK_EVERY = 60_000;
+const REST = 9;
+
+/** Characters of the answer. */
+const MOST = 256e6;
+
+/**
+ * Looks every now and then whether every subject in a record that is being written is stable. `bouheki status` does that,
+ * in a process of its own and at low priority: this one has rings to read.
+ */
+export class StabilityWatch {
+  readonly #db: string;
+  #since: number;
+  readonly #atLeast: number;
+  readonly #every: number;
+  #child: ChildProcess | undefined;
+  #next: number | undefined;
+  #known: Discovery | undefined;
+  /** Why the last look told nothing. */
+  failure: string | undefined;
+
+  /** `since`: when learning began, microseconds since the epoch. `atLeast`: seconds that the traffic must span. */
+  constructor(db: string, since: number, atLeast: number) {
+    this.#db = db;
+    this.#since = since;
+    this.#atLeast = atLeast;
+    this.#every = Math.min(LOOK_EVERY, atLeast * 1000);
+  }
+
+  /** Whether every subject was stable at the last look, and the traffic spanned the time that it must. */
+  get stable(): boolean {
+    return this.#known !== undefined && isStable(this.#known, this.#atLeast);
+  }
+
+  /** `stable 3 of 5`. */
+  get progress(): string {
+    if (this.#known === undefined) return 'stable: not known yet';
+    const { subjects } = this.#known;
+    return `stable ${subjects.filter(({ state }) => state === 'stable').length} of ${subjects.length}`;
+  }
+
+  /** To be called often; looks when it is time. `now`: milliseconds of any clock that only goes forward. */
+  tick(now: number): void {
+    this.#next ??= now + this.#every;
+    if (this.#child !== undefined || now < this.#next) return;
+    const began = performance.now();
+    const since = new Date(Math.floor(this.#since / 1000)).toISOString();
+    const main = join(import.meta.dirname, '../cli/main.js');
+    const child = execFile(
+      process.execPath,
+      [main, 'status', '--json', '--db', this.#db, '--since', since],
+      { maxBuffer: MOST },
+      (error, stdout, stderr) => {
+        if (this.#child !== child) return;
+        this.#child = undefined;
+        const took = performance.now() - began;
+        this.#next = now + took + Math.max(this.#every, REST * took);
+        this.failure = error === null ? undefined : stderr.trim() || error.message;
+        if (error === null) this.#known = (JSON.parse(stdout) as { readiness: Discovery }).readiness;
+      },
+    );
+    this.#child = child;
+    lower(child.pid);
+    exposeToOom(child.pid);
+  }
+
+  /** The clock was set: only what comes from `since` on spans time that has passed. */
+  restart(since: number): void {
+    this.#since = since;
+    this.#known = undefined;
+    this.#next = undefined;
+    this.close();
+    this.#child = undefined;
+  }
+
+  /** Ends a look that still goes on. */
+  close(): void {
+    this.#child?.kill('SIGKILL');
+  }
+}
+
+/** Whether every subject is stable, in traffic that spans at least so many seconds. */
+export function isStable({ first, last, subjects }: Discovery, atLeast: number): boolean {
+  if (first === undefined || last === undefined) return false;
+  return last - first >= atLeast * 1e6 && subjects.every(({ state }) => state === 'stable');
+}
+
+/** It may have ended already. */
+function lower(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, 10);
+  } catch {
+    // Then there is nothing to lower.
+  }
+}

@@ -1,0 +1,26 @@
+import { renderFailure } from '../error/failure.ts';
+
+/** Failures that are told; more of them are most likely the same again. */
+const TOLD = 20;
+
+/** What is thrown while enforcement goes on: told once each, however often it happens. */
+export class Trouble {
+  readonly #say: (text: string) => void;
+  readonly #told = new Set<string>();
+
+  constructor(say: (text: string) => void) {
+    this.#say = say;
+  }
+
+  /** To be called with what was thrown. Never throws. */
+  readonly happened = (error: unknown): void => {
+    try {
+      const text = renderFailure(error);
+      if (this.#told.has(text) || this.#told.size === TOLD) return;
+      this.#told.add(text);
+      this.#say(`${text}Enforcement goes on.\n`);
+    } catch {
+      // Then nobody can be told.
+    }
+  };
+}

@@ -1,0 +1,70 @@
+import { printJson } from '../../error/visible.ts';
+import { BouhekiError } from '../../error/error.ts';
+import { formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
+
+/** `allow` leaves the policy as it is; `ignore` takes the destination out, `deny` denies it as well. */
+export type DecisionKind = 'allow' | 'deny' | 'ignore' | 'narrow' | 'widen';
+
+/** What somebody decided about a destination of a rule. */
+export interface Decision {
+  rule: string;
+  destination: string;
+  decision: DecisionKind;
+  /** What to widen to. */
+  cidr?: Prefix;
+}
+
+const KINDS: readonly string[] = ['allow', 'deny', 'ignore', 'narrow', 'widen'] satisfies DecisionKind[];
+
+/** One decision as a line of a file of decisions. */
+export function printDecision({ cidr, decision, destination, rule }: Decision): string {
+  return `${printJson({ rule, destination, decision, ...(cidr && { cidr: formatPrefix(cidr) }) })}\n`;
+}
+
+/**
+ * A file of decisions: an object of JSON a line; empty lines and lines that begin with `#` are left out. A later decision
+ * on the same destination of the same rule takes the place of an earlier one. Throws BouhekiError `usage` with the line.
+ */
+export function parseDecisions(text: string, file: string): Decision[] {
+  const decisions = new Map<string, Decision>();
+  for (const [at, line] of text.split('\n').entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const decision = parseDecision(line);
+    if (typeof decision === 'string') {
+      throw new BouhekiError('usage', `${file}:${at + 1}: ${decision}`, {
+        remedy:
+          'A line is {"rule":"NAME","destination":"192.0.2.1:443/tcp","decision":"allow"}; mend or remove it.',
+      });
+    }
+    decisions.set(keyOf(decision), decision);
+  }
+  return [...decisions.values()];
+}
+
+/** Equal for a decision and what it is about. */
+export function keyOf({ destination, rule }: { rule: string; destination: string }): string {
+  return JSON.stringify([rule, destination]);
+}
+
+/** The decision, or why it is none. */
+function parseDecision(line: string): Decision | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return 'it is no JSON';
+  }
+  if (typeof value !== 'object' || value === null) return 'it is no object';
+  const { cidr, decision, destination, rule, ...rest } = value as Record<string, unknown>;
+  const unknown = Object.keys(rest)[0];
+  if (unknown !== undefined) return `"${unknown}" is no part of a decision`;
+  if (typeof rule !== 'string' || typeof destination !== 'string') return 'rule and destination must be text';
+  if (typeof decision !== 'string' || !KINDS.includes(decision))
+    return `decision must be one of ${KINDS.join(', ')}`;
+  const kind = decision as DecisionKind;
+  if ((kind === 'widen') !== (cidr !== undefined)) return 'widen, and nothing else, needs a cidr';
+  if (cidr === undefined) return { rule, destination, decision: kind };
+  const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined;
+  if (prefix === undefined) return `cidr: "${String(cidr)}" is no CIDR`;
+  return { rule, destination, decision: kind, cidr: prefix };
+}

@@ -1,0 +1,99 @@
+import { diffPolicies } from '../../policy/analysis/diff.ts';
+import { findMarks, removeMarks, type RulePlace } from '../../policy/file/edit.ts';
+import { keyOf, type Decision } from './decision.ts';
+import { findReview, type ReviewInput, type ReviewItem, type ReviewScope } from './review.ts';
+import { settle } from './settle.ts';
+import { parseEdited } from './take-out.ts';
+
+/** A policy under review: what is left to decide, and the text as decided so far. */
+export class ReviewSession {
+  #input: ReviewInput;
+  #items: ReviewItem[];
+  /** Items that stay in the policy as decided, by key. */
+  #settled = new Set<string>();
+  /** Rules of which something was decided. */
+  #begun = new Map<string, ReviewScope>();
+
+  constructor(input: ReviewInput) {
+    this.#input = input;
+    this.#items = findReview(input, this.#begun);
+  }
+
+  get input(): ReviewInput {
+    return this.#input;
+  }
+
+  get text(): string {
+    return this.#input.text;
+  }
+
+  /** What is left to decide, in the order of the file. */
+  get open(): ReviewItem[] {
+    return this.#items.filter((item) => !this.#settled.has(keyOf(item)));
+  }
+
+  /**
+   * Carries out decisions, each on the open item that it is about, and returns those that are about none. The marks of a
+   * place go with its last item. Throws BouhekiError `usage` when one cannot be carried out; then none of them is.
+   */
+  decide(decisions: readonly Decision[]): Decision[] {
+    const before = {
+      begun: new Map(this.#begun),
+      input: this.#input,
+      items: this.#items,
+      settled: new Set(this.#settled),
+    };
+    try {
+      const unmatched = decisions.filter((decision) => !this.#decideOne(decision));
+      this.#clear();
+      const mayWiden = decisions.some(({ decision }) => decision === 'widen');
+      if (!mayWiden && diffPolicies(before.input.policy, this.#input.policy).gained.length > 0) {
+        throw new Error('the edited policy allows more than before');
+      }
+      return unmatched;
+    } catch (error) {
+      this.#input = before.input;
+      this.#items = before.items;
+      this.#begun = before.begun;
+      this.#settled = before.settled;
+      throw error;
+    }
+  }
+
+  #decideOne(decision: Decision): boolean {
+    const key = keyOf(decision);
+    const item = this.#items.find((each) => keyOf(each) === key && !this.#settled.has(key));
+    if (item === undefined) return false;
+    this.#settled.add(key);
+    if (!this.#begun.has(item.rule)) this.#begun.set(item.rule, this.#scopeOf(item));
+    this.#take(settle(this.#input, item, decision));
+    return true;
+  }
+
+  #scopeOf({ observations }: ReviewItem): ReviewScope {
+    return observations.some((each) => this.#input.record.reasons(each).length > 0) ? 'odd' : 'whole';
+  }
+
+  #take(text: string): void {
+    if (text === this.text) return;
+    this.#input = { ...this.#input, text, policy: parseEdited(text) };
+    this.#items = findReview(this.#input, this.#begun);
+  }
+
+  /** Takes the marks away that nothing is left of. */
+  #clear(): void {
+    const open = new Set(this.open.map(({ place }) => placeKey(place)));
+    // From the end of the file, so that places stay true.
+    const done = findMarks(this.text)
+      .map(({ place }) => place)
+      .filter((place) => !open.has(placeKey(place)));
+    if (done.length === 0) return;
+    let { text } = this;
+    for (const place of done.toReversed()) text = removeMarks(text, place);
+    this.#take(text);
+  }
+}
+
+function placeKey({ entry, rule }: RulePlace): string {
+  return `${rule} ${entry ?? ''}`;
+}

@@ -1,0 +1,141 @@
+import type { RuleDocument } from '../../policy/file/document.ts';
+import { allowRules, findMarks, type RulePlace } from '../../policy/file/edit.ts';
+import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
+import type { Box, Policy } from '../../policy/meaning/policy.ts';
+import { printRule } from '../../policy/file/print.ts';
+import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { sumEvidence, type Evidence } from '../subject/evidence.ts';
+import { flowOf } from '../subject/flow.ts';
+import { OddityFinder, placeOf } from '../subject/oddity.ts';
+import { selectObservations } from '../subject/select.ts';
+
+/** One destination of one rule that somebody should decide on. */
+export interface ReviewItem {
+  /** Name of the rule. */
+  rule: string;
+  /** As `placeOf` writes it: `192.0.2.1:443/tcp`; `EVERYTHING` where the record has nothing that the rule allows. */
+  destination: string;
+  /** Why it is asked. */
+  reasons: string[];
+  place: RulePlace;
+  /** What the rule allows there. */
+  observations: RecordedObservation[];
+}
+
+/** Whether a marked rule is reviewed for what is odd about it, or as a whole. */
+export type ReviewScope = 'odd' | 'whole';
+
+/** The destination of a mark without anything recorded. */
+export const EVERYTHING = 'everything';
+
+/** A policy's text, what it means, and the record to review it by. */
+export interface ReviewInput {
+  text: string;
+  policy: Policy;
+  /** From `prepareRecord`. */
+  record: ReviewRecord;
+}
+
+/** What a policy may allow of a record, and what is odd about it. */
+export interface ReviewRecord {
+  observations: readonly RecordedObservation[];
+  reasons(observation: RecordedObservation): string[];
+}
+
+export function prepareRecord(recorded: readonly RecordedObservation[]): ReviewRecord {
+  const { demands } = selectObservations(recorded, {
+    deny: [],
+    includeDenied: false,
+    allowCommandRules: true,
+  });
+  const observations = demands.flatMap((demand) => demand.observations);
+  if (observations.length === 0) return { observations, reasons: () => [] };
+  const oddities = new OddityFinder(observations, sumEvidence(observations));
+  return { observations, reasons: (observation) => oddities.reasons(observation) };
+}
+
+/**
+ * What the marks in a policy ask for, in the order of the file. For a rule marked `review:` that is each destination that
+ * is odd, as far as the record still says so, else all; for what a merge added it is all of it. `begun` has the rules of
+ * which something was decided already, and whether they are reviewed for what is odd or as a whole: a rule does not
+ * change between the two with the decisions.
+ */
+export function findReview(
+  { policy, record, text }: ReviewInput,
+  begun: ReadonlyMap<string, ReviewScope>,
+): ReviewItem[] {
+  const marked = findMarks(text);
+  if (marked.length === 0) return [];
+  const judge = compileEvaluator(policy);
+  const allowed = record.observations.filter((each) => judge(flowOf(each)).action === 'allow');
+  const rules = allowRules(text);
+  const boxes = boxesByRule(text, policy);
+  const items = new Map<string, ReviewItem>();
+  for (const { marks, place } of marked) {
+    const rule = nameOf(rules[place.rule]!);
+    const wanted = boxes.filter(
+      (each) =>
+        each.place.rule === place.rule && (place.entry === undefined || each.place.entry === place.entry),
+    );
+    const matches = compileEvaluator({ ...policy, boxes: wanted.map(({ box }) => box) });
+    const held = allowed.filter((each) => matches(flowOf(each)).action === 'allow');
+    const odd = held.filter((each) => record.reasons(each).length > 0);
+    const added = marks.filter((mark) => mark.startsWith('added: '));
+    const scope = begun.get(rule) ?? (odd.length > 0 ? 'odd' : 'whole');
+    const asked = added.length > 0 || scope === 'whole' ? held : odd;
+    const item = (destination: string): ReviewItem => {
+      const key = JSON.stringify([place, destination]);
+      const known = items.get(key) ?? { rule, destination, reasons: [], place, observations: [] };
+      items.set(key, known);
+      return known;
+    };
+    for (const observation of asked) {
+      const { observations, reasons } = item(placeOf(observation));
+      observations.push(observation);
+      const all = [...added, ...record.reasons(observation)];
+      for (const reason of all.length > 0 ? all : marks) if (!reasons.includes(reason)) reasons.push(reason);
+    }
+    if (asked.length === 0 && !begun.has(rule)) item(EVERYTHING).reasons.push(...marks);
+  }
+  return [...items.values()];
+}
+
+/** What is known of an item; undefined where nothing is. Distinct hours are no fewer than this. */
+export function evidenceOf({ observations }: ReviewItem): (Evidence & { hours: number }) | undefined {
+  if (observations.length === 0) return undefined;
+  const hours = observations.reduce((most, each) => Math.max(most, each.hours), 0);
+  return Object.assign(sumEvidence(observations), { hours });
+}
+
+/** Items of one mark with the same reasons, which one question can settle. */
+export function groupItems(items: readonly ReviewItem[]): ReviewItem[][] {
+  const groups = new Map<string, ReviewItem[]>();
+  for (const item of items) {
+    const key = JSON.stringify([item.place, item.reasons]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return [...groups.values()];
+}
+
+/** The allow boxes of a policy with their places in its text. */
+export function boxesByRule(text: string, policy: Policy): { box: Box; place: RulePlace }[] {
+  const boxes = policy.boxes.filter(({ action }) => action === 'allow');
+  const result: { box: Box; place: RulePlace }[] = [];
+  for (const [rule, { sockets, to }] of allowRules(text).entries()) {
+    for (const entry of (to ?? []).keys()) {
+      result.push({ box: boxes[result.length]!, place: { rule, entry } });
+    }
+    // The box of `sockets`, or that of a rule for any destination.
+    if (sockets !== undefined || to === undefined || to.length === 0) {
+      result.push({ box: boxes[result.length]!, place: { rule } });
+    }
+  }
+  return result;
+}
+
+/** Rules without a name are known by whom they are for: their numbers change when one goes. */
+function nameOf({ from, name }: RuleDocument): string {
+  return name ?? `rule without a name ${printRule({ ...(from && { from }) })}`;
+}

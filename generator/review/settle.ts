@@ -1,0 +1,176 @@
+import { BouhekiError } from '../../error/error.ts';
+import { appendRules, type Addition } from '../../policy/file/append.ts';
+import {
+  containsAddress,
+  containsPrefix,
+  formatPrefix,
+  prefixOf,
+  type Prefix,
+} from '../../policy/value/cidr.ts';
+import { destinationText, type ToDocument } from '../../policy/file/document.ts';
+import { allowRules, replaceEntry, type RulePlace } from '../../policy/file/edit.ts';
+import type { Box } from '../../policy/meaning/policy.ts';
+import { mergePrefixes } from '../../policy/value/prefix-set.ts';
+import { hasPorts } from '../../policy/value/protocol.ts';
+import type { Decision } from './decision.ts';
+import { METADATA } from '../subject/deny.ts';
+import { destinationAddress, flowOf } from '../subject/flow.ts';
+import { withIgnored } from './ignored.ts';
+import { ZONES } from '../prefixes/zone.ts';
+import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
+import { allowsFlow, inseparable, takeOut } from './take-out.ts';
+
+/** No prefix is wider than these, by family. */
+const WIDEST = { 4: 8, 6: 32 } as const;
+
+/** Lengths that prefixes are widened to, by family. */
+const STEPS = { 4: [24, 16, 8], 6: [64, 48, 32] } as const;
+
+/**
+ * The text after a decision on an item; its marks are another matter. Everything else keeps its bytes and its meaning.
+ * Throws BouhekiError `usage` when the decision cannot be carried out.
+ */
+export function settle(input: ReviewInput, item: ReviewItem, { cidr, decision }: Decision): string {
+  switch (decision) {
+    case 'allow':
+      return input.text;
+    case 'deny':
+      return appendRules(takeOut(input, item) ?? input.text, 'deny', [denyRule(input, item)]);
+    case 'ignore': {
+      const { name: _, ...rule } = denyRule(input, item);
+      const text = takeOut(input, item);
+      if (text === undefined) throw inseparable(item);
+      return withIgnored(text, rule);
+    }
+    case 'narrow':
+      return narrow(input, item);
+    case 'widen':
+      return widenTo(input, item, cidr!);
+  }
+}
+
+/** The next wider prefix that an item may be widened to; undefined when there is none. */
+export function widerFor(input: ReviewInput, item: ReviewItem): Prefix | undefined {
+  const current = prefixFor(input, item);
+  if (current === undefined) return undefined;
+  const bits = current.family === 4 ? 32n : 128n;
+  return STEPS[current.family]
+    .filter((length) => length < current.length)
+    .map((length) => {
+      const host = bits - BigInt(length);
+      return { family: current.family, value: (current.value >> host) << host, length };
+    })
+    .find((prefix) => whyNotWiden(item, prefix) === undefined);
+}
+
+/** Why an item must not be widened to a prefix; undefined when it may. */
+function whyNotWiden(item: ReviewItem, prefix: Prefix): string | undefined {
+  const [observation] = item.observations;
+  if (observation === undefined || observation.socket !== undefined) {
+    return `${item.destination} has no address to widen`;
+  }
+  const text = formatPrefix(prefix);
+  if (!containsAddress(prefix, destinationAddress(observation)))
+    return `${text} does not hold ${item.destination}`;
+  if (prefix.length < WIDEST[prefix.family]) return `${text} is wider than /${WIDEST[prefix.family]}`;
+  const within = (range: Prefix): boolean => range.length > prefix.length && containsPrefix(prefix, range);
+  if (METADATA.some(within)) return `${text} holds a cloud metadata address, which hands out credentials`;
+  const range = ZONES.find(within);
+  return range && `${text} reaches out of ${formatPrefix(range)}, which is a range with a purpose of its own`;
+}
+
+/** The widest prefix of the rule that allows an item; undefined where the rule names no addresses. */
+export function prefixFor(input: ReviewInput, item: ReviewItem): Prefix | undefined {
+  return holderOf(input, item)?.prefix;
+}
+
+/** What denies an item to the subjects of its rule. */
+function denyRule({ text }: ReviewInput, { observations, place, rule }: ReviewItem): Addition {
+  const { from = {}, sockets, to } = allowRules(text)[place.rule]!;
+  const name = `${rule} (denied)`;
+  const [observation] = observations;
+  if (observation === undefined) {
+    if (place.entry !== undefined) return { name, from, to: [to![place.entry]!] };
+    return { name, from, ...(to && { to }), ...(sockets && { sockets }) };
+  }
+  const { address, port, protocol, socket } = flowOf(observation);
+  if (socket !== undefined) return { name, from, sockets: [socket] };
+  const ports = hasPorts(protocol) ? { ports: [{ first: port, last: port }] } : {};
+  return {
+    name,
+    from,
+    to: [destinationText({ prefixes: [prefixOf(address)], ...ports, protocols: [protocol] })],
+  };
+}
+
+/** An entry of a rule, and the prefix in it that allows an item. */
+interface Holder {
+  box: Box;
+  place: Required<RulePlace>;
+  prefix: Prefix;
+}
+
+/** The entry of the item's rule that allows it by the widest prefix. */
+function holderOf({ policy, text }: ReviewInput, { observations, place }: ReviewItem): Holder | undefined {
+  if (observations.length === 0) return undefined;
+  const flow = flowOf(observations[0]!);
+  const holders = boxesByRule(text, policy).flatMap(({ box, place: { entry, rule } }): Holder[] => {
+    if (rule !== place.rule || entry === undefined || !allowsFlow(policy, box, flow)) return [];
+    const prefix = box.to.prefixes?.find((each) => containsAddress(each, flow.address));
+    return prefix === undefined ? [] : [{ box, place: { rule, entry }, prefix }];
+  });
+  return holders.sort((one, other) => one.prefix.length - other.prefix.length)[0];
+}
+
+/** Allows a wider prefix on the port and protocol of the item alone, instead of the prefixes that it holds. */
+function widenTo(input: ReviewInput, item: ReviewItem, wider: Prefix): string {
+  const why = whyNotWiden(item, wider);
+  if (why !== undefined) throw new BouhekiError('usage', why, { remedy: 'Choose another prefix.' });
+  const holder = holderOf(input, item) ?? missing(item);
+  const { port, protocol } = item.observations[0]!;
+  const { ports, protocols } = holder.box.to;
+  const ranges = hasPorts(protocol) ? [{ first: port, last: port }] : undefined;
+  const alone = JSON.stringify([ports, protocols]) === JSON.stringify([ranges, [protocol]]);
+  if (alone) return exchange(input, holder, [...holder.box.to.prefixes!, wider]);
+  const entry = destinationText({
+    prefixes: [wider],
+    ...(ranges && { ports: ranges }),
+    protocols: [protocol],
+  });
+  return replaceEntry(input.text, holder.place, [entryAt(input, holder), entry]);
+}
+
+/** Exchanges the prefix that allows an item for the addresses in it that were seen. */
+function narrow(input: ReviewInput, item: ReviewItem): string {
+  const holder = holderOf(input, item) ?? missing(item);
+  const { box, prefix } = holder;
+  const seen = input.record.observations.flatMap((each) => {
+    const flow = flowOf(each);
+    const inside = containsAddress(prefix, flow.address) && allowsFlow(input.policy, box, flow);
+    return inside ? [prefixOf(flow.address)] : [];
+  });
+  const narrower = mergePrefixes(seen);
+  if (narrower.some((each) => containsPrefix(each, prefix))) {
+    throw new BouhekiError('usage', `nothing is narrower than what allows ${item.destination}`, {
+      remedy: 'Allow, deny or ignore it.',
+    });
+  }
+  return exchange(input, holder, [...box.to.prefixes!.filter((each) => each !== prefix), ...narrower]);
+}
+
+function missing({ destination, rule }: ReviewItem): never {
+  throw new BouhekiError('usage', `rule ${rule} names no addresses for ${destination}`, {
+    remedy: 'Allow, deny or ignore it.',
+  });
+}
+
+function exchange(input: ReviewInput, holder: Holder, prefixes: readonly Prefix[]): string {
+  const { except: _, ...raw } = entryAt(input, holder);
+  return replaceEntry(input.text, holder.place, [
+    { ...raw, cidr: mergePrefixes(prefixes).map(formatPrefix) },
+  ]);
+}
+
+function entryAt({ text }: ReviewInput, { place }: Holder): ToDocument {
+  return allowRules(text)[place.rule]!.to![place.entry]!;
+}

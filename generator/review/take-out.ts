@@ -1,0 +1,110 @@
+import { BouhekiError } from '../../error/error.ts';
+import { containsPrefix, formatPrefix, parsePrefix, prefixOf, type Prefix } from '../../policy/value/cidr.ts';
+import { destinationText, type ToDocument } from '../../policy/file/document.ts';
+import {
+  allowRules,
+  removeRule,
+  replaceEntry,
+  replaceSockets,
+  type RulePlace,
+} from '../../policy/file/edit.ts';
+import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
+import type { Box, Flow, Policy } from '../../policy/meaning/policy.ts';
+import type { PortRange } from '../../policy/value/port.ts';
+import { hasPorts } from '../../policy/value/protocol.ts';
+import { flowOf } from '../subject/flow.ts';
+import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
+
+/**
+ * The text in which no rule allows the item to those who were seen there. Undefined where a rule allows it together with
+ * more than can be told apart (on any port, say): then only a deny rule stops it.
+ */
+export function takeOut({ policy, text }: ReviewInput, item: ReviewItem): string | undefined {
+  if (item.observations.length === 0) {
+    const { entry, rule } = item.place;
+    return entry === undefined ? removeRule(text, rule) : replaceEntry(text, { rule, entry }, []);
+  }
+  let result = text;
+  let current = policy;
+  for (const flow of item.observations.map(flowOf)) {
+    while (compileEvaluator(current)(flow).action === 'allow') {
+      const holder = boxesByRule(result, current).find(({ box }) => allowsFlow(current, box, flow))!;
+      const edited = without(result, holder, flow);
+      if (edited === undefined) return undefined;
+      result = edited;
+      current = parseEdited(result);
+    }
+  }
+  return result;
+}
+
+/** Why an item cannot be left out without a deny rule. */
+export function inseparable({ destination, rule }: ReviewItem): BouhekiError {
+  const message = `${destination} cannot be taken out of rule ${rule} alone: something allows it together with more`;
+  return new BouhekiError('usage', message, { remedy: 'Deny it instead, or edit the rule.' });
+}
+
+/** Whether a box alone allows a flow. */
+export function allowsFlow(policy: Policy, box: Box, flow: Flow): boolean {
+  return compileEvaluator({ ...policy, boxes: [box] })(flow).action === 'allow';
+}
+
+/** The policy in a text that was parsed before and edited since. A fault is a bug of the edit. */
+export function parseEdited(text: string): Policy {
+  const { policy, problems } = parsePolicy(text, 'policy');
+  if (policy === undefined) throw new Error(`the edited policy is none: ${problems[0]?.message}`);
+  return policy;
+}
+
+/** The text in which a box no longer allows the destination of a flow; undefined where that cannot be written exactly. */
+function without(
+  text: string,
+  { box, place }: { box: Box; place: RulePlace },
+  flow: Flow,
+): string | undefined {
+  const { entry, rule } = place;
+  const { ports, prefixes, protocols, sockets } = box.to;
+  if (sockets) {
+    return replaceSockets(
+      text,
+      rule,
+      sockets.filter((kind) => kind !== flow.socket),
+    );
+  }
+  const ported = hasPorts(flow.protocol);
+  if (entry === undefined || prefixes === undefined || protocols === undefined) return undefined;
+  if (ported && ports === undefined) return undefined;
+  const single = prefixOf(flow.address);
+  const rest = carve(allowRules(text)[rule]!.to![entry]!, single);
+  const left = rest === undefined ? [] : [rest];
+  const otherPorts = ported ? withoutPort(ports!, flow.port) : [];
+  if (otherPorts.length > 0) {
+    left.push(destinationText({ prefixes: [single], ports: otherPorts, protocols: [flow.protocol] }));
+  }
+  const otherProtocols = protocols.filter((protocol) => protocol !== flow.protocol);
+  if (otherProtocols.length > 0) {
+    left.push(destinationText({ prefixes: [single], ...(ports && { ports }), protocols: otherProtocols }));
+  }
+  return replaceEntry(text, { rule, entry }, left);
+}
+
+/** The destination without one address; undefined when nothing is left. */
+function carve(raw: ToDocument, single: Prefix): ToDocument | undefined {
+  const texts = raw.cidr!.map(String);
+  // Names of groups hold more than one address.
+  const prefixes = texts.map((text) => ({ text, prefix: parsePrefix(text) }));
+  const kept = prefixes.filter(({ prefix }) => !prefix || !containsPrefix(single, prefix));
+  if (kept.length === 0) return undefined;
+  const cidr = kept.map(({ text }) => text);
+  const inside = kept.some(({ prefix }) => !prefix || containsPrefix(prefix, single));
+  return inside ? { ...raw, cidr, except: [...(raw.except ?? []), formatPrefix(single)] } : { ...raw, cidr };
+}
+
+function withoutPort(ports: readonly PortRange[], port: number): PortRange[] {
+  return ports.flatMap(({ first, last }) => {
+    if (port < first || port > last) return [{ first, last }];
+    const below = port > first ? [{ first, last: port - 1 }] : [];
+    return port < last ? [...below, { first: port + 1, last }] : below;
+  });
+}

@@ -1,0 +1,289 @@
+import { compareAddresses, type Address } from '../../policy/value/address.ts';
+import { prefixOf, type Prefix } from '../../policy/value/cidr.ts';
+import { isForHostOnly } from '../../policy/meaning/evaluate.ts';
+import type { From } from '../../policy/meaning/policy.ts';
+import type { PortRange } from '../../policy/value/port.ts';
+import { mergePrefixes } from '../../policy/value/prefix-set.ts';
+import { hasPorts } from '../../policy/value/protocol.ts';
+import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
+import type { Subject } from '../../profiler/read/observation.ts';
+import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { coverRelation } from '../boxes/cover.ts';
+import { relationOf } from '../boxes/relation.ts';
+import { destinationAddress, flowOf } from '../subject/flow.ts';
+import { userIds } from '../subject/ids.ts';
+import { findOddities, placeOf, type Marking, type OddityFinder } from '../subject/oddity.ts';
+import { compareText } from '../subject/order.ts';
+import { portRanges } from './port-range.ts';
+import type { Demand } from '../subject/select.ts';
+import { coveredKeys, type RuleSubject } from '../subject/subject.ts';
+
+/** What one entry of a rule's `to` has to allow. */
+export interface Entry {
+  /** Observed addresses, merged. */
+  observed: Prefix[];
+  /** Absent for protocols without ports. */
+  ports?: PortRange[];
+  protocols: number[];
+}
+
+/** A rule before it is a document: everybody whom `from` names was seen at everything in `entries`. */
+export interface Rule {
+  from: From;
+  entries: Entry[];
+  /** The kinds of sockets that they open. */
+  sockets: SocketKind[];
+  /** In the order of the demands. */
+  subjects: RuleSubject[];
+  /** What the rule allows of the record. Rules may share observations. */
+  observations: RecordedObservation[];
+  /** Whether these are all observations of its subjects, and none of another one that the rule takes too. */
+  whole: boolean;
+}
+
+/** Rules for a record, and how few there can be. */
+export interface RuleCover {
+  rules: Rule[];
+  /** Boxes: entries over all rules. */
+  boxes: number;
+  /** No set of boxes that allows exactly the record, and joins nothing marked with what is not, has fewer. */
+  atLeast: number;
+  /** Whether there is something marked that was kept from sharing rules with what is not. */
+  apart: boolean;
+}
+
+/** A tuple of the relation: an observation, with the values that a box may name. */
+interface Cell {
+  demand: Demand;
+  observation: RecordedObservation;
+  /** Whether it is of another subject than that of the demand. */
+  moved: boolean;
+  values: readonly (string | number | Address)[];
+}
+
+/**
+ * The fewest boxes that allow what each subject was seen to do and nothing else to anybody: a minimum box cover over the
+ * dimensions of the subjects, protocol, port and address. Boxes for the same subjects are one rule. A process with several
+ * user ids needs them all in one list, which also allows whoever has one of them alone: it shares boxes only with those
+ * that have the same ones. Nor do subjects share boxes of which other things are marked: see `Marking`. Of covers with as
+ * few boxes, one in which fewer subjects share them. `oddities` are those of the whole record.
+ */
+export function coverDemands(
+  demands: readonly Demand[],
+  oddities: OddityFinder = findOddities(demands.flatMap(({ observations }) => observations)),
+): RuleCover {
+  const rules = new Map<string, Draft>();
+  const total = new Map<Demand, number>();
+  const { apart, groups } = comparableCells(demands, oddities);
+  const cover: RuleCover = { rules: [], boxes: 0, atLeast: 0, apart };
+  for (const cells of groups) {
+    for (const { demand } of cells) total.set(demand, (total.get(demand) ?? 0) + 1);
+    const keys = Object.keys(cells[0]!.demand.subject.from) as (keyof From)[];
+    const axes = cells[0]!.values.map((_, axis) => new Axis(cells.map(({ values }) => values[axis]!)));
+    const tuples = cells.map(({ values }) => values.map((value, axis) => axes[axis]!.numberOf(value)));
+    // The last axis is that of addresses, or of sockets.
+    const byAddress: number[][] = axes.at(-1)!.values.map(() => []);
+    for (const [at, tuple] of tuples.entries()) byAddress[tuple.at(-1)!]!.push(at);
+    const sizes = axes.map(({ values }) => values.length);
+    const { atLeast, boxes } = coverRelation(relationOf(sizes, tuples), keys.length);
+    cover.atLeast += atLeast;
+    cover.boxes += boxes.length;
+    for (const box of boxes) {
+      const values = box.map((numbers, axis) => numbers.map((number) => axes[axis]!.values[number]!));
+      const from = Object.fromEntries(keys.map((key, axis) => [key, values[axis]])) as From;
+      // Here all have the same ids, which are one value.
+      const { uid } = cells[0]!.demand.subject.from;
+      if (uid !== undefined && uid.length > 1) from.uid = uid;
+      const rule = ruleOf(rules, from);
+      if (cells[0]!.observation.socket !== undefined) rule.sockets.push(...(values.at(-1) as SocketKind[]));
+      else rule.entries.push(entryOf(values.slice(keys.length)));
+      const inBox = box.map((numbers) => new Set(numbers));
+      for (const address of box.at(-1)!) {
+        for (const at of byAddress[address]!) {
+          if (!tuples[at]!.every((number, axis) => inBox[axis]!.has(number))) continue;
+          rule.demands.add(cells[at]!.demand);
+          rule.held.add(cells[at]!.observation);
+          if (cells[at]!.moved) rule.moved = true;
+        }
+      }
+    }
+  }
+  for (const { demands: held, entries, from, held: observations, moved, sockets } of rules.values()) {
+    entries.sort(compareEntries);
+    const subjects = demands.filter((demand) => held.has(demand));
+    const all = subjects.reduce((sum, demand) => sum + total.get(demand)!, 0);
+    cover.rules.push({
+      from,
+      entries,
+      sockets: SOCKET_KINDS.filter((kind) => sockets.includes(kind)),
+      subjects: subjects.map(({ subject }) => subject),
+      observations: [...observations],
+      whole: !moved && observations.size === all,
+    });
+  }
+  cover.rules.sort(compareRules);
+  return cover;
+}
+
+/** A rule while its boxes come in. */
+interface Draft {
+  from: From;
+  entries: Entry[];
+  sockets: SocketKind[];
+  demands: Set<Demand>;
+  held: Set<RecordedObservation>;
+  moved: boolean;
+}
+
+/**
+ * Observations that one box could allow: subjects named by the same dimensions, each with one user id or all with the
+ * same several, protocols alike in having ports, or all of them openings of sockets; and alike in what is marked.
+ */
+function comparableCells(
+  demands: readonly Demand[],
+  oddities: OddityFinder,
+): { groups: Cell[][]; apart: boolean } {
+  const groups = new Map<string, Cell[]>();
+  const markings = new Map<string, Set<Marking>>();
+  const subjects = new Map(
+    demands.map((demand) => {
+      const { from } = demand.subject;
+      const several = (from.uid?.length ?? 0) > 1 ? ` ${from.uid!.join('+')}` : '';
+      const who = Object.values(from).map((list) => list[0]!);
+      const marking = oddities.marking(demand.observations);
+      return [demand, { kind: `${Object.keys(from).join()}${several}`, marking, who }];
+    }),
+  );
+  for (const { demand, moved, observation } of withoutRepeats(demands)) {
+    const { kind, marking, who } = subjects.get(demand)!;
+    const { port, protocol, socket } = observation;
+    const withPort = hasPorts(protocol);
+    const values =
+      socket === undefined
+        ? [...who, protocol, ...(withPort ? [port] : []), destinationAddress(observation)]
+        : [...who, socket];
+    const alike = `${kind} ${socket === undefined ? withPort : 'socket'}`;
+    markings.set(alike, (markings.get(alike) ?? new Set()).add(marking));
+    const key = `${alike} ${marking}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [{ demand, moved, observation, values }]);
+    else group.push({ demand, moved, observation, values });
+  }
+  return {
+    groups: [...groups].sort(([a], [b]) => compareText(a, b)).map(([, cells]) => cells),
+    apart: [...markings.values()].some(({ size }) => size > 1),
+  };
+}
+
+/**
+ * Each observation with the demand whose rule has to allow it: one of lower rank where that allows it anyway, and one with
+ * more ids where that holds all of its own.
+ */
+function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
+  const holders = new Map<string, Demand>();
+  const kinds = new Map<string, (keyof From)[]>();
+  const result: Omit<Cell, 'values'>[] = [];
+  for (const demand of demands.toSorted((a, b) => byRank(a.subject, b.subject))) {
+    const covered = coveredKeys(demand.subject);
+    const named = new Map<Subject, string[]>();
+    for (const observation of demand.observations) {
+      const place = placeOf(observation);
+      let names = named.get(observation.subject);
+      if (names === undefined) named.set(observation.subject, (names = namesBy(kinds, observation)));
+      const keys = names.map((name) => `${name} ${place}`);
+      const holder = keys.map((key) => holders.get(key)).find((other) => other !== undefined);
+      if (holder === undefined) {
+        for (const key of covered)
+          if (!holders.has(`${key} ${place}`)) holders.set(`${key} ${place}`, demand);
+      }
+      const by = holder ?? demand;
+      result.push({ demand: by, moved: by !== demand, observation });
+    }
+    const kind = Object.keys(demand.subject.from) as (keyof From)[];
+    kinds.set(kind.join(), kind);
+  }
+  return result;
+}
+
+function byRank(a: RuleSubject, b: RuleSubject): number {
+  return a.rank - b.rank || (b.from.uid?.length ?? 0) - (a.from.uid?.length ?? 0);
+}
+
+/** The keys of the subjects that rules of these kinds take the one of the observation for. */
+function namesBy(
+  kinds: ReadonlyMap<string, readonly (keyof From)[]>,
+  observation: RecordedObservation,
+): string[] {
+  const flow = flowOf(observation);
+  const uid = userIds(observation.subject);
+  return [...kinds.values()].flatMap((kind) => {
+    const from = Object.fromEntries(kind.map((key) => [key, key === 'uid' ? uid : [flow[key]]])) as From;
+    return flow.inContainer && isForHostOnly({ action: 'allow', from }) ? [] : [JSON.stringify(from)];
+  });
+}
+
+/** The values of one dimension, in order, and their numbers. */
+class Axis {
+  readonly values: (string | number | Address)[];
+  readonly #numbers = new Map<string | number, number>();
+
+  constructor(all: readonly (string | number | Address)[]) {
+    const distinct = new Map(all.map((value) => [keyOf(value), value]));
+    this.values = [...distinct.values()].sort(compareValues);
+    for (const [number, value] of this.values.entries()) this.#numbers.set(keyOf(value), number);
+  }
+
+  numberOf(value: string | number | Address): number {
+    return this.#numbers.get(keyOf(value))!;
+  }
+}
+
+function keyOf(value: string | number | Address): string | number {
+  if (typeof value !== 'object') return value;
+  return value.family === 4 ? Number(value.value) : value.value.toString(16);
+}
+
+function compareValues(a: string | number | Address, b: string | number | Address): number {
+  if (typeof a === 'number') return a - (b as number);
+  return typeof a === 'string' ? compareText(a, b as string) : compareAddresses(a, b as Address);
+}
+
+function ruleOf(rules: Map<string, Draft>, from: From): Draft {
+  const key = JSON.stringify(from);
+  let rule = rules.get(key);
+  if (rule === undefined) {
+    rule = { from, entries: [], sockets: [], demands: new Set(), held: new Set(), moved: false };
+    rules.set(key, rule);
+  }
+  return rule;
+}
+
+function entryOf(values: readonly (string | number | Address)[][]): Entry {
+  const addresses = values.at(-1) as Address[];
+  const entry: Entry = {
+    observed: mergePrefixes(addresses.map(prefixOf)),
+    protocols: values[0] as number[],
+  };
+  if (values.length > 2) entry.ports = portRanges(values[1] as number[]);
+  return entry;
+}
+
+function compareEntries(a: Entry, b: Entry): number {
+  return (
+    compareLists(a.protocols, b.protocols) ||
+    compareLists(a.ports?.map(({ first }) => first) ?? [], b.ports?.map(({ first }) => first) ?? []) ||
+    compareAddresses(a.observed[0]!, b.observed[0]!)
+  );
+}
+
+function compareLists(a: readonly number[], b: readonly number[]): number {
+  const differs = a.findIndex((value, index) => value !== b[index]);
+  if (differs < 0 || differs >= b.length) return a.length - b.length;
+  return a[differs]! - b[differs]!;
+}
+
+/** By the names of the subjects. Subjects may read alike; what names them does not. */
+function compareRules(a: Rule, b: Rule): number {
+  const names = (rule: Rule): string => rule.subjects.map(({ name }) => name).join('\n');
+  return compareText(names(a), names(b)) || compareText(JSON.stringify(a.from), JSON.stringify(b.from));
+}

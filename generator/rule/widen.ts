@@ -1,0 +1,79 @@
+import type { Prefix } from '../../policy/value/cidr.ts';
+import { mergePrefixes } from '../../policy/value/prefix-set.ts';
+import { overlaps, type OwnerTable } from './owner.ts';
+import { SharedCover } from '../prefixes/cover.ts';
+import { WIDEST } from '../prefixes/floor.ts';
+import type { Rule } from './rule.ts';
+
+/** Allowed and observed units: addresses of IPv4, /64 networks of IPv6. */
+export interface Grant {
+  allowed: number;
+  observed: number;
+}
+
+/** How observed addresses become lists of prefixes. */
+export interface WidenOptions {
+  /** Addresses that no prefix may hold, merged. */
+  denied: readonly Prefix[];
+  /** CIDRs in all allow rules together. Default: as many as it takes. */
+  maxCidrs?: number;
+  /** Allow the whole published block around an observed address. */
+  owners?: OwnerTable;
+  /** Use as many as needed where `maxCidrs` is too few. */
+  atLeastFeasible?: boolean;
+}
+
+/**
+ * For each rule the prefixes of each of its entries. Throws BouhekiError `usage` with the least feasible number when
+ * more prefixes are needed than `maxCidrs`.
+ */
+export function widen(rules: readonly Rule[], options: WidenOptions): Prefix[][][] {
+  const lists = widenLists(
+    rules.flatMap(({ entries }) => entries.map(({ observed }) => observed)),
+    options,
+  );
+  let next = 0;
+  return rules.map(({ entries }) => entries.map(() => lists[next++]!));
+}
+
+/** As `widen`, for plain lists. */
+export function widenLists(observed: readonly Prefix[][], options: WidenOptions): Prefix[][] {
+  const { denied, maxCidrs, owners } = options;
+  const lists = owners === undefined ? [...observed] : observed.map((list) => byOwner(list, owners, denied));
+  if (maxCidrs === undefined) return lists;
+  const cover = sharedCover(lists, denied);
+  return cover.within(options.atLeastFeasible ? Math.max(maxCidrs, cover.least) : maxCidrs);
+}
+
+/** The budget that all lists share. */
+export function sharedCover(lists: readonly Prefix[][], denied: readonly Prefix[]): SharedCover {
+  return new SharedCover(lists, { denied, widest: WIDEST, zones: true });
+}
+
+/** The published blocks around the prefixes; those without one, or with a denied address in it, stay as they are. */
+function byOwner(prefixes: readonly Prefix[], owners: OwnerTable, denied: readonly Prefix[]): Prefix[] {
+  return mergePrefixes(
+    prefixes.map((prefix) => {
+      const block = owners.find(prefix)?.prefix;
+      return block === undefined || denied.some((each) => overlaps(each, block)) ? prefix : block;
+    }),
+  );
+}
+
+/** What lists of prefixes allow, beside what was observed. */
+export function grantOf(allowed: readonly Prefix[], observed: readonly Prefix[]): Grant {
+  return { allowed: unitsIn(allowed), observed: unitsIn(observed) };
+}
+
+/** IPv6 addresses count by their /64: nobody scans 2^64 hosts, and a ratio of such numbers says nothing. */
+function unitsIn(prefixes: readonly Prefix[]): number {
+  let units = 0;
+  const networks: Prefix[] = [];
+  for (const prefix of mergePrefixes(prefixes)) {
+    if (prefix.family === 4) units += 2 ** (32 - prefix.length);
+    else
+      networks.push({ ...prefix, value: (prefix.value >> 64n) << 64n, length: Math.min(prefix.length, 64) });
+  }
+  for (const { length } of mergePrefixes(networks)) units += 2 ** (64 - length);
+  return units;
+}

@@ -1,0 +1,122 @@
+import { formatAddress, type Address } from '../../policy/value/address.ts';
+import { formatProtocol, hasPorts } from '../../policy/value/protocol.ts';
+import type { Subject } from '../../profiler/read/observation.ts';
+import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { AddressSet } from './address-set.ts';
+import { METADATA } from './deny.ts';
+import { sumEvidence, type Evidence } from './evidence.ts';
+import { destinationAddress } from './flow.ts';
+import { userIds } from './ids.ts';
+import { ZONES } from '../prefixes/zone.ts';
+
+/** Examples in one line. */
+const SHOWN = 3;
+
+/** Ranges that never lead to a stranger on the internet. */
+const special = new AddressSet(ZONES);
+const metadata = new AddressSet(METADATA);
+
+/**
+ * What is marked at a subject: nothing, some of its destinations, or the subject itself. Those of different kinds share no
+ * rule: what is decided on the one would be decided on the other.
+ */
+export type Marking = 'nothing' | 'destinations' | 'subject';
+
+/** Finds in a record what somebody should look at before it is allowed for good. Nothing is dropped for it. */
+export class OddityFinder {
+  readonly #lastTenth: number;
+  /** How many addresses each /24 holds. */
+  readonly #neighbours = new Map<bigint, number>();
+
+  /** `window` spans all observations. */
+  constructor(observations: readonly RecordedObservation[], window: Evidence) {
+    // A window without length has no end that something could be new in.
+    this.#lastTenth = window.last > window.first ? window.last - (window.last - window.first) / 10 : Infinity;
+    const distinct = new Set<bigint>();
+    for (const observation of observations) {
+      if (observation.socket !== undefined) continue;
+      const { family, value } = destinationAddress(observation);
+      if (family !== 4 || distinct.has(value)) continue;
+      distinct.add(value);
+      this.#neighbours.set(value >> 8n, (this.#neighbours.get(value >> 8n) ?? 0) + 1);
+    }
+  }
+
+  /** A line for each reason, with the places it applies to: `seen once: 192.0.2.1:443/tcp and 4 more`. */
+  lines(observations: readonly RecordedObservation[]): string[] {
+    const places = new Map<string, Set<string>>();
+    for (const observation of observations) {
+      for (const reason of this.reasons(observation)) {
+        const set = places.get(reason) ?? new Set();
+        places.set(reason, set.add(placeOf(observation)));
+      }
+    }
+    return [...places]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([reason, set]) => {
+        const shown = [...set].slice(0, SHOWN).join(', ');
+        return `${reason}: ${shown}${set.size > SHOWN ? ` and ${set.size - SHOWN} more` : ''}`;
+      });
+  }
+
+  /** Why somebody should look at an observation; empty where nobody needs to. */
+  reasons(observation: RecordedObservation): string[] {
+    const { count, first } = observation;
+    const address = destinationAddress(observation);
+    const reasons: string[] = [];
+    if (count === 1) reasons.push('seen once');
+    if (first >= this.#lastTenth) reasons.push('first seen in the last tenth of the window');
+    if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
+    else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
+    else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
+    reasons.push(...subjectReasons(observation.subject));
+    return reasons;
+  }
+
+  /** What is marked at the subject of these observations. */
+  marking(observations: readonly RecordedObservation[]): Marking {
+    if (observations.some(({ subject }) => subjectReasons(subject).length > 0)) return 'subject';
+    return observations.some((each) => this.reasons(each).length > 0) ? 'destinations' : 'nothing';
+  }
+
+  #isAlone(address: Address): boolean {
+    if (address.family !== 4 || special.has(address)) return false;
+    return this.#neighbours.get(address.value >> 8n) === 1;
+  }
+}
+
+/** What is odd in these observations, measured by each other. */
+export function findOddities(observations: readonly RecordedObservation[]): OddityFinder {
+  return new OddityFinder(observations, sumEvidence(observations));
+}
+
+/** Why somebody should look at a subject, wherever it connects. */
+function subjectReasons(subject: Subject): string[] {
+  const reasons: string[] = [];
+  const ids = userIds(subject);
+  if (ids.length > 1)
+    reasons.push(`process with user ids ${ids.join(' and ')}, each of which a rule by uid allows alone`);
+  const origin = oddOrigin(subject.exe);
+  if (origin !== undefined) reasons.push(origin);
+  return reasons;
+}
+
+/** Why nobody would expect to run this executable. */
+function oddOrigin(exe: string | undefined): string | undefined {
+  if (exe === undefined) return undefined;
+  if (exe.startsWith('/memfd:') || exe.startsWith('memfd:')) return 'executable that is no file';
+  if (exe.endsWith(' (deleted)')) return 'deleted executable';
+  if (/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(exe))
+    return `executable in ${exe.slice(0, exe.lastIndexOf('/'))}`;
+  return undefined;
+}
+
+/** `192.0.2.1:443/tcp`, `[2001:db8::1]:53/udp`, `192.0.2.1/icmp`, `raw socket`. */
+export function placeOf(observation: RecordedObservation): string {
+  if (observation.socket !== undefined) return `${observation.socket} socket`;
+  const address = destinationAddress(observation);
+  const protocol = formatProtocol(observation.protocol);
+  const text = formatAddress(address);
+  if (!hasPorts(observation.protocol)) return `${text}/${protocol}`;
+  return `${address.family === 4 ? text : `[${text}]`}:${observation.port}/${protocol}`;
+}

@@ -1,0 +1,57 @@
+import type { Observation, Subject } from '../../profiler/read/observation.ts';
+
+/** The observations in an order that depends on what they say, not on how they came: by subject, then destination. */
+export function inStableOrder<T extends Observation>(observations: readonly T[]): T[] {
+  return [...observations].sort(compareObservations);
+}
+
+function compareSubjects(a: Subject, b: Subject): number {
+  return (
+    compareText(a.exe, b.exe) ||
+    compareText(a.script, b.script) ||
+    compareText(a.command, b.command) ||
+    a.uid - b.uid ||
+    a.gid - b.gid ||
+    compareIds(a, b) ||
+    Number(a.inContainer) - Number(b.inContainer) ||
+    compareText(a.container, b.container) ||
+    compareText(a.image, b.image) ||
+    compareText(a.unit, b.unit) ||
+    compareText(a.cgroup, b.cgroup)
+  );
+}
+
+/** Of subjects with the same real ids. */
+function compareIds(a: Subject, b: Subject): number {
+  const euids = [a.euid ?? a.uid, b.euid ?? b.uid] as const;
+  const egids = [a.egid ?? a.gid, b.egid ?? b.gid] as const;
+  return (
+    euids[0] - euids[1] ||
+    egids[0] - egids[1] ||
+    (a.fsuid ?? euids[0]) - (b.fsuid ?? euids[1]) ||
+    (a.fsgid ?? egids[0]) - (b.fsgid ?? egids[1])
+  );
+}
+
+function compareObservations(a: Observation, b: Observation): number {
+  return (
+    compareSubjects(a.subject, b.subject) ||
+    compareText(a.socket, b.socket) ||
+    a.family - b.family ||
+    (a.address < b.address ? -1 : a.address > b.address ? 1 : 0) ||
+    a.port - b.port ||
+    a.protocol - b.protocol ||
+    compareText(a.verdict, b.verdict) ||
+    a.first - b.first ||
+    a.last - b.last ||
+    a.count - b.count
+  );
+}
+
+/** By UTF-16 code units, unlike `localeCompare`, whose order depends on the machine. Unknown comes first. */
+export function compareText(a: string | undefined, b: string | undefined): number {
+  if (a === b) return 0;
+  if (a === undefined) return -1;
+  if (b === undefined) return 1;
+  return a < b ? -1 : 1;
+}

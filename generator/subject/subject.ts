@@ -1,0 +1,180 @@
+import { isNameable } from '../../policy/file/entry.ts';
+import type { From } from '../../policy/meaning/policy.ts';
+import { Accounts, type Subject } from '../../profiler/read/observation.ts';
+import { subsetsOf, userIds } from './ids.ts';
+
+/** What a subject is. `auto`: the container, elsewhere the executable and the script that it runs; each with the uid. */
+export type SubjectKind = 'auto' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'uid';
+
+/** A subject as a rule names it. Observed subjects that a rule cannot tell apart have the same one. */
+export interface RuleSubject {
+  /** Equal keys are equal subjects. */
+  key: string;
+  /** For people: paths may hold spaces, so different subjects may read alike. */
+  name: string;
+  /**
+   * One value for each dimension that tells this subject from others; of `uid` all that the process has, which a rule
+   * must list to allow it.
+   */
+  from: From;
+  /**
+   * A rule for a subject of lower rank may match one of higher rank too (a rule for a command name also allows the
+   * executable of that name), never the other way round.
+   */
+  rank: number;
+  /** Whether something firmer than a command name, which any process can choose, identifies it. */
+  named: boolean;
+}
+
+/**
+ * Who a rule is about. Where the record does not hold what `by` asks for, and for `auto`: in a container the container
+ * and uid (the cgroup, where the container is not known), elsewhere the executable (with the script, when an interpreter runs one) and uid, and where the executable is
+ * not known the command name and uid. Undefined when the record holds nothing that a policy could name. The name has those
+ * of users in it that are known, but for containers, where other users have the ids.
+ */
+export function ruleSubject(
+  subject: Subject,
+  by: SubjectKind = 'auto',
+  accounts = new Accounts(),
+): RuleSubject | undefined {
+  const uids: Uids = { ids: userIds(subject), accounts: subject.inContainer ? new Accounts() : accounts };
+  return chosenSubject(subject, by, uids, accounts) ?? defaultSubject(subject, uids);
+}
+
+/**
+ * The keys of all subjects that a rule for this one takes too: its own, and where its ids differ those of the same with
+ * some of the ids.
+ */
+export function coveredKeys({ from, key }: RuleSubject): string[] {
+  if (from.uid === undefined || from.uid.length === 1) return [key];
+  return subsetsOf(from.uid).map((uid) => keyOf({ ...from, uid }));
+}
+
+/** Whether a rule for this subject is for every process that gives itself its name. */
+export function byCommandAlone({ from }: RuleSubject): boolean {
+  return (
+    Object.keys(from).every((dimension) => dimension === 'command' || dimension === 'uid') &&
+    'command' in from
+  );
+}
+
+/** The user ids of a subject, and what they are called where it runs. */
+interface Uids {
+  ids: number[];
+  accounts: Accounts;
+}
+
+/** `ruleSubject` for many observations: those of one subject hold the same object, so it is named once. */
+export function subjectNamer(
+  by: SubjectKind | undefined,
+  accounts?: Accounts,
+): (subject: Subject) => RuleSubject | undefined {
+  const known = new Map<Subject, RuleSubject | undefined>();
+  return (subject) => {
+    if (!known.has(subject)) known.set(subject, ruleSubject(subject, by, accounts));
+    return known.get(subject);
+  };
+}
+
+/** The rank of what was asked for: all else is a substitute. */
+const CHOSEN = 4;
+
+function chosenSubject(
+  subject: Subject,
+  by: SubjectKind,
+  uids: Uids,
+  accounts: Accounts,
+): RuleSubject | undefined {
+  const { container, image, inContainer, unit } = subject;
+  if (by === 'exe' || by === 'script') return programSubject(subject, by, uids);
+  if (by === 'container' && inContainer && container && isNameable('container', container)) {
+    return subjectOf(`container ${container}`, { container: [container] }, CHOSEN);
+  }
+  if (by === 'image' && inContainer && image && isNameable('image', image))
+    return ruleFor(`image ${image}`, { image: [image] }, uids, CHOSEN);
+  if (by === 'unit' && unit && isNameable('unit', unit))
+    return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, CHOSEN);
+  // The same rule is for containers and for the host.
+  if (by === 'uid') return subjectOf(uidText({ ...uids, accounts }), { uid: uids.ids }, CHOSEN);
+  return undefined;
+}
+
+/** A program by its path, which in a container means a file of the image, or of the container where that is not known. */
+function programSubject(subject: Subject, by: 'exe' | 'script', uids: Uids): RuleSubject | undefined {
+  const { exe, script } = subject;
+  const place = placeOf(subject);
+  if (!place || !isPath(exe) || !isNameable('exe', exe)) return undefined;
+  const [prefix, where] = place;
+  if (by === 'exe') return ruleFor(`${prefix}${exe}`, { ...where, exe: [exe] }, uids, CHOSEN);
+  if (!isPath(script) || !isNameable('script', script)) return undefined;
+  return ruleFor(`${prefix}${exe} ${script}`, { ...where, exe: [exe], script: [script] }, uids, CHOSEN);
+}
+
+/** Where a path means a file, in words and as a rule names it; undefined in a container that no rule can name. */
+function placeOf({ container, image, inContainer }: Subject): [prefix: string, where: From] | undefined {
+  if (!inContainer) return ['', {}];
+  if (image && isNameable('image', image)) return [`image ${image} `, { image: [image] }];
+  if (!container || !isNameable('container', container)) return undefined;
+  return [`container ${container} `, { container: [container] }];
+}
+
+function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
+  const { command } = subject;
+  if (subject.inContainer && subject.container && isNameable('container', subject.container)) {
+    const { container } = subject;
+    return ruleFor(`container ${container}`, { container: [container] }, uids, 3);
+  }
+  if (subject.inContainer) return unknownContainer(subject, uids);
+  if (isPath(subject.exe)) {
+    const { exe, script } = subject;
+    // Nothing that stands for more than these two may take their place.
+    if (!isNameable('exe', exe) || (isPath(script) && !isNameable('script', script))) return undefined;
+    if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uids, 1);
+    return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uids, 2);
+  }
+  if (command === '' || !isNameable('command', command)) return undefined;
+  return ruleFor(`command ${command}`, { command: [command] }, uids, 0);
+}
+
+/**
+ * A container without a name. Its executables are no files of the host, so all that a rule can name is its cgroup, if it
+ * has one to itself: processes of the host live in the root and in systemd's units as well. A path that is cut off
+ * (`/.../box`) is no cgroup's, and one that holds a container's id will not be seen again.
+ */
+function unknownContainer({ cgroup }: Subject, uids: Uids): RuleSubject | undefined {
+  if (cgroup === undefined || /^\/($|\.\.\.\/)|[0-9a-f]{64}|\.(service|scope|slice)$/.test(cgroup))
+    return undefined;
+  if (!isNameable('cgroup', cgroup)) return undefined;
+  return ruleFor(`unknown container in ${cgroup}`, { cgroup: [cgroup] }, uids, 3);
+}
+
+/** What to call one whom no rule can name. */
+export function unnamedSubject(subject: Subject, accounts = new Accounts()): string {
+  const ids = userIds(subject);
+  if (subject.inContainer) return `unknown container ${uidText({ ids, accounts: new Accounts() })}`;
+  return `unknown process ${uidText({ ids, accounts })}`;
+}
+
+/** `uid 33 (www-data)`; `uid 0 (root)+1000 (ada)` of a process that has both. */
+function uidText({ accounts, ids }: Uids): string {
+  return `uid ${ids.map((id) => accounts.text('user', id)).join('+')}`;
+}
+
+function ruleFor(name: string, who: From, uids: Uids, rank: number): RuleSubject {
+  return subjectOf(`${name} ${uidText(uids)}`, { ...who, uid: uids.ids }, rank);
+}
+
+function subjectOf(name: string, from: From, rank: number): RuleSubject {
+  return { key: keyOf(from), name, from, rank, named: rank > 0 };
+}
+
+function keyOf(from: From): string {
+  return JSON.stringify(from);
+}
+
+/** A memfd or a deleted file has no path that a policy could hold. */
+function isPath(path: string | undefined): path is string {
+  return (
+    path !== undefined && path.startsWith('/') && !path.startsWith('/memfd:') && !path.endsWith(' (deleted)')
+  );
+}

@@ -1,0 +1,190 @@
+import { formatPrefix } from '../value/cidr.ts';
+import { formatPortRange } from '../value/port.ts';
+import { formatProtocol } from '../value/protocol.ts';
+import { type Region, spansKey } from './region.ts';
+import { intersectSpans, type Span, subtractSpans } from '../value/span.ts';
+import {
+  CONNECTION,
+  DIMENSIONS,
+  NAME_DIMENSIONS,
+  prefixesOf,
+  socketKindsOf,
+  type Universe,
+} from './universe.ts';
+
+/** Some values of a dimension: exactly these, or every one but these (names that are not known included). */
+export type Values = { only: string[] } | { not: string[] };
+
+/** A set of connections in words; a dimension that is absent matches everything. With `sockets` it is openings of those. */
+export interface Change {
+  from: Record<string, Values>;
+  to: { cidr?: Values; port?: Values; protocol?: Values } | { sockets: Values };
+}
+
+type Dimension = Exclude<(typeof DIMENSIONS)[number], 'socket'>;
+
+/** Says in words what regions of a universe hold. Regions share their lists of values, so most words are found once. */
+export class Wording {
+  readonly #universe: Universe;
+  readonly #found = new Map<string, Values | undefined>();
+
+  constructor(universe: Universe) {
+    this.#universe = universe;
+  }
+
+  /** A region of connections and of openings of sockets is two changes. */
+  changesOf(region: Region): Change[] {
+    const spans = region[DIMENSIONS.indexOf('socket')]!;
+    const kinds = socketKindsOf(spans);
+    const from = this.#fromOf(region);
+    return [
+      ...(intersectSpans(spans, CONNECTION).length > 0 ? [{ from, to: this.#toOf(region) }] : []),
+      ...(kinds.length > 0 ? [{ from, to: { sockets: { only: kinds } } }] : []),
+    ];
+  }
+
+  #toOf(region: Region): Change['to'] {
+    const to: Change['to'] = {};
+    for (const [key, dimension] of [
+      ['cidr', 'address'],
+      ['port', 'port'],
+      ['protocol', 'protocol'],
+    ] as const) {
+      const values = this.#values(dimension, region[DIMENSIONS.indexOf(dimension)]!);
+      if (values) to[key] = values;
+    }
+    return to;
+  }
+
+  #fromOf(region: Region): Change['from'] {
+    const from: Change['from'] = {};
+    const spansOf = (dimension: Dimension) => region[DIMENSIONS.indexOf(dimension)]!;
+    const process = this.#values('judged', spansOf('judged'));
+    const names: Change['from'] = {};
+    for (const dimension of NAME_DIMENSIONS) {
+      const values = this.#values(dimension, spansOf(dimension));
+      if (values) names[dimension] = values;
+    }
+    // A path without a container is one of the host, as in a rule.
+    const implied =
+      spansOf('judged')[0]!.first === 0n && (names.exe ?? names.script) && !(names.container ?? names.image);
+    if (process && !implied) from.process = process;
+    Object.assign(from, names);
+    for (const [real, effective] of [
+      ['uid', 'euid'],
+      ['gid', 'egid'],
+    ] as const) {
+      const values = this.#values(real, spansOf(real));
+      const others = this.#values(effective, spansOf(effective));
+      if (values) from[real] = values;
+      // Rules name both at once, so one word does for both where they are the same.
+      if (others && spansKey(spansOf(real)) !== spansKey(spansOf(effective))) from[effective] = others;
+    }
+    return from;
+  }
+
+  /** Undefined when the spans are all there is. */
+  #values(dimension: Dimension, spans: readonly Span[]): Values | undefined {
+    const key = `${dimension} ${spansKey(spans)}`;
+    if (!this.#found.has(key)) this.#found.set(key, this.#find(dimension, spans));
+    return this.#found.get(key);
+  }
+
+  #find(dimension: Dimension, spans: readonly Span[]): Values | undefined {
+    const whole = this.#universe.all(dimension);
+    const outside = subtractSpans(whole, spans);
+    if (outside.length === 0) return undefined;
+    switch (dimension) {
+      case 'judged':
+        return { only: [spans[0]!.first === 1n ? 'in a container' : 'outside containers'] };
+      case 'address':
+        return shorter(prefixesOf(spans).map(formatPrefix), prefixesOf(outside).map(formatPrefix));
+      case 'protocol':
+        return shorter(spans.flatMap(protocolNames), outside.flatMap(protocolNames));
+      case 'port':
+      case 'uid':
+      case 'euid':
+      case 'gid':
+      case 'egid':
+        return shorter(spans.map(formatSpan), outside.map(formatSpan));
+      default:
+        return nameValues(spans, outside, this.#universe.patterns(dimension));
+    }
+  }
+}
+
+/** On a tie the side without a range, which is the shorter to read too. */
+function shorter(inside: string[], outside: string[]): Values {
+  return weightOf(outside) < weightOf(inside) ? { not: outside } : { only: inside };
+}
+
+function weightOf(texts: readonly string[]): number {
+  return texts.length * 2 + (texts.some((text) => /^\d+-\d+$/.test(text)) ? 1 : 0);
+}
+
+/** `uid 0 -> 10.0.0.0/8 port 443 protocol tcp`, `uid 0 -> raw sockets`, for people. */
+export function formatChange({ from, to }: Change): string {
+  const subject = Object.entries(from).map(([dimension, values]) =>
+    dimension === 'process' && 'only' in values ? values.only.join() : `${dimension} ${formatValues(values)}`,
+  );
+  const who = subject.length > 0 ? subject.join(', ') : 'anything';
+  if ('sockets' in to) return `${who} -> ${formatValues(to.sockets)} sockets`;
+  const destination = [
+    to.cidr ? formatValues(to.cidr) : 'anywhere',
+    ...(to.port ? [`port ${formatValues(to.port)}`] : []),
+    ...(to.protocol ? [`protocol ${formatValues(to.protocol)}`] : []),
+  ];
+  return `${who} -> ${destination.join(' ')}`;
+}
+
+/** As many as a line can bear; the JSON form has them all. */
+const SHOWN = 8;
+
+function formatValues(values: Values): string {
+  const list = 'only' in values ? values.only : values.not;
+  const more = list.length > SHOWN ? ` and ${list.length - SHOWN} more` : '';
+  return `${'not' in values ? 'other than ' : ''}${list.slice(0, SHOWN).join(' ')}${more}`;
+}
+
+function nameValues(
+  spans: readonly Span[],
+  outside: readonly Span[],
+  patterns: ReadonlyMap<string, readonly Span[]>,
+): Values {
+  const inside = coverOf(spans, patterns);
+  if (inside.rest.length === 0) return { only: inside.patterns };
+  const others = coverOf(outside, patterns);
+  if (others.rest.length === 0) return { not: others.patterns };
+  // Neither is a union of patterns: name the narrowest pattern that the rest is a part of.
+  const around = [...patterns].filter(([, classes]) => subtractSpans(inside.rest, classes).length === 0);
+  const narrowest = around.toSorted(([, a], [, b]) => Number(countOf(a) - countOf(b)))[0];
+  return { only: [...inside.patterns, `${narrowest ? narrowest[0] : 'another name'} (in part)`] };
+}
+
+/** Patterns that lie in the spans, the widest first, each adding something; and what they leave. */
+function coverOf(spans: readonly Span[], patterns: ReadonlyMap<string, readonly Span[]>) {
+  const inside = [...patterns].filter(([, classes]) => subtractSpans(classes, spans).length === 0);
+  const chosen: string[] = [];
+  let rest: readonly Span[] = spans;
+  for (const [pattern, classes] of inside.toSorted(([, a], [, b]) => Number(countOf(b) - countOf(a)))) {
+    const left = subtractSpans(rest, classes);
+    if (countOf(left) < countOf(rest)) chosen.push(pattern);
+    rest = left;
+  }
+  return { patterns: chosen.sort(), rest };
+}
+
+function countOf(spans: readonly Span[]): bigint {
+  return spans.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
+}
+
+function formatSpan({ first, last }: Span): string {
+  return formatPortRange({ first: Number(first), last: Number(last) });
+}
+
+function protocolNames({ first, last }: Span): string[] {
+  if (last - first > 8n) return [`${first}-${last}`];
+  return Array.from({ length: Number(last - first) + 1 }, (_, index) =>
+    formatProtocol(Number(first) + index),
+  );
+}

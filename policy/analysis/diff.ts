@@ -1,0 +1,54 @@
+import { type Change, Wording } from './change.ts';
+import type { Mode, Policy } from '../meaning/policy.ts';
+import { intersectRegion, joinRegions, type Region, regionKey, subtractRegions } from './region.ts';
+import { Universe, type Regions } from './universe.ts';
+
+/** What a second policy allows and a first does not, and the other way round. Empty when they mean the same. */
+export interface Difference {
+  gained: Change[];
+  lost: Change[];
+  /** Present when the mode changes; what is allowed in block mode is compared whatever the modes are. */
+  mode?: { before: Mode; after: Mode };
+}
+
+/**
+ * Compares two policies by meaning, exactly: every connection that one allows and the other denies is in the result,
+ * and no other. How rules are named, ordered or split does not matter, nor does the log. Throws `TooIntricate` where
+ * the rules overlap too much to say.
+ */
+export function diffPolicies(before: Policy, after: Policy): Difference {
+  const universe = new Universe([before, after]);
+  const old = universe.regionsOf(before);
+  const young = universe.regionsOf(after);
+  const wording = new Wording(universe);
+  const difference: Difference = {
+    gained: onlyIn(young, old).flatMap((region) => wording.changesOf(region)),
+    lost: onlyIn(old, young).flatMap((region) => wording.changesOf(region)),
+  };
+  if (before.mode !== after.mode) difference.mode = { before: before.mode, after: after.mode };
+  return difference;
+}
+
+/** Whether the second policy lets something through that the first stops, in effect: monitor mode stops nothing. */
+export function widens({ gained, mode }: Difference): boolean {
+  return gained.length > 0 || mode?.after === 'monitor';
+}
+
+/** What `left` allows and `right` does not: no allow of `right` has it, or a deny of `right` does. */
+function onlyIn(left: Regions, right: Regions): Region[] {
+  const unallowed = subtractRegions(without(left.allow, right.allow), right.allow);
+  const denied: Region[] = [];
+  for (const deny of without(right.deny, left.deny)) {
+    for (const allow of left.allow) {
+      const both = intersectRegion(allow, deny);
+      if (both) denied.push(both);
+    }
+  }
+  return joinRegions(subtractRegions([...unallowed, ...denied], left.deny));
+}
+
+/** Most regions of two versions of a policy are the same, and need no algebra. */
+function without(regions: readonly Region[], others: readonly Region[]): Region[] {
+  const keys = new Set(others.map(regionKey));
+  return regions.filter((region) => !keys.has(regionKey(region)));
+}

@@ -1,0 +1,167 @@
+import { type Address, formatAddress } from '../value/address.ts';
+import { containsAddress, formatPrefix, type Prefix } from '../value/cidr.ts';
+import type { Box, From, Policy } from '../meaning/policy.ts';
+import { prefixGroup } from '../value/prefix-group.ts';
+import { Covers, coversBox } from './subsume.ts';
+
+/** Something that is legal in a policy and probably not meant. */
+export interface Finding {
+  kind:
+    | 'unreachable'
+    | 'subsumed'
+    | 'command-only'
+    | 'script-only'
+    | 'wide'
+    | 'socket'
+    | 'nothing-allowed'
+    | 'cut-off';
+  /** Index into `Policy.boxes`; undefined when the finding is about the policy as a whole. */
+  box?: number;
+  message: string;
+  help?: string;
+}
+
+/** The widest prefixes that a rule may allow without a remark. */
+const WIDEST = { 4: 8, 6: 32 } as const;
+
+/** What the policy's author should look at again. `resolvers` are the name servers of the host it is meant for. */
+export function lintPolicy(policy: Policy, resolvers: readonly Address[] = []): Finding[] {
+  return [
+    ...lintReach(policy.boxes),
+    ...policy.boxes.flatMap((box, index) => (box.action === 'allow' ? lintAllow(box, index) : [])),
+    ...lintSockets(policy),
+    ...lintNeeds(policy.boxes, resolvers),
+  ];
+}
+
+/** Rules that never decide anything, because others decide first. */
+function lintReach(boxes: readonly Box[]): Finding[] {
+  const findings: Finding[] = [];
+  const start = boxes.findIndex((box) => box.action === 'allow');
+  const firstAllow = start < 0 ? boxes.length : start;
+  const denies = boxes.slice(0, firstAllow);
+  const allows = boxes.slice(firstAllow);
+  const denied = new Covers(denies);
+  const allowed = new Covers(allows);
+  for (const [index, box] of denies.entries()) {
+    const by = firstOther(denied, denies, box, index);
+    if (by !== undefined) findings.push(subsumed(index, box, denies[by]!));
+  }
+  for (const [at, box] of allows.entries()) {
+    const index = firstAllow + at;
+    const [deny] = denied.of(box);
+    if (deny !== undefined) {
+      const message = `allow rule "${box.name}" never allows anything: deny rule "${boxes[deny]!.name}" covers it`;
+      findings.push({ kind: 'unreachable', box: index, message, help: 'remove one of the two' });
+      continue;
+    }
+    const by = firstOther(allowed, allows, box, at);
+    if (by !== undefined) findings.push(subsumed(index, box, allows[by]!));
+  }
+  return findings;
+}
+
+/** Of two rules that cover each other, the later one is too many. */
+function firstOther(covers: Covers, boxes: readonly Box[], box: Box, index: number): number | undefined {
+  for (const by of covers.of(box)) {
+    if (by < index) return by;
+    if (by > index && !coversBox(box, boxes[by]!)) return by;
+  }
+  return undefined;
+}
+
+function subsumed(index: number, box: Box, by: Box): Finding {
+  const message = `${box.action} rule "${box.name}" adds nothing: rule "${by.name}" covers it`;
+  return { kind: 'subsumed', box: index, message, help: 'remove it' };
+}
+
+function lintAllow(box: Box, index: number): Finding[] {
+  const findings: Finding[] = [];
+  const subjects = Object.keys(box.from) as (keyof From)[];
+  if (subjects.length === 1 && subjects[0] === 'command') {
+    findings.push({
+      kind: 'command-only',
+      box: index,
+      message: `allow rule "${box.name}" names its subject by command only: no security boundary, since any process can rename itself`,
+      help: 'add exe, uid, container or unit',
+    });
+  }
+  if (box.from.script && !box.from.exe) {
+    const message = `allow rule "${box.name}" names a script without its interpreter, and any program can be started with that name`;
+    findings.push({ kind: 'script-only', box: index, message, help: 'add exe' });
+  }
+  if (!box.to.prefixes && !box.to.sockets) {
+    const message = `allow rule "${box.name}" allows every address`;
+    findings.push({ kind: 'wide', box: index, message, help: 'name destinations with cidr' });
+  }
+  const wide = (box.to.prefixes ?? []).filter(isWide);
+  if (wide.length > 0) {
+    const limits = `wider than /${WIDEST[4]} (IPv6: /${WIDEST[6]})`;
+    const message = `allow rule "${box.name}" allows ${wide.slice(0, 5).map(formatPrefix).join(', ')}, ${limits}`;
+    findings.push({ kind: 'wide', box: index, message, help: 'name smaller blocks' });
+  }
+  return findings;
+}
+
+/** Openings that void rules for addresses, and who may make them. */
+function lintSockets({ boxes, version }: Policy): Finding[] {
+  if (version === 1) {
+    const message =
+      'version 1 does not restrict raw and packet sockets: whoever may open one can send anywhere';
+    return [{ kind: 'socket', message, help: 'write version 2, where a rule names sockets: --upgrade' }];
+  }
+  return boxes.flatMap(({ action, from, name, to }, box): Finding[] => {
+    const kinds = (to.sockets ?? []).filter((kind) => kind !== 'other');
+    if (action !== 'allow' || kinds.length === 0 || from.exe || from.container || from.unit) return [];
+    const message = `allow rule "${name}" allows ${kinds.join(', ')} sockets, which can send past every address rule, to no program in particular`;
+    return [{ kind: 'socket', box, message, help: 'name who needs them with exe, container or unit' }];
+  });
+}
+
+const LOCAL = ['loopback', 'private', 'link-local', 'multicast'].flatMap((name) => prefixGroup(name)!);
+
+/** Half of the groups are wider than the limit, and naming one of them is no carelessness. */
+function isWide(prefix: Prefix): boolean {
+  if (prefix.length >= WIDEST[prefix.family]) return false;
+  return !LOCAL.some(
+    (group) =>
+      group.family === prefix.family && group.length <= prefix.length && containsAddress(group, prefix),
+  );
+}
+
+function overlaps(a: Prefix, b: Prefix): boolean {
+  return containsAddress(a, b) || containsAddress(b, a);
+}
+
+/** What nearly every host needs. */
+function lintNeeds(boxes: readonly Box[], resolvers: readonly Address[]): Finding[] {
+  const allows = boxes.filter((box) => box.action === 'allow' && !box.to.sockets);
+  if (allows.length === 0) {
+    const message = 'no rule allows any destination: in block mode every connection is denied';
+    return [{ kind: 'nothing-allowed', message, help: 'add allow rules' }];
+  }
+  const findings: Finding[] = [];
+  const loopback = prefixGroup('loopback')!;
+  const local = allows.some(
+    ({ to }) =>
+      !to.prefixes || to.prefixes.some((prefix) => loopback.some((other) => overlaps(prefix, other))),
+  );
+  if (!local) {
+    const message = 'no rule allows loopback: programs of this host cannot reach each other';
+    findings.push({ kind: 'cut-off', message, help: 'add a rule with to: [{ cidr: [loopback] }]' });
+  }
+  for (const resolver of resolvers) {
+    const reached = allows.some(
+      ({ to: { prefixes, ports, protocols } }) =>
+        (!prefixes || prefixes.some((prefix) => containsAddress(prefix, resolver))) &&
+        (!ports || ports.some(({ first, last }) => first <= 53 && 53 <= last)) &&
+        (!protocols || protocols.includes(17)),
+    );
+    if (reached) continue;
+    const text = formatAddress(resolver);
+    const message = `no rule allows the name server ${text}, port 53 over UDP: names cannot be looked up`;
+    const help = `add a rule with to: [{ cidr: ["${text}"], port: [53], protocol: [udp, tcp] }]`;
+    findings.push({ kind: 'cut-off', message, help });
+  }
+  return findings;
+}

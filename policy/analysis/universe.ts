@@ -1,0 +1,228 @@
+import { lastOf, type Prefix } from '../value/cidr.ts';
+import { isForHostOnly } from '../meaning/evaluate.ts';
+import { COMMAND_BYTES, cutCommand, isGlob, matchesGlob } from '../value/name.ts';
+import { nameClasses } from '../value/name-class.ts';
+import type { Box, From, Policy } from '../meaning/policy.ts';
+import { prefixesOfSpan } from '../value/prefix-set.ts';
+import { PORT_PROTOCOLS } from '../value/protocol.ts';
+import type { Region } from './region.ts';
+import { SOCKET_KINDS, type SocketKind } from '../value/socket-kind.ts';
+import { intersectSpans, joinSpans, type Span, subtractSpans } from '../value/span.ts';
+
+/** The dimensions of names, in the order of a region. */
+export const NAME_DIMENSIONS = [
+  'command',
+  'exe',
+  'script',
+  'container',
+  'image',
+  'unit',
+  'cgroup',
+] as const satisfies (keyof From)[];
+export type NameDimension = (typeof NAME_DIMENSIONS)[number];
+
+/**
+ * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `socket` is 0 for a
+ * connection, else one more than the index of the kind of socket that is opened. Of an opening, the dimensions of
+ * destinations are whole: as they come after `socket`, the algebra of regions never cuts them there.
+ */
+export const DIMENSIONS = [
+  'judged',
+  ...NAME_DIMENSIONS,
+  'uid',
+  'euid',
+  'gid',
+  'egid',
+  'socket',
+  'protocol',
+  'port',
+  'address',
+] as const;
+
+/** What a policy allows: the connections of `allow` that are not in `deny`. */
+export interface Regions {
+  allow: Region[];
+  deny: Region[];
+}
+
+/** Where the IPv6 addresses begin on the line of addresses; well behind the IPv4 ones, so that none are neighbours. */
+const V6 = 1n << 33n;
+
+/** 0.0.0.0 and :: are loopback, and `::ffff:0:0/96` is IPv4: no connection has those destinations. */
+const GAPS: readonly Span[] = [
+  { first: 0n, last: 0n },
+  { first: V6, last: V6 },
+  { first: V6 + (0xffffn << 32n), last: V6 + (0x10000n << 32n) - 1n },
+];
+const ADDRESSES: readonly Span[] = subtractSpans(
+  [
+    { first: 0n, last: (1n << 32n) - 1n },
+    { first: V6, last: V6 + (1n << 128n) - 1n },
+  ],
+  GAPS,
+);
+const IDS: readonly Span[] = [{ first: 0n, last: (1n << 32n) - 1n }];
+const PORTS: readonly Span[] = [{ first: 0n, last: 65_535n }];
+const PROTOCOLS: readonly Span[] = [{ first: 0n, last: 255n }];
+/** What is no opening of a socket. */
+export const CONNECTION: readonly Span[] = [{ first: 0n, last: 0n }];
+const SOCKETS: readonly Span[] = [{ first: 0n, last: BigInt(SOCKET_KINDS.length) }];
+const INSIDE: readonly Span[] = [{ first: 1n, last: 1n }];
+const OUTSIDE: readonly Span[] = [{ first: 0n, last: 0n }];
+const EITHER: readonly Span[] = [{ first: 0n, last: 1n }];
+
+/**
+ * All connections, as far as some policies can tell them apart. Names become numbers: one for each class of names
+ * that the policies treat alike, and 0 for a name that is not known.
+ */
+export class Universe {
+  /** The classes of a dimension, from 1; 0 is a name that is not known, which commands always are. */
+  readonly #names = new Map<NameDimension, Span[]>();
+  readonly #patterns = new Map<NameDimension, Map<string, Span[]>>();
+
+  constructor(policies: readonly Policy[]) {
+    const boxes = policies.flatMap((policy) => policy.boxes);
+    for (const dimension of NAME_DIMENSIONS) {
+      const patterns = [
+        ...new Set(boxes.flatMap(({ from }) => (from[dimension] ?? []).map(normalizer(dimension)))),
+      ];
+      const classes = nameClasses(patterns);
+      const exact = new Map(classes.map((witness, index) => [witness, index + 1]));
+      this.#names.set(dimension, [span(dimension === 'command' ? 1 : 0, classes.length)]);
+      this.#patterns.set(
+        dimension,
+        new Map(patterns.map((pattern) => [pattern, spansOf(pattern, classes, exact)])),
+      );
+    }
+  }
+
+  /** The whole of a dimension. */
+  all(dimension: (typeof DIMENSIONS)[number]): readonly Span[] {
+    if (dimension === 'address') return ADDRESSES;
+    if (dimension === 'port') return PORTS;
+    if (dimension === 'protocol') return PROTOCOLS;
+    if (dimension === 'judged') return EITHER;
+    if (dimension === 'socket') return SOCKETS;
+    return this.#names.get(dimension as NameDimension) ?? IDS;
+  }
+
+  /** The patterns of a dimension with the classes they match. */
+  patterns(dimension: NameDimension): ReadonlyMap<string, readonly Span[]> {
+    return this.#patterns.get(dimension)!;
+  }
+
+  /** What a policy allows, and what it denies after all. */
+  regionsOf(policy: Policy): Regions {
+    const judged = policy.target === 'host' ? EITHER : INSIDE;
+    const allow: Region[] = [];
+    const deny: Region[] = [];
+    if (policy.target === 'container') {
+      allow.push(DIMENSIONS.map((dimension) => (dimension === 'judged' ? OUTSIDE : this.all(dimension))));
+    }
+    for (const box of policy.boxes) {
+      const regions = this.#regionsOf(box, isForHostOnly(box) ? intersectSpans(judged, OUTSIDE) : judged);
+      if (box.action === 'allow') allow.push(...regions);
+      else deny.push(...regions);
+    }
+    return { allow, deny };
+  }
+
+  /** An allow needs both ids in its lists; a deny fires on one, so it is a region for each way to fire. */
+  #regionsOf(box: Box, judged: readonly Span[]): Region[] {
+    const { from, to } = box;
+    const names = NAME_DIMENSIONS.map((dimension) => this.#namesOf(dimension, from[dimension]));
+    const destination = to.sockets
+      ? [joinSpans(to.sockets.map(socketSpan)), PROTOCOLS, PORTS, ADDRESSES]
+      : [
+          CONNECTION,
+          protocolsOf(box),
+          to.ports ? joinSpans(to.ports.map(({ first, last }) => span(first, last))) : PORTS,
+          to.prefixes ? joinSpans(to.prefixes.flatMap(clip)) : ADDRESSES,
+        ];
+    const either = box.action === 'deny';
+    const regions: Region[] = [];
+    for (const uids of idsOf(from.uid, either)) {
+      for (const gids of idsOf(from.gid, either)) {
+        const region = [judged, ...names, ...uids, ...gids, ...destination];
+        if (region.every((spans) => spans.length > 0)) regions.push(region);
+      }
+    }
+    return regions;
+  }
+
+  #namesOf(dimension: NameDimension, patterns: readonly string[] | undefined): readonly Span[] {
+    if (!patterns) return this.all(dimension);
+    const known = this.#patterns.get(dimension)!;
+    return joinSpans(patterns.flatMap((pattern) => known.get(normalizer(dimension)(pattern))!));
+  }
+}
+
+/** The prefixes of spans of the address dimension; a gap that they surround is included, as it is in `0.0.0.0/0`. */
+export function prefixesOf(spans: readonly Span[]): Prefix[] {
+  const holds = (at: bigint) => spans.some(({ first, last }) => first <= at && at <= last);
+  const surrounded = GAPS.filter(
+    ({ first, last }) => holds(last + 1n) && (first === 0n || first === V6 || holds(first - 1n)),
+  );
+  return joinSpans([...spans, ...surrounded]).flatMap(({ first, last }) =>
+    first < V6 ? prefixesOfSpan(4, first, last) : prefixesOfSpan(6, first - V6, last - V6),
+  );
+}
+
+/** A command is compared on its first bytes; what a glob says beyond them is lost. */
+function normalizer(dimension: NameDimension): (pattern: string) => string {
+  if (dimension !== 'command') return (pattern) => pattern;
+  return (pattern) => {
+    if (!pattern.endsWith('*')) return cutCommand(pattern);
+    const prefix = pattern.slice(0, -1);
+    return Buffer.byteLength(prefix) < COMMAND_BYTES ? pattern : cutCommand(prefix);
+  };
+}
+
+function spansOf(pattern: string, classes: readonly string[], exact: ReadonlyMap<string, number>): Span[] {
+  if (!isGlob(pattern)) {
+    const index = exact.get(pattern)!;
+    return [span(index, index)];
+  }
+  return joinSpans(
+    classes.flatMap((witness, index) => (matchesGlob(pattern, witness) ? [span(index + 1, index + 1)] : [])),
+  );
+}
+
+function idsOf(ids: readonly number[] | undefined, either: boolean): (readonly Span[])[][] {
+  if (!ids) return [[IDS, IDS]];
+  const spans = joinSpans(ids.map((id) => span(id, id)));
+  return either
+    ? [
+        [spans, IDS],
+        [IDS, spans],
+      ]
+    : [[spans, spans]];
+}
+
+function socketSpan(kind: SocketKind): Span {
+  const value = SOCKET_KINDS.indexOf(kind) + 1;
+  return span(value, value);
+}
+
+/** The kinds of sockets in spans of the socket dimension. */
+export function socketKindsOf(spans: readonly Span[]): SocketKind[] {
+  return SOCKET_KINDS.filter((kind) => intersectSpans(spans, [socketSpan(kind)]).length > 0);
+}
+
+/** A box that names ports matches only protocols that have some. */
+function protocolsOf({ to }: Box): readonly Span[] {
+  if (!to.ports) return to.protocols ? joinSpans(to.protocols.map((each) => span(each, each))) : PROTOCOLS;
+  const named = to.protocols;
+  const portful = named ? PORT_PROTOCOLS.filter((protocol) => named.includes(protocol)) : PORT_PROTOCOLS;
+  return joinSpans(portful.map((each) => span(each, each)));
+}
+
+function clip(prefix: Prefix): Span[] {
+  const offset = prefix.family === 4 ? 0n : V6;
+  const whole = [{ first: prefix.value + offset, last: lastOf(prefix) + offset }];
+  return intersectSpans(whole, ADDRESSES);
+}
+
+function span(first: number, last: number): Span {
+  return { first: BigInt(first), last: BigInt(last) };
+}

@@ -1,0 +1,98 @@
+import { formatPrefix } from '../value/cidr.ts';
+import type { Box, From, LogOptions, Mode, Policy, Target, To } from '../meaning/policy.ts';
+import { formatPortRange } from '../value/port.ts';
+import { formatProtocol } from '../value/protocol.ts';
+
+/** A value of a list, with a comment behind it where there is something to say. */
+export type Entry<T extends string | number = string | number> = T | { value: T; comment: string };
+
+/** What a version 2 file says, before it is text. Comments are plain text, in one or more lines. */
+export interface PolicyDocument {
+  header?: string;
+  mode: Mode;
+  target: Target;
+  deny?: RuleDocument[];
+  allow?: RuleDocument[];
+  /** The flat layout, instead of `deny` and `allow`. */
+  flat?: Partial<Record<'cidr' | 'command' | 'uid' | 'gid', { allow?: Entry[]; deny?: Entry[] }>>;
+  log?: Partial<LogOptions>;
+}
+
+export interface RuleDocument {
+  /** Printed above the rule. */
+  comment?: string;
+  name?: string;
+  from?: { [K in keyof From]?: Entry[] };
+  /** Absent: every destination, or none when `sockets` is there. */
+  to?: ToDocument[];
+  sockets?: Entry[];
+}
+
+export interface ToDocument {
+  /** Printed above the destination. */
+  comment?: string;
+  cidr?: Entry[];
+  except?: Entry[];
+  port?: Entry[];
+  protocol?: Entry[];
+}
+
+/**
+ * The rules that say what the boxes of a policy say, one for each run of boxes with the same name and subject. Names
+ * made from a place (`allow[0]`) are kept, so that logs before and after agree. Parsing the print of it gives the
+ * boxes back.
+ */
+export function documentOf(policy: Policy): PolicyDocument {
+  const rules = (action: Box['action']) => rulesOf(policy.boxes.filter((box) => box.action === action));
+  return {
+    mode: policy.mode,
+    target: policy.target,
+    deny: rules('deny'),
+    allow: rules('allow'),
+    log: policy.log,
+  };
+}
+
+function rulesOf(boxes: readonly Box[]): RuleDocument[] {
+  const rules: { name: string; from: From; to: ToDocument[]; sockets?: Entry[] }[] = [];
+  for (const { name, from, to } of boxes) {
+    let last = rules.at(-1);
+    // The box of `sockets` is the last one of its rule.
+    if (!last || last.sockets || last.name !== name || !sameFrom(last.from, from)) {
+      rules.push((last = { name, from, to: [] }));
+    }
+    if (to.sockets) last.sockets = to.sockets;
+    else last.to.push(destinationText(to));
+  }
+  return rules.map(({ name, from, to, sockets }) => {
+    const rule: RuleDocument = { name };
+    if (Object.keys(from).length > 0) rule.from = from;
+    // A rule with neither `to` nor `sockets` is one box with any destination.
+    const anywhere = !sockets && to.length === 1 && Object.keys(to[0]!).length === 0;
+    if (to.length > 0 && !anywhere) rule.to = to;
+    if (sockets) rule.sockets = sockets;
+    return rule;
+  });
+}
+
+/** A destination as it stands in a file. */
+export function destinationText(to: To): ToDocument {
+  return {
+    ...(to.prefixes ? { cidr: to.prefixes.map(formatPrefix) } : {}),
+    ...(to.ports ? { port: to.ports.map(portText) } : {}),
+    ...(to.protocols ? { protocol: to.protocols.map(protocolText) } : {}),
+  };
+}
+
+function portText(range: NonNullable<To['ports']>[number]): string | number {
+  return range.first === range.last ? range.first : formatPortRange(range);
+}
+
+function protocolText(protocol: number): string | number {
+  const name = formatProtocol(protocol);
+  return name === String(protocol) ? protocol : name;
+}
+
+function sameFrom(a: From, b: From): boolean {
+  return a === b || JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
+}

@@ -1,0 +1,118 @@
+import { formatPrefix, type Prefix, readPrefix } from '../value/cidr.ts';
+import { COMMAND_BYTES, isGlob } from '../value/name.ts';
+import { parsePortRange, type PortRange } from '../value/port.ts';
+import { prefixGroup, PREFIX_GROUPS } from '../value/prefix-group.ts';
+import { closestWord, type Path, type Problem } from './problem.ts';
+import { parseProtocol } from '../value/protocol.ts';
+
+/** Takes note of a problem with the value at `path`. */
+export type Report = (severity: Problem['severity'], path: Path, message: string, help?: string) => void;
+
+/** The prefixes that a list of addresses, CIDRs and groups stands for, in its order. */
+export function readPrefixes(texts: readonly string[], path: Path, report: Report): Prefix[] {
+  const prefixes: Prefix[] = [];
+  for (const [index, text] of texts.entries()) {
+    const reading = readPrefix(text);
+    if ('prefix' in reading) {
+      prefixes.push(reading.prefix);
+      if (reading.cleared) {
+        const meant = formatPrefix(reading.prefix);
+        const message = `"${text}" has host bits set and is read as ${meant}`;
+        report('warning', [...path, index], message, `write ${meant}`);
+      }
+      continue;
+    }
+    const group = prefixGroup(text);
+    if (group) prefixes.push(...group);
+    else report('error', [...path, index], reading.fault, cidrHelp(text));
+  }
+  return prefixes;
+}
+
+function cidrHelp(text: string): string {
+  const close = closestWord(text, PREFIX_GROUPS);
+  if (close !== undefined && !/\d/.test(text)) return `did you mean ${close}?`;
+  return `write an address, a CIDR such as 10.0.0.0/8, or one of ${PREFIX_GROUPS.join(', ')}`;
+}
+
+/** The ranges that a list of ports and ranges stands for. */
+export function readPorts(ports: readonly (string | number)[], path: Path, report: Report): PortRange[] {
+  const ranges: PortRange[] = [];
+  for (const [index, port] of ports.entries()) {
+    const range = parsePortRange(String(port));
+    if (range) ranges.push(range);
+    else
+      report(
+        'error',
+        [...path, index],
+        `"${port}" is not a range of ports`,
+        'write "first-last", 0 to 65535',
+      );
+  }
+  return ranges;
+}
+
+/** The numbers that a list of protocol names and numbers stands for; the schema has checked them. */
+export function readProtocols(protocols: readonly (string | number)[]): number[] {
+  return protocols.map((protocol) => parseProtocol(String(protocol))!);
+}
+
+/** Checks a list of command patterns. */
+export function checkCommands(commands: readonly string[], path: Path, report: Report): void {
+  checkNames(commands, path, report);
+  for (const [index, command] of commands.entries()) {
+    const at = [...path, index];
+    if (isGlob(command.slice(0, -1))) {
+      const help = `the kernel compares the beginning: write "${command.split('*')[0]}*"`;
+      report('error', at, `in a command only the last character may be *, not in "${command}"`, help);
+    } else if (command.includes('/')) {
+      report('error', at, `"${command}" is a path, not a command`, 'use exe for paths of executables');
+    } else if (Buffer.byteLength(command.replace(/\*$/, '')) > COMMAND_BYTES) {
+      const message = `the kernel keeps ${COMMAND_BYTES} bytes of a command: only those of "${command}" are compared`;
+      report('warning', at, message);
+    }
+  }
+}
+
+/** Checks a list of absolute paths; `globs` says whether `*` may stand for any text in them. */
+export function checkPaths(paths: readonly string[], path: Path, report: Report, globs: boolean): void {
+  checkNames(paths, path, report);
+  for (const [index, text] of paths.entries()) {
+    const at = [...path, index];
+    if (!text.startsWith('/')) {
+      report('error', at, `"${text}" is not an absolute path`, 'begin it with /');
+    } else if (/\/(?:\.{0,2})(?:\/|$)/.test(text) && text !== '/') {
+      report('error', at, `"${text}" is not in its shortest form`, 'leave out //, /./, /../ and a last /');
+    } else if (!globs && isGlob(text)) {
+      report('error', at, `* is not accepted in a path of a file: "${text}"`, 'name every file');
+    }
+  }
+}
+
+/** Checks a list of names: no control characters, which no log should have to show. */
+export function checkNames(names: readonly string[], path: Path, report: Report): void {
+  for (const [index, name] of names.entries()) {
+    if (/\p{Cc}/u.test(name)) {
+      report('error', [...path, index], `${JSON.stringify(name)} holds control characters`);
+    }
+  }
+}
+
+/**
+ * Whether a rule can name exactly this value. Some that occur cannot be written: a path that is not in its shortest form,
+ * a command with a slash, control characters; and a `*` would stand for others too.
+ */
+export function isNameable(dimension: NamedDimension, value: string): boolean {
+  let errors = isGlob(value) ? 1 : 0;
+  const report: Report = (severity) => {
+    if (severity === 'error') errors++;
+  };
+  if (dimension === 'command') checkCommands([value], [], report);
+  else if (dimension === 'exe' || dimension === 'script' || dimension === 'cgroup') {
+    checkPaths([value], [], report, true);
+  } else checkNames([value], [], report);
+  return errors === 0;
+}
+
+/** The dimensions of a subject that are text. */
+export type NamedDimension = 'command' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'cgroup';

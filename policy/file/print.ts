@@ -1,0 +1,166 @@
+import { replaceUnsafe } from '../../error/visible.ts';
+import type { Entry, PolicyDocument, RuleDocument, ToDocument } from './document.ts';
+import type { From } from '../meaning/policy.ts';
+
+/** Lists longer than this go one value a line. */
+const WIDTH = 100;
+
+/** The order of keys in `from`; every dimension is here, or the compiler complains. */
+const FROM_KEYS = Object.keys({
+  command: 0,
+  exe: 0,
+  script: 0,
+  uid: 0,
+  gid: 0,
+  container: 0,
+  image: 0,
+  unit: 0,
+  cgroup: 0,
+} satisfies Record<keyof From, 0>) as (keyof From)[];
+
+/** A version 2 file. The same document always gives the same bytes. */
+export function printPolicy(document: PolicyDocument): string {
+  const lines = comment(document.header, '');
+  lines.push('version: 2', 'network:', `  mode: ${document.mode}`, `  target: ${document.target}`);
+  if (document.flat) lines.push(...flat(document.flat));
+  else lines.push(...rules('deny', document.deny), ...rules('allow', document.allow ?? []));
+  return `${[...lines, ...log(document.log)].join('\n')}\n`;
+}
+
+/** A value as YAML: plain where every reader sees text, else in double quotes. */
+export function printScalar(value: string | number): string {
+  if (typeof value === 'number') return String(value);
+  const plain =
+    /^[A-Za-z_/][\w./@+-]*(?: [\w./@+-]+)*$/.test(value) || /^\d+(?:\.\d+){3}(?:\/\d+)?$/.test(value);
+  if (plain && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)) return value;
+  return replaceUnsafe(JSON.stringify(value), (character) => {
+    const hex = character.codePointAt(0)!.toString(16);
+    return hex.length > 4 ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`;
+  });
+}
+
+/** A rule without comments as one line: `- { from: { uid: [0] }, to: [{ cidr: [10.0.0.0/8] }] }`. */
+export function printRule({ name, from, to, sockets }: RuleDocument): string {
+  const parts: string[] = [];
+  if (name !== undefined) parts.push(`name: ${printScalar(name)}`);
+  if (from && Object.keys(from).length > 0) parts.push(`from: ${flowMap(fromPairs(from))}`);
+  if (to) parts.push(`to: [${to.map((each) => flowMap(toPairs(each))).join(', ')}]`);
+  if (sockets) parts.push(`sockets: ${flowList(sockets)}`);
+  return `- { ${parts.join(', ')} }`;
+}
+
+function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined): string[] {
+  if (!list) return [];
+  if (list.length === 0) return [`  ${key}: []`];
+  return [`  ${key}:`, ...list.flatMap(rule)];
+}
+
+function rule({ comment: above, name, from, to, sockets }: RuleDocument): string[] {
+  const body: string[] = [];
+  if (name !== undefined) body.push(`name: ${printScalar(name)}`);
+  if (from && Object.keys(from).length > 0) {
+    body.push(...map('from', fromPairs(from), 6));
+  }
+  if (to) body.push('to:', ...to.flatMap(destination));
+  if (sockets) body.push(...list('sockets', sockets, 6));
+  // A map without keys must say so, or it would be null.
+  if (body.length === 0) body.push('{}');
+  return [
+    ...comment(above, '    '),
+    ...body.map((line, index) => (index === 0 ? `    - ${line}` : `      ${line}`)),
+  ];
+}
+
+function fromPairs(from: NonNullable<RuleDocument['from']>): [string, Entry[]][] {
+  return FROM_KEYS.filter((key) => from[key] !== undefined).map((key) => [key, from[key]!]);
+}
+
+function toPairs({ cidr, except, port, protocol }: ToDocument): [string, Entry[]][] {
+  return Object.entries({ cidr, except, port, protocol }).filter(
+    (pair): pair is [string, Entry[]] => pair[1] !== undefined,
+  );
+}
+
+function destination(to: ToDocument): string[] {
+  const pairs = toPairs(to);
+  const inline = flowMap(pairs);
+  const head = comment(to.comment, '  ');
+  if (pairs.length === 0) return [...head, '  - {}'];
+  if (inline !== undefined && inline.length + 10 <= WIDTH) return [...head, `  - ${inline}`];
+  const lines = pairs.flatMap(([key, values]) => list(key, values, 10));
+  return [...head, ...lines.map((line, index) => (index === 0 ? `  - ${line}` : `    ${line}`))];
+}
+
+function flat(keys: NonNullable<PolicyDocument['flat']>): string[] {
+  const lines: string[] = [];
+  for (const key of ['cidr', 'command', 'uid', 'gid'] as const) {
+    if (!keys[key]?.allow && !keys[key]?.deny) continue;
+    lines.push(`  ${key}:`);
+    for (const action of ['allow', 'deny'] as const) {
+      const values = keys[key][action];
+      if (values) lines.push(...list(action, values, 4).map((line) => `    ${line}`));
+    }
+  }
+  return lines;
+}
+
+function log(options: PolicyDocument['log']): string[] {
+  const { format, level, output, labels } = options ?? {};
+  const lines = Object.entries({ format, level, output }).flatMap(([key, value]) =>
+    value === undefined ? [] : [`  ${key}: ${printScalar(value)}`],
+  );
+  const names = Object.keys(labels ?? {}).sort();
+  if (names.length > 0) lines.push('  labels:');
+  for (const name of names) lines.push(`    ${printScalar(name)}: ${printScalar(labels![name]!)}`);
+  return lines.length > 0 ? ['log:', ...lines] : [];
+}
+
+/** `key: { a: [x], b: [y] }`, or its block form where that is too long or holds comments. */
+function map(key: string, pairs: [string, readonly Entry[]][], indent: number): string[] {
+  const inline = flowMap(pairs);
+  if (inline !== undefined && indent + key.length + 2 + inline.length <= WIDTH) return [`${key}: ${inline}`];
+  return [
+    `${key}:`,
+    ...pairs.flatMap(([name, values]) => list(name, values, indent + 2).map((line) => `  ${line}`)),
+  ];
+}
+
+function flowMap(pairs: readonly [string, readonly Entry[]][]): string | undefined {
+  const parts = pairs.map(([name, values]) => {
+    const inline = flowList(values);
+    return inline === undefined ? undefined : `${name}: ${inline}`;
+  });
+  return parts.includes(undefined) ? undefined : `{ ${parts.join(', ')} }`;
+}
+
+function list(key: string, values: readonly Entry[], indent: number): string[] {
+  const inline = flowList(values);
+  if (inline !== undefined && indent + key.length + 2 + inline.length <= WIDTH) return [`${key}: ${inline}`];
+  return [
+    `${key}:`,
+    ...values.map((entry) =>
+      typeof entry === 'object'
+        ? `  - ${printScalar(entry.value)} # ${commentLines(entry.comment).join(' ')}`
+        : `  - ${printScalar(entry)}`,
+    ),
+  ];
+}
+
+/** Undefined where a value has a comment: a comment ends its line. */
+function flowList(values: readonly Entry[]): string | undefined {
+  if (values.some((entry) => typeof entry === 'object')) return undefined;
+  return `[${values.map((entry) => printScalar(entry as string | number)).join(', ')}]`;
+}
+
+function comment(text: string | undefined, indent: string): string[] {
+  return text === undefined ? [] : commentLines(text).map((line) => `${indent}# ${line}`.trimEnd());
+}
+
+/** Names of processes end up in comments: nothing in one may end the comment or drive a terminal. */
+function commentLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) =>
+      replaceUnsafe(line, (character) => `\\x${character.codePointAt(0)!.toString(16).padStart(2, '0')}`),
+    );
+}

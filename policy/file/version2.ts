@@ -1,0 +1,173 @@
+import { subtractPrefixes } from '../value/prefix-set.ts';
+import {
+  checkCommands,
+  checkNames,
+  checkPaths,
+  readPorts,
+  readPrefixes,
+  readProtocols,
+  type Report,
+} from './entry.ts';
+import type { Action, Box, From, LogOptions, To } from '../meaning/policy.ts';
+import type { Path } from './problem.ts';
+import { hasPorts } from '../value/protocol.ts';
+import type { FromText, LogText, RuleText, ToText, Version2 } from './schema.ts';
+import type { SocketKind } from '../value/socket-kind.ts';
+
+/** A box and where the document has it. */
+export interface PlacedBox {
+  box: Box;
+  path: Path;
+}
+
+/** The boxes of a version 2 policy, deny boxes first. */
+export function boxesOf(network: Version2['network'], report: Report): PlacedBox[] {
+  const flat = (['cidr', 'command', 'uid', 'gid'] as const).filter((key) => network[key] !== undefined);
+  if (flat.length === 0) {
+    if (network.sockets) {
+      const help = 'give the rule of whoever opens them its own sockets:';
+      report('error', ['network', 'sockets'], 'network.sockets belongs to the flat layout', help);
+    }
+    if (!network.allow) {
+      const help = 'add allow: with the rules for what may connect, or allow: [] to deny everything';
+      report('error', ['network'], 'network.allow is missing', help);
+    }
+    return [...rulesOf('deny', network.deny ?? [], report), ...rulesOf('allow', network.allow ?? [], report)];
+  }
+  const rules = (['allow', 'deny'] as const).filter((key) => network[key] !== undefined);
+  if (rules.length > 0) {
+    const message = `network has both rules (${rules.join(', ')}) and the flat layout (${flat.join(', ')})`;
+    report(
+      'error',
+      ['network', flat[0]!],
+      message,
+      'use one of the two: a flat list without limits would void the rules',
+    );
+  }
+  return flatBoxes(network, report);
+}
+
+/** The log options of a version 2 policy. */
+export function logOf(log: LogText | undefined, report: Report): LogOptions {
+  const options: LogOptions = {
+    format: log?.format ?? 'json',
+    level: log?.level ?? 'info',
+    labels: { ...log?.labels },
+  };
+  for (const [key, value] of Object.entries(options.labels)) {
+    checkNames([key, value], [], (severity, _path, message) =>
+      report(severity, ['log', 'labels', key], message),
+    );
+  }
+  if (log?.output !== undefined && log.output !== 'stdout') {
+    checkNames([log.output], ['log', 'output'], (severity, _path, message) =>
+      report(severity, ['log', 'output'], message),
+    );
+    if (log.output === 'stderr') {
+      const help = 'leave log.output out for standard output, or name a file';
+      report('error', ['log', 'output'], 'the log cannot go to standard error, where messages go', help);
+    }
+    options.output = log.output;
+  }
+  return options;
+}
+
+function rulesOf(action: Action, rules: readonly RuleText[], report: Report): PlacedBox[] {
+  return rules.flatMap((rule, index) => {
+    const path = ['network', action, index];
+    if (rule.name !== undefined) {
+      checkNames([rule.name], [], (severity, _path, message) => report(severity, [...path, 'name'], message));
+    }
+    const name = rule.name ?? `${action}[${index}]`;
+    const from = rule.from ? fromOf(rule.from, [...path, 'from'], report) : {};
+    const boxes = (rule.to ?? []).map((text, entry): PlacedBox => {
+      const at = [...path, 'to', entry];
+      return { box: { action, name, from, to: toOf(text, at, report) }, path: at };
+    });
+    const { sockets } = rule;
+    if (sockets) boxes.push({ box: { action, name, from, to: { sockets } }, path: [...path, 'sockets'] });
+    return boxes.length > 0 ? boxes : [{ box: { action, name, from, to: {} }, path }];
+  });
+}
+
+function fromOf(from: FromText, path: Path, report: Report): From {
+  if (from.command) checkCommands(from.command, [...path, 'command'], report);
+  for (const key of ['exe', 'script', 'cgroup'] as const) {
+    const paths = from[key];
+    if (paths) checkPaths(paths, [...path, key], report, key === 'cgroup');
+  }
+  for (const key of ['container', 'image', 'unit'] as const) {
+    const names = from[key];
+    if (names) checkNames(names, [...path, key], report);
+  }
+  return { ...from };
+}
+
+function toOf(text: ToText, path: Path, report: Report): To {
+  const to: To = {};
+  if (text.cidr) to.prefixes = readPrefixes(text.cidr, [...path, 'cidr'], report);
+  if (text.except) to.prefixes = carve(to.prefixes, text.except, [...path, 'except'], report);
+  if (text.port) to.ports = readPorts(text.port, [...path, 'port'], report);
+  if (text.protocol) to.protocols = readProtocols(text.protocol);
+  if (to.ports && to.protocols && !to.protocols.some(hasPorts)) {
+    const help = 'remove port, or name a protocol that has ports';
+    report('error', [...path, 'port'], 'none of these protocols has ports, so nothing matches', help);
+  }
+  return to;
+}
+
+function carve(from: To['prefixes'], except: readonly string[], path: Path, report: Report): To['prefixes'] {
+  const holes = readPrefixes(except, path, report);
+  if (!from) {
+    report('error', path, 'except carves from cidr, which is not here', 'add cidr: [0.0.0.0/0, "::/0"]');
+    return undefined;
+  }
+  const rest = subtractPrefixes(from, holes);
+  if (rest.length === 0 && from.length > 0) {
+    report('error', path, 'except leaves nothing of cidr, so nothing matches', 'remove this destination');
+  }
+  return rest;
+}
+
+/** One deny box per deny list that holds something, one allow box unless cidr.allow is empty, and one for sockets. */
+function flatBoxes({ sockets, ...lists }: Version2['network'], report: Report): PlacedBox[] {
+  const boxes = listBoxes(lists, report);
+  if (sockets) boxes.push(socketBox(sockets, ['network', 'sockets']));
+  return boxes;
+}
+
+/** Everybody may open these sockets. */
+export function socketBox(sockets: SocketKind[], path: Path): PlacedBox {
+  return { box: { action: 'allow', name: 'sockets', from: {}, to: { sockets } }, path };
+}
+
+function listBoxes({ cidr, command, uid, gid }: Version2['network'], report: Report): PlacedBox[] {
+  const boxes: PlacedBox[] = [];
+  const deny = (key: string, from: From, to: To) =>
+    boxes.push({ box: { action: 'deny', name: `${key}.deny`, from, to }, path: ['network', key, 'deny'] });
+  if (command?.allow) checkCommands(command.allow, ['network', 'command', 'allow'], report);
+  if (command?.deny) checkCommands(command.deny, ['network', 'command', 'deny'], report);
+  if (cidr?.deny && cidr.deny.length > 0) {
+    deny('cidr', {}, { prefixes: readPrefixes(cidr.deny, ['network', 'cidr', 'deny'], report) });
+  }
+  if (command?.deny && command.deny.length > 0) deny('command', { command: command.deny }, {});
+  if (uid?.deny && uid.deny.length > 0) deny('uid', { uid: uid.deny }, {});
+  if (gid?.deny && gid.deny.length > 0) deny('gid', { gid: gid.deny }, {});
+  if (cidr?.allow?.length === 0) return boxes;
+  const from: From = {};
+  if (command?.allow) from.command = command.allow;
+  if (uid?.allow) from.uid = uid.allow;
+  if (gid?.allow) from.gid = gid.allow;
+  const to: To = {};
+  if (cidr?.allow) to.prefixes = readPrefixes(cidr.allow, ['network', 'cidr', 'allow'], report);
+  return [
+    ...boxes,
+    { box: { action: 'allow', name: 'allow', from, to }, path: allowPath({ cidr, command, uid, gid }) },
+  ];
+}
+
+/** Where an allow box made of lists is said to be: at the first of them. */
+export function allowPath(lists: Partial<Record<string, { allow?: unknown } | undefined>>): Path {
+  const key = Object.keys(lists).find((each) => lists[each]?.allow);
+  return key === undefined ? ['network'] : ['network', key, 'allow'];
+}

@@ -1,0 +1,105 @@
+import type { Address } from '../value/address.ts';
+import type { Prefix } from '../value/cidr.ts';
+import type { PortRange } from '../value/port.ts';
+import type { SocketKind } from '../value/socket-kind.ts';
+
+/** What a rule says, and what a judged connection gets. */
+export type Action = 'allow' | 'deny';
+/** `monitor` records what would be denied; `block` denies it. */
+export type Mode = 'monitor' | 'block';
+/** Whose connections are judged: everybody's, or only those of containers. */
+export type Target = 'host' | 'container';
+
+/**
+ * The subject side of a box. Inside a list any entry may match; all named dimensions must match;
+ * an absent dimension matches everything. `*` stands for any text in names (not in `exe`).
+ */
+export interface From {
+  /** comm, compared on its first 15 bytes. Not a security boundary: any process can rename itself. */
+  command?: string[];
+  /** Absolute path of the executable: on the host, or with `container` or `image` in the containers that they name. */
+  exe?: string[];
+  /** Absolute path of the script that an interpreter runs, in the same place. */
+  script?: string[];
+  uid?: number[];
+  gid?: number[];
+  /** Container name. */
+  container?: string[];
+  image?: string[];
+  /** systemd unit. */
+  unit?: string[];
+  /** Path in the cgroup v2 hierarchy, `/` first. */
+  cgroup?: string[];
+}
+
+/** The destination side of a box. `except` is already subtracted from `prefixes`; an empty list matches nothing. */
+export interface To {
+  prefixes?: Prefix[];
+  ports?: PortRange[];
+  /** IANA protocol numbers. */
+  protocols?: number[];
+  /** Instead of destinations: the kinds of sockets that may be opened. Nothing beside it is looked at. */
+  sockets?: SocketKind[];
+}
+
+/** An AND of dimensions: the unit of a policy. A rule is `from` x (each entry of `to`, and its `sockets`). */
+export interface Box {
+  action: Action;
+  /** Name of the rule, or one made from its place (`allow[0]`). */
+  name: string;
+  from: From;
+  to: To;
+}
+
+export interface LogOptions {
+  format: 'json' | 'text';
+  level: 'debug' | 'info' | 'warn' | 'error';
+  /** A file's path; undefined is standard output. */
+  output?: string;
+  labels: Record<string, string>;
+}
+
+/** A parsed policy of either version. A connection is allowed when some allow box and no deny box matches. */
+export interface Policy {
+  version: 1 | 2;
+  mode: Mode;
+  target: Target;
+  /** Deny boxes first, then allow boxes, each in the order of the file: the lowest that matches decides. */
+  boxes: Box[];
+  log: LogOptions;
+}
+
+/** One connection, or the opening of one socket, as a policy sees it. Absent text fields are unknown and match no list. */
+export interface Flow {
+  command: string;
+  exe?: string;
+  script?: string;
+  /** Real and effective ids. An allow needs both to match, a deny needs one. */
+  uid: number;
+  euid: number;
+  gid: number;
+  egid: number;
+  /** Ids by which files are opened, a third that counts like the others; absent: the effective ones. */
+  fsuid?: number;
+  fsgid?: number;
+  /** Supplementary groups: a deny needs one of them, an allow is not concerned. Absent: none. */
+  groups?: readonly number[];
+  container?: string;
+  image?: string;
+  unit?: string;
+  cgroup?: string;
+  /** Whether the process runs in a container: with `target: container` other processes are not judged at all. */
+  inContainer: boolean;
+  address: Address;
+  /** 0 where the protocol has none. */
+  port: number;
+  protocol: number;
+  /** A socket of this kind is opened: only boxes with `sockets` match, and address, port and protocol say nothing. */
+  socket?: SocketKind;
+}
+
+export interface Verdict {
+  action: Action;
+  /** Index into `Policy.boxes` of the box that decided; undefined when no box matched (deny) or the target exempts. */
+  box?: number;
+}

@@ -1,0 +1,122 @@
+import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
+import { chmodSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { BouhekiError } from '../../error/error.ts';
+import { RECORDER_MEMORY } from './allowance.ts';
+import { MIGRATIONS } from './schema-sql.ts';
+
+/** An open database and the connection of the one who opened it. */
+export interface Database {
+  connection: DuckDBConnection;
+  /** One more connection to the same instance. Whoever asks for it closes it, before `close`. */
+  connect(): Promise<DuckDBConnection>;
+  close(): void;
+}
+
+/**
+ * No network access of our own, no other file, and bounded memory: DuckDB would fetch extensions on demand otherwise,
+ * and whoever may ask the record could read and write any file that its owner can.
+ */
+const SETTINGS = {
+  autoinstall_known_extensions: 'false',
+  autoload_known_extensions: 'false',
+  enable_external_access: 'false',
+  // More than there are processors only merge each other's groups.
+  threads: String(Math.min(2, availableParallelism())),
+};
+
+/** `query`: for reading by statements of a user's own, which are kept in one thread and off the disk. */
+export type Access = 'write' | 'read' | 'query';
+
+/** In this order: DuckDB refuses another temp_directory without external access, and everything once it is locked. */
+const ACCESS: Record<Access, Record<string, string>> = {
+  write: { ...SETTINGS, memory_limit: RECORDER_MEMORY },
+  read: reading({ memory_limit: '1GB' }),
+  query: reading({ temp_directory: '', memory_limit: '512MB' }, { threads: '1' }),
+};
+
+function reading(
+  first: Record<string, string>,
+  instead: Record<string, string> = {},
+): Record<string, string> {
+  return { access_mode: 'READ_ONLY', ...first, ...SETTINGS, ...instead, lock_configuration: 'true' };
+}
+
+/**
+ * Opens the file for writing (making it, readable by its owner only) or for reading.
+ * Errors are DuckDB's own; `storeFailure` puts them into words.
+ */
+export async function openDatabase(path: string, access: Access): Promise<Database> {
+  const instance = await DuckDBInstance.create(path, ACCESS[access]);
+  try {
+    if (access === 'write') chmodSync(path, 0o600);
+    const connection = await instance.connect();
+    const close = (): void => {
+      connection.closeSync();
+      instance.closeSync();
+    };
+    return { connection, connect: () => instance.connect(), close };
+  } catch (error) {
+    instance.closeSync();
+    throw error;
+  }
+}
+
+/** Moves the log into the file. When somebody reads just now that is left to the close of the database. */
+export async function checkpoint(connection: DuckDBConnection): Promise<void> {
+  try {
+    await connection.run('CHECKPOINT');
+  } catch (error) {
+    if (!/cannot checkpoint/i.test((error as Error).message)) throw error;
+  }
+}
+
+/** Brings the schema up to the present version, all or nothing. */
+export async function migrate(connection: DuckDBConnection, path: string): Promise<void> {
+  const version = await schemaVersion(connection);
+  refuseNewer(version, path);
+  if (version === MIGRATIONS.length) return;
+  await connection.run('BEGIN');
+  try {
+    if (version === 0) await connection.run('CREATE TABLE schema_version (version INTEGER NOT NULL)');
+    for (const statement of MIGRATIONS.slice(version).flat()) await connection.run(statement);
+    await connection.run('DELETE FROM schema_version');
+    await connection.run(`INSERT INTO schema_version VALUES (${MIGRATIONS.length})`);
+    await connection.run('COMMIT');
+  } catch (error) {
+    await connection.run('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Throws BouhekiError `store` unless the database has exactly the schema that this version reads. */
+export async function requireCurrentSchema(connection: DuckDBConnection, path: string): Promise<void> {
+  const version = await schemaVersion(connection);
+  refuseNewer(version, path);
+  if (version === 0) {
+    throw new BouhekiError('store', `${path} is a DuckDB database, but not one of bouheki`, {
+      remedy: 'Name the right database with --db.',
+    });
+  }
+  if (version < MIGRATIONS.length) {
+    throw new BouhekiError('store', `${path} was written by an older version of bouheki`, {
+      remedy: 'Run `bouheki learn` once with this version: it brings the database up to date.',
+    });
+  }
+}
+
+async function schemaVersion(connection: DuckDBConnection): Promise<number> {
+  const tables = await connection.runAndReadAll(
+    `SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'`,
+  );
+  if (tables.currentRowCount === 0) return 0;
+  const rows = (await connection.runAndReadAll('SELECT max(version) FROM schema_version')).getRowsJS();
+  return Number(rows[0]?.[0] ?? 0);
+}
+
+function refuseNewer(version: number, path: string): void {
+  if (version <= MIGRATIONS.length) return;
+  throw new BouhekiError('store', `${path} was written by a newer version of bouheki (schema ${version})`, {
+    remedy: 'Upgrade bouheki, or name another database with --db.',
+  });
+}

@@ -1,0 +1,247 @@
+import { printJson, readCell } from '../../error/visible.ts';
+import { SocketKind } from '../../bpf/wire.ts';
+import { parseAddress, type Address } from '../../policy/value/address.ts';
+import { parseProtocol } from '../../policy/value/protocol.ts';
+import { Operation } from './batch.ts';
+import type { Credential } from './credential.ts';
+import { parseTime } from './time.ts';
+
+/** The columns in the order in which `export` writes them. Those that are not required may be left out. */
+export const COLUMNS = [
+  'ts',
+  'host',
+  'pid',
+  'comm',
+  'exe',
+  'script',
+  'uid',
+  'euid',
+  'fsuid',
+  'gid',
+  'egid',
+  'fsgid',
+  'user_name',
+  'euser_name',
+  'group_name',
+  'egroup_name',
+  'container',
+  'image',
+  'addr',
+  'port',
+  'protocol',
+  'count',
+  'operation',
+  'verdict',
+  'socket',
+  'ancestors',
+] as const;
+export type ColumnName = (typeof COLUMNS)[number];
+export const REQUIRED: readonly ColumnName[] = ['ts', 'comm', 'uid', 'gid', 'addr', 'port', 'protocol'];
+
+/** One row, understood. Empty text is unknown. */
+export interface ImportedRow {
+  /** Microseconds since the epoch. */
+  time: number;
+  host: string;
+  pid: number;
+  command: string;
+  exe: string;
+  script: string;
+  credential: Credential;
+  /** Of the real and the effective ids. */
+  userName: string;
+  euserName: string;
+  groupName: string;
+  egroupName: string;
+  container: string;
+  image: string;
+  /** Family 0 where a socket was opened that no destination can be judged by. */
+  address: Address | typeof NOWHERE;
+  /** The kind of the socket, SocketKind of wire.ts, where it was opened. */
+  port: number;
+  protocol: number;
+  count: number;
+  operation: number;
+  verdict: number;
+  /** See ancestorText(). */
+  ancestors: string;
+}
+
+/** What is wrong, and with which field. */
+export interface RowProblem {
+  field: number;
+  message: string;
+}
+
+/** Distinct addresses remembered: most logs repeat them. */
+const REMEMBERED = 65_536;
+
+/** An id is any number of 32 bits. */
+const MOST_ID = 4_294_967_295;
+
+const NOWHERE = { family: 0, value: 0n } as const;
+
+const OPERATIONS: Readonly<Record<string, number>> = {
+  connect: Operation.connect,
+  send: Operation.send,
+  intent: Operation.intent,
+  open: Operation.open,
+};
+const VERDICTS: Readonly<Record<string, number>> = { allow: 0, deny: 1 };
+
+/** Understands rows by the names in the file's first row. */
+export class RowReader {
+  readonly #index: Readonly<Record<ColumnName, number>>;
+  readonly #width: number;
+  readonly #addresses = new Map<string, Address>();
+  #problem: RowProblem | undefined;
+
+  /** `header`: names of the columns, which `headerProblem` has approved. */
+  constructor(header: readonly string[]) {
+    this.#width = header.length;
+    this.#index = Object.fromEntries(COLUMNS.map((name) => [name, header.indexOf(name)])) as Record<
+      ColumnName,
+      number
+    >;
+  }
+
+  read(fields: readonly string[]): ImportedRow | RowProblem {
+    if (fields.length !== this.#width) {
+      const message = `${fields.length} fields, but the first row names ${this.#width} columns`;
+      // The last field that is there, or the first that is too much.
+      return { field: Math.min(fields.length - 1, this.#width), message };
+    }
+    this.#problem = undefined;
+    const operation = this.#word(fields, 'operation', OPERATIONS, Operation.connect);
+    const row: ImportedRow = {
+      time: this.#time(fields),
+      host: this.#text(fields, 'host'),
+      pid: this.#number(fields, 'pid', 2_147_483_647, 0),
+      command: this.#text(fields, 'comm'),
+      exe: this.#text(fields, 'exe'),
+      script: this.#text(fields, 'script'),
+      credential: this.#credential(fields),
+      userName: this.#text(fields, 'user_name'),
+      euserName: this.#text(fields, 'euser_name'),
+      groupName: this.#text(fields, 'group_name'),
+      egroupName: this.#text(fields, 'egroup_name'),
+      container: this.#text(fields, 'container'),
+      image: this.#text(fields, 'image'),
+      ...(operation === Operation.open ? this.#opening(fields) : this.#destination(fields)),
+      protocol: this.#protocol(fields, operation === Operation.open),
+      count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
+      operation,
+      verdict: this.#word(fields, 'verdict', VERDICTS, 0),
+      ancestors: this.#text(fields, 'ancestors'),
+    };
+    if (row.count === 0) this.#wrong('count', '0 connections are no observation');
+    return this.#problem ?? row;
+  }
+
+  #text(fields: readonly string[], name: ColumnName): string {
+    const index = this.#index[name];
+    return index < 0 ? '' : readCell(fields[index]!);
+  }
+
+  #time(fields: readonly string[]): number {
+    const text = this.#text(fields, 'ts');
+    return parseTime(text) ?? this.#wrong('ts', `${quote(text)} is no time such as 2026-11-21T09:30:00Z`);
+  }
+
+  /** A field without a value takes `fallback`, when there is one. */
+  #number(fields: readonly string[], name: ColumnName, most: number, fallback?: number): number {
+    const text = this.#text(fields, name);
+    if (text === '' && fallback !== undefined) return fallback;
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    return value <= most ? value : this.#wrong(name, `${quote(text)} is no number from 0 to ${most}`);
+  }
+
+  /** An effective id that is not given is the real one, and a file system id the effective one. */
+  #credential(fields: readonly string[]): Credential {
+    const uid = this.#number(fields, 'uid', MOST_ID);
+    const euid = this.#number(fields, 'euid', MOST_ID, uid);
+    const fsuid = this.#number(fields, 'fsuid', MOST_ID, euid);
+    const gid = this.#number(fields, 'gid', MOST_ID);
+    const egid = this.#number(fields, 'egid', MOST_ID, gid);
+    const fsgid = this.#number(fields, 'fsgid', MOST_ID, egid);
+    return { uid, euid, fsuid, gid, egid, fsgid };
+  }
+
+  #destination(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {
+    const socket = this.#text(fields, 'socket');
+    if (socket !== '') this.#wrong('socket', `${quote(socket)} belongs to the operation open alone`);
+    return { address: this.#address(fields), port: this.#number(fields, 'port', 65_535) };
+  }
+
+  #opening(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {
+    for (const name of ['addr', 'port'] as const) {
+      if (this.#text(fields, name) !== '') this.#wrong(name, 'the operation open has no destination');
+    }
+    return { address: NOWHERE, port: this.#word(fields, 'socket', SocketKind) };
+  }
+
+  #address(fields: readonly string[]): Address {
+    const text = this.#text(fields, 'addr');
+    const known = this.#addresses.get(text);
+    if (known !== undefined) return known;
+    const address = parseAddress(text);
+    if (address === undefined) {
+      this.#wrong('addr', `${quote(text)} is no IP address`);
+      return { family: 4, value: 0n };
+    }
+    if (this.#addresses.size >= REMEMBERED) this.#addresses.clear();
+    this.#addresses.set(text, address);
+    return address;
+  }
+
+  /** Of a socket that was opened it is any number that its family knows: of a packet socket an Ethernet type. */
+  #protocol(fields: readonly string[], opened: boolean): number {
+    const text = this.#text(fields, 'protocol');
+    if (opened && /^\d+$/.test(text)) return this.#number(fields, 'protocol', 65_535);
+    return (
+      parseProtocol(text.toLowerCase()) ??
+      this.#wrong(
+        'protocol',
+        `${quote(text)} is no protocol: tcp, udp, icmp, icmpv6, sctp or a number to 255`,
+      )
+    );
+  }
+
+  #word(
+    fields: readonly string[],
+    name: ColumnName,
+    words: Readonly<Record<string, number>>,
+    fallback?: number,
+  ): number {
+    const text = this.#text(fields, name);
+    if (text === '' && fallback !== undefined) return fallback;
+    return Object.hasOwn(words, text)
+      ? words[text]!
+      : this.#wrong(name, `${quote(text)} is none of ${Object.keys(words).join(', ')}`);
+  }
+
+  /** Keeps the first problem of a row. A column that is not there is told at the first field. */
+  #wrong(name: ColumnName, message: string): number {
+    this.#problem ??= { field: Math.max(0, this.#index[name]), message: `${name}: ${message}` };
+    return 0;
+  }
+}
+
+/** Why a first row can't be used, or undefined. */
+export function headerProblem(header: readonly string[]): RowProblem | undefined {
+  for (const [field, name] of header.entries()) {
+    if (!COLUMNS.includes(name as ColumnName)) {
+      return {
+        field,
+        message: `${quote(name)} is no column; the first row names columns out of ${COLUMNS.join(',')}`,
+      };
+    }
+    if (header.indexOf(name) < field) return { field, message: `${quote(name)} is named twice` };
+  }
+  const missing = REQUIRED.find((name) => !header.includes(name));
+  return missing === undefined ? undefined : { field: 0, message: `the column ${quote(missing)} is missing` };
+}
+
+function quote(text: string): string {
+  return printJson(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

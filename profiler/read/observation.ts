@@ -1,0 +1,75 @@
+import type { SocketKind } from '../../bpf/wire.ts';
+import type { Account } from '../identity/account.ts';
+
+/** Who connected, as the record tells it. Absent text is unknown. */
+export interface Subject {
+  command: string;
+  /** Path of the executable as the host sees it. */
+  exe?: string;
+  /** Path of the script that an interpreter runs. */
+  script?: string;
+  /** Real ids, in the initial user namespace. */
+  uid: number;
+  gid: number;
+  /** Effective ids; absent where they are the real ones. */
+  euid?: number;
+  egid?: number;
+  /** By which files are opened; absent where they are the effective ones. */
+  fsuid?: number;
+  fsgid?: number;
+  inContainer: boolean;
+  /** Container name. Absent where no runtime has told it: no rule that names a container holds for the id then. */
+  container?: string;
+  image?: string;
+  /** systemd unit. */
+  unit?: string;
+  cgroup?: string;
+}
+
+/** Equal (subject, destination or kind of socket, verdict) events folded into one. */
+export interface Observation {
+  subject: Subject;
+  family: 4 | 6;
+  /** 32 or 128 bits, host order. */
+  address: bigint;
+  /** 0 where the protocol has none. */
+  port: number;
+  /** IANA protocol number. */
+  protocol: number;
+  /** A socket of this kind was opened: nothing was named, and family, address, port and protocol say nothing. */
+  socket?: keyof typeof SocketKind;
+  verdict: 'allow' | 'deny';
+  /** Number of events. */
+  count: number;
+  /** Microseconds since the epoch. */
+  first: number;
+  last: number;
+  /** Number of distinct clock hours (UTC) with at least one event. */
+  hours: number;
+}
+
+/** What the recorded hosts call their users and groups. */
+export class Accounts {
+  readonly #names: Readonly<Record<Account['kind'], Map<number, string[]>>> = {
+    user: new Map(),
+    group: new Map(),
+  };
+
+  constructor(accounts: Iterable<Account> = []) {
+    for (const { kind, id, name } of accounts) {
+      const known = this.#names[kind].get(id) ?? [];
+      if (!known.includes(name)) this.#names[kind].set(id, [...known, name].sort());
+    }
+  }
+
+  /** `33 (www-data)`; `33` where the name is not known, `1000 (ada, bob)` where hosts have different ones. */
+  text(kind: Account['kind'], id: number): string {
+    const names = this.#names[kind].get(id);
+    return names === undefined ? String(id) : `${id} (${names.join(', ')})`;
+  }
+
+  /** Whether a name is known. */
+  names(kind: Account['kind'], id: number): boolean {
+    return this.#names[kind].has(id);
+  }
+}

@@ -1,0 +1,255 @@
+import type { EventBatch } from '../event/batch.ts';
+import type { AccountKind, Credential } from '../event/credential.ts';
+import {
+  LOSS_KINDS,
+  type BoxRow,
+  type ContainerRow,
+  type FoldedRow,
+  type LossKind,
+  type ProcessRow,
+} from '../event/dimension.ts';
+import { RateMeter } from './rate-meter.ts';
+import type { RecordingEnd, RowWriter } from '../database/row-writer.ts';
+import type { EventSink } from '../event/sink.ts';
+
+/**
+ * Command names are any text a process likes, and a process with many users of its own may take any of them: beyond this
+ * many the table of them starts again.
+ */
+const MAX_KNOWN = 65_536;
+
+/** Characters of labels. */
+const MAX_LABELS = 16_384;
+
+/** What a recording has taken in so far. */
+export interface RecordingCounters {
+  events: number;
+  processes: number;
+  containers: number;
+  lost: Record<LossKind, number>;
+}
+
+/** Which recording it is. */
+export interface RecordingIdentity {
+  /** Row id in the `recording` table. */
+  id: number;
+  /** Microseconds since the epoch. */
+  startedAt: number;
+}
+
+/**
+ * One run of learn or enforce, being written: gives names their numbers and counts. Everything but `end` is
+ * synchronous; nothing is safe before `flush`. After a failure (a full disk, say) every call throws that same
+ * BouhekiError and what was flushed before stays.
+ */
+export class Recording implements EventSink {
+  readonly id: number;
+  readonly startedAt: number;
+  readonly counters: RecordingCounters = { events: 0, processes: 0, containers: 0, lost: noLosses() };
+  /** Of events, marked at each flush. */
+  readonly rate = new RateMeter();
+  readonly #writer: RowWriter;
+  readonly #commands = new Numbers();
+  readonly #credentials = new Numbers();
+  #boxCount = 0;
+  #containerVersion = 0;
+  #ended = false;
+
+  constructor({ id, startedAt }: RecordingIdentity, writer: RowWriter) {
+    this.id = id;
+    this.startedAt = startedAt;
+    this.#writer = writer;
+  }
+
+  get room(): number {
+    return this.#writer.room;
+  }
+
+  /** Adds a process image. Returns its row id for `EventBatch.process`; 0 stands for a process that was missed. */
+  process(row: ProcessRow): number {
+    const id = (this.counters.processes += 1);
+    this.#writer.add('process', [
+      id,
+      row.key,
+      row.pid,
+      row.parentPid,
+      row.exe,
+      row.device,
+      row.inode,
+      row.script,
+      row.arguments,
+      row.command,
+      row.parentCommand,
+      row.nodename,
+      row.mountNamespace,
+      row.pidNamespace,
+      row.cgroupId,
+      row.cgroupPath,
+      row.containerId,
+      row.unit,
+      row.flags,
+      BigInt(row.startedAt),
+      ancestorJson(row.ancestors),
+    ]);
+    return id;
+  }
+
+  /** Adds a container. Returns its row id for `ProcessRow.containerId`. */
+  container(row: ContainerRow): number {
+    const id = (this.counters.containers += 1);
+    this.updateContainer(id, row);
+    return id;
+  }
+
+  /** Replaces what is known of a container, for events before and after: a name that was found later, say. */
+  updateContainer(id: number, row: ContainerRow): void {
+    this.#containerVersion += 1;
+    const version = this.#containerVersion;
+    this.#writer.add('container', [
+      id,
+      version,
+      row.runtime,
+      row.id,
+      row.name,
+      row.image,
+      row.imageId,
+      row.digest,
+      labelText(row.labels),
+      row.pod,
+      row.namespace,
+      row.parent,
+    ]);
+  }
+
+  /** The row id of a command name (comm) for `EventBatch.command`. Equal names get equal ids. */
+  command(text: string): number {
+    return this.#commands.of(text, (id) => this.#writer.add('command', [id, text]));
+  }
+
+  /** The row id of a credential for `EventBatch.credential`. Equal ones get equal ids. */
+  credential({ uid, euid, fsuid, gid, egid, fsgid }: Credential): number {
+    const ids = [uid, euid, fsuid, gid, egid, fsgid];
+    return this.#credentials.of(ids.join(), (id) => this.#writer.add('credential', [id, ...ids]));
+  }
+
+  /** Names a user or group, for events before and after. */
+  account(kind: AccountKind, id: number, name: string): void {
+    this.#writer.add('account', [kind, id, name]);
+  }
+
+  /**
+   * Names the boxes of a policy that comes into force. Returns the number to add to a box's index in that policy
+   * for `EventBatch.box`: 0 for the first policy of a recording, more after a reload.
+   */
+  boxes(list: readonly BoxRow[]): number {
+    const base = this.#boxCount;
+    for (const [index, box] of list.entries()) {
+      this.#writer.add('box', [base + index, box.name, box.action]);
+    }
+    this.#boxCount += list.length;
+    return base;
+  }
+
+  /** Takes a copy of the batch; the caller resets and reuses it. */
+  append(batch: EventBatch): void {
+    if (batch.length === 0) return;
+    this.#writer.append(batch);
+    this.counters.events += batch.length;
+  }
+
+  /** Adds equal events of which only the count is known. */
+  folded(row: FoldedRow): void {
+    const { process, command, credential, family, addressHigh, addressLow, port, protocol } = row;
+    const { operation, verdict, box, count, first, last } = row;
+    const key = [process, command, credential, family, addressHigh, addressLow, port, protocol];
+    const times = [BigInt(Math.round(first)), BigInt(Math.round(last))];
+    this.#writer.add('hourly', [...key, operation, verdict, box, BigInt(count), ...times]);
+    this.counters.events += count;
+  }
+
+  /** Tells which of the processes so far later events may name, so that the others can go when no event names them. */
+  settle(kept: Int32Array): void {
+    this.#writer.settle({ last: this.counters.processes, kept });
+  }
+
+  /** Counts what was not recorded, of a user where that is known. The sum by kind is stored with the recording. */
+  recordLoss(kind: LossKind, count: number, uid?: number): void {
+    if (count === 0) return;
+    this.counters.lost[kind] += count;
+    this.#writer.add('loss', [BigInt(Date.now()) * 1000n, kind, BigInt(count), uid]);
+  }
+
+  /** Notes that the clock was set by so many microseconds: times before and after it do not compare. */
+  clockStep(step: number): void {
+    this.#writer.add('clock_step', [BigInt(Date.now()) * 1000n, BigInt(Math.round(step))]);
+  }
+
+  /**
+   * Commits everything so far, names before events, or has another process do so. Call it at least every second: SIGKILL
+   * loses what is younger.
+   */
+  flush(): void {
+    this.#writer.commit();
+    this.rate.mark(performance.now(), this.counters.events);
+  }
+
+  /** Whether it still takes events: it has not ended and nothing has failed. */
+  get open(): boolean {
+    return !this.#ended && this.#writer.failure === undefined;
+  }
+
+  /** Flushes and closes the recording. Calling it again does nothing. */
+  async end(state: RecordingEnd['state']): Promise<void> {
+    if (this.#ended) return;
+    this.flush();
+    this.#ended = true;
+    await this.#writer.end({ state, events: this.counters.events });
+  }
+
+  /** Gives up what is not flushed, for a database that cannot be written any more. Never throws. */
+  abandon(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#writer.abandon();
+  }
+}
+
+/** Row ids for what is told again and again. */
+class Numbers {
+  readonly #known = new Map<string, number>();
+  #count = 0;
+
+  /** The id of a text; `add` is called with it when it is a new one. */
+  of(text: string, add: (id: number) => void): number {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    if (this.#known.size === MAX_KNOWN) this.#known.clear();
+    this.#count += 1;
+    this.#known.set(text, this.#count);
+    add(this.#count);
+    return this.#count;
+  }
+}
+
+/** None of any kind. */
+export function noLosses(): Record<LossKind, number> {
+  return Object.fromEntries(LOSS_KINDS.map((kind) => [kind, 0])) as Record<LossKind, number>;
+}
+
+/** Labels as JSON, which DuckDB can look into. An image may bring any number of them: what is longer is not kept. */
+function labelText(labels: ContainerRow['labels']): string | undefined {
+  const text = JSON.stringify(labels ?? {});
+  return text === '{}' || text.length > MAX_LABELS ? undefined : text;
+}
+
+function ancestorJson(ancestors: ProcessRow['ancestors']): string {
+  return JSON.stringify(
+    ancestors.map(({ command, exe, pid, primed, startedAt }) => ({
+      pid,
+      started_at: startedAt,
+      command,
+      exe: exe === '' ? undefined : exe,
+      primed,
+    })),
+  );
+}

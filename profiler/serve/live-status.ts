@@ -1,0 +1,95 @@
+import { getHeapStatistics } from 'node:v8';
+import { cgroupRoot } from '../../host/cgroup-root.ts';
+import { memoryLimit, oomScoreAdjust } from '../../host/oom-score.ts';
+import type { LossKind } from '../event/dimension.ts';
+import { noLosses, type Recording } from '../record/recording.ts';
+
+/** How the kernel is watched. */
+export interface Watch {
+  backend: 'lsm' | 'cgroup';
+  /** The cgroup that alone is watched, and what happens there unseen. */
+  cgroup?: string;
+  unseen?: string;
+  /** Why the kernel does not ask the programs at present; absent when it does. */
+  unasked?: string;
+  /** Packets that the backstop has dropped, where there is one. */
+  stoppedPackets?: number;
+  /** Cgroups that users have made and that could not be told apart, at the least; absent when there are none. */
+  unlistedCgroups?: number;
+}
+
+/** What bounds the memory of a recorder. Bytes. */
+export interface MemoryBounds {
+  /** What its own objects take, and what they can take at most before it ends. */
+  heap: number;
+  heapLimit: number;
+  /** What its cgroups allow all their processes; absent without such a limit. */
+  cgroupLimit?: number;
+  /** When the kernel ends it for want of memory: -1000 never, 0 like any other process. */
+  oomScoreAdjust: number;
+}
+
+/** What a recorder could not write where people read it, since nobody did or the disk was full. */
+export interface OutputLoss {
+  /** Messages on standard error. */
+  messages: number;
+  /** Lines of the log of denied connections, where there is one, and bytes of it that may still be written. */
+  lines?: number;
+  waiting?: number;
+}
+
+/** What a running recorder tells about itself. */
+export interface LiveStatus {
+  pid: number;
+  /** Id of the recording that is being written; absent before it starts and after it has failed. */
+  recording?: number;
+  /** Microseconds since the epoch. */
+  startedAt: number;
+  /** Since the recording started. */
+  events: number;
+  processes: number;
+  containers: number;
+  lost: Record<LossKind, number>;
+  /** Events a second, over the last full second and over the last minute (or less, when it is younger). */
+  rate: number;
+  rateMinute: number;
+  /** Absent before the programs are attached. */
+  watch?: Watch;
+  /** Absent for a recorder that has no such output. */
+  output?: OutputLoss;
+  /** Bytes that wait in the kernel's rings, and how many fit. */
+  pending: number;
+  capacity: number;
+  /** Resident memory of the recorder, bytes. */
+  memory: number;
+  bounds?: MemoryBounds;
+}
+
+/** What is asked of whoever has loaded the kernel side. */
+export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch' | 'output'>;
+
+/** The status of this process, which writes `recording` when there is one. */
+export function liveStatus(recording: Recording | undefined, kernel: KernelSide): LiveStatus {
+  return {
+    pid: process.pid,
+    ...(recording?.open === true && { recording: recording.id }),
+    startedAt: recording?.startedAt ?? 0,
+    ...(recording?.counters ?? { events: 0, processes: 0, containers: 0, lost: noLosses() }),
+    rate: recording?.rate.last ?? 0,
+    rateMinute: recording?.rate.minute ?? 0,
+    ...kernel,
+    memory: process.memoryUsage.rss(),
+    bounds: memoryBounds(),
+  };
+}
+
+function memoryBounds(): MemoryBounds {
+  const { used_heap_size: heap, heap_size_limit: heapLimit } = getHeapStatistics();
+  const cgroupLimit = memoryLimit(cgroupRoot());
+  return {
+    heap,
+    heapLimit,
+    ...(cgroupLimit !== undefined && { cgroupLimit }),
+    oomScoreAdjust: oomScoreAdjust(),
+  };
+}

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import {
+  keyOf,
+  parseDecisions,
+  printDecision,
+  type DecisionKind,
+} from '../../../../generator/review/decision.ts';
+import { sumEvidence } from '../../../../generator/subject/evidence.ts';
+import { flowOf } from '../../../../generator/subject/flow.ts';
+import { generatePolicy } from '../../../../generator/generate.ts';
+import { mergeWithBase } from '../../../../generator/merge.ts';
+import { EVERYTHING, groupItems, prepareRecord } from '../../../../generator/review/review.ts';
+import { ReviewSession } from '../../../../generator/review/review-session.ts';
+import { widerFor } from '../../../../generator/review/settle.ts';
+import { formatPrefix, parsePrefix } from '../../../../policy/value/cidr.ts';
+import { diffPolicies } from '../../../../policy/analysis/diff.ts';
+import { evaluate } from '../../../../policy/meaning/evaluate.ts';
+import type { RecordedObservation } from '../../../../profiler/read/read.ts';
+import { input, observation, observed, OPTIONS, policyOf, print, START, unlessNoData } from '../fixture.ts';
+
+const HOUR = 3_600_000_000;
+
+function sessionOf(text: string, record: readonly RecordedObservation[]): ReviewSession {
+  return new ReviewSession({ text, policy: policyOf(text), record: prepareRecord(record) });
+}
+
+function merged(text: string, record: readonly RecordedObservation[]): string {
+  const { demands } = generatePolicy(input(record), OPTIONS);
+  const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
+  return mergeWithBase({ text, policy: policyOf(text) }, demands, evidence).text;
+}
+
+/** curl goes to two hosts all the time, and went once to two others on two ports. */
+const steady = [1, 2].map((low) =>
+  observed({ address: 0xcb007100n + BigInt(low), count: 50, last: START + HOUR }),
+);
+const odd = [5, 6].flatMap((low) =>
+  [22, 443].map((port) => observed({ address: 0xcb007100n + BigInt(low), port })),
+);
+const RECORD = [...steady, ...odd];
+
+test('each odd destination is asked about once, and those with the same reasons together', () => {
+  const { open } = sessionOf(print(RECORD), RECORD);
+  assert.deepEqual(
+    open.map(({ destination, reasons }) => [destination, ...reasons]),
+    ['203.0.113.5:22/tcp', '203.0.113.5:443/tcp', '203.0.113.6:22/tcp', '203.0.113.6:443/tcp'].map(
+      (place) => [place, 'seen once'],
+    ),
+  );
+  assert.equal(groupItems(open).length, 1);
+});
+
+test('what is denied or ignored is taken out exactly, the rest of the rule stays', () => {
+  const session = sessionOf(print(RECORD), RECORD);
+  const [first, second, third, fourth] = session.open;
+  assert.deepEqual(session.decide([{ ...first!, decision: 'deny' }]), []);
+  assert.match(
+    session.text,
+    /name: "\/usr\/bin\/curl uid 1000 \(denied\)"\n +from: .*\n +to:\n +- \{ cidr: \[203\.0\.113\.5\/32\], port: \[22\], protocol: \[tcp\] \}/,
+  );
+  session.decide([{ ...fourth!, decision: 'ignore' }]);
+  assert.match(
+    session.text,
+    /^# ignored: \{ from: \{ exe: \[\/usr\/bin\/curl\], uid: \[1000\] \}, to: \[\{ cidr: \[203\.0\.113\.6\/32\], port: \[443\], protocol: \[tcp\] \}\] \}$/m,
+  );
+  assert.match(session.text, /# review: /);
+  session.decide([
+    { ...second!, decision: 'allow' },
+    { ...third!, decision: 'allow' },
+  ]);
+  assert.doesNotMatch(session.text, /# review: /);
+  const verdicts = RECORD.map((each) => evaluate(session.input.policy, flowOf(each)).action);
+  assert.deepEqual(verdicts, ['allow', 'allow', 'deny', 'allow', 'allow', 'deny']);
+});
+
+test('a prefix is widened to what was chosen, and narrowed to what was seen', () => {
+  const session = sessionOf(print(RECORD), RECORD);
+  const [item] = session.open;
+  assert.equal(formatPrefix(widerFor(session.input, item!)!), '203.0.113.0/24');
+  const refused = (cidr: string): void =>
+    assert.throws(() => session.decide([{ ...item!, decision: 'widen', cidr: parsePrefix(cidr)! }]), {
+      code: 'usage',
+    });
+  for (const cidr of ['198.51.100.0/24', '200.0.0.0/7', '192.0.0.0/4']) refused(cidr);
+  session.decide([{ ...item!, decision: 'widen', cidr: parsePrefix('203.0.113.0/24')! }]);
+  assert.match(
+    session.text,
+    /\n +- \{ cidr: \[203\.0\.113\.5.*, port: \[22, 443\].*\n +- \{ cidr: \[203\.0\.113\.0\/24\], port: \[22\], /,
+  );
+  const again = sessionOf(session.text, RECORD);
+  again.decide([{ ...item!, decision: 'narrow' }]);
+  assert.match(again.text, /cidr: \[203\.0\.113\.5\/32, 203\.0\.113\.6\/32\], port: \[22\]/);
+  assert.throws(() => sessionOf(again.text, RECORD).decide([{ ...item!, decision: 'narrow' }]), {
+    code: 'usage',
+  });
+});
+
+test('what a rule written by hand allows together with more can be denied, not ignored', () => {
+  const text = `version: 2
+network:
+  mode: block
+  allow:
+    # review: look at this
+    - name: ours
+      to: [{ cidr: [203.0.113.0/24] }]
+`;
+  const session = sessionOf(text, [observed({ address: 0xcb007105n })]);
+  const [item] = session.open;
+  assert.throws(() => session.decide([{ ...item!, decision: 'ignore' }]), { code: 'usage' });
+  assert.equal(session.text, text);
+  session.decide([{ ...item!, decision: 'deny' }]);
+  assert.equal(
+    session.text,
+    text.replace('    # review: look at this\n', '').replace(
+      '  allow:',
+      `  deny:
+    - name: "ours (denied)"
+      to:
+        - { cidr: [203.0.113.5/32], port: [443], protocol: [tcp] }
+  allow:`,
+    ),
+  );
+});
+
+test('a mark on a rule of which nothing was recorded stands for the rule', () => {
+  const session = sessionOf(print(RECORD), [observed({ subject: { exe: '/usr/bin/wget' } })]);
+  const [item] = session.open;
+  assert.equal(item!.destination, EVERYTHING);
+  session.decide([{ ...item!, decision: 'ignore' }]);
+  assert.match(session.text, /^ {2}allow: \[\]$/m);
+  assert.equal(merged(session.text, RECORD), session.text);
+});
+
+test('a rule marked by hand, of which nothing is odd, is asked about until each destination is decided', () => {
+  const text = `version: 2
+network:
+  mode: block
+  target: host
+  allow:
+    # review: look at this
+    - name: ours
+      from: { exe: [/usr/bin/curl] }
+      to: [{ cidr: [203.0.113.1/32, 203.0.113.2/32], port: [443], protocol: [tcp] }]
+`;
+  const session = sessionOf(text, steady);
+  const [first, second] = session.open;
+  session.decide([{ ...first!, decision: 'ignore' }]);
+  assert.deepEqual(
+    session.open.map(({ destination }) => destination),
+    [second!.destination],
+  );
+  assert.match(session.text, /# review: look at this/);
+  session.decide([{ ...second!, decision: 'ignore' }]);
+  assert.deepEqual(session.open, []);
+  for (const each of steady) assert.equal(evaluate(session.input.policy, flowOf(each)).action, 'deny');
+});
+
+test('what was added by a merge is asked about, also as a part of a rule', () => {
+  const text = print(steady);
+  const later = observed({
+    address: 0xcb007109n,
+    count: 9,
+    first: START + 9 * HOUR,
+    last: START + 10 * HOUR,
+  });
+  const session = sessionOf(merged(text, [...steady, later]), [...steady, later]);
+  assert.deepEqual(
+    session.open.map(({ destination, reasons }) => [destination, reasons[0]]),
+    [['203.0.113.9:443/tcp', 'added: 9 events, 2026-11-21 09:00:00Z']],
+  );
+  session.decide([{ ...session.open[0]!, decision: 'ignore' }]);
+  assert.equal(merged(session.text, [...steady, later]), session.text);
+});
+
+test('whatever is decided, nothing is widened, no decided mark stays, and no merge brings back what went', () => {
+  const kinds = fc.constantFrom<DecisionKind>('allow', 'deny', 'ignore');
+  const records = fc.array(observation, { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(records, fc.array(kinds, { minLength: 1, maxLength: 20 }), (record, answers) => {
+      const text = unlessNoData(() => print(record));
+      if (text === undefined) return;
+      const session = sessionOf(text, record);
+      const items = session.open;
+      const out = new Map<string, DecisionKind>();
+      for (const [at, item] of items.entries()) {
+        const decision = answers[at % answers.length]!;
+        out.set(keyOf(item), decision);
+        // An item may have gone with another one, where two rules share it.
+        session.decide([{ ...item, decision }]);
+      }
+      assert.deepEqual(session.open, []);
+      assert.doesNotMatch(session.text, /# review: /);
+      assert.deepEqual(diffPolicies(policyOf(text), session.input.policy).gained, []);
+      for (const item of items) {
+        if (out.get(keyOf(item)) === 'allow') continue;
+        for (const each of item.observations) {
+          assert.equal(evaluate(session.input.policy, flowOf(each)).action, 'deny');
+        }
+      }
+      // Everything of the record is offered anew when the policy does not say up to when it was offered.
+      const unknown = session.text.replace(/^# Window: .*\n/m, '');
+      const again = policyOf(merged(unknown, record));
+      assert.deepEqual(diffPolicies(session.input.policy, again).gained, []);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a file of decisions is read as it is written, and a wrong line is named', () => {
+  const decisions = [
+    { rule: 'a "b"', destination: '192.0.2.1:443/tcp', decision: 'allow' as const },
+    { rule: 'c', destination: 'raw socket', decision: 'widen' as const, cidr: parsePrefix('192.0.2.0/24')! },
+  ];
+  assert.deepEqual(parseDecisions(`# ours\n\n${decisions.map(printDecision).join('')}`, 'file'), decisions);
+  for (const line of [
+    'no',
+    '1',
+    '{"rule":"a","destination":"b","decision":"maybe"}',
+    '{"rule":"a","destination":"b","decision":"widen"}',
+    '{"rule":"a","destination":"b","decision":"allow","cidr":"192.0.2.0/24"}',
+    '{"rule":"a","destination":"b","decision":"widen","cidr":"192.0.2.0/40"}',
+    '{"rule":"a","destination":"b","decision":"deny","why":"c"}',
+    '{"rule":1,"destination":"b","decision":"deny"}',
+  ]) {
+    assert.throws(() => parseDecisions(`\n${line}\n`, 'file'), { code: 'usage', message: /^file:2: / }, line);
+  }
+});

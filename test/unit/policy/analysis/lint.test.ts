@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseAddress } from '../../../../policy/value/address.ts';
+import { lintPolicy } from '../../../../policy/analysis/lint.ts';
+import { parsePolicy } from '../../../../policy/file/parse.ts';
+
+const LOOPBACK = '    - { to: [{ cidr: [loopback] }] }\n';
+
+const lint = (rest: string, resolvers: string[] = []): string[] => {
+  const { policy, problems } = parsePolicy(`version: 2\nnetwork:\n${rest}`, 'policy.yaml');
+  assert.ok(policy, JSON.stringify(problems));
+  return lintPolicy(
+    policy,
+    resolvers.map((text) => parseAddress(text)!),
+  ).map(({ message }) => message);
+};
+
+test('a policy without fault is not remarked upon', () => {
+  const rest = `  deny:
+    - { to: [{ cidr: [metadata] }] }
+  allow:
+${LOOPBACK}    - { from: { exe: [/usr/bin/curl] }, to: [{ cidr: [10.0.0.0/24], port: [443], protocol: [tcp] }] }
+    - { to: [{ cidr: [10.0.0.53], port: [53], protocol: [udp] }] }
+`;
+  assert.deepEqual(lint(rest, ['10.0.0.53', '127.0.0.53']), []);
+});
+
+test('a rule inside a deny never allows', () => {
+  const rest = `  deny:
+    - { name: no backups, to: [{ cidr: [10.0.0.0/9, 10.128.0.0/9] }] }
+  allow:
+${LOOPBACK}    - { name: backup, from: { uid: [7] }, to: [{ cidr: [10.1.0.0/16] }] }
+`;
+  assert.deepEqual(lint(rest), [
+    'allow rule "backup" never allows anything: deny rule "no backups" covers it',
+  ]);
+});
+
+test('a rule that another covers adds nothing, and of two equal ones the later is too many', () => {
+  const rest = `  allow:
+${LOOPBACK}    - { name: narrow, from: { container: ["web-1*"], uid: [7] }, to: [{ cidr: [10.1.0.0/16], port: [80], protocol: [tcp] }] }
+    - { name: wide, from: { container: ["web-*"] }, to: [{ cidr: [10.0.0.0/8], port: ["1-1024"] }] }
+    - { name: again, from: { container: ["web-*"] }, to: [{ cidr: [10.0.0.0/8], port: ["1-512", "513-1024"] }] }
+`;
+  assert.deepEqual(lint(rest), [
+    'allow rule "narrow" adds nothing: rule "wide" covers it',
+    'allow rule "again" adds nothing: rule "wide" covers it',
+  ]);
+});
+
+test('a rule that names ports does not cover one that names none', () => {
+  const rest = `  allow:
+${LOOPBACK}    - { from: { uid: [7] }, to: [{ cidr: [10.0.0.0/8], port: ["0-65535"] }] }
+    - { from: { uid: [7] }, to: [{ cidr: [10.0.0.0/8] }] }
+`;
+  assert.deepEqual(lint(rest), ['allow rule "allow[1]" adds nothing: rule "allow[2]" covers it']);
+});
+
+test('a subject that is a command only is remarked upon', () => {
+  const rest = `  allow:\n${LOOPBACK}    - { from: { command: [curl] }, to: [{ cidr: [10.0.0.0/24] }] }\n`;
+  assert.deepEqual(lint(rest), [
+    'allow rule "allow[1]" names its subject by command only: no security boundary, since any process can rename itself',
+  ]);
+});
+
+test('prefixes wider than /8 are remarked upon, but not the groups', () => {
+  const rest = `  allow:
+${LOOPBACK}    - { from: { uid: [7] }, to: [{ cidr: [8.0.0.0/7, "2000::/3", multicast, private, link-local, "fc00::/8"] }] }
+    - { from: { uid: [8] } }
+`;
+  assert.deepEqual(lint(rest), [
+    'allow rule "allow[1]" allows 8.0.0.0/7, 2000::/3, wider than /8 (IPv6: /32)',
+    'allow rule "allow[2]" allows every address',
+  ]);
+});
+
+test('a policy that cuts a host off from itself or from its name servers says so', () => {
+  assert.deepEqual(lint('  allow: []\n', ['10.0.0.53']), [
+    'no rule allows any destination: in block mode every connection is denied',
+  ]);
+  const rest = '  allow: [{ to: [{ cidr: [10.0.0.0/24], port: [443] }] }]\n';
+  assert.deepEqual(lint(rest, ['10.0.0.53']), [
+    'no rule allows loopback: programs of this host cannot reach each other',
+    'no rule allows the name server 10.0.0.53, port 53 over UDP: names cannot be looked up',
+  ]);
+});
+
+test('a finding knows the place of its rule', () => {
+  const source = `version: 2
+network:
+  allow:
+    - { to: [{ cidr: [loopback] }] }
+    - from: { uid: [7] }
+      to:
+        - { cidr: [10.0.0.1] }
+        - { cidr: [0.0.0.0/1] }
+`;
+  const { policy, placeOf } = parsePolicy(source, 'policy.yaml');
+  const finding = lintPolicy(policy!).find(({ kind }) => kind === 'wide');
+  assert.deepEqual(placeOf(finding!.box), {
+    file: 'policy.yaml',
+    line: 8,
+    column: 11,
+    path: 'network.allow[1].to[1]',
+  });
+});

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { documentOf } from '../../../../policy/file/document.ts';
+import { parsePolicy } from '../../../../policy/file/parse.ts';
+import { printPolicy } from '../../../../policy/file/print.ts';
+import { policy } from '../arbitrary.ts';
+
+test('parsing the print of a policy gives the policy back', () => {
+  fc.assert(
+    fc.property(policy, (original) => {
+      const text = printPolicy(documentOf(original));
+      const parsed = parsePolicy(text, 'printed.yaml');
+      assert.deepEqual(
+        parsed.problems.filter(({ severity }) => severity === 'error'),
+        [],
+        text,
+      );
+      assert.deepEqual(parsed.policy, original, text);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('comments of a document stand where a reader looks for them', () => {
+  const text = printPolicy({
+    header: 'first line\nsecond line',
+    mode: 'block',
+    target: 'host',
+    deny: [],
+    allow: [
+      {
+        comment: '12 events since Monday',
+        name: 'nightly backup',
+        from: { exe: ['/usr/bin/pg_dump'], uid: [999] },
+        to: [
+          {
+            comment: 'the database',
+            cidr: ['10.0.3.0/28', 'fd00::/8'],
+            port: [443, '8000-8010'],
+            protocol: ['tcp'],
+          },
+          { cidr: [{ value: '10.0.9.7/32', comment: 'seen once' }, '10.0.9.9/32'], protocol: [47] },
+        ],
+      },
+    ],
+    log: { format: 'json', labels: { team: 'payments' } },
+  });
+  assert.equal(
+    text,
+    `# first line
+# second line
+version: 2
+network:
+  mode: block
+  target: host
+  deny: []
+  allow:
+    # 12 events since Monday
+    - name: nightly backup
+      from: { exe: [/usr/bin/pg_dump], uid: [999] }
+      to:
+        # the database
+        - { cidr: [10.0.3.0/28, "fd00::/8"], port: [443, "8000-8010"], protocol: [tcp] }
+        - cidr:
+            - 10.0.9.7/32 # seen once
+            - 10.0.9.9/32
+          protocol: [47]
+log:
+  format: json
+  labels:
+    team: payments
+`,
+  );
+  assert.deepEqual(parsePolicy(text, 'a.yaml').problems, []);
+});
+
+test('a comment cannot end its line and become policy', () => {
+  const evil = 'x\n    - name: evil\r\u2028\u0007y';
+  const document = { mode: 'block', target: 'host', allow: [{ comment: evil, name: 'one' }] } as const;
+  const { policy, problems } = parsePolicy(
+    printPolicy({ ...document, allow: [...document.allow] }),
+    'a.yaml',
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    policy?.boxes.map(({ name }) => name),
+    ['one'],
+  );
+});
+
+test('the flat layout prints as flat keys', () => {
+  const text = printPolicy({
+    mode: 'block',
+    target: 'container',
+    flat: {
+      cidr: { allow: ['10.0.0.0/8'], deny: ['metadata'] },
+      command: { allow: ['curl'] },
+      uid: { deny: [0] },
+    },
+  });
+  const { policy, problems } = parsePolicy(text, 'flat.yaml');
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    policy?.boxes.map(({ action, name, from }) => ({ action, name, from })),
+    [
+      { action: 'deny', name: 'cidr.deny', from: {} },
+      { action: 'deny', name: 'uid.deny', from: { uid: [0] } },
+      { action: 'allow', name: 'allow', from: { command: ['curl'] } },
+    ],
+  );
+});

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseAddress } from '../../../../policy/value/address.ts';
+import { evaluate, matchesBox, normalizeFlow } from '../../../../policy/meaning/evaluate.ts';
+import { compileEvaluator } from '../../../../policy/meaning/evaluator.ts';
+import { lintPolicy } from '../../../../policy/analysis/lint.ts';
+import { parsePolicy } from '../../../../policy/file/parse.ts';
+import type { Flow, Policy } from '../../../../policy/meaning/policy.ts';
+import { flow, policy } from '../arbitrary.ts';
+
+const read = (source: string): Policy => {
+  const parsed = parsePolicy(source, 'test.yaml');
+  assert.ok(parsed.policy, JSON.stringify(parsed.problems));
+  return parsed.policy;
+};
+
+const to = (address: string, rest: Partial<Flow> = {}): Flow => ({
+  command: 'curl',
+  uid: 1000,
+  euid: 1000,
+  gid: 1000,
+  egid: 1000,
+  inContainer: false,
+  address: parseAddress(address)!,
+  port: 443,
+  protocol: 6,
+  ...rest,
+});
+
+test('a deny that matches never loses', () => {
+  fc.assert(
+    fc.property(policy, flow, (each, connection) => {
+      const normal = normalizeFlow(connection);
+      const judged = each.target === 'host' || connection.inContainer;
+      const denied = each.boxes.some((box) => box.action === 'deny' && matchesBox(box, normal));
+      if (denied && judged) assert.equal(evaluate(each, connection).action, 'deny');
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('the compiled evaluator gives the verdicts of the reference', () => {
+  let allowed = 0;
+  fc.assert(
+    fc.property(policy, fc.array(flow, { minLength: 100, maxLength: 100 }), (each, connections) => {
+      const compiled = compileEvaluator(each);
+      for (const connection of connections) {
+        const verdict = evaluate(each, connection);
+        if (verdict.action === 'allow') allowed++;
+        assert.deepEqual(compiled(connection), verdict);
+      }
+    }),
+    { numRuns: 300 },
+  );
+  assert.ok(allowed > 1000, `only ${allowed} flows were allowed: the generators miss`);
+});
+
+test('a rule that lint calls unreachable or subsumed can go without a change of verdict', () => {
+  let removed = 0;
+  fc.assert(
+    fc.property(policy, fc.array(flow, { minLength: 50, maxLength: 50 }), (each, connections) => {
+      const findings = lintPolicy(each).filter(({ kind }) => kind === 'unreachable' || kind === 'subsumed');
+      for (const { box } of findings) {
+        removed++;
+        const rest = { ...each, boxes: each.boxes.toSpliced(box!, 1) };
+        for (const connection of connections) {
+          assert.equal(evaluate(rest, connection).action, evaluate(each, connection).action);
+        }
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(removed > 50, `lint found only ${removed} rules to remove: the generators miss`);
+});
+
+test('an allow needs the real and the effective id, a deny one of them', () => {
+  const allow = read('version: 2\nnetwork: { allow: [{ from: { uid: [1000] } }] }');
+  assert.equal(evaluate(allow, to('10.0.0.1')).action, 'allow');
+  assert.equal(evaluate(allow, to('10.0.0.1', { euid: 0 })).action, 'deny');
+  assert.equal(evaluate(allow, to('10.0.0.1', { uid: 0 })).action, 'deny');
+  const deny = read('version: 2\nnetwork: { deny: [{ from: { gid: [0] } }], allow: [{}] }');
+  assert.equal(evaluate(deny, to('10.0.0.1')).action, 'allow');
+  assert.deepEqual(evaluate(deny, to('10.0.0.1', { egid: 0 })), { action: 'deny', box: 0 });
+  assert.deepEqual(evaluate(deny, to('10.0.0.1', { gid: 0 })), { action: 'deny', box: 0 });
+});
+
+test('0.0.0.0 and :: are this host', () => {
+  const loopback = read('version: 2\nnetwork: { allow: [{ to: [{ cidr: [loopback] }] }] }');
+  assert.equal(evaluate(loopback, to('0.0.0.0')).action, 'allow');
+  assert.equal(evaluate(loopback, to('::')).action, 'allow');
+  assert.equal(evaluate(loopback, to('::ffff:0.0.0.0')).action, 'allow');
+  assert.equal(evaluate(loopback, to('0.0.0.1')).action, 'deny');
+});
+
+test('a rule with ports matches no protocol without ports', () => {
+  const every = read('version: 2\nnetwork: { allow: [{ to: [{ port: ["0-65535"] }] }] }');
+  for (const protocol of [6, 17, 33, 132, 136]) {
+    assert.equal(evaluate(every, to('10.0.0.1', { protocol })).action, 'allow');
+  }
+  for (const protocol of [1, 58, 47]) {
+    assert.equal(evaluate(every, to('10.0.0.1', { protocol, port: 0 })).action, 'deny');
+  }
+});
+
+test('commands are compared on their first 15 bytes, also where that cuts a character', () => {
+  const long = read(
+    'version: 2\nnetwork: { allow: [{ from: { command: [systemd-resolved-helper, "ääääääää*"] } }] }',
+  );
+  assert.equal(evaluate(long, to('10.0.0.1', { command: 'systemd-resolve' })).action, 'allow');
+  assert.equal(evaluate(long, to('10.0.0.1', { command: 'systemd-resolved' })).action, 'allow');
+  assert.equal(evaluate(long, to('10.0.0.1', { command: 'systemd-resolv' })).action, 'deny');
+  const kernel = Buffer.from('ääääääää').subarray(0, 15).toString();
+  assert.equal(evaluate(long, to('10.0.0.1', { command: kernel })).action, 'allow');
+});
+
+test('names that are not known match no list, not even *', () => {
+  const any = read('version: 2\nnetwork: { allow: [{ from: { container: ["*"] } }] }');
+  assert.equal(evaluate(any, to('10.0.0.1')).action, 'deny');
+  assert.equal(evaluate(any, to('10.0.0.1', { container: 'web' })).action, 'allow');
+});
+
+test('with target container, processes outside containers are not judged', () => {
+  const nothing = read('version: 2\nnetwork: { target: container, allow: [] }');
+  assert.deepEqual(evaluate(nothing, to('10.0.0.1')), { action: 'allow' });
+  assert.deepEqual(evaluate(nothing, to('10.0.0.1', { inContainer: true })), { action: 'deny' });
+});
+
+test('the verdict for an IPv4 address is that for its mapped form', () => {
+  fc.assert(
+    fc.property(policy, flow, fc.ipV4(), (each, connection, address) => {
+      const plain = { ...connection, address: parseAddress(address)! };
+      const mapped = { ...connection, address: parseAddress(`::ffff:${address}`)! };
+      assert.deepEqual(evaluate(each, plain), evaluate(each, mapped));
+    }),
+  );
+});

@@ -1,0 +1,103 @@
+import { DuckDBInstance } from '@duckdb/node-api';
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import test from 'node:test';
+import { openReader } from '../../../../profiler/read/read.ts';
+import { MIGRATIONS } from '../../../../profiler/database/schema-sql.ts';
+import { openRecorder } from '../../../../profiler/store/store.ts';
+import { databaseFor, START } from '../fixture.ts';
+
+/** From this version on rows name a credential instead of two ids. */
+const WITH_CREDENTIALS = 6;
+
+test('a database of every older version is brought up to date with what it holds', async (t) => {
+  for (let version = 1; version < MIGRATIONS.length; version++) {
+    const path = databaseFor(t);
+    mkdirSync(dirname(path), { recursive: true });
+    const instance = await DuckDBInstance.create(path);
+    const connection = await instance.connect();
+    await connection.run('CREATE TABLE schema_version (version INTEGER NOT NULL)');
+    await connection.run(`INSERT INTO schema_version VALUES (${version})`);
+    for (const statement of MIGRATIONS.slice(0, version).flat()) await connection.run(statement);
+    const [by, root] = version < WITH_CREDENTIALS ? ['33, 34', '0, 0'] : ['1', '2'];
+    if (version >= WITH_CREDENTIALS)
+      await connection.run(
+        'INSERT INTO credential VALUES (1, 1, 33, 33, 33, 34, 34, 34), (1, 2, 0, 0, 0, 0, 0, 0)',
+      );
+    await connection.run(
+      `INSERT INTO event VALUES (1, ${START}, 0, 0, ${by}, 4, 0, 167772161, 443, 6, 0, 0, -1)`,
+    );
+    if (version > 1) {
+      await connection.run(
+        `INSERT INTO hourly VALUES
+          (1, 0, 0, ${root}, 4, 0, 167772161, 80, 6, 0, 0, -1, 5, ${START}, ${START + 9}),
+          (1, 0, 0, ${by}, 4, 0, 167772161, 443, 6, 0, 0, -1, 7, ${START}, ${START + 9})`,
+      );
+    }
+    await connection.run(
+      `INSERT INTO recording (id, host, kernel, backend, command, target, started_at, state)
+      VALUES (1, 'web1', '6.1', 'lsm', 'learn', 'host', ${START}, 'open')`,
+    );
+    await connection.run(`INSERT INTO process (recording, id, exe) VALUES (1, 0, '/usr/bin/curl')`);
+    connection.closeSync();
+    instance.closeSync();
+
+    await assert.rejects(openReader(path), { code: 'store', message: /older version of bouheki/ });
+    const store = await openRecorder(path);
+    assert.equal(store.past.interrupted.length, 1);
+    await store.stopServing();
+    store.close();
+    const reader = await openReader(path);
+    const seen = (await reader.observations()).map(({ count, port, subject: { euid, gid, uid } }) => [
+      [uid, euid, gid],
+      port,
+      count,
+    ]);
+    const folded = version > 1;
+    const byRoot = [[0, undefined, 0], 80, 5];
+    assert.deepEqual(seen, [...(folded ? [byRoot] : []), [[33, undefined, 34], 443, folded ? 8 : 1]]);
+    const shown =
+      'SELECT address, exe, ancestors, uid, euid, fsuid, gid, egid, fsgid, count FROM connections ORDER BY count';
+    assert.deepEqual((await reader.query(shown)).rows[0], [
+      '10.0.0.1',
+      '/usr/bin/curl',
+      null,
+      33,
+      33,
+      33,
+      34,
+      34,
+      34,
+      '1',
+    ]);
+    reader.close();
+  }
+});
+
+test('folded hours and single events read as one', async (t) => {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  await store.stopServing();
+  store.close();
+  const instance = await DuckDBInstance.create(path);
+  const connection = await instance.connect();
+  for (const [table, middle, end] of [
+    ['event', `${START + 5}, `, ''],
+    ['hourly', '', `, 41, ${START}, ${START + 9}`],
+  ] as const) {
+    await connection.run(
+      `INSERT INTO ${table} VALUES (1, ${middle}0, 0, 1, 4, 0, 167772161, 443, 6, 0, 0, -1${end})`,
+    );
+  }
+  await connection.run('INSERT INTO credential VALUES (1, 1, 0, 0, 0, 0, 0, 0)');
+  connection.closeSync();
+  instance.closeSync();
+  const reader = await openReader(path);
+  const [seen, ...others] = await reader.observations();
+  assert.equal(others.length, 0);
+  assert.deepEqual([seen!.count, seen!.first, seen!.last, seen!.hours], [42, START, START + 9, 1]);
+  assert.equal((await reader.observations({ since: START + 9 }))[0]!.count, 41);
+  assert.equal((await reader.observations({ since: START + 10 })).length, 0);
+  reader.close();
+});
