@@ -41,9 +41,9 @@ export interface SessionOptions {
   attachment: Attachment;
   info: Omit<RecordingInfo, 'host' | 'kernel' | 'backend' | 'window'>;
   /** How long is to be learnt, seconds, in a window that outlives restarts; without it there is no such window. */
-  duration?: number;
-  limits?: RetentionLimits;
-  metrics?: Endpoint;
+  duration?: number | undefined;
+  limits?: RetentionLimits | undefined;
+  metrics?: Endpoint | undefined;
   listeners?: RecorderListeners;
   /** How many cgroups a policy can't tell apart for want of room. */
   unlisted?(): number;

@@ -28,7 +28,7 @@ export class BouhekiError extends Error {
   constructor(
     code: ErrorCode,
     message: string,
-    options: { remedy?: string; detail?: string; cause?: unknown } = {},
+    options: { remedy?: string; detail?: string | undefined; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;

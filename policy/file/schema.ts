@@ -45,7 +45,7 @@ const target = z
 
 /** At least one entry: an empty list would have to mean "nothing" or "anything", and readers would guess wrong. */
 function some<T extends z.ZodType>(entry: T, description: string) {
-  return z.array(entry).min(1).optional().describe(description);
+  return z.array(entry).min(1).exactOptional().describe(description);
 }
 
 const from = z

@@ -1,3 +1,4 @@
+import type { Prefix } from '../value/cidr.ts';
 import { subtractPrefixes } from '../value/prefix-set.ts';
 import {
   checkCommands,
@@ -106,7 +107,14 @@ function fromOf(from: FromText, path: Path, report: Report): From {
 function toOf(text: ToText, path: Path, report: Report): To {
   const to: To = {};
   if (text.cidr) to.prefixes = readPrefixes(text.cidr, [...path, 'cidr'], report);
-  if (text.except) to.prefixes = carve(to.prefixes, text.except, [...path, 'except'], report);
+  if (text.except) {
+    const holes = readPrefixes(text.except, [...path, 'except'], report);
+    if (to.prefixes) to.prefixes = carve(to.prefixes, holes, [...path, 'except'], report);
+    else {
+      const help = 'add cidr: [0.0.0.0/0, "::/0"]';
+      report('error', [...path, 'except'], 'except carves from cidr, which is not here', help);
+    }
+  }
   if (text.port) to.ports = readPorts(text.port, [...path, 'port'], report);
   if (text.protocol) to.protocols = readProtocols(text.protocol);
   if (to.ports && to.protocols && !to.protocols.some(hasPorts)) {
@@ -116,12 +124,7 @@ function toOf(text: ToText, path: Path, report: Report): To {
   return to;
 }
 
-function carve(from: To['prefixes'], except: readonly string[], path: Path, report: Report): To['prefixes'] {
-  const holes = readPrefixes(except, path, report);
-  if (!from) {
-    report('error', path, 'except carves from cidr, which is not here', 'add cidr: [0.0.0.0/0, "::/0"]');
-    return undefined;
-  }
+function carve(from: readonly Prefix[], holes: readonly Prefix[], path: Path, report: Report): Prefix[] {
   const rest = subtractPrefixes(from, holes);
   if (rest.length === 0 && from.length > 0) {
     report('error', path, 'except leaves nothing of cidr, so nothing matches', 'remove this destination');

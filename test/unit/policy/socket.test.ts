@@ -52,7 +52,7 @@ const CONNECTION: Flow = {
   port: 0,
   protocol: 1,
 };
-const opening = (socket: Flow['socket'], rest: Partial<Flow> = {}): Flow => ({
+const opening = (socket: NonNullable<Flow['socket']>, rest: Partial<Flow> = {}): Flow => ({
   ...CONNECTION,
   socket,
   ...rest,
