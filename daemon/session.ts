@@ -122,9 +122,10 @@ export class Session {
     this.#processes = new ProcessTable(recording, names);
     this.#accounts = new AccountNames();
     const credentials = new CredentialTable(recording, this.#accounts);
-    const { cgroupMade, denied } = options.listeners ?? {};
+    const { cgroupMade, denied, excess } = options.listeners ?? {};
     this.recorder = new Recorder(egress, recording, this.#processes, credentials, {
       denied: (denial) => this.#guard(() => denied?.(denial)),
+      excess: (denials) => this.#guard(() => excess?.(denials)),
       cgroupMade: (id, path) => this.#guard(() => cgroupMade?.(id, path)),
     });
   }
