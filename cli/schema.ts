@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import { printReference } from '../policy/analysis/reference.ts';
 import { printJsonSchema } from '../policy/file/schema-json.ts';
 
 const HELP = `
 Examples:
   $ bouheki schema > policy.schema.json
+  $ bouheki schema --markdown > policy.md
 
 With this as the first line of a policy, editors that know it check while you type:
   # yaml-language-server: $schema=./policy.schema.json`;
@@ -12,8 +14,9 @@ With this as the first line of a policy, editors that know it check while you ty
 export function schemaCommand(): Command {
   return new Command('schema')
     .description('Print the JSON Schema (draft-07) of policy files')
+    .option('--markdown', 'print a reference for people instead: every key with its description', false)
     .addHelpText('after', HELP)
-    .action(() => {
-      process.stdout.write(printJsonSchema());
+    .action(({ markdown }: { markdown: boolean }) => {
+      process.stdout.write(markdown ? printReference() : printJsonSchema());
     });
 }

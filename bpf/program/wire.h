@@ -97,7 +97,7 @@ struct connection {
 };
 
 /* struct process, flags */
-#define PROCESS_IN_CONTAINER 1	   /* see "What a container is" in ARCHITECTURE.md */
+#define PROCESS_IN_CONTAINER 1	   /* see docs/containers.md */
 #define PROCESS_MEMFD 2		   /* the executable has no name in any file system */
 #define PROCESS_DELETED 4	   /* the executable was already unlinked at exec */
 #define PROCESS_SECURE_EXEC 8	   /* setuid, setgid or file capabilities */
@@ -117,7 +117,7 @@ struct connection {
 #define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
 
 /*
- * A process that started another one, directly or not: see "Ancestors" in ARCHITECTURE.md. All of it is zero where there
+ * A process that started another one, directly or not: see "Ancestors" in docs/identity.md. All of it is zero where there
  * is none, or where it is not known.
  */
 struct ancestor {

@@ -43,7 +43,7 @@ const target = z
     'host: judge every process. container: judge only processes in containers, let all others connect.',
   );
 
-/** At least one entry: an empty list would have to mean "nothing" or "anything", and readers would guess wrong. */
+/** At least one entry: an empty list could mean "nothing" or "anything", and readers would guess wrong. */
 function some<T extends z.ZodType>(entry: T, description: string) {
   return z.array(entry).min(1).exactOptional().describe(description);
 }
@@ -56,11 +56,11 @@ const from = z
     ),
     exe: some(
       text.describe('An absolute path.'),
-      'Absolute paths of executables: of the host, or beside container or image of the containers that those name. Without them no process in a container is allowed by it.',
+      'Absolute paths of executables: files of the host or, beside container or image, files of the containers that these name. Without them it allows no process in a container.',
     ),
     script: some(
       text.describe('An absolute path.'),
-      'Absolute paths of scripts, in the same place as exe, as their interpreter was told them, by a #! line or as its first argument that is no option. Whoever may start the interpreter can have it do something else: no security boundary.',
+      'Absolute paths of scripts, on the host or in containers as for exe, as their interpreter received them: by a #! line, or as its first argument that is no option. A user who may start the interpreter can have it do something else: no security boundary.',
     ),
     uid: some(
       id.describe('A user id.'),
@@ -171,7 +171,7 @@ export const version2 = z
         gid: z.strictObject(idLists('group ids')).optional().describe('Flat layout: group ids.'),
         sockets: some(
           socket,
-          'Flat layout: sockets that everybody may open, whatever the other lists say. Absent: nobody may.',
+          'Flat layout: sockets that every process may open, whatever the other lists say. Absent: none.',
         ),
       })
       .describe('What may connect where.'),

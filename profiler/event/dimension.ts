@@ -38,7 +38,7 @@ export interface ProcessRow {
   flags: number;
   /** Microseconds since the epoch. */
   startedAt: number;
-  /** The nearest first; see "Ancestors" in ARCHITECTURE.md. */
+  /** The nearest first; see "Ancestors" in docs/identity.md. */
   ancestors: readonly AncestorRow[];
 }
 
