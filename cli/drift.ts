@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
+import { formatCount } from '../format/number.ts';
 import { findDrift, type Drift } from '../generator/drift.ts';
-import { formatCount } from '../generator/subject/evidence.ts';
 import { describeLosses } from '../generator/header.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import type { Accounts } from '../profiler/read/observation.ts';

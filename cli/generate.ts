@@ -1,10 +1,10 @@
 import { visible, visibleLines } from '../error/visible.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
+import { formatCount, formatPercent } from '../format/number.ts';
 import { curveOf } from '../generator/rule/curve.ts';
-import { formatCount, sumEvidence } from '../generator/subject/evidence.ts';
+import { sumEvidence } from '../generator/subject/evidence.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../generator/generate.ts';
-import { percent } from '../generator/header.ts';
 import { mergeWithBase } from '../generator/merge.ts';
 import { findSuperfluous } from '../generator/prove.ts';
 import type { SubjectKind } from '../generator/subject/subject.ts';
@@ -212,8 +212,10 @@ function faultsOf(generated: Generated, options: Options): string[] {
   const faults: string[] = [];
   const coverage = holdOut.events === 0 ? 0 : 1 - holdOut.denied / holdOut.events;
   if (options.minCoverage !== undefined && coverage < options.minCoverage) {
-    const found = holdOut.events === 0 ? 'nothing to test' : percent(coverage);
-    faults.push(`Fault: the hold-out covers ${found}, and ${percent(options.minCoverage)} are asked for.`);
+    const found = holdOut.events === 0 ? 'nothing to test' : formatPercent(coverage);
+    faults.push(
+      `Fault: the hold-out covers ${found}, and ${formatPercent(options.minCoverage)} are asked for.`,
+    );
   }
   if (options.require !== undefined) {
     const unstable = demands.filter(({ subject }) => readiness.get(subject.key)!.state !== options.require);

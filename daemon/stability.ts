@@ -1,6 +1,7 @@
 import { execFile, type ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
+import { formatExactMoment } from '../format/moment.ts';
 import { exposeToOom } from '../host/oom-score.ts';
 import type { Discovery } from '../generator/discovery.ts';
 
@@ -51,7 +52,7 @@ export class StabilityWatch {
     this.#next ??= now + this.#every;
     if (this.#child !== undefined || now < this.#next) return;
     const began = performance.now();
-    const since = new Date(Math.floor(this.#since / 1000)).toISOString();
+    const since = formatExactMoment(this.#since);
     const main = join(import.meta.dirname, '../cli/main.js');
     const child = execFile(
       process.execPath,

@@ -3,6 +3,7 @@ import { BouhekiError } from '../error/error.ts';
 import { type Descriptor, openLogFile, openStandard } from '../output/descriptor.ts';
 import { Outlet } from '../output/outlet.ts';
 import { replaceUnsafe, visibleJson } from '../error/visible.ts';
+import { formatMoment } from '../format/moment.ts';
 import type { LogOptions } from '../policy/meaning/policy.ts';
 
 /** What the log says of one denied connection, or of many. Absent fields are unknown, or differ, and are not logged. */
@@ -77,7 +78,7 @@ export class VerdictLog {
         base: options.labels,
         hooks: { streamWrite: visibleJson },
         formatters: { level: (label) => ({ level: label }) },
-        timestamp: () => `,"time":"${new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')}"`,
+        timestamp: () => `,"time":"${formatMoment(now() * 1000)}"`,
       },
       { write: (line) => void (this.#json = line) },
     );

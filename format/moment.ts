@@ -17,7 +17,21 @@ export function parseMoment(text: string, now: number): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : milliseconds * 1000;
 }
 
-/** A point in time, microseconds since the epoch, to the second. */
+/** `2026-11-21T09:30:00Z`: a point in time, microseconds since the epoch, to the second. */
 export function formatMoment(microseconds: number): string {
-  return new Date(microseconds / 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+  return `${iso(microseconds).slice(0, -5)}Z`;
+}
+
+/** `2026-11-21T09:30:00.250Z`: the same to the millisecond, as documents for programs have it. */
+export function formatExactMoment(microseconds: number): string {
+  return iso(microseconds);
+}
+
+/** `2026-11-21 09:30:00Z`: the same to the second, for people. */
+export function formatTime(microseconds: number): string {
+  return formatMoment(microseconds).replace('T', ' ');
+}
+
+function iso(microseconds: number): string {
+  return new Date(Math.floor(microseconds / 1000)).toISOString();
 }

@@ -1,5 +1,7 @@
+import { formatTime } from '../format/moment.ts';
+import { formatCount, formatNumber, formatPercent } from '../format/number.ts';
 import type { Loss } from '../profiler/read/read.ts';
-import { formatCount, formatTime, sumEvidence, type Evidence } from './subject/evidence.ts';
+import { sumEvidence, type Evidence } from './subject/evidence.ts';
 import type { HoldOut } from './hold-out.ts';
 import type { Readiness, ReadinessState } from './readiness.ts';
 import type { Omission } from './subject/select.ts';
@@ -86,7 +88,7 @@ export function describeLosses(losses: readonly Loss[]): string {
 
 export function describeHoldOut({ denied, events }: HoldOut): string {
   if (events === 0) return 'not possible, all events are on one side of the last fifth of the window';
-  const share = `${percent(denied / events)} of ${formatCount(events, 'event')}`;
+  const share = `${formatPercent(denied / events)} of ${formatCount(events, 'event')}`;
   return `learnt from the first 80 % of the window, it would deny ${share} in the rest`;
 }
 
@@ -113,14 +115,4 @@ export function describeGrant({ allowed, observed }: Grant): string {
   const ratio = allowed / observed;
   const digits = ratio < 100 ? ratio.toFixed(2).replace(/\.?0+$/, '') : formatNumber(Math.round(ratio));
   return `x${digits} (${formatNumber(allowed)} allowed, ${formatNumber(observed)} observed addresses)`;
-}
-
-/** `0 %`, `0.4 %`, `12 %`. */
-export function percent(share: number): string {
-  const hundredths = share * 100;
-  return `${hundredths > 0 && hundredths < 10 ? hundredths.toFixed(hundredths < 0.1 ? 3 : 1) : Math.round(hundredths)} %`;
-}
-
-function formatNumber(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }

@@ -1,3 +1,5 @@
+import { formatTime } from '../format/moment.ts';
+import { formatCount } from '../format/number.ts';
 import { prefixOf, type Prefix } from '../policy/value/cidr.ts';
 import {
   destinationText,
@@ -8,7 +10,7 @@ import {
 import type { From } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import { Accounts } from '../profiler/read/observation.ts';
-import { formatCount, formatTime, sumEvidence, type Evidence } from './subject/evidence.ts';
+import { sumEvidence, type Evidence } from './subject/evidence.ts';
 import { flatBox } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';

@@ -1,4 +1,6 @@
 import { BouhekiError } from '../error/error.ts';
+import { formatTime } from '../format/moment.ts';
+import { formatCount } from '../format/number.ts';
 import { appendRules, listOf, networkOf, type Addition } from '../policy/file/append.ts';
 import { destinationText } from '../policy/file/document.ts';
 import { findMarks } from '../policy/file/edit.ts';
@@ -6,7 +8,7 @@ import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../policy/file/parse.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
-import { formatCount, formatTime, type Evidence } from './subject/evidence.ts';
+import type { Evidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 import { ignoredBy } from './review/ignored.ts';
 import { findOddities, placeOf } from './subject/oddity.ts';

@@ -1,4 +1,5 @@
 import { printJson } from '../../error/visible.ts';
+import { formatDecimal } from '../../format/number.ts';
 import type { Curve } from '../../generator/rule/curve.ts';
 import { formatTable } from '../terminal/table.ts';
 
@@ -13,7 +14,7 @@ export function curveText({ observed, points, suggested }: Curve): string {
   );
   const rows = shown.map((point) => [
     String(point.count),
-    point.cost.toLocaleString('en-US'),
+    formatDecimal(point.cost, 3),
     overGrant(1 + point.cost / observed),
     point === suggested ? '<- suggested: --max-cidrs ' + point.count : '',
   ]);
@@ -22,7 +23,7 @@ export function curveText({ observed, points, suggested }: Curve): string {
 
 /** `x1.24`, `x617,000`: three digits that count, none as a power of ten. */
 function overGrant(ratio: number): string {
-  return `x${Number(ratio.toPrecision(3)).toLocaleString('en-US')}`;
+  return `x${formatDecimal(Number(ratio.toPrecision(3)), 3)}`;
 }
 
 export function curveJson({ observed, points, suggested }: Curve): string {

@@ -1,6 +1,6 @@
+import { formatCount, formatNumber, formatPercent } from '../../format/number.ts';
 import type { Discovery } from '../../generator/discovery.ts';
-import { formatCount } from '../../generator/subject/evidence.ts';
-import { describeReadiness, percent } from '../../generator/header.ts';
+import { describeReadiness } from '../../generator/header.ts';
 import { sparkline } from '../terminal/sparkline.ts';
 import { formatTable } from '../terminal/table.ts';
 
@@ -14,9 +14,9 @@ export function discoveryText({ discovery, subjects }: Discovery, draw: boolean)
   const listed = subjects.slice(0, LISTED);
   const rows = listed.map(({ atMost, discovery: places, events, state, subject }) => [
     state,
-    percent(atMost),
+    formatPercent(atMost),
     String(places.at(-1)),
-    events.toLocaleString('en-US'),
+    formatNumber(events),
     curve(places),
     subject,
   ]);

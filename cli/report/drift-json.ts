@@ -1,4 +1,5 @@
 import { printJson } from '../../error/visible.ts';
+import { formatExactMoment } from '../../format/moment.ts';
 import type { Drift, DriftEntry } from '../../generator/drift.ts';
 
 /** The drift as one JSON document, times in ISO 8601 (UTC). */
@@ -12,9 +13,5 @@ export function driftJson(drift: Drift): string {
 }
 
 function entryJson(entry: DriftEntry): object {
-  return { ...entry, first: isoTime(entry.first), last: isoTime(entry.last) };
-}
-
-function isoTime(microseconds: number): string {
-  return new Date(Math.floor(microseconds / 1000)).toISOString();
+  return { ...entry, first: formatExactMoment(entry.first), last: formatExactMoment(entry.last) };
 }

@@ -1,13 +1,13 @@
 import type { RecordingSummary } from '../../profiler/read/read.ts';
 import { formatDuration } from '../../format/duration.ts';
+import { formatMoment } from '../../format/moment.ts';
 
 /** A line for each recording that was cut short and after which nothing was recorded for a while. */
 export function describeGaps(recordings: readonly RecordingSummary[]): string {
   return recordings
     .filter(({ gap }) => gap !== undefined)
     .map(({ id, endedAt, gap }) => {
-      const at = new Date(endedAt / 1000).toISOString().replace(/\.\d+Z$/, 'Z');
-      return `Recording ${id} was cut short at ${at}; nothing was recorded for ${formatDuration(gap! / 1e6)}.\n`;
+      return `Recording ${id} was cut short at ${formatMoment(endedAt)}; nothing was recorded for ${formatDuration(gap! / 1e6)}.\n`;
     })
     .join('');
 }

@@ -1,5 +1,7 @@
 import { printJson, visible } from '../../error/visible.ts';
-import { formatCount, formatTime, sumEvidence } from '../../generator/subject/evidence.ts';
+import { formatTime } from '../../format/moment.ts';
+import { formatCount, formatPercent } from '../../format/number.ts';
+import { sumEvidence } from '../../generator/subject/evidence.ts';
 import type { Generated, GenerateInput } from '../../generator/generate.ts';
 import {
   describeBoxes,
@@ -7,7 +9,6 @@ import {
   describeHoldOut,
   describeMetadataUsers,
   describeReadiness,
-  percent,
 } from '../../generator/header.ts';
 import type { Merged } from '../../generator/merge.ts';
 import { placeOf } from '../../generator/subject/oddity.ts';
@@ -43,7 +44,7 @@ export function generateSummary(
         .toSorted((a, b) => b.denied - a.denied)
         .map(
           ({ denied, events: all, name }) =>
-            `  ${percent(denied / all)} of ${formatCount(all, 'event')}: ${name}`,
+            `  ${formatPercent(denied / all)} of ${formatCount(all, 'event')}: ${name}`,
         ),
     ),
     `Readiness: ${describeReadiness(readiness.values())}.`,

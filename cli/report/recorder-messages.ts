@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import { UNSEEN_BY_CGROUP } from '../../bpf/egress.ts';
-import { formatCount } from '../../generator/subject/evidence.ts';
 import type { Past } from '../../profiler/store/store.ts';
 import { formatStep } from '../../format/clock-step.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { formatMoment } from '../../format/moment.ts';
 import type { Session, SessionOptions } from '../../daemon/session.ts';
+import { formatCount } from '../../format/number.ts';
 import { formatSize } from '../../format/size.ts';
 
 /** What both commands that record say about the record when they start, `learn` or with a policy in force. */

@@ -1,6 +1,7 @@
 import { printJson, visible } from '../../error/visible.ts';
+import { formatTime } from '../../format/moment.ts';
+import { formatCount } from '../../format/number.ts';
 import type { Decision } from '../../generator/review/decision.ts';
-import { formatCount, formatTime } from '../../generator/subject/evidence.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';

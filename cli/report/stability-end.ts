@@ -1,11 +1,10 @@
 import { visible } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { discoveryOf, type Discovery } from '../../generator/discovery.ts';
-import { formatCount } from '../../generator/subject/evidence.ts';
-import { percent } from '../../generator/header.ts';
 import { openReader } from '../../profiler/read/read.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { isStable } from '../../daemon/stability.ts';
+import { formatCount, formatPercent } from '../../format/number.ts';
 
 /** How long traffic must have been seen for, seconds, unless told otherwise. */
 const DEFAULT_PATIENCE = 3600;
@@ -68,7 +67,7 @@ export async function describeEnd(
       : `Ended before it was stable: ${open.length} of ${formatCount(subjects.length, 'subject')} not, in traffic of ${span}.`,
     ...open
       .slice(0, SHOWN)
-      .map(({ atMost, state, subject }) => `  ${state}: ${subject}, up to ${percent(atMost)} unseen`),
+      .map(({ atMost, state, subject }) => `  ${state}: ${subject}, up to ${formatPercent(atMost)} unseen`),
     ...(open.length > SHOWN ? [`  and ${open.length - SHOWN} more; see bouheki status`] : []),
   ];
   return { stable: false, text: `${lines.map(visible).join('\n')}\n` };

@@ -1,10 +1,10 @@
 import type { Discovery } from '../../generator/discovery.ts';
-import { formatCount } from '../../generator/subject/evidence.ts';
 import type { LiveStatus, MemoryBounds, OutputLoss, Watch } from '../../profiler/serve/live-status.ts';
 import type { Extent, Loss, RecordingSummary } from '../../profiler/read/read.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { formatStep } from '../../format/clock-step.ts';
 import { formatMoment } from '../../format/moment.ts';
+import { formatCount, formatDecimal, formatNumber } from '../../format/number.ts';
 import { formatSize } from '../../format/size.ts';
 import { discoveryText } from './discovery-text.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -30,7 +30,7 @@ export function statusText(status: Status, now: number, draw: boolean): string {
   const facts = [
     ['Database', `${database.path}, ${formatSize(database.bytes)}, log ${formatSize(database.log)}`],
     ['Record', recordLine(status)],
-    ['Subjects', number(extent.subjects)],
+    ['Subjects', formatNumber(extent.subjects)],
     ...(recorder === undefined ? [['Recorder', 'none runs']] : recorderLines(recorder, now)),
   ];
   const lines = formatTable(facts[0]!, facts.slice(1));
@@ -52,14 +52,14 @@ export function statusText(status: Status, now: number, draw: boolean): string {
 function recordLine({ extent }: Status): string {
   const { events, hourly, first, last } = extent;
   if (first === undefined || last === undefined) return 'empty';
-  const rows = `${number(events)} single events, ${number(hourly)} hourly rows`;
+  const rows = `${formatNumber(events)} single events, ${formatNumber(hourly)} hourly rows`;
   return `${rows}, ${formatMoment(first)} to ${formatMoment(last)}`;
 }
 
 function recorderLines(live: LiveStatus, now: number): string[][] {
   const lost = Object.entries(live.lost).filter(([, count]) => count > 0);
   const losses =
-    lost.length === 0 ? 'none' : lost.map(([kind, count]) => `${number(count)} ${kind}`).join(', ');
+    lost.length === 0 ? 'none' : lost.map(([kind, count]) => `${formatNumber(count)} ${kind}`).join(', ');
   const full = live.capacity === 0 ? 0 : Math.round((live.pending / live.capacity) * 100);
   const recording =
     live.recording === undefined
@@ -74,7 +74,7 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
     ],
     [
       'Rate',
-      `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${number(live.events)} in all`,
+      `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${formatNumber(live.events)} in all`,
     ],
     ['Lost', losses],
     ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
@@ -91,13 +91,15 @@ function watchLines({ cgroup, unasked, unseen, stoppedPackets, unlistedCgroups }
     ...(cgroup === undefined
       ? []
       : [['Watches', `only ${cgroup} and what is below it, and there not ${unseen}`]]),
-    ...(stoppedPackets === undefined ? [] : [['Backstop', `${number(stoppedPackets)} packets dropped`]]),
+    ...(stoppedPackets === undefined
+      ? []
+      : [['Backstop', `${formatNumber(stoppedPackets)} packets dropped`]]),
     ...(unlistedCgroups === undefined
       ? []
       : [
           [
             'Cgroups',
-            `${number(unlistedCgroups)} or more of users found no room: denials by cgroup, unit and container hold there, permissions do not`,
+            `${formatNumber(unlistedCgroups)} or more of users found no room: denials by cgroup, unit and container hold there, permissions do not`,
           ],
         ]),
   ];
@@ -145,8 +147,10 @@ function recordingTable(recordings: readonly RecordingSummary[], losses: readonl
           (gap === undefined ? '' : `, then nothing for ${formatDuration(gap / 1e6)}`)),
       formatMoment(startedAt),
       state === 'running' ? '-' : formatMoment(endedAt),
-      number(events),
-      number(losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0)),
+      formatNumber(events),
+      formatNumber(
+        losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0),
+      ),
     ],
   );
   return formatTable(['ID', 'HOST', 'COMMAND', 'STATE', 'STARTED', 'ENDED', 'EVENTS', 'LOST'], rows);
@@ -165,10 +169,6 @@ function unenforcedAfter(recordings: readonly RecordingSummary[], index: number)
   return `, then nothing enforced for ${formatDuration(Math.max(0, next.startedAt - one.endedAt) / 1e6)}`;
 }
 
-function number(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
 function rate(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: value < 10 ? 1 : 0 });
+  return formatDecimal(value, value < 10 ? 1 : 0);
 }

@@ -1,5 +1,6 @@
 import { formatClock } from '../../format/clock.ts';
 import type { Messages } from '../../daemon/messages.ts';
+import { formatNumber } from '../../format/number.ts';
 
 /** Seconds between two lines where standard error is no terminal. */
 const LINE_EVERY = 60;
@@ -39,7 +40,7 @@ export class Progress {
       this.#seconds === undefined
         ? formatClock(elapsed)
         : `${formatClock(elapsed)} / ${formatClock(this.#seconds)}`;
-    const counts = `connections ${count(state.connections)}  processes ${count(state.processes)}  lost ${count(state.lost)}${state.readiness === undefined ? '' : `  ${state.readiness}`}`;
+    const counts = `connections ${formatNumber(state.connections)}  processes ${formatNumber(state.processes)}  lost ${formatNumber(state.lost)}${state.readiness === undefined ? '' : `  ${state.readiness}`}`;
     const line = `${this.#label} ${clock}  ${counts}`;
     // A line that can't be shown at once is not worth to be shown late.
     this.#messages.show(terminal ? `\r\u001b[K${line}` : `${line}\n`);
@@ -49,8 +50,4 @@ export class Progress {
   end(): void {
     if (this.#messages.terminal && this.#lines > 0) this.#messages.show('\r\u001b[K');
   }
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US');
 }

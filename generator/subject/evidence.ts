@@ -19,14 +19,3 @@ export function sumEvidence(
   }
   return sum;
 }
-
-/** `2026-11-21 09:30:00Z`, whole seconds, UTC. */
-export function formatTime(microseconds: number): string {
-  return `${new Date(Math.floor(microseconds / 1000)).toISOString().slice(0, 19).replace('T', ' ')}Z`;
-}
-
-/** `1 event`, `1,204 events`, `2 entries`. */
-export function formatCount(count: number, one: string, many = `${one}s`): string {
-  const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ',');
-  return `${digits} ${count === 1 ? one : many}`;
-}

@@ -1,4 +1,4 @@
-import { formatCount } from './evidence.ts';
+import { formatCount } from '../../format/number.ts';
 
 /** A subject that is active at equal distances. */
 export interface Period {

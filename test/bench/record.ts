@@ -6,6 +6,7 @@
  * BPF; attaches nothing. Ends with 1 when rows are missing that are not counted.
  */
 import { parseArgs } from 'node:util';
+import { formatDecimal } from '../../format/number.ts';
 import { measureCosts } from './record/cost.ts';
 import { Flooder } from './record/flooder.ts';
 import { recordAt } from './record/rate.ts';
@@ -27,8 +28,7 @@ using flooder = await Flooder.start({
   destinations: Number(values.destinations),
   denyEvery: 10_000,
 });
-const number = (value: number, digits = 0): string =>
-  value.toLocaleString('en-US', { maximumFractionDigits: digits });
+const number = (value: number, digits = 0): string => formatDecimal(value, digits);
 const head =
   'wanted/s  written/s  produced  committed  lost  denials  recorder CPU  flood CPU  memory + store  bytes/row  reads  longest gap';
 console.log(head);

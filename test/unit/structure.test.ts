@@ -46,7 +46,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'generator/boxes': [],
   'generator/prefixes': ['policy/value', 'error'],
-  'generator/subject': ['generator/prefixes', 'profiler/read', ...policy('value', 'meaning', 'file')],
+  'generator/subject': [
+    'generator/prefixes',
+    'profiler/read',
+    ...policy('value', 'meaning', 'file'),
+    'format',
+  ],
   'generator/rule': [
     'generator/subject',
     'generator/boxes',
@@ -67,9 +72,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'generator/subject',
     'profiler/read',
     ...policy('value', 'meaning', 'file'),
+    'format',
     'error',
   ],
-  enforcer: ['bpf', ...policy('value', 'meaning'), 'host', 'output', 'error'],
+  enforcer: ['bpf', ...policy('value', 'meaning'), 'host', 'output', 'format', 'error'],
   'enforcer/container': ['enforcer', 'bpf', 'policy/meaning', 'host'],
   daemon: [
     'enforcer',

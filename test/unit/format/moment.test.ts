@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseMoment } from '../../../format/moment.ts';
+import { formatExactMoment, formatMoment, formatTime, parseMoment } from '../../../format/moment.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z') * 1000;
 
@@ -22,4 +22,11 @@ test('anything else is no time', () => {
   for (const text of ['', 'yesterday', '1732180000', '2026-13-01', '20 Nov 2026', '24', '2026-11-20Z09:30']) {
     assert.equal(parseMoment(text, now), undefined, text);
   }
+});
+
+test('a moment is written to the second, or to the millisecond for programs, and never rounded up', () => {
+  const moment = Date.parse('2026-11-21T09:30:00.999Z') * 1000 + 999.5;
+  assert.equal(formatMoment(moment), '2026-11-21T09:30:00Z');
+  assert.equal(formatExactMoment(moment), '2026-11-21T09:30:00.999Z');
+  assert.equal(formatTime(moment), '2026-11-21 09:30:00Z');
 });
