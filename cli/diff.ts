@@ -57,7 +57,7 @@ function compare(before: Policy, after: Policy): Difference {
   } catch (error) {
     if (!(error instanceof TooIntricate)) throw error;
     throw new BouhekiError('policy', `cannot compare the policies: ${error.message}`, {
-      remedy: 'compare them in smaller steps, or replay the record against both with simulate',
+      remedy: 'compare them in smaller steps, or compare what `bouheki drift` reports for each',
       cause: error,
     });
   }

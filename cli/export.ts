@@ -23,8 +23,8 @@ interface Options extends RecordOptions {
 
 const HELP = `
 One row a connection, or one for all equal connections of an hour where the record has no more: count says how many, and
-ts is then the time of the first. The columns are those that \`bouheki import\` reads. Sockets that were opened and have
-no destination are left out. Rows come in no particular order.
+ts is then the time of the first. The columns are those that \`bouheki import\` reads. A socket that was opened and names
+no destination is a row with its kind in the column socket, and without addr and port. The order of rows is not defined.
 
 Examples:
   $ bouheki export --format csv --since 24h > flows.csv
