@@ -26,7 +26,6 @@ Exit status: 0 nothing to say, 1 warnings, 2 errors.`;
 /** `bouheki check POLICY`: errors, then lint. */
 export function checkCommand(): Command {
   return new Command('check')
-    .description('Check a policy file, or write a version 1 file as version 2')
     .argument('<policy>', 'the policy file, - for standard input')
     .option('--upgrade', 'write the policy as version 2, with the same meaning and its comments', false)
     .option('--json', 'print the problems as JSON', false)

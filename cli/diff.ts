@@ -25,7 +25,6 @@ Exit status: 0 same meaning, 1 different (with --widening-only: wider), 2 troubl
 /** `bouheki diff A B`: the difference in meaning. */
 export function diffCommand(): Command {
   return new Command('diff')
-    .description('Compare two policies by meaning')
     .argument('<before>', 'a policy file')
     .argument('<after>', 'another policy file')
     .option('--widening-only', 'show only what the second allows and the first does not', false)

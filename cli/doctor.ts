@@ -16,7 +16,6 @@ const MARKS = { ok: 'ok     ', limited: 'limited', missing: 'MISSING' };
 /** `bouheki doctor`: what this machine offers, and how to mend what it doesn't. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('Check what this kernel and machine offer, and say how to mend what is missing')
     .option('--json', 'print the findings as JSON', false)
     .addHelpText('after', HELP)
     .action(doctor);

@@ -36,7 +36,6 @@ Exit status: 0 no drift, 1 drift, 2 trouble.`;
 /** `bouheki drift POLICY`: what was recorded and the policy does not allow. */
 export function driftCommand(): Command {
   return new Command('drift')
-    .description('Compare what was recorded with a policy')
     .argument('<policy>', 'the policy file')
     .addOption(databaseOption())
     .addOption(sinceOption())

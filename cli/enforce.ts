@@ -58,7 +58,6 @@ Exit status: 0 ended by a signal, 2 trouble, also when recording failed and enfo
 /** `bouheki enforce POLICY`: judge every connection, and record it. */
 export function enforceCommand(): Command {
   const command = new Command('enforce')
-    .description('Put a policy in force and record every connection with its verdict')
     .argument('<policy>', 'the policy file')
     .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
     .option(

@@ -42,7 +42,6 @@ Exit status: 0 allowed, 1 denied, 2 trouble.`;
 /** `bouheki explain POLICY --to DESTINATION`, or `--socket KIND`: which rule decides, or which one comes nearest. */
 export function explainCommand(): Command {
   return new Command('explain')
-    .description('Say what a policy decides about one connection or socket, and why')
     .argument('<policy>', 'the policy file, - for standard input')
     .option('--to <destination>', 'ADDRESS:PORT[/PROTOCOL], [IPV6]:PORT[/PROTOCOL] or ADDRESS/PROTOCOL')
     .addOption(

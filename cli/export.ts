@@ -35,7 +35,6 @@ Exit status: 0 written, 2 trouble.`;
 /** `bouheki export`: the record for other tools. */
 export function exportCommand(): Command {
   return new Command('export')
-    .description('Write the record as CSV, NDJSON or Parquet')
     .addOption(
       new Option('--format <format>', 'what to write').choices(['csv', 'ndjson', 'parquet']).default('csv'),
     )

@@ -71,7 +71,6 @@ Exit status: 0 written, 1 --check would add something, or written, but --min-cov
 /** `bouheki generate`: the record as a policy. */
 export function generateCommand(): Command {
   return new Command('generate')
-    .description('Write the policy that allows what was recorded, and nothing else')
     .addOption(databaseOption())
     .addOption(sinceOption())
     .addOption(untilOption())

@@ -32,7 +32,6 @@ Exit status: 0 imported, 2 trouble.`;
 /** `bouheki import FILE`: evidence from elsewhere. */
 export function importCommand(): Command {
   return new Command('import')
-    .description('Add connections that something else has seen to the record')
     .argument('<file>', 'the file, plain or gzip; - for standard input')
     .addOption(new Option('--format <format>', 'what the file is').choices(['csv']).makeOptionMandatory())
     .option('--skip-bad', 'leave rows out that cannot be understood, and count them', false)

@@ -50,7 +50,6 @@ Exit status: 0 recorded, and stable where that was asked for; 1 ended before it 
 /** `bouheki learn`: record what the host connects to, and judge nothing. */
 export function learnCommand(): Command {
   const command = new Command('learn')
-    .description('Record every outgoing connection with its process, user and container')
     .addOption(
       new Option('--duration <time>', 'how long: 90s, 15m, 24h, 7d; without it until Ctrl-C').argParser(
         readDuration,

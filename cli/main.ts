@@ -6,22 +6,69 @@ import { renderFailure, TROUBLE } from '../error/failure.ts';
 import { databaseOption } from './option/record-option.ts';
 import { packageVersion } from './report/version.ts';
 
-/** Each command by its name, loaded when it is asked for: loading all of them costs more than most of them do. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  learn: async () => (await import('./learn.ts')).learnCommand(),
-  generate: async () => (await import('./generate.ts')).generateCommand(),
-  enforce: async () => (await import('./enforce.ts')).enforceCommand(),
-  drift: async () => (await import('./drift.ts')).driftCommand(),
-  check: async () => (await import('./check.ts')).checkCommand(),
-  diff: async () => (await import('./diff.ts')).diffCommand(),
-  explain: async () => (await import('./explain.ts')).explainCommand(),
-  review: async () => (await import('./review.ts')).reviewCommand(),
-  schema: async () => (await import('./schema.ts')).schemaCommand(),
-  import: async () => (await import('./import.ts')).importCommand(),
-  export: async () => (await import('./export.ts')).exportCommand(),
-  query: async () => (await import('./query.ts')).queryCommand(),
-  status: async () => (await import('./status.ts')).statusCommand(),
-  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+interface CommandEntry {
+  summary: string;
+  load(): Promise<Command>;
+}
+
+/** Each command by its name, loaded when it is asked for: loading all of them takes ten times as long as Node does. */
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  learn: {
+    summary: 'Record every outgoing connection with its process, user and container',
+    load: async () => (await import('./learn.ts')).learnCommand(),
+  },
+  generate: {
+    summary: 'Write the policy that allows what was recorded, and nothing else',
+    load: async () => (await import('./generate.ts')).generateCommand(),
+  },
+  enforce: {
+    summary: 'Put a policy in force and record every connection with its verdict',
+    load: async () => (await import('./enforce.ts')).enforceCommand(),
+  },
+  drift: {
+    summary: 'Compare what was recorded with a policy',
+    load: async () => (await import('./drift.ts')).driftCommand(),
+  },
+  check: {
+    summary: 'Check a policy file, or write a version 1 file as version 2',
+    load: async () => (await import('./check.ts')).checkCommand(),
+  },
+  diff: {
+    summary: 'Compare two policies by meaning',
+    load: async () => (await import('./diff.ts')).diffCommand(),
+  },
+  explain: {
+    summary: 'Say what a policy decides about one connection or socket, and why',
+    load: async () => (await import('./explain.ts')).explainCommand(),
+  },
+  review: {
+    summary: 'Decide on what is marked in a policy, one destination after the other',
+    load: async () => (await import('./review.ts')).reviewCommand(),
+  },
+  schema: {
+    summary: 'Print the JSON Schema (draft-07) of policy files',
+    load: async () => (await import('./schema.ts')).schemaCommand(),
+  },
+  import: {
+    summary: 'Add connections that something else has seen to the record',
+    load: async () => (await import('./import.ts')).importCommand(),
+  },
+  export: {
+    summary: 'Write the record as CSV, NDJSON or Parquet',
+    load: async () => (await import('./export.ts')).exportCommand(),
+  },
+  query: {
+    summary: 'Ask the record with SQL',
+    load: async () => (await import('./query.ts')).queryCommand(),
+  },
+  status: {
+    summary: 'Tell what is recorded, what it lacks, and what a running recorder does',
+    load: async () => (await import('./status.ts')).statusCommand(),
+  },
+  doctor: {
+    summary: 'Check what this kernel and machine offer, and say how to mend what is missing',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
 };
 
 const HELP = `
@@ -44,28 +91,32 @@ async function program(words: readonly string[]): Promise<Command> {
     .addOption(databaseOption())
     .showSuggestionAfterError()
     .addHelpText('after', HELP)
-    .allowExcessArguments()
-    .hook('preSubcommand', passOn)
-    .action(async (options: { config?: string; db: string }) => {
-      const [unknown] = command.args;
-      if (unknown !== undefined) {
-        throw new BouhekiError('usage', `there is no command "${unknown}"`, {
-          remedy: '`bouheki --help` lists the commands',
-        });
-      }
-      if (options.config === undefined) command.help({ error: true });
-      else await (await import('./enforce.ts')).enforce(options.config, { db: options.db, backend: 'auto' });
+    .hook('preSubcommand', passOn);
+  // With an action of its own commander would know neither `help` nor a misspelt command.
+  if (words.some((word) => /^--config(=|$)/.test(word))) {
+    command.action(async ({ config, db }: { config: string; db: string }) => {
+      await (await import('./enforce.ts')).enforce(config, { db, backend: 'auto' });
     });
-  // Help, and the suggestion for a misspelt command, need them all.
-  const named = Object.keys(COMMANDS).filter((name) => words.includes(name));
-  const wanted = named.length === 0 || words[0] === 'help' ? Object.keys(COMMANDS) : named;
-  const commands: Command[] = [];
-  for (const name of wanted) commands.push(await COMMANDS[name]!());
+  }
+  // A command that is not asked for is only listed.
+  const commands = await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, { summary, load }]) =>
+      (words.includes(name) ? await load() : new Command(name)).description(summary),
+    ),
+  );
+  // `bouheki version`, as others have it.
+  const version = new Command('version').description('Print the version number').action(() => {
+    process.stdout.write(`${packageVersion()}\n`);
+  });
+  commands.push(version);
   for (const subcommand of commands) command.addCommand(subcommand);
   for (const each of [command, ...commands]) {
     each.exitOverride().enablePositionalOptions();
     // What it complains of are words of the command line, which may come from outside.
-    each.configureOutput({ writeErr: (text) => void process.stderr.write(visibleLines(text)) });
+    each.configureOutput({
+      writeErr: (text) => void process.stderr.write(visibleLines(text)),
+      outputError: (text, write) => write(text.replace(/^error: /, 'bouheki: ')),
+    });
     each.showHelpAfterError(`  see \`${each === command ? 'bouheki' : `bouheki ${each.name()}`} --help\``);
   }
   return command;

@@ -17,7 +17,6 @@ Exit status: 0 answered, 2 trouble.`;
 /** `bouheki query SQL`: ask the record. */
 export function queryCommand(): Command {
   return new Command('query')
-    .description('Ask the record with SQL')
     .argument('<sql>', 'one statement in the dialect of DuckDB')
     .addOption(databaseOption())
     .option('--json', 'print one JSON object a row', false)

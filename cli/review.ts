@@ -39,7 +39,6 @@ Exit status: 0 nothing is left, 1 something is, 2 trouble.`;
 /** `bouheki review POLICY`: settles what the generator marked. */
 export function reviewCommand(): Command {
   return new Command('review')
-    .description('Decide on what is marked in a policy, one destination after the other')
     .argument('<policy>', 'the policy file, which is changed in place')
     .addOption(databaseOption())
     .option('--decisions <file>', 'ask nothing: carry out the decisions of this file')

@@ -13,7 +13,6 @@ With this as the first line of a policy, editors that know it check while you ty
 /** `bouheki schema`: the JSON Schema of policy files. */
 export function schemaCommand(): Command {
   return new Command('schema')
-    .description('Print the JSON Schema (draft-07) of policy files')
     .option('--markdown', 'print a reference for people instead: every key with its description', false)
     .addHelpText('after', HELP)
     .action(({ markdown }: { markdown: boolean }) => {

@@ -36,7 +36,6 @@ Exit status: 0 told, 2 trouble.`;
 /** `bouheki status`: what is recorded, and what the recorder is doing. */
 export function statusCommand(): Command {
   return new Command('status')
-    .description('Tell what is recorded, what it lacks, and what a running recorder does')
     .addOption(databaseOption())
     .addOption(sinceOption('readiness from what happened at or after this time'))
     .addOption(untilOption('readiness from what happened before this time'))

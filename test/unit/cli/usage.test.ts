@@ -6,15 +6,16 @@ import { test } from 'node:test';
 const MAIN = join(import.meta.dirname, '../../../cli/main.js');
 
 const REFUSALS: [args: string[], said: RegExp][] = [
-  [['frobnicate'], /^bouheki: there is no command "frobnicate"\n {2}`bouheki --help` lists the commands\n$/],
-  [['learn', '--frobnicate'], /^error: unknown option '--frobnicate'\n {2}see `bouheki learn --help`\n$/],
-  [['--frobnicate'], /^error: unknown option '--frobnicate'\n {2}see `bouheki --help`\n$/],
-  [['learn', 'extra'], /^error: too many arguments for 'learn'\./],
+  [['frobnicate'], /^bouheki: unknown command 'frobnicate'\n {2}see `bouheki --help`\n$/],
+  [['lern'], /^bouheki: unknown command 'lern'\n\(Did you mean learn\?\)\n {2}see `bouheki --help`\n$/],
+  [['learn', '--frobnicate'], /^bouheki: unknown option '--frobnicate'\n {2}see `bouheki learn --help`\n$/],
+  [['--frobnicate'], /^bouheki: unknown option '--frobnicate'\n {2}see `bouheki --help`\n$/],
+  [['learn', 'extra'], /^bouheki: too many arguments for 'learn'\./],
   [
     ['learn', '--duration', 'never'],
-    /^error: option '--duration <time>' argument 'never' is invalid\. It must be /,
+    /^bouheki: option '--duration <time>' argument 'never' is invalid\. It must be /,
   ],
-  [['enforce'], /^error: missing required argument 'policy'\n {2}see `bouheki enforce --help`\n$/],
+  [['enforce'], /^bouheki: missing required argument 'policy'\n {2}see `bouheki enforce --help`\n$/],
   [
     ['learn', '--backend', 'cgroup'],
     /^bouheki: the backend cgroup needs to know whose connections are meant\n {2}name the directory of a cgroup: --cgroup /,
@@ -33,6 +34,10 @@ function told(...args: string[]): string {
   return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' }).stderr;
 }
 
+function printed(...args: string[]): string {
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' }).stdout;
+}
+
 for (const [args, said] of REFUSALS) {
   test(`bouheki ${args.join(' ')} is refused with exit status 2`, () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
@@ -48,4 +53,23 @@ test('--db counts where it stands, before or behind the command; the one behind 
     told('--db', '/nowhere/a', 'query', '--db', '/nowhere/b', 'SELECT 1'),
     /no database at \/nowhere\/b$/m,
   );
+});
+
+test('`bouheki help COMMAND` prints what `bouheki COMMAND --help` does, and `bouheki version` what --version does', () => {
+  assert.match(printed('help', 'learn'), /--duration/);
+  assert.equal(printed('help', 'learn'), printed('learn', '--help'));
+  assert.match(printed('version'), /^\d+\.\d+\.\d+\n$/);
+  assert.equal(printed('version'), printed('--version'));
+});
+
+test('version, help and a misspelt command load no command', () => {
+  for (const args of [['--version'], ['version'], ['--help'], ['lern']]) {
+    // Node names each module that it links, in the debug log of its loader.
+    const { stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_DEBUG: 'esm' },
+    });
+    assert.match(stderr, /cli\/main\.js/, 'the loader says what it loads');
+    assert.doesNotMatch(stderr, /cli\/learn\.js|duckdb|koffi|zod/, args.join(' '));
+  }
 });
