@@ -1,22 +1,21 @@
 import { Command, Option } from 'commander';
-import { Counter, SocketKind } from '../bpf/wire.ts';
+import { Counter } from '../bpf/wire.ts';
 import { cgroupRoot } from '../host/cgroup-root.ts';
 import { BouhekiError } from '../error/error.ts';
 import { LogShare } from '../enforcer/log-share.ts';
-import type { VerdictEntry } from '../enforcer/verdict-log.ts';
-import { formatAddress } from '../policy/value/address.ts';
-import type { Mode, Policy } from '../policy/meaning/policy.ts';
-import { formatProtocol } from '../policy/value/protocol.ts';
+import type { Mode } from '../policy/meaning/policy.ts';
 import { ContainerNames } from '../profiler/identity/container.ts';
-import type { Denial, ExcessDenials } from '../profiler/record/denial.ts';
-import { DenialLog } from '../daemon/denial-log.ts';
-import { Enforcement, policyHash } from '../daemon/enforcement.ts';
+import { entryOf, excessOf, payerOf } from '../daemon/denial/denial-entry.ts';
+import { DenialLog } from '../daemon/denial/denial-log.ts';
+import { GenerationMemory, type JudgingPolicy } from '../daemon/denial/generation-memory.ts';
+import { Enforcement } from '../daemon/enforcement.ts';
 import { renderFailure } from '../error/failure.ts';
-import { HangUp } from '../daemon/hang-up.ts';
+import { ReloadSignal } from '../daemon/hang-up.ts';
+import { KernelSide } from '../daemon/kernel-side.ts';
 import { type Messages, withMessages } from '../daemon/messages.ts';
 import { formatMoment } from '../format/moment.ts';
 import { PacketGuard } from '../daemon/packet-guard.ts';
-import { parseText, readTrustedPolicyText } from './option/policy-file.ts';
+import { PolicySource } from './option/policy-source.ts';
 import { databaseOption } from './option/record-option.ts';
 import {
   describeClock,
@@ -26,7 +25,7 @@ import {
   foldingMessages,
 } from './report/recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './option/recorder-option.ts';
-import { Session } from '../daemon/session.ts';
+import { Session, type SessionOptions } from '../daemon/session.ts';
 import { Trouble } from '../daemon/trouble.ts';
 
 interface Options extends RecorderOptions {
@@ -69,164 +68,195 @@ export function enforceCommand(): Command {
   return command.addHelpText('after', HELP).action(enforce);
 }
 
-/** The policies that have been in force, by the low half of their generation: events may be older than the last flip. */
-type Generations = Map<number, { policy: Policy; name: string }>;
-/** How many of them are kept: the rings are read between two reloads, and a policy may take tens of megabytes. */
-const MOST_GENERATIONS = 8;
-
 export async function enforce(file: string, options: Options): Promise<void> {
   await withMessages((messages) => judge(file, options, messages));
 }
 
 async function judge(file: string, options: Options, messages: Messages): Promise<void> {
-  const say = messages.say.bind(messages);
-  // From the start: a SIGHUP that nobody listens to ends a process.
-  let reload = (): void => void (early = true);
-  let early = false;
-  const hangUp = new HangUp();
-  const onHangup = (): void => {
-    if (hangUp.came()) say(describeHangUp('enforcement'));
-    else reload();
-  };
-  process.on('SIGHUP', onHangup);
-  const text = readTrustedPolicyText(file);
-  const policy = parse(text, file, options, say);
-  const names = new ContainerNames();
-  const generations: Generations = new Map();
-  const log = new DenialLog(policy.log, say);
-  const trouble = new Trouble(say);
-  const share = new LogShare((entry) => log.write(entry));
-  let enforcement: Enforcement | undefined;
-  const session = await Session.open(
-    {
-      db: options.db,
-      attachment: attachmentOf(options),
-      info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: policyHash(text) },
-      limits: limitsOf(options),
-      metrics: options.metrics,
-      messages,
-      log,
-      clockSet: (step) => say(describeClock(step)),
-      ...foldingMessages(say),
-      listeners: {
-        denied: (denial) => share.write(payerOf(denial), entryOf(denial, generations)),
-        excess: (denials) => share.write(payerOf(denials), excessOf(denials)),
-        cgroupMade: (id, path) => enforcement?.cgroupMade(id, path),
-      },
-      unlisted: () => enforcement?.unlisted ?? 0,
-      ending: () => enforcement?.[Symbol.dispose](),
-      onTrouble: trouble.happened,
-      onStoreFailure: (error) => {
-        say(renderFailure(error));
-        say('Recording has stopped; enforcement goes on, and ends with status 2.\n');
-      },
-    },
-    names,
-  );
-  enforcement = new Enforcement(session.egress, names, (text) => say(`Warning: ${text}\n`));
-  let guard: PacketGuard;
-  try {
-    guard = new PacketGuard(session.egress, options.cgroup ?? cgroupRoot(), options.backstop ?? false, say);
-    guard.prepare(policy);
-    await putInForce(policy, policyHash(text), session, enforcement, generations);
-  } catch (error) {
-    await session.abort();
-    throw error;
-  }
-  say(describeStart(session, options.db, 'enforce'));
-  say(describePolicy(file, enforcement, session));
-  say(guard.describe(policy, enforcement.packetRules));
-  let reloading = Promise.resolve();
-  reload = () => {
-    // First, because a log rotation must not depend on the policy.
-    log.reopen();
-    reloading = reloading.then(() =>
-      reloadPolicy(file, options, { session, enforcement: enforcement!, generations, log, guard, say }),
-    );
-  };
-  if (early) reload();
-  // From here on nothing that is thrown anywhere ends enforcement: the kernel judges by what was put in force last.
-  process.on('uncaughtException', trouble.happened);
-  let ticks = 0;
-  await session.run(() => {
-    ticks += 1;
-    share.tick();
-    guard.show();
-    enforcement.followExecutables();
-    if (ticks % SWEEP_EVERY === 0) enforcement.sweep();
-    enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
-    // Its programs tell of no new cgroups.
-    if (session.cgroup !== undefined && ticks % FIND_EVERY === 0) enforcement.findCgroups();
-  });
-  share.flush();
-  process.off('uncaughtException', trouble.happened);
+  const signal = new ReloadSignal(() => messages.say(describeHangUp('enforcement')));
+  const source = new PolicySource(file, options.mode, (text) => messages.say(text));
+  const run = await EnforceRun.open(source, options, messages);
+  run.describe(options.db);
+  signal.serve(() => run.reload());
+  await run.carry();
   // Still listened to: what is left to be said must not be cut off.
-  reload = () => undefined;
-  guard.end();
-  const { failure } = session;
-  say(
-    (failure === undefined
-      ? `Recorded ${session.recording.counters.events} connections; the policy is no longer in force.\n`
-      : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`) +
-      describeUnnamed(session.unnamed),
-  );
-  await log.close();
-  if (failure !== undefined) throw failure.error;
+  signal.ignore();
+  await run.end();
 }
 
-function parse(text: string, file: string, options: Options, warn: (text: string) => void): Policy {
-  const policy = parseText(text, file, warn);
-  return options.mode ? { ...policy, mode: options.mode } : policy;
-}
-
-async function putInForce(
-  policy: Policy,
-  hash: string,
-  session: Session,
-  enforcement: Enforcement,
-  generations: Generations,
-): Promise<void> {
-  await enforcement.prepare(policy);
-  if (enforcement.over) return;
-  const generation = enforcement.apply(policy);
-  generations.set(Number(generation & 0xffff_ffffn), { policy, name: hash });
-  const [oldest] = generations.keys();
-  if (generations.size > MOST_GENERATIONS) generations.delete(oldest!);
-  session.nameBoxes(generation, policy.boxes);
-}
-
-/** What a policy that is read again takes the place of. */
-interface InForce {
+/** What judges, what records, and what is told of it. */
+interface Parts {
+  source: PolicySource;
   session: Session;
   enforcement: Enforcement;
-  generations: Generations;
   log: DenialLog;
+  share: LogShare;
+  trouble: Trouble;
+  generations: GenerationMemory;
   guard: PacketGuard;
   say(text: string): void;
 }
 
-/** Reads the policy again, and puts it in force together with its log. Never fails: the one before stays then. */
-async function reloadPolicy(file: string, options: Options, inForce: InForce): Promise<void> {
-  const { session, enforcement, generations, log, guard, say } = inForce;
-  try {
-    const text = readTrustedPolicyText(file);
-    const policy = parse(text, file, options, say);
-    const next = log.prepare(policy.log);
+/** One run of `enforce`: the steps that `judge` takes. */
+class EnforceRun {
+  readonly #parts: Parts;
+  #reloading = Promise.resolve();
+  #ticks = 0;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Reads the policy, loads the kernel side, begins to record, and puts the policy in force. */
+  static async open(source: PolicySource, options: Options, messages: Messages): Promise<EnforceRun> {
+    const say = messages.say.bind(messages);
+    const read = source.read();
+    const log = new DenialLog(read.policy.log, say);
+    const share = new LogShare((entry) => log.write(entry));
+    const generations = new GenerationMemory();
+    const trouble = new Trouble(say);
+    const names = new ContainerNames();
+    const kernel = await KernelSide.load(attachmentOf(options));
+    const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
+    const session = await Session.open(kernel, names, {
+      ...recordingOf(options, read, messages),
+      log,
+      listeners: {
+        denied: (denial) =>
+          share.write(payerOf(denial), entryOf(denial, generations.find(denial.generation))),
+        excess: (denials) => share.write(payerOf(denials), excessOf(denials)),
+        cgroupMade: (id, path) => enforcement.cgroupMade(id, path),
+      },
+      unlisted: () => enforcement.unlisted,
+      ending: () => enforcement[Symbol.dispose](),
+      onTrouble: trouble.happened,
+    });
     try {
-      guard.prepare(policy);
-      await putInForce(policy, policyHash(text), session, enforcement, generations);
+      const cgroup = options.cgroup ?? cgroupRoot();
+      const guard = new PacketGuard(kernel.egress, cgroup, options.backstop ?? false, say);
+      const run = new EnforceRun({
+        source,
+        session,
+        enforcement,
+        log,
+        share,
+        trouble,
+        generations,
+        guard,
+        say,
+      });
+      await run.#putInForce(read);
+      return run;
     } catch (error) {
-      log.giveUp(next);
+      await session.abort();
       throw error;
     }
-    log.replace(next);
-    if (enforcement.over) return;
-    say(describePolicy(file, enforcement, session));
-    say(guard.describe(policy, enforcement.packetRules));
-  } catch (error) {
-    say(renderFailure(error));
-    if (error instanceof BouhekiError) say('The policy that was in force stays.\n');
   }
+
+  /** Says what is recorded and what is in force. */
+  describe(db: string): void {
+    this.#parts.say(describeStart(this.#parts.session, db, 'enforce'));
+    this.#describePolicy();
+  }
+
+  /** Judges and records until a signal ends it. */
+  async carry(): Promise<void> {
+    const { session, share, trouble } = this.#parts;
+    // From here on nothing that is thrown anywhere ends enforcement: the kernel judges by what was put in force last.
+    process.on('uncaughtException', trouble.happened);
+    await session.run(() => this.#tick());
+    share.flush();
+    process.off('uncaughtException', trouble.happened);
+  }
+
+  /** Opens the log again, reads the policy again after those that are being read, and puts it in force. */
+  reload(): void {
+    // First, because a log rotation must not depend on the policy.
+    this.#parts.log.reopen();
+    this.#reloading = this.#reloading.then(() => this.#readAgain());
+  }
+
+  /** Says what came of it. Throws what had ended the recording. */
+  async end(): Promise<void> {
+    this.#parts.guard.end();
+    const { failure, recording, unnamed } = this.#parts.session;
+    this.#parts.say(
+      (failure === undefined
+        ? `Recorded ${recording.counters.events} connections; the policy is no longer in force.\n`
+        : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`) +
+        describeUnnamed(unnamed),
+    );
+    await this.#parts.log.close();
+    if (failure !== undefined) throw failure.error;
+  }
+
+  /** About once a second. */
+  #tick(): void {
+    const { enforcement, guard, session, share } = this.#parts;
+    this.#ticks += 1;
+    share.tick();
+    guard.show();
+    enforcement.followExecutables();
+    if (this.#ticks % SWEEP_EVERY === 0) enforcement.sweep();
+    enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
+    // Its programs tell of no new cgroups.
+    if (session.cgroup !== undefined && this.#ticks % FIND_EVERY === 0) enforcement.findCgroups();
+  }
+
+  /** Puts the policy of the file in force together with its log. Never fails: the one before stays then. */
+  async #readAgain(): Promise<void> {
+    const { enforcement, log, say, source } = this.#parts;
+    try {
+      const read = source.read();
+      const next = log.prepare(read.policy.log);
+      try {
+        await this.#putInForce(read);
+      } catch (error) {
+        log.giveUp(next);
+        throw error;
+      }
+      log.replace(next);
+      if (!enforcement.over) this.#describePolicy();
+    } catch (error) {
+      say(renderFailure(error));
+      if (error instanceof BouhekiError) say('The policy that was in force stays.\n');
+    }
+  }
+
+  async #putInForce(read: JudgingPolicy): Promise<void> {
+    const { enforcement, generations, guard, session } = this.#parts;
+    const { policy } = read;
+    guard.prepare(policy);
+    await enforcement.prepare(policy);
+    if (enforcement.over) return;
+    const generation = enforcement.apply(policy);
+    generations.add(generation, read);
+    session.nameBoxes(generation, policy.boxes);
+  }
+
+  #describePolicy(): void {
+    const { enforcement, guard, say, session, source } = this.#parts;
+    say(describePolicy(source.file, enforcement, session));
+    say(guard.describe(enforcement.policy, enforcement.packetRules));
+  }
+}
+
+/** What the session is to record, and what it says of the record. */
+function recordingOf(options: Options, { hash, policy }: JudgingPolicy, messages: Messages): SessionOptions {
+  const say = messages.say.bind(messages);
+  return {
+    db: options.db,
+    info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: hash },
+    limits: limitsOf(options),
+    metrics: options.metrics,
+    messages,
+    clockSet: (step) => say(describeClock(step)),
+    ...foldingMessages(say),
+    onStoreFailure: (error) => {
+      say(renderFailure(error));
+      say('Recording has stopped; enforcement goes on, and ends with status 2.\n');
+    },
+  };
 }
 
 /** What is in force, and which of its rules match nothing here. */
@@ -247,62 +277,4 @@ function describePolicy(file: string, enforcement: Enforcement, session: Session
     );
   }
   return lines.map((line) => `${line}\n`).join('');
-}
-
-const SOCKET_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(SocketKind).map(([name, kind]) => [kind, name]),
-);
-
-/** No container can have this name. */
-const UNKNOWN_CONTAINER = '(unknown)';
-
-/**
- * Whose share of the log a line takes. A name of a container that a user of the host has chosen is none; and ids that no
- * account has are any number of one user's.
- */
-function payerOf(denial: Denial | ExcessDenials): string {
-  const container = 'image' in denial ? denial.image?.container : undefined;
-  if (container?.known) return `container ${container.id}`;
-  const user = denial.user === undefined ? 'ids without an account' : `user ${denial.uid}`;
-  return denial.inContainer ? `${user} in containers` : user;
-}
-
-function excessOf({ blocked, count, inContainer, uid, user }: ExcessDenials): VerdictEntry {
-  return {
-    action: blocked ? 'BLOCKED' : 'MONITOR',
-    uid,
-    ...(user !== undefined && !inContainer && { user }),
-    ...(inContainer && { container: UNKNOWN_CONTAINER }),
-    count,
-  };
-}
-
-function entryOf(denial: Denial, generations: Generations): VerdictEntry {
-  const { image } = denial;
-  const inContainer = image?.inContainer ?? denial.inContainer;
-  const judged = generations.get(denial.generation);
-  const rule = denial.box === undefined ? undefined : judged?.policy.boxes[denial.box]?.name;
-  return {
-    action: denial.blocked ? 'BLOCKED' : 'MONITOR',
-    ...(denial.destination && {
-      address: formatAddress(denial.destination),
-      port: denial.destination.port,
-    }),
-    ...(denial.socket !== undefined && { socket: SOCKET_NAMES.get(denial.socket) ?? 'other' }),
-    command: denial.command,
-    hostname: image?.nodename ?? '',
-    ...(denial.pid !== 0 && { pid: denial.pid }),
-    ...(denial.count !== 1 && { count: denial.count }),
-    ...(image?.path && { exe: image.path }),
-    uid: denial.uid,
-    // In a container another user has this id.
-    ...(denial.user !== undefined && !inContainer && { user: denial.user }),
-    protocol: formatProtocol(denial.protocol),
-    ...(image?.parentCommand && { parentCommand: image.parentCommand }),
-    ...(image?.ancestors && { ancestors: image.ancestors }),
-    ...(inContainer && { container: image?.container?.name ?? UNKNOWN_CONTAINER }),
-    ...(image?.container?.image && { image: image.container.image }),
-    ...(rule !== undefined && { rule }),
-    policy: judged?.name ?? '',
-  };
 }

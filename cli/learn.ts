@@ -14,7 +14,9 @@ import {
   foldingMessages,
 } from './report/recorder-messages.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './option/recorder-option.ts';
+import { KernelSide } from '../daemon/kernel-side.ts';
 import { Session } from '../daemon/session.ts';
+import { ContainerNames } from '../profiler/identity/container.ts';
 import { describeEnd, patienceOf } from './report/stability-end.ts';
 import { StabilityWatch } from '../daemon/stability.ts';
 
@@ -88,15 +90,14 @@ async function record(options: Options, messages: Messages): Promise<void> {
   const say = messages.say.bind(messages);
   const atLeast = patienceOf(options);
   let clockSet = (step: number): void => say(describeClock(step));
-  const session = await Session.open({
+  const kernel = await KernelSide.load(attachmentOf(options), () => say(describeHangUp('learning')));
+  const session = await Session.open(kernel, new ContainerNames(), {
     db: options.db,
-    attachment: attachmentOf(options),
     info: { command: 'learn', target: options.target },
     duration: options.duration,
     limits: limitsOf(options),
     metrics: options.metrics,
     messages,
-    hungUp: () => say(describeHangUp('learning')),
     clockSet: (step) => clockSet(step),
     ...foldingMessages(say),
   });

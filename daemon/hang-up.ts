@@ -25,6 +25,33 @@ export class HangUp {
   }
 }
 
+/** SIGHUP as the order to reload. Listened to from the start: one that nobody listens to ends a process. */
+export class ReloadSignal {
+  #ordered = false;
+  #reload: (() => void) | undefined;
+
+  /** `hungUp` is called for the SIGHUP that comes because the terminal has gone. */
+  constructor(hungUp: () => void) {
+    const hangUp = new HangUp();
+    process.on('SIGHUP', () => {
+      if (hangUp.came()) hungUp();
+      else if (this.#reload === undefined) this.#ordered = true;
+      else this.#reload();
+    });
+  }
+
+  /** Carries out each order from now on, and one that came before. */
+  serve(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#ordered) reload();
+  }
+
+  /** Goes on listening, and does nothing. */
+  ignore(): void {
+    this.#reload = () => undefined;
+  }
+}
+
 function controllingTerminal(): number {
   return readProcessStat('/proc/self')?.terminal ?? 0;
 }

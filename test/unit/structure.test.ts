@@ -77,7 +77,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   enforcer: ['bpf', ...policy('value', 'meaning'), 'host', 'output', 'format', 'error'],
   'enforcer/container': ['enforcer', 'bpf', 'policy/meaning', 'host'],
+  'daemon/denial': ['enforcer', 'profiler/record', ...policy('value', 'meaning'), 'bpf'],
   daemon: [
+    'daemon/denial',
     'enforcer',
     'enforcer/container',
     // How a profile's stability is judged.
@@ -103,6 +105,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'cli/query': ['cli/report', ...profiler('database', 'read', 'serve'), 'error'],
   'cli/option': [
+    'daemon/denial',
     'daemon',
     'generator/rule',
     'profiler/store',
@@ -117,6 +120,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'cli/query',
     'cli/report',
     'cli/terminal',
+    'daemon/denial',
     'daemon',
     'enforcer',
     ...generator(),
