@@ -124,7 +124,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'daemon',
     'enforcer',
     ...generator(),
-    ...profiler('event', 'identity', 'record', 'serve', 'read', 'import'),
+    ...profiler('event', 'identity', 'serve', 'read', 'import'),
     ...policy('value', 'meaning', 'file', 'analysis'),
     'bpf',
     'host',
