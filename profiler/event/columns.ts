@@ -3,14 +3,18 @@ export type Column = Int32Array | Uint32Array | Uint8Array | Uint16Array | BigIn
 
 export type Layout = Record<string, new (buffer: ArrayBufferLike, offset: number, length: number) => Column>;
 
-/** What equal events have in common, in the order in which the tables `event` and `hourly` hold it. */
-export const EVENT_KEY = {
+/** Who made an event. */
+export const ACTOR_KEY = {
   /** Row id in the process table. */
   process: Int32Array,
   /** Row id in the command table. */
   command: Int32Array,
   /** Row id in the credential table. */
   credential: Int32Array,
+} as const satisfies Layout;
+
+/** Where an event went. */
+export const DESTINATION_KEY = {
   /** 4 or 6; 0 for `open`. */
   family: Uint8Array,
   /** Upper 64 bits of the address; 0 for IPv4. */
@@ -18,6 +22,12 @@ export const EVENT_KEY = {
   addressLow: BigUint64Array,
   port: Uint16Array,
   protocol: Uint16Array,
+} as const satisfies Layout;
+
+/** What equal events have in common, in the order in which the tables `event` and `hourly` hold it. */
+export const EVENT_KEY = {
+  ...ACTOR_KEY,
+  ...DESTINATION_KEY,
   /** See `Operation` of batch.ts. */
   operation: Uint8Array,
   /** 0 allow, 1 deny. In monitor mode the would-be verdict. */
@@ -42,6 +52,16 @@ export const HOURLY = {
 } as const satisfies Layout;
 
 export type Columns<L extends Layout> = { readonly [Name in keyof L]: InstanceType<L[Name]> };
+
+/** One row of all columns. */
+export type Values<L extends Layout> = {
+  [Name in keyof L]: InstanceType<L[Name]> extends BigInt64Array | BigUint64Array ? bigint : number;
+};
+
+/** The names that SQL has for the columns of a layout: `address_high` for `addressHigh`. */
+export function sqlNames(layout: Layout): string[] {
+  return Object.keys(layout).map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}
 
 /** Bytes that `rows` rows of all columns take; each column begins at a multiple of 8. */
 export function sizeOf(layout: Layout, rows: number): number {

@@ -1,3 +1,6 @@
+import { Operation } from '../event/batch.ts';
+import { ACTOR_KEY, DESTINATION_KEY, sqlNames } from '../event/columns.ts';
+
 const HOUR = 3_600_000_000;
 
 /** How many parts of equal length a window is cut into. */
@@ -40,13 +43,13 @@ const SUBJECT = [
   'cgroup',
 ];
 
-const PLACE = 'family, address_high, address_low, port, protocol, verdict';
+const PLACE = [...sqlNames(DESTINATION_KEY), 'verdict'].join(', ');
 
 /** A rule for sockets does not look at the protocol that one was opened for. */
 const ASKED = PLACE.replace('protocol', 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol');
 
 /** Numbers of the event table by which a subject is known. */
-const ACTOR = ['recording', 'process', 'command', 'credential'];
+const ACTOR = ['recording', ...sqlNames(ACTOR_KEY)];
 
 const OF_SUBJECT = ACTOR.map(
   (key) => `n.${key === 'command' ? 'command_id' : key} IS NOT DISTINCT FROM f.${key}`,
@@ -152,8 +155,8 @@ export const EXTENT = `
     (SELECT count(*) FROM (
       SELECT DISTINCT m.text, p.exe, p.script, k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid, coalesce(c.name, c.container_id), c.image, p.unit
       FROM (
-        SELECT DISTINCT recording, process, command, credential FROM event WHERE operation <> 2
-        UNION SELECT DISTINCT recording, process, command, credential FROM hourly WHERE operation <> 2) s
+        SELECT DISTINCT ${ACTOR.join()} FROM event WHERE operation <> ${Operation.intent}
+        UNION SELECT DISTINCT ${ACTOR.join()} FROM hourly WHERE operation <> ${Operation.intent}) s
       LEFT JOIN process p ON p.recording = s.recording AND p.id = s.process
       LEFT JOIN command m ON m.recording = s.recording AND m.id = s.command
       LEFT JOIN credential k ON k.recording = s.recording AND k.id = s.credential

@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { statSync } from 'node:fs';
+import { EVENT_KEY, sqlNames } from '../event/columns.ts';
 import { pruneProcesses, type OpenRecording } from './prune.ts';
 
 const HOUR = 3_600_000_000n;
@@ -215,8 +216,7 @@ const MOST = `
 const PICKED = `(recording, credential) IN (SELECT (recording, id) FROM credential WHERE uid = $1)
   AND hash(rowid + $2::BIGINT) % 2 = 0`;
 
-const KEY = `recording, process, command, credential, family, address_high, address_low, port, protocol, operation,
-  verdict, box`;
+const KEY = ['recording', ...sqlNames(EVENT_KEY)].join(', ');
 
 const FOLD = `
   INSERT INTO hourly
