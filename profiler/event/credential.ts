@@ -11,6 +11,21 @@ export interface Credential {
   fsgid: number;
 }
 
+/** In the order of the table `credential`. */
+export const CREDENTIAL_IDS = [
+  'uid',
+  'euid',
+  'fsuid',
+  'gid',
+  'egid',
+  'fsgid',
+] as const satisfies (keyof Credential)[];
+
+/** Equal for equal credentials. */
+export function credentialKey(credential: Credential): string {
+  return CREDENTIAL_IDS.map((name) => credential[name]).join();
+}
+
 /** What an id is the id of. */
 export type AccountKind = 'user' | 'group';
 

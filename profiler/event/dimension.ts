@@ -1,12 +1,14 @@
-/** A process that started another one, directly or not. Empty text is unknown. */
+import type { EVENT_KEY, Values } from './columns.ts';
+
+/** A process that started another one, directly or not. Absent members and empty text are unknown. */
 export interface AncestorRow {
-  pid: number;
+  pid?: number;
   /** Microseconds since the epoch; 10 ms too early at the most when `primed`. */
-  startedAt: number;
+  startedAt?: number;
   command: string;
-  exe: string;
+  exe?: string;
   /** What it ran was read from /proc when recording began. */
-  primed: boolean;
+  primed?: boolean;
 }
 
 /** A process image that made a connection: told once, named by every event of it. Empty text is unknown. */
@@ -38,8 +40,8 @@ export interface ProcessRow {
   flags: number;
   /** Microseconds since the epoch. */
   startedAt: number;
-  /** The nearest first; see "Ancestors" in docs/identity.md. */
-  ancestors: readonly AncestorRow[];
+  /** The nearest first; undefined: not known. See "Ancestors" in docs/identity.md. */
+  ancestors: readonly AncestorRow[] | undefined;
 }
 
 /** A container as its runtime tells it. Empty text is not known (yet). */
@@ -65,19 +67,8 @@ export interface BoxRow {
   action: 'allow' | 'deny';
 }
 
-/** Equal events that the kernel side has counted instead of telling each; see `EVENT_KEY` of columns.ts for the rest. */
-export interface FoldedRow {
-  process: number;
-  command: number;
-  credential: number;
-  family: number;
-  addressHigh: bigint;
-  addressLow: bigint;
-  port: number;
-  protocol: number;
-  operation: number;
-  verdict: number;
-  box: number;
+/** Equal events that the kernel side has counted instead of telling each. */
+export interface FoldedRow extends Values<typeof EVENT_KEY> {
   count: number;
   /** Microseconds since the epoch. */
   first: number;

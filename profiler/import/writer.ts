@@ -2,8 +2,10 @@ import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import { BATCH_ROWS } from '../event/batch.ts';
 import { ColumnChunk } from '../database/column-chunk.ts';
 import { HOURLY } from '../event/columns.ts';
-import type { AccountKind } from '../event/credential.ts';
+import { credentialKey, type AccountKind } from '../event/credential.ts';
+import type { ProcessRow } from '../event/dimension.ts';
 import { checkpoint } from '../database/database.ts';
+import { containerCells, credentialCells, processCells } from '../database/name-cells.ts';
 import { RowAppender } from '../database/row-appender.ts';
 import { ancestorNames } from '../identity/ancestor.ts';
 import type { ImportedRow } from '../event/row.ts';
@@ -141,13 +143,7 @@ export class ImportWriter {
         : this.#named(`${recording}\0container\0${container}\0${image}`, (id) =>
             this.#tables.container.append([
               recording,
-              id,
-              1,
-              'import',
-              undefined,
-              container,
-              image,
-              ...Array<undefined>(6),
+              ...containerCells(id, 1, { runtime: 'import', id: '', name: container, image, imageId: '' }),
             ]),
           );
     const command = this.#named(`${recording}\0command\0${row.command}`, (id) =>
@@ -157,34 +153,14 @@ export class ImportWriter {
     const made = { process: this.#ids, command };
     this.#tables.process.append([
       recording,
-      made.process,
-      BigInt(made.process),
-      pid,
-      0,
-      exe,
-      0n,
-      0n,
-      script,
-      undefined,
-      row.command,
-      undefined,
-      row.host,
-      0,
-      0,
-      0n,
-      undefined,
-      inside,
-      undefined,
-      0,
-      BigInt(row.time),
-      importedAncestors(ancestors),
+      ...processCells(made.process, importedProcess(row, BigInt(made.process), inside)),
     ]);
     this.#processes.set(key, made);
     return made;
   }
 
   #credentialOf(row: ImportedRow, recording: number): number {
-    const { uid, euid, fsuid, gid, egid, fsgid } = row.credential;
+    const { uid, euid, gid, egid } = row.credential;
     // In a container other users have these ids than outside.
     if (row.container === '' && row.image === '') {
       this.#nameAccount(recording, 'user', uid, row.userName);
@@ -192,9 +168,8 @@ export class ImportWriter {
       this.#nameAccount(recording, 'group', gid, row.groupName);
       this.#nameAccount(recording, 'group', egid, row.egroupName);
     }
-    const ids = `${uid},${euid},${fsuid},${gid},${egid},${fsgid}`;
-    return this.#named(`${recording}\0credential\0${ids}`, (id) =>
-      this.#tables.credential.append([recording, id, uid, euid, fsuid, gid, egid, fsgid]),
+    return this.#named(`${recording}\0credential\0${credentialKey(row.credential)}`, (id) =>
+      this.#tables.credential.append([recording, ...credentialCells(id, row.credential)]),
     );
   }
 
@@ -217,7 +192,28 @@ export class ImportWriter {
   }
 }
 
-/** Undefined is not known. */
-function importedAncestors(text: string): string | undefined {
-  return text === '' ? undefined : JSON.stringify(ancestorNames(text).map((command) => ({ command })));
+/** What a row tells of a process; nothing else of it is known. `key` need only differ from that of others. */
+function importedProcess(row: ImportedRow, key: bigint, container: number | undefined): ProcessRow {
+  return {
+    key,
+    pid: row.pid,
+    parentPid: 0,
+    exe: row.exe,
+    device: 0n,
+    inode: 0n,
+    script: row.script,
+    arguments: '',
+    command: row.command,
+    parentCommand: '',
+    nodename: row.host,
+    mountNamespace: 0,
+    pidNamespace: 0,
+    cgroupId: 0n,
+    cgroupPath: '',
+    ...(container !== undefined && { containerId: container }),
+    flags: 0,
+    startedAt: row.time,
+    ancestors:
+      row.ancestors === '' ? undefined : ancestorNames(row.ancestors).map((command) => ({ command })),
+  };
 }

@@ -1,5 +1,5 @@
 import type { EventBatch } from '../event/batch.ts';
-import type { AccountKind, Credential } from '../event/credential.ts';
+import { credentialKey, type AccountKind, type Credential } from '../event/credential.ts';
 import {
   LOSS_KINDS,
   type BoxRow,
@@ -9,6 +9,7 @@ import {
   type ProcessRow,
 } from '../event/dimension.ts';
 import { RateMeter } from './rate-meter.ts';
+import { containerCells, credentialCells, hourlyCells, processCells } from '../database/name-cells.ts';
 import type { RecordingEnd, RowWriter } from '../database/row-writer.ts';
 import type { EventSink } from '../event/sink.ts';
 
@@ -17,9 +18,6 @@ import type { EventSink } from '../event/sink.ts';
  * many the table of them starts again.
  */
 const MAX_KNOWN = 65_536;
-
-/** Characters of labels. */
-const MAX_LABELS = 16_384;
 
 /** What a recording has taken in so far. */
 export interface RecordingCounters {
@@ -68,29 +66,7 @@ export class Recording implements EventSink {
   /** Adds a process image. Returns its row id for `EventBatch.process`; 0 stands for a process that was missed. */
   process(row: ProcessRow): number {
     const id = (this.counters.processes += 1);
-    this.#writer.add('process', [
-      id,
-      row.key,
-      row.pid,
-      row.parentPid,
-      row.exe,
-      row.device,
-      row.inode,
-      row.script,
-      row.arguments,
-      row.command,
-      row.parentCommand,
-      row.nodename,
-      row.mountNamespace,
-      row.pidNamespace,
-      row.cgroupId,
-      row.cgroupPath,
-      row.containerId,
-      row.unit,
-      row.flags,
-      BigInt(row.startedAt),
-      ancestorJson(row.ancestors),
-    ]);
+    this.#writer.add('process', processCells(id, row));
     return id;
   }
 
@@ -104,21 +80,7 @@ export class Recording implements EventSink {
   /** Replaces what is known of a container, for events before and after: a name that was found later, say. */
   updateContainer(id: number, row: ContainerRow): void {
     this.#containerVersion += 1;
-    const version = this.#containerVersion;
-    this.#writer.add('container', [
-      id,
-      version,
-      row.runtime,
-      row.id,
-      row.name,
-      row.image,
-      row.imageId,
-      row.digest,
-      labelText(row.labels),
-      row.pod,
-      row.namespace,
-      row.parent,
-    ]);
+    this.#writer.add('container', containerCells(id, this.#containerVersion, row));
   }
 
   /** The row id of a command name (comm) for `EventBatch.command`. Equal names get equal ids. */
@@ -127,9 +89,10 @@ export class Recording implements EventSink {
   }
 
   /** The row id of a credential for `EventBatch.credential`. Equal ones get equal ids. */
-  credential({ uid, euid, fsuid, gid, egid, fsgid }: Credential): number {
-    const ids = [uid, euid, fsuid, gid, egid, fsgid];
-    return this.#credentials.of(ids.join(), (id) => this.#writer.add('credential', [id, ...ids]));
+  credential(credential: Credential): number {
+    return this.#credentials.of(credentialKey(credential), (id) =>
+      this.#writer.add('credential', credentialCells(id, credential)),
+    );
   }
 
   /** Names a user or group, for events before and after. */
@@ -159,12 +122,8 @@ export class Recording implements EventSink {
 
   /** Adds equal events of which only the count is known. */
   folded(row: FoldedRow): void {
-    const { process, command, credential, family, addressHigh, addressLow, port, protocol } = row;
-    const { operation, verdict, box, count, first, last } = row;
-    const key = [process, command, credential, family, addressHigh, addressLow, port, protocol];
-    const times = [BigInt(Math.round(first)), BigInt(Math.round(last))];
-    this.#writer.add('hourly', [...key, operation, verdict, box, BigInt(count), ...times]);
-    this.counters.events += count;
+    this.#writer.add('hourly', hourlyCells(row));
+    this.counters.events += row.count;
   }
 
   /** Tells which of the processes so far later events may name, so that the others can go when no event names them. */
@@ -234,22 +193,4 @@ class Numbers {
 /** None of any kind. */
 export function noLosses(): Record<LossKind, number> {
   return Object.fromEntries(LOSS_KINDS.map((kind) => [kind, 0])) as Record<LossKind, number>;
-}
-
-/** Labels as JSON, which DuckDB can look into. An image may bring any number of them: what is longer is not kept. */
-function labelText(labels: ContainerRow['labels']): string | undefined {
-  const text = JSON.stringify(labels ?? {});
-  return text === '{}' || text.length > MAX_LABELS ? undefined : text;
-}
-
-function ancestorJson(ancestors: ProcessRow['ancestors']): string {
-  return JSON.stringify(
-    ancestors.map(({ command, exe, pid, primed, startedAt }) => ({
-      pid,
-      started_at: startedAt,
-      command,
-      exe: exe === '' ? undefined : exe,
-      primed,
-    })),
-  );
 }
