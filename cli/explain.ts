@@ -4,28 +4,30 @@ import { BouhekiError } from '../error/error.ts';
 import { parseAddress } from '../policy/value/address.ts';
 import { explainFlow, type Explanation, UNKNOWN_ID } from '../policy/analysis/explain.ts';
 import type { Parsed } from '../policy/file/parse.ts';
-import type { Flow } from '../policy/meaning/policy.ts';
+import {
+  FROM,
+  FROM_DIMENSIONS,
+  type IdDimension,
+  isTextDimension,
+  TEXT_DIMENSIONS,
+  type TextDimension,
+  type TextKind,
+} from '../policy/meaning/dimension.ts';
+import type { Flow, From } from '../policy/meaning/policy.ts';
 import { hasPorts, parseProtocol } from '../policy/value/protocol.ts';
 import { SOCKET_KINDS, type SocketKind } from '../policy/value/socket-kind.ts';
 import { parseWithPlaces, readPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
 
-interface Options {
+interface Options extends Partial<Record<TextDimension, string>> {
   to?: string;
   socket?: SocketKind;
-  command?: string;
-  exe?: string;
-  script?: string;
   uid?: string;
   euid?: string;
   fsuid?: string;
   gid?: string;
   egid?: string;
   fsgid?: string;
-  container?: string;
-  image?: string;
-  unit?: string;
-  cgroup?: string;
   json: boolean;
 }
 
@@ -39,29 +41,43 @@ Examples:
 What is not said of the subject is not known, and rules that name it do not match. It is in no supplementary group.
 Exit status: 0 allowed, 1 denied, 2 trouble.`;
 
+/** What stands for a value in the help. */
+const PLACEHOLDERS: Record<TextKind, string> = { command: 'name', file: 'path', path: 'path', name: 'name' };
+
+const ID_OPTIONS: Record<IdDimension, Record<string, string>> = {
+  uid: {
+    '--uid <id>': 'its real user id',
+    '--euid <id>': 'its effective user id, where that is another: 0 in a setuid-root program',
+    '--fsuid <id>': 'its user id for files, where that is not the effective one',
+  },
+  gid: {
+    '--gid <id>': 'its real group id',
+    '--egid <id>': 'its effective group id, where that is another',
+    '--fsgid <id>': 'its group id for files, where that is not the effective one',
+  },
+};
+
+/** The options that say a dimension of the subject, with what they mean. */
+function optionsOf(dimension: keyof From): Record<string, string> {
+  if (!isTextDimension(dimension)) return ID_OPTIONS[dimension];
+  const { about, kind } = FROM[dimension];
+  return { [`--${dimension} <${PLACEHOLDERS[kind]}>`]: about };
+}
+
 /** `bouheki explain POLICY --to DESTINATION`, or `--socket KIND`: which rule decides, or which one comes nearest. */
 export function explainCommand(): Command {
-  return new Command('explain')
+  const command = new Command('explain')
     .argument('<policy>', 'the policy file, - for standard input')
     .option('--to <destination>', 'ADDRESS:PORT[/PROTOCOL], [IPV6]:PORT[/PROTOCOL] or ADDRESS/PROTOCOL')
     .addOption(
       new Option('--socket <kind>', 'instead of --to: a socket of this kind is opened')
         .choices(SOCKET_KINDS)
         .conflicts('to'),
-    )
-    .option('--command <name>', 'name of the process (comm)')
-    .option('--exe <path>', 'path of its executable')
-    .option('--script <path>', 'path of the script it interprets')
-    .option('--uid <id>', 'its real user id')
-    .option('--euid <id>', 'its effective user id, where that is another: 0 in a setuid-root program')
-    .option('--fsuid <id>', 'its user id for files, where that is not the effective one')
-    .option('--gid <id>', 'its real group id')
-    .option('--egid <id>', 'its effective group id, where that is another')
-    .option('--fsgid <id>', 'its group id for files, where that is not the effective one')
-    .option('--container <name>', 'name of its container')
-    .option('--image <name>', 'image of its container')
-    .option('--unit <name>', 'its systemd unit')
-    .option('--cgroup <path>', 'its cgroup')
+    );
+  for (const dimension of FROM_DIMENSIONS) {
+    for (const [flags, about] of Object.entries(optionsOf(dimension))) command.option(flags, about);
+  }
+  return command
     .option('--json', 'print the explanation as JSON', false)
     .addHelpText('after', HELP)
     .action((file: string, options: Options) => run(file, options));
@@ -114,24 +130,24 @@ function prose(
 }
 
 function flowOf(options: Options): Flow {
-  const { command, exe, script, container, image, unit, cgroup } = options;
   const uid = idOf('--uid', options.uid);
   const euid = idOf('--euid', options.euid, uid);
   const gid = idOf('--gid', options.gid);
   const egid = idOf('--egid', options.egid, gid);
   const flow: Flow = {
-    command: command ?? '',
+    command: '',
     uid,
     euid,
     fsuid: idOf('--fsuid', options.fsuid, euid),
     gid,
     egid,
     fsgid: idOf('--fsgid', options.fsgid, egid),
-    inContainer: container !== undefined || image !== undefined,
+    inContainer: options.container !== undefined || options.image !== undefined,
     ...attemptOf(options),
   };
-  for (const [key, value] of Object.entries({ exe, script, container, image, unit, cgroup })) {
-    if (value !== undefined) Object.assign(flow, { [key]: value });
+  for (const dimension of TEXT_DIMENSIONS) {
+    const text = options[dimension];
+    if (text !== undefined) flow[dimension] = text;
   }
   return flow;
 }
@@ -155,14 +171,19 @@ function attemptOf({ socket, to }: Options): Pick<Flow, 'address' | 'port' | 'pr
 function destinationOf(text: string): Pick<Flow, 'address' | 'port' | 'protocol'> {
   const match =
     /^(?:\[([^\]]+)\]|([^/:[\]]+)|([^/[\]]*:[^/[\]]*:[^/[\]]*))(?::(\d{1,5}))?(?:\/([a-z0-9]+))?$/.exec(text);
-  const address = match && parseAddress((match[1] ?? match[2] ?? match[3])!);
-  const protocol = match && parseProtocol(match[5] ?? 'tcp');
-  const port = Number(match?.[4] ?? 0);
-  const complete = match?.[4] !== undefined || (typeof protocol === 'number' && !hasPorts(protocol));
-  if (!match || !address || protocol === undefined || protocol === null || port > 65_535 || !complete) {
-    throw new BouhekiError('usage', `--to ${text} is not a destination`, {
-      remedy: 'write it as 10.0.0.1:443/tcp, [fd00::1]:443/tcp or 10.0.0.1/icmp',
-    });
-  }
-  return { address, port: hasPorts(protocol) ? port : 0, protocol };
+  const destination = match && readDestination(match);
+  if (destination) return destination;
+  throw new BouhekiError('usage', `--to ${text} is not a destination`, {
+    remedy: 'write it as 10.0.0.1:443/tcp, [fd00::1]:443/tcp or 10.0.0.1/icmp',
+  });
+}
+
+/** The parts of a destination, of which the address is written in one of three ways; undefined where one is none. */
+function readDestination([, bracketed, plain, bare, portText, protocolText]: RegExpExecArray) {
+  const address = parseAddress((bracketed ?? plain ?? bare)!);
+  const protocol = parseProtocol(protocolText ?? 'tcp');
+  if (!address || protocol === undefined) return undefined;
+  if (!hasPorts(protocol)) return Number(portText ?? 0) > 65_535 ? undefined : { address, port: 0, protocol };
+  const port = Number(portText ?? Number.NaN);
+  return port <= 65_535 ? { address, port, protocol } : undefined;
 }

@@ -11,7 +11,8 @@ import {
 } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import { lastOf } from '../policy/value/cidr.ts';
-import type { Box, Policy, To } from '../policy/meaning/policy.ts';
+import { DESTINATION_DIMENSIONS, type DestinationDimension } from '../policy/meaning/dimension.ts';
+import type { Box, Policy } from '../policy/meaning/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
 import type { KnownContainer } from './executable-entry.ts';
 import { sweep, type Intervals, type Span } from './interval.ts';
@@ -95,7 +96,8 @@ export function compilePolicy(
 /** A packet on its way out shows its address, but neither its process nor, in a fragment, its port. */
 function deniesEverybody(box: Box): boolean {
   const { action, to } = box;
-  return action === 'deny' && isForAnybody(box) && to.ports === undefined && to.protocols === undefined;
+  const named = DESTINATION_DIMENSIONS.filter((dimension) => to[dimension] !== undefined);
+  return action === 'deny' && isForAnybody(box) && named.every((dimension) => dimension === 'prefixes');
 }
 
 function isForAnybody({ from }: Box): boolean {
@@ -113,8 +115,8 @@ function mayRoute(boxes: readonly Box[]): boolean {
   return !forbidden && named.some(({ action }) => action === 'allow');
 }
 
-/** The destinations of a box for sockets. */
-const NOWHERE: To = { prefixes: [], ports: [], protocols: [] };
+/** The destinations of a box for sockets: nothing, in each dimension that is compiled here. */
+const NOWHERE = { prefixes: [], ports: [], protocols: [] } satisfies Record<DestinationDimension, []>;
 
 /** The kinds that have no name are of nobody. */
 function compileSockets(boxes: readonly Box[]): BoxVector[] {

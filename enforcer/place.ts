@@ -1,4 +1,5 @@
 import { matchesGlob } from '../policy/value/name.ts';
+import type { TextDimension } from '../policy/meaning/dimension.ts';
 import type { Box } from '../policy/meaning/policy.ts';
 
 /** What the daemon knows of a cgroup. */
@@ -10,16 +11,25 @@ export interface CgroupPlace {
   unit?: string;
 }
 
+/** The dimensions that are answered by the process's cgroup and what the daemon knows of it. */
+const PLACE = {
+  container: ({ container }) => container,
+  image: ({ image }) => image,
+  unit: ({ unit }) => unit,
+  cgroup: ({ path }) => path,
+} satisfies Partial<Record<TextDimension, (place: CgroupPlace) => string | undefined>>;
+
+export type PlaceDimension = keyof typeof PLACE;
+const PLACE_DIMENSIONS = Object.keys(PLACE) as PlaceDimension[];
+
 /** Whether a box asks for a cgroup, or for what the daemon knows of one. */
 export function namesPlace(from: Box['from']): boolean {
-  return (from.container ?? from.image ?? from.unit ?? from.cgroup) !== undefined;
+  return PLACE_DIMENSIONS.some((dimension) => from[dimension] !== undefined);
 }
 
 /** Whether a box is for this cgroup, as far as it asks. */
 export function acceptsPlace(from: Box['from'], place: CgroupPlace): boolean {
-  return (
-    acceptsContainer(from, place) && matchesAny(from.unit, place.unit) && matchesAny(from.cgroup, place.path)
-  );
+  return PLACE_DIMENSIONS.every((dimension) => matchesAny(from[dimension], PLACE[dimension](place)));
 }
 
 /** Whether a box is for a container of this name and image, as far as it names any. */

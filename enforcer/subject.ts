@@ -3,10 +3,11 @@ import { scriptSum } from '../bpf/interpreter.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
 import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
 import { COMMAND_BYTES } from '../policy/value/name.ts';
-import type { Box } from '../policy/meaning/policy.ts';
+import type { IdDimension } from '../policy/meaning/dimension.ts';
+import type { Box, From } from '../policy/meaning/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
 import { compileContainer, compileExecutables, type KnownContainer } from './executable-entry.ts';
-import { acceptsPlace, type CgroupPlace, namesPlace } from './place.ts';
+import { acceptsPlace, type CgroupPlace, namesPlace, type PlaceDimension } from './place.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
 /** Finds the file that an `exe` path means on the host; undefined when there is none. */
@@ -25,43 +26,73 @@ export interface SubjectTables {
   cgroup(place: CgroupPlace): BoxVector;
 }
 
+/** How the kernel side looks at a dimension. */
+interface Lookup {
+  /** The kinds of keys that it looks up, each with whether a box asks for none of that kind. */
+  any: Partial<Record<keyof typeof SubjectKind, (from: From) => boolean>>;
+  /** The keys that boxes name. */
+  entries(boxes: readonly Box[], files: Files): SubjectEntry[];
+}
+
+/** What is known of the files that `exe` paths mean. */
+interface Files {
+  of(path: string): FileObject[];
+  containers: readonly KnownContainer[];
+}
+
+/** The dimensions of `from` that the kernel side answers by a look at the process. All others are those of a place. */
+const LOOKUPS: Record<Exclude<keyof From, PlaceDimension>, Lookup> = {
+  uid: { any: { uid: ({ uid }) => !uid }, entries: (boxes) => ids(boxes, 'uid') },
+  gid: { any: { gid: ({ gid }) => !gid }, entries: (boxes) => ids(boxes, 'gid') },
+  exe: {
+    any: {
+      exe: (from) => !from.exe || meansContainerFiles(from),
+      exeInside: (from) => !from.exe || !meansContainerFiles(from),
+    },
+    entries: (boxes, { containers, of }) => [
+      ...compileExecutables(boxes, of),
+      ...containers.flatMap((container) => compileContainer(boxes, container)),
+    ],
+  },
+  script: { any: { script: ({ script }) => !script }, entries: scripts },
+  command: {
+    any: { command: ({ command }) => !command, commandPrefix: ({ command }) => !command },
+    entries: commandEntries,
+  },
+};
+
 /** Compiles the `from` of all boxes. `containers` are those whose files are known already. */
 export function compileSubjects(
   boxes: readonly Box[],
   resolve: ResolveExecutable,
   containers: readonly KnownContainer[] = [],
 ): SubjectTables {
-  const any: BoxVector[] = Array.from({ length: SUBJECT_KINDS });
-  any[SubjectKind.uid] = boxesWhere(boxes, ({ from }) => from.uid === undefined);
-  any[SubjectKind.gid] = boxesWhere(boxes, ({ from }) => from.gid === undefined);
-  any[SubjectKind.exe] = boxesWhere(boxes, ({ from }) => !from.exe || meansContainerFiles(from));
-  any[SubjectKind.exeInside] = boxesWhere(boxes, ({ from }) => !from.exe || !meansContainerFiles(from));
-  any[SubjectKind.command] = boxesWhere(boxes, ({ from }) => from.command === undefined);
-  any[SubjectKind.commandPrefix] = any[SubjectKind.command]!;
-  any[SubjectKind.script] = boxesWhere(boxes, ({ from }) => from.script === undefined);
-  any[SubjectKind.cgroup] = boxesWhere(boxes, ({ from }) => !namesPlace(from));
-  const entries: SubjectEntry[] = [...ids(boxes, 'uid'), ...ids(boxes, 'gid')];
   const unresolved: string[] = [];
-  const executables = compileExecutables(boxes, (path) => {
+  const of = (path: string) => {
     const file = resolve(path);
     if (!file) unresolved.push(path);
     return file ? [file] : [];
-  });
-  entries.push(...executables, ...containers.flatMap((container) => compileContainer(boxes, container)));
-  entries.push(...scripts(boxes));
-  const commands = commandEntries(boxes);
-  entries.push(...commands);
+  };
+  const any: BoxVector[] = Array.from({ length: SUBJECT_KINDS });
+  any[SubjectKind.cgroup] = boxesWhere(boxes, ({ from }) => !namesPlace(from));
+  const entries: SubjectEntry[] = [];
+  for (const lookup of Object.values(LOOKUPS)) {
+    for (const [kind, asksNothing] of Object.entries(lookup.any)) {
+      any[SubjectKind[kind as keyof typeof SubjectKind]] = boxesWhere(boxes, ({ from }) => asksNothing(from));
+    }
+    for (const entry of lookup.entries(boxes, { of, containers })) entries.push(entry);
+  }
   return {
     any,
     inside: boxesWhere(boxes, ({ action, from }) => action === 'deny' || meansContainerFiles(from)),
     entries,
-    commandPrefixes: commands.filter((entry) => entry.kind === SubjectKind.commandPrefix).length,
+    commandPrefixes: entries.filter((entry) => entry.kind === SubjectKind.commandPrefix).length,
     unresolved,
     cgroup: (place) => boxesWhere(boxes, ({ from }) => acceptsPlace(from, place)),
   };
 }
 
-function ids(boxes: readonly Box[], dimension: 'uid' | 'gid'): SubjectEntry[] {
+function ids(boxes: readonly Box[], dimension: IdDimension): SubjectEntry[] {
   const values = new Set(boxes.flatMap((box) => box.from[dimension] ?? []));
   return [...values].map((id) => ({
     kind: SubjectKind[dimension],

@@ -2,7 +2,7 @@ import { BouhekiError } from '../error/error.ts';
 import { formatTime } from '../format/moment.ts';
 import { formatCount } from '../format/number.ts';
 import { appendRules, listOf, networkOf, type Addition } from '../policy/file/append.ts';
-import { destinationText } from '../policy/file/document.ts';
+import { destinationText, FLAT_KEYS } from '../policy/file/document.ts';
 import { findMarks } from '../policy/file/edit.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../policy/file/parse.ts';
@@ -96,7 +96,7 @@ function withLineFeeds(text: string): string {
 /** Throws BouhekiError `usage` for a policy to which nothing can be added that is marked for review. */
 function refuseLayout(text: string, { version }: Policy): void {
   const network = networkOf(text);
-  const flat = ['cidr', 'command', 'uid', 'gid'].some((key) => network?.has(key));
+  const flat = FLAT_KEYS.some((key) => network?.has(key));
   if (version !== 2 || listOf(text, 'allow') === undefined || flat) {
     throw new BouhekiError('usage', '--base is no version 2 policy with rules', {
       remedy: 'Bring it to version 2 with `bouheki check --upgrade`, or generate anew without --base.',

@@ -1,3 +1,4 @@
+import { FROM } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import type { Rule } from './rule.ts';
 
@@ -19,9 +20,9 @@ export function nameRules(rules: readonly Rule[]): string[] {
 }
 
 function nameOf({ uid, ...who }: From): string {
-  const parts = Object.entries(who).map(([key, values]) => {
-    const label = key === 'exe' || key === 'script' ? '' : `${key} `;
-    return `${label}${listed(values)}`;
+  const parts = (Object.keys(who) as (keyof typeof who)[]).map((key) => {
+    const label = FROM[key].kind === 'file' ? '' : `${key} `;
+    return `${label}${listed(who[key]!)}`;
   });
   if (uid !== undefined) parts.push(`uid ${listed(uid)}`);
   return parts.join(' ');

@@ -1,6 +1,7 @@
 import type { Address } from '../../policy/value/address.ts';
 import { canonicalAddress } from '../../policy/value/address.ts';
 import { destinationOf } from '../../policy/meaning/evaluate.ts';
+import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
 
@@ -10,27 +11,17 @@ import type { Observation } from '../../profiler/read/observation.ts';
  */
 export function flowOf(observation: Observation): Flow {
   const { subject, port, protocol } = observation;
-  const { cgroup, container, exe, image, inContainer, script, unit } = subject;
-  return {
-    command: subject.command,
-    ...(exe === undefined ? {} : { exe }),
-    ...(script === undefined ? {} : { script }),
-    uid: subject.uid,
-    euid: subject.euid ?? subject.uid,
-    gid: subject.gid,
-    egid: subject.egid ?? subject.gid,
-    ...(subject.fsuid === undefined ? {} : { fsuid: subject.fsuid }),
-    ...(subject.fsgid === undefined ? {} : { fsgid: subject.fsgid }),
-    ...(container === undefined ? {} : { container }),
-    ...(image === undefined ? {} : { image }),
-    ...(unit === undefined ? {} : { unit }),
-    ...(cgroup === undefined ? {} : { cgroup }),
-    inContainer,
-    address: destinationAddress(observation),
-    port,
-    protocol,
-    ...(observation.socket === undefined ? {} : { socket: observation.socket }),
-  };
+  const { command, uid, euid = uid, fsuid, gid, egid = gid, fsgid, inContainer } = subject;
+  const address = destinationAddress(observation);
+  const flow: Flow = { command, uid, euid, gid, egid, inContainer, address, port, protocol };
+  for (const dimension of TEXT_DIMENSIONS) {
+    const text = subject[dimension];
+    if (text !== undefined) flow[dimension] = text;
+  }
+  if (fsuid !== undefined) flow.fsuid = fsuid;
+  if (fsgid !== undefined) flow.fsgid = fsgid;
+  if (observation.socket !== undefined) flow.socket = observation.socket;
+  return flow;
 }
 
 /** Where the connection really went: a mapped address is IPv4, the unspecified address is this host. */

@@ -1,3 +1,4 @@
+import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { Observation, Subject } from '../../profiler/read/observation.ts';
 
 /** The observations in an order that depends on what they say, not on how they came: by subject, then destination. */
@@ -14,11 +15,17 @@ function compareSubjects(a: Subject, b: Subject): number {
     a.gid - b.gid ||
     compareIds(a, b) ||
     Number(a.inContainer) - Number(b.inContainer) ||
-    compareText(a.container, b.container) ||
-    compareText(a.image, b.image) ||
-    compareText(a.unit, b.unit) ||
-    compareText(a.cgroup, b.cgroup)
+    compareTexts(a, b)
   );
+}
+
+/** Of subjects with the same program. */
+function compareTexts(a: Subject, b: Subject): number {
+  for (const dimension of TEXT_DIMENSIONS) {
+    const order = compareText(a[dimension], b[dimension]);
+    if (order !== 0) return order;
+  }
+  return 0;
 }
 
 /** Of subjects with the same real ids. */

@@ -1,4 +1,5 @@
 import { isNameable } from '../../policy/file/entry.ts';
+import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, type Subject } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
@@ -52,10 +53,8 @@ export function coveredKeys({ from, key }: RuleSubject): string[] {
 
 /** Whether a rule for this subject is for every process that gives itself its name. */
 export function byCommandAlone({ from }: RuleSubject): boolean {
-  return (
-    Object.keys(from).every((dimension) => dimension === 'command' || dimension === 'uid') &&
-    'command' in from
-  );
+  const texts = TEXT_DIMENSIONS.filter((dimension) => from[dimension]);
+  return texts.length > 0 && texts.every((dimension) => FROM[dimension].role === 'claim') && !from.gid;
 }
 
 /** The user ids of a subject, and what they are called where it runs. */

@@ -1,13 +1,22 @@
 import { formatPrefix } from '../value/cidr.ts';
+import {
+  DESTINATION_DIMENSIONS,
+  type DestinationKey,
+  ID_DIMENSIONS,
+  TEXT_DIMENSIONS,
+  TO,
+} from '../meaning/dimension.ts';
 import { formatPortRange } from '../value/port.ts';
 import { formatProtocol } from '../value/protocol.ts';
 import { type Region, spansKey } from './region.ts';
 import { intersectSpans, type Span, subtractSpans } from '../value/span.ts';
 import {
   CONNECTION,
+  DESTINATION_SPANS,
   DIMENSIONS,
-  NAME_DIMENSIONS,
+  effectiveOf,
   prefixesOf,
+  type RegionDimension,
   socketKindsOf,
   type Universe,
 } from './universe.ts';
@@ -18,10 +27,10 @@ export type Values = { only: string[] } | { not: string[] };
 /** A set of connections in words; a dimension that is absent matches everything. With `sockets` it is openings of those. */
 export interface Change {
   from: Record<string, Values>;
-  to: { cidr?: Values; port?: Values; protocol?: Values } | { sockets: Values };
+  to: Partial<Record<DestinationKey, Values>> | { sockets: Values };
 }
 
-type Dimension = Exclude<(typeof DIMENSIONS)[number], 'socket'>;
+type Dimension = Exclude<RegionDimension, 'socket'>;
 
 /** Says in words what regions of a universe hold. Regions share their lists of values, so most words are found once. */
 export class Wording {
@@ -44,14 +53,11 @@ export class Wording {
   }
 
   #toOf(region: Region): Change['to'] {
-    const to: Change['to'] = {};
-    for (const [key, dimension] of [
-      ['cidr', 'address'],
-      ['port', 'port'],
-      ['protocol', 'protocol'],
-    ] as const) {
+    const to: Partial<Record<DestinationKey, Values>> = {};
+    for (const key of DESTINATION_DIMENSIONS) {
+      const dimension = DESTINATION_SPANS[key];
       const values = this.#values(dimension, region[DIMENSIONS.indexOf(dimension)]!);
-      if (values) to[key] = values;
+      if (values) to[TO[key]] = values;
     }
     return to;
   }
@@ -61,7 +67,7 @@ export class Wording {
     const spansOf = (dimension: Dimension) => region[DIMENSIONS.indexOf(dimension)]!;
     const process = this.#values('judged', spansOf('judged'));
     const names: Change['from'] = {};
-    for (const dimension of NAME_DIMENSIONS) {
+    for (const dimension of TEXT_DIMENSIONS) {
       const values = this.#values(dimension, spansOf(dimension));
       if (values) names[dimension] = values;
     }
@@ -70,10 +76,8 @@ export class Wording {
       spansOf('judged')[0]!.first === 0n && (names.exe ?? names.script) && !(names.container ?? names.image);
     if (process && !implied) from.process = process;
     Object.assign(from, names);
-    for (const [real, effective] of [
-      ['uid', 'euid'],
-      ['gid', 'egid'],
-    ] as const) {
+    for (const real of ID_DIMENSIONS) {
+      const effective = effectiveOf(real);
       const values = this.#values(real, spansOf(real));
       const others = this.#values(effective, spansOf(effective));
       if (values) from[real] = values;
@@ -129,10 +133,10 @@ export function formatChange({ from, to }: Change): string {
   );
   const who = subject.length > 0 ? subject.join(', ') : 'anything';
   if ('sockets' in to) return `${who} -> ${formatValues(to.sockets)} sockets`;
+  const { cidr, ...others } = to;
   const destination = [
-    to.cidr ? formatValues(to.cidr) : 'anywhere',
-    ...(to.port ? [`port ${formatValues(to.port)}`] : []),
-    ...(to.protocol ? [`protocol ${formatValues(to.protocol)}`] : []),
+    cidr ? formatValues(cidr) : 'anywhere',
+    ...Object.entries(others).map(([key, values]) => `${key} ${formatValues(values)}`),
   ];
   return `${who} -> ${destination.join(' ')}`;
 }

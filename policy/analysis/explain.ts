@@ -2,7 +2,16 @@ import { formatAddress } from '../value/address.ts';
 import { formatPrefix, prefixOf } from '../value/cidr.ts';
 import { destinationText, type RuleDocument, type ToDocument } from '../file/document.ts';
 import {
+  DESTINATION_DIMENSIONS,
+  FROM,
+  type IdDimension,
+  isTextDimension,
+  TEXT_DIMENSIONS,
+  TO,
+} from '../meaning/dimension.ts';
+import {
   evaluate,
+  idsOf,
   isForHostOnly,
   isJudged,
   matchesFrom,
@@ -10,12 +19,15 @@ import {
   meansContainerFiles,
   normalizeFlow,
 } from '../meaning/evaluate.ts';
-import type { Box, Flow, From, Policy, Verdict } from '../meaning/policy.ts';
+import type { Box, Flow, From, Policy, To, Verdict } from '../meaning/policy.ts';
 import { printRule } from '../file/print.ts';
 import { formatProtocol, hasPorts } from '../value/protocol.ts';
 
 /** An id that no list holds: that of a flow whose id is not known. */
 export const UNKNOWN_ID = -1;
+
+/** A dimension as the policy language calls it. */
+type Key = keyof From | (typeof TO)[keyof To];
 
 /** Why a connection, or the opening of a socket, gets its verdict, and what would change a denial. */
 export interface Explanation {
@@ -23,7 +35,7 @@ export interface Explanation {
   /** One sentence. */
   reason: string;
   /** For a connection that no rule allows: the allow rule that comes nearest, and where it does not match. */
-  nearest?: { box: number; mismatches: string[] };
+  nearest?: { box: number; mismatches: Key[] };
   /** For a denied connection: one line that would allow it. */
   fix?: string;
 }
@@ -75,19 +87,17 @@ function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest']
   return nearest;
 }
 
-const TO_KEYS = { prefixes: 'cidr', ports: 'port', protocols: 'protocol' } as const;
-
-/** The dimensions in which a box does not match, as the policy language calls them. */
-function mismatchesOf(box: Box, flow: Flow): string[] {
-  const mismatches: string[] = [];
+/** The dimensions in which a box does not match. */
+function mismatchesOf({ action, from, to }: Box, flow: Flow): Key[] {
   // Where the rule's paths mean files of a container, one by one they would mean the host's.
-  const there = meansContainerFiles(box.from) ? { ...flow, inContainer: false } : flow;
-  for (const [key, value] of Object.entries(box.from)) {
-    if (!matchesFrom({ action: box.action, from: { [key]: value } }, there)) mismatches.push(key);
-  }
-  if (flow.socket) return matchesTo(box.to, flow) ? mismatches : [...mismatches, 'sockets'];
-  for (const [key, value] of Object.entries(box.to)) {
-    if (!matchesTo({ [key]: value }, flow)) mismatches.push(TO_KEYS[key as keyof typeof TO_KEYS]);
+  const there = meansContainerFiles(from) ? { ...flow, inContainer: false } : flow;
+  const named = Object.keys(from) as (keyof From)[];
+  const mismatches: Key[] = named.filter(
+    (key) => !matchesFrom({ action, from: { [key]: from[key] } }, there),
+  );
+  if (flow.socket) return matchesTo(to, flow) ? mismatches : [...mismatches, 'sockets'];
+  for (const key of DESTINATION_DIMENSIONS) {
+    if (to[key] && !matchesTo({ [key]: to[key] }, flow)) mismatches.push(TO[key]);
   }
   return mismatches;
 }
@@ -119,7 +129,7 @@ function allowFix(
 }
 
 /** What to add to a list so that it holds the flow's value; undefined where the flow has none. */
-function valuesOf(key: string, flow: Flow): string | undefined {
+function valuesOf(key: Key, flow: Flow): string | undefined {
   switch (key) {
     case 'sockets':
       return flow.socket;
@@ -129,34 +139,30 @@ function valuesOf(key: string, flow: Flow): string | undefined {
       return String(flow.port);
     case 'protocol':
       return formatProtocol(flow.protocol);
-    case 'uid':
-      return idsText(flow.uid, flow.euid, flow.fsuid);
-    case 'gid':
-      return idsText(flow.gid, flow.egid, flow.fsgid);
     default:
-      return flow[key as Exclude<keyof From, 'uid' | 'gid'>] || undefined;
+      if (isTextDimension(key)) return flow[key] || undefined;
+      return idListOf(key, flow)?.join(', ');
   }
 }
 
-function idsText(real: number, effective: number, files?: number): string | undefined {
-  if (real === UNKNOWN_ID) return undefined;
-  return idsOf(real, effective, files).join(', ');
-}
-
-/** Each once: a rule must list them all. */
-function idsOf(real: number, effective: number, files = effective): number[] {
-  return [...new Set([real, effective, files])];
+/** The ids of a process, each once: a rule must list them all. Undefined where they are not known. */
+function idListOf(dimension: IdDimension, flow: Flow): number[] | undefined {
+  const ids = idsOf(FROM[dimension].kind, flow);
+  return ids[0] === UNKNOWN_ID ? undefined : [...new Set(ids)];
 }
 
 function ownRule({ version }: Policy, flow: Flow): string {
   const from: NonNullable<RuleDocument['from']> = {};
   // The strongest name that is known, and the id: enough to tell a subject, and no more than that.
-  for (const key of ['exe', 'script', 'container', 'unit', 'command'] as const) {
-    const value = flow[key];
-    if (!value || (key === 'command' && (from.exe || from.container || from.unit))) continue;
-    from[key] = [value];
+  const named = TEXT_DIMENSIONS.some((each) => FROM[each].role === 'program' && flow[each]);
+  for (const dimension of TEXT_DIMENSIONS) {
+    const { role } = FROM[dimension];
+    const value = flow[dimension];
+    if (!value || role === 'group' || (role === 'claim' && named)) continue;
+    from[dimension] = [value];
   }
-  if (flow.uid !== UNKNOWN_ID) from.uid = idsOf(flow.uid, flow.euid, flow.fsuid);
+  const uids = idListOf('uid', flow);
+  if (uids) from.uid = uids;
   const rule = printRule(flow.socket ? { from, sockets: [flow.socket] } : { from, to: [placeOf(flow)] });
   return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
 }

@@ -1,6 +1,8 @@
 import { type Address, formatAddress } from '../value/address.ts';
 import { containsAddress, formatPrefix, type Prefix } from '../value/cidr.ts';
-import type { Box, From, Policy } from '../meaning/policy.ts';
+import { FROM, FROM_DIMENSIONS, isTextDimension, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
+import { matchesTo } from '../meaning/evaluate.ts';
+import type { Box, Policy } from '../meaning/policy.ts';
 import { prefixGroup } from '../value/prefix-group.ts';
 import { Covers, coversBox } from './subsume.ts';
 
@@ -77,12 +79,12 @@ function subsumed(index: number, box: Box, by: Box): Finding {
 
 function lintAllow(box: Box, index: number): Finding[] {
   const findings: Finding[] = [];
-  const subjects = Object.keys(box.from) as (keyof From)[];
-  if (subjects.length === 1 && subjects[0] === 'command') {
+  const subjects = FROM_DIMENSIONS.filter((dimension) => box.from[dimension]);
+  if (subjects.length > 0 && subjects.every((each) => isTextDimension(each) && FROM[each].role === 'claim')) {
     findings.push({
       kind: 'command-only',
       box: index,
-      message: `allow rule "${box.name}" names its subject by command only: no security boundary, since any process can rename itself`,
+      message: `allow rule "${box.name}" names its subject by ${subjects.join(' and ')} only: no security boundary, since any process can rename itself`,
       help: 'add exe, uid, container or unit',
     });
   }
@@ -112,7 +114,8 @@ function lintSockets({ boxes, version }: Policy): Finding[] {
   }
   return boxes.flatMap(({ action, from, name, to }, box): Finding[] => {
     const kinds = (to.sockets ?? []).filter((kind) => kind !== 'other');
-    if (action !== 'allow' || kinds.length === 0 || from.exe || from.container || from.unit) return [];
+    const program = TEXT_DIMENSIONS.some((each) => FROM[each].role === 'program' && from[each]);
+    if (action !== 'allow' || kinds.length === 0 || program) return [];
     const message = `allow rule "${name}" allows ${kinds.join(', ')} sockets, which can send past every address rule, to no program in particular`;
     return [{ kind: 'socket', box, message, help: 'name who needs them with exe, container or unit' }];
   });
@@ -151,13 +154,8 @@ function lintNeeds(boxes: readonly Box[], resolvers: readonly Address[]): Findin
     findings.push({ kind: 'cut-off', message, help: 'add a rule with to: [{ cidr: [loopback] }]' });
   }
   for (const resolver of resolvers) {
-    const reached = allows.some(
-      ({ to: { prefixes, ports, protocols } }) =>
-        (!prefixes || prefixes.some((prefix) => containsAddress(prefix, resolver))) &&
-        (!ports || ports.some(({ first, last }) => first <= 53 && 53 <= last)) &&
-        (!protocols || protocols.includes(17)),
-    );
-    if (reached) continue;
+    const query = { address: resolver, port: 53, protocol: 17 };
+    if (allows.some(({ to }) => matchesTo(to, query))) continue;
     const text = formatAddress(resolver);
     const message = `no rule allows the name server ${text}, port 53 over UDP: names cannot be looked up`;
     const help = `add a rule with to: [{ cidr: ["${text}"], port: [53], protocol: [udp, tcp] }]`;

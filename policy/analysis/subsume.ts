@@ -1,7 +1,19 @@
-import { BoxIndex, type Probe } from '../meaning/box-index.ts';
+import { BoxIndex, type FiledDimension, type Probe } from '../meaning/box-index.ts';
 import { type Prefix, parsePrefix } from '../value/cidr.ts';
 import { isForHostOnly } from '../meaning/evaluate.ts';
-import { cutCommand, matchesGlob } from '../value/name.ts';
+import {
+  comparedText,
+  DESTINATION_DIMENSIONS,
+  type DestinationDimension,
+  FROM,
+  ID_DIMENSIONS,
+  type IdDimension,
+  isTextDimension,
+  TEXT_DIMENSIONS,
+  type TextDimension,
+  type TextKind,
+} from '../meaning/dimension.ts';
+import { matchesGlob } from '../value/name.ts';
 import type { Box, From, To } from '../meaning/policy.ts';
 import type { PortRange } from '../value/port.ts';
 import { coversPrefixes, mergePrefixes } from '../value/prefix-set.ts';
@@ -41,14 +53,26 @@ export class Covers {
 
 /** A box that covers `inner` and names a dimension covers the first value that `inner` names there. */
 function probeOf({ from, to }: Box): Probe {
-  const probe: Probe = { block: () => mergePrefixes(to.prefixes ?? EVERYWHERE)[0] ?? NOWHERE };
-  for (const [dimension, values] of Object.entries(from) as [keyof From, readonly (string | number)[]][]) {
-    probe[dimension] = dimension === 'command' ? [cutCommand(String(values[0]))] : values.slice(0, 1);
+  return {
+    values: (dimension) => valuesOf(from, to, dimension).slice(0, 1),
+    block: () => mergePrefixes(to.prefixes ?? EVERYWHERE)[0] ?? NOWHERE,
+  };
+}
+
+function valuesOf(from: From, to: To, dimension: FiledDimension): readonly (string | number)[] {
+  switch (dimension) {
+    case 'ports':
+      return to.ports?.map((range) => range.first) ?? [];
+    case 'protocols':
+      return protocolsOf(to);
+    case 'sockets':
+      return to.sockets ?? [];
+    default: {
+      if (!isTextDimension(dimension)) return from[dimension] ?? [];
+      const { kind } = FROM[dimension];
+      return from[dimension]?.map((text) => comparedText(kind, text)) ?? [];
+    }
   }
-  if (to.sockets) probe.socket = to.sockets.slice(0, 1);
-  if (to.ports) probe.port = to.ports.slice(0, 1).map((range) => range.first);
-  probe.protocol = protocolsOf(to).slice(0, 1);
-  return probe;
 }
 
 /** A rule for files of the host is for no process in a container: it covers only what is for none either. */
@@ -57,45 +81,60 @@ function coversPlace(outer: Box, inner: Box): boolean {
 }
 
 function coversFrom(outer: From, inner: From): boolean {
-  return (Object.keys(outer) as (keyof From)[]).every((dimension) => {
-    const wide = outer[dimension];
-    const narrow = inner[dimension];
-    if (!wide) return true;
-    // A command is always known, so "any name" is everything; other names may be unknown and match no list.
-    if (!narrow) return dimension === 'command' && outer.command!.includes('*');
-    return narrow.every((value) => wide.some((pattern) => coversValue(dimension, pattern, value)));
-  });
+  return (
+    ID_DIMENSIONS.every((dimension) => coversIds(outer[dimension], inner[dimension])) &&
+    TEXT_DIMENSIONS.every((dimension) => coversTexts(dimension, outer[dimension], inner[dimension]))
+  );
+}
+
+function coversIds(wide: From[IdDimension], narrow: From[IdDimension]): boolean {
+  return !wide || (narrow?.every((id) => wide.includes(id)) ?? false);
+}
+
+function coversTexts(
+  dimension: TextDimension,
+  wide: From[TextDimension],
+  narrow: From[TextDimension],
+): boolean {
+  if (!wide) return true;
+  const { kind, known } = FROM[dimension];
+  // Where the text is always known, "any text" is everything; others may be unknown and match no list.
+  if (!narrow) return known && wide.includes('*');
+  return narrow.every((text) => wide.some((pattern) => coversText(kind, pattern, text)));
 }
 
 /** As the `*` of a narrower glob is a character that no wider glob can name, matching it as text is exact. */
-function coversValue(dimension: keyof From, pattern: string | number, value: string | number): boolean {
-  if (pattern === value) return true;
-  if (typeof pattern === 'number' || typeof value === 'number') return false;
-  if (dimension === 'exe' || dimension === 'script') return false;
-  if (dimension !== 'command') return matchesGlob(pattern, value);
-  return matchesGlob(cutPattern(pattern), cutPattern(value));
-}
-
-function cutPattern(command: string): string {
-  if (!command.endsWith('*')) return cutCommand(command);
-  const prefix = command.slice(0, -1);
-  return Buffer.byteLength(prefix) >= 15 ? cutCommand(prefix) : command;
+function coversText(kind: TextKind, pattern: string, text: string): boolean {
+  switch (kind) {
+    case 'command':
+    case 'path':
+    case 'name':
+      return matchesGlob(comparedText(kind, pattern), comparedText(kind, text));
+    case 'file':
+      return pattern === text;
+  }
 }
 
 function coversTo({ to: outer }: Box, { to: inner }: Box): boolean {
   if (outer.sockets || inner.sockets) {
     return inner.sockets !== undefined && inner.sockets.every((kind) => outer.sockets?.includes(kind));
   }
-  const protocols = protocolsOf(inner);
-  if (outer.protocols && !protocols.every((each) => outer.protocols!.includes(each))) return false;
-  if (outer.ports) {
-    const joined = joinRanges(outer.ports);
-    const covered = (inner.ports ?? EVERY_PORT).every((range) =>
-      joined.some(({ first, last }) => first <= range.first && range.last <= last),
-    );
-    if (!covered || !protocols.every(hasPorts)) return false;
-  }
-  return !outer.prefixes || coversPrefixes(outer.prefixes, inner.prefixes ?? EVERYWHERE);
+  return DESTINATION_DIMENSIONS.every((dimension) => COVERS[dimension](outer, inner));
+}
+
+/** Whether the destinations of `inner` are in `outer`, as far as that names a dimension. */
+const COVERS: Record<DestinationDimension, (outer: To, inner: To) => boolean> = {
+  protocols: ({ protocols }, inner) =>
+    !protocols || protocolsOf(inner).every((each) => protocols.includes(each)),
+  ports: ({ ports }, inner) => !ports || (coversPorts(ports, inner) && protocolsOf(inner).every(hasPorts)),
+  prefixes: ({ prefixes }, inner) => !prefixes || coversPrefixes(prefixes, inner.prefixes ?? EVERYWHERE),
+};
+
+function coversPorts(ports: readonly PortRange[], inner: To): boolean {
+  const joined = joinRanges(ports);
+  return (inner.ports ?? EVERY_PORT).every((range) =>
+    joined.some(({ first, last }) => first <= range.first && range.last <= last),
+  );
 }
 
 /** The protocols that a destination can match: with ports, only those that have some. */

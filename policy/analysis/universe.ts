@@ -1,43 +1,51 @@
 import { lastOf, type Prefix } from '../value/cidr.ts';
 import { isForHostOnly } from '../meaning/evaluate.ts';
-import { COMMAND_BYTES, cutCommand, isGlob, matchesGlob } from '../value/name.ts';
+import {
+  comparedText,
+  type DestinationDimension,
+  FROM,
+  ID_DIMENSIONS,
+  type IdDimension,
+  TEXT_DIMENSIONS,
+  type TextDimension,
+} from '../meaning/dimension.ts';
+import { isGlob, matchesGlob } from '../value/name.ts';
 import { nameClasses } from '../value/name-class.ts';
-import type { Box, From, Policy } from '../meaning/policy.ts';
+import type { Box, Policy, To } from '../meaning/policy.ts';
 import { prefixesOfSpan } from '../value/prefix-set.ts';
-import { PORT_PROTOCOLS } from '../value/protocol.ts';
+import { hasPorts, PORT_PROTOCOLS } from '../value/protocol.ts';
 import type { Region } from './region.ts';
 import { SOCKET_KINDS, type SocketKind } from '../value/socket-kind.ts';
 import { intersectSpans, joinSpans, type Span, subtractSpans } from '../value/span.ts';
 
-/** The dimensions of names, in the order of a region. */
-export const NAME_DIMENSIONS = [
-  'command',
-  'exe',
-  'script',
-  'container',
-  'image',
-  'unit',
-  'cgroup',
-] as const satisfies (keyof From)[];
-export type NameDimension = (typeof NAME_DIMENSIONS)[number];
+/** The dimensions of a region that are of destinations, by those of `to`, in the order of a region. */
+export const DESTINATION_SPANS = {
+  protocols: 'protocol',
+  ports: 'port',
+  prefixes: 'address',
+} as const satisfies Record<DestinationDimension, string>;
+type DestinationSpans = (typeof DESTINATION_SPANS)[DestinationDimension];
+
+/** A dimension of ids, and that of the effective ones. */
+type IdSpans = IdDimension | `e${IdDimension}`;
+export type RegionDimension = 'judged' | TextDimension | IdSpans | 'socket' | DestinationSpans;
 
 /**
  * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `socket` is 0 for a
  * connection, else one more than the index of the kind of socket that is opened. Of an opening, the dimensions of
  * destinations are whole: as they come after `socket`, the algebra of regions never cuts them there.
  */
-export const DIMENSIONS = [
+export const DIMENSIONS: readonly RegionDimension[] = [
   'judged',
-  ...NAME_DIMENSIONS,
-  'uid',
-  'euid',
-  'gid',
-  'egid',
+  ...TEXT_DIMENSIONS,
+  ...ID_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
   'socket',
-  'protocol',
-  'port',
-  'address',
-] as const;
+  ...Object.values(DESTINATION_SPANS),
+];
+
+export function effectiveOf(dimension: IdDimension): `e${IdDimension}` {
+  return `e${dimension}`;
+}
 
 /** What a policy allows: the connections of `allow` that are not in `deny`. */
 export interface Regions {
@@ -71,24 +79,40 @@ const INSIDE: readonly Span[] = [{ first: 1n, last: 1n }];
 const OUTSIDE: readonly Span[] = [{ first: 0n, last: 0n }];
 const EITHER: readonly Span[] = [{ first: 0n, last: 1n }];
 
+/** All there is, in dimensions where that is the same for all policies. */
+const WHOLE: Record<Exclude<RegionDimension, TextDimension>, readonly Span[]> = {
+  judged: EITHER,
+  uid: IDS,
+  euid: IDS,
+  gid: IDS,
+  egid: IDS,
+  socket: SOCKETS,
+  protocol: PROTOCOLS,
+  port: PORTS,
+  address: ADDRESSES,
+};
+
 /**
  * All connections, as far as some policies can tell them apart. Names become numbers: one for each class of names
  * that the policies treat alike, and 0 for a name that is not known.
  */
 export class Universe {
   /** The classes of a dimension, from 1; 0 is a name that is not known, which commands always are. */
-  readonly #names = new Map<NameDimension, Span[]>();
-  readonly #patterns = new Map<NameDimension, Map<string, Span[]>>();
+  readonly #names = new Map<TextDimension, Span[]>();
+  readonly #patterns = new Map<TextDimension, Map<string, Span[]>>();
 
   constructor(policies: readonly Policy[]) {
     const boxes = policies.flatMap((policy) => policy.boxes);
-    for (const dimension of NAME_DIMENSIONS) {
+    for (const dimension of TEXT_DIMENSIONS) {
+      const { kind, known } = FROM[dimension];
       const patterns = [
-        ...new Set(boxes.flatMap(({ from }) => (from[dimension] ?? []).map(normalizer(dimension)))),
+        ...new Set(
+          boxes.flatMap(({ from }) => (from[dimension] ?? []).map((text) => comparedText(kind, text))),
+        ),
       ];
       const classes = nameClasses(patterns);
       const exact = new Map(classes.map((witness, index) => [witness, index + 1]));
-      this.#names.set(dimension, [span(dimension === 'command' ? 1 : 0, classes.length)]);
+      this.#names.set(dimension, [span(known ? 1 : 0, classes.length)]);
       this.#patterns.set(
         dimension,
         new Map(patterns.map((pattern) => [pattern, spansOf(pattern, classes, exact)])),
@@ -97,17 +121,12 @@ export class Universe {
   }
 
   /** The whole of a dimension. */
-  all(dimension: (typeof DIMENSIONS)[number]): readonly Span[] {
-    if (dimension === 'address') return ADDRESSES;
-    if (dimension === 'port') return PORTS;
-    if (dimension === 'protocol') return PROTOCOLS;
-    if (dimension === 'judged') return EITHER;
-    if (dimension === 'socket') return SOCKETS;
-    return this.#names.get(dimension as NameDimension) ?? IDS;
+  all(dimension: RegionDimension): readonly Span[] {
+    return isNames(dimension) ? this.#names.get(dimension)! : WHOLE[dimension];
   }
 
   /** The patterns of a dimension with the classes they match. */
-  patterns(dimension: NameDimension): ReadonlyMap<string, readonly Span[]> {
+  patterns(dimension: TextDimension): ReadonlyMap<string, readonly Span[]> {
     return this.#patterns.get(dimension)!;
   }
 
@@ -128,33 +147,31 @@ export class Universe {
   }
 
   /** An allow needs both ids in its lists; a deny fires on one, so it is a region for each way to fire. */
-  #regionsOf(box: Box, judged: readonly Span[]): Region[] {
-    const { from, to } = box;
-    const names = NAME_DIMENSIONS.map((dimension) => this.#namesOf(dimension, from[dimension]));
+  #regionsOf({ action, from, to }: Box, judged: readonly Span[]): Region[] {
+    const names = TEXT_DIMENSIONS.map((dimension) => this.#namesOf(dimension, from[dimension]));
     const destination = to.sockets
-      ? [joinSpans(to.sockets.map(socketSpan)), PROTOCOLS, PORTS, ADDRESSES]
-      : [
-          CONNECTION,
-          protocolsOf(box),
-          to.ports ? joinSpans(to.ports.map(({ first, last }) => span(first, last))) : PORTS,
-          to.prefixes ? joinSpans(to.prefixes.flatMap(clip)) : ADDRESSES,
-        ];
-    const either = box.action === 'deny';
-    const regions: Region[] = [];
-    for (const uids of idsOf(from.uid, either)) {
-      for (const gids of idsOf(from.gid, either)) {
-        const region = [judged, ...names, ...uids, ...gids, ...destination];
-        if (region.every((spans) => spans.length > 0)) regions.push(region);
-      }
+      ? [joinSpans(to.sockets.map(socketSpan)), ...DESTINATIONS.map((dimension) => WHOLE[dimension])]
+      : [CONNECTION, ...DESTINATIONS.map((dimension) => SPANS_OF_TO[dimension](to))];
+    let subjects: Region[] = [[judged, ...names]];
+    for (const dimension of ID_DIMENSIONS) {
+      const ways = idsOf(from[dimension], action === 'deny');
+      subjects = subjects.flatMap((subject) => ways.map((ids) => subject.concat(ids)));
     }
-    return regions;
+    return subjects
+      .map((subject) => subject.concat(destination))
+      .filter((region) => region.every((spans) => spans.length > 0));
   }
 
-  #namesOf(dimension: NameDimension, patterns: readonly string[] | undefined): readonly Span[] {
+  #namesOf(dimension: TextDimension, patterns: readonly string[] | undefined): readonly Span[] {
     if (!patterns) return this.all(dimension);
     const known = this.#patterns.get(dimension)!;
-    return joinSpans(patterns.flatMap((pattern) => known.get(normalizer(dimension)(pattern))!));
+    const { kind } = FROM[dimension];
+    return joinSpans(patterns.flatMap((text) => known.get(comparedText(kind, text))!));
   }
+}
+
+function isNames(dimension: RegionDimension): dimension is TextDimension {
+  return !(dimension in WHOLE);
 }
 
 /** The prefixes of spans of the address dimension; a gap that they surround is included, as it is in `0.0.0.0/0`. */
@@ -166,16 +183,6 @@ export function prefixesOf(spans: readonly Span[]): Prefix[] {
   return joinSpans([...spans, ...surrounded]).flatMap(({ first, last }) =>
     first < V6 ? prefixesOfSpan(4, first, last) : prefixesOfSpan(6, first - V6, last - V6),
   );
-}
-
-/** A command is compared on its first bytes; what a glob says beyond them is lost. */
-function normalizer(dimension: NameDimension): (pattern: string) => string {
-  if (dimension !== 'command') return (pattern) => pattern;
-  return (pattern) => {
-    if (!pattern.endsWith('*')) return cutCommand(pattern);
-    const prefix = pattern.slice(0, -1);
-    return Buffer.byteLength(prefix) < COMMAND_BYTES ? pattern : cutCommand(prefix);
-  };
 }
 
 function spansOf(pattern: string, classes: readonly string[], exact: ReadonlyMap<string, number>): Span[] {
@@ -209,12 +216,20 @@ export function socketKindsOf(spans: readonly Span[]): SocketKind[] {
   return SOCKET_KINDS.filter((kind) => intersectSpans(spans, [socketSpan(kind)]).length > 0);
 }
 
+const DESTINATIONS = Object.values(DESTINATION_SPANS);
+
+/** What a `to` holds of a dimension. */
+const SPANS_OF_TO: Record<DestinationSpans, (to: To) => readonly Span[]> = {
+  protocol: protocolsOf,
+  port: ({ ports }) => (ports ? joinSpans(ports.map(({ first, last }) => span(first, last))) : PORTS),
+  address: ({ prefixes }) => (prefixes ? joinSpans(prefixes.flatMap(clip)) : ADDRESSES),
+};
+
 /** A box that names ports matches only protocols that have some. */
-function protocolsOf({ to }: Box): readonly Span[] {
-  if (!to.ports) return to.protocols ? joinSpans(to.protocols.map((each) => span(each, each))) : PROTOCOLS;
-  const named = to.protocols;
-  const portful = named ? PORT_PROTOCOLS.filter((protocol) => named.includes(protocol)) : PORT_PROTOCOLS;
-  return joinSpans(portful.map((each) => span(each, each)));
+function protocolsOf({ ports, protocols }: To): readonly Span[] {
+  const named = protocols?.filter((protocol) => !ports || hasPorts(protocol));
+  const all = named ?? (ports ? PORT_PROTOCOLS : undefined);
+  return all ? joinSpans(all.map((each) => span(each, each))) : PROTOCOLS;
 }
 
 function clip(prefix: Prefix): Span[] {

@@ -1,3 +1,9 @@
+import {
+  DESTINATION_DIMENSIONS,
+  type DestinationDimension,
+  type DestinationKey,
+  TO,
+} from '../meaning/dimension.ts';
 import { formatPrefix } from '../value/cidr.ts';
 import type { Box, From, LogOptions, Mode, Policy, Target, To } from '../meaning/policy.ts';
 import { formatPortRange } from '../value/port.ts';
@@ -5,6 +11,12 @@ import { formatProtocol } from '../value/protocol.ts';
 
 /** A value of a list, with a comment behind it where there is something to say. */
 export type Entry<T extends string | number = string | number> = T | { value: T; comment: string };
+
+/** The lists of subjects in the flat layout and in version 1, which get no more of them. */
+export const FLAT_SUBJECTS = ['command', 'uid', 'gid'] as const satisfies (keyof From)[];
+/** The keys of the flat layout, in the order in which they are printed. */
+export const FLAT_KEYS = ['cidr', ...FLAT_SUBJECTS] as const;
+export type FlatKey = (typeof FLAT_KEYS)[number];
 
 /** What a version 2 file says, before it is text. Comments are plain text, in one or more lines. */
 export interface PolicyDocument {
@@ -14,7 +26,7 @@ export interface PolicyDocument {
   deny?: RuleDocument[];
   allow?: RuleDocument[];
   /** The flat layout, instead of `deny` and `allow`. */
-  flat?: Partial<Record<'cidr' | 'command' | 'uid' | 'gid', { allow?: Entry[]; deny?: Entry[] }>>;
+  flat?: Partial<Record<FlatKey, { allow?: Entry[]; deny?: Entry[] }>>;
   log?: Partial<LogOptions>;
 }
 
@@ -28,13 +40,12 @@ export interface RuleDocument {
   sockets?: Entry[];
 }
 
-export interface ToDocument {
+/** The keys of an entry of `to` in a file. `except` stands for no dimension: it is carved out of `cidr`. */
+export type ToKey = DestinationKey | 'except';
+
+export interface ToDocument extends Partial<Record<ToKey, Entry[]>> {
   /** Printed above the destination. */
   comment?: string;
-  cidr?: Entry[];
-  except?: Entry[];
-  port?: Entry[];
-  protocol?: Entry[];
 }
 
 /**
@@ -77,12 +88,19 @@ function rulesOf(boxes: readonly Box[]): RuleDocument[] {
 
 /** A destination as it stands in a file. */
 export function destinationText(to: To): ToDocument {
-  return {
-    ...(to.prefixes ? { cidr: to.prefixes.map(formatPrefix) } : {}),
-    ...(to.ports ? { port: to.ports.map(portText) } : {}),
-    ...(to.protocols ? { protocol: to.protocols.map(protocolText) } : {}),
-  };
+  const document: ToDocument = {};
+  for (const dimension of DESTINATION_DIMENSIONS) {
+    const entries = ENTRIES[dimension](to);
+    if (entries) document[TO[dimension]] = entries;
+  }
+  return document;
 }
+
+const ENTRIES: Record<DestinationDimension, (to: To) => Entry[] | undefined> = {
+  prefixes: ({ prefixes }) => prefixes?.map(formatPrefix),
+  ports: ({ ports }) => ports?.map(portText),
+  protocols: ({ protocols }) => protocols?.map(protocolText),
+};
 
 function portText(range: NonNullable<To['ports']>[number]): string | number {
   return range.first === range.last ? range.first : formatPortRange(range);

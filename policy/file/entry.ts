@@ -1,3 +1,4 @@
+import { FROM, type TextDimension, type TextKind } from '../meaning/dimension.ts';
 import { formatPrefix, type Prefix, readPrefix } from '../value/cidr.ts';
 import { COMMAND_BYTES, isGlob } from '../value/name.ts';
 import { parsePortRange, type PortRange } from '../value/port.ts';
@@ -57,6 +58,23 @@ export function readProtocols(protocols: readonly (string | number)[]): number[]
   return protocols.map((protocol) => parseProtocol(String(protocol))!);
 }
 
+/** Checks a list of texts of a dimension. */
+export function checkTexts(
+  dimension: TextDimension,
+  texts: readonly string[],
+  path: Path,
+  report: Report,
+): void {
+  CHECKS[FROM[dimension].kind](texts, path, report);
+}
+
+const CHECKS: Record<TextKind, (texts: readonly string[], path: Path, report: Report) => void> = {
+  command: checkCommands,
+  file: (texts, path, report) => checkPaths(texts, path, report, false),
+  path: (texts, path, report) => checkPaths(texts, path, report, true),
+  name: checkNames,
+};
+
 /** Checks a list of command patterns. */
 export function checkCommands(commands: readonly string[], path: Path, report: Report): void {
   checkNames(commands, path, report);
@@ -75,7 +93,7 @@ export function checkCommands(commands: readonly string[], path: Path, report: R
 }
 
 /** Checks a list of absolute paths; `globs` says whether `*` may stand for any text in them. */
-export function checkPaths(paths: readonly string[], path: Path, report: Report, globs: boolean): void {
+function checkPaths(paths: readonly string[], path: Path, report: Report, globs: boolean): void {
   checkNames(paths, path, report);
   for (const [index, text] of paths.entries()) {
     const at = [...path, index];
@@ -102,17 +120,11 @@ export function checkNames(names: readonly string[], path: Path, report: Report)
  * Whether a rule can name exactly this value. Some that occur cannot be written: a path that is not in its shortest form,
  * a command with a slash, control characters; and a `*` would stand for others too.
  */
-export function isNameable(dimension: NamedDimension, value: string): boolean {
+export function isNameable(dimension: TextDimension, value: string): boolean {
   let errors = isGlob(value) ? 1 : 0;
   const report: Report = (severity) => {
     if (severity === 'error') errors++;
   };
-  if (dimension === 'command') checkCommands([value], [], report);
-  else if (dimension === 'exe' || dimension === 'script' || dimension === 'cgroup') {
-    checkPaths([value], [], report, true);
-  } else checkNames([value], [], report);
+  checkTexts(dimension, [value], [], report);
   return errors === 0;
 }
-
-/** The dimensions of a subject that are text. */
-export type NamedDimension = 'command' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'cgroup';

@@ -1,22 +1,22 @@
 import { replaceUnsafe } from '../../error/visible.ts';
-import type { Entry, PolicyDocument, RuleDocument, ToDocument } from './document.ts';
-import type { From } from '../meaning/policy.ts';
+import {
+  type Entry,
+  FLAT_KEYS,
+  type PolicyDocument,
+  type RuleDocument,
+  type ToDocument,
+  type ToKey,
+} from './document.ts';
+import { FROM_DIMENSIONS } from '../meaning/dimension.ts';
 
 /** Lists longer than this go one value a line. */
 const WIDTH = 100;
 
-/** The order of keys in `from`; every dimension is here, or the compiler complains. */
-const FROM_KEYS = Object.keys({
-  command: 0,
-  exe: 0,
-  script: 0,
-  uid: 0,
-  gid: 0,
-  container: 0,
-  image: 0,
-  unit: 0,
-  cgroup: 0,
-} satisfies Record<keyof From, 0>) as (keyof From)[];
+/** The keys of an entry of `to` in the order in which they are printed; the compiler asks for each. */
+const TO_KEYS = Object.keys({ cidr: 0, except: 0, port: 0, protocol: 0 } satisfies Record<
+  ToKey,
+  0
+>) as ToKey[];
 
 /** A version 2 file. The same document always gives the same bytes. */
 export function printPolicy(document: PolicyDocument): string {
@@ -72,13 +72,21 @@ function rule({ comment: above, name, from, to, sockets }: RuleDocument): string
 }
 
 function fromPairs(from: NonNullable<RuleDocument['from']>): [string, Entry[]][] {
-  return FROM_KEYS.filter((key) => from[key] !== undefined).map((key) => [key, from[key]!]);
+  return pairsOf(from, FROM_DIMENSIONS);
 }
 
-function toPairs({ cidr, except, port, protocol }: ToDocument): [string, Entry[]][] {
-  return Object.entries({ cidr, except, port, protocol }).filter(
-    (pair): pair is [string, Entry[]] => pair[1] !== undefined,
-  );
+function toPairs(to: ToDocument): [string, Entry[]][] {
+  return pairsOf(to, TO_KEYS);
+}
+
+function pairsOf<K extends string>(
+  lists: Partial<Record<K, Entry[]>>,
+  keys: readonly K[],
+): [string, Entry[]][] {
+  return keys.flatMap((key) => {
+    const entries = lists[key];
+    return entries === undefined ? [] : [[key, entries] as [string, Entry[]]];
+  });
 }
 
 function destination(to: ToDocument): string[] {
@@ -93,7 +101,7 @@ function destination(to: ToDocument): string[] {
 
 function flat(keys: NonNullable<PolicyDocument['flat']>): string[] {
   const lines: string[] = [];
-  for (const key of ['cidr', 'command', 'uid', 'gid'] as const) {
+  for (const key of FLAT_KEYS) {
     if (!keys[key]?.allow && !keys[key]?.deny) continue;
     lines.push(`  ${key}:`);
     for (const action of ['allow', 'deny'] as const) {

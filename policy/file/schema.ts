@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { ToKey } from './document.ts';
 import { LIMITS } from './limit.ts';
+import type { From } from '../meaning/policy.ts';
 import { PREFIX_GROUPS } from '../value/prefix-group.ts';
 import { PROTOCOL_NAMES } from '../value/protocol.ts';
 import { SOCKET_COSTS, SOCKET_KINDS } from '../value/socket-kind.ts';
@@ -80,7 +82,7 @@ const from = z
       text.describe('A path from the root of the hierarchy, / first; * stands for any text.'),
       'Paths in the cgroup v2 hierarchy.',
     ),
-  })
+  } satisfies Record<keyof From, z.ZodType>)
   .describe(
     'Who: every named key must match; inside a list any entry may. A key that is absent matches everything.',
   );
@@ -91,7 +93,7 @@ const to = z
     except: some(cidr, 'Addresses carved out of cidr.'),
     port: some(port, 'Destination ports. Protocols without ports never match.'),
     protocol: some(protocol, 'Protocols.'),
-  })
+  } satisfies Record<ToKey, z.ZodType>)
   .describe(
     'Where: every named key must match; inside a list any entry may. A key that is absent matches everything.',
   );

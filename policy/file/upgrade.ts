@@ -1,5 +1,6 @@
 import { isMap, isScalar, isSeq, Pair, parseDocument, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { SOCKET_KINDS } from '../value/socket-kind.ts';
+import { FLAT_KEYS, FLAT_SUBJECTS } from './document.ts';
 import { modernLevel } from './version1.ts';
 
 /**
@@ -16,7 +17,7 @@ export function upgradePolicy(source: string): string {
   joinAddressLists(network);
   dropEmptyLists(network);
   dropVoidDeny(network);
-  if (!['cidr', 'command', 'uid', 'gid'].some((key) => network.has(key))) {
+  if (!FLAT_KEYS.some((key) => network.has(key))) {
     network.set('cidr', document.createNode({ allow: ['0.0.0.0/0', '::/0'] }));
   }
   allowSockets(network);
@@ -41,7 +42,7 @@ function joinAddressLists(network: YAMLMap): void {
 
 /** An empty list of subjects, which meant "any" in version 1, is no list. */
 function dropEmptyLists(network: YAMLMap): void {
-  for (const key of ['cidr', 'command', 'uid', 'gid']) {
+  for (const key of FLAT_KEYS) {
     const lists = network.get(key);
     if (!isMap(lists)) continue;
     for (const action of ['allow', 'deny']) {
@@ -59,7 +60,7 @@ const NOTE = ' Denied in version 1, but not to those in allow lists:';
 /** Who is in an allow list was exempt from `cidr.deny`, and only they pass: its addresses were allowed. */
 function dropVoidDeny(network: YAMLMap): void {
   const cidr = network.get('cidr');
-  const exempt = ['command', 'uid', 'gid'].some((key) => network.hasIn([key, 'allow']));
+  const exempt = FLAT_SUBJECTS.some((key) => network.hasIn([key, 'allow']));
   if (!exempt || !isMap(cidr)) return;
   const deny = cidr.get('deny', true) as YAMLSeq | undefined;
   if (!deny) return;

@@ -1,3 +1,4 @@
+import { FLAT_SUBJECTS } from './document.ts';
 import { checkCommands, readPrefixes, type Report } from './entry.ts';
 import { isGlob } from '../value/name.ts';
 import type { Box, From, LogOptions, To } from '../meaning/policy.ts';
@@ -37,7 +38,7 @@ function listBoxes(network: Version1['network'], report: Report): PlacedBox[] {
     place('deny', deny.path.slice(1).join('.'), {}, { prefixes: denied }, deny.path);
   checkLegacyCommands(network, report);
   const from: From = {};
-  for (const key of ['command', 'uid', 'gid'] as const) {
+  for (const key of FLAT_SUBJECTS) {
     const lists = network[key];
     if (lists?.deny && lists.deny.length > 0) {
       place('deny', `${key}.deny`, { [key]: lists.deny }, {}, ['network', key, 'deny']);

@@ -1,9 +1,11 @@
 import type { Prefix } from '../value/cidr.ts';
+import { DESTINATION_DIMENSIONS, type DestinationDimension, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
 import { subtractPrefixes } from '../value/prefix-set.ts';
+import { FLAT_KEYS, FLAT_SUBJECTS, type FlatKey } from './document.ts';
 import {
   checkCommands,
   checkNames,
-  checkPaths,
+  checkTexts,
   readPorts,
   readPrefixes,
   readProtocols,
@@ -23,7 +25,7 @@ export interface PlacedBox {
 
 /** The boxes of a version 2 policy, deny boxes first. */
 export function boxesOf(network: Version2['network'], report: Report): PlacedBox[] {
-  const flat = (['cidr', 'command', 'uid', 'gid'] as const).filter((key) => network[key] !== undefined);
+  const flat = FLAT_KEYS.filter((key) => network[key] !== undefined);
   if (flat.length === 0) {
     if (network.sockets) {
       const help = 'give the rule of whoever opens them its own sockets:';
@@ -92,36 +94,42 @@ function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Pl
 }
 
 function fromOf(from: FromText, path: Path, report: Report): From {
-  if (from.command) checkCommands(from.command, [...path, 'command'], report);
-  for (const key of ['exe', 'script', 'cgroup'] as const) {
-    const paths = from[key];
-    if (paths) checkPaths(paths, [...path, key], report, key === 'cgroup');
-  }
-  for (const key of ['container', 'image', 'unit'] as const) {
-    const names = from[key];
-    if (names) checkNames(names, [...path, key], report);
+  for (const dimension of TEXT_DIMENSIONS) {
+    const texts = from[dimension];
+    if (texts) checkTexts(dimension, texts, [...path, dimension], report);
   }
   return { ...from };
 }
 
 function toOf(text: ToText, path: Path, report: Report): To {
   const to: To = {};
-  if (text.cidr) to.prefixes = readPrefixes(text.cidr, [...path, 'cidr'], report);
-  if (text.except) {
-    const holes = readPrefixes(text.except, [...path, 'except'], report);
-    if (to.prefixes) to.prefixes = carve(to.prefixes, holes, [...path, 'except'], report);
-    else {
-      const help = 'add cidr: [0.0.0.0/0, "::/0"]';
-      report('error', [...path, 'except'], 'except carves from cidr, which is not here', help);
-    }
+  for (const dimension of DESTINATION_DIMENSIONS) {
+    Object.assign(to, READERS[dimension](text, path, report));
   }
-  if (text.port) to.ports = readPorts(text.port, [...path, 'port'], report);
-  if (text.protocol) to.protocols = readProtocols(text.protocol);
   if (to.ports && to.protocols && !to.protocols.some(hasPorts)) {
     const help = 'remove port, or name a protocol that has ports';
     report('error', [...path, 'port'], 'none of these protocols has ports, so nothing matches', help);
   }
   return to;
+}
+
+/** What an entry of `to` says of each dimension; nothing where it does not name it. */
+const READERS: {
+  [D in DestinationDimension]: (text: ToText, path: Path, report: Report) => Pick<To, D>;
+} = {
+  prefixes: readDestinations,
+  ports: ({ port }, path, report) => (port ? { ports: readPorts(port, [...path, 'port'], report) } : {}),
+  protocols: ({ protocol }) => (protocol ? { protocols: readProtocols(protocol) } : {}),
+};
+
+function readDestinations({ cidr, except }: ToText, path: Path, report: Report): Pick<To, 'prefixes'> {
+  const prefixes = cidr && readPrefixes(cidr, [...path, 'cidr'], report);
+  if (!except) return prefixes ? { prefixes } : {};
+  const holes = readPrefixes(except, [...path, 'except'], report);
+  if (prefixes) return { prefixes: carve(prefixes, holes, [...path, 'except'], report) };
+  const help = 'add cidr: [0.0.0.0/0, "::/0"]';
+  report('error', [...path, 'except'], 'except carves from cidr, which is not here', help);
+  return {};
 }
 
 function carve(from: readonly Prefix[], holes: readonly Prefix[], path: Path, report: Report): Prefix[] {
@@ -144,29 +152,40 @@ export function socketBox(sockets: SocketKind[], path: Path): PlacedBox {
   return { box: { action: 'allow', name: 'sockets', from: {}, to: { sockets } }, path };
 }
 
-function listBoxes({ cidr, command, uid, gid }: Version2['network'], report: Report): PlacedBox[] {
-  const boxes: PlacedBox[] = [];
-  const deny = (key: string, from: From, to: To) =>
-    boxes.push({ box: { action: 'deny', name: `${key}.deny`, from, to }, path: ['network', key, 'deny'] });
+function listBoxes(lists: Version2['network'], report: Report): PlacedBox[] {
+  const { command } = lists;
   if (command?.allow) checkCommands(command.allow, ['network', 'command', 'allow'], report);
   if (command?.deny) checkCommands(command.deny, ['network', 'command', 'deny'], report);
-  if (cidr?.deny && cidr.deny.length > 0) {
-    deny('cidr', {}, { prefixes: readPrefixes(cidr.deny, ['network', 'cidr', 'deny'], report) });
+  return [...denyBoxes(lists, report), ...allowBoxes(lists, report)];
+}
+
+function denyBoxes(lists: Version2['network'], report: Report): PlacedBox[] {
+  const boxes: PlacedBox[] = [];
+  const deny = (key: FlatKey, from: From, to: To) =>
+    boxes.push({ box: { action: 'deny', name: `${key}.deny`, from, to }, path: ['network', key, 'deny'] });
+  const denied = lists.cidr?.deny ?? [];
+  if (denied.length > 0) {
+    deny('cidr', {}, { prefixes: readPrefixes(denied, ['network', 'cidr', 'deny'], report) });
   }
-  if (command?.deny && command.deny.length > 0) deny('command', { command: command.deny }, {});
-  if (uid?.deny && uid.deny.length > 0) deny('uid', { uid: uid.deny }, {});
-  if (gid?.deny && gid.deny.length > 0) deny('gid', { gid: gid.deny }, {});
-  if (cidr?.allow?.length === 0) return boxes;
+  for (const key of FLAT_SUBJECTS) {
+    const values = lists[key]?.deny ?? [];
+    if (values.length > 0) deny(key, { [key]: values }, {});
+  }
+  return boxes;
+}
+
+function allowBoxes({ cidr, ...subjects }: Version2['network'], report: Report): PlacedBox[] {
+  if (cidr?.allow?.length === 0) return [];
   const from: From = {};
-  if (command?.allow) from.command = command.allow;
-  if (uid?.allow) from.uid = uid.allow;
-  if (gid?.allow) from.gid = gid.allow;
+  for (const key of FLAT_SUBJECTS) {
+    const values = subjects[key]?.allow;
+    if (values) Object.assign(from, { [key]: values });
+  }
   const to: To = {};
   if (cidr?.allow) to.prefixes = readPrefixes(cidr.allow, ['network', 'cidr', 'allow'], report);
-  return [
-    ...boxes,
-    { box: { action: 'allow', name: 'allow', from, to }, path: allowPath({ cidr, command, uid, gid }) },
-  ];
+  const { command, uid, gid } = subjects;
+  const path = allowPath({ cidr, command, uid, gid });
+  return [{ box: { action: 'allow', name: 'allow', from, to }, path }];
 }
 
 /** Where an allow box made of lists is said to be: at the first of them. */

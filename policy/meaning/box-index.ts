@@ -1,16 +1,20 @@
 import type { Address } from '../value/address.ts';
 import type { Prefix } from '../value/cidr.ts';
-import { cutCommand, isGlob } from '../value/name.ts';
-import type { Box, From } from './policy.ts';
+import { isGlob } from '../value/name.ts';
+import { comparedText, FROM, FROM_DIMENSIONS, isTextDimension } from './dimension.ts';
+import type { Box, From, To } from './policy.ts';
 import { mergePrefixes } from '../value/prefix-set.ts';
 
-/** Values of a box, a flow or another box by dimension, as the index compares them. */
-export type Probe = Partial<
-  Record<keyof From | 'port' | 'protocol' | 'socket', readonly (string | number)[]>
-> & {
-  /** A block of addresses all of which must be in a candidate's list, when it has one. Asked for only when needed. */
+/** A dimension by whose values boxes are filed. Prefixes are filed as blocks. */
+export type FiledDimension = keyof From | Exclude<keyof To, 'prefixes'>;
+
+/** What the index asks of a flow or of another box, each only when it is needed. */
+export interface Probe {
+  /** The values in a dimension, as the index compares them. A box that lists none of them there can't match. */
+  values(dimension: FiledDimension): readonly (string | number)[];
+  /** A block of addresses all of which must be in a candidate's list, when it has one. */
   block(): Prefix;
-};
+}
 
 /** A dimension whose values no more boxes than this share is rare enough: prefixes, which are many, are not counted. */
 const RARE = 8;
@@ -21,7 +25,7 @@ const RARE = 8;
  */
 export class BoxIndex {
   readonly #always: number[] = [];
-  readonly #values = new Map<string, Map<string | number, number[]>>();
+  readonly #values = new Map<FiledDimension, Map<string | number, number[]>>();
   readonly #blocks = new Map<number, Map<bigint, number[]>>();
 
   constructor(boxes: readonly Box[]) {
@@ -39,7 +43,7 @@ export class BoxIndex {
   candidates(probe: Probe): number[] {
     const found = [...this.#always];
     for (const [dimension, byValue] of this.#values) {
-      for (const value of probe[dimension as keyof From] ?? []) {
+      for (const value of probe.values(dimension)) {
         const indices = byValue.get(value);
         if (indices) found.push(...indices);
       }
@@ -60,10 +64,13 @@ export class BoxIndex {
     }
   }
 
-  #file({ dimension, values, prefixes }: Filing, index: number): void {
-    for (const value of values) append(this.#values, dimension, value, index);
-    for (const prefix of prefixes)
-      append(this.#blocks, (prefix.family << 8) | prefix.length, prefix.value, index);
+  #file(filing: Filing, index: number): void {
+    if ('dimension' in filing) {
+      for (const value of filing.values) append(this.#values, filing.dimension, value, index);
+      return;
+    }
+    for (const { family, length, value } of filing.prefixes)
+      append(this.#blocks, (family << 8) | length, value, index);
   }
 }
 
@@ -72,31 +79,42 @@ export function blockOf({ family, value }: Address): Prefix {
   return { family, value, length: family === 4 ? 32 : 128 };
 }
 
-interface Filing {
-  dimension: string;
-  values: readonly (string | number)[];
-  prefixes: readonly Prefix[];
+type Filing = (
+  | { dimension: FiledDimension; values: readonly (string | number)[] }
+  | { prefixes: readonly Prefix[] }
+) & {
   /** The values as keys of one table for all dimensions. */
   keys: string[];
-}
+};
+
+type FiledToDimension = Exclude<FiledDimension, keyof From>;
+
+/** The values of `to` by which a box can be filed; undefined where it names none, or a range. */
+const FILED_OF_TO: Record<FiledToDimension, (to: To) => readonly (string | number)[] | undefined> = {
+  ports: ({ ports }) =>
+    ports?.every((range) => range.first === range.last) ? ports.map((range) => range.first) : undefined,
+  protocols: ({ protocols }) => protocols,
+  sockets: ({ sockets }) => sockets,
+};
+const FILED_TO_DIMENSIONS = Object.keys(FILED_OF_TO) as FiledToDimension[];
 
 function filingsOf({ from, to }: Box): Filing[] {
   const filings: Filing[] = [];
-  const file = (dimension: string, values: readonly (string | number)[]) =>
-    filings.push({ dimension, values, prefixes: [], keys: values.map((value) => `${dimension} ${value}`) });
-  for (const [dimension, values] of Object.entries(from)) {
-    const texts = values as readonly (string | number)[];
-    if (texts.some((text) => typeof text === 'string' && isGlob(text))) continue;
-    file(dimension, dimension === 'command' ? texts.map((text) => cutCommand(String(text))) : texts);
+  const file = (dimension: FiledDimension, values: readonly (string | number)[] | undefined) => {
+    if (values) filings.push({ dimension, values, keys: values.map((value) => `${dimension} ${value}`) });
+  };
+  for (const dimension of FROM_DIMENSIONS) {
+    if (isTextDimension(dimension)) {
+      const { kind } = FROM[dimension];
+      const texts = from[dimension];
+      if (!texts?.some(isGlob))
+        file(
+          dimension,
+          texts?.map((text) => comparedText(kind, text)),
+        );
+    } else file(dimension, from[dimension]);
   }
-  if (to.ports?.every((range) => range.first === range.last)) {
-    file(
-      'port',
-      to.ports.map((range) => range.first),
-    );
-  }
-  if (to.protocols) file('protocol', to.protocols);
-  if (to.sockets) file('socket', to.sockets);
+  for (const dimension of FILED_TO_DIMENSIONS) file(dimension, FILED_OF_TO[dimension](to));
   return filings;
 }
 
@@ -104,7 +122,7 @@ function blockFilingsOf({ to }: Box): Filing[] {
   if (!to.prefixes) return [];
   const prefixes = mergePrefixes(to.prefixes);
   const keys = prefixes.map(({ family, value, length }) => `${family} ${value} ${length}`);
-  return [{ dimension: 'block', values: [], prefixes, keys }];
+  return [{ prefixes, keys }];
 }
 
 /** For each box, of its ways to be filed the one whose most common value is the rarest. */

@@ -1,7 +1,15 @@
 import type { Address } from '../value/address.ts';
 import { containsAddress } from '../value/cidr.ts';
 import { cutCommand, matchesCommand, matchesGlob } from '../value/name.ts';
-import type { Box, Flow, From, Policy, To, Verdict } from './policy.ts';
+import {
+  type DestinationDimension,
+  FROM,
+  ID_DIMENSIONS,
+  type IdKind,
+  TEXT_DIMENSIONS,
+  type TextKind,
+} from './dimension.ts';
+import type { Action, Box, Flow, From, Policy, To, Verdict } from './policy.ts';
 import { hasPorts } from '../value/protocol.ts';
 
 /**
@@ -20,10 +28,17 @@ export function isJudged(policy: Pick<Policy, 'target'>, flow: Pick<Flow, 'inCon
   return policy.target === 'host' || flow.inContainer;
 }
 
-/** The flow as boxes see it: the command cut to what the kernel keeps, 0.0.0.0 and :: as this host's loopback. */
+/** The flow as boxes see it: commands cut to what the kernel keeps, 0.0.0.0 and :: as this host's loopback. */
 export function normalizeFlow(flow: Flow): Flow {
-  return { ...flow, command: cutCommand(flow.command), address: destinationOf(flow.address) };
+  const normal = { ...flow, address: destinationOf(flow.address) };
+  for (const dimension of COMMANDS) {
+    const command = flow[dimension];
+    if (command !== undefined) normal[dimension] = cutCommand(command);
+  }
+  return normal;
 }
+
+const COMMANDS = TEXT_DIMENSIONS.filter((dimension) => FROM[dimension].kind === 'command');
 
 /** Where the kernel sends a packet for this address: 0.0.0.0 and :: mean 127.0.0.1 and ::1. */
 export function destinationOf(address: Address): Address {
@@ -36,58 +51,84 @@ export function matchesBox(box: Box, flow: Flow): boolean {
   return matchesTo(box.to, flow) && matchesFrom(box, flow);
 }
 
+/** The part of a flow that `to` is about. */
+export type Attempt = Pick<Flow, 'address' | 'port' | 'protocol' | 'socket'>;
+
 /** Whether the destination, or the socket that is opened, is in `to`. */
-export function matchesTo(to: To, flow: Flow): boolean {
-  if (to.sockets !== undefined || flow.socket !== undefined) {
-    return flow.socket !== undefined && to.sockets?.includes(flow.socket) === true;
+export function matchesTo(to: To, attempt: Attempt): boolean {
+  if (to.sockets !== undefined || attempt.socket !== undefined) {
+    return attempt.socket !== undefined && to.sockets?.includes(attempt.socket) === true;
   }
-  return (
-    (!to.protocols || to.protocols.includes(flow.protocol)) &&
-    (!to.ports || matchesPort(to.ports, flow)) &&
-    (!to.prefixes || to.prefixes.some((prefix) => containsAddress(prefix, flow.address)))
-  );
+  for (const matches of DESTINATION_TESTS) if (!matches(to, attempt)) return false;
+  return true;
 }
 
-function matchesPort(ports: NonNullable<To['ports']>, flow: Flow): boolean {
-  return (
-    hasPorts(flow.protocol) && ports.some((range) => flow.port >= range.first && flow.port <= range.last)
-  );
+/** Whether a destination matches one dimension, which may be absent. The cheapest test first. */
+const DESTINATION_TESTS = Object.values({
+  protocols: ({ protocols }, { protocol }) => !protocols || protocols.includes(protocol),
+  ports: ({ ports }, attempt) => !ports || matchesPort(ports, attempt),
+  prefixes: ({ prefixes }, { address }) =>
+    !prefixes || prefixes.some((prefix) => containsAddress(prefix, address)),
+} satisfies Record<DestinationDimension, (to: To, attempt: Attempt) => boolean>);
+
+function matchesPort(ports: NonNullable<To['ports']>, { port, protocol }: Attempt): boolean {
+  return hasPorts(protocol) && ports.some((range) => port >= range.first && port <= range.last);
 }
 
-/** Whether the (normal) flow is of one whom the box names. */
+/** Whether the (normal) flow is of a subject that the box names. */
 export function matchesFrom({ action, from }: Pick<Box, 'action' | 'from'>, flow: Flow): boolean {
-  return (
-    matchesId(action, from.uid, [flow.uid, flow.euid, flow.fsuid ?? flow.euid]) &&
-    matchesGroup(action, from.gid, flow) &&
-    (!from.command || from.command.some((pattern) => matchesCommand(pattern, flow.command))) &&
-    !(flow.inContainer && isForHostOnly({ action, from })) &&
-    matchesPath(from.exe, flow.exe) &&
-    matchesPath(from.script, flow.script) &&
-    matchesName(from.container, flow.container) &&
-    matchesName(from.image, flow.image) &&
-    matchesName(from.unit, flow.unit) &&
-    matchesName(from.cgroup, flow.cgroup)
-  );
+  for (const dimension of ID_DIMENSIONS) {
+    const ids = from[dimension];
+    if (ids && !matchesIds(action, ids, FROM[dimension].kind, flow)) return false;
+  }
+  if (flow.inContainer && isForHostOnly({ action, from })) return false;
+  for (const dimension of TEXT_DIMENSIONS) {
+    const patterns = from[dimension];
+    if (patterns && !matchesTexts(patterns, FROM[dimension].kind, flow[dimension])) return false;
+  }
+  return true;
 }
 
-/** An allow needs all ids, a deny fires on any: neither setuid nor dropping a right may widen what is allowed. */
-function matchesId(action: Box['action'], ids: From['uid'], has: readonly number[]): boolean {
-  if (!ids) return true;
-  return action === 'allow' ? has.every((id) => ids.includes(id)) : has.some((id) => ids.includes(id));
+/** Real, effective and file system id of a process. */
+export function idsOf(kind: IdKind, flow: Flow): readonly [number, number, number] {
+  switch (kind) {
+    case 'user':
+      return [flow.uid, flow.euid, flow.fsuid ?? flow.euid];
+    case 'group':
+      return [flow.gid, flow.egid, flow.fsgid ?? flow.egid];
+  }
 }
 
 /** Of a process with more supplementary groups than this they are not known, and it may be in any. */
 export const MOST_GROUPS = 64;
 
-/** As ids. Supplementary groups only count for a deny: being in one more group may not widen what is allowed. */
-function matchesGroup(action: Box['action'], ids: From['gid'], flow: Flow): boolean {
-  const { egid, fsgid = egid, gid, groups = [] } = flow;
-  if (matchesId(action, ids, [gid, egid, fsgid])) return true;
-  return action === 'deny' && (groups.length > MOST_GROUPS || groups.some((group) => ids!.includes(group)));
+/** All ids of a process on any of which a deny fires: its supplementary groups too. */
+export function everyIdOf(kind: IdKind, flow: Flow): readonly number[] {
+  const ids = idsOf(kind, flow);
+  return kind === 'group' && flow.groups ? [...ids, ...flow.groups] : ids;
 }
 
-function matchesPath(paths: readonly string[] | undefined, path: string | undefined): boolean {
-  return !paths || (path !== undefined && paths.includes(path));
+/**
+ * An allow needs all ids, a deny fires on any: neither setuid nor dropping a right may widen what is allowed. Supplementary
+ * groups only count for a deny: being in one more group may not widen what is allowed.
+ */
+function matchesIds(action: Action, ids: readonly number[], kind: IdKind, flow: Flow): boolean {
+  if (action === 'allow') return idsOf(kind, flow).every((id) => ids.includes(id));
+  const inAny = kind === 'group' && (flow.groups?.length ?? 0) > MOST_GROUPS;
+  return inAny || everyIdOf(kind, flow).some((id) => ids.includes(id));
+}
+
+function matchesTexts(patterns: readonly string[], kind: TextKind, text: string | undefined): boolean {
+  if (text === undefined) return false;
+  switch (kind) {
+    case 'command':
+      return patterns.some((pattern) => matchesCommand(pattern, text));
+    case 'file':
+      return patterns.includes(text);
+    case 'path':
+    case 'name':
+      return patterns.some((pattern) => pattern === text || matchesGlob(pattern, text));
+  }
 }
 
 /** Whether the paths of a rule mean files of the containers that it names; otherwise they mean files of the host. */
@@ -102,12 +143,9 @@ export function meansContainerFiles({ container, image }: From): boolean {
  */
 export function isForHostOnly({ action, from }: Pick<Box, 'action' | 'from'>): boolean {
   if (meansContainerFiles(from)) return false;
-  return from.exe !== undefined || (from.script !== undefined && action === 'allow');
-}
-
-function matchesName(patterns: readonly string[] | undefined, name: string | undefined): boolean {
-  return (
-    !patterns ||
-    (name !== undefined && patterns.some((pattern) => pattern === name || matchesGlob(pattern, name)))
+  return FILES.some(
+    (dimension) => from[dimension] && (action === 'allow' || FROM[dimension].role === 'program'),
   );
 }
+
+const FILES = TEXT_DIMENSIONS.filter((dimension) => FROM[dimension].kind === 'file');

@@ -1,7 +1,16 @@
 import type { Address } from '../value/address.ts';
-import { blockOf, BoxIndex, type Probe } from './box-index.ts';
+import { blockOf, BoxIndex, type FiledDimension, type Probe } from './box-index.ts';
 import { lastOf, type Prefix } from '../value/cidr.ts';
-import { evaluate, isJudged, matchesBox, matchesTo, MOST_GROUPS, normalizeFlow } from './evaluate.ts';
+import { FROM, isTextDimension } from './dimension.ts';
+import {
+  evaluate,
+  everyIdOf,
+  isJudged,
+  matchesBox,
+  matchesTo,
+  MOST_GROUPS,
+  normalizeFlow,
+} from './evaluate.ts';
 import type { Box, Flow, Policy, Verdict } from './policy.ts';
 import { mergePrefixes } from '../value/prefix-set.ts';
 
@@ -28,20 +37,23 @@ export function compileEvaluator(policy: Policy): (flow: Flow) => Verdict {
 }
 
 function probeOf(flow: Flow): Probe {
-  const probe: Probe = {
-    command: [flow.command],
-    uid: [flow.uid, flow.euid, flow.fsuid ?? flow.euid],
-    gid: [flow.gid, flow.egid, flow.fsgid ?? flow.egid, ...(flow.groups ?? [])],
-    port: [flow.port],
-    protocol: [flow.protocol],
-    block: () => blockOf(flow.address),
-  };
-  if (flow.socket !== undefined) probe.socket = [flow.socket];
-  for (const key of ['exe', 'script', 'container', 'image', 'unit', 'cgroup'] as const) {
-    const value = flow[key];
-    if (value !== undefined) probe[key] = [value];
+  return { values: (dimension) => valuesOf(flow, dimension), block: () => blockOf(flow.address) };
+}
+
+function valuesOf(flow: Flow, dimension: FiledDimension): readonly (string | number)[] {
+  switch (dimension) {
+    case 'ports':
+      return [flow.port];
+    case 'protocols':
+      return [flow.protocol];
+    case 'sockets':
+      return flow.socket === undefined ? [] : [flow.socket];
+    default: {
+      if (!isTextDimension(dimension)) return everyIdOf(FROM[dimension].kind, flow);
+      const text = flow[dimension];
+      return text === undefined ? [] : [text];
+    }
   }
-  return probe;
 }
 
 function compileBox(box: Box): (flow: Flow) => boolean {

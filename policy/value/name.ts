@@ -11,6 +11,13 @@ export function cutCommand(command: string): string {
   return bytes.length <= COMMAND_BYTES ? command : bytes.subarray(0, COMMAND_BYTES).toString('utf8');
 }
 
+/** A command of a policy as it is compared: what it says beyond the first 15 bytes is lost, a last `*` among it. */
+export function cutPattern(pattern: string): string {
+  if (!pattern.endsWith('*')) return cutCommand(pattern);
+  const prefix = pattern.slice(0, -1);
+  return Buffer.byteLength(prefix) < COMMAND_BYTES ? pattern : cutCommand(prefix);
+}
+
 /** Whether a name in a policy stands for more than itself. */
 export function isGlob(pattern: string): boolean {
   return pattern.includes('*');

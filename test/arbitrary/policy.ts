@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { parsePolicy } from '../../policy/file/parse.ts';
-import type { Policy } from '../../policy/meaning/policy.ts';
+import type { From, Policy } from '../../policy/meaning/policy.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
 import { WORLD, type World } from './world.ts';
 
@@ -67,7 +67,7 @@ function from(world: World): fc.Arbitrary<object> {
     image: seldom(some(world.imagePatterns, 2), 8),
     unit: seldom(some(world.unitPatterns, 2), 8),
     cgroup: seldom(some(world.cgroupPatterns, 2), 8),
-  });
+  } satisfies Record<keyof From, fc.Arbitrary<unknown>>);
 }
 
 function to(world: World): fc.Arbitrary<object[] | undefined> {
