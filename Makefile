@@ -1,4 +1,4 @@
-# The commands of this repository. They run as root on Debian or Ubuntu and install what they need (test/setup).
+# The commands of this repository, for those who have no npm packages yet. They run as root on Debian or Ubuntu and install what they need (test/setup).
 
 kernels := 5.10 6.1 6.12 7.2
 
@@ -9,19 +9,19 @@ help:
 	@echo 'make test          all tests: here, and in a virtual machine with kernel 6.1'
 	@echo 'make test-kernels  the kernel tests on $(kernels)'
 	@echo 'make build         TypeScript and the kernel side'
-	@echo 'make check         lint, build and the tests that need no root'
+	@echo 'make check         lint, build and the unit tests'
 	@echo 'make setup         install what the others need'
 	@echo 'make clean         remove what was built'
 
 setup build:
 	@test/setup
 
+# The scripts of package.json have the same meaning: npm run check, npm test.
 check: setup
-	@npm run --silent lint
-	@node dist/test/run.js unit
+	@npm run --silent check
 
-test: setup
-	@node dist/test/run.js
+test:
+	@npm test --silent
 
 test-kernels: setup
 	@node dist/test/run.js kernel $(addprefix --kernel ,$(kernels))

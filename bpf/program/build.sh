@@ -11,9 +11,13 @@ compile() {
   shift 2
   # v2 is the newest instruction set that every kernel since 5.8 accepts in full.
   clang -g -O2 -Wall -Werror -target bpf -mcpu=v2 -D__TARGET_ARCH_x86 "$@" \
-    -I"/usr/include/$(uname -m)-linux-gnu" -c "$source" -o "$object"
-  llvm-strip -g "$object"
+    -I"/usr/include/$(uname -m)-linux-gnu" -c "$source" -o "$object.$$"
+  llvm-strip -g "$object.$$"
+  mv "$object.$$" "$object"
 }
+
+# Renamed into place: what starts meanwhile finds a whole object.
+trap 'rm -f dist/bpf/*.$$' EXIT
 
 compile bpf/program/egress.bpf.c dist/bpf/egress.bpf.o
 compile bpf/program/egress.bpf.c dist/bpf/egress-legacy.bpf.o -DLEGACY

@@ -25,7 +25,7 @@ export const LEVELS: readonly Level[] = [
   { name: 'vm', inVm: false, limitSeconds: 600, fileLimitSeconds: 300 },
 ];
 
-/** The compiled test files of a level. The sources decide, because a removed source leaves its compiled file behind. */
+/** The compiled test files of a level. The sources decide: one that was removed after the build has its compiled file still. */
 export function testFiles(root: string, level: Level): string[] {
   const folder = join(root, 'test', level.name);
   if (!existsSync(folder)) return [];
