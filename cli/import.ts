@@ -1,7 +1,7 @@
 import { visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { importCsv } from '../profiler/import/import.ts';
-import { COLUMNS } from '../profiler/event/row.ts';
+import { EXPORTED } from '../profiler/database/connection-column.ts';
 import { databaseOption } from './option/record-option.ts';
 
 interface Options {
@@ -15,7 +15,7 @@ const TOLD = 10;
 
 const HELP = `
 The first row names the columns, in any order:
-  ${COLUMNS.join(',')}
+  ${EXPORTED.map(({ name }) => name).join(',')}
 Needed are ts, comm, uid, gid, addr, port and protocol. Effective ids (euid, egid) that are not given are the real ones, those
 of file accesses (fsuid, fsgid) the effective ones; names of users and groups are the host's, and left out in containers. ts is a time such as 2026-11-21T09:30:00.5Z (without a zone it
 is UTC) or seconds since the epoch; count says how many equal connections a row stands for. Where operation is open,

@@ -3,6 +3,7 @@ import { chmodSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { BouhekiError } from '../../error/error.ts';
 import { RECORDER_MEMORY } from './allowance.ts';
+import { CONNECTIONS } from './connection-column.ts';
 import { MIGRATIONS } from './schema-sql.ts';
 
 /** An open database and the connection of the one who opened it. */
@@ -79,7 +80,8 @@ export async function migrate(connection: DuckDBConnection, path: string): Promi
   await connection.run('BEGIN');
   try {
     if (version === 0) await connection.run('CREATE TABLE schema_version (version INTEGER NOT NULL)');
-    for (const statement of MIGRATIONS.slice(version).flat()) await connection.run(statement);
+    for (const statement of [...MIGRATIONS.slice(version).flat(), ...CONNECTIONS])
+      await connection.run(statement);
     await connection.run('DELETE FROM schema_version');
     await connection.run(`INSERT INTO schema_version VALUES (${MIGRATIONS.length})`);
     await connection.run('COMMIT');

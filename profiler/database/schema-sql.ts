@@ -1,34 +1,7 @@
-/** By whom a connection is: what the view tells of it, in which columns, and where they come from. */
-interface Who {
-  names: string;
-  columns: string;
-  join: string;
-}
-
-const REAL_IDS: Who = { names: 'uid, gid', columns: 'e.uid, e.gid', join: '' };
-
-/** In a container the names of this host are somebody else's. */
-const CREDENTIAL: Who = {
-  names:
-    'uid, euid = effective, fsuid = that of file accesses, gid, egid, fsgid, user_name, euser_name, group_name, egroup_name = what the host called these ids when it was recorded, not in containers',
-  columns: `k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid, ${['user', 'euser', 'group', 'egroup']
-    .map((name) => `CASE WHEN NOT in_container(p.container, p.flags) THEN k.${name}_name END AS ${name}_name`)
-    .join(', ')}`,
-  join: 'LEFT JOIN credential_now k ON k.recording = e.recording AND k.id = e.credential',
-};
-
-/** Where a process runs and who started it, as the view tells it: names, and columns. */
-const WITH_ANCESTORS = [
-  `ancestors = names of the processes that started it when it was executed, the nearest first, in_container,
-      container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit`,
-  `ancestor_text(p.ancestors) AS ancestors, in_container(p.container, p.flags) AS in_container,
-        coalesce(c.name, left(c.container_id, 12)) AS container, left(c.inner_id, 12) AS inner_container, c.image,
-        c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
-] as const;
-
 /**
  * The database, as the statements that make it. Statement list N brings a database from version N to N + 1;
- * a list that has been released is never edited, a change is a new list.
+ * a list that has been released is never edited, a change is a new list. The view `connections`, which nothing else
+ * depends on, is made anew after the last of them.
  *
  * Events are numbers only: names live in the tables beside them, keyed by (recording, id). `connections` joins them
  * for people. Times are microseconds since the epoch, UTC.
@@ -68,25 +41,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       ELSE groups END`,
     `CREATE MACRO address_text(family, high, low) AS
       CASE WHEN family = 4 THEN ipv4_text(low) ELSE ipv6_short(ipv6_groups(high, low)) END`,
-    `CREATE MACRO protocol_text(protocol) AS CASE protocol WHEN 1 THEN 'icmp' WHEN 6 THEN 'tcp'
-      WHEN 17 THEN 'udp' WHEN 58 THEN 'icmpv6' WHEN 132 THEN 'sctp' ELSE protocol::VARCHAR END`,
-    `CREATE VIEW connections AS SELECT
-        make_timestamp(e.time) AS time, r.host, p.pid, m.text AS command, p.exe, p.script, e.uid, e.gid,
-        coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit,
-        CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS address,
-        CASE WHEN e.family > 0 THEN e.port END AS port,
-        protocol_text(e.protocol) AS protocol,
-        CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' WHEN 2 THEN 'intent' ELSE 'open' END AS operation,
-        CASE WHEN e.family = 0 THEN
-          CASE e.port WHEN 1 THEN 'raw' WHEN 2 THEN 'packet' WHEN 4 THEN 'source-route' ELSE 'other' END END AS socket,
-        CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict, b.name AS rule, e.recording
-      FROM event e
-      JOIN recording r ON r.id = e.recording
-      LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
-      LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
-      LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
-      LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
-    `COMMENT ON VIEW connections IS 'One row a connection: who (host, pid, command, exe, script, uid, gid, container, image, unit), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
   ],
   [
     // Equal events of one clock hour in one row: what old events become, and what is imported. Several rows may tell of
@@ -98,19 +52,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // A learning window that outlives restarts: the recordings of one window have the same two times.
     `ALTER TABLE recording ADD COLUMN window_start BIGINT`,
     `ALTER TABLE recording ADD COLUMN window_end BIGINT`,
-    ...connectionsView(
-      'container, image, unit',
-      `coalesce(c.name, left(c.container_id, 12)) AS container, c.image, p.unit`,
-    ),
   ],
   [
     // A container whose runtime is not known has no row: the kernel's word for it is the first flag of its processes.
     `CREATE MACRO in_container(container, flags) AS container IS NOT NULL OR coalesce(flags & 1, 0) = 1`,
-    ...connectionsView(
-      'in_container, container, image, unit',
-      `in_container(p.container, p.flags) AS in_container, coalesce(c.name, left(c.container_id, 12)) AS container,
-        c.image, p.unit`,
-    ),
   ],
   [
     `ALTER TABLE container ADD COLUMN digest VARCHAR`,
@@ -125,11 +70,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
         SELECT * FROM container QUALIFY row_number() OVER (PARTITION BY recording, id ORDER BY version DESC) = 1)
       SELECT o.* REPLACE (i.id AS id), CASE WHEN i.parent IS NOT NULL THEN i.container_id END AS inner_id
       FROM latest i JOIN latest o ON o.recording = i.recording AND o.id = coalesce(i.parent, i.id)`,
-    ...connectionsView(
-      'in_container, container, inner_container = a container inside it, image, image_digest, labels = JSON, pod, namespace, unit',
-      `in_container(p.container, p.flags) AS in_container, coalesce(c.name, left(c.container_id, 12)) AS container,
-        left(c.inner_id, 12) AS inner_container, c.image, c.digest AS image_digest, c.labels, c.pod, c.namespace, p.unit`,
-    ),
   ],
   [
     // A JSON array, the nearest first, of objects with pid, started_at, command, exe and primed. NULL is not known, an empty
@@ -138,7 +78,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // As ancestorText() writes it: `bash < sshd < systemd`.
     `CREATE MACRO ancestor_text(ancestors) AS nullif(array_to_string(
       list_transform(ancestors->>'$[*].command', lambda name: replace(name, '<', '\\x3c')), ' < '), '')`,
-    ...connectionsView(...WITH_ANCESTORS),
   ],
   [
     // By whom events are: six ids, which few connections in a record differ by.
@@ -161,7 +100,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       FROM (SELECT recording, uid, gid FROM event UNION SELECT recording, uid, gid FROM hourly)`,
     ...withCredential('event', ['time'], []),
     ...withCredential('hourly', [], ['count', 'first', 'last']),
-    ...connectionsView(...WITH_ANCESTORS, CREDENTIAL),
   ],
   [
     // The clock was set, by `step` microseconds to `time`.
@@ -194,32 +132,5 @@ function withCredential(table: string, before: readonly string[], behind: readon
       FROM ${table} t JOIN credential k ON k.recording = t.recording AND k.uid = t.uid AND k.gid = t.gid`,
     `DROP TABLE ${table}`,
     `ALTER TABLE changed RENAME TO ${table}`,
-  ];
-}
-
-/** The view for people; `where` says, in columns named `names`, where a process runs. */
-function connectionsView(names: string, where: string, who = REAL_IDS): string[] {
-  return [
-    `CREATE OR REPLACE VIEW connections AS SELECT
-        make_timestamp(e.time) AS time, r.host, CASE WHEN e.folded THEN NULL ELSE p.pid END AS pid,
-        m.text AS command, p.exe, p.script, ${who.columns}, ${where},
-        CASE WHEN e.family > 0 THEN address_text(e.family, e.address_high, e.address_low) END AS address,
-        CASE WHEN e.family > 0 THEN e.port END AS port,
-        protocol_text(e.protocol) AS protocol,
-        CASE e.operation WHEN 0 THEN 'connect' WHEN 1 THEN 'send' WHEN 2 THEN 'intent' ELSE 'open' END AS operation,
-        CASE WHEN e.family = 0 THEN
-          CASE e.port WHEN 1 THEN 'raw' WHEN 2 THEN 'packet' WHEN 4 THEN 'source-route' ELSE 'other' END END AS socket,
-        CASE e.verdict WHEN 0 THEN 'allow' ELSE 'deny' END AS verdict, b.name AS rule, e.count, e.recording
-      FROM (
-        SELECT *, 1::BIGINT AS count, false AS folded FROM event
-        UNION ALL BY NAME
-        SELECT * EXCLUDE (first, last), first AS time, true AS folded FROM hourly) e
-      JOIN recording r ON r.id = e.recording
-      LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
-      LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
-      LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
-      LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box
-      ${who.join}`,
-    `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (host, pid, command, exe, script, ${who.names}, ${names}), where (address, port, protocol), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
   ];
 }

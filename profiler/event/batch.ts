@@ -7,6 +7,9 @@ import { columnsIn, EVENT, sizeOf, type Columns } from './columns.ts';
 export const Operation = { connect: 0, send: 1, intent: 2, open: 3 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
+/** What was decided. In monitor mode what would have been. */
+export const Verdict = { allow: 0, deny: 1 } as const;
+
 /** Rows per DuckDB data chunk. */
 export const BATCH_ROWS = 2048;
 /** Bytes of the columns of a batch. */

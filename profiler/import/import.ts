@@ -7,7 +7,7 @@ import { TrustedFile } from '../../host/trusted-file.ts';
 import { storeFailure } from '../database/failure.ts';
 import { openRecorder } from '../store/store.ts';
 import { CsvParser, type CsvRow } from '../event/csv.ts';
-import { headerProblem, RowReader, type RowProblem } from '../event/row.ts';
+import { headerProblem, RowReader, type RowProblem } from './row.ts';
 import { ImportWriter } from './writer.ts';
 
 export interface ImportOptions {

@@ -8,7 +8,7 @@ import { checkpoint } from '../database/database.ts';
 import { containerCells, credentialCells, processCells } from '../database/name-cells.ts';
 import { RowAppender } from '../database/row-appender.ts';
 import { ancestorNames } from '../identity/ancestor.ts';
-import type { ImportedRow } from '../event/row.ts';
+import type { ImportedRow } from './row.ts';
 
 /** Processes remembered; one that comes back after more than these gets a second row. */
 const REMEMBERED = 131_072;

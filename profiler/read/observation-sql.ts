@@ -1,4 +1,4 @@
-import { Operation } from '../event/batch.ts';
+import { Operation, Verdict } from '../event/batch.ts';
 import { ACTOR_KEY, DESTINATION_KEY, sqlNames } from '../event/columns.ts';
 
 const HOUR = 3_600_000_000;
@@ -116,14 +116,14 @@ export function historySql({ first, last }: Bounds): string {
   known AS (
     SELECT n.subject, n.monitoring, f.* FROM folded f JOIN named n ON ${OF_SUBJECT.join(' AND ')}),
   active AS (
-    SELECT subject, bit_or(hours) FILTER (WHERE verdict = 0) AS allowed, bit_or(hours) FILTER (WHERE verdict = 1) AS denied
+    SELECT subject, bit_or(hours) FILTER (WHERE verdict = ${Verdict.allow}) AS allowed, bit_or(hours) FILTER (WHERE verdict = ${Verdict.deny}) AS denied
     FROM known GROUP BY subject),
   told AS (
     SELECT DISTINCT subject, struct_pack(${SUBJECT.map((name) => `"${name}" := ${name}`).join()},
       allowed := ${list('allowed')}, denied := ${list('denied')}) AS who
     FROM named JOIN active USING (subject)),
   seen AS (
-    SELECT subject, ${ASKED}, verdict = 1 AND monitoring AS monitored, sum(count)::DOUBLE AS count,
+    SELECT subject, ${ASKED}, verdict = ${Verdict.deny} AND monitoring AS monitored, sum(count)::DOUBLE AS count,
       min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, bit_count(bit_or(hours))::INTEGER AS hours ${sums}
     FROM known GROUP BY ALL)
   SELECT * EXCLUDE (subject) FROM (

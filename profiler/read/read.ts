@@ -1,6 +1,7 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { SocketKind } from '../../bpf/wire.ts';
 import { BouhekiError } from '../../error/error.ts';
+import { Operation, Verdict } from '../event/batch.ts';
 import type { AccountKind } from '../event/credential.ts';
 import type { LossKind } from '../event/dimension.ts';
 import { LINES } from './export.ts';
@@ -303,12 +304,12 @@ function rows<T>(columns: T[][]): T[][] {
 }
 
 function parameters(query: ObservationQuery): DuckDBValue[] {
-  const verdict = query.verdict === undefined ? null : query.verdict === 'allow' ? 0 : 1;
+  const verdict = query.verdict === undefined ? null : Verdict[query.verdict];
   return [
     since(query),
     until(query),
     verdict,
-    query.intents === true ? null : 2,
+    query.intents === true ? null : Operation.intent,
     query.target === 'container',
   ];
 }

@@ -2,41 +2,13 @@ import { printJson, readCell } from '../../error/visible.ts';
 import { SocketKind } from '../../bpf/wire.ts';
 import { parseAddress, type Address } from '../../policy/value/address.ts';
 import { parseProtocol } from '../../policy/value/protocol.ts';
-import { Operation } from './batch.ts';
-import type { Credential } from './credential.ts';
-import { parseTime } from './time.ts';
+import { EXPORTED, type ColumnName } from '../database/connection-column.ts';
+import { Operation, Verdict } from '../event/batch.ts';
+import type { Credential } from '../event/credential.ts';
+import { parseTime } from '../event/time.ts';
 
-/** The columns in the order in which `export` writes them. Those that are not required may be left out. */
-export const COLUMNS = [
-  'ts',
-  'host',
-  'pid',
-  'comm',
-  'exe',
-  'script',
-  'uid',
-  'euid',
-  'fsuid',
-  'gid',
-  'egid',
-  'fsgid',
-  'user_name',
-  'euser_name',
-  'group_name',
-  'egroup_name',
-  'container',
-  'image',
-  'addr',
-  'port',
-  'protocol',
-  'count',
-  'operation',
-  'verdict',
-  'socket',
-  'ancestors',
-] as const;
-export type ColumnName = (typeof COLUMNS)[number];
-export const REQUIRED: readonly ColumnName[] = ['ts', 'comm', 'uid', 'gid', 'addr', 'port', 'protocol'];
+const COLUMNS = EXPORTED.map(({ name }) => name);
+const REQUIRED = EXPORTED.filter(({ required }) => required).map(({ name }) => name);
 
 /** One row, understood. Empty text is unknown. */
 export interface ImportedRow {
@@ -81,14 +53,6 @@ const MOST_ID = 4_294_967_295;
 
 const NOWHERE = { family: 0, value: 0n } as const;
 
-const OPERATIONS: Readonly<Record<string, number>> = {
-  connect: Operation.connect,
-  send: Operation.send,
-  intent: Operation.intent,
-  open: Operation.open,
-};
-const VERDICTS: Readonly<Record<string, number>> = { allow: 0, deny: 1 };
-
 /** Understands rows by the names in the file's first row. */
 export class RowReader {
   readonly #index: Readonly<Record<ColumnName, number>>;
@@ -112,7 +76,7 @@ export class RowReader {
       return { field: Math.min(fields.length - 1, this.#width), message };
     }
     this.#problem = undefined;
-    const operation = this.#word(fields, 'operation', OPERATIONS, Operation.connect);
+    const operation = this.#word(fields, 'operation', Operation, Operation.connect);
     const row: ImportedRow = {
       time: this.#time(fields),
       host: this.#text(fields, 'host'),
@@ -131,7 +95,7 @@ export class RowReader {
       protocol: this.#protocol(fields, operation === Operation.open),
       count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
       operation,
-      verdict: this.#word(fields, 'verdict', VERDICTS, 0),
+      verdict: this.#word(fields, 'verdict', Verdict, 0),
       ancestors: this.#text(fields, 'ancestors'),
     };
     if (row.count === 0) this.#wrong('count', '0 connections are no observation');
