@@ -110,7 +110,7 @@ function lsm(): Requirement {
     return {
       ...requirement,
       state: 'limited',
-      found: 'cannot tell: /sys/kernel/security/lsm is not there',
+      found: 'unknown: /sys/kernel/security/lsm is not there',
       remedy: 'mount it: mount -t securityfs securityfs /sys/kernel/security',
     };
   }
@@ -141,7 +141,7 @@ function storage(): Requirement {
   try {
     present = hasTaskStorage();
   } catch {
-    return { ...requirement, state: 'limited', found: 'cannot tell without libbpf' };
+    return { ...requirement, state: 'limited', found: 'unknown without libbpf' };
   }
   if (present) return { ...requirement, state: 'ok', found: 'present' };
   return {

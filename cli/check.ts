@@ -17,11 +17,11 @@ Examples:
   $ bouheki check policy.yaml --json
   $ bouheki check old.yaml --upgrade > policy.yaml
 
-Shows errors with their place; in a policy without errors, also what is probably not
-meant: rules that never decide, rules that any renamed process meets, wide prefixes,
-raw and packet sockets for no program in particular, no way to loopback or to this
-host's name servers.
-Exit status: 0 nothing to say, 1 warnings, 2 errors.`;
+Reports errors with line and column. In a policy without errors it also reports likely
+mistakes: rules that never decide, rules that any process can meet by renaming itself,
+wide prefixes, raw and packet sockets without a program, and no access to loopback or to
+this host's name servers.
+Exit status: 0 nothing to report, 1 warnings, 2 errors.`;
 
 /** `bouheki check POLICY`: errors, then lint. */
 export function checkCommand(): Command {

@@ -18,8 +18,8 @@ Examples:
   $ bouheki diff policy.yaml candidate.yaml --widening-only
   $ bouheki diff old.yaml new.yaml --json
 
-Compares what the policies allow, not how they say it: + is allowed by the second only,
-- by the first only. Names, order and the log are no difference; the mode is.
+Compares what the policies allow, not how they are written: + is allowed by the second
+only, - by the first only. Names, order and the log are no difference; the mode is.
 Exit status: 0 same meaning, 1 different (with --widening-only: wider), 2 trouble.`;
 
 /** `bouheki diff A B`: the difference in meaning. */

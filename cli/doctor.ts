@@ -8,8 +8,8 @@ import { BouhekiError } from '../error/error.ts';
 import { whyUnasked } from '../daemon/canary-watch.ts';
 
 const HELP = `
-Loads the kernel side for a moment and takes it away again; nothing is recorded or blocked.
-Exit status: 0 everything is there, 1 something is missing, 2 trouble.`;
+Loads the kernel side for a moment and removes it again; nothing is recorded or blocked.
+Exit status: 0 nothing is missing, 1 something is missing, 2 trouble.`;
 
 const MARKS = { ok: 'ok     ', limited: 'limited', missing: 'MISSING' };
 

@@ -29,8 +29,8 @@ Examples:
   $ bouheki drift policy.yaml --since 24h --json
   $ bouheki drift policy.yaml --format markdown > drift.md
 
-New are connections that went through and that the policy would not allow; denied
-are attempts that were stopped and that it would stop again.
+New connections went through, and the policy would not allow them. Denied ones are
+attempts that were stopped, and the policy would stop them again.
 Exit status: 0 no drift, 1 drift, 2 trouble.`;
 
 /** `bouheki drift POLICY`: what was recorded and the policy does not allow. */

@@ -46,12 +46,12 @@ Examples:
   $ sudo bouheki enforce policy.yaml --mode monitor    note what would be blocked
   $ sudo bouheki enforce policy.yaml                   in the mode that the policy names
 
-Every connection is recorded with its verdict, so that \`bouheki drift\` has something to go by. Denied connections are
-logged on standard output, or where the policy says. SIGHUP reads the policy again; if it is not valid, the one in force
-stays. Enforcement ends with this process, but not with the terminal that it was started from: closing that is no SIGHUP.
-Nobody who reads what it writes can make it wait. Lines that can't be written are kept, 1 MiB of them, then dropped and
-counted: where they are missing the log says so, and so does \`bouheki status\`.
-Where a rule names container or image and exe, a process of its own looks at the files of those containers.
+Every connection is recorded with its verdict, for \`bouheki drift\`. Denied connections are logged on standard output, or
+in the file that the policy names. SIGHUP reads the policy again; if it is not valid, the one in force stays.
+Enforcement ends with this process, but not with the terminal that started it: closing the terminal is no SIGHUP.
+A reader of the output cannot stall enforcement. Lines that cannot be written are kept, up to 1 MiB, then dropped and
+counted: the log has a line where some are missing, and \`bouheki status\` reports it.
+Where a rule names container or image and exe, a separate process reads the files of those containers.
 Exit status: 0 ended by a signal, 2 trouble, also when recording failed and enforcement went on.`;
 
 /** `bouheki enforce POLICY`: judge every connection, and record it. */
@@ -61,7 +61,7 @@ export function enforceCommand(): Command {
     .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
     .option(
       '--backstop',
-      'also drop packets, as they leave, to addresses that the policy denies to everybody or allows to nobody: what address translation and raw sockets made of them. Addresses that the host translates to need rules of their own then',
+      'also drop packets, as they leave, to addresses that the policy denies to all subjects or allows to none: those that come from address translation and raw sockets. Addresses that the host translates to then need rules of their own',
     )
     .addOption(databaseOption());
   for (const option of recorderOptions()) command.addOption(option);

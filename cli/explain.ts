@@ -38,7 +38,8 @@ Examples:
   $ bouheki explain policy.yaml --to 10.0.0.1/icmp
   $ bouheki explain policy.yaml --socket raw --exe /usr/bin/ping
 
-What is not said of the subject is not known, and rules that name it do not match. It is in no supplementary group.
+Options of the subject that are not given are unknown, and rules that name them do not match. The subject is in no
+supplementary group.
 Exit status: 0 allowed, 1 denied, 2 trouble.`;
 
 /** What stands for a value in the help. */

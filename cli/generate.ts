@@ -63,8 +63,8 @@ A budget of CIDRs is shared by all allow rules: the prefixes that come out allow
 fewest addresses that were not observed. None holds a denied address, mixes private
 with public addresses, or is wider than /8 (IPv6: /32).
 The hold-out replays the last fifth of the window against a policy made of the rest.
-With --base nothing is removed, and what was taken out of the policy by hand stays out:
-its header says up to when the record was offered for it.
+With --base nothing is removed, and entries that were removed by hand stay out: the
+header of the policy has the time up to which the record was offered.
 Exit status: 0 written, 1 --check would add something, or written, but --min-coverage,
 --require or --prove found fault, 2 trouble.`;
 
@@ -93,7 +93,7 @@ export function generateCommand(): Command {
     .addOption(
       new Option(
         '--by <what>',
-        'what a subject is; where that is not known, as auto. exe and script: in a container together with its image',
+        'what a subject is; auto where that is not known. exe and script: in a container together with its image',
       )
         .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid'])
         .default('auto', 'auto: container or executable, with the uid'),
@@ -101,7 +101,7 @@ export function generateCommand(): Command {
     .addOption(
       new Option(
         '--layout <layout>',
-        'rules: nobody gets what others did; flat: one box of commands, ids and addresses',
+        'rules: each subject is allowed its own destinations; flat: one box of commands, ids and addresses',
       )
         .choices(['rules', 'flat'])
         .default('rules'),
@@ -112,7 +112,7 @@ export function generateCommand(): Command {
     .option('--min-coverage <share>', 'fail when the hold-out allows less, such as 0.99', readShare)
     .addOption(new Option('--require <state>', 'fail when a subject is still changing').choices(['stable']))
     .option('--prove', 'check that no entry can be removed without denying what was recorded', false)
-    .option('--base <policy>', 'add what is new to this policy, and keep all that people made of it')
+    .option('--base <policy>', 'add what is new to this policy, and keep all edits of it')
     .option('--check', 'with --base: write nothing, fail when something would be added', false)
     .option('--allow-loss', 'accept a record that is known to lack events', false)
     .option('--include-denied', 'also allow what a policy denied when it was recorded', false)
@@ -186,7 +186,7 @@ function refuseContradictions(options: Options): void {
   }
   if (prove && layout === 'flat') {
     throw new BouhekiError('usage', '--prove does not go with --layout flat', {
-      remedy: 'A flat policy allows what nobody did, so no list of it is minimal. Use --layout rules.',
+      remedy: 'A flat policy allows more than was recorded, so no list of it is minimal. Use --layout rules.',
     });
   }
   const contradicting = [

@@ -16,12 +16,13 @@ const TOLD = 10;
 const HELP = `
 The first row names the columns, in any order:
   ${EXPORTED.map(({ name }) => name).join(',')}
-Needed are ts, comm, uid, gid, addr, port and protocol. Effective ids (euid, egid) that are not given are the real ones, those
-of file accesses (fsuid, fsgid) the effective ones; names of users and groups are the host's, and left out in containers. ts is a time such as 2026-11-21T09:30:00.5Z (without a zone it
-is UTC) or seconds since the epoch; count says how many equal connections a row stands for. Where operation is open,
-socket says which kind of socket was opened, and addr and port are empty. Each host becomes a recording
-of its own. Either the whole file is imported or, when a row is bad, nothing. No recorder may run on the database.
-A file that others than root and you can write is refused: on standard input it is your choice.
+ts, comm, uid, gid, addr, port and protocol are required. Without effective ids (euid, egid) the real ones are used,
+without ids for files (fsuid, fsgid) the effective ones. Names of users and groups are the host's, and empty in
+containers. ts is a time such as 2026-11-21T09:30:00.5Z (UTC when it has no zone) or seconds since the epoch. count is
+the number of equal connections that a row stands for. Where operation is open, socket has the kind of socket that was
+opened, and addr and port are empty. Each host becomes a recording of its own. A bad row stops the import, and nothing
+of the file is imported. No recorder may run on the database. A file that users other than root and you can write is
+refused; standard input is your choice.
 
 Examples:
   $ bouheki import flows.csv --format csv
@@ -34,7 +35,7 @@ export function importCommand(): Command {
   return new Command('import')
     .argument('<file>', 'the file, plain or gzip; - for standard input')
     .addOption(new Option('--format <format>', 'what the file is').choices(['csv']).makeOptionMandatory())
-    .option('--skip-bad', 'leave rows out that cannot be understood, and count them', false)
+    .option('--skip-bad', 'leave out and count rows that cannot be read', false)
     .addOption(databaseOption())
     .addHelpText('after', HELP)
     .action(run);
@@ -55,6 +56,6 @@ async function run(file: string, options: Options): Promise<void> {
   const last = recordings.at(-1)!;
   const which = first === last ? `recording ${first}` : `recordings ${first} to ${last}`;
   process.stderr.write(
-    `Imported ${rows} rows, which tell of ${events} connections, as ${which}; ${skipped} bad rows left out.\n`,
+    `Imported ${rows} rows, which stand for ${events} connections, as ${which}; ${skipped} bad rows left out.\n`,
   );
 }

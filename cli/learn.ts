@@ -36,15 +36,16 @@ Examples:
   $ sudo bouheki learn --target container --db /var/lib/bouheki/ci.duckdb
   $ sudo bouheki learn --retention 30d --max-size 10GB --metrics 127.0.0.1:9464
 
-Ctrl-C ends the recording and keeps everything; closing the terminal does not end it, SIGTERM does. A run with --duration that is killed or stopped otherwise, by a reboot
-say, goes on where it was when the same command is given again: until its first start and the duration.
-Folded events keep their counts, their first and last times, and take part in generate and drift as before.
-With --until stable it ends as soon as every subject seen since it began is stable, as \`bouheki status\` tells it, in
-traffic that spans at least --at-least; with --duration, when that time is up if not before. It looks once a minute, less
-often where a look takes more than six seconds, in a process of low priority. A program that connects once and not again
-is never stable. Jobs that have not run yet cannot be counted: --at-least should be longer than the time between two runs
-of the rarest.
-Containers are named by the files of their runtime and, where it listens, by what it answers at /run/docker.sock,
+Ctrl-C and SIGTERM end the recording and keep everything; closing the terminal does not end it. A run with --duration
+that was killed or stopped otherwise, such as by a reboot, continues when the same command is given again. It ends when
+the duration has passed since its first start.
+Folded events keep their counts and their first and last times, and take part in generate and drift as before.
+With --until stable it ends as soon as every subject seen since it began is stable, as \`bouheki status\` reports it, in
+traffic that spans at least --at-least; with --duration, at the latest when that time is up. It checks once a minute,
+less often where a check takes more than six seconds, in a process of low priority. A program that connects only once
+is never stable. Jobs that have not run yet cannot be counted: --at-least should be longer than the time between two
+runs of the rarest job.
+The names of containers come from the files of their runtime and, where it listens, from its sockets: /run/docker.sock,
 /run/podman/podman.sock, /run/crio/crio.sock, /run/containerd/containerd.sock, /run/k3s/containerd/containerd.sock,
 /run/k0s/containerd.sock or /var/snap/microk8s/common/run/containerd.sock.
 Exit status: 0 recorded, and stable where that was asked for; 1 ended before it was stable, 2 trouble.`;
@@ -66,7 +67,7 @@ export function learnCommand(): Command {
       ),
     )
     .addOption(
-      new Option('--target <target>', 'record everybody, or only containers')
+      new Option('--target <target>', 'record every process, or only those in containers')
         .choices(['host', 'container'])
         .default('host'),
     )
@@ -126,7 +127,7 @@ async function record(options: Options, messages: Messages): Promise<void> {
     if (watch?.failure !== told) {
       told = watch?.failure;
       progress.end();
-      if (told !== undefined) say(`Whether the record is stable could not be told:\n${told}\n`);
+      if (told !== undefined) say(`Whether the record is stable could not be determined:\n${told}\n`);
     }
     progress.show({
       connections: counters.events,

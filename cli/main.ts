@@ -38,11 +38,11 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./diff.ts')).diffCommand(),
   },
   explain: {
-    summary: 'Say what a policy decides about one connection or socket, and why',
+    summary: 'Report what a policy decides about one connection or socket, and why',
     load: async () => (await import('./explain.ts')).explainCommand(),
   },
   review: {
-    summary: 'Decide on what is marked in a policy, one destination after the other',
+    summary: 'Decide on what is marked in a policy, one destination at a time',
     load: async () => (await import('./review.ts')).reviewCommand(),
   },
   schema: {
@@ -50,7 +50,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./schema.ts')).schemaCommand(),
   },
   import: {
-    summary: 'Add connections that something else has seen to the record',
+    summary: 'Add connections that another tool has recorded',
     load: async () => (await import('./import.ts')).importCommand(),
   },
   export: {
@@ -58,15 +58,15 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./export.ts')).exportCommand(),
   },
   query: {
-    summary: 'Ask the record with SQL',
+    summary: 'Query the record with SQL',
     load: async () => (await import('./query.ts')).queryCommand(),
   },
   status: {
-    summary: 'Tell what is recorded, what it lacks, and what a running recorder does',
+    summary: 'Report what is recorded, what is missing, and what a running recorder does',
     load: async () => (await import('./status.ts')).statusCommand(),
   },
   doctor: {
-    summary: 'Check what this kernel and machine offer, and say how to mend what is missing',
+    summary: 'Check what this kernel and machine offer, and report how to mend what is missing',
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
 };

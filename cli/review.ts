@@ -29,12 +29,13 @@ Examples:
   $ bouheki review policy.yaml --json
   $ bouheki review policy.yaml --decisions decisions.jsonl
 
-Asks about each destination that a rule is marked for with "review:", and about what \`generate --base\` added. The policy
-is changed in place at each answer, and nothing but what the answer is about: comments, order and edits stay. Answers are
-kept in POLICY.decisions, so that the next review goes on with what is left; earlier ones that widen are shown and asked about
-before they are carried out again. --decisions takes the same from a file and asks nothing. All these files must be root's, or
-yours, and nobody else may be able to write them. What was denied or ignored is not offered again by \`generate --base\`.
-Exit status: 0 nothing is left, 1 something is, 2 trouble.`;
+Asks about each destination that a rule is marked for with "review:", and about what \`generate --base\` added. Each
+answer changes the policy in place, and nothing but the entry that it is about: comments, order and edits stay. Answers
+are kept in POLICY.decisions, so that the next review continues with the rest. Earlier answers that widen the policy are
+shown, and carried out again only after a yes. --decisions takes the answers from a file and asks nothing. All these
+files must belong to root or to you, and no other user may be able to write them. \`generate --base\` does not offer
+again what was denied or ignored.
+Exit status: 0 nothing is left, 1 something is left, 2 trouble.`;
 
 /** `bouheki review POLICY`: settles what the generator marked. */
 export function reviewCommand(): Command {
@@ -55,7 +56,7 @@ async function run(file: string, options: Options): Promise<void> {
     });
   }
   if (asks && !process.stdin.isTTY) {
-    throw new BouhekiError('usage', 'nobody can be asked: standard input is no terminal', {
+    throw new BouhekiError('usage', 'review cannot ask: standard input is no terminal', {
       remedy: 'Give the answers in a file with --decisions, or list what is to be reviewed with --json.',
     });
   }
@@ -165,7 +166,7 @@ class PolicyKeeper {
   write(text: string): void {
     if (text === this.#text) return;
     if (readTrustedPolicyText(this.#file) !== this.#text) {
-      throw new BouhekiError('policy', `${this.#file} was changed by somebody else meanwhile`, {
+      throw new BouhekiError('policy', `${this.#file} was changed by another program meanwhile`, {
         remedy: 'Start again: what was decided before is kept.',
       });
     }

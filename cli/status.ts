@@ -27,11 +27,11 @@ Examples:
   $ bouheki status --since 7d           readiness of the last week alone
   $ bouheki status --metrics            for Prometheus; needs a recorder that runs
 
-A subject is stable when next to nothing that it does was unseen before, learning when much was. Unseen is the cautious
-estimate of generate: no less than the share of events of the last fifth of the window that the rest did not foretell.
+A subject is stable when it does almost nothing new, and learning when it still does much that is new. Unseen is the
+cautious estimate of generate: at least the share of events in the last fifth of the window that the rest did not have.
 Discovery counts the destinations known at the end of each tenth of the window: it flattens when little is left to learn.
 
-Exit status: 0 told, 2 trouble.`;
+Exit status: 0 reported, 2 trouble.`;
 
 /** `bouheki status`: what is recorded, and what the recorder is doing. */
 export function statusCommand(): Command {
@@ -81,6 +81,7 @@ function sizeOf(path: string): number {
 
 function noRecorder(db: string): BouhekiError {
   return new BouhekiError('no-data', `no recorder runs on ${db}`, {
-    remedy: 'Start `bouheki learn` or `bouheki enforce`; without --metrics the record itself is told of.',
+    remedy:
+      'Start `bouheki learn` or `bouheki enforce`; without --metrics, status reports on the record itself.',
   });
 }

@@ -50,14 +50,14 @@ const NO_CONTAINERS = 'the policy is for containers alone, and a packet does not
 export function describeBackstop({ mode, target }: Where, { entries, closed }: PacketRules): string {
   const drops = [
     ...(entries > 0 ? [`packets to the addresses of ${entries} deny entries`] : []),
-    ...(closed ? ['what opens a connection to an address that no entry allows to anybody'] : []),
+    ...(closed ? ['packets that open a connection to an address that no entry allows to any subject'] : []),
   ];
   let reason: string;
   if (mode === 'monitor') reason = 'the policy only monitors';
   else if (target === 'container') reason = NO_CONTAINERS;
   else if (drops.length === 0)
     reason =
-      'no deny entry of the policy names addresses and nothing else, and every address is allowed to somebody';
+      'no deny entry of the policy names addresses and nothing else, and every address is allowed to some subject';
   else return `The backstop drops ${drops.join(', and ')}.\n`;
   return `Warning: the backstop drops nothing: ${reason}.\n`;
 }
@@ -67,6 +67,6 @@ export function describeRoutes({ mode, target }: Where, { sourceRoutes }: Packet
   if (mode === 'monitor') return '';
   if (target === 'container') return `Packets with a source route are not dropped: ${NO_CONTAINERS}.\n`;
   return sourceRoutes
-    ? 'Packets with a source route are dropped when they go to an address that is denied to everybody.\n'
+    ? 'Packets with a source route are dropped when they go to an address that is denied to all subjects.\n'
     : 'Packets with a source route are dropped: no entry allows source-route.\n';
 }

@@ -186,7 +186,7 @@ export class CgroupRoster implements Disposable {
       if (this.#unlisted.size < this.#egress.userCgroupRoom) this.#unlisted.add(id);
       this.#tellUnlisted();
     } else {
-      if (!this.#full) this.#warn(`No room to tell cgroups apart from ${path} on; those above them decide.`);
+      if (!this.#full) this.#warn(`No room for cgroups from ${path} on; those above them decide.`);
       this.#full = true;
     }
   }
@@ -199,7 +199,7 @@ export class CgroupRoster implements Disposable {
     markUnlisted(this.#egress, missing);
     if (missing) {
       this.#warn(
-        'No room to tell more cgroups apart that users have made: in those, denials by cgroup, unit and container hold and permissions do not.',
+        'No room for more cgroups that users have made: in those, denials by cgroup, unit and container hold and permissions do not.',
       );
     }
   }

@@ -186,7 +186,7 @@ export class Enforcement implements Disposable {
         this.#warn(`${path} in ${nameOf(place)} ${CHANGES[change]}.`),
       failed: (place, { message }) =>
         this.#warn(
-          `cannot tell the executables of ${nameOf(place)} (${message}): until then no rule for one allows it anything, and each that denies one denies it.`,
+          `cannot find the executables of ${nameOf(place)} (${message}): until then no rule for one allows it anything, and each that denies one denies it.`,
         ),
     });
   }

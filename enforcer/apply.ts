@@ -45,7 +45,7 @@ export function applyPolicy(
     const message = `the kernel side has no room for ${named} commands, executables and ids and ${options.cgroups.length} cgroups beside those of the policy in force`;
     throw new BouhekiError('policy', message, {
       remedy:
-        'name fewer of them, remove cgroups that nobody uses, or end bouheki and start it with this policy',
+        'name fewer of them, remove cgroups that are not used, or end bouheki and start it with this policy',
       cause: error,
     });
   }

@@ -120,7 +120,7 @@ export function layOutFlat(
     lists: [],
     grant: grantOf(cover(seen), seen),
     notes: [
-      `Flat layout: everybody here may go everywhere here, ${ratio} as many combinations as were observed,`,
+      `Flat layout: every subject here is allowed every destination here, ${ratio} as many combinations as were observed,`,
       'and on any port and protocol. --layout rules allows no combination that was not observed.',
     ],
     reviews: 0,

@@ -96,7 +96,7 @@ export class OutputFile {
     const stats = fstatSync(fd);
     if (stats.uid !== process.geteuid?.() || standingOf(stats) !== 'closed') {
       closeSync(fd);
-      throw systemError('EEXIST', `${directory.path} was changed by somebody else meanwhile`);
+      throw systemError('EEXIST', `${directory.path} was changed by another program meanwhile`);
     }
     const names = new Set<string>();
     return {

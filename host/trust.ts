@@ -61,9 +61,9 @@ export function untrusted(path: string, place: string, fault: string, mend?: str
   const where = process.geteuid?.() === 0 ? '/etc/bouheki or /var/lib/bouheki' : 'a directory of your own';
   return new BouhekiError(
     'untrusted',
-    `${path} can be changed by others than ${who}: ${place === path ? 'it' : place} ${fault}`,
+    `${path} can be changed by users other than ${who}: ${place === path ? 'it' : place} ${fault}`,
     {
-      remedy: `Use ${where}, where nobody else can write${mend === undefined ? '' : `, or make sure of what is there and run: ${mend}`}.`,
+      remedy: `Use ${where}, where no other user can write${mend === undefined ? '' : `, or make sure of what is there and run: ${mend}`}.`,
     },
   );
 }
@@ -73,7 +73,7 @@ export function faultOf(stats: Stats): string | undefined {
   if (!isTrusted(stats.uid)) return `belongs to uid ${stats.uid}`;
   if (!othersMayWrite(stats)) return undefined;
   return everybodyMayWrite(stats)
-    ? 'can be written by everybody'
+    ? 'can be written by every user'
     : `can be written by its group (gid ${stats.gid})`;
 }
 

@@ -3,7 +3,7 @@ import { parseMoment } from '../../format/moment.ts';
 
 /** `--db PATH`, with its default. */
 export function databaseOption(): Option {
-  return new Option('--db <path>', 'the database, in a directory that nobody but root and you can write to')
+  return new Option('--db <path>', 'the database, in a directory that only root and you can write to')
     .env('BOUHEKI_DB')
     .default('/var/lib/bouheki/bouheki.duckdb');
 }

@@ -30,11 +30,11 @@ export function recorderOptions(): Option[] {
       .default('auto'),
     new Option(
       '--cgroup <directory>',
-      'watch this cgroup and those below it, on kernels without BPF LSM: TCP and UDP with an address are all it sees',
+      'watch this cgroup and those below it, on kernels without BPF LSM: it sees only TCP, and UDP with an address',
     ),
     new Option(
       '--retention <time>',
-      'fold events that are older, 30d say, into one row an hour for all that are equal',
+      'fold events that are older, such as 30d, into one row an hour for all that are equal',
     ).argParser(readRetention),
     new Option(
       '--max-size <size>',

@@ -50,7 +50,7 @@ export async function queryWithinLimits(db: string, form: 'json' | 'table', sql:
 
 function tooLong(): BouhekiError {
   return new BouhekiError('usage', `there was no answer within ${PATIENCE / 60} minutes`, {
-    remedy: 'Narrow it down, by time say, or read an export with another tool.',
+    remedy: 'Narrow it down, such as by time, or read an export with another tool.',
   });
 }
 

@@ -64,7 +64,7 @@ export function whyText(items: readonly ReviewItem[]): string[] {
     ...formatTable(['DESTINATION', 'COUNT', 'HOURS', 'FIRST', 'LAST', 'WHO'], rows).map(
       (line) => `  ${line}`,
     ),
-    '  allow   keep it as it is: somebody has looked at it',
+    '  allow   keep it as it is, and remove the mark',
     '  deny    take it out and deny it: no later rule can allow it',
     '  ignore  take it out; it is not allowed, and `generate --base` does not offer it again',
     '  narrow  allow only the addresses that were seen, where the rule allows more',

@@ -108,8 +108,8 @@ function watchLines({ cgroup, unasked, unseen, stoppedPackets, unlistedCgroups }
 function boundsText(memory: number, { cgroupLimit, heap, heapLimit, oomScoreAdjust }: MemoryBounds): string {
   const oom =
     oomScoreAdjust === -1000
-      ? 'never ended by the kernel for want of it'
-      : `ended by the kernel for want of it, with oom_score_adj ${oomScoreAdjust}`;
+      ? 'never ended by the kernel when memory runs out'
+      : `ended by the kernel when memory runs out, with oom_score_adj ${oomScoreAdjust}`;
   const most = cgroupLimit === undefined ? '' : ` of ${formatSize(cgroupLimit)} for its cgroup`;
   return `${formatSize(memory)}${most}, objects ${formatSize(heap)} of ${formatSize(heapLimit)} at most; ${oom}`;
 }

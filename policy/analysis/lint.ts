@@ -109,7 +109,7 @@ function lintAllow(box: Box, index: number): Finding[] {
 function lintSockets({ boxes, version }: Policy): Finding[] {
   if (version === 1) {
     const message =
-      'version 1 does not restrict raw and packet sockets: whoever may open one can send anywhere';
+      'version 1 does not restrict raw and packet sockets: a program that may open one can send to any address';
     return [{ kind: 'socket', message, help: 'write version 2, where a rule names sockets: --upgrade' }];
   }
   return boxes.flatMap(({ action, from, name, to }, box): Finding[] => {

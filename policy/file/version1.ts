@@ -72,7 +72,7 @@ function warnOf({ path, command, uid, gid }: Exemption, report: Report): void {
   const subjects = Object.entries({ command, uid, gid }).flatMap(([key, values]) =>
     values.length > 0 ? [`${key} ${values.join(', ')}`] : [],
   );
-  const message = `${path.join('.')} denies nothing to ${subjects.join(' and ')}: whoever is in an allow list is exempt in version 1`;
+  const message = `${path.join('.')} denies nothing to ${subjects.join(' and ')}: a subject in an allow list is exempt in version 1`;
   report('warning', path, message, 'bouheki check --upgrade writes version 2, where a deny always wins');
 }
 

@@ -28,7 +28,7 @@ export function boxesOf(network: Version2['network'], report: Report): PlacedBox
   const flat = FLAT_KEYS.filter((key) => network[key] !== undefined);
   if (flat.length === 0) {
     if (network.sockets) {
-      const help = 'give the rule of whoever opens them its own sockets:';
+      const help = 'give the rule of the program that opens them its own sockets:';
       report('error', ['network', 'sockets'], 'network.sockets belongs to the flat layout', help);
     }
     if (!network.allow) {

@@ -29,7 +29,7 @@ export function storeFailure(error: unknown, path: string): BouhekiError {
   }
   if (isOutOfMemory(error)) {
     return new BouhekiError('store', `this takes more memory than may be used on ${path}`, {
-      remedy: 'Narrow it down, with --since say, or by time in a query.',
+      remedy: 'Narrow it down, such as with --since, or by time in a query.',
       // DuckDB goes on to advise on settings, which are ours.
       ...because,
       detail: text.split('\n')[0],

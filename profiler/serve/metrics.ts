@@ -49,7 +49,7 @@ export function metricsText(status: LiveStatus): string {
     ...metric(
       'unlisted_cgroups',
       'gauge',
-      'Cgroups that users have made and that could not be told apart, at the least.',
+      'Cgroups that users have made and that found no room, at the least.',
       watch?.unlistedCgroups ?? 0,
     ),
     ...metric('memory_bytes', 'gauge', 'Resident memory of the recorder.', memory),
@@ -75,7 +75,7 @@ function boundLines({ cgroupLimit, heap, heapLimit, oomScoreAdjust }: MemoryBoun
     ...metric(
       'oom_score_adj',
       'gauge',
-      '-1000: the kernel never ends it for want of memory.',
+      '-1000: the kernel never ends it when memory runs out.',
       oomScoreAdjust,
     ),
   ];
@@ -83,7 +83,7 @@ function boundLines({ cgroupLimit, heap, heapLimit, oomScoreAdjust }: MemoryBoun
 
 function outputLines({ messages, lines }: OutputLoss): string[] {
   return [
-    ...metric('messages_dropped_total', 'counter', 'Messages that nobody could be told.', messages),
+    ...metric('messages_dropped_total', 'counter', 'Messages that could not be written.', messages),
     ...(lines === undefined
       ? []
       : metric('log_lines_dropped_total', 'counter', 'Lines of the log that could not be written.', lines)),

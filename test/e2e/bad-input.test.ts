@@ -100,7 +100,9 @@ test('a policy that others can write is not put in force', () => {
   const policy = policyFile('network:\n  mode: block\n', 0o666);
   assertRefused(
     bouheki('enforce', policy, '--db', db),
-    new RegExp(`^bouheki: ${policy} can be changed by others than root: it can be written by everybody$`),
+    new RegExp(
+      `^bouheki: ${policy} can be changed by users other than root: it can be written by every user$`,
+    ),
     new RegExp(
       `^ {2}Use /etc/bouheki or .*, or make sure of what is there and run: chmod go-w ${policy}\\.$`,
     ),

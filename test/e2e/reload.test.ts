@@ -78,7 +78,10 @@ test('a bad file is shown with its line and column, and the one before stays', a
 test('a file that others can write changes nothing either', async () => {
   write(denying('10.0.1.3'));
   chmodSync(file, 0o622);
-  assert.match(await reload(STAYS), /can be changed by others than root: it can be written by everybody/);
+  assert.match(
+    await reload(STAYS),
+    /can be changed by users other than root: it can be written by every user/,
+  );
   assert.deepEqual(denied(), ['10.0.1.2']);
 });
 

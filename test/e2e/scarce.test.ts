@@ -119,7 +119,7 @@ test('300 processes of 12 MB by a user end each other, not the enforcement', asy
   assert.match(await asking.end(), /^[1-9]\d*$/, 'denied throughout');
   assert.match(
     told,
-    /^Memory .* of 524\.3 MB for its cgroup, .*; never ended by the kernel for want of it$/m,
+    /^Memory .* of 524\.3 MB for its cgroup, .*; never ended by the kernel when memory runs out$/m,
   );
   assert.equal(pythonTo('tcp', '10.0.1.71', 80), 'EPERM');
 });

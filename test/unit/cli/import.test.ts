@@ -32,7 +32,7 @@ test('an imported file is a record to generate from, one recording a host', asyn
   assert.deepEqual([status, stdout], [0, ''], stderr);
   assert.equal(
     stderr,
-    'Imported 3 rows, which tell of 8 connections, as recordings 1 to 2; 0 bad rows left out.\n',
+    'Imported 3 rows, which stand for 8 connections, as recordings 1 to 2; 0 bad rows left out.\n',
   );
   const [curl, odd] = await observed(db);
   assert.deepEqual(

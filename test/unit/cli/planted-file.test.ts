@@ -31,7 +31,10 @@ test(
     ] as const) {
       const { status, stderr, stdout } = runCommand(name, ...args);
       assert.deepEqual([status, stdout], [2, ''], [name, ...args].join(' '));
-      assert.match(stderr, /^untrusted: .* can be changed by others than root: it belongs to uid 1000$/m);
+      assert.match(
+        stderr,
+        /^untrusted: .* can be changed by users other than root: it belongs to uid 1000$/m,
+      );
     }
     // Only looked at.
     assert.match(readPolicyText(policy), /^version: 2/);

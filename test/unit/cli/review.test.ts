@@ -124,7 +124,7 @@ test('planted decisions are not carried out, nor added to', { skip: noAttacker }
   for (const options of [['--json'], ['--decisions', given], ['--decisions', good]]) {
     const { status, stderr } = runCommand('review', file, '--db', db, ...options);
     assert.equal(status, 2, stderr);
-    assert.match(stderr, /^untrusted: .* can be changed by others than root: it belongs to uid 1000$/m);
+    assert.match(stderr, /^untrusted: .* can be changed by users other than root: it belongs to uid 1000$/m);
   }
   assert.equal(readFileSync(`${file}.decisions`, 'utf8'), planted);
   assert.equal(readFileSync(file, 'utf8'), before);
@@ -149,7 +149,7 @@ test('without a terminal nobody is asked', async (t) => {
   const { db, file } = await marked(t);
   const before = readFileSync(file, 'utf8');
   const { status, stderr } = runCommand('review', file, '--db', db);
-  assert.deepEqual([status, stderr], [2, 'usage: nobody can be asked: standard input is no terminal\n']);
+  assert.deepEqual([status, stderr], [2, 'usage: review cannot ask: standard input is no terminal\n']);
   const json = runCommand('review', file, '--db', db, '--json');
   assert.equal(json.status, 1);
   assert.deepEqual(

@@ -148,7 +148,7 @@ test('status tells what a recorder of one cgroup does not see, and what the back
   );
   assert.match(
     text,
-    /^Memory +0 B of 500\.0 MB for its cgroup, objects 30\.0 MB of 2\.0 GB at most; never ended by the kernel for want of it$/m,
+    /^Memory +0 B of 500\.0 MB for its cgroup, objects 30\.0 MB of 2\.0 GB at most; never ended by the kernel when memory runs out$/m,
   );
   assert.match(metricsText(live), /^bouheki_log_lines_dropped_total 1$/m);
   assert.match(metricsText(live), /^bouheki_oom_score_adj -1000$/m);

@@ -88,9 +88,9 @@ test('a file that others can write, or that lies where they can put another, is 
   writeFileSync(path, 'ours');
   for (const [place, mode, why] of [
     [path, 0o664, /it can be written by its group \(gid \d+\)$/],
-    [path, 0o646, /it can be written by everybody$/],
+    [path, 0o646, /it can be written by every user$/],
     [join(directory, 'below'), 0o775, /below can be written by its group/],
-    [directory, 0o757, /can be written by everybody$/],
+    [directory, 0o757, /can be written by every user$/],
   ] as const) {
     chmodSync(place, mode);
     refused(path, why);

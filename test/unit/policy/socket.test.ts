@@ -118,7 +118,9 @@ test('version 1 lets everybody open them, says so, and its upgrade writes it dow
     lintPolicy(policy)
       .filter(({ kind }) => kind === 'socket')
       .map(({ message }) => message),
-    ['version 1 does not restrict raw and packet sockets: whoever may open one can send anywhere'],
+    [
+      'version 1 does not restrict raw and packet sockets: a program that may open one can send to any address',
+    ],
   );
   const upgraded = upgradePolicy(source);
   assert.match(

@@ -57,9 +57,9 @@ test(
   async (t) => {
     const db = join(sharedDirectory(t), 'ci.duckdb');
     await whileAttacked(IMPOSTOR, [db], async () => {
-      await refusedBoth(db, /can be changed by others than root: .* can be written by everybody$/);
+      await refusedBoth(db, /can be changed by users other than root: .* can be written by every user$/);
       // To close /tmp would be bad advice.
-      await assert.rejects(openReader(db), { remedy: /^Use [^:]*, where nobody else can write\.$/ });
+      await assert.rejects(openReader(db), { remedy: /^Use [^:]*, where no other user can write\.$/ });
       assert.ok(!existsSync(`${db}.reached`));
     });
   },
