@@ -12,21 +12,23 @@ import { ruleSubject, unnamedSubject } from './subject/subject.ts';
 /** An observation; `monitored` says that its denial was only noted, because the policy in force was monitoring. */
 export type DriftObservation = Observation & { monitored?: boolean };
 
+/** What is told of a subject beside its name, in this order. */
+const NAMED = [
+  'command',
+  'exe',
+  'script',
+  'uid',
+  'euid',
+  'fsuid',
+  'inContainer',
+  'container',
+  'image',
+] as const satisfies readonly (keyof Subject)[];
+
 /** Connections of one subject to one destination, or its sockets of one kind, that the policy does not allow. */
-export interface DriftEntry {
+export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
   /** The subject as a rule would name it, with the names of users that are known. */
   subject: string;
-  command: string;
-  exe?: string;
-  script?: string;
-  uid: number;
-  /** Effective and file system ids, absent where they are the real and the effective one. */
-  euid?: number;
-  fsuid?: number;
-  inContainer: boolean;
-  /** Absent in a container of an unknown runtime. */
-  container?: string;
-  image?: string;
   /** Absent, as port and protocol, when a socket was opened. */
   address?: string;
   /** 0 where the protocol has none. */
@@ -109,24 +111,9 @@ function add(
   entry.last = Math.max(entry.last, last);
 }
 
-function namesOf(
-  subject: Subject,
-): Pick<
-  DriftEntry,
-  'command' | 'exe' | 'script' | 'uid' | 'euid' | 'fsuid' | 'inContainer' | 'container' | 'image'
-> {
-  const { command, container, euid, exe, fsuid, image, inContainer, script, uid } = subject;
-  return {
-    command,
-    ...(exe === undefined ? {} : { exe }),
-    ...(script === undefined ? {} : { script }),
-    uid,
-    ...(euid === undefined ? {} : { euid }),
-    ...(fsuid === undefined ? {} : { fsuid }),
-    inContainer,
-    ...(container === undefined ? {} : { container }),
-    ...(image === undefined ? {} : { image }),
-  };
+function namesOf(subject: Subject): Pick<Subject, (typeof NAMED)[number]> {
+  const known = NAMED.filter((name) => subject[name] !== undefined);
+  return Object.fromEntries(known.map((name) => [name, subject[name]])) as ReturnType<typeof namesOf>;
 }
 
 /** The deny box that decided; else an allow box of the same subject; else one with the same destination. */

@@ -1,6 +1,6 @@
 import type { DuckDBValue } from '@duckdb/node-api';
-import type { Credential } from '../event/credential.ts';
 import { destinationOf } from './destination.ts';
+import { SUBJECT_MEMBERS } from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
 
 /** An observation as the record has it. Those of one subject hold the same object. */
@@ -26,19 +26,22 @@ export interface History {
 
 type Column = readonly DuckDBValue[];
 
-/** Who a subject is, as `historySql` tells it. What came over a socket has the members of DuckDB's values, not the class. */
-interface Who extends Credential {
-  command: string;
-  exe: string | null;
-  script: string | null;
-  in_container: boolean;
-  container: string | null;
-  image: string | null;
-  unit: string | null;
-  cgroup: string | null;
-  allowed: { items: number[] } | null;
-  denied: { items: number[] } | null;
-}
+/**
+ * Who a subject is, as `historySql` tells it: NULL is unknown. What came over a socket has the members of DuckDB's values,
+ * not the class.
+ */
+type Who = { readonly [Name in keyof Required<Subject>]: Required<Subject>[Name] | null } & {
+  readonly allowed: { items: number[] } | null;
+  readonly denied: { items: number[] } | null;
+};
+
+/** Ids that are told where they are not these. */
+const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
+  euid: 'uid',
+  egid: 'gid',
+  fsuid: 'euid',
+  fsgid: 'egid',
+};
 
 /** The history that rows of `historySql` tell, from their columns. */
 export function historyOf(columns: readonly Column[]): History {
@@ -72,22 +75,11 @@ export function historyOf(columns: readonly Column[]): History {
 }
 
 function subjectOf(who: Who): Subject {
-  return {
-    command: who.command,
-    ...optional('exe', who.exe),
-    ...optional('script', who.script),
-    uid: who.uid,
-    gid: who.gid,
-    ...(who.euid !== who.uid && { euid: who.euid }),
-    ...(who.egid !== who.gid && { egid: who.egid }),
-    ...(who.fsuid !== who.euid && { fsuid: who.fsuid }),
-    ...(who.fsgid !== who.egid && { fsgid: who.fsgid }),
-    inContainer: who.in_container,
-    ...optional('container', who.container),
-    ...optional('image', who.image),
-    ...optional('unit', who.unit),
-    ...optional('cgroup', who.cgroup),
-  };
+  const told = SUBJECT_MEMBERS.filter((name) => {
+    const usual = USUAL[name];
+    return who[name] !== null && (usual === undefined || who[name] !== who[usual]);
+  });
+  return Object.fromEntries(told.map((name) => [name, who[name]])) as unknown as Subject;
 }
 
 /** A text that may be unknown, as a member of an object. */

@@ -1,5 +1,6 @@
 import { Operation, Verdict } from '../event/batch.ts';
 import { ACTOR_KEY, DESTINATION_KEY, sqlNames } from '../event/columns.ts';
+import type { Subject } from './observation.ts';
 
 const HOUR = 3_600_000_000;
 
@@ -26,22 +27,26 @@ export interface Bounds {
   last: number;
 }
 
-const SUBJECT = [
-  'command',
-  'exe',
-  'script',
-  'uid',
-  'euid',
-  'fsuid',
-  'gid',
-  'egid',
-  'fsgid',
-  'in_container',
-  'container',
-  'image',
-  'unit',
-  'cgroup',
-];
+/** How a query tells who connected; subjects are in the order of these. */
+const SUBJECT = {
+  command: `coalesce(m.text, '')`,
+  exe: 'w.exe',
+  script: 'w.script',
+  uid: 'k.uid',
+  euid: 'k.euid',
+  fsuid: 'k.fsuid',
+  gid: 'k.gid',
+  egid: 'k.egid',
+  fsgid: 'k.fsgid',
+  inContainer: 'coalesce(w.in_container, false)',
+  container: 'w.container',
+  image: 'w.image',
+  unit: 'w.unit',
+  cgroup: 'w.cgroup',
+} as const satisfies Record<keyof Subject, string>;
+
+/** The members of a subject. */
+export const SUBJECT_MEMBERS = Object.keys(SUBJECT) as (keyof Subject)[];
 
 const PLACE = [...sqlNames(DESTINATION_KEY), 'verdict'].join(', ');
 
@@ -102,10 +107,11 @@ export function historySql({ first, last }: Bounds): string {
       c.name AS container, c.image, p.unit, p.cgroup_path AS cgroup
     FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
   named AS MATERIALIZED (
-    SELECT *, dense_rank() OVER (ORDER BY ${SUBJECT.join()}) AS subject FROM (
-      SELECT a.recording, a.process, a.command AS command_id, a.credential, coalesce(m.text, '') AS command,
-        k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid,
-        w.exe, w.script, coalesce(w.in_container, false) AS in_container, w.container, w.image, w.unit, w.cgroup,
+    SELECT *, dense_rank() OVER (ORDER BY ${SUBJECT_MEMBERS.map((name) => `"${name}"`).join()}) AS subject FROM (
+      SELECT a.recording, a.process, a.command AS command_id, a.credential,
+        ${Object.entries(SUBJECT)
+          .map(([name, sql]) => `${sql} AS "${name}"`)
+          .join()},
         coalesce(r.mode, 'block') = 'monitor' AS monitoring
       FROM (SELECT DISTINCT ${ACTOR.join()} FROM folded) a
       LEFT JOIN who w ON w.recording = a.recording AND w.id = a.process
@@ -119,7 +125,7 @@ export function historySql({ first, last }: Bounds): string {
     SELECT subject, bit_or(hours) FILTER (WHERE verdict = ${Verdict.allow}) AS allowed, bit_or(hours) FILTER (WHERE verdict = ${Verdict.deny}) AS denied
     FROM known GROUP BY subject),
   told AS (
-    SELECT DISTINCT subject, struct_pack(${SUBJECT.map((name) => `"${name}" := ${name}`).join()},
+    SELECT DISTINCT subject, struct_pack(${SUBJECT_MEMBERS.map((name) => `"${name}" := "${name}"`).join()},
       allowed := ${list('allowed')}, denied := ${list('denied')}) AS who
     FROM named JOIN active USING (subject)),
   seen AS (
