@@ -199,6 +199,8 @@ export class Recorder {
         this.#listeners.cgroupMade?.(id, path);
         break;
       }
+      default:
+        throw unknownKind(ring.bytes[at]);
     }
   }
 
@@ -264,6 +266,7 @@ export class Recorder {
       this.#exceeded(records, denied, count);
       return;
     }
+    if (bytes[0] !== RecordKind.connection) throw unknownKind(bytes[0]);
     const slot = this.#subject(records, 0);
     const { family, value } = decodeAddress(records, 0);
     const operation = bytes[OPERATION]!;
@@ -366,4 +369,9 @@ export class Recorder {
     this.#sink.append(this.#batch);
     this.#batch.length = 0;
   }
+}
+
+/** This program and the kernel side are not of one version: nothing that either says of the other holds. */
+function unknownKind(kind: number | undefined): Error {
+  return new Error(`the kernel side gave a record of the unknown kind ${kind}`);
 }

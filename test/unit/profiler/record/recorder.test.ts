@@ -362,3 +362,20 @@ test('what the sink has no room for stays in the ring, and is read when it has',
     [1, 2, 3, 4, 5, 6, 7, 8, 9],
   );
 });
+
+test('a record of an unknown kind is not passed by in silence, and what follows it is read', () => {
+  const { connections, recorder } = recording();
+  const at = connections.connection();
+  connections.bytes[at] = 77;
+  connections.connection();
+  assert.throws(() => recorder.drain(), /unknown kind 77/);
+  assert.equal(recorder.drain(), 1);
+});
+
+test('what the kernel side has counted of an unknown kind is not passed by in silence', () => {
+  const { folds, recorder } = recording();
+  const key = keyOf({});
+  key[0] = 77;
+  folds.push([key, { count: 1, first: 0n, last: 0n }]);
+  assert.throws(() => recorder.flush(), /unknown kind 77/);
+});
