@@ -11,7 +11,7 @@ import { liveStatus, type LiveStatus } from '../serve/live-status.ts';
 import { RecorderLock } from '../database/lock.ts';
 import { SEEN_OF_OPEN } from '../database/open-recording.ts';
 import { withPrivateFiles } from '../database/private-files.ts';
-import { Recording, type RecordingIdentity } from '../record/recording.ts';
+import type { RecordingIdentity } from '../record/recording.ts';
 import { RecordingWriter } from './recording-writer.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import { RetentionClock } from './retention-clock.ts';
@@ -50,7 +50,7 @@ export interface Past {
 
 /** How a recorder is to be told of. */
 export interface RecorderOptions {
-  /** What `status` shows of it; by default what the store knows itself. */
+  /** What `status` shows of it; by default that it records nothing. */
   status?(): Promise<LiveStatus>;
   /** The process that people know, and send signals to; by default this one. */
   pid?: number;
@@ -77,7 +77,7 @@ export async function openRecorder(
       const enforced = await lastEnforcement(opened.connection);
       return new RecorderStore(file, opened, held, { interrupted, lastEnforcement: enforced });
     });
-    await store.serve(status ?? (() => store.status()), pid);
+    await store.serve(status ?? (() => liveStatus(undefined, { pending: 0, capacity: 0 })), pid);
     return store;
   } catch (error) {
     database?.close();
@@ -96,7 +96,6 @@ export class RecorderStore {
   readonly #file: KeptFile;
   /** Told in a sentence what was found amiss with the files of the record. */
   noticed: (text: string) => void = () => {};
-  #recording: Recording | undefined;
   #writer: RecordingWriter | undefined;
   #server: RecordServer | undefined;
   #keeper: RetentionKeeper | undefined;
@@ -132,19 +131,7 @@ export class RecorderStore {
     }
   }
 
-  /** What this recorder has done so far; of rings it knows nothing. */
-  status(): LiveStatus {
-    return liveStatus(this.#recording, { pending: 0, capacity: 0 });
-  }
-
-  /** Starts a recording. One at a time: the one before must have ended. */
-  async startRecording(info: RecordingInfo): Promise<Recording> {
-    const { writer, ...identity } = await this.startWriting(info);
-    this.#recording = new Recording(identity, writer);
-    return this.#recording;
-  }
-
-  /** As `startRecording`, for whoever gives names their numbers himself. */
+  /** Starts a recording, whose names get their numbers elsewhere. One at a time: the one before must have ended. */
   async startWriting(info: RecordingInfo): Promise<RecordingIdentity & { writer: RecordingWriter }> {
     const { connection } = this.#database;
     const startedAt = Date.now() * 1000;

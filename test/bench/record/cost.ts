@@ -8,6 +8,7 @@ import { ContainerNames } from '../../../profiler/identity/container.ts';
 import { CredentialTable } from '../../../profiler/identity/credential-table.ts';
 import { ProcessTable } from '../../../profiler/identity/process-table.ts';
 import { Recorder } from '../../../profiler/record/recorder.ts';
+import { Recording } from '../../../profiler/record/recording.ts';
 import { discarding } from '../../../profiler/event/sink.ts';
 import { openRecorder } from '../../../profiler/store/store.ts';
 import type { Flooder } from './flooder.ts';
@@ -42,13 +43,14 @@ export async function measureCosts(flooder: Flooder): Promise<Costs> {
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-bench-'));
   try {
     const store = await openRecorder(join(directory, 'chunks.duckdb'));
-    const recording = await store.startRecording({
+    const { writer, ...identity } = await store.startWriting({
       host: 'bench',
       kernel: '',
       backend: 'cgroup',
       command: 'learn',
       target: 'host',
     });
+    const recording = new Recording(identity, writer);
     const processes = new ProcessTable(recording, names);
     const recorder = new Recorder(flooder, recording, processes, new CredentialTable(recording, accounts));
     const whole = await timed(flooder, () => {

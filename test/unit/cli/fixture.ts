@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openRecorder, type RecordingInfo } from '../../../profiler/store/store.ts';
 import type { Recording } from '../../../profiler/record/recording.ts';
-import { batchOf, LEARN, processRow, type Event } from '../profiler/fixture.ts';
+import { batchOf, type Event, LEARN, processRow, startRecording } from '../profiler/fixture.ts';
 
 /** A directory that the test's end removes. */
 export function directoryFor(t: TestContext): string {
@@ -23,7 +23,7 @@ export async function record(
 ): Promise<string> {
   const path = join(directory, 'bouheki.duckdb');
   const store = await openRecorder(path);
-  const recording = await store.startRecording({ ...LEARN, ...info });
+  const recording = await startRecording(store, { ...LEARN, ...info });
   recording.process(processRow());
   recording.command('curl');
   fill(recording);

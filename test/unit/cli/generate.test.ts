@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { parsePolicy } from '../../../policy/file/parse.ts';
 import { openRecorder } from '../../../profiler/store/store.ts';
-import { batchOf, HOUR, LEARN, processRow, START } from '../profiler/fixture.ts';
+import { batchOf, HOUR, LEARN, processRow, START, startRecording } from '../profiler/fixture.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 
 test('the policy alone is on standard output, the summary on standard error', async (t) => {
@@ -109,7 +109,7 @@ test('a recording without a connection makes no policy', async (t) => {
 test('a recording that was cut short, and jobs that the window holds too few rounds of, are said', async (t) => {
   const path = join(directoryFor(t), 'bouheki.duckdb');
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.process(processRow());
   recording.command('curl');
   recording.append(

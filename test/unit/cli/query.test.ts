@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRecorder } from '../../../profiler/store/store.ts';
-import { batchOf, databaseFor, LEARN } from '../profiler/fixture.ts';
+import { batchOf, databaseFor, LEARN, startRecording } from '../profiler/fixture.ts';
 
 const MAIN = join(import.meta.dirname, '../../../cli/main.js');
 const ENDLESS = 'SELECT count(*) FROM range(1000000000) a, range(1000000) b';
@@ -15,7 +15,7 @@ const ENDLESS = 'SELECT count(*) FROM range(1000000000) a, range(1000000) b';
 async function record(t: TestContext) {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.append(batchOf([{}, { port: 80 }], recording));
   recording.flush();
   t.after(async () => {

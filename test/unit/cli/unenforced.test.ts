@@ -4,7 +4,7 @@ import { describeUnenforced } from '../../../cli/report/recorder-messages.ts';
 import { statusText } from '../../../cli/report/status-text.ts';
 import type { RecordingSummary } from '../../../profiler/read/read.ts';
 import { openRecorder, type RecordingInfo } from '../../../profiler/store/store.ts';
-import { databaseFor } from '../profiler/fixture.ts';
+import { databaseFor, startRecording } from '../profiler/fixture.ts';
 
 const NOW = { host: 'web1', now: Date.UTC(2026, 10, 21) * 1000 };
 const KILLED = { recording: 3, host: 'web1', endedAt: NOW.now - 36e6, inOrder: false };
@@ -48,7 +48,7 @@ test('the record knows the last run that blocked, and whether it ended in order'
   const info = { host: 'web1', kernel: '6.1', backend: 'lsm', command: 'enforce', target: 'host' } as const;
   const run = async (change: Partial<RecordingInfo>, end: boolean): Promise<void> => {
     const store = await openRecorder(path);
-    const recording = await store.startRecording({ ...info, ...change });
+    const recording = await startRecording(store, { ...info, ...change });
     if (end) await recording.end('complete');
     store.close();
   };

@@ -6,12 +6,12 @@ import { isStable, StabilityWatch } from '../../../daemon/stability.ts';
 import { discoveryOf } from '../../../generator/discovery.ts';
 import { openRecorder } from '../../../profiler/store/store.ts';
 import { observed, START as SEEN } from '../generator/fixture.ts';
-import { batchOf, databaseFor, HOUR, LEARN, processRow, START } from '../profiler/fixture.ts';
+import { batchOf, databaseFor, HOUR, LEARN, processRow, START, startRecording } from '../profiler/fixture.ts';
 
 test('a record that is being written is watched by a process of its own, until every subject in it is stable', async (t) => {
   const db = databaseFor(t);
   const store = await openRecorder(db);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.process(processRow());
   recording.command('curl');
   const hour = (from: number): void => {

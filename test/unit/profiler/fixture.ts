@@ -6,8 +6,9 @@ import type { TestContext } from 'node:test';
 import { EventBatch } from '../../../profiler/event/batch.ts';
 import type { Credential } from '../../../profiler/event/credential.ts';
 import type { AncestorRow, ProcessRow } from '../../../profiler/event/dimension.ts';
-import type { Recording } from '../../../profiler/record/recording.ts';
-import type { RecordingInfo } from '../../../profiler/store/store.ts';
+import { Recording } from '../../../profiler/record/recording.ts';
+import { liveStatus, type LiveStatus } from '../../../profiler/serve/live-status.ts';
+import { openRecorder, type RecorderStore, type RecordingInfo } from '../../../profiler/store/store.ts';
 
 export const LEARN: RecordingInfo = {
   host: 'web1',
@@ -16,6 +17,21 @@ export const LEARN: RecordingInfo = {
   command: 'learn',
   target: 'host',
 };
+
+/** Starts a recording as the product does, but for the process between the two halves. */
+export async function startRecording(store: RecorderStore, info: RecordingInfo): Promise<Recording> {
+  const { writer, ...identity } = await store.startWriting(info);
+  return new Recording(identity, writer);
+}
+
+/** A recorder that says what it records, without rings. */
+export async function openRecording(path: string): Promise<{ store: RecorderStore; recording: Recording }> {
+  let recording: Recording | undefined;
+  const status = async (): Promise<LiveStatus> => liveStatus(recording, { pending: 0, capacity: 0 });
+  const store = await openRecorder(path, { status });
+  recording = await startRecording(store, LEARN);
+  return { store, recording };
+}
 
 /** 2026-11-21T00:00:00Z in microseconds. */
 export const START = 1_795_219_200_000_000;

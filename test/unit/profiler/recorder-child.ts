@@ -1,9 +1,7 @@
-import { openRecorder } from '../../../profiler/store/store.ts';
-import { batchOf, LEARN, processRow, START } from './fixture.ts';
+import { batchOf, openRecording, processRow, START } from './fixture.ts';
 
 // A recorder for tests to kill: flushes 100 events, then appends 50 that are not flushed, says so and waits.
-const store = await openRecorder(process.argv[2]!);
-const recording = await store.startRecording(LEARN);
+const { recording } = await openRecording(process.argv[2]!);
 recording.process(processRow());
 recording.command('curl');
 recording.append(

@@ -4,7 +4,7 @@ import { Operation } from '../../../../profiler/event/batch.ts';
 import { openReader, type Reader } from '../../../../profiler/read/read.ts';
 import type { Recording } from '../../../../profiler/record/recording.ts';
 import { openRecorder, type RecordingInfo } from '../../../../profiler/store/store.ts';
-import { batchOf, databaseFor, HOUR, LEARN, processRow, START } from '../fixture.ts';
+import { batchOf, databaseFor, HOUR, LEARN, processRow, START, startRecording } from '../fixture.ts';
 
 async function recorded(
   t: TestContext,
@@ -13,7 +13,7 @@ async function recorded(
   const path = databaseFor(t);
   for (const [info, fill] of runs) {
     const store = await openRecorder(path);
-    const recording = await store.startRecording({ ...LEARN, ...info });
+    const recording = await startRecording(store, { ...LEARN, ...info });
     fill(recording);
     await recording.end('complete');
     store.close();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openReader } from '../../../../profiler/read/read.ts';
 import { openRecorder, type RecorderStore } from '../../../../profiler/store/store.ts';
-import { databaseFor, LEARN } from '../fixture.ts';
+import { databaseFor, LEARN, startRecording } from '../fixture.ts';
 
 const PLAN = { host: LEARN.host, target: LEARN.target, seconds: 3600 };
 
@@ -16,7 +16,7 @@ test('a run that was killed or cut short is gone on with until its window ends; 
   const first = await openRecorder(path);
   const window = await first.learningWindow(PLAN);
   assert.deepEqual([window.resumed, window.end - window.start], [false, 3_600_000_000]);
-  await first.startRecording({ ...LEARN, window });
+  await startRecording(first, { ...LEARN, window });
   first.close();
 
   const second = await openRecorder(path);
@@ -25,13 +25,13 @@ test('a run that was killed or cut short is gone on with until its window ends; 
   for (const other of [{ seconds: 7200 }, { target: 'container' as const }, { host: 'web2' }]) {
     assert.equal((await second.learningWindow({ ...PLAN, ...other })).resumed, false, JSON.stringify(other));
   }
-  const going = await second.startRecording({ ...LEARN, window: same });
+  const going = await startRecording(second, { ...LEARN, window: same });
   await going.end('interrupted');
   await closed(second);
 
   const third = await openRecorder(path);
   assert.equal((await third.learningWindow(PLAN)).resumed, true);
-  const last = await third.startRecording({ ...LEARN, window: same });
+  const last = await startRecording(third, { ...LEARN, window: same });
   await last.end('complete');
   assert.equal((await third.learningWindow(PLAN)).resumed, false);
   await closed(third);
@@ -56,7 +56,7 @@ test('a clock that was set, while learning or since, leaves as much of the windo
   const now = Date.now() * 1000;
   // Begun a year ago by a clock that was a year behind; a quarter of an hour is left.
   const behind = { start: now - YEAR - 2_700_000_000, end: now - YEAR + 900_000_000 };
-  const first = await store.startRecording({ ...LEARN, window: behind });
+  const first = await startRecording(store, { ...LEARN, window: behind });
   first.clockStep(YEAR);
   await first.end('interrupted');
   const { end, resumed, start } = await store.learningWindow(PLAN);
@@ -64,7 +64,7 @@ test('a clock that was set, while learning or since, leaves as much of the windo
   assert.deepEqual([start, end], [behind.start + YEAR, behind.end + YEAR]);
   // Cut short in a year that the clock shows no more.
   const ahead = { start: now + YEAR, end: now + YEAR + 3_600_000_000 };
-  const second = await store.startRecording({ ...LEARN, window: ahead });
+  const second = await startRecording(store, { ...LEARN, window: ahead });
   await second.end('interrupted');
   await store.connection.run(
     `UPDATE recording SET ended_at = ${ahead.end - 600_000_000} WHERE id = ${second.id}`,
@@ -89,7 +89,7 @@ test('a window that is over is not gone on with', async (t) => {
   const store = await openRecorder(path);
   const now = Date.now() * 1000;
   const window = { start: now - 3_600_000_001, end: now - 1 };
-  const recording = await store.startRecording({ ...LEARN, window });
+  const recording = await startRecording(store, { ...LEARN, window });
   await recording.end('interrupted');
   assert.equal((await store.learningWindow(PLAN)).resumed, false);
   await closed(store);

@@ -11,7 +11,15 @@ import type { Greeting } from '../../../../profiler/serve/protocol.ts';
 import { openLive, openReader } from '../../../../profiler/read/read.ts';
 import { RecorderClient } from '../../../../profiler/serve/recorder-client.ts';
 import { openRecorder } from '../../../../profiler/store/store.ts';
-import { batchOf, databaseFor, LEARN, mountReason, START } from '../fixture.ts';
+import {
+  batchOf,
+  databaseFor,
+  LEARN,
+  mountReason,
+  START,
+  openRecording,
+  startRecording,
+} from '../fixture.ts';
 
 async function startChild(t: TestContext, path: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../recorder-child.js'), path], {
@@ -45,7 +53,7 @@ test('a reader of another process sees what the recorder has flushed, and not wh
 test('one reader keeps one view while the recorder goes on', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const add = (): void => {
     recording.append(batchOf([{}], recording));
     recording.flush();
@@ -86,7 +94,7 @@ test('a statement of a user that may do more than read is refused, and errors ar
 test('an answer of many parts arrives whole, while events are flushed', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const batch = batchOf(Array.from({ length: 2000 }, (_, row) => ({ low: BigInt(row) })));
   for (let round = 0; round < 50; round++) recording.append(batch);
   recording.flush();
@@ -129,7 +137,7 @@ test('the socket belongs to the owner alone, greets with its version and goes aw
 test('a recording ends while somebody reads', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.append(batchOf([{}], recording));
   recording.flush();
   const reader = await openReader(path);
@@ -231,8 +239,7 @@ test(
   { skip: mountReason() },
   async (t) => {
     const path = databaseFor(t, 'size=8m');
-    const store = await openRecorder(path);
-    const recording = await store.startRecording(LEARN);
+    const { store, recording } = await openRecording(path);
     recording.append(batchOf([{}], recording));
     recording.flush();
     (await openReader(path)).close();
@@ -268,7 +275,7 @@ test('recording goes on where no socket can be made, and says why', async (t) =>
   const store = await openRecorder(path);
   assert.match(store.unserved!, /EISDIR|EADDRINUSE|directory/);
   await assert.rejects(openReader(path), { code: 'store-busy' });
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.append(batchOf([{}], recording));
   await recording.end('complete');
   store.close();

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openReader } from '../../../../profiler/read/read.ts';
 import { openRecorder } from '../../../../profiler/store/store.ts';
-import { batchOf, databaseFor, LEARN } from '../fixture.ts';
+import { batchOf, databaseFor, LEARN, startRecording } from '../fixture.ts';
 
 test('a reader that takes all memory is stopped; the recording goes on and loses nothing', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const batch = batchOf(Array.from({ length: 2000 }, (_, row) => ({ low: BigInt(row) })));
   const add = (): void => {
     for (let round = 0; round < 20; round++) recording.append(batch);

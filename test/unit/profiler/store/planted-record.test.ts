@@ -25,12 +25,12 @@ import {
   sharedDirectory,
   whileAttacked,
 } from '../../host/attacker.ts';
-import { batchOf, LEARN, processRow } from '../fixture.ts';
+import { batchOf, LEARN, processRow, startRecording } from '../fixture.ts';
 
 /** A record of one connection. */
 async function recordAt(path: string): Promise<void> {
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.process(processRow());
   recording.append(batchOf([{}], recording));
   await recording.end('complete');

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { openReader, type RecordedObservation } from '../../../../profiler/read/read.ts';
 import { openRecorder, type RecorderStore } from '../../../../profiler/store/store.ts';
-import { ancestorRow, batchOf, databaseFor, HOUR, LEARN, processRow, START, type Event } from '../fixture.ts';
+import {
+  ancestorRow,
+  batchOf,
+  databaseFor,
+  type Event,
+  HOUR,
+  LEARN,
+  processRow,
+  START,
+  startRecording,
+} from '../fixture.ts';
 
 async function closed(store: RecorderStore): Promise<void> {
   await store.stopServing();
@@ -36,7 +46,7 @@ function withoutBlocks(observation: RecordedObservation): object {
 async function fill(t: TestContext): Promise<{ path: string; store: RecorderStore }> {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.command('curl');
   for (let pid = 1; pid <= 100; pid++) recording.process(processRow({ key: BigInt(pid), pid }));
   for (let hour = 0; hour < 5; hour++) {
@@ -115,7 +125,7 @@ test('a record above its size is folded from the old end, never its present hour
 test('a record that one user fills with ever other destinations keeps its size, and all of everybody else', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const fill = (uid: number, from: number, rows: number): void => {
     for (let at = from; at < from + rows; at += 1000) {
       const events = Array.from({ length: 1000 }, (_, row): Event => ({
@@ -156,7 +166,7 @@ test('a record that one user fills with ever other destinations keeps its size, 
 test('what was started by another program stays apart, whichever process it was', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   for (const [pid, command] of [
     [1, 'sshd'],
     [2, 'cron'],
@@ -182,7 +192,7 @@ test('what was started by another program stays apart, whichever process it was'
 test('processes of an open recording go when no event names them and none will', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const keeper = await store.retention({ seconds: 3600 });
   const hour = (from: number, at: number): void => {
     for (let pid = from; pid < from + 100; pid++) {
@@ -220,7 +230,7 @@ test('processes of an open recording go when no event names them and none will',
 
 test('folding goes on beside recording and reading, and loses nothing', async (t) => {
   const { path, store } = await fill(t);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const keeper = await store.retention({ seconds: 1 });
   let appended = 0;
   const timer = setInterval(() => {

@@ -11,11 +11,12 @@ import {
   ancestorRow,
   batchOf,
   databaseFor,
+  type Event,
   LEARN,
   mountReason,
   processRow,
   START,
-  type Event,
+  startRecording,
 } from '../fixture.ts';
 
 /** What a user with a DuckDB of their own would see. */
@@ -31,7 +32,7 @@ async function query(path: string, sql: string): Promise<Record<string, unknown>
 test('the view connections shows an event with every name that belongs to it', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording({ ...LEARN, command: 'enforce', mode: 'block' });
+  const recording = await startRecording(store, { ...LEARN, command: 'enforce', mode: 'block' });
   const container = recording.container({
     runtime: 'podman',
     id: 'f'.repeat(64),
@@ -119,7 +120,7 @@ test('the view connections shows an event with every name that belongs to it', a
 test('ancestors are JSON that SQL can look into, and text in which no name poses as two', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const unknown = { ...ancestorRow(''), exe: '', primed: true };
   for (const ancestors of [[ancestorRow('a < sshd'), unknown], [], [ancestorRow('cron')]]) {
     recording.append(batchOf([{ process: recording.process(processRow({ ancestors })) }]));
@@ -144,7 +145,7 @@ test('ancestors are JSON that SQL can look into, and text in which no name poses
 test('addresses are dotted IPv4 and shortest IPv6', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   const texts: [Event, string][] = [
     [{ low: 0n }, '0.0.0.0'],
     [{ low: 0xfffefdfcn }, '255.254.253.252'],
@@ -176,7 +177,7 @@ test('addresses are dotted IPv4 and shortest IPv6', async (t) => {
 test('an event without its process or command is kept, with unknown names', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.append(batchOf([{ process: 0, command: 0 }], recording));
   await recording.end('complete');
   store.close();
@@ -187,7 +188,7 @@ test('an event without its process or command is kept, with unknown names', asyn
 test('full and partial batches arrive whole when one chunk is reused', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   let expected = 0n;
   let time = START;
   let rows = 0;
@@ -210,7 +211,7 @@ test('only the owner can read the database, its log and its directory', async (t
   const before = process.umask(0);
   t.after(() => process.umask(before));
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.append(batchOf([{}], recording));
   recording.flush();
   const directory = dirname(path);
@@ -227,7 +228,7 @@ test('only the owner can read the database, its log and its directory', async (t
 test('losses are kept by kind, and nothing is written for a loss of none', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   recording.recordLoss('ring', 5);
   recording.recordLoss('ring', 2);
   recording.recordLoss('map', 0);
@@ -246,7 +247,7 @@ test('losses are kept by kind, and nothing is written for a loss of none', async
 
 test('equal command names share a row', async (t) => {
   const store = await openRecorder(databaseFor(t));
-  const recording = await store.startRecording(LEARN);
+  const recording = await startRecording(store, LEARN);
   assert.deepEqual(
     ['a', 'b', 'a'].map((text) => recording.command(text)),
     [1, 2, 1],
@@ -260,7 +261,7 @@ test('a second run appends to the same database under a new number', async (t) =
   for (const host of ['one', 'two']) {
     const store = await openRecorder(path);
     assert.deepEqual(store.past.interrupted, []);
-    const recording = await store.startRecording({ ...LEARN, host });
+    const recording = await startRecording(store, { ...LEARN, host });
     recording.append(batchOf([{}], recording));
     await recording.end('complete');
     await recording.end('complete');
@@ -335,7 +336,7 @@ test(
   async (t) => {
     const path = databaseFor(t, 'size=4m');
     const store = await openRecorder(path);
-    const recording = await store.startRecording(LEARN);
+    const recording = await startRecording(store, LEARN);
     let time = START;
     const batch = batchOf(
       Array.from({ length: BATCH_ROWS }, (_, row) => ({
@@ -366,7 +367,7 @@ test(
 
     spawnSync('mount', ['-o', 'remount,size=64m', dirname(path)]);
     const again = await openRecorder(path);
-    const next = await again.startRecording(LEARN);
+    const next = await startRecording(again, LEARN);
     next.append(batch);
     await next.end('complete');
     again.close();
