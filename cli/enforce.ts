@@ -162,7 +162,8 @@ class EnforceRun {
   /** Judges and records until a signal ends it. */
   async carry(): Promise<void> {
     const { session, share, trouble } = this.#parts;
-    // From here on nothing that is thrown anywhere ends enforcement: the kernel judges by what was put in force last.
+    // From here on nothing that is thrown anywhere ends enforcement: the kernel judges by what was put in
+    // force last.
     process.on('uncaughtException', trouble.happened);
     await session.run(() => this.#tick());
     share.flush();

@@ -65,7 +65,10 @@ function optionsOf(dimension: keyof From): Record<string, string> {
   return { [`--${dimension} <${PLACEHOLDERS[kind]}>`]: about };
 }
 
-/** `bouheki explain POLICY --to DESTINATION`, or `--socket KIND`: which rule decides, or which one comes nearest. */
+/**
+ * `bouheki explain POLICY --to DESTINATION`, or `--socket KIND`: which rule decides, or which one comes
+ * nearest.
+ */
 export function explainCommand(): Command {
   const command = new Command('explain')
     .argument('<policy>', 'the policy file, - for standard input')
@@ -179,7 +182,10 @@ function destinationOf(text: string): Pick<Flow, 'address' | 'port' | 'protocol'
   });
 }
 
-/** The parts of a destination, of which the address is written in one of three ways; undefined where one is none. */
+/**
+ * The parts of a destination, of which the address is written in one of three ways; undefined where one is
+ * none.
+ */
 function readDestination([, bracketed, plain, bare, portText, protocolText]: RegExpExecArray) {
   const address = parseAddress((bracketed ?? plain ?? bare)!);
   const protocol = parseProtocol(protocolText ?? 'tcp');

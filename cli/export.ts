@@ -79,7 +79,7 @@ async function toStandardOutput(reader: Reader, options: Options): Promise<void>
   try {
     await pipeline(Readable.from(pieces(reader, options)), process.stdout);
   } catch (error) {
-    // Whoever reads has had enough: `| head`, say.
+    // The reader has had enough, such as `| head`.
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
   }
 }
@@ -114,7 +114,7 @@ async function toDevice(reader: Reader, options: Options, fd: number): Promise<v
   }
 }
 
-/** DuckDB writes by name, so it gets names that nobody else can put links at. */
+/** DuckDB writes by name, so it gets names where no other user can make links. */
 async function toParquet(reader: Reader, options: Options, output: OutputFile): Promise<void> {
   using workshop = output.workshop();
   const rows = workshop.at('rows.csv');

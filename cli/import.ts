@@ -10,7 +10,7 @@ interface Options {
   skipBad: boolean;
 }
 
-/** Bad rows that are told one by one. */
+/** Bad rows that are reported one by one. */
 const TOLD = 10;
 
 const HELP = `

@@ -11,7 +11,10 @@ interface CommandEntry {
   load(): Promise<Command>;
 }
 
-/** Each command by its name, loaded when it is asked for: loading all of them takes ten times as long as Node does. */
+/**
+ * Each command by its name, loaded when it is asked for: loading all of them takes ten times as long as Node
+ * does.
+ */
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   learn: {
     summary: 'Record every outgoing connection with its process, user and container',
@@ -134,7 +137,7 @@ function passOn(command: Command, subcommand: Command): void {
   }
 }
 
-// Whoever reads our output may have had enough of it: `bouheki query ... | head`.
+// The reader of our output may have had enough of it: `bouheki query ... | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();

@@ -67,8 +67,8 @@ async function run(file: string, options: Options): Promise<void> {
   );
   const session = new ReviewSession({ text, policy, record: prepareRecord(observations) });
   const log = `${file}.decisions`;
-  // What was decided in an earlier review holds here as well, also when the policy was generated anew; but what allows
-  // more than was recorded does so only when somebody has seen it again.
+  // What was decided in an earlier review holds here as well, also when the policy was generated anew; but
+  // what allows more than was recorded does so only when a person has confirmed it again.
   const kept = readDecisions(log, true);
   const remembered = options.decisions === undefined ? kept : [];
   const harmless = remembered.filter(({ decision }) => decision !== 'widen');
@@ -153,7 +153,7 @@ function replay(session: ReviewSession, keeper: PolicyKeeper, file: string, log:
   say(...wideningText(decisions), `${formatCount(decisions.length, 'decision')} carried out.`);
 }
 
-/** Writes the policy, unless somebody else has changed it since it was read. */
+/** Writes the policy, unless another program has changed it since it was read. */
 class PolicyKeeper {
   readonly #file: string;
   #text: string;

@@ -38,7 +38,7 @@ export interface PacketRules {
   entries: number;
   /** Whether there are addresses that no entry allows to anybody. */
   closed: boolean;
-  /** Whether somebody may route by the source. */
+  /** Whether some subject may route by the source. */
   sourceRoutes: boolean;
 }
 

@@ -21,14 +21,18 @@ const E2BIG = 7;
 export interface ListedCgroup {
   id: bigint;
   boxes: BoxVector;
-  /** Whether others than root can have made it: of these there may be any number, and they have room of their own. */
+  /**
+   * Whether others than root can have made it: of these there may be any number, and they have room of their
+   * own.
+   */
   byUser?: boolean;
 }
 
 /**
- * Puts a compiled policy in force: fills the side that nobody reads, then flips. When anything fails before the flip,
- * the policy in force stays. Returns the new generation. Cgroups that users have made make nothing fail: which of them found
- * no room is in \`unlisted\`, and where one may be missing, denials by cgroup hold and permissions don't.
+ * Puts a compiled policy in force: fills the side that no hook reads, then flips. When anything fails before
+ * the flip, the policy in force stays. Returns the new generation. Cgroups that users have made make nothing
+ * fail: which of them found no room is in \`unlisted\`, and where one may be missing, denials by cgroup hold
+ * and permissions don't.
  */
 export function applyPolicy(
   egress: Egress,
@@ -56,7 +60,9 @@ export function applyPolicy(
   return egress.flip(flags, policy.denyBoxes);
 }
 
-/** Puts `after` in the place of `before`, entries of the side in force. What is in both holds all the time. */
+/**
+ * Puts `after` in the place of `before`, entries of the side in force. What is in both holds all the time.
+ */
 export function replaceSubjectEntries(
   egress: Egress,
   before: readonly SubjectEntry[],
@@ -74,8 +80,8 @@ export function replaceSubjectEntries(
 }
 
 /**
- * Tells the side in force about a cgroup that was made, or whose container got its name, since the flip. Returns whether
- * there was room for it.
+ * Tells the side in force about a cgroup that was made, or whose container got its name, since the flip.
+ * Returns whether there was room for it.
  */
 export function listCgroup(egress: Egress, cgroup: ListedCgroup): boolean {
   if (!putCgroup(egress, activeSide(egress), cgroup)) return false;
@@ -91,7 +97,10 @@ export function listedAs(egress: Egress, id: bigint, boxes: BoxVector): 'same' |
   return Buffer.compare(listed, bytesOf(boxes)) === 0 ? 'same' : 'other';
 }
 
-/** Says whether cgroups that users have made found no room, and what is not listed among theirs may be any of them. */
+/**
+ * Says whether cgroups that users have made found no room, and what is not listed among theirs may be any of
+ * them.
+ */
 export function markUnlisted(egress: Egress, missing: boolean): void {
   egress.setUnlisted(activeSide(egress), missing);
   egress.renewSubjects();

@@ -6,7 +6,9 @@ import type { ListedCgroup } from './apply.ts';
 import type { CgroupPlace } from './place.ts';
 import type { SubjectTables } from './subject.ts';
 
-/** The paths of all cgroups that exist, the root's first; of those that users have made, `most` at the most. */
+/**
+ * The paths of all cgroups that exist, the root's first; of those that users have made, `most` at the most.
+ */
 export function cgroupPaths(root: string, most: number): string[] {
   return [...walk(root, most)].flatMap((found) => (found === BEYOND ? [] : [found.path]));
 }
@@ -23,8 +25,9 @@ interface Visited {
 }
 
 /**
- * Every cgroup that exists, each behind the one above it. All that only root can have made, however many users have made,
- * and of theirs the `most` that come first: a user can make any number of them, and a look must end.
+ * Every cgroup that exists, each behind the one above it. All that only root can have made, however many
+ * users have made, and of theirs the `most` that come first: a user can make any number of them, and a look
+ * must end.
  */
 function* walk(root: string, most: number): Generator<Visited | typeof BEYOND> {
   const waiting: { path: string; byUser: boolean; above: Visited | undefined }[] = [
@@ -79,9 +82,9 @@ export interface FoundCgroup extends ListedCgroup {
 }
 
 /**
- * Every cgroup that exists and has an identity of its own under the policy. A cgroup that is accepted by the same
- * boxes as the one above it is left out, since the kernel side goes by the innermost that is listed; but it only looks
- * so far up, so that one in CGROUP_LISTED_EVERY is listed in any case. `most` are looked at of
+ * Every cgroup that exists and has an identity of its own under the policy. A cgroup that is accepted by the
+ * same boxes as the one above it is left out, since the kernel side goes by the innermost that is listed; but
+ * it only looks so far up, so that one in CGROUP_LISTED_EVERY is listed in any case. `most` are looked at of
  * those that users have made; `beyond`: there are more.
  */
 export function listCgroups(

@@ -36,7 +36,7 @@ export interface CompiledPolicy {
   backstop: BoxVector;
   /** By SocketKind: the boxes that name it. */
   sockets: BoxVector[];
-  /** Whether somebody may route packets by the source. */
+  /** Whether some subject may route packets by the source. */
   sourceRoutes: boolean;
   subjects: SubjectTables;
 }
@@ -44,9 +44,9 @@ export interface CompiledPolicy {
 export type { ResolveExecutable, SubjectEntry };
 
 /**
- * Compiles a policy. `resolve` finds the files that `exe` names on the host, `containers` are those whose files are known
- * already. Throws a BouhekiError when the policy is larger than
- * the kernel side's tables; it never leaves anything out.
+ * Compiles a policy. `resolve` finds the files that `exe` names on the host, `containers` are those whose
+ * files are known already. Throws a BouhekiError when the policy is larger than the kernel side's tables; it
+ * never leaves anything out.
  */
 export function compilePolicy(
   policy: Policy,
@@ -104,7 +104,7 @@ function isForAnybody({ from }: Box): boolean {
   return Object.values(from).every((values) => values === undefined);
 }
 
-/** Whether there are addresses that no box allows to anybody. */
+/** Whether there are addresses that no box allows to any subject. */
 export function allowsSomeToNobody({ addresses, deny }: CompiledPolicy): boolean {
   return addresses.some((boxes) => boxes.every((half, index) => (half & ~deny[index]!) === 0));
 }
@@ -118,7 +118,7 @@ function mayRoute(boxes: readonly Box[]): boolean {
 /** The destinations of a box for sockets: nothing, in each dimension that is compiled here. */
 const NOWHERE = { prefixes: [], ports: [], protocols: [] } satisfies Record<DestinationDimension, []>;
 
-/** The kinds that have no name are of nobody. */
+/** Reserved socket kinds match no box. */
 function compileSockets(boxes: readonly Box[]): BoxVector[] {
   const vectors = Array.from({ length: SOCKET_KINDS }, emptyVector);
   for (const [box, { to }] of boxes.entries()) {

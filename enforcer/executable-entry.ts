@@ -11,7 +11,10 @@ export interface KnownContainer {
   place: CgroupPlace;
   /** Its number, the container's own: not one that a process in it has made. */
   mountNamespace: number;
-  /** By path: the files that it means there, with deleted ones that it meant before. None: the path means no file. */
+  /**
+   * By path: the files that it means there, with deleted ones that it meant before. None: the path means no
+   * file.
+   */
   files: ReadonlyMap<string, readonly FileObject[]>;
 }
 
@@ -57,9 +60,9 @@ export function compileContainer(boxes: readonly Box[], container: KnownContaine
 }
 
 /**
- * Two entries a file: by its number, by which deny rules hold, and by its object, without which no allow rule does.
- * Several paths may mean one file (hard links, symbolic links), and several files may have one number: their boxes are
- * joined.
+ * Two entries a file: by its number, by which deny rules hold, and by its object, without which no allow rule
+ * does. Several paths may mean one file (hard links, symbolic links), and several files may have one number:
+ * their boxes are joined.
  */
 function entriesOf(
   boxes: readonly Box[],

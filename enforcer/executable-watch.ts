@@ -16,7 +16,7 @@ export interface ExecutableChange {
 
 interface HeldFile {
   fd: number;
-  /** What tells it apart for stat(): another one never has the same while this one is held. */
+  /** What identifies it to stat(): another one never has the same while this one is held. */
   key: string;
   /** When it was changed last, for stat(). */
   changed: bigint;
@@ -24,9 +24,10 @@ interface HeldFile {
 }
 
 /**
- * The executables of the host in the policy in force, followed as their paths come to mean other files: when a package is upgraded,
- * say. A file that was deleted keeps its rules, because what runs it goes on running it; nothing else can be started
- * from it. One that lies elsewhere now loses them, and so does the oldest of many.
+ * The executables of the host in the policy in force, followed as their paths come to mean other files: when
+ * a package is upgraded, say. A file that was deleted keeps its rules, because what runs it goes on running
+ * it; nothing else can be started from it. One that lies elsewhere now loses them, and so does the oldest of
+ * many.
  */
 export class ExecutableWatch implements Disposable {
   readonly #egress: Egress;
@@ -55,7 +56,7 @@ export class ExecutableWatch implements Disposable {
     return [...this.#files].filter(([, { now }]) => !now).map(([path]) => path);
   }
 
-  /** Looks at every path, and tells the kernel side what has changed. */
+  /** Looks at every path, and writes changes to the kernel side. */
   look(): ExecutableChange[] {
     const changes: ExecutableChange[] = [];
     const dropped: HeldFile[] = [];

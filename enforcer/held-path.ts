@@ -3,7 +3,10 @@ import { closeSync, fstatSync } from 'node:fs';
 /** Deleted files of one path that are kept: it may come to mean another one as often as its owner likes. */
 const MOST_DELETED = 8;
 
-/** The file that a path means, kept open, so that its number can't be given to another one, and deleted ones that it meant before. */
+/**
+ * The file that a path means, kept open, so that its number can't be given to another one, and deleted ones
+ * that it meant before.
+ */
 export class HeldPath<File extends { readonly fd: number }> {
   #now: File | undefined;
   #deleted: File[] = [];
@@ -26,8 +29,9 @@ export class HeldPath<File extends { readonly fd: number }> {
   }
 
   /**
-   * The path has come to mean another file, or none. What runs the one before goes on, so it is kept where it was
-   * deleted, and not where it lies elsewhere now. Returns the files that are not kept any more, for the caller to close.
+   * The path has come to mean another file, or none. What runs the one before goes on, so it is kept where it
+   * was deleted, and not where it lies elsewhere now. Returns the files that are not kept any more, for the
+   * caller to close.
    */
   replace(next: File | undefined): File[] {
     const dropped: File[] = [];

@@ -1,6 +1,9 @@
 import { emptyVector, type BoxVector, type VectorClasses } from './box-vector.ts';
 
-/** Values from `start` up to the next interval's start belong to class `class`. The first interval starts at 0. */
+/**
+ * Values from `start` up to the next interval's start belong to class `class`. The first interval starts at
+ * 0.
+ */
 export interface Intervals<Value> {
   starts: Value[];
   classes: number[];
@@ -14,8 +17,9 @@ export interface Span<Value> {
 }
 
 /**
- * Cuts the whole range of values into intervals on which the set of accepting boxes is constant, by sweeping over the
- * ends of the spans. `always` are the boxes that accept everything; spans of one box may overlap. O(n log n).
+ * Cuts the whole range of values into intervals on which the set of accepting boxes is constant, by sweeping
+ * over the ends of the spans. `always` are the boxes that accept everything; spans of one box may overlap.
+ * O(n log n).
  */
 export function sweep<Value extends number | bigint>(
   spans: readonly Span<Value>[],

@@ -19,8 +19,8 @@ interface Payer {
 }
 
 /**
- * Lets nobody's denials fill the log: each payer has so many lines, and what is beyond them is summed up, a line with a count
- * for each program. Every denial is in one line or in one count.
+ * Keeps the denials of one payer from filling the log: each payer has so many lines, and what is beyond them
+ * is summed up, a line with a count for each program. Every denial is in one line or in one count.
  */
 export class LogShare {
   readonly #write: (entry: VerdictEntry) => void;

@@ -40,7 +40,10 @@ interface Files {
   containers: readonly KnownContainer[];
 }
 
-/** The dimensions of `from` that the kernel side answers by a look at the process. All others are those of a place. */
+/**
+ * The dimensions of `from` that the kernel side answers by a look at the process. All others are those of a
+ * place.
+ */
 const LOOKUPS: Record<Exclude<keyof From, PlaceDimension>, Lookup> = {
   uid: { any: { uid: ({ uid }) => !uid }, entries: (boxes) => ids(boxes, 'uid') },
   gid: { any: { gid: ({ gid }) => !gid }, entries: (boxes) => ids(boxes, 'gid') },
@@ -103,7 +106,7 @@ function ids(boxes: readonly Box[], dimension: IdDimension): SubjectEntry[] {
   }));
 }
 
-/** By its path as the interpreter was told it, not by the file: the kernel side sees no more of it. */
+/** By its path as the interpreter received it, not by the file: the kernel side sees no more of it. */
 function scripts(boxes: readonly Box[]): SubjectEntry[] {
   return [...new Set(boxes.flatMap((box) => box.from.script ?? []))].map((path) => {
     const [a, b] = scriptSum(path);
@@ -112,7 +115,10 @@ function scripts(boxes: readonly Box[]): SubjectEntry[] {
   });
 }
 
-/** An entry per name and per prefix, as the kernel cuts them: several patterns may come to the same. `*` has length 0. */
+/**
+ * An entry per name and per prefix, as the kernel cuts them: several patterns may come to the same. `*` has
+ * length 0.
+ */
 function commandEntries(boxes: readonly Box[]): SubjectEntry[] {
   const groups = new Map<string, { glob: boolean; length: number; bytes: Buffer; patterns: Set<string> }>();
   for (const pattern of new Set(boxes.flatMap((box) => box.from.command ?? []))) {

@@ -6,7 +6,10 @@ import { replaceUnsafe, visibleJson } from '../error/visible.ts';
 import { formatMoment } from '../format/moment.ts';
 import type { LogOptions } from '../policy/meaning/policy.ts';
 
-/** What the log says of one denied connection, or of many. Absent fields are unknown, or differ, and are not logged. */
+/**
+ * What the log says of one denied connection, or of many. Absent fields are unknown, or differ, and are not
+ * logged.
+ */
 export interface VerdictEntry {
   action: 'BLOCKED' | 'MONITOR';
   /** Absent, as the port, when a socket was opened that no destination can be judged by. */
@@ -42,8 +45,8 @@ const MISSING = 'Lines are missing here: the log could not be written.';
 const KEPT = 1 << 20;
 
 /**
- * Writes one line for each denied connection, in the format that the policy asks for. Lines are written at once, where
- * that is possible without waiting for whoever reads them.
+ * Writes one line for each denied connection, in the format that the policy asks for. Lines are written at
+ * once, where that is possible without waiting for their reader.
  */
 export class VerdictLog {
   readonly #logger: Logger;
@@ -58,9 +61,9 @@ export class VerdictLog {
   #json = '';
 
   /**
-   * Without `options.output` lines go to standard output. A log that can't be opened is a BouhekiError; one that can't
-   * be written later is told to `onFailure`, once until it can be again: a full disk must not end enforcement, nor may a
-   * reader that has gone. `now` is a clock in milliseconds.
+   * Without `options.output` lines go to standard output. A log that can't be opened is a BouhekiError; one
+   * that can't be written later is reported to `onFailure`, once until it can be again: a full disk must not
+   * end enforcement, nor may a reader that has gone. `now` is a clock in milliseconds.
    */
   constructor(
     options: LogOptions,
@@ -117,8 +120,8 @@ export class VerdictLog {
   }
 
   /**
-   * Closes the file, after so many milliseconds at the most in which what waits may still be written; standard output
-   * stays open.
+   * Closes the file, after so many milliseconds at the most in which what waits may still be written;
+   * standard output stays open.
    */
   async close(patience = 0): Promise<void> {
     await this.#outlet.close(patience);
@@ -179,7 +182,10 @@ function fieldsOf(entry: VerdictEntry) {
   };
 }
 
-/** Names are chosen by whoever is being watched: nothing of them may end a line, move a cursor or pose as a field. */
+/**
+ * Names are chosen by the processes that are watched: nothing of them may end a line, move a cursor or pose
+ * as a field.
+ */
 function printable(text: string): string {
   const escaped = replaceUnsafe(text.replace(/["\\\ufffd]/g, escape), escape);
   return escaped === '' || /[\s=]/.test(escaped) || escaped !== text ? `"${escaped}"` : escaped;

@@ -1,8 +1,9 @@
 /**
- * What no terminal and no editor shows as it is, or what makes them show the rest otherwise: controls of C0 and C1 (U+009B
- * begins a sequence that drives a terminal), marks of direction, characters of no width, tags, spaces other than the plain
- * one, halves of surrogate pairs. Names of processes, files, containers and rules may hold any of them. Letters, signs and
- * pictures of every language are none; what joins several pictures into one is.
+ * What no terminal and no editor shows as it is, or what makes them show the rest otherwise: controls of C0
+ * and C1 (U+009B begins a sequence that drives a terminal), marks of direction, characters of no width, tags,
+ * spaces other than the plain one, halves of surrogate pairs. Names of processes, files, containers and rules
+ * may hold any of them. Letters, signs and pictures of every language are none; what joins several pictures
+ * into one is.
  */
 const UNSAFE = /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
@@ -56,8 +57,8 @@ export function needsCells(line: string): boolean {
 }
 
 /**
- * A cell of CSV, quoted where that is needed: an apostrophe in front of what a spreadsheet would take for a formula, and
- * `\u{9b}` for what is unsafe. `readCell` takes both back.
+ * A cell of CSV, quoted where that is needed: an apostrophe in front of what a spreadsheet would take for a
+ * formula, and `\u{9b}` for what is unsafe. `readCell` takes both back.
  */
 export function printCell(text: string): string {
   const plain = visible(text.replaceAll('\\u{', '\\u{5c}u{'));

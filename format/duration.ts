@@ -1,8 +1,8 @@
 const SECONDS: Readonly<Record<string, number>> = { d: 86_400, h: 3600, m: 60, s: 1 };
 
 /**
- * Seconds of a duration such as `90s`, `15m`, `24h`, `7d` or `1h30m`: whole numbers with a unit, the larger unit first.
- * Undefined when it is none; a bare number is none, because nobody knows which unit was meant.
+ * Seconds of a duration such as `90s`, `15m`, `24h`, `7d` or `1h30m`: whole numbers with a unit, the larger
+ * unit first. Undefined when it is none; a bare number is none, because its unit is unknown.
  */
 export function parseDuration(text: string): number | undefined {
   const match = /^(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?$/.exec(text);

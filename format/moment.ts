@@ -1,6 +1,9 @@
 import { parseDuration } from './duration.ts';
 
-/** RFC 3339 with an optional time; without a zone it is UTC, so that the same words mean the same record everywhere. */
+/**
+ * RFC 3339 with an optional time; without a zone it is UTC, so that the same words mean the same record
+ * everywhere.
+ */
 const ISO = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?(Z|[+-]\d{2}:\d{2})?$/;
 
 /**

@@ -10,11 +10,14 @@ export interface SubjectDiscovery extends Readiness {
   subject: string;
   /** Events that a policy would have to allow. */
   events: number;
-  /** Distinct destinations known at the end of each tenth of the window: it flattens when there is little left to learn. */
+  /**
+   * Distinct destinations known at the end of each tenth of the window: it flattens when there is little left
+   * to learn.
+   */
   discovery: number[];
 }
 
-/** How much of what a record will have to tell is known. */
+/** How much of the traffic that is still to come is already known. */
 export interface Discovery {
   /** Of the first and the last event that counts, microseconds since the epoch; absent when there is none. */
   first?: number;

@@ -9,7 +9,10 @@ import { destinationAddress, flowOf } from './subject/flow.ts';
 import { inStableOrder } from './subject/order.ts';
 import { ruleSubject, unnamedSubject } from './subject/subject.ts';
 
-/** An observation; `monitored` says that its denial was only noted, because the policy in force was monitoring. */
+/**
+ * An observation; `monitored` says that its denial was only noted, because the policy in force was
+ * monitoring.
+ */
 export type DriftObservation = Observation & { monitored?: boolean };
 
 /** What is told of a subject beside its name, in this order. */
@@ -25,7 +28,9 @@ const NAMED = [
   'image',
 ] as const satisfies readonly (keyof Subject)[];
 
-/** Connections of one subject to one destination, or its sockets of one kind, that the policy does not allow. */
+/**
+ * Connections of one subject to one destination, or its sockets of one kind, that the policy does not allow.
+ */
 export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
   /** The subject as a rule would name it, with the names of users that are known. */
   subject: string;
@@ -129,7 +134,7 @@ function decidingRule(policy: Policy, flow: Flow, decided: number | undefined): 
   return sameDestination && { name: sameDestination.name, relation: 'other subject' };
 }
 
-/** A box for everybody is near to nobody in particular. */
+/** A box for every subject is near to none in particular. */
 function namesSubject(box: Box): boolean {
   return Object.keys(box.from).length > 0;
 }

@@ -24,9 +24,9 @@ export interface FlatLimits {
 }
 
 /**
- * The smallest flat policy for these observations: on each key the values that were seen. Everybody named may go
- * everywhere named, on every port and protocol; `allowed` counts that over the observed commands, uids, gids, addresses
- * and (protocol, port) pairs. Every observation must have a command.
+ * The smallest flat policy for these observations: on each key the values that were seen. Every named subject
+ * may go everywhere named, on every port and protocol; `allowed` counts that over the observed commands,
+ * uids, gids, addresses and (protocol, port) pairs. Every observation must have a command.
  */
 export function flatBox(observations: readonly RecordedObservation[], limits: FlatLimits): FlatBox {
   const commands = new Set<string>();

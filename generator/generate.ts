@@ -46,7 +46,10 @@ export interface GenerateOptions {
   by?: SubjectKind;
   /** Default: `rules`. */
   layout?: 'rules' | 'flat';
-  /** CIDRs in all allow rules together. Default: as many as it takes to allow no address that was not observed. */
+  /**
+   * CIDRs in all allow rules together. Default: as many as it takes to allow no address that was not
+   * observed.
+   */
   maxCidrs?: number;
   /** Whose blocks to allow whole. */
   owners?: OwnerTable;
@@ -70,9 +73,10 @@ export interface Generated extends Layout {
 }
 
 /**
- * The policy that allows the observations of each subject, and nothing else to the same subject. It depends on what was
- * observed, not on the order of the lists. Throws BouhekiError: `loss` when the record is known to be incomplete and
- * that was not accepted, `no-data` when there is nothing to allow, `usage` when `maxCidrs` is too small.
+ * The policy that allows the observations of each subject, and nothing else to the same subject. It depends
+ * on what was observed, not on the order of the lists. Throws BouhekiError: `loss` when the record is known
+ * to be incomplete and that was not accepted, `no-data` when there is nothing to allow, `usage` when
+ * `maxCidrs` is too small.
  */
 export function generatePolicy(input: GenerateInput, options: GenerateOptions): Generated {
   if (input.losses.length > 0 && !options.allowLoss) {

@@ -7,14 +7,19 @@ import type { Readiness, ReadinessState } from './readiness.ts';
 import type { Omission } from './subject/select.ts';
 import type { Grant } from './rule/widen.ts';
 
-/** Boxes of a policy, and how few could do the same. `apart`: of those in which marked subjects share no rule with others. */
+/**
+ * Boxes of a policy, and how few could do the same. `apart`: of those in which marked subjects share no rule
+ * with others.
+ */
 export interface BoxCount {
   count: number;
   atLeast: number;
   apart: boolean;
 }
 
-/** What the header says about where a policy comes from. No wall clock: the same record gives the same text. */
+/**
+ * What the header says about where a policy comes from. No wall clock: the same record gives the same text.
+ */
 export interface Provenance {
   /** Version of bouheki. */
   version: string;

@@ -63,8 +63,8 @@ export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly P
 }
 
 /**
- * The judgement of rules that allow exactly what was observed: nothing needs to be built to know it. (That a rule for a
- * command name may also allow an executable is left out.)
+ * The judgement of rules that allow exactly what was observed: nothing needs to be built to know it. (That a
+ * rule for a command name may also allow an executable is left out.)
  */
 export function judgeByRecord(training: readonly Demand[], by: SubjectKind | undefined): Judge {
   const seen = new Set(

@@ -28,15 +28,16 @@ export interface Merged {
   text: string;
   /** Rules and destinations that were added. */
   added: number;
-  /** Observations that stay out: somebody took them out of the policy, or denied them in it. */
+  /** Observations that stay out: a person removed them from the policy, or denied them in it. */
   kept: { demand: Demand; observations: RecordedObservation[] }[];
 }
 
 /**
- * Three-way merge of a policy with the record. The base is what people made of what they were offered; what they were
- * offered is what the record holds up to the end of the window in the base's header. So what was seen in that window and is
- * not allowed was taken out by hand and stays out, what was seen since is added, and nothing is ever removed. When there is
- * nothing to add, the text is the base's, byte for byte. Throws BouhekiError `usage` when the base has no rules to add to.
+ * Three-way merge of a policy with the record. The base is what people made of what they were offered; what
+ * they were offered is what the record holds up to the end of the window in the base's header. So what was
+ * seen in that window and is not allowed was taken out by hand and stays out, what was seen since is added,
+ * and nothing is ever removed. When there is nothing to add, the text is the base's, byte for byte. Throws
+ * BouhekiError `usage` when the base has no rules to add to.
  */
 export function mergeWithBase(
   { policy, text }: BasePolicy,
@@ -143,7 +144,10 @@ interface Window {
 
 const WINDOW = /^# Window: (\S+ \S+Z) to (\S+ \S+Z)$/m;
 
-/** The window of the record that a policy was made of, to the end of its last second; undefined when it does not say. */
+/**
+ * The window of the record that a policy was made of, to the end of its last second; undefined when it does
+ * not say.
+ */
 function windowIn(text: string): Window | undefined {
   const match = WINDOW.exec(text);
   if (match === null) return undefined;

@@ -24,9 +24,9 @@ interface Place {
 }
 
 /**
- * The entries of rules that could go without denying anything that was observed, as text; none in a policy that is
- * minimal. A value of a destination is needed by an observation that only this destination allows, a value of `from` by
- * one that only this rule allows.
+ * The entries of rules that could go without denying anything that was observed, as text; none in a policy
+ * that is minimal. A value of a destination is needed by an observation that only this destination allows, a
+ * value of `from` by one that only this rule allows.
  */
 export function findSuperfluous(
   rules: readonly Rule[],

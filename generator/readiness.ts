@@ -2,12 +2,15 @@ import type { RecordedObservation } from '../profiler/read/read.ts';
 import { destinationAddress } from './subject/flow.ts';
 import type { Demand } from './subject/select.ts';
 
-/** How far the record of a subject is from telling all that it does. */
+/** How far the record of a subject is from covering all that it does. */
 export type ReadinessState = 'learning' | 'stabilizing' | 'stable';
 
 export interface Readiness {
   state: ReadinessState;
-  /** Share of the events of the last fifth of the window that the first four fifths did not foretell; if there are any. */
+  /**
+   * Share of the events of the last fifth of the window that the first four fifths did not foretell; if there
+   * are any.
+   */
   unseen?: number;
   /** The same, estimated with caution. */
   atMost: number;
@@ -28,11 +31,12 @@ export function readinessOf(demands: readonly Demand[]): Map<string, Readiness> 
 }
 
 /**
- * Connections come in bursts, so the share of events seen once (Good-Turing) is below the truth in two of three cases on
- * real logs. The point estimate is prequential: what the last fifth would have been denied. The cautious one is the larger
- * of that and Good-Turing over time blocks (events of places that were seen in one tenth of the window only), or the mean
- * of this as of each of the last three tenths where that is larger. `npm run bench:generate` says how often it covers the
- * truth, how far it is from it, and how other rules do. Whether a subject is stable is asked of all three, not of the mean.
+ * Connections come in bursts, so the share of events seen once (Good-Turing) is below the truth in two of
+ * three cases on real logs. The point estimate is prequential: what the last fifth would have been denied.
+ * The cautious one is the larger of that and Good-Turing over time blocks (events of places that were seen in
+ * one tenth of the window only), or the mean of this as of each of the last three tenths where that is
+ * larger. `npm run bench:generate` says how often it covers the truth, how far it is from it, and how other
+ * rules do. Whether a subject is stable is asked of all three, not of the mean.
  */
 export function judgeBlocks(places: readonly (readonly number[])[]): Readiness {
   const [now, ...before] = cautiousEstimates(places);

@@ -8,11 +8,12 @@ import { isTrusted, standingOf, untrusted } from './trust.ts';
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 /**
- * A log that is to be continued, held open, and made where there is none. In a directory that others can write it must
- * be a file of root or the caller under that one name: lines of root's must not get into what others have put there.
+ * A log that is to be continued, held open, and made where there is none. In a directory that others can
+ * write it must be a file of root or the caller under that one name: lines of root's must not get into what
+ * others have put there.
  */
 export class LogPlace {
-  /** A path to it that nobody can make mean something else while this is open. */
+  /** A path to it that no other user can redirect while this is open. */
   readonly path: string;
   readonly #fd: number;
 

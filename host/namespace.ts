@@ -2,8 +2,8 @@ import { readlinkSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 
 /**
- * Number of a namespace of a process, as /proc shows it: `mnt:[4026531841]` is 4026531841. Throws what the system says
- * when the process is gone or not ours to see.
+ * Number of a namespace of a process, as /proc shows it: `mnt:[4026531841]` is 4026531841. Throws what the
+ * system says when the process is gone or not ours to see.
  */
 export function namespaceOf(pid: number | 'self', kind: 'mnt' | 'pid' | 'net' | 'user'): number {
   const link = readlinkSync(`/proc/${pid}/ns/${kind}`);

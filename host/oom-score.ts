@@ -4,8 +4,9 @@ import { join } from 'node:path';
 const LOWEST = -1000;
 
 /**
- * Asks the kernel to end any other process before this one when memory runs out: at -1000 never, where that is refused
- * (it takes CAP_SYS_RESOURCE) as late as it allows. Returns what then is in /proc/self/oom_score_adj.
+ * Asks the kernel to end any other process before this one when memory runs out: at -1000 never, where that
+ * is refused (it takes CAP_SYS_RESOURCE) as late as it allows. Returns what then is in
+ * /proc/self/oom_score_adj.
  */
 export function protectFromOom(): number {
   const file = '/proc/self/oom_score_adj';
@@ -25,7 +26,7 @@ export function exposeToOom(pid: number | undefined): void {
   if (pid !== undefined) accepts(`/proc/${pid}/oom_score_adj`, 0);
 }
 
-/** Of this process: -1000 (never) to 1000 (first); 0 where the kernel does not tell. */
+/** Of this process: -1000 (never) to 1000 (first); 0 where the kernel does not report it. */
 export function oomScoreAdjust(): number {
   try {
     return Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
@@ -34,7 +35,9 @@ export function oomScoreAdjust(): number {
   }
 }
 
-/** The least memory.max of the cgroups that this process is in below `root`, bytes; undefined without a limit. */
+/**
+ * The least memory.max of the cgroups that this process is in below `root`, bytes; undefined without a limit.
+ */
 export function memoryLimit(root: string): number | undefined {
   let path: string | undefined;
   try {

@@ -23,8 +23,9 @@ const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const MODE = 0o666;
 
 /**
- * A file that is to be written where the user says, also in a directory of somebody else's: no link that others can have
- * made is followed, and nothing that lies there is opened. A regular file appears whole or not at all.
+ * A file that is to be written where the user says, also in a directory of another user: no link that others
+ * can have made is followed, and nothing that lies there is opened. A regular file appears whole or not at
+ * all.
  */
 export class OutputFile {
   readonly #found: Found;
@@ -60,14 +61,20 @@ export class OutputFile {
     return stats?.isFile() === true && !this.#found.given ? stats : undefined;
   }
 
-  /** A descriptor of the device or pipe that is there, which is written to; undefined where a file is to be replaced. */
+  /**
+   * A descriptor of the device or pipe that is there, which is written to; undefined where a file is to be
+   * replaced.
+   */
   openDevice(): number | undefined {
     const { entry, given } = this.#found;
     if (entry === undefined || (entry.stats.isFile() && !given)) return undefined;
     return openSync(pathOf(entry.fd), constants.O_WRONLY | constants.O_NOCTTY);
   }
 
-  /** Makes the file that is to take its place: with this mode, or else the owner and mode of the one that is there. */
+  /**
+   * Makes the file that is to take its place: with this mode, or else the owner and mode of the one that is
+   * there.
+   */
   begin(mode?: number): { fd: number; put(): void } {
     const { directory } = this.#found;
     const temporary = `.${this.#name}.${randomBytes(6).toString('hex')}.tmp`;
@@ -85,8 +92,8 @@ export class OutputFile {
   }
 
   /**
-   * A directory beside it that nobody else can look into, for what must be written by name; `put` moves one of the names
-   * in it into place.
+   * A directory beside it that no other user can read, for what must be written by name; `put` moves one of
+   * the names in it into place.
    */
   workshop(): { at(name: string): string; put(name: string): void; [Symbol.dispose](): void } {
     const { directory } = this.#found;
@@ -124,7 +131,10 @@ export class OutputFile {
   }
 }
 
-/** Throws for what somebody else has put where everybody can, and for another's pipe or device, wherever it lies. */
+/**
+ * Throws for a file that another user has put where every user can, and for another's pipe or device
+ * anywhere.
+ */
 function refusePlanted(path: string, { directory, entry }: Found): void {
   if (entry === undefined) return;
   const { stats } = entry;
@@ -141,6 +151,6 @@ function attempt(work: () => void): void {
   try {
     work();
   } catch {
-    // Whoever may write the directory has been there first.
+    // A user who may write the directory was faster.
   }
 }

@@ -7,7 +7,10 @@ import { everybodyMayWrite, faultOf, isTrusted, mendOf, mounterOf, standingOf, u
 /** As the kernel has it (path_resolution(7)). */
 const MOST_LINKS = 40;
 
-/** Something on the way, held open with O_PATH: no name is looked at twice, so nothing can be swapped meanwhile. */
+/**
+ * Something on the way, held open with O_PATH: no name is looked at twice, so nothing can be swapped
+ * meanwhile.
+ */
 interface Step {
   fd: number;
   name: string;
@@ -15,7 +18,7 @@ interface Step {
   mount: number;
 }
 
-/** What a path leads to. The descriptors belong to whoever asked. */
+/** What a path leads to. The descriptors belong to the caller. */
 export interface Found {
   /** The innermost directory that there is. */
   directory: { fd: number; path: string; stats: Stats };
@@ -28,15 +31,16 @@ export interface Found {
 }
 
 /**
- * Whether directories may be entered where others can change names: `never`; `group`, those of root or the caller that
- * a group may write, as /var/log is in places; or `any`. Neither does harm where what is written is another's business,
- * as long as no link in them is followed.
+ * Whether directories may be entered where others can change names: `never`; `group`, those of root or the
+ * caller that a group may write, as /var/log is in places; or `any`. Neither does harm where what is written
+ * is another's business, as long as no link in them is followed.
  */
 export type Entering = 'never' | 'group' | 'any';
 
 /**
- * Follows a path from the root, name by name. A directory must belong to root or the caller and be writable by them
- * alone, or have the sticky bit; a link must be theirs as well. Throws BouhekiError `untrusted`, or what the system says.
+ * Follows a path from the root, name by name. A directory must belong to root or the caller and be writable
+ * by them alone, or have the sticky bit; a link must be theirs as well. Throws BouhekiError `untrusted`, or
+ * what the system says.
  */
 export function followPath(path: string, entering: Entering = 'never'): Found {
   return new PathWalk(path, entering).run();
@@ -152,7 +156,7 @@ class PathWalk {
       if (standing === 'shared' && link.stats.nlink > 1) throw untrusted(this.#path, place, 'is a hard link');
       this.#links += 1;
       if (this.#links > MOST_LINKS) throw systemError('ELOOP', `${place}: too many links`);
-      // By name, which nobody else can change here.
+      // By name, which no other user can change here.
       const target = readlinkSync(`${pathOf(directory.fd)}/${link.name}`);
       if (target.startsWith('/')) while (this.#way.length > 1) closeSync(this.#way.pop()!.fd);
       this.#names.unshift(...namesOf(target));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 /** Nanoseconds of a tick of the clock that /proc counts in: USER_HZ is 100 for every program (proc(5)). */
 export const TICK = 10_000_000n;
 
-/** What /proc/PID/stat tells of a process. */
+/** What /proc/PID/stat has of a process. */
 export interface ProcessStat {
   command: string;
   /** It runs no more; its parent has not asked for its end yet. */

@@ -2,8 +2,9 @@ import { readFileSync, type Stats } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 
 /**
- * Who may change a directory's names: `closed`, trusted users alone; `shared`, everybody may add names but change none
- * that belongs to a trusted user (the sticky bit); `open`, others may put anything under any name.
+ * Who may change a directory's names: `closed`, trusted users alone; `shared`, every user may add names but
+ * change none that belongs to a trusted user (the sticky bit); `open`, others may put anything under any
+ * name.
  */
 export type Standing = 'closed' | 'shared' | 'open';
 
@@ -11,7 +12,10 @@ const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 
-/** Root and the caller are trusted: root may do anything anyway, and nobody gains by deceiving himself. */
+/**
+ * Root and the caller are trusted: root may do anything anyway, and the caller gains nothing by deceiving
+ * itself.
+ */
 export function isTrusted(uid: number): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
@@ -33,16 +37,17 @@ export function standingOf(directory: Stats): Standing {
 }
 
 /**
- * Distributions give each user a group of the same number with nobody else in it, and let that group write (umask 002,
- * see pam_umask(8)). Root's group has other members in places, such as containers with arbitrary user ids.
+ * Distributions give each user a group of the same number with no other member, and let that group write
+ * (umask 002, see pam_umask(8)). Root's group has other members in places, such as containers with arbitrary
+ * user ids.
  */
 function isPrivateGroup({ gid, uid }: Stats): boolean {
   return uid !== 0 && uid === process.geteuid?.() && gid === uid;
 }
 
 /**
- * The user who mounted the file system with this number, where the mount table says so: FUSE shows any owner and mode
- * that its server likes. Undefined for a mount that root has made.
+ * The user who mounted the file system with this number, where the mount table says so: FUSE shows any owner
+ * and mode that its server likes. Undefined for a mount that root has made.
  */
 export function mounterOf(mountId: number): number | undefined {
   const line = readFileSync('/proc/self/mountinfo', 'utf8')
@@ -55,7 +60,7 @@ export function mounterOf(mountId: number): number | undefined {
   return user === undefined ? undefined : Number(user);
 }
 
-/** The error for a path that somebody else can change: `place` of it, because of `fault`. */
+/** The error for a path that another user can change: `place` of it, because of `fault`. */
 export function untrusted(path: string, place: string, fault: string, mend?: string): BouhekiError {
   const who = process.geteuid?.() === 0 ? 'root' : `root and you (uid ${process.geteuid?.()})`;
   const where = process.geteuid?.() === 0 ? '/etc/bouheki or /var/lib/bouheki' : 'a directory of your own';
@@ -68,7 +73,7 @@ export function untrusted(path: string, place: string, fault: string, mend?: str
   );
 }
 
-/** The fault of something that belongs to somebody else, or that others may write; undefined when it has none. */
+/** The fault of a file that belongs to another user, or that others may write; undefined when it has none. */
 export function faultOf(stats: Stats): string | undefined {
   if (!isTrusted(stats.uid)) return `belongs to uid ${stats.uid}`;
   if (!othersMayWrite(stats)) return undefined;
@@ -78,8 +83,8 @@ export function faultOf(stats: Stats): string | undefined {
 }
 
 /**
- * The command that takes a file, or a directory of a trusted user, away from others. There is none for the directories
- * that belong to somebody else or are shared on purpose.
+ * The command that takes a file, or a directory of a trusted user, away from others. There is none for the
+ * directories that belong to another user or are shared on purpose.
  */
 export function mendOf(stats: Stats, place: string): string | undefined {
   if (stats.isDirectory() && (!isTrusted(stats.uid) || (stats.mode & STICKY) !== 0)) return undefined;

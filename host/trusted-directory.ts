@@ -6,8 +6,9 @@ import { systemError } from './system-error.ts';
 import { faultOf, mendOf, standingOf, untrusted } from './trust.ts';
 
 /**
- * A directory in which root and the caller alone can change names, held open. Its path has no links, and since the same
- * goes for every directory above it, that path means this directory for whoever must open files by name.
+ * A directory in which root and the caller alone can change names, held open. Its path has no links, and
+ * since the same goes for every directory above it, that path means this directory for code that must open
+ * files by name.
  */
 export class TrustedDirectory {
   readonly fd: number;
@@ -19,8 +20,9 @@ export class TrustedDirectory {
   }
 
   /**
-   * The directory that a file lies in or would lie in, and its name there, with links followed. With `make`, directories
-   * that are missing are made, for their owner alone. Throws BouhekiError `untrusted`, or what the system says.
+   * The directory that a file lies in or would lie in, and its name there, with links followed. With `make`,
+   * directories that are missing are made, for their owner alone. Throws BouhekiError `untrusted`, or what
+   * the system says.
    */
   static around(path: string, make: 'make' | 'find' = 'find'): { directory: TrustedDirectory; name: string } {
     for (;;) {
@@ -44,7 +46,9 @@ export class TrustedDirectory {
     }
   }
 
-  /** A path to a name in it that holds whatever happens to the directory's own names, as long as this is open. */
+  /**
+   * A path to a name in it that holds whatever happens to the directory's own names, as long as this is open.
+   */
   at(name: string): string {
     return `${pathOf(this.fd)}/${name}`;
   }
@@ -61,8 +65,9 @@ export class TrustedDirectory {
   }
 
   /**
-   * What lies there, if anything: a file of a trusted user that others can't write. Throws BouhekiError `untrusted` when
-   * it is another's, and an error when it is `otherwise` than a regular file (or a socket, where one is expected).
+   * What lies there, if anything: a file of a trusted user that others can't write. Throws BouhekiError
+   * `untrusted` when it is another's, and an error when it is `otherwise` than a regular file (or a socket,
+   * where one is expected).
    */
   check(name: string, kind: 'file' | 'socket'): Stats | undefined {
     const stats = this.look(name);
@@ -114,7 +119,7 @@ function makeDirectory(path: string, { directory }: Found, name: string): void {
   try {
     mkdirSync(`${pathOf(directory.fd)}/${name}`, 0o700);
   } catch (error) {
-    // Somebody was faster; whether it can be trusted the next walk says.
+    // Another process was faster; the next walk checks whether it can be trusted.
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
     throw systemError(
       (error as NodeJS.ErrnoException).code ?? 'EIO',

@@ -7,8 +7,8 @@ import { faultOf, mendOf, standingOf, untrusted } from './trust.ts';
 const PART = 1 << 16;
 
 /**
- * A file that root and the caller alone can have written, open for reading: what was checked is what is read. So is a
- * descriptor that this process was started with (/dev/stdin), which may be a pipe.
+ * A file that root and the caller alone can have written, open for reading: what was checked is what is read.
+ * So is a descriptor that this process was started with (/dev/stdin), which may be a pipe.
  */
 export class TrustedFile {
   readonly fd: number;
@@ -17,7 +17,9 @@ export class TrustedFile {
     this.fd = fd;
   }
 
-  /** Throws BouhekiError `untrusted`, or what the system says: no file, no permission, or not a regular file. */
+  /**
+   * Throws BouhekiError `untrusted`, or what the system says: no file, no permission, or not a regular file.
+   */
   static open(path: string): TrustedFile {
     const found = followPath(path);
     try {
@@ -62,7 +64,7 @@ function openToAppend(path: string, found: Found): number {
   return openSync(pathOf(found.entry!.fd), constants.O_WRONLY | constants.O_APPEND);
 }
 
-/** Whatever somebody puts there meanwhile is not followed, nor taken for ours. */
+/** A file that another user puts there meanwhile is not followed, nor taken for ours. */
 function createIn({ directory, names }: Found): number {
   const [name, ...below] = names;
   if (name === undefined || below.length > 0)
@@ -72,8 +74,8 @@ function createIn({ directory, names }: Found): number {
 }
 
 /**
- * Reads a file that anybody may have written, for what only looks at it: a regular one, so that no pipe is waited for
- * and no device started. Throws what the system says.
+ * Reads a file that any user may have written, for commands that only look at it: a regular one, so that no
+ * pipe is waited for and no device started. Throws what the system says.
  */
 export function readAnyFile(path: string, most: number): Buffer {
   const place = openSync(path, O_PATH);

@@ -17,8 +17,9 @@ export interface Descriptor {
 }
 
 /**
- * Standard output (1) or standard error (2). What another process has open as well keeps its flags: a pipe or terminal
- * is opened anew. A socket can't be, so it is that itself which doesn't wait from now on; Node puts this back at exit.
+ * Standard output (1) or standard error (2). What another process has open as well keeps its flags: a pipe or
+ * terminal is opened anew. A socket can't be, so it is that itself which doesn't wait from now on; Node puts
+ * this back at exit.
  */
 export function openStandard(stream: 1 | 2): Descriptor {
   const kind = fstatSync(stream);
@@ -34,7 +35,9 @@ export function openStandard(stream: 1 | 2): Descriptor {
   return { fd: stream, shared: !kind.isFile(), close: () => held?.unref() };
 }
 
-/** Node makes a descriptor non-blocking when it takes it as a stream. Nothing is written through that stream. */
+/**
+ * Node makes a descriptor non-blocking when it takes it as a stream. Nothing is written through that stream.
+ */
 function heldNonBlocking(stream: 1 | 2): Socket | undefined {
   try {
     return new Socket({ fd: stream, readable: false, writable: true }).unref();
@@ -62,7 +65,7 @@ function openForWriting(path: string): { fd: number; kind: Stats } {
     if (!kind.isFIFO()) return { fd, kind };
     closeSync(fd);
   } catch (error) {
-    // What open() says of a FIFO that nobody reads.
+    // The error of open() for a FIFO without a reader.
     if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
   }
   // With a reading end of our own, readers of a FIFO may come and go.

@@ -2,8 +2,8 @@ import { closeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
 /**
- * Lets the process end as it is to, when its terminal has gone: Node puts terminals back as they were at its end, and
- * aborts where it can't. To be called while the terminal is there.
+ * Lets the process end as it is to, when its terminal has gone: Node puts terminals back as they were at its
+ * end, and aborts where it can't. To be called while the terminal is there.
  */
 export function surviveLostTerminal(): void {
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));

@@ -11,7 +11,7 @@ const FILE_BUF = 65_536;
 const RETRY = 10;
 const RETRY_AT_MOST = 250;
 
-/** Errors after which nobody will read what waits: the reader has gone, or the terminal. */
+/** Errors after which what waits has no reader: the reader has gone, or the terminal. */
 const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'EIO', 'EBADF', 'ENXIO', 'ECONNRESET']);
 
 export interface OutletListeners {
@@ -21,7 +21,10 @@ export interface OutletListeners {
   failed?(error: NodeJS.ErrnoException): void;
 }
 
-/** Something that waits. `lines`: how many are lost with it, or, of a line that tells of lost ones, how many it tells of. */
+/**
+ * Something that waits. `lines`: how many are lost with it, or, of a line that reports lost ones, how many it
+ * reports.
+ */
 interface Waiting {
   bytes: Buffer;
   lines: number;
@@ -29,8 +32,9 @@ interface Waiting {
 }
 
 /**
- * Where lines go that are for people. A write never waits: what can't be written at once is kept, up to a limit, and
- * what comes on top is dropped, counted, and said where it is missing as soon as there is room again.
+ * Where lines go that are for people. A write never waits: what can't be written at once is kept, up to a
+ * limit, and what comes on top is dropped, counted, and said where it is missing as soon as there is room
+ * again.
  */
 export class Outlet {
   #descriptor: Descriptor;
@@ -39,7 +43,7 @@ export class Outlet {
   #queue: Waiting[] = [];
   #bytes = 0;
   #dropped = 0;
-  /** Lines dropped of which no line tells yet. */
+  /** Dropped lines that no line has reported yet. */
   #missing = 0;
   #failing = false;
   #timer: NodeJS.Timeout | undefined;
@@ -85,7 +89,9 @@ export class Outlet {
     this.#pump();
   }
 
-  /** Waits until everything is written, so many milliseconds at the most; what is left then counts as dropped. */
+  /**
+   * Waits until everything is written, so many milliseconds at the most; what is left then counts as dropped.
+   */
   async settle(patience: number): Promise<void> {
     const deadline = performance.now() + patience;
     this.#pump();

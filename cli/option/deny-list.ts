@@ -4,9 +4,9 @@ import { prefixGroup } from '../../policy/value/prefix-group.ts';
 import { readTrustedText } from './trusted-text.ts';
 
 /**
- * The prefixes of `--deny` values: each a CIDR, an address, the name of a group, or `@FILE` with one of these a line
- * (`#` begins a comment). Throws BouhekiError
- * `usage` with file and line, and `untrusted` for a file that others can write.
+ * The prefixes of `--deny` values: each a CIDR, an address, the name of a group, or `@FILE` with one of these
+ * a line (`#` begins a comment). Throws BouhekiError `usage` with file and line, and `untrusted` for a file
+ * that others can write.
  */
 export function readDenyList(values: readonly string[]): Prefix[] {
   return values.flatMap((value) =>

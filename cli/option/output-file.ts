@@ -3,9 +3,10 @@ import { BouhekiError } from '../../error/error.ts';
 import { OutputFile } from '../../host/output-file.ts';
 
 /**
- * Writes `text` to standard output (`-`) or to a file, which appears whole or not at all: a policy that is being
- * enforced may be watched. A file that is there keeps its owner and mode, a link of ours stays one, and a device or pipe
- * is written to rather than replaced. Throws BouhekiError `usage`, and `untrusted` for what others have put there.
+ * Writes `text` to standard output (`-`) or to a file, which appears whole or not at all: a policy that is
+ * being enforced may be watched. A file that is there keeps its owner and mode, a link of ours stays one, and
+ * a device or pipe is written to rather than replaced. Throws BouhekiError `usage`, and `untrusted` for what
+ * others have put there.
  */
 export function writeOutput(path: string, text: string): void {
   if (path === '-') {

@@ -9,7 +9,10 @@ import { renderProblem } from '../../policy/file/problem.ts';
 /** Takes a warning as people read it, with its line end. */
 export type Warn = (text: string) => void;
 
-/** The policy in a text. Throws BouhekiError `policy` that shows every fault with file, line, column and what to do. */
+/**
+ * The policy in a text. Throws BouhekiError `policy` that shows every fault with file, line, column and what
+ * to do.
+ */
 export function parseText(text: string, path: string, warn: Warn): Policy {
   return parseWithPlaces(text, path, warn).policy;
 }
@@ -32,16 +35,17 @@ export function parseWithPlaces(text: string, path: string, warn: Warn): Require
 }
 
 /**
- * The text of a policy file, `-` for standard input, for what only looks at it: whoever wrote it. Throws BouhekiError
- * `policy` when it can't be read or is larger than any policy.
+ * The text of a policy file, `-` for standard input, for commands that only read it: its owner does not
+ * matter. Throws BouhekiError `policy` when it can't be read or is larger than any policy.
  */
 export function readPolicyText(path: string): string {
   return textOf(path, () => readAnyFile(path, LIMITS.source));
 }
 
 /**
- * As `readPolicyText`, for what takes effect or becomes part of another policy: throws BouhekiError `untrusted` when
- * somebody other than root and ourselves could have written it, which would hand them the host's network.
+ * As `readPolicyText`, for what takes effect or becomes part of another policy: throws BouhekiError
+ * `untrusted` when users other than root and the caller could have written it, which would give them the
+ * host's network.
  */
 export function readTrustedPolicyText(path: string): string {
   return textOf(path, () => {

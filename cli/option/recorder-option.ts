@@ -48,7 +48,9 @@ export function recorderOptions(): Option[] {
   ];
 }
 
-/** How the kernel side is to be attached. Throws BouhekiError `usage` for a combination that means nothing. */
+/**
+ * How the kernel side is to be attached. Throws BouhekiError `usage` for a combination that means nothing.
+ */
 export function attachmentOf({ backend, cgroup }: RecorderOptions): Attachment {
   if (cgroup !== undefined && backend !== 'lsm') return { backend: 'cgroup', cgroup };
   if (cgroup === undefined && backend !== 'cgroup') return { backend: 'lsm' };

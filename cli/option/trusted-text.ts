@@ -4,8 +4,8 @@ import { TrustedFile } from '../../host/trusted-file.ts';
 const MOST = 1 << 28;
 
 /**
- * The text of a file that decides on what a policy allows. Throws BouhekiError `untrusted` when others than root and
- * ourselves can write it, and what the system says when it can't be read.
+ * The text of a file that decides on what a policy allows. Throws BouhekiError `untrusted` when others than
+ * root and ourselves can write it, and what the system says when it can't be read.
  */
 export function readTrustedText(path: string): string {
   using file = TrustedFile.open(path);

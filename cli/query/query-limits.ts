@@ -6,7 +6,9 @@ import { failureError, type Failure } from '../../profiler/serve/protocol.ts';
 import { discardLeftCopies } from '../../profiler/read/record-copy.ts';
 import { recordToRead } from '../../profiler/database/record-place.ts';
 
-/** Bytes of memory of the process that answers; of these 512 MB are DuckDB's, and what JavaScript may take. */
+/**
+ * Bytes of memory of the process that answers; of these 512 MB are DuckDB's, and what JavaScript may take.
+ */
 const MEMORY = 2e9;
 const JAVASCRIPT_MB = 1024;
 /** Seconds until there must be an answer; printing it may take longer. */
@@ -18,8 +20,8 @@ const WITHIN_LIMITS = `ulimit -c 0; ulimit -d ${Math.floor(MEMORY / 1024)}; exec
 type Message = { answered: true } | { failure: Failure };
 
 /**
- * Answers a statement of the user's own on standard output, in a process of its own: whatever the statement makes of
- * DuckDB, it ends that process at the worst. Throws BouhekiError with what is wrong with it.
+ * Answers a statement of the user's own on standard output, in a process of its own: whatever the statement
+ * makes of DuckDB, it ends that process at the worst. Throws BouhekiError with what is wrong with it.
  */
 export async function queryWithinLimits(db: string, form: 'json' | 'table', sql: string): Promise<void> {
   const program = [process.execPath, `--max-old-space-size=${JAVASCRIPT_MB}`];

@@ -6,9 +6,9 @@ import { asJson, asTable } from '../report/query-text.ts';
 
 const [db, form, sql] = process.argv.slice(2) as [string, string, string];
 
-/** Whether whoever asked has heard how it ended. */
+/** Whether the parent process has received how it ended. */
 let told = false;
-// Whoever asked is gone, or has had enough of the answer.
+// The parent process is gone, or needs no more of the answer.
 process.on('disconnect', () => {
   if (told) process.exit();
   // An exit in order waits for DuckDB, which may be at a statement that has no end.

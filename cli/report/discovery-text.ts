@@ -7,7 +7,10 @@ import { formatTable } from '../terminal/table.ts';
 /** Subjects that are listed; the rest is counted. */
 const LISTED = 20;
 
-/** The readiness of each subject as a table, least known first. Curves are drawn when `draw` says so, else numbers. */
+/**
+ * The readiness of each subject as a table, least known first. Curves are drawn when `draw` says so, else
+ * numbers.
+ */
 export function discoveryText({ discovery, subjects }: Discovery, draw: boolean): string[] {
   if (subjects.length === 0) return [];
   const curve = (values: readonly number[]): string => (draw ? sparkline(values) : values.join(' '));

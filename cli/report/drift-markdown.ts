@@ -14,8 +14,8 @@ export function driftMarkdown(drift: Drift): string {
 }
 
 /**
- * Names of processes are free text: none may end a cell or become markup, nor call a person, an issue or an address. What
- * makes those is cut by an empty comment, because a backslash does not keep a forge from them.
+ * Names of processes are free text: none may end a cell or become markup, nor call a person, an issue or an
+ * address. What makes those is cut by an empty comment, because a backslash does not keep a forge from them.
  */
 function escape(text: string): string {
   return visible(text)

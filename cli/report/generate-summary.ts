@@ -103,7 +103,10 @@ export function generateJson(policy: string, generated: Generated, input: Genera
   return `${printJson(json, 2)}\n`;
 }
 
-/** What a merge with `file` leaves out, for standard error: most destinations first; empty when it leaves nothing out. */
+/**
+ * What a merge with `file` leaves out, for standard error: most destinations first; empty when it leaves
+ * nothing out.
+ */
 export function mergeSummary({ kept }: Merged, file: string): string {
   const lines = kept
     .toSorted((a, b) => b.observations.length - a.observations.length)

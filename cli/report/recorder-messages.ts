@@ -34,8 +34,8 @@ export function describeStart(session: Session, db: string, command: 'learn' | '
 }
 
 /**
- * For how long nothing has been enforced on this host. An end in order was somebody's wish, so that only who enforces
- * again is told; `learn` alone would hide the end of a run that was killed.
+ * For how long nothing has been enforced on this host. A clean end was intended, so that it is reported only
+ * to a user who enforces again; `learn` alone would hide the end of a run that was killed.
  */
 export function describeUnenforced(
   { interrupted, lastEnforcement }: Past,
@@ -54,7 +54,7 @@ export function describeUnenforced(
   return [`Nothing was enforced for ${gap}: enforcement ${how} at ${formatMoment(endedAt)}.`];
 }
 
-/** What is said when the terminal has gone: where standard error leads elsewhere, somebody may read it. */
+/** The message for a terminal that has gone: standard error may lead to another reader. */
 export function describeHangUp(what: 'enforcement' | 'learning'): string {
   return `The terminal has gone; ${what} goes on. SIGTERM to process ${process.pid} ends it.\n`;
 }

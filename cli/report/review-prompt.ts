@@ -33,7 +33,10 @@ export interface Desk {
   sample(item: ReviewItem): Promise<SampleProcess | undefined>;
 }
 
-/** Asks in a terminal until nothing is left or the user has had enough: by `quit`, the end of input, or Ctrl-C. */
+/**
+ * Asks in a terminal until nothing is left or the user has had enough: by `quit`, the end of input, or
+ * Ctrl-C.
+ */
 export async function askAll(desk: Desk): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const skipped = new Set<string>();

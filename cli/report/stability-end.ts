@@ -6,19 +6,19 @@ import { formatDuration } from '../../format/duration.ts';
 import { isStable } from '../../daemon/stability.ts';
 import { formatCount, formatPercent } from '../../format/number.ts';
 
-/** How long traffic must have been seen for, seconds, unless told otherwise. */
+/** How long traffic must have been seen for, seconds, by default. */
 const DEFAULT_PATIENCE = 3600;
 /** Subjects that are named at the end. */
 const SHOWN = 5;
 
-/** What `learn` is told about its end, as commander hands it over. Seconds. */
+/** The options of `learn` about its end, as commander passes them. Seconds. */
 export interface StabilityOptions {
   until?: 'stable';
   atLeast?: number;
   duration?: number;
 }
 
-/** How long traffic must have been seen for, seconds; undefined when nobody waits for it to be stable. */
+/** How long traffic must have been seen for, seconds; undefined when learning does not end by stability. */
 export function patienceOf({ atLeast, duration, until }: StabilityOptions): number | undefined {
   if (until === undefined) {
     if (atLeast === undefined) return undefined;

@@ -9,7 +9,7 @@ import { formatSize } from '../../format/size.ts';
 import { discoveryText } from './discovery-text.ts';
 import { formatTable } from '../terminal/table.ts';
 
-/** Everything that status tells. Sizes in bytes, times in microseconds since the epoch. */
+/** Everything that status reports. Sizes in bytes, times in microseconds since the epoch. */
 export interface Status {
   database: { path: string; bytes: number; log: number };
   extent: Extent;
@@ -24,7 +24,9 @@ export interface Status {
 /** Recordings that are listed; the rest is counted. */
 const LISTED = 20;
 
-/** A status for people. `now` in microseconds since the epoch; `draw`: curves as pictures rather than numbers. */
+/**
+ * A status for people. `now` in microseconds since the epoch; `draw`: curves as pictures rather than numbers.
+ */
 export function statusText(status: Status, now: number, draw: boolean): string {
   const { database, extent, recorder, recordings } = status;
   const facts = [

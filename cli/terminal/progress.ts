@@ -5,7 +5,7 @@ import { formatNumber } from '../../format/number.ts';
 /** Seconds between two lines where standard error is no terminal. */
 const LINE_EVERY = 60;
 
-/** What a running recorder tells about itself. */
+/** What a running recorder reports about itself. */
 export interface ProgressState {
   connections: number;
   processes: number;

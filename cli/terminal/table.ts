@@ -3,7 +3,9 @@ import { visible } from '../../error/visible.ts';
 /** A cell wider than this moves the rest of its own line only, characters. */
 const WIDEST = 60;
 
-/** Lines of a text table: cells padded to the width of their column, two spaces between, nothing at line ends. */
+/**
+ * Lines of a text table: cells padded to the width of their column, two spaces between, nothing at line ends.
+ */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const lines = [head, ...rows].map((line) => line.map(visible));
   // No spread into Math.max: a report may have more lines than a call may have arguments.

@@ -4,17 +4,17 @@ import { exposeToOom } from '../../host/oom-score.ts';
 import type { Answer as Told, Question } from './container-reader.ts';
 import type { Said } from './container-reader-process.ts';
 
-/** How long one container's files may keep everybody waiting, milliseconds. */
+/** How long one container's files may delay all others, milliseconds. */
 const PATIENCE = 10_000;
 
 const PROCESS = fileURLToPath(new URL('container-reader-process.js', import.meta.url));
 
-/** There was no answer: whoever looks into the container may be lost. */
+/** There was no answer: the process that reads the container may be lost. */
 export class Silence extends Error {
   override readonly name = 'Silence';
 }
 
-/** What the reader has told, and which process it is: its descriptors are its own. */
+/** What the reader has reported, and which process it is: its descriptors are its own. */
 export type Answer = (NonNullable<Told> & { reader: number }) | undefined;
 
 interface Asked {
@@ -24,9 +24,9 @@ interface Asked {
 }
 
 /**
- * What paths mean in containers, as a process of its own finds out. A container can make a file system that never
- * answers, and whoever looks into it can then neither go on nor be killed: that must be nobody whom others wait for, and
- * who holds nothing. It is given up after a while, and another one takes its place.
+ * What paths mean in containers, as a process of its own finds out. A container can make a file system that
+ * never answers, and the process that reads it can then neither go on nor be killed. So no other process may
+ * wait for it, and it holds nothing. It is given up after a while, and another one takes its place.
  */
 export class ContainerFiles implements Disposable {
   readonly #patience: number;
@@ -40,7 +40,7 @@ export class ContainerFiles implements Disposable {
     this.#patience = patience;
   }
 
-  /** Rejects with an error that says in words why it can't be told. */
+  /** Rejects with an error that says why the files cannot be found. */
   async ask(question: Question): Promise<Answer> {
     return await new Promise((resolve, reject) => {
       this.#asked.push({ question, resolve, reject });
@@ -51,7 +51,7 @@ export class ContainerFiles implements Disposable {
     });
   }
 
-  /** Whoever waits for an answer gets none. */
+  /** Pending requests get no answer. */
   [Symbol.dispose](): void {
     this.#asked = [];
     this.#leave();

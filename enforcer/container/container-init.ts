@@ -4,7 +4,10 @@ import { O_PATH } from '../../host/descriptor.ts';
 import { visibleMountNamespace } from '../../host/namespace.ts';
 import { readProcessStat } from '../../host/process-stat.ts';
 
-/** The first process of a container, and what it sees; both stay what they are when its number goes to another. */
+/**
+ * The first process of a container, and what it sees; both stay what they are when its number goes to
+ * another.
+ */
 export interface ContainerInit {
   /** Its directory in /proc, opened with O_PATH. */
   process: number;
@@ -15,9 +18,10 @@ export interface ContainerInit {
 }
 
 /**
- * Finds the first process of the container that lives in a cgroup (its directory, and its path in the hierarchy), as
- * soon as that has a root and mounts of its own. It is the oldest: a runtime puts it there before anything else, and
- * every process that comes later may have made other mounts. Undefined where there is none (yet).
+ * Finds the first process of the container that lives in a cgroup (its directory, and its path in the
+ * hierarchy), as soon as that has a root and mounts of its own. It is the oldest: a runtime puts it there
+ * before anything else, and every process that comes later may have made other mounts. Undefined where there
+ * is none (yet).
  */
 export function findInit(directory: string, path: string): ContainerInit | undefined {
   const host = { mounts: visibleMountNamespace(), root: statSync('/', { bigint: true }) };
@@ -52,7 +56,7 @@ function pidsIn(directory: string): number[] {
   try {
     text = readFileSync(join(directory, 'cgroup.procs'), 'utf8');
   } catch {
-    // A threaded cgroup does not tell, and its processes are those of the one above it.
+    // A threaded cgroup does not list its processes, and they are those of the one above it.
     text = '';
   }
   try {

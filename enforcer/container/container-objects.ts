@@ -4,8 +4,8 @@ import type { Answer } from './container-files.ts';
 import type { OpenedFile } from './container-reader.ts';
 
 /**
- * Which files the reader's descriptors are, for the kernel side. Asked once for each opening, because before 6.1 the kernel
- * goes through the descriptors of every process for it.
+ * Which files the reader's descriptors are, for the kernel side. Asked once for each opening, because before
+ * 6.1 the kernel goes through the descriptors of every process for it.
  */
 export class ContainerObjects {
   readonly #egress: Egress;

@@ -1,4 +1,6 @@
-/** The process that looks at the files of containers, and nothing else: see ContainerFiles, which starts it. */
+/**
+ * The process that looks at the files of containers, and nothing else: see ContainerFiles, which starts it.
+ */
 import { type Answer, ContainerReader, type Question } from './container-reader.ts';
 
 /** What it says: that it is there, then an answer or an error to each question, in their order. */

@@ -22,7 +22,7 @@ export interface FoundFile {
   deleted: readonly OpenedFile[];
 }
 
-/** A file that the reader holds open: the kernel tells by the descriptor which one it is. */
+/** A file that the reader holds open: the kernel identifies it by the descriptor. */
 export interface OpenedFile {
   fd: number;
   inode: bigint;
@@ -43,15 +43,15 @@ interface Held {
 }
 
 /**
- * Looks at the files of containers. They are their own: it may take for ever, so that it must not run where anything
- * waits for it. What is open there goes as soon as the last process of the container has gone, before its runtime
- * removes the files.
+ * Looks at the files of containers. They are their own: it may take for ever, so that it must not run where
+ * anything waits for it. What is open there goes as soon as the last process of the container has gone,
+ * before its runtime removes the files.
  */
 export class ContainerReader {
   readonly #held = new Map<string, Held>();
   #opened = 0;
 
-  /** Throws what the system says when it can't be told which file a path means. */
+  /** Throws the system's error when it is unknown which file a path means. */
   answer({ directory, files, path }: Question): Answer {
     let held = this.#held.get(path);
     if (held && !isAlive(held.init)) {

@@ -10,16 +10,21 @@ import type { ExecutableChange } from '../executable-watch.ts';
 import type { CgroupPlace } from '../place.ts';
 import type { SubjectEntry } from '../subject-entry.ts';
 
-/** How often the files of a container that has just been made are looked for, and for how long, milliseconds. */
+/**
+ * How often the files of a container that has just been made are looked for, and for how long, milliseconds.
+ */
 const LOOK_EVERY = 50;
 const LOOK_FOR = 10_000;
 /** How often a container may give no answer before it is not asked any more: each time costs a process. */
 const MOST_SILENCES = 3;
 
-/** What is to be told of the containers that a policy names executables of. */
+/** What is reported of the containers in which a policy names executables. */
 export interface ContainerTidings {
   changed(place: CgroupPlace, change: ExecutableChange): void;
-  /** It can't be told what paths mean there: nothing is allowed by them, and whatever they deny is denied. */
+  /**
+   * The meaning of paths there is unknown: nothing is allowed by them, and everything that they deny is
+   * denied.
+   */
   failed(place: CgroupPlace, error: Error): void;
 }
 
@@ -32,18 +37,19 @@ interface Tracked {
   asking: boolean;
   /** How often it gave no answer. */
   silences: number;
-  /** Why it can't be told at present what paths mean there. */
+  /** Why the meaning of paths there is unknown at present. */
   trouble: string | undefined;
   known: KnownContainer | undefined;
   /** Paths that mean no file in it. */
   missing: string[];
-  /** What the kernel side has been told. */
+  /** What the kernel side has received. */
   entries: readonly SubjectEntry[];
 }
 
 /**
- * The executables of containers in a policy, followed as containers come and go and as their files change. Until it is
- * known what a path means in a container, its rules allow nothing there, and those that deny hold for everything.
+ * The executables of containers in a policy, followed as containers come and go and as their files change.
+ * Until it is known what a path means in a container, its rules allow nothing there, and those that deny hold
+ * for everything.
  */
 export class ContainerWatch implements Disposable {
   readonly #egress: Egress;
@@ -93,7 +99,7 @@ export class ContainerWatch implements Disposable {
     return found;
   }
 
-  /** The policy is in force, with what `known` said. From now on the kernel side is told what changes. */
+  /** The policy is in force, with what `known` said. From now on changes are written to the kernel side. */
   begin(): void {
     this.#inForce = true;
     for (const each of this.#tracked.values()) {
@@ -171,7 +177,7 @@ export class ContainerWatch implements Disposable {
     this.#tell(each, error);
   }
 
-  /** The same trouble is told once. */
+  /** The same trouble is reported once. */
   #tell(each: Tracked, error: Error): void {
     if (each.trouble !== error.message) this.#tidings.failed(each.place, error);
     each.trouble = error.message;

@@ -4,13 +4,13 @@ import { O_PATH } from '../../host/descriptor.ts';
 /** As the kernel has it (path_resolution(7)). */
 const MOST_LINKS = 40;
 
-/** What a path leads to nothing by; any other error says that it can't be told. */
+/** Errors of a path that leads to nothing; after any other error it is unknown. */
 const NOTHING: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
 
 /**
- * Opens with O_PATH what an absolute path means for those who have the directory `root` for their root: no link and no
- * `..` leads out of it, whatever they change meanwhile. Undefined when it means nothing. Throws what the system says
- * when it can't be told, and waits as long as their file systems do.
+ * Opens with O_PATH what an absolute path means for those who have the directory `root` for their root: no
+ * link and no `..` leads out of it, whatever they change meanwhile. Undefined when it means nothing. Throws
+ * what the system says when it is unknown, and waits as long as their file systems do.
  */
 export function openInRoot(root: number, path: string): number | undefined {
   // Every directory on the way, so that `..` is a step back and no question to a file system.

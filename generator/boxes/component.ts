@@ -1,8 +1,9 @@
 import { type Relation, restCodes } from './relation.ts';
 
 /**
- * The tuples of the relation in parts that no box connects. Two tuples of one box are linked through tuples of it that
- * differ in one axis only, so tuples without such a link never share a box and each part can be covered by itself.
+ * The tuples of the relation in parts that no box connects. Two tuples of one box are linked through tuples
+ * of it that differ in one axis only, so tuples without such a link never share a box and each part can be
+ * covered by itself.
  */
 export function componentsOf(relation: Relation): Int32Array[] {
   const count = relation.tuples.length / relation.sizes.length;

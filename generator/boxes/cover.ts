@@ -19,10 +19,10 @@ export interface BoxCover {
 const LARGE = 2000;
 
 /**
- * Few boxes that cover the relation and nothing else: equal slices are merged, parts that no box connects are covered one
- * by one with maximal boxes, and values that other boxes hold as well are dropped. With the bound of a fooling set;
- * where it equals the number of boxes, no smaller cover exists. Where as few boxes do, the first `apart` axes have few
- * values in each.
+ * Few boxes that cover the relation and nothing else: equal slices are merged, parts that no box connects are
+ * covered one by one with maximal boxes, and values that other boxes hold as well are dropped. With the bound
+ * of a fooling set; where it equals the number of boxes, no smaller cover exists. Where as few boxes do, the
+ * first `apart` axes have few values in each.
  */
 export function coverRelation(relation: Relation, apart = 0): BoxCover {
   const { relation: reduced, classes } = mergeSlices(relation);

@@ -1,9 +1,9 @@
 import type { Grid } from './grid.ts';
 
 /**
- * A fooling set: tuples of which no two are in one box of the relation. Every cover needs a box for each, so the number
- * of them bounds every cover from below. Greedy, those with the fewest companions first, then improved by exchanging one
- * tuple for two.
+ * A fooling set: tuples of which no two are in one box of the relation. Every cover needs a box for each, so
+ * the number of them bounds every cover from below. Greedy, those with the fewest companions first, then
+ * improved by exchanging one tuple for two.
  */
 export function foolingSet(grid: Grid): number[] {
   const { count } = grid;

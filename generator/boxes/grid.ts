@@ -81,7 +81,10 @@ export class Grid {
   }
 }
 
-/** The tuples of a relation that `members` names, with the values of each axis renumbered, and what the numbers were. */
+/**
+ * The tuples of a relation that `members` names, with the values of each axis renumbered, and what the
+ * numbers were.
+ */
 export function compact(
   { sizes, tuples }: Relation,
   members: Int32Array,

@@ -9,8 +9,8 @@ export interface Candidate {
 }
 
 /**
- * Maximal boxes inside the relation: from every tuple, along its axes in up to `orders` different orders. Each axis in
- * turn takes every value with which the box stays inside. No box is listed twice.
+ * Maximal boxes inside the relation: from every tuple, along its axes in up to `orders` different orders.
+ * Each axis in turn takes every value with which the box stays inside. No box is listed twice.
  */
 export function growBoxes(grid: Grid, orders: number): Candidate[] {
   const found = new Map<string, Candidate>();

@@ -3,13 +3,15 @@ import { type Relation, restCodes } from './relation.ts';
 /** A relation without repeated slices. */
 export interface Reduced {
   relation: Relation;
-  /** For each axis and each value of it that is left, the values of the original relation that it stands for. */
+  /**
+   * For each axis and each value of it that is left, the values of the original relation that it stands for.
+   */
   classes: number[][][];
 }
 
 /**
- * Joins values of an axis whose slices are equal, on every axis until nothing changes. Boxes of the result are boxes of
- * the original, and neither the fewest boxes that cover it nor the largest fooling set changes.
+ * Joins values of an axis whose slices are equal, on every axis until nothing changes. Boxes of the result
+ * are boxes of the original, and neither the fewest boxes that cover it nor the largest fooling set changes.
  */
 export function mergeSlices(original: Relation): Reduced {
   let relation = original;
@@ -59,8 +61,8 @@ function mergeAxis(relation: Relation, axis: number): { relation: Relation; grou
 }
 
 /**
- * A number for each value of the axis, equal for equal slices: the node in a trie of the sequences of what the other
- * axes say. Tuples are in lexicographic order, so equal slices are equal sequences.
+ * A number for each value of the axis, equal for equal slices: the node in a trie of the sequences of what
+ * the other axes say. Tuples are in lexicographic order, so equal slices are equal sequences.
  */
 function sliceNumbers(relation: Relation, axis: number): Float64Array {
   const { sizes, tuples } = relation;

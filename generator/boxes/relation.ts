@@ -1,4 +1,7 @@
-/** A set of tuples over axes whose values are numbered from 0. Every tuple is there once, in lexicographic order. */
+/**
+ * A set of tuples over axes whose values are numbered from 0. Every tuple is there once, in lexicographic
+ * order.
+ */
 export interface Relation {
   /** How many values each axis has. */
   sizes: readonly number[];
@@ -18,8 +21,8 @@ export function tupleCount({ sizes, tuples }: Relation): number {
 }
 
 /**
- * A number for each tuple, from 0, that is equal for tuples that are equal but for one axis. Read digit by digit through
- * a table, because the product of the sizes may exceed what a number holds.
+ * A number for each tuple, from 0, that is equal for tuples that are equal but for one axis. Read digit by
+ * digit through a table, because the product of the sizes may exceed what a number holds.
  */
 export function restCodes({ sizes, tuples }: Relation, left: number): { codes: Int32Array; count: number } {
   const axes = sizes.length;

@@ -1,8 +1,9 @@
 import type { Candidate } from './grow.ts';
 
 /**
- * Few candidates that together hold every tuple: greedy by newly covered tuples (fewer values where equal), without
- * those that the others make redundant, then improved by exchanging two for one until that no longer helps.
+ * Few candidates that together hold every tuple: greedy by newly covered tuples (fewer values where equal),
+ * without those that the others make redundant, then improved by exchanging two for one until that no longer
+ * helps.
  */
 export function selectCover(candidates: readonly Candidate[], count: number): Candidate[] {
   const holders = holdersOf(candidates, count);
@@ -51,7 +52,9 @@ function partners(
   return new Set(rest.filter((each) => near.has(each)));
 }
 
-/** Adds to the chosen what is needed to cover the rest, then drops what is not needed. `avoided` comes last. */
+/**
+ * Adds to the chosen what is needed to cover the rest, then drops what is not needed. `avoided` comes last.
+ */
 function complete(
   candidates: readonly Candidate[],
   count: number,
@@ -74,7 +77,8 @@ function complete(
     cover.push(avoided);
     hold(avoided);
   }
-  // The largest boxes were taken first, so the last are the likeliest to be superfluous; their order is stable.
+  // The largest boxes were taken first, so the last are the likeliest to be superfluous; their order is
+  // stable.
   const needed: number[] = [];
   for (const index of cover.toReversed()) {
     const { tuples } = candidates[index]!;
@@ -84,7 +88,10 @@ function complete(
   return needed.toReversed();
 }
 
-/** The candidate with most tuples that nothing holds yet; -1 when there is none. `gain` keeps bounds between calls. */
+/**
+ * The candidate with most tuples that nothing holds yet; -1 when there is none. `gain` keeps bounds between
+ * calls.
+ */
 function mostFresh(
   candidates: readonly Candidate[],
   times: Int32Array,

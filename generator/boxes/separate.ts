@@ -1,9 +1,9 @@
 import type { Grid, ValueBox } from './grid.ts';
 
 /**
- * As many boxes for the same tuples, with fewer values on the first `axes` axes in each: a box gives up such a value where
- * others hold its tuples, or can take them without a new value on these axes. Rules for one subject each are easier to
- * decide on than those for several.
+ * As many boxes for the same tuples, with fewer values on the first `axes` axes in each: a box gives up such
+ * a value where others hold its tuples, or can take them without a new value on these axes. Rules for one
+ * subject each are easier to decide on than those for several.
  */
 export function separate(grid: Grid, boxes: readonly ValueBox[], axes: number): ValueBox[] {
   const result = [...boxes];
@@ -54,7 +54,9 @@ function giveUp(grid: Grid, { boxes, times }: Cover, { at, axes, axis, value }: 
   return true;
 }
 
-/** Widens another box, but not on the first axes, to hold a slice of the box `at`. Returns whether one could. */
+/**
+ * Widens another box, but not on the first axes, to hold a slice of the box `at`. Returns whether one could.
+ */
 function takeOver(
   grid: Grid,
   { boxes, times }: Cover,

@@ -1,8 +1,8 @@
 import type { Grid, ValueBox } from './grid.ts';
 
 /**
- * The boxes without the values of which every tuple is in another box as well, so that no value can be taken out of the
- * result without losing a tuple.
+ * The boxes without the values of which every tuple is in another box as well, so that no value can be taken
+ * out of the result without losing a tuple.
  */
 export function trim(grid: Grid, boxes: readonly ValueBox[]): ValueBox[] {
   const times = new Int32Array(grid.count);

@@ -9,8 +9,8 @@ export interface Blocks {
   /** Prefix length of every block. */
   length: Uint8Array;
   /**
-   * The prefix length of the smallest block that counts: 32 for IPv4, 64 for IPv6. All that is inside one /64 belongs to
-   * one network, and 2^64 hosts are no measure of anything.
+   * The prefix length of the smallest block that counts: 32 for IPv4, 64 for IPv6. All that is inside one /64
+   * belongs to one network, and 2^64 hosts are no measure of anything.
    */
   unit: number;
 }
@@ -42,7 +42,10 @@ export function prefixAround({ words, wordsEach }: Blocks, index: number, length
   return { family: wordsEach === 1 ? 4 : 6, value: (value >> host) << host, length };
 }
 
-/** How many leading bits block `index` of `a` and block `other` of `b` have in common; no more than the shorter has. */
+/**
+ * How many leading bits block `index` of `a` and block `other` of `b` have in common; no more than the
+ * shorter has.
+ */
 export function commonLength(a: Blocks, index: number, b: Blocks, other: number): number {
   const limit = Math.min(a.length[index]!, b.length[other]!);
   const each = a.wordsEach;

@@ -44,8 +44,9 @@ export class SharedCover {
   }
 
   /**
-   * For each group the prefixes that cover it, `budget` in all, so that as few addresses as possible are covered that
-   * were not observed. Throws BouhekiError `usage` with the least feasible budget when this one is too small.
+   * For each group the prefixes that cover it, `budget` in all, so that as few addresses as possible are
+   * covered that were not observed. Throws BouhekiError `usage` with the least feasible budget when this one
+   * is too small.
    */
   within(budget: number): Prefix[][] {
     if (budget >= this.lossless) return this.#groups.map((prefixes) => [...prefixes]);

@@ -4,11 +4,12 @@ import type { CurvePoint } from './hull.ts';
 const MOST = 2;
 
 /**
- * The point of a curve from which more prefixes buy little: the one farthest below the straight line between the ends,
- * with the logarithm of what is allowed over the number of prefixes (Satopää et al., "Finding a Kneedle in a
- * Haystack", 2011). Never one that allows more than twice what was observed: where observed addresses have no neighbours the
- * farthest point allows thousands of times as much, and on later traffic of real hosts that bought nothing.
- * `points` run from most prefixes to fewest; `observed` is the number of observed units.
+ * The point of a curve from which more prefixes buy little: the one farthest below the straight line between
+ * the ends, with the logarithm of what is allowed over the number of prefixes (Satopää et al., "Finding a
+ * Kneedle in a Haystack", 2011). Never one that allows more than twice what was observed: where observed
+ * addresses have no neighbours the farthest point allows thousands of times as much, and on later traffic of
+ * real hosts that bought nothing. `points` run from most prefixes to fewest; `observed` is the number of
+ * observed units.
  */
 export function elbowOf(points: readonly CurvePoint[], observed: number): CurvePoint {
   const most = points[0]!;

@@ -16,9 +16,10 @@ export interface Limits {
 export const WIDEST = { 4: 8, 6: 32 } as const;
 
 /**
- * For every block the shortest prefix around it that breaks no limit. Each limit is such a length: a prefix around an
- * observed address holds a denied block exactly if it is no longer than what the two have in common. So one number per
- * block stands for all of them, and whether an inner node of the tree may be a prefix is one comparison.
+ * For every block the shortest prefix around it that breaks no limit. Each limit is such a length: a prefix
+ * around an observed address holds a denied block exactly if it is no longer than what the two have in
+ * common. So one number per block stands for all of them, and whether an inner node of the tree may be a
+ * prefix is one comparison.
  */
 export function floorsOf(blocks: Blocks, family: 4 | 6, limits: Limits): Uint8Array {
   const floors = new Uint8Array(blocks.length.length).fill(limits.widest[family]);
@@ -27,7 +28,9 @@ export function floorsOf(blocks: Blocks, family: 4 | 6, limits: Limits): Uint8Ar
   return floors;
 }
 
-/** Denied blocks are disjoint, so the one with most bits in common is a neighbour in the order of addresses. */
+/**
+ * Denied blocks are disjoint, so the one with most bits in common is a neighbour in the order of addresses.
+ */
 export function raise(floors: Uint8Array, blocks: Blocks, denied: Blocks): void {
   const count = denied.length.length;
   if (count === 0) return;

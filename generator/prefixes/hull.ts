@@ -8,10 +8,11 @@ export interface CurvePoint {
 }
 
 /**
- * The lower convex hull of the cost over the number of prefixes, from the most prefixes to the fewest. Every point is an
- * optimal cover, and the line between two neighbours bounds the cost between them from below. Weakest-link pruning: the
- * covers that minimise cost + price x count are nested, so the node that saves prefixes at the least cost each is made a
- * prefix first (minimal cost-complexity pruning: Breiman, Friedman, Olshen, Stone, CART, 1984). O(N log N).
+ * The lower convex hull of the cost over the number of prefixes, from the most prefixes to the fewest. Every
+ * point is an optimal cover, and the line between two neighbours bounds the cost between them from below.
+ * Weakest-link pruning: the covers that minimise cost + price x count are nested, so the node that saves
+ * prefixes at the least cost each is made a prefix first (minimal cost-complexity pruning: Breiman, Friedman,
+ * Olshen, Stone, CART, 1984). O(N log N).
  */
 export function convexHull(forest: PrefixForest): CurvePoint[] {
   const { gap, left, right } = forest;

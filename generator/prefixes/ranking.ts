@@ -1,4 +1,7 @@
-/** Numbers 0 to n-1 by a key that may change: the one with the least key first, the lower number where keys are equal. */
+/**
+ * Numbers 0 to n-1 by a key that may change: the one with the least key first, the lower number where keys
+ * are equal.
+ */
 export class Ranking {
   readonly #heap: Int32Array;
   /** Place in the heap; -1: not in it. */

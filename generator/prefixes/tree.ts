@@ -1,16 +1,20 @@
 import { type Blocks, commonLength } from './blocks.ts';
 
 /**
- * Trees of longest common prefixes, one for each set of blocks, joined by nodes that are no prefix. The optimum over all
- * sets of prefixes is an antichain of such nodes: shrinking a prefix to what its observed addresses have in common covers
- * nothing more (Soldo, Argyraki, Markopoulou, "Optimal Source-Based Filtering of Malicious Traffic", IEEE/ACM ToN 2012).
- * Children stand before their parent and the left subtree before the right one; the last node is the root.
+ * Trees of longest common prefixes, one for each set of blocks, joined by nodes that are no prefix. The
+ * optimum over all sets of prefixes is an antichain of such nodes: shrinking a prefix to what its observed
+ * addresses have in common covers nothing more (Soldo, Argyraki, Markopoulou, "Optimal Source-Based Filtering
+ * of Malicious Traffic", IEEE/ACM ToN 2012). Children stand before their parent and the left subtree before
+ * the right one; the last node is the root.
  */
 export interface PrefixForest {
   /** -1: a leaf, that is an observed block. */
   left: Int32Array;
   right: Int32Array;
-  /** Units (addresses, or /64 networks) in the prefix that were not observed. Infinite where it must not be used. */
+  /**
+   * Units (addresses, or /64 networks) in the prefix that were not observed. Infinite where it must not be
+   * used.
+   */
   gap: Float64Array;
   /** Which set of blocks, which of its blocks is the first inside, and the length of the common prefix. */
   set: Int32Array;

@@ -2,8 +2,9 @@ import { parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
 import { prefixGroup } from '../../policy/value/prefix-group.ts';
 
 /**
- * Ranges with a purpose of their own (IANA special-purpose address registries). An address of one says nothing about
- * its neighbours outside, so no generalised prefix crosses the edge of one. Metadata addresses are ranges of one.
+ * Ranges with a purpose of their own (IANA special-purpose address registries). An address of one says
+ * nothing about its neighbours outside, so no generalised prefix crosses the edge of one. Metadata addresses
+ * are ranges of one.
  */
 export const ZONES: readonly Prefix[] = [
   ...[

@@ -5,7 +5,7 @@ import { formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.
 /** `allow` leaves the policy as it is; `ignore` takes the destination out, `deny` denies it as well. */
 export type DecisionKind = 'allow' | 'deny' | 'ignore' | 'narrow' | 'widen';
 
-/** What somebody decided about a destination of a rule. */
+/** A person's decision about a destination of a rule. */
 export interface Decision {
   rule: string;
   destination: string;
@@ -22,8 +22,9 @@ export function printDecision({ cidr, decision, destination, rule }: Decision): 
 }
 
 /**
- * A file of decisions: an object of JSON a line; empty lines and lines that begin with `#` are left out. A later decision
- * on the same destination of the same rule takes the place of an earlier one. Throws BouhekiError `usage` with the line.
+ * A file of decisions: an object of JSON a line; empty lines and lines that begin with `#` are left out. A
+ * later decision on the same destination of the same rule takes the place of an earlier one. Throws
+ * BouhekiError `usage` with the line.
  */
 export function parseDecisions(text: string, file: string): Decision[] {
   const decisions = new Map<string, Decision>();

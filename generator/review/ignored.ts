@@ -6,9 +6,9 @@ import type { Flow } from '../../policy/meaning/policy.ts';
 import { printRule } from '../../policy/file/print.ts';
 
 /**
- * What somebody decided to leave out without a deny rule, so that no merge offers it again: a rule in a comment at the
- * head of the policy, `# ignored: { from: { exe: [/usr/bin/curl] }, to: [{ cidr: [192.0.2.1/32] }] }`. Whoever wants it
- * offered again removes the line.
+ * A destination that a person decided to leave out without a deny rule, so that no merge offers it again: a
+ * rule in a comment at the head of the policy, `# ignored: { from: { exe: [/usr/bin/curl] }, to: [{ cidr:
+ * [192.0.2.1/32] }] }`. To have it offered again, remove the line.
  */
 const IGNORED = /^# ignored: (.*)$/gm;
 
@@ -29,7 +29,10 @@ export function ignoredBy(text: string): (flow: Flow) => boolean {
   return (flow) => judge(flow).action === 'allow';
 }
 
-/** The text with one more decision in the comment at its head: with those for the same subjects, where there are any. */
+/**
+ * The text with one more decision in the comment at its head: with those for the same subjects, where there
+ * are any.
+ */
 export function withIgnored(text: string, rule: RuleDocument): string {
   const from = printRule({ ...(rule.from && { from: rule.from }) }).slice(4, -2);
   const start = from === '' ? '# ignored: { to: [' : `# ignored: { ${from}, to: [`;

@@ -33,8 +33,9 @@ export class ReviewSession {
   }
 
   /**
-   * Carries out decisions, each on the open item that it is about, and returns those that are about none. The marks of a
-   * place go with its last item. Throws BouhekiError `usage` when one cannot be carried out; then none of them is.
+   * Carries out decisions, each on the open item that it is about, and returns those that are about none. The
+   * marks of a place go with its last item. Throws BouhekiError `usage` when one cannot be carried out; then
+   * none of them is.
    */
   decide(decisions: readonly Decision[]): Decision[] {
     const before = {

@@ -9,11 +9,14 @@ import { flowOf } from '../subject/flow.ts';
 import { OddityFinder, placeOf } from '../subject/oddity.ts';
 import { selectObservations } from '../subject/select.ts';
 
-/** One destination of one rule that somebody should decide on. */
+/** One destination of one rule that a person should decide on. */
 export interface ReviewItem {
   /** Name of the rule. */
   rule: string;
-  /** As `placeOf` writes it: `192.0.2.1:443/tcp`; `EVERYTHING` where the record has nothing that the rule allows. */
+  /**
+   * As `placeOf` writes it: `192.0.2.1:443/tcp`; `EVERYTHING` where the record has nothing that the rule
+   * allows.
+   */
   destination: string;
   /** Why it is asked. */
   reasons: string[];
@@ -55,10 +58,10 @@ export function prepareRecord(recorded: readonly RecordedObservation[]): ReviewR
 }
 
 /**
- * What the marks in a policy ask for, in the order of the file. For a rule marked `review:` that is each destination that
- * is odd, as far as the record still says so, else all; for what a merge added it is all of it. `begun` has the rules of
- * which something was decided already, and whether they are reviewed for what is odd or as a whole: a rule does not
- * change between the two with the decisions.
+ * What the marks in a policy ask for, in the order of the file. For a rule marked `review:` that is each
+ * destination that is odd, as far as the record still says so, else all; for what a merge added it is all of
+ * it. `begun` has the rules of which something was decided already, and whether they are reviewed for what is
+ * odd or as a whole: a rule does not change between the two with the decisions.
  */
 export function findReview(
   { policy, record, text }: ReviewInput,

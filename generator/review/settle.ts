@@ -27,8 +27,8 @@ const WIDEST = { 4: 8, 6: 32 } as const;
 const STEPS = { 4: [24, 16, 8], 6: [64, 48, 32] } as const;
 
 /**
- * The text after a decision on an item; its marks are another matter. Everything else keeps its bytes and its meaning.
- * Throws BouhekiError `usage` when the decision cannot be carried out.
+ * The text after a decision on an item; its marks are another matter. Everything else keeps its bytes and its
+ * meaning. Throws BouhekiError `usage` when the decision cannot be carried out.
  */
 export function settle(input: ReviewInput, item: ReviewItem, { cidr, decision }: Decision): string {
   switch (decision) {
@@ -122,7 +122,9 @@ function holderOf({ policy, text }: ReviewInput, { observations, place }: Review
   return holders.sort((one, other) => one.prefix.length - other.prefix.length)[0];
 }
 
-/** Allows a wider prefix on the port and protocol of the item alone, instead of the prefixes that it holds. */
+/**
+ * Allows a wider prefix on the port and protocol of the item alone, instead of the prefixes that it holds.
+ */
 function widenTo(input: ReviewInput, item: ReviewItem, wider: Prefix): string {
   const why = whyNotWiden(item, wider);
   if (why !== undefined) throw new BouhekiError('usage', why, { remedy: 'Choose another prefix.' });

@@ -17,8 +17,8 @@ import { flowOf } from '../subject/flow.ts';
 import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
 
 /**
- * The text in which no rule allows the item to those who were seen there. Undefined where a rule allows it together with
- * more than can be told apart (on any port, say): then only a deny rule stops it.
+ * The text in which no rule allows the item to those who were seen there. Undefined where a rule allows it
+ * together with more than can be told apart (such as any port): then only a deny rule stops it.
  */
 export function takeOut({ policy, text }: ReviewInput, item: ReviewItem): string | undefined {
   if (item.observations.length === 0) {
@@ -57,7 +57,10 @@ export function parseEdited(text: string): Policy {
   return policy;
 }
 
-/** The text in which a box no longer allows the destination of a flow; undefined where that cannot be written exactly. */
+/**
+ * The text in which a box no longer allows the destination of a flow; undefined where that cannot be written
+ * exactly.
+ */
 function without(
   text: string,
   { box, place }: { box: Box; place: RulePlace },

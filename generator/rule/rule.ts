@@ -27,7 +27,7 @@ export interface Entry {
   protocols: number[];
 }
 
-/** A rule before it is a document: everybody whom `from` names was seen at everything in `entries`. */
+/** A rule before it is a document: every subject that `from` names was seen at everything in `entries`. */
 export interface Rule {
   from: From;
   entries: Entry[];
@@ -62,11 +62,12 @@ interface Cell {
 }
 
 /**
- * The fewest boxes that allow what each subject was seen to do and nothing else to anybody: a minimum box cover over the
- * dimensions of the subjects, protocol, port and address. Boxes for the same subjects are one rule. A process with several
- * user ids needs them all in one list, which also allows whoever has one of them alone: it shares boxes only with those
- * that have the same ones. Nor do subjects share boxes of which other things are marked: see `Marking`. Of covers with as
- * few boxes, one in which fewer subjects share them. `oddities` are those of the whole record.
+ * The fewest boxes that allow what each subject was seen to do, and nothing else to any subject: a minimum
+ * box cover over the dimensions of the subjects, protocol, port and address. Boxes for the same subjects are
+ * one rule. A process with several user ids needs them all in one list, which also allows processes that have
+ * one of them alone: it shares boxes only with those that have the same ones. Nor do subjects share boxes of
+ * which other things are marked: see `Marking`. Of covers with as few boxes, one in which fewer subjects
+ * share them. `oddities` are those of the whole record.
  */
 export function coverDemands(
   demands: readonly Demand[],
@@ -136,8 +137,9 @@ interface Draft {
 }
 
 /**
- * Observations that one box could allow: subjects named by the same dimensions, each with one user id or all with the
- * same several, protocols alike in having ports, or all of them openings of sockets; and alike in what is marked.
+ * Observations that one box could allow: subjects named by the same dimensions, each with one user id or all
+ * with the same several, protocols alike in having ports, or all of them openings of sockets; and alike in
+ * what is marked.
  */
 function comparableCells(
   demands: readonly Demand[],
@@ -176,8 +178,8 @@ function comparableCells(
 }
 
 /**
- * Each observation with the demand whose rule has to allow it: one of lower rank where that allows it anyway, and one with
- * more ids where that holds all of its own.
+ * Each observation with the demand whose rule has to allow it: one of lower rank where that allows it anyway,
+ * and one with more ids where that holds all of its own.
  */
 function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
   const holders = new Map<string, Demand>();

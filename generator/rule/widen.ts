@@ -24,8 +24,8 @@ export interface WidenOptions {
 }
 
 /**
- * For each rule the prefixes of each of its entries. Throws BouhekiError `usage` with the least feasible number when
- * more prefixes are needed than `maxCidrs`.
+ * For each rule the prefixes of each of its entries. Throws BouhekiError `usage` with the least feasible
+ * number when more prefixes are needed than `maxCidrs`.
  */
 export function widen(rules: readonly Rule[], options: WidenOptions): Prefix[][][] {
   const lists = widenLists(
@@ -50,7 +50,10 @@ export function sharedCover(lists: readonly Prefix[][], denied: readonly Prefix[
   return new SharedCover(lists, { denied, widest: WIDEST, zones: true });
 }
 
-/** The published blocks around the prefixes; those without one, or with a denied address in it, stay as they are. */
+/**
+ * The published blocks around the prefixes; those without one, or with a denied address in it, stay as they
+ * are.
+ */
 function byOwner(prefixes: readonly Prefix[], owners: OwnerTable, denied: readonly Prefix[]): Prefix[] {
   return mergePrefixes(
     prefixes.map((prefix) => {
@@ -65,7 +68,9 @@ export function grantOf(allowed: readonly Prefix[], observed: readonly Prefix[])
   return { allowed: unitsIn(allowed), observed: unitsIn(observed) };
 }
 
-/** IPv6 addresses count by their /64: nobody scans 2^64 hosts, and a ratio of such numbers says nothing. */
+/**
+ * IPv6 addresses count by their /64: no attacker scans 2^64 hosts, and a ratio of such numbers says nothing.
+ */
 function unitsIn(prefixes: readonly Prefix[]): number {
   let units = 0;
   const networks: Prefix[] = [];

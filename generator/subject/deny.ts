@@ -10,8 +10,9 @@ import { ruleSubject } from './subject.ts';
 export const METADATA: readonly Prefix[] = prefixGroup('metadata')!;
 
 /**
- * The addresses of cloud metadata services that the policy denies: all of them, unless somebody whom a rule can name by
- * more than a command name was seen there. They hand out credentials, so a process without an identity gets no pass.
+ * The addresses of cloud metadata services that the policy denies: all of them, unless a subject that a rule
+ * can name by more than a command name was seen there. They hand out credentials, so a process without an
+ * identity gets no pass.
  */
 export function metadataDenies(observations: readonly Observation[]): Prefix[] {
   const all = new AddressSet(METADATA);

@@ -6,8 +6,8 @@ import type { Flow } from '../../policy/meaning/policy.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
 
 /**
- * An observation as a policy sees it. Supplementary groups are not recorded: what a deny by gid would do for one of them
- * cannot be told from the record.
+ * An observation as a policy sees it. Supplementary groups are not recorded: what a deny by gid would do for
+ * one of them is not in the record.
  */
 export function flowOf(observation: Observation): Flow {
   const { subject, port, protocol } = observation;

@@ -17,12 +17,12 @@ const special = new AddressSet(ZONES);
 const metadata = new AddressSet(METADATA);
 
 /**
- * What is marked at a subject: nothing, some of its destinations, or the subject itself. Those of different kinds share no
- * rule: what is decided on the one would be decided on the other.
+ * What is marked at a subject: nothing, some of its destinations, or the subject itself. Those of different
+ * kinds share no rule: what is decided on the one would be decided on the other.
  */
 export type Marking = 'nothing' | 'destinations' | 'subject';
 
-/** Finds in a record what somebody should look at before it is allowed for good. Nothing is dropped for it. */
+/** Finds in a record what a person should look at before it is allowed for good. It drops nothing. */
 export class OddityFinder {
   readonly #lastTenth: number;
   /** How many addresses each /24 holds. */
@@ -59,7 +59,7 @@ export class OddityFinder {
       });
   }
 
-  /** Why somebody should look at an observation; empty where nobody needs to. */
+  /** Why a person should look at an observation; empty where that is not needed. */
   reasons(observation: RecordedObservation): string[] {
     const { count, first } = observation;
     const address = destinationAddress(observation);
@@ -90,7 +90,7 @@ export function findOddities(observations: readonly RecordedObservation[]): Oddi
   return new OddityFinder(observations, sumEvidence(observations));
 }
 
-/** Why somebody should look at a subject, wherever it connects. */
+/** Why a person should look at a subject, wherever it connects. */
 function subjectReasons(subject: Subject): string[] {
   const reasons: string[] = [];
   const ids = userIds(subject);
@@ -101,7 +101,7 @@ function subjectReasons(subject: Subject): string[] {
   return reasons;
 }
 
-/** Why nobody would expect to run this executable. */
+/** Why this executable is unexpected. */
 function oddOrigin(exe: string | undefined): string | undefined {
   if (exe === undefined) return undefined;
   if (exe.startsWith('/memfd:') || exe.startsWith('memfd:')) return 'executable that is no file';

@@ -1,7 +1,10 @@
 import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { Observation, Subject } from '../../profiler/read/observation.ts';
 
-/** The observations in an order that depends on what they say, not on how they came: by subject, then destination. */
+/**
+ * The observations in an order that depends on what they say, not on how they came: by subject, then
+ * destination.
+ */
 export function inStableOrder<T extends Observation>(observations: readonly T[]): T[] {
   return [...observations].sort(compareObservations);
 }

@@ -25,7 +25,10 @@ export function periodOf(subject: string, hours: readonly number[]): Period | un
   return { subject, hours: mean, times: starts.length };
 }
 
-/** What the length of the window (microseconds) and the periods found say about jobs that are not in the record. */
+/**
+ * What the length of the window (microseconds) and the periods found say about jobs that are not in the
+ * record.
+ */
 export function describePeriods(window: number, periods: readonly Period[]): string[] {
   const hours = window / 3_600_000_000;
   const lines: string[] = [];

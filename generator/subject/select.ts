@@ -40,7 +40,7 @@ export interface Demand {
 export interface Selection {
   demands: Demand[];
   omissions: Omission[];
-  /** Metadata addresses that nobody with a firm name used: to be denied. */
+  /** Metadata addresses that no subject with a firm name used: to be denied. */
   metadata: Prefix[];
   /** Names of the subjects that keep their access to metadata addresses, because they were seen there. */
   metadataUsers: string[];
@@ -52,7 +52,10 @@ export function selectObservations(
   options: {
     deny: readonly Prefix[];
     includeDenied: boolean;
-    /** Whether a command name alone, which any process can give itself, may be whom a rule is for. Default: no. */
+    /**
+     * Whether a command name alone, which any process can give itself, may be whom a rule is for. Default:
+     * no.
+     */
     allowCommandRules?: boolean;
     by?: SubjectKind;
     layout?: 'rules' | 'flat';
@@ -114,7 +117,7 @@ export function selectObservations(
   };
 }
 
-/** Whether a list of commands can name who did this, and nobody else by it. */
+/** Whether a list of commands can name this subject, and no other. */
 function hasCommand({ subject: { command } }: RecordedObservation): boolean {
   return command !== '' && isNameable('command', command);
 }

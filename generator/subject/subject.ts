@@ -4,23 +4,26 @@ import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, type Subject } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
 
-/** What a subject is. `auto`: the container, elsewhere the executable and the script that it runs; each with the uid. */
+/**
+ * What a subject is. `auto`: the container, elsewhere the executable and the script that it runs; each with
+ * the uid.
+ */
 export type SubjectKind = 'auto' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'uid';
 
-/** A subject as a rule names it. Observed subjects that a rule cannot tell apart have the same one. */
+/** A subject as a rule names it. Observed subjects that a rule cannot distinguish have the same one. */
 export interface RuleSubject {
   /** Equal keys are equal subjects. */
   key: string;
   /** For people: paths may hold spaces, so different subjects may read alike. */
   name: string;
   /**
-   * One value for each dimension that tells this subject from others; of `uid` all that the process has, which a rule
-   * must list to allow it.
+   * One value for each dimension that tells this subject from others; of `uid` all that the process has,
+   * which a rule must list to allow it.
    */
   from: From;
   /**
-   * A rule for a subject of lower rank may match one of higher rank too (a rule for a command name also allows the
-   * executable of that name), never the other way round.
+   * A rule for a subject of lower rank may match one of higher rank too (a rule for a command name also
+   * allows the executable of that name), never the other way round.
    */
   rank: number;
   /** Whether something firmer than a command name, which any process can choose, identifies it. */
@@ -28,10 +31,11 @@ export interface RuleSubject {
 }
 
 /**
- * Who a rule is about. Where the record does not hold what `by` asks for, and for `auto`: in a container the container
- * and uid (the cgroup, where the container is not known), elsewhere the executable (with the script, when an interpreter runs one) and uid, and where the executable is
- * not known the command name and uid. Undefined when the record holds nothing that a policy could name. The name has those
- * of users in it that are known, but for containers, where other users have the ids.
+ * Who a rule is about. Where the record does not hold what `by` asks for, and for `auto`: in a container the
+ * container and uid (the cgroup, where the container is not known), elsewhere the executable (with the
+ * script, when an interpreter runs one) and uid, and where the executable is not known the command name and
+ * uid. Undefined when the record holds nothing that a policy could name. The name has those of users in it
+ * that are known, but for containers, where other users have the ids.
  */
 export function ruleSubject(
   subject: Subject,
@@ -43,8 +47,8 @@ export function ruleSubject(
 }
 
 /**
- * The keys of all subjects that a rule for this one takes too: its own, and where its ids differ those of the same with
- * some of the ids.
+ * The keys of all subjects that a rule for this one takes too: its own, and where its ids differ those of the
+ * same with some of the ids.
  */
 export function coveredKeys({ from, key }: RuleSubject): string[] {
   if (from.uid === undefined || from.uid.length === 1) return [key];
@@ -98,7 +102,10 @@ function chosenSubject(
   return undefined;
 }
 
-/** A program by its path, which in a container means a file of the image, or of the container where that is not known. */
+/**
+ * A program by its path, which in a container means a file of the image, or of the container where that is
+ * not known.
+ */
 function programSubject(subject: Subject, by: 'exe' | 'script', uids: Uids): RuleSubject | undefined {
   const { exe, script } = subject;
   const place = placeOf(subject);
@@ -109,7 +116,9 @@ function programSubject(subject: Subject, by: 'exe' | 'script', uids: Uids): Rul
   return ruleFor(`${prefix}${exe} ${script}`, { ...where, exe: [exe], script: [script] }, uids, CHOSEN);
 }
 
-/** Where a path means a file, in words and as a rule names it; undefined in a container that no rule can name. */
+/**
+ * Where a path means a file, in words and as a rule names it; undefined in a container that no rule can name.
+ */
 function placeOf({ container, image, inContainer }: Subject): [prefix: string, where: From] | undefined {
   if (!inContainer) return ['', {}];
   if (image && isNameable('image', image)) return [`image ${image} `, { image: [image] }];
@@ -136,9 +145,10 @@ function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
 }
 
 /**
- * A container without a name. Its executables are no files of the host, so all that a rule can name is its cgroup, if it
- * has one to itself: processes of the host live in the root and in systemd's units as well. A path that is cut off
- * (`/.../box`) is no cgroup's, and one that holds a container's id will not be seen again.
+ * A container without a name. Its executables are no files of the host, so all that a rule can name is its
+ * cgroup, if it has one to itself: processes of the host live in the root and in systemd's units as well. A
+ * path that is cut off (`/.../box`) is no cgroup's, and one that holds a container's id will not be seen
+ * again.
  */
 function unknownContainer({ cgroup }: Subject, uids: Uids): RuleSubject | undefined {
   if (cgroup === undefined || /^\/($|\.\.\.\/)|[0-9a-f]{64}|\.(service|scope|slice)$/.test(cgroup))

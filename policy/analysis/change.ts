@@ -24,7 +24,10 @@ import {
 /** Some values of a dimension: exactly these, or every one but these (names that are not known included). */
 export type Values = { only: string[] } | { not: string[] };
 
-/** A set of connections in words; a dimension that is absent matches everything. With `sockets` it is openings of those. */
+/**
+ * A set of connections in words; a dimension that is absent matches everything. With `sockets` it is openings
+ * of those.
+ */
 export interface Change {
   from: Record<string, Values>;
   to: Partial<Record<DestinationKey, Values>> | { sockets: Values };
@@ -32,7 +35,10 @@ export interface Change {
 
 type Dimension = Exclude<RegionDimension, 'socket'>;
 
-/** Says in words what regions of a universe hold. Regions share their lists of values, so most words are found once. */
+/**
+ * Says in words what regions of a universe hold. Regions share their lists of values, so most words are found
+ * once.
+ */
 export class Wording {
   readonly #universe: Universe;
   readonly #found = new Map<string, Values | undefined>();

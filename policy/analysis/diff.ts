@@ -3,7 +3,9 @@ import type { Mode, Policy } from '../meaning/policy.ts';
 import { intersectRegion, joinRegions, type Region, regionKey, subtractRegions } from './region.ts';
 import { Universe, type Regions } from './universe.ts';
 
-/** What a second policy allows and a first does not, and the other way round. Empty when they mean the same. */
+/**
+ * What a second policy allows and a first does not, and the other way round. Empty when they mean the same.
+ */
 export interface Difference {
   gained: Change[];
   lost: Change[];
@@ -12,9 +14,9 @@ export interface Difference {
 }
 
 /**
- * Compares two policies by meaning, exactly: every connection that one allows and the other denies is in the result,
- * and no other. How rules are named, ordered or split does not matter, nor does the log. Throws `TooIntricate` where
- * the rules overlap too much to say.
+ * Compares two policies by meaning, exactly: every connection that one allows and the other denies is in the
+ * result, and no other. How rules are named, ordered or split does not matter, nor does the log. Throws
+ * `TooIntricate` where the rules overlap too much to say.
  */
 export function diffPolicies(before: Policy, after: Policy): Difference {
   const universe = new Universe([before, after]);
@@ -29,7 +31,10 @@ export function diffPolicies(before: Policy, after: Policy): Difference {
   return difference;
 }
 
-/** Whether the second policy lets something through that the first stops, in effect: monitor mode stops nothing. */
+/**
+ * Whether the second policy lets something through that the first stops, in effect: monitor mode stops
+ * nothing.
+ */
 export function widens({ gained, mode }: Difference): boolean {
   return gained.length > 0 || mode?.after === 'monitor';
 }

@@ -67,7 +67,10 @@ function denyFix(policy: Policy, name: string, flow: Flow): string {
   return `take ${flow.socket ?? formatAddress(flow.address)} or its subject out of ${subject}`;
 }
 
-/** The allow box with the fewest dimensions that do not match; of equals the one that says the most, then the first. */
+/**
+ * The allow box with the fewest dimensions that do not match; of equals the one that says the most, then the
+ * first.
+ */
 function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest'] {
   let nearest: Explanation['nearest'];
   let most = 0;
@@ -103,8 +106,8 @@ function mismatchesOf({ action, from, to }: Box, flow: Flow): Key[] {
 }
 
 /**
- * A rule for somebody that matches but for one value gets that value. For anything more, and where the rule is for
- * everybody, a rule of its own widens less.
+ * A rule for named subjects that matches except for one value gets that value. For anything more, and where
+ * the rule is for every subject, a rule of its own widens less.
  */
 function allowFix(
   policy: Policy,
@@ -153,7 +156,7 @@ function idListOf(dimension: IdDimension, flow: Flow): number[] | undefined {
 
 function ownRule({ version }: Policy, flow: Flow): string {
   const from: NonNullable<RuleDocument['from']> = {};
-  // The strongest name that is known, and the id: enough to tell a subject, and no more than that.
+  // The strongest name that is known, and the id: enough to identify a subject, and no more than that.
   const named = TEXT_DIMENSIONS.some((each) => FROM[each].role === 'program' && flow[each]);
   for (const dimension of TEXT_DIMENSIONS) {
     const { role } = FROM[dimension];

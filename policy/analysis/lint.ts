@@ -26,7 +26,10 @@ export interface Finding {
 /** The widest prefixes that a rule may allow without a remark. */
 const WIDEST = { 4: 8, 6: 32 } as const;
 
-/** What the policy's author should look at again. `resolvers` are the name servers of the host it is meant for. */
+/**
+ * What the policy's author should look at again. `resolvers` are the name servers of the host it is meant
+ * for.
+ */
 export function lintPolicy(policy: Policy, resolvers: readonly Address[] = []): Finding[] {
   return [
     ...lintReach(policy.boxes),

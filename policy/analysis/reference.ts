@@ -36,7 +36,10 @@ function version(title: string, schema: Schema): string[] {
   return [`## ${title}`, '', `${schema.description}`, '', ...keys(schema, title, '', new Map())];
 }
 
-/** A table of an object's keys, then the tables of the objects in them. `printed` has the path of each that stands already. */
+/**
+ * A table of an object's keys, then the tables of the objects in them. `printed` has the path of each that
+ * stands already.
+ */
 function keys(schema: Schema, title: string, path: string, printed: Map<string, string>): string[] {
   const rows: string[] = [];
   const tables: string[] = [];

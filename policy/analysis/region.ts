@@ -10,7 +10,9 @@ const MOST_PIECES = 50_000;
 /** Above this many regions, joining them would take longer than reading them. */
 const MOST_JOINED = 2000;
 
-/** The same connections in fewer regions: those that differ in one dimension only are joined, until none do. */
+/**
+ * The same connections in fewer regions: those that differ in one dimension only are joined, until none do.
+ */
 /** The connections of `regions` that are in none of `holes`. */
 export function subtractRegions(regions: readonly Region[], holes: readonly Region[]): Region[] {
   let pieces = [...regions];

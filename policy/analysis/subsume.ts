@@ -25,8 +25,8 @@ const NOWHERE: Prefix = EVERYWHERE[0]!;
 const EVERY_PORT: PortRange[] = [{ first: 0, last: 65_535 }];
 
 /**
- * Whether everything that `inner` matches, `outer` matches. Exact for two boxes; what only several boxes together
- * cover is not found.
+ * Whether everything that `inner` matches, `outer` matches. Exact for two boxes; what only several boxes
+ * together cover is not found.
  */
 export function coversBox(outer: Box, inner: Box): boolean {
   return coversPlace(outer, inner) && coversFrom(outer.from, inner.from) && coversTo(outer, inner);

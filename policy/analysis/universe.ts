@@ -32,8 +32,9 @@ export type RegionDimension = 'judged' | TextDimension | IdSpans | 'socket' | De
 
 /**
  * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `socket` is 0 for a
- * connection, else one more than the index of the kind of socket that is opened. Of an opening, the dimensions of
- * destinations are whole: as they come after `socket`, the algebra of regions never cuts them there.
+ * connection, else one more than the index of the kind of socket that is opened. Of an opening, the
+ * dimensions of destinations are whole: as they come after `socket`, the algebra of regions never cuts them
+ * there.
  */
 export const DIMENSIONS: readonly RegionDimension[] = [
   'judged',
@@ -53,7 +54,10 @@ export interface Regions {
   deny: Region[];
 }
 
-/** Where the IPv6 addresses begin on the line of addresses; well behind the IPv4 ones, so that none are neighbours. */
+/**
+ * Where the IPv6 addresses begin on the line of addresses; well behind the IPv4 ones, so that none are
+ * neighbours.
+ */
 const V6 = 1n << 33n;
 
 /** 0.0.0.0 and :: are loopback, and `::ffff:0:0/96` is IPv4: no connection has those destinations. */
@@ -93,8 +97,8 @@ const WHOLE: Record<Exclude<RegionDimension, TextDimension>, readonly Span[]> = 
 };
 
 /**
- * All connections, as far as some policies can tell them apart. Names become numbers: one for each class of names
- * that the policies treat alike, and 0 for a name that is not known.
+ * All connections, as far as some policies can distinguish them. Names become numbers: one for each class of
+ * names that the policies treat alike, and 0 for a name that is not known.
  */
 export class Universe {
   /** The classes of a dimension, from 1; 0 is a name that is not known, which commands always are. */
@@ -174,7 +178,10 @@ function isNames(dimension: RegionDimension): dimension is TextDimension {
   return !(dimension in WHOLE);
 }
 
-/** The prefixes of spans of the address dimension; a gap that they surround is included, as it is in `0.0.0.0/0`. */
+/**
+ * The prefixes of spans of the address dimension; a gap that they surround is included, as it is in
+ * `0.0.0.0/0`.
+ */
 export function prefixesOf(spans: readonly Span[]): Prefix[] {
   const holds = (at: bigint) => spans.some(({ first, last }) => first <= at && at <= last);
   const surrounded = GAPS.filter(

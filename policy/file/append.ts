@@ -3,14 +3,18 @@ import type { RuleDocument, ToDocument } from './document.ts';
 import type { Action, From } from '../meaning/policy.ts';
 import { printPolicy, printRule } from './print.ts';
 
-/** A rule to add: more destinations for a rule that the file has, or a rule of its own, as one with `sockets` always is. */
+/**
+ * A rule to add: more destinations for a rule that the file has, or a rule of its own, as one with `sockets`
+ * always is.
+ */
 export type Addition = RuleDocument & { from: NonNullable<RuleDocument['from']> };
 
 /**
- * The text of a version 2 policy with more rules. All that is there keeps its bytes: destinations for subjects that a rule
- * names already go to the end of the first such rule's `to`, below the rule's comment (of a deny rule also of the same name), other rules to the end
- * of the list, which is made where it is missing. What has a comment goes to no `to` in flow style, but into a rule of its
- * own: the comment has its place above it. `text` must parse, and its `network` be in the block style.
+ * The text of a version 2 policy with more rules. All that is there keeps its bytes: destinations for
+ * subjects that a rule names already go to the end of the first such rule's `to`, below the rule's comment
+ * (of a deny rule also of the same name), other rules to the end of the list, which is made where it is
+ * missing. What has a comment goes to no `to` in flow style, but into a rule of its own: the comment has its
+ * place above it. `text` must parse, and its `network` be in the block style.
  */
 export function appendRules(text: string, action: Action, additions: readonly Addition[]): string {
   let result = text;
@@ -77,8 +81,8 @@ function keyOf(from: From): string {
 }
 
 /**
- * Adds an item at the end of a list: as lines (which begin at column 0) to a block, as `inline` to a flow list, the last
- * line of which is the item and the others comments above it.
+ * Adds an item at the end of a list: as lines (which begin at column 0) to a block, as `inline` to a flow
+ * list, the last line of which is the item and the others comments above it.
  */
 function appendItem(
   text: string,
@@ -103,7 +107,8 @@ function appendItem(
     const comment = text.slice(end, lineEnd).trimEnd();
     return `${text.slice(0, start).trimEnd()}${comment === '' ? '' : ` ${comment.trim()}`}\n${indent(lines, column)}${text.slice(lineEnd)}`;
   }
-  // Behind the comma that may follow, and a comment on the same line, which would swallow what stands after it.
+  // Behind the comma that may follow, and a comment on the same line, which would swallow what stands after
+  // it.
   const lastEnd = last.range![1];
   const [behind, note = ''] = /^[ \t]*,?[ \t]*(#[^\n]*)?/.exec(text.slice(lastEnd))!;
   const head = `${text.slice(0, lastEnd)},${note === '' ? '' : ` ${note}`}`;

@@ -49,9 +49,9 @@ export interface ToDocument extends Partial<Record<ToKey, Entry[]>> {
 }
 
 /**
- * The rules that say what the boxes of a policy say, one for each run of boxes with the same name and subject. Names
- * made from a place (`allow[0]`) are kept, so that logs before and after agree. Parsing the print of it gives the
- * boxes back.
+ * The rules that say what the boxes of a policy say, one for each run of boxes with the same name and
+ * subject. Names made from a place (`allow[0]`) are kept, so that logs before and after agree. Parsing the
+ * print of it gives the boxes back.
  */
 export function documentOf(policy: Policy): PolicyDocument {
   const rules = (action: Box['action']) => rulesOf(policy.boxes.filter((box) => box.action === action));

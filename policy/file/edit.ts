@@ -13,7 +13,9 @@ export interface RulePlace {
 /** Marks in comments that ask for a decision: `review: seen once: ...`, `added: 2 events, ...`. */
 const MARK = /^ *# (?:review|added): /;
 
-/** The places with marks above them, in the order of the file, and the marks without `#`. `text` must parse. */
+/**
+ * The places with marks above them, in the order of the file, and the marks without `#`. `text` must parse.
+ */
 export function findMarks(text: string): { place: RulePlace; marks: string[] }[] {
   return itemsOf(text).flatMap(({ item, place }) => {
     const marks = linesAbove(text, item)
@@ -38,8 +40,8 @@ export function allowRules(text: string): RuleDocument[] {
 }
 
 /**
- * The text with other destinations in the place of one. The rule goes with its last destination, unless it allows sockets
- * too. Comments above stay; those within the entry go above it.
+ * The text with other destinations in the place of one. The rule goes with its last destination, unless it
+ * allows sockets too. Comments above stay; those within the entry go above it.
  */
 export function replaceEntry(
   text: string,
@@ -104,7 +106,10 @@ function itemAt(text: string, { entry, rule }: RulePlace): YAMLMap {
   return (map.get('to', true) as unknown as YAMLSeq<Node>).items[entry] as YAMLMap;
 }
 
-/** The lines of comment directly above the line on which an item begins, the lowest first, each without its break. */
+/**
+ * The lines of comment directly above the line on which an item begins, the lowest first, each without its
+ * break.
+ */
 function linesAbove(text: string, item: Node): { line: string; start: number }[] {
   const lines: { line: string; start: number }[] = [];
   let end = text.lastIndexOf('\n', item.range![0] - 1);
@@ -179,7 +184,7 @@ function removePair(text: string, map: YAMLMap, key: string): string {
     const before = map.items[at - 1]?.value as Node | undefined;
     return text.slice(0, before ? spanOf(text, before)[1] : name.range![0]) + text.slice(end);
   }
-  // The first key stands behind the dash of the rule: there the next one takes its place.
+  // The first key follows the dash of the rule: there the next one takes its place.
   const next = map.items[at + 1]?.key as Node | undefined;
   if (at === 0 && next) return text.slice(0, name.range![0]) + text.slice(next.range![0]);
   const lineStart = text.lastIndexOf('\n', name.range![0]) + 1;

@@ -117,8 +117,8 @@ export function checkNames(names: readonly string[], path: Path, report: Report)
 }
 
 /**
- * Whether a rule can name exactly this value. Some that occur cannot be written: a path that is not in its shortest form,
- * a command with a slash, control characters; and a `*` would stand for others too.
+ * Whether a rule can name exactly this value. Some that occur cannot be written: a path that is not in its
+ * shortest form, a command with a slash, control characters; and a `*` would stand for others too.
  */
 export function isNameable(dimension: TextDimension, value: string): boolean {
   let errors = isGlob(value) ? 1 : 0;

@@ -9,7 +9,10 @@ export interface ShapeFault {
   help?: string;
 }
 
-/** Keys of the original bouheki for what this one does not do. Ignoring one would leave a host less guarded than its owner believes. */
+/**
+ * Keys of the original bouheki for what this one does not do. Ignoring one would leave a host less guarded
+ * than its owner believes.
+ */
 const UNSERVED: ReadonlyMap<string, string> = new Map([
   ['files', 'restricts access to files'],
   ['mount', 'restricts mounts'],

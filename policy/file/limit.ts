@@ -1,4 +1,7 @@
-/** What a policy file may hold at most. The kernel's own, lower limits are checked where a policy is compiled for it. */
+/**
+ * What a policy file may hold at most. The kernel's own, lower limits are checked where a policy is compiled
+ * for it.
+ */
 export const LIMITS = {
   /** Characters of the file: 100,000 prefixes, one a line with indentation, take about 5 million. */
   source: 16 * 1024 * 1024,

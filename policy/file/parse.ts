@@ -21,8 +21,8 @@ export interface Parsed {
 export type Place = Pick<Problem, 'file' | 'line' | 'column' | 'path'>;
 
 /**
- * Reads a policy of either version. Never throws: whatever is wrong is among the problems, in the order of the file.
- * `file` is the name that problems show.
+ * Reads a policy of either version. Never throws: whatever is wrong is among the problems, in the order of
+ * the file. `file` is the name that problems show.
  */
 export function parsePolicy(source: string, file: string): Parsed {
   if (source.length > LIMITS.source) {

@@ -23,7 +23,8 @@ export interface Problem {
 export function renderProblem(problem: Problem, source: string): string {
   const { severity, file, line, column, message, help } = problem;
   const text = source.split('\n', line)[line - 1] ?? '';
-  // A window of the line, so that neither a minified file nor a control character can flood or drive a terminal.
+  // A window of the line, so that neither a minified file nor a control character can flood or drive a
+  // terminal.
   const start = Math.max(0, column - 61);
   const shown = printable(text.slice(start, start + 100));
   const caret = ' '.repeat(Math.max(0, column - 1 - start));

@@ -7,8 +7,8 @@ import { PROTOCOL_NAMES } from '../value/protocol.ts';
 import { SOCKET_COSTS, SOCKET_KINDS } from '../value/socket-kind.ts';
 
 /**
- * The shape of a policy file. What a shape cannot say (that a text is a CIDR, that ranges are in order) is checked
- * where the boxes are made. The JSON Schema for editors is generated from here.
+ * The shape of a policy file. What a shape cannot say (that a text is a CIDR, that ranges are in order) is
+ * checked where the boxes are made. The JSON Schema for editors is generated from here.
  */
 
 const text = z.string().min(1).max(LIMITS.text);

@@ -4,9 +4,9 @@ import { FLAT_KEYS, FLAT_SUBJECTS } from './document.ts';
 import { modernLevel } from './version1.ts';
 
 /**
- * A version 1 file as version 2, in the flat layout, with the same meaning and with its comments. The source must be
- * one that `parsePolicy` takes as version 1. Where the exemption of version 1 was in effect, `cidr.deny` goes: it
- * denied nobody, and in version 2 it would.
+ * A version 1 file as version 2, in the flat layout, with the same meaning and with its comments. The source
+ * must be one that `parsePolicy` takes as version 1. Where the exemption of version 1 was in effect,
+ * `cidr.deny` goes: it denied no subject, and in version 2 it would.
  */
 export function upgradePolicy(source: string): string {
   const document = parseDocument(source, { uniqueKeys: false });

@@ -17,10 +17,11 @@ export interface Exemption {
 }
 
 /**
- * The boxes of a version 1 policy. Its address check passes for a denied address when the command, uid or gid is in
- * its allow list. A connection must be in every allow list that is not empty, so one such list is enough to let
- * everything that passes it through: then `cidr.deny` denies nobody, and its addresses join those that are allowed.
- * Sockets without a destination are nothing that version 1 knows of: everybody may open them.
+ * The boxes of a version 1 policy. Its address check passes for a denied address when the command, uid or gid
+ * is in its allow list. A connection must be in every allow list that is not empty, so one such list is
+ * enough to let everything that passes it through: then `cidr.deny` denies no subject, and its addresses join
+ * those that are allowed. Sockets without a destination are unknown to version 1: every process may open
+ * them.
  */
 export function boxesOf(network: Version1['network'], report: Report): PlacedBox[] {
   return [...listBoxes(network, report), socketBox([...SOCKET_KINDS], ['network'])];
@@ -56,7 +57,7 @@ function listBoxes(network: Version1['network'], report: Report): PlacedBox[] {
   return boxes;
 }
 
-/** Who is exempt from `cidr.deny`; undefined when nobody is or nothing is denied. */
+/** The subjects that are exempt from `cidr.deny`; undefined when none is or nothing is denied. */
 export function exemptionOf(network: Version1['network']): Exemption | undefined {
   const bare = network.cidr?.deny === undefined && network.deny !== undefined;
   const denied = bare ? network.deny : network.cidr?.deny;
@@ -67,7 +68,7 @@ export function exemptionOf(network: Version1['network']): Exemption | undefined
   return { path: bare ? ['network', 'deny'] : ['network', 'cidr', 'deny'], command, uid, gid };
 }
 
-/** Nothing widens in silence: whoever wrote `deny` should know for whom it does not hold. */
+/** Nothing widens in silence: the author of `deny` should know for which subjects it does not hold. */
 function warnOf({ path, command, uid, gid }: Exemption, report: Report): void {
   const subjects = Object.entries({ command, uid, gid }).flatMap(([key, values]) =>
     values.length > 0 ? [`${key} ${values.join(', ')}`] : [],

@@ -140,14 +140,17 @@ function carve(from: readonly Prefix[], holes: readonly Prefix[], path: Path, re
   return rest;
 }
 
-/** One deny box per deny list that holds something, one allow box unless cidr.allow is empty, and one for sockets. */
+/**
+ * One deny box per deny list that holds something, one allow box unless cidr.allow is empty, and one for
+ * sockets.
+ */
 function flatBoxes({ sockets, ...lists }: Version2['network'], report: Report): PlacedBox[] {
   const boxes = listBoxes(lists, report);
   if (sockets) boxes.push(socketBox(sockets, ['network', 'sockets']));
   return boxes;
 }
 
-/** Everybody may open these sockets. */
+/** Every process may open these sockets. */
 export function socketBox(sockets: SocketKind[], path: Path): PlacedBox {
   return { box: { action: 'allow', name: 'sockets', from: {}, to: { sockets } }, path };
 }

@@ -13,7 +13,9 @@ export interface Fault {
 
 /** A YAML document as plain data, with the way back to its text. */
 export interface YamlSource {
-  /** Maps without a prototype, arrays, text, numbers, booleans and null. Undefined after a fault of syntax. */
+  /**
+   * Maps without a prototype, arrays, text, numbers, booleans and null. Undefined after a fault of syntax.
+   */
   value: unknown;
   faults: Fault[];
   /** The offset of the value at `path`, of the deepest ancestor that is there otherwise. */
@@ -23,9 +25,9 @@ export interface YamlSource {
 }
 
 /**
- * Reads the part of YAML that a policy needs: one document of maps, lists and scalars of the core schema. What
- * could hide or change a meaning is a fault: anchors, aliases, tags, directives, duplicate keys, numbers that do
- * not look like one.
+ * Reads the part of YAML that a policy needs: one document of maps, lists and scalars of the core schema.
+ * What could hide or change a meaning is a fault: anchors, aliases, tags, directives, duplicate keys, numbers
+ * that do not look like one.
  */
 export function readYaml(source: string): YamlSource {
   const faults: Fault[] = [];
@@ -42,8 +44,8 @@ export function readYaml(source: string): YamlSource {
 }
 
 /**
- * Characters that no editor shows, or that show a line in another order than it is read. The lexer uses some of them
- * for itself. A byte order mark may begin a file.
+ * Characters that no editor shows, or that show a line in another order than it is read. The lexer uses some
+ * of them for itself. A byte order mark may begin a file.
  */
 const HIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]|(?<!^)\ufeff/u;
 
@@ -74,7 +76,10 @@ const REFUSED: ReadonlyMap<string, { message: string; help: string }> = new Map(
   ['!', { message: 'tags (!name) are not accepted', help: 'remove the tag' }],
 ]);
 
-/** The root node; undefined after a fault. Only the first fault of syntax is reported: the rest follow from it. */
+/**
+ * The root node; undefined after a fault. Only the first fault of syntax is reported: the rest follow from
+ * it.
+ */
 function compose(source: string, faults: Fault[]): Node | null | undefined {
   const parser = new Parser();
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false });
@@ -146,7 +151,9 @@ function plainOf(node: Node | null, path: Path, faults: Fault[]): unknown {
   return isScalar(node) ? scalarOf(node, path, faults) : null;
 }
 
-/** Numbers must be written as they are read: `0o17`, `010`, `1e3` and `+1` surprise whoever reviews the file. */
+/**
+ * Numbers must be written as they are read: `0o17`, `010`, `1e3` and `+1` surprise the reviewers of the file.
+ */
 function scalarOf(node: Node & { value: unknown; source?: string }, path: Path, faults: Fault[]): unknown {
   const { value } = node;
   if (typeof value === 'number' && String(value) !== node.source) {

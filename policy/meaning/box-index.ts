@@ -10,18 +10,24 @@ export type FiledDimension = keyof From | Exclude<keyof To, 'prefixes'>;
 
 /** What the index asks of a flow or of another box, each only when it is needed. */
 export interface Probe {
-  /** The values in a dimension, as the index compares them. A box that lists none of them there can't match. */
+  /**
+   * The values in a dimension, as the index compares them. A box that lists none of them there can't match.
+   */
   values(dimension: FiledDimension): readonly (string | number)[];
   /** A block of addresses all of which must be in a candidate's list, when it has one. */
   block(): Prefix;
 }
 
-/** A dimension whose values no more boxes than this share is rare enough: prefixes, which are many, are not counted. */
+/**
+ * A dimension whose values no more boxes than this share is rare enough: prefixes, which are many, are not
+ * counted.
+ */
 const RARE = 8;
 
 /**
- * Finds the few of many boxes that can match. Each box is filed in one dimension only, the one whose values are the
- * rarest, under each of its values there; what has no such dimension (globs, ranges, nothing named) is always found.
+ * Finds the few of many boxes that can match. Each box is filed in one dimension only, the one whose values
+ * are the rarest, under each of its values there; what has no such dimension (globs, ranges, nothing named)
+ * is always found.
  */
 export class BoxIndex {
   readonly #always: number[] = [];

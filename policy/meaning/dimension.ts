@@ -2,8 +2,8 @@ import { cutPattern } from '../value/name.ts';
 import type { Flow, From, To } from './policy.ts';
 
 /**
- * How the texts of a dimension are written and compared. `command`: on its first 15 bytes, with a `*` at the end only.
- * `file`: an absolute path, no `*`. `path`: an absolute path with `*`. `name`: any text with `*`.
+ * How the texts of a dimension are written and compared. `command`: on its first 15 bytes, with a `*` at the
+ * end only. `file`: an absolute path, no `*`. `path`: an absolute path with `*`. `name`: any text with `*`.
  */
 export type TextKind = 'command' | 'file' | 'path' | 'name';
 
@@ -11,14 +11,17 @@ export type TextKind = 'command' | 'file' | 'path' | 'name';
 export type IdKind = 'user' | 'group';
 
 /**
- * What a dimension says about a process. `program`: which program it is. `part`: what a program runs. `claim`: what any
- * process can say of itself, so no security boundary. `group`: what several programs can have in common.
+ * What a dimension says about a process. `program`: which program it is. `part`: what a program runs.
+ * `claim`: what any process can say of itself, so no security boundary. `group`: what several programs can
+ * have in common.
  */
 export type Role = 'program' | 'part' | 'claim' | 'group';
 
 interface TextFacts {
   kind: TextKind;
-  /** Whether every flow has a value; otherwise the value may be unknown, and an unknown value matches no list. */
+  /**
+   * Whether every flow has a value; otherwise the value may be unknown, and an unknown value matches no list.
+   */
   known: boolean;
   role: Role;
   /** What the value is, of a process: ends the sentence "It is the ...". */
@@ -35,9 +38,10 @@ type FactsOf<D extends keyof From> = D extends TextDimension
   : IdFacts;
 
 /**
- * The dimensions of `from`, in the order in which they are printed. Whatever works on every dimension of a subject reads
- * this table, so that a dimension which is not in it, or whose kind a place does not handle, does not compile. The kernel
- * side has a table of its own in enforcer/subject.ts, which must have the same dimensions.
+ * The dimensions of `from`, in the order in which they are printed. Whatever works on every dimension of a
+ * subject reads this table, so that a dimension which is not in it, or whose kind a place does not handle,
+ * does not compile. The kernel side has a table of its own in enforcer/subject.ts, which must have the same
+ * dimensions.
  */
 export const FROM = {
   command: { kind: 'command', known: true, role: 'claim', about: 'name of the process (comm)' },
@@ -52,8 +56,8 @@ export const FROM = {
 } as const satisfies { [D in keyof From]-?: FactsOf<D> };
 
 /**
- * The dimensions of `to` in the words of the policy language, in the order in which they are printed. Each place that
- * handles them one by one has a record with these keys.
+ * The dimensions of `to` in the words of the policy language, in the order in which they are printed. Each
+ * place that handles them one by one has a record with these keys.
  */
 export const TO = {
   prefixes: 'cidr',
@@ -86,7 +90,9 @@ export function isTextDimension(dimension: keyof From): dimension is TextDimensi
   return 'role' in FROM[dimension];
 }
 
-/** A text of a policy in the form in which its dimension compares it: texts with the same form mean the same. */
+/**
+ * A text of a policy in the form in which its dimension compares it: texts with the same form mean the same.
+ */
 export function comparedText(kind: TextKind, text: string): string {
   switch (kind) {
     case 'command':

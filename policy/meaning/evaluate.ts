@@ -13,8 +13,9 @@ import type { Action, Box, Flow, From, Policy, To, Verdict } from './policy.ts';
 import { hasPorts } from '../value/protocol.ts';
 
 /**
- * The reference semantics: what replay, drift and the kernel must agree with. The verdict is the same in both modes;
- * in monitor mode it is what would happen. A connection is allowed when some allow box and no deny box matches.
+ * The reference semantics: what replay, drift and the kernel must agree with. The verdict is the same in both
+ * modes; in monitor mode it is what would happen. A connection is allowed when some allow box and no deny box
+ * matches.
  */
 export function evaluate(policy: Policy, flow: Flow): Verdict {
   if (!isJudged(policy, flow)) return { action: 'allow' };
@@ -28,7 +29,9 @@ export function isJudged(policy: Pick<Policy, 'target'>, flow: Pick<Flow, 'inCon
   return policy.target === 'host' || flow.inContainer;
 }
 
-/** The flow as boxes see it: commands cut to what the kernel keeps, 0.0.0.0 and :: as this host's loopback. */
+/**
+ * The flow as boxes see it: commands cut to what the kernel keeps, 0.0.0.0 and :: as this host's loopback.
+ */
 export function normalizeFlow(flow: Flow): Flow {
   const normal = { ...flow, address: destinationOf(flow.address) };
   for (const dimension of COMMANDS) {
@@ -109,8 +112,8 @@ export function everyIdOf(kind: IdKind, flow: Flow): readonly number[] {
 }
 
 /**
- * An allow needs all ids, a deny fires on any: neither setuid nor dropping a right may widen what is allowed. Supplementary
- * groups only count for a deny: being in one more group may not widen what is allowed.
+ * An allow needs all ids, a deny fires on any: neither setuid nor dropping a right may widen what is allowed.
+ * Supplementary groups only count for a deny: being in one more group may not widen what is allowed.
  */
 function matchesIds(action: Action, ids: readonly number[], kind: IdKind, flow: Flow): boolean {
   if (action === 'allow') return idsOf(kind, flow).every((id) => ids.includes(id));
@@ -131,15 +134,18 @@ function matchesTexts(patterns: readonly string[], kind: TextKind, text: string 
   }
 }
 
-/** Whether the paths of a rule mean files of the containers that it names; otherwise they mean files of the host. */
+/**
+ * Whether the paths of a rule mean files of the containers that it names; otherwise they mean files of the
+ * host.
+ */
 export function meansContainerFiles({ container, image }: From): boolean {
   return (container ?? image) !== undefined;
 }
 
 /**
- * Whether a box matches no process in a container, because it names a file of the host. For a deny by `exe` that is as
- * good as text can say it: the kernel goes by the file, which may be mounted in a container too. A deny by `script`
- * goes by text everywhere.
+ * Whether a box matches no process in a container, because it names a file of the host. For a deny by `exe`
+ * that is as good as text can say it: the kernel goes by the file, which may be mounted in a container too. A
+ * deny by `script` goes by text everywhere.
  */
 export function isForHostOnly({ action, from }: Pick<Box, 'action' | 'from'>): boolean {
   if (meansContainerFiles(from)) return false;

@@ -18,8 +18,8 @@ import { mergePrefixes } from '../value/prefix-set.ts';
 const SHORT = 8;
 
 /**
- * `evaluate` for many flows of one policy: the same verdicts, but only boxes that can match are looked at, and long
- * lists of prefixes by bisection. The policy must not change while the function is used.
+ * `evaluate` for many flows of one policy: the same verdicts, but only boxes that can match are looked at,
+ * and long lists of prefixes by bisection. The policy must not change while the function is used.
  */
 export function compileEvaluator(policy: Policy): (flow: Flow) => Verdict {
   const index = new BoxIndex(policy.boxes);

@@ -7,7 +7,7 @@ import type { SocketKind } from '../value/socket-kind.ts';
 export type Action = 'allow' | 'deny';
 /** `monitor` records what would be denied; `block` denies it. */
 export type Mode = 'monitor' | 'block';
-/** Whose connections are judged: everybody's, or only those of containers. */
+/** Which connections are judged: all, or only those of containers. */
 export type Target = 'host' | 'container';
 
 /**
@@ -17,7 +17,10 @@ export type Target = 'host' | 'container';
 export interface From {
   /** comm, compared on its first 15 bytes. Not a security boundary: any process can rename itself. */
   command?: string[];
-  /** Absolute path of the executable: on the host, or with `container` or `image` in the containers that they name. */
+  /**
+   * Absolute path of the executable: on the host, or with `container` or `image` in the containers that they
+   * name.
+   */
   exe?: string[];
   /** Absolute path of the script that an interpreter runs, in the same place. */
   script?: string[];
@@ -32,7 +35,10 @@ export interface From {
   cgroup?: string[];
 }
 
-/** The destination side of a box. `except` is already subtracted from `prefixes`; an empty list matches nothing. */
+/**
+ * The destination side of a box. `except` is already subtracted from `prefixes`; an empty list matches
+ * nothing.
+ */
 export interface To {
   prefixes?: Prefix[];
   ports?: PortRange[];
@@ -69,7 +75,10 @@ export interface Policy {
   log: LogOptions;
 }
 
-/** One connection, or the opening of one socket, as a policy sees it. Absent text fields are unknown and match no list. */
+/**
+ * One connection, or the opening of one socket, as a policy sees it. Absent text fields are unknown and match
+ * no list.
+ */
 export interface Flow {
   command: string;
   exe?: string;
@@ -88,18 +97,26 @@ export interface Flow {
   image?: string;
   unit?: string;
   cgroup?: string;
-  /** Whether the process runs in a container: with `target: container` other processes are not judged at all. */
+  /**
+   * Whether the process runs in a container: with `target: container` other processes are not judged at all.
+   */
   inContainer: boolean;
   address: Address;
   /** 0 where the protocol has none. */
   port: number;
   protocol: number;
-  /** A socket of this kind is opened: only boxes with `sockets` match, and address, port and protocol say nothing. */
+  /**
+   * A socket of this kind is opened: only boxes with `sockets` match, and address, port and protocol say
+   * nothing.
+   */
   socket?: SocketKind;
 }
 
 export interface Verdict {
   action: Action;
-  /** Index into `Policy.boxes` of the box that decided; undefined when no box matched (deny) or the target exempts. */
+  /**
+   * Index into `Policy.boxes` of the box that decided; undefined when no box matched (deny) or the target
+   * exempts.
+   */
   box?: number;
 }

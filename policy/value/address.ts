@@ -9,8 +9,9 @@ export interface Address {
 const MAPPED = 0xffffn << 32n;
 
 /**
- * Reads an address as text. Strict: four decimal octets without leading zeros, or RFC 4291 IPv6 without a zone.
- * An IPv4-mapped IPv6 address is returned as the IPv4 address. Undefined when the text is not an address.
+ * Reads an address as text. Strict: four decimal octets without leading zeros, or RFC 4291 IPv6 without a
+ * zone. An IPv4-mapped IPv6 address is returned as the IPv4 address. Undefined when the text is not an
+ * address.
  */
 export function parseAddress(text: string): Address | undefined {
   const address = parseLiteral(text);
@@ -24,7 +25,9 @@ export function canonicalAddress(address: Address): Address {
     : address;
 }
 
-/** Like `parseAddress`, but a mapped address stays IPv6: the prefix parser needs to know how it was written. */
+/**
+ * Like `parseAddress`, but a mapped address stays IPv6: the prefix parser needs to know how it was written.
+ */
 export function parseLiteral(text: string): Address | undefined {
   if (text.includes(':')) {
     const value = parseV6(text);
@@ -54,7 +57,10 @@ export function compareAddresses(a: Address, b: Address): number {
   return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
 }
 
-/** Walks the characters: a policy may hold 100,000 of these, and a regular expression costs four times as much. */
+/**
+ * Walks the characters: a policy may hold 100,000 of these, and a regular expression costs four times as
+ * much.
+ */
 function parseV4(text: string): number | undefined {
   let value = 0;
   let octet = 0;

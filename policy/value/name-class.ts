@@ -1,22 +1,22 @@
 import { isGlob } from './name.ts';
 
 /**
- * A character that no pattern holds. A text with it stands for all texts that differ only in what patterns cannot
- * tell apart.
+ * A character that no pattern holds. A text with it stands for all texts that differ only in what patterns
+ * cannot tell apart.
  */
 const FRESH = '\u0001';
 
 /** Above this many, comparing is given up: patterns such as `*a*` can double the classes each. */
 const MOST_CLASSES = 20_000;
 
-/** Policies whose comparison would take more memory or time than anybody has. */
+/** Policies whose comparison would take too much memory or time. */
 export class TooIntricate extends Error {
   override readonly name = 'TooIntricate';
 }
 
 /**
- * Texts of which one stands for every text, as far as the patterns can tell: each pattern matches either all or none
- * of a class, and no class is empty. Commands must have been cut before.
+ * Texts of which one stands for every text, as far as the patterns distinguish: each pattern matches either
+ * all or none of a class, and no class is empty. Commands must have been cut before.
  */
 export function nameClasses(patterns: readonly string[]): string[] {
   const globs = patterns.filter(isGlob);
@@ -26,8 +26,8 @@ export function nameClasses(patterns: readonly string[]): string[] {
 }
 
 /**
- * Walks the automaton of all patterns at once, shortest texts first, and keeps the first text of each set of patterns
- * that match. A state is the set of places in patterns that a text can have reached.
+ * Walks the automaton of all patterns at once, shortest texts first, and keeps the first text of each set of
+ * patterns that match. A state is the set of places in patterns that a text can have reached.
  */
 function witnesses(patterns: readonly string[]): string[] {
   const found = new Map<string, string>();

@@ -2,8 +2,8 @@
 export const COMMAND_BYTES = 15;
 
 /**
- * A command as the kernel knows it: its first 15 bytes. A character that the cut splits becomes U+FFFD, as it does
- * when the kernel's bytes are decoded, so that both sides of a comparison agree.
+ * A command as the kernel knows it: its first 15 bytes. A character that the cut splits becomes U+FFFD, as it
+ * does when the kernel's bytes are decoded, so that both sides of a comparison agree.
  */
 export function cutCommand(command: string): string {
   if (command.length <= COMMAND_BYTES / 3) return command;
@@ -11,7 +11,10 @@ export function cutCommand(command: string): string {
   return bytes.length <= COMMAND_BYTES ? command : bytes.subarray(0, COMMAND_BYTES).toString('utf8');
 }
 
-/** A command of a policy as it is compared: what it says beyond the first 15 bytes is lost, a last `*` among it. */
+/**
+ * A command of a policy as it is compared: what it says beyond the first 15 bytes is lost, a last `*` among
+ * it.
+ */
 export function cutPattern(pattern: string): string {
   if (!pattern.endsWith('*')) return cutCommand(pattern);
   const prefix = pattern.slice(0, -1);

@@ -1,9 +1,9 @@
 import { parsePrefix, type Prefix } from './cidr.ts';
 
 /**
- * Names that may stand in any list of CIDRs. `metadata` holds the addresses from which cloud machines get their
- * credentials: AWS, Azure, Google, Oracle and DigitalOcean share the first; ECS and EKS tasks, Alibaba and the
- * IPv6 addresses of AWS and Google follow.
+ * Names that may stand in any list of CIDRs. `metadata` holds the addresses from which cloud machines get
+ * their credentials: AWS, Azure, Google, Oracle and DigitalOcean share the first; ECS and EKS tasks, Alibaba
+ * and the IPv6 addresses of AWS and Google follow.
  */
 const GROUPS = {
   loopback: ['127.0.0.0/8', '::1/128'],

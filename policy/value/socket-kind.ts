@@ -1,6 +1,6 @@
 /**
- * Sockets and options with which a process chooses what leaves the host without naming a destination that could be
- * judged. In block mode nobody opens one whom no rule allows to.
+ * Sockets and options with which a process chooses what leaves the host without naming a destination that
+ * could be judged. In block mode a process opens one only where a rule allows it.
  */
 export const SOCKET_KINDS = ['raw', 'packet', 'other', 'source-route'] as const;
 export type SocketKind = (typeof SOCKET_KINDS)[number];
