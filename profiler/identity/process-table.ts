@@ -75,42 +75,30 @@ export class ProcessTable {
     if (!container && flagged && this.#strange.size < STRANGE) this.#strange.add(record.cgroupPath);
     const epoch = BigInt(Date.now()) * 1_000_000n - bootTime();
     const micros = (started: bigint): number => Number((epoch + started) / 1000n);
+    const { path, device, cgroup, started, ancestors, ...same } = record;
     const row = this.#sink.process({
-      key: record.key,
-      pid: record.pid,
-      parentPid: record.parentPid,
-      exe: record.path,
-      device: BigInt(record.device),
-      inode: record.inode,
-      script: record.script,
-      arguments: record.arguments,
-      command: record.command,
-      parentCommand: record.parentCommand,
-      nodename: record.nodename,
-      mountNamespace: record.mountNamespace,
-      pidNamespace: record.pidNamespace,
-      cgroupId: record.cgroup,
-      cgroupPath: record.cgroupPath,
+      ...same,
+      exe: path,
+      device: BigInt(device),
+      cgroupId: cgroup,
       ...(container && { containerId: this.#rowIn(container, found!, inner) }),
       ...(unit !== undefined && { unit }),
-      flags: record.flags,
-      startedAt: micros(record.started),
-      ancestors: record.ancestors.map(withExecutable).map(({ command, path, pid, primed, started }) => ({
-        pid,
-        startedAt: micros(started),
-        command,
-        exe: path,
-        primed,
+      startedAt: micros(started),
+      ancestors: ancestors.map(withExecutable).map((ancestor) => ({
+        pid: ancestor.pid,
+        startedAt: micros(ancestor.started),
+        command: ancestor.command,
+        exe: ancestor.path,
+        primed: ancestor.primed,
       })),
     });
-    const { key, path, nodename, parentCommand } = record;
-    const ancestors = ancestorText(record.ancestors);
+    const { key, nodename, parentCommand } = record;
     this.#keep({
       key,
       path,
       nodename,
       parentCommand,
-      ancestors,
+      ancestors: ancestorText(ancestors),
       row,
       ...(container && { container }),
       inContainer,
