@@ -8,16 +8,17 @@ import { test } from 'node:test';
 const ROOT = join(import.meta.dirname, '../../../../..');
 const COMPILER = join(ROOT, 'node_modules/.bin/tsc');
 
-/** What the places below import, directly or not. */
-const FOLDERS = 'bpf cli daemon enforcer error format generator host output policy profiler'.split(' ');
 /** Places outside policy/ that work on every dimension. */
-const PLACES = [
+const KERNEL_SIDE = ['enforcer/compile.ts'];
+const EVERYWHERE = [
+  ...KERNEL_SIDE,
   'cli/explain.ts',
-  'enforcer/compile.ts',
   'generator/rule/rule-name.ts',
   'generator/subject/flow.ts',
   'generator/subject/order.ts',
 ];
+/** What these import, directly or not. */
+const FOLDERS = 'bpf cli daemon enforcer error format generator host output policy profiler'.split(' ');
 
 interface Edit {
   file: string;
@@ -45,7 +46,7 @@ const PARENT: Edit[] = [
   },
 ];
 
-/** The record's side of it. */
+/** In the record, without the SQL that reads it. */
 const RECORDED: Edit = {
   file: 'profiler/read/observation.ts',
   before: '  cgroup?: string;\n',
@@ -61,11 +62,19 @@ function inTable(kind: string): Edit {
   };
 }
 
+interface Variant {
+  edits: Edit[];
+  /** What is compiled beside policy/. */
+  places: string[];
+  wrong: string[];
+}
+
 /** What is changed in a copy of the program, and the files in which the compiler finds errors then. */
-const VARIANTS: Record<string, { edits: Edit[]; wrong: string[] }> = {
+const VARIANTS: Record<string, Variant> = {
   // A dimension of subjects that is not in the table. What walks over the table and asks for no facts cannot miss one.
   absent: {
     edits: PARENT,
+    places: EVERYWHERE,
     wrong: [
       'cli/explain.ts',
       'enforcer/subject.ts',
@@ -95,6 +104,7 @@ const VARIANTS: Record<string, { edits: Edit[]; wrong: string[] }> = {
         after: "export type TextKind = 'reversed' | 'command'",
       },
     ],
+    places: EVERYWHERE,
     wrong: [
       'cli/explain.ts',
       'enforcer/subject.ts',
@@ -102,11 +112,13 @@ const VARIANTS: Record<string, { edits: Edit[]; wrong: string[] }> = {
       'policy/file/entry.ts',
       'policy/meaning/dimension.ts',
       'policy/meaning/evaluate.ts',
+      'profiler/read/observation-sql.ts',
     ],
   },
   // One that is compared like others, but which no file can name and the kernel side does not know.
   unwritten: {
-    edits: [...PARENT.slice(0, 2), RECORDED, inTable('name')],
+    edits: [...PARENT.slice(0, 2), inTable('name')],
+    places: KERNEL_SIDE,
     wrong: ['enforcer/subject.ts', 'policy/file/schema.ts', 'policy/file/version2.ts'],
   },
   // A dimension of destinations.
@@ -123,6 +135,7 @@ const VARIANTS: Record<string, { edits: Edit[]; wrong: string[] }> = {
         after: "  ports: 'port',\n  names: 'name',\n",
       },
     ],
+    places: KERNEL_SIDE,
     wrong: [
       'enforcer/compile.ts',
       'policy/analysis/change.ts',
@@ -159,7 +172,9 @@ function compileVariants(directory: string): Map<string, string[]> {
   const settings = {
     extends: join(ROOT, 'tsconfig.json'),
     compilerOptions: { noEmit: true, rootDir: '.', sourceMap: false },
-    files: names.flatMap((name) => PLACES.map((place) => `${name}/${place}`)),
+    files: Object.entries(VARIANTS).flatMap(([name, { places }]) =>
+      places.map((place) => `${name}/${place}`),
+    ),
     include: names.map((name) => `${name}/policy`),
   };
   writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(settings));
