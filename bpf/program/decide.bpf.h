@@ -7,40 +7,47 @@
 #define BOUHEKI_DECIDE_H
 
 #include "flow.bpf.h"
-#include "subject/subject.bpf.h"
+#include "read.bpf.h"
 
 #define LAST_INTERVAL (MAX_INTERVALS - 1)
 #define INTERVAL_BITS 18
 
 /*
- * Both ends are masked at every step: all paths through a step leave the same ranges behind, and the verifier keeps
- * one of them.
+ * Leaves in `low` the last interval of [low, high] that starts at or below the address that is looked for; `starts` says
+ * so of the interval `middle`. Both ends are masked at every step: all paths through a step leave the same ranges behind,
+ * and the verifier keeps one of them.
  */
+#define FIND_INTERVAL(low, high, middle, starts)                                                                       \
+	for (int i = 0; i < INTERVAL_BITS; i++) {                                                                      \
+		if (low >= high)                                                                                       \
+			break;                                                                                         \
+		middle = (low + high + 1) >> 1;                                                                        \
+		KEEP(middle);                                                                                          \
+		middle &= LAST_INTERVAL;                                                                               \
+		if (starts)                                                                                            \
+			low = middle;                                                                                  \
+		else                                                                                                   \
+			high = middle - 1;                                                                             \
+		KEEP(low);                                                                                             \
+		KEEP(high);                                                                                            \
+		low &= LAST_INTERVAL;                                                                                  \
+		high &= LAST_INTERVAL;                                                                                 \
+	}                                                                                                              \
+	KEEP(low)
+
 static __always_inline __u32 address_class4(struct tables *tables, __u32 address)
 {
-	__u32 half = address >> 16, low, high;
+	__u32 half = address >> 16, low, middle, high;
 
 	low = tables->root4[half];
 	high = tables->root4[half + 1];
-	for (int i = 0; i < INTERVAL_BITS; i++) {
-		__u32 middle;
-
-		if (low >= high)
-			break;
-		middle = (low + high + 1) >> 1;
-		KEEP(middle);
-		middle &= LAST_INTERVAL;
-		if (tables->start4[middle] <= address)
-			low = middle;
-		else
-			high = middle - 1;
-		KEEP(low);
-		KEEP(high);
-		low &= LAST_INTERVAL;
-		high &= LAST_INTERVAL;
-	}
-	KEEP(low);
+	FIND_INTERVAL(low, high, middle, tables->start4[middle] <= address);
 	return tables->class4[low & LAST_INTERVAL];
+}
+
+static __always_inline bool starts_at_or_below(__u64 start_high, __u64 *start_low, __u64 high, __u64 low)
+{
+	return start_high < high || (start_high == high && *start_low <= low);
 }
 
 /* A function of its own, so that the verifier goes through it once. */
@@ -50,31 +57,13 @@ __noinline __u32 address_class6(__u64 address_high, __u64 address_low, __u32 sid
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
 	struct tables6 *starts = bpf_map_lookup_elem(&policy6, &key);
 	struct tables6_low *rest = bpf_map_lookup_elem(&policy6_low, &key);
-	__u32 low = 0, high;
+	__u32 low = 0, middle, high;
 
 	if (!tables || !starts || !rest)
 		return 0;
 	high = tables->last_interval6;
-	for (int i = 0; i < INTERVAL_BITS; i++) {
-		__u32 middle;
-		__u64 start;
-
-		if (low >= high)
-			break;
-		middle = (low + high + 1) >> 1;
-		KEEP(middle);
-		middle &= LAST_INTERVAL;
-		start = starts->high[middle];
-		if (start < address_high || (start == address_high && rest->low[middle] <= address_low))
-			low = middle;
-		else
-			high = middle - 1;
-		KEEP(low);
-		KEEP(high);
-		low &= LAST_INTERVAL;
-		high &= LAST_INTERVAL;
-	}
-	KEEP(low);
+	FIND_INTERVAL(low, high, middle,
+		      starts_at_or_below(starts->high[middle], &rest->low[middle], address_high, address_low));
 	return rest->class6[low & LAST_INTERVAL];
 }
 

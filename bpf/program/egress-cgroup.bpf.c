@@ -3,9 +3,9 @@
  * The kernel side for kernels without BPF LSM, on the processes of one cgroup. It sees TCP connect() and what UDP
  * sends with an address; not raw sockets, other protocols, nor sends on sockets that are connected already.
  */
-#include "backstop.bpf.h"
-#include "subject/iterator.bpf.h"
+#include "hook/backstop.bpf.h"
 #include "judge.bpf.h"
+#include "subject/iterator.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

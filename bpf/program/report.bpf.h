@@ -3,8 +3,10 @@
 #ifndef BOUHEKI_REPORT_H
 #define BOUHEKI_REPORT_H
 
-#include "decide.bpf.h"
+#include "flow.bpf.h"
 #include "share.bpf.h"
+#include "subject/cgroup.bpf.h"
+#include "subject/script.bpf.h"
 
 #include <stddef.h>
 
@@ -56,21 +58,78 @@ static __always_inline void report_cgroup(struct cgroup *cgroup)
 	bpf_ringbuf_submit(made, NO_WAKEUP);
 }
 
+static __always_inline void describe_namespaces(struct process *process, struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct pid_namespace *namespace = 0;
+
+	process->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	process->network_namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	bpf_probe_read_kernel_str(process->nodename, NODENAME_SIZE,
+				  &BPF_CORE_READ(task, nsproxy, uts_ns)->name.nodename);
+	if (!pid)
+		return;
+	bpf_probe_read_kernel(&namespace, sizeof(namespace),
+			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid) +
+				      bpf_core_field_offset(struct upid, ns));
+	process->pid_namespace = BPF_CORE_READ(namespace, ns.inum);
+}
+
+/* What was executed; `path` and `script` are empty where that is not known. */
+static __always_inline void describe_program(struct process *process, struct identity *identity,
+					     struct task_struct *leader)
+{
+	struct script *script;
+
+	if (identity) {
+		process->inode = identity->file.inode;
+		process->device = identity->file.device;
+		__builtin_memcpy(process->path, identity->path, PATH_SIZE);
+	} else {
+		process->path[0] = 0;
+	}
+	script = identity && identity->flags & PROCESS_SCRIPT ? script_of(leader, false) : 0;
+	if (script)
+		__builtin_memcpy(process->script, script->path, PATH_SIZE);
+	else
+		process->script[0] = 0;
+}
+
+static __always_inline void describe_arguments(struct process *process, struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__u64 arguments = mm ? BPF_CORE_READ(mm, arg_start) : 0;
+	__u32 length = mm ? BPF_CORE_READ(mm, arg_end) - arguments : 0;
+
+	__builtin_memset(process->arguments, 0, ARGUMENTS_SIZE);
+	if (length > ARGUMENTS_SIZE - 1)
+		length = ARGUMENTS_SIZE - 1;
+	bpf_probe_read_user(process->arguments, length & (ARGUMENTS_SIZE - 1), (void *)arguments);
+}
+
+static __always_inline void describe_ancestors(struct process *process, struct identity *identity,
+					       struct task_struct *leader)
+{
+	if (identity && lineage_of(identity) && lineage_of(identity)->ancestors[0].pid) {
+		__builtin_memcpy(process->ancestors, lineage_of(identity)->ancestors, sizeof(process->ancestors));
+		return;
+	}
+	__builtin_memset(process->ancestors, 0, sizeof(process->ancestors));
+	find_ancestors(process->ancestors, leader);
+}
+
 /*
- * A process is told in each ring before its first connection there: rings are read one after the other, so a record in
- * the other one might be read too late. Returns 1 when the record is out.
+ * A process is reported in each ring before its first connection there: rings are read one after the other, so a record
+ * in the other one might be read too late. Returns 1 when the record is out.
  */
 __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 {
-	struct task_struct *task = current_task();
+	struct task_struct *task = current_task(), *leader, *parent;
 	struct identity *identity = identity_of(READ(task, group_leader), false);
-	struct task_struct *leader, *parent;
+	__u64 reported = key + control.tellings;
 	struct process *process;
-	struct script *script;
-	struct mm_struct *mm;
-	struct pid *pid;
-	__u64 arguments, reported = key + control.tellings;
-	__u32 length, ring = denied;
+	__u32 ring = denied;
 
 	KEEP(ring);
 	ring &= 1;
@@ -93,49 +152,14 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	process->cgroup = cgroup;
 	process->pid = BPF_CORE_READ(leader, tgid);
 	process->parent_pid = BPF_CORE_READ(parent, tgid);
-	process->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	process->network_namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
-	pid = BPF_CORE_READ(task, thread_pid);
-	if (pid) {
-		struct pid_namespace *namespace = 0;
-
-		bpf_probe_read_kernel(&namespace, sizeof(namespace),
-				      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-					      BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid) +
-					      bpf_core_field_offset(struct upid, ns));
-		process->pid_namespace = BPF_CORE_READ(namespace, ns.inum);
-	}
 	bpf_probe_read_kernel_str(process->comm, COMM_SIZE, &leader->comm);
 	bpf_probe_read_kernel_str(process->parent_comm, COMM_SIZE, &parent->comm);
-	bpf_probe_read_kernel_str(process->nodename, NODENAME_SIZE,
-				  &BPF_CORE_READ(task, nsproxy, uts_ns)->name.nodename);
-	if (identity) {
-		process->inode = identity->file.inode;
-		process->device = identity->file.device;
-		__builtin_memcpy(process->path, identity->path, PATH_SIZE);
-	} else {
-		process->path[0] = 0;
-	}
-	script = identity && identity->flags & PROCESS_SCRIPT ? script_of(READ(task, group_leader), false) : 0;
-	if (script)
-		__builtin_memcpy(process->script, script->path, PATH_SIZE);
-	else
-		process->script[0] = 0;
-	__builtin_memset(process->arguments, 0, ARGUMENTS_SIZE);
-	mm = BPF_CORE_READ(task, mm);
-	arguments = mm ? BPF_CORE_READ(mm, arg_start) : 0;
-	length = mm ? BPF_CORE_READ(mm, arg_end) - arguments : 0;
-	if (length > ARGUMENTS_SIZE - 1)
-		length = ARGUMENTS_SIZE - 1;
-	bpf_probe_read_user(process->arguments, length & (ARGUMENTS_SIZE - 1), (void *)arguments);
+	describe_namespaces(process, task);
+	describe_program(process, identity, READ(task, group_leader));
+	describe_arguments(process, task);
 	__builtin_memset(process->cgroup_path, 0, CGROUP_PATH_SIZE);
 	collect_cgroup_path(process->cgroup_path, cgroup_node(task));
-	if (identity && lineage_of(identity) && lineage_of(identity)->ancestors[0].pid) {
-		__builtin_memcpy(process->ancestors, lineage_of(identity)->ancestors, sizeof(process->ancestors));
-	} else {
-		__builtin_memset(process->ancestors, 0, sizeof(process->ancestors));
-		find_ancestors(process->ancestors, READ(task, group_leader));
-	}
+	describe_ancestors(process, identity, READ(task, group_leader));
 	bpf_ringbuf_submit(process, NO_WAKEUP);
 	if (identity)
 		identity->reported[ring] = reported;

@@ -6,7 +6,7 @@
 #ifndef BOUHEKI_SHARE_H
 #define BOUHEKI_SHARE_H
 
-#include "maps.bpf.h"
+#include "read.bpf.h"
 
 /* The kernel allows no deeper nesting of user namespaces (kernel/user_namespace.c). */
 #define USER_NAMESPACE_DEPTH 33

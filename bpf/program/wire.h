@@ -105,16 +105,16 @@ struct connection {
 #define PROCESS_PRIMED 32	   /* read from /proc when we started, not seen at exec */
 #define PROCESS_FOREIGN_MOUNT 64   /* exec in a mount namespace other than the host's */
 #define PROCESS_PATH_NAMES 128	   /* path holds names from the leaf to the root, NUL after each */
+#define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
 #define PROCESS_FOREIGN_USERS 512  /* that mount namespace is of another user namespace: any user can make one */
+#define PROCESS_SCRIPT 1024	   /* an interpreter, and it is known what script it runs */
+#define PROCESS_SCRIPT_LOST 2048   /* an interpreter, and there was no room to keep what script it runs */
 /*
  * Its file or its root directory are not of its mount namespace as whoever made that meant it: any user can change its
  * own root in a user namespace, and with it the libraries and settings of what it executes.
  */
 #define PROCESS_FOREIGN_ROOT 4096
 #define PROCESS_SHARES_MEMORY 8192 /* with the process that forked it (CLONE_VM), and has executed nothing since */
-#define PROCESS_SCRIPT 1024	   /* an interpreter, and it is known what script it runs */
-#define PROCESS_SCRIPT_LOST 2048   /* an interpreter, and there was no room to keep what script it runs */
-#define PROCESS_UNKNOWN 256	   /* not seen at exec and not primed: device, inode and path are of no use */
 
 /*
  * A process that started another one, directly or not: see "Ancestors" in docs/identity.md. All of it is zero where there
@@ -371,10 +371,10 @@ enum counter {
 	LOST_DENIAL = 1,	   /* ring full, denied connection */
 	LOST_PROCESS = 2,	   /* ring full, process record; tried again at its next connection */
 	LOST_IDENTITY = 3,	   /* storage failed at exec, fork or lookup: the executable is unknown */
-	STOPPED_PACKET = 5,	   /* packets that the backstop dropped */
-	STOPPED_ROUTE = 7,	   /* packets dropped for their source route */
 	LOST_SUBJECT = 4,	   /* no room to judge; see subjects_by_thread */
+	STOPPED_PACKET = 5,	   /* packets that the backstop dropped */
 	LOST_CGROUP = 6,	   /* ring full, cgroup record; or no cgroup of a policy found above a process */
+	STOPPED_ROUTE = 7,	   /* packets dropped for their source route */
 	COUNTERS = 8,
 };
 

@@ -4,6 +4,7 @@
 #define BOUHEKI_CGROUP_H
 
 #include "identity.bpf.h"
+#include "keep.bpf.h"
 
 /* How many cgroups are looked at from a process upwards. */
 #define CGROUP_DEPTH 12
@@ -76,24 +77,6 @@ static __always_inline struct vector *listed_cgroup(struct subject_key *key, boo
 	struct vector *listed = by_user ? bpf_map_lookup_elem(&user_cgroups, key) : 0;
 
 	return listed ? listed : bpf_map_lookup_elem(&subjects, key);
-}
-
-static __always_inline struct vector *any_of(struct tables *tables, enum subject_kind kind)
-{
-	return &tables->any[kind];
-}
-
-static __always_inline void keep_listed(struct subject *subject, struct vector *any, struct vector *listed,
-					struct vector *mask)
-{
-#pragma unroll
-	for (int i = 0; i < VECTOR_WORDS; i++) {
-		__u64 named = listed ? listed->word[i] : 0;
-
-		if (mask)
-			named &= mask->word[i];
-		subject->boxes.word[i] &= (any ? any->word[i] : 0) | named;
-	}
 }
 
 /*

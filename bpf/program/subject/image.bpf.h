@@ -5,36 +5,12 @@
 
 #include "file-object.bpf.h"
 
-/* Keeps clang from folding the check of a bound into arithmetic that the verifier can't follow. */
-#define KEEP(variable) asm volatile("" : "+r"(variable))
-
-/* A task is a typed pointer only where bpf_get_current_task_btf() exists (5.11). */
-#define READ(from, field)                                                                                              \
-	({                                                                                                             \
-		typeof((from)->field) value_;                                                                          \
-		if (has_task_storage)                                                                                  \
-			value_ = (from)->field;                                                                        \
-		else                                                                                                   \
-			bpf_probe_read_kernel(&value_, sizeof(value_), &(from)->field);                                \
-		value_;                                                                                                \
-	})
-
 #ifndef LEGACY
-static __always_inline struct task_struct *current_task(void)
-{
-	return bpf_get_current_task_btf();
-}
-
 static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
 {
 	return bpf_task_storage_get(&identities, leader, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 }
 #else
-static __always_inline struct task_struct *current_task(void)
-{
-	return (struct task_struct *)bpf_get_current_task();
-}
-
 static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
 {
 	static const struct image empty;

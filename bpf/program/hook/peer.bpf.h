@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What is remembered of connected sockets, so that a send costs next to nothing and a new policy still reaches it. */
-#ifndef BOUHEKI_SOCKET_H
-#define BOUHEKI_SOCKET_H
+#ifndef BOUHEKI_PEER_H
+#define BOUHEKI_PEER_H
 
-#include "flow.bpf.h"
+#include "../flow.bpf.h"
 
 static __always_inline __u32 current_pid(void)
 {

@@ -3,7 +3,7 @@
 #ifndef BOUHEKI_PACKET_H
 #define BOUHEKI_PACKET_H
 
-#include "flow.bpf.h"
+#include "../flow.bpf.h"
 
 #define ETH_P_IP 0x0800
 #define IPV4_HEADER 20

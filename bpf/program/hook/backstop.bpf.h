@@ -6,7 +6,7 @@
 #ifndef BOUHEKI_BACKSTOP_H
 #define BOUHEKI_BACKSTOP_H
 
-#include "decide.bpf.h"
+#include "../decide.bpf.h"
 #include "packet.bpf.h"
 
 #define REACH_DENIED 1	   /* a deny box that names addresses and nothing else */

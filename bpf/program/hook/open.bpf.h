@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Opening a socket, and setting an option by which it chooses its own path or writes its own headers. */
+#ifndef BOUHEKI_OPEN_H
+#define BOUHEKI_OPEN_H
+
+#include "../judge.bpf.h"
+
+/* Sockets that carry no IP traffic of their own choosing, and those whose destinations the other hooks see. */
+static __always_inline bool denies_socket(int family, int type, int protocol)
+{
+	if (family == AF_PACKET || family == AF_XDP)
+		return judge_opening(SOCKET_PACKET, protocol);
+	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
+		return false;
+	if (family != AF_INET && family != AF_INET6)
+		return judge_opening(SOCKET_OTHER, family);
+	if (type == SOCK_RAW)
+		return judge_opening(SOCKET_RAW, protocol);
+	if (protocol == IPPROTO_IP || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP || protocol == IPPROTO_UDP ||
+	    protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		return false;
+	return judge_opening(SOCKET_OTHER, protocol);
+}
+
+static __always_inline bool is_source_route(int level, int option)
+{
+	if (level == SOL_IP)
+		return option == IP_OPTIONS || option == IP_RETOPTS;
+	return level == SOL_IPV6 && (option == IPV6_RTHDR || option == IPV6_2292RTHDR ||
+				     option == IPV6_2292PKTOPTIONS || option == IPV6_FLOWLABEL_MGR);
+}
+
+/* The hook does not see the value of the option: clearing one is judged like setting it. */
+static __always_inline bool denies_option(const struct socket *sock, int level, int option)
+{
+	struct sock *sk = sock->sk;
+
+	if (!sk || is_kernel_socket(sk))
+		return false;
+	if ((level == SOL_IP && option == IP_HDRINCL) || (level == SOL_IPV6 && option == IPV6_HDRINCL))
+		return judge_opening(SOCKET_RAW, sk->sk_protocol);
+	return is_source_route(level, option) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol);
+}
+
+#endif
