@@ -13,26 +13,26 @@
 #define INTERVAL_BITS 18
 
 /*
- * Leaves in `low` the last interval of [low, high] that starts at or below the address that is looked for; `starts` says
- * so of the interval `middle`. Both ends are masked at every step: all paths through a step leave the same ranges behind,
- * and the verifier keeps one of them.
+ * Leaves in `low` the last interval of [low, high] that starts at or below the address that is looked for; `starts`
+ * says so of the interval `middle`. Both ends are masked at every step: all paths through a step leave the same ranges
+ * behind, and the verifier keeps one of them.
  */
-#define FIND_INTERVAL(low, high, middle, starts)                                                                       \
-	for (int i = 0; i < INTERVAL_BITS; i++) {                                                                      \
-		if (low >= high)                                                                                       \
-			break;                                                                                         \
-		middle = (low + high + 1) >> 1;                                                                        \
-		KEEP(middle);                                                                                          \
-		middle &= LAST_INTERVAL;                                                                               \
-		if (starts)                                                                                            \
-			low = middle;                                                                                  \
-		else                                                                                                   \
-			high = middle - 1;                                                                             \
-		KEEP(low);                                                                                             \
-		KEEP(high);                                                                                            \
-		low &= LAST_INTERVAL;                                                                                  \
-		high &= LAST_INTERVAL;                                                                                 \
-	}                                                                                                              \
+#define FIND_INTERVAL(low, high, middle, starts)  \
+	for (int i = 0; i < INTERVAL_BITS; i++) { \
+		if (low >= high)                  \
+			break;                    \
+		middle = (low + high + 1) >> 1;   \
+		KEEP(middle);                     \
+		middle &= LAST_INTERVAL;          \
+		if (starts)                       \
+			low = middle;             \
+		else                              \
+			high = middle - 1;        \
+		KEEP(low);                        \
+		KEEP(high);                       \
+		low &= LAST_INTERVAL;             \
+		high &= LAST_INTERVAL;            \
+	}                                         \
 	KEEP(low)
 
 static __always_inline __u32 address_class4(struct tables *tables, __u32 address)
@@ -89,7 +89,8 @@ static __always_inline __u16 port_class(struct tables *tables, const struct flow
 	return tables->protocol_class[flow->protocol & 0xff];
 }
 
-/* Index of the lowest set bit: isolate it, let a de Bruijn sequence tell all 64 apart (Leiserson, Prokop, Randall 1998). */
+/* Index of the lowest set bit: isolate it, let a de Bruijn sequence tell all 64 apart (Leiserson, Prokop, Randall
+ * 1998). */
 static __always_inline __u32 lowest_bit(__u64 word)
 {
 	static const __u8 index[64] = {

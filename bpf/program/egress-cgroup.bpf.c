@@ -12,7 +12,8 @@ char LICENSE[] SEC("license") = "GPL";
 #define ALLOW 1
 #define DENY 0
 
-/* A denial can put an in-kernel client, such as NFS, into an endless retry. The hook does not show whose socket it is. */
+/* A denial can put an in-kernel client, such as NFS, into an endless retry. The hook does not show whose socket it is.
+ */
 static __always_inline bool by_kernel_thread(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -43,7 +44,7 @@ static __always_inline int verdict4(struct bpf_sock_addr *ctx, __u8 operation)
 static __always_inline int verdict6(struct bpf_sock_addr *ctx, __u8 operation)
 {
 	struct flow flow = {};
-	__u32 address[4] = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] };
+	__u32 address[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
 
 	flow_set_ipv6(&flow, address, ctx->user_port);
 	return verdict(&flow, ctx, operation);

@@ -87,8 +87,8 @@ void BPF_PROG(committed_creds, struct linux_binprm *bprm)
 }
 
 SEC("lsm/task_prctl")
-int BPF_PROG(task_prctl, int option, unsigned long what, unsigned long third, unsigned long fourth,
-	     unsigned long fifth, int ret)
+int BPF_PROG(task_prctl, int option, unsigned long what, unsigned long third, unsigned long fourth, unsigned long fifth,
+	     int ret)
 {
 	return ret ? ret : as_return_value(forgets_file(option, what));
 }
@@ -137,7 +137,7 @@ int BPF_PROG(task_rename, struct task_struct *task)
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(process_free, struct task_struct *task)
 {
-	struct leader_key key = { .started = task->start_boottime, .pid = task->tgid };
+	struct leader_key key = {.started = task->start_boottime, .pid = task->tgid};
 
 	if (task->pid == task->tgid) {
 		bpf_map_delete_elem(&identities, &key);

@@ -9,11 +9,11 @@
 #define OPERATION_GUESS 15
 
 struct flow {
-	__u64 high;		/* IPv6 address in host order, upper half */
-	__u64 low;		/* lower half; IPv4 address in host order */
-	__u16 port;		/* host order */
+	__u64 high; /* IPv6 address in host order, upper half */
+	__u64 low;  /* lower half; IPv4 address in host order */
+	__u16 port; /* host order */
 	__u16 protocol;
-	__u8 family;		/* 4 or 6 */
+	__u8 family; /* 4 or 6 */
 	__u8 operation;
 };
 

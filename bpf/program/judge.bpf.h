@@ -10,8 +10,7 @@
 
 static __always_inline bool is_canary(const struct flow *flow)
 {
-	return flow->low == CANARY_ADDRESS && flow->family == 4 && control.canary &&
-	       control.canary == current_pid();
+	return flow->low == CANARY_ADDRESS && flow->family == 4 && control.canary && control.canary == current_pid();
 }
 
 /* The box that decides, for the destination of a flow or the kind of socket that it opens. */
@@ -127,7 +126,7 @@ static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
 /* `socket` is the key of a socket that is open already, so that each of its sends is not one more opening; else 0. */
 static __always_inline bool judge_use(__u64 socket, enum socket_kind kind, __u16 protocol)
 {
-	struct flow flow = { .operation = OPERATION_OPEN, .port = kind, .protocol = protocol };
+	struct flow flow = {.operation = OPERATION_OPEN, .port = kind, .protocol = protocol};
 
 	return judge_flow(socket, &flow);
 }

@@ -74,10 +74,10 @@ struct {
 } counters SEC(".maps");
 
 /*
- * Written by the daemon, which fails the swap when it is full, and by list_deep_cgroup(). A miss means that no box names
- * the value. But for SUBJECT_EXE_INSIDE: there a miss of the mount namespace too means that the daemon has not found out
- * yet what the paths of a policy mean in it, or that it is no container's own. Until then every deny rule for an
- * executable of that container holds for all that runs there, and no allow rule does.
+ * Written by the daemon, which fails the swap when it is full, and by list_deep_cgroup(). A miss means that no box
+ * names the value. But for SUBJECT_EXE_INSIDE: there a miss of the mount namespace too means that the daemon has not
+ * found out yet what the paths of a policy mean in it, or that it is no container's own. Until then every deny rule for
+ * an executable of that container holds for all that runs there, and no allow rule does.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -89,7 +89,8 @@ struct {
 
 /*
  * The same for cgroups that a user can have made: of these there may be any number, and none takes the room of another
- * key. Full: `unlisted` of struct control says so, and where a cgroup of theirs is not listed it can't be told what holds.
+ * key. Full: `unlisted` of struct control says so, and where a cgroup of theirs is not listed it can't be told what
+ * holds.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -131,8 +132,8 @@ struct {
 _Static_assert(sizeof(struct image) <= 1024 - 128, "an image fits in 1 KB");
 
 /*
- * What interpreters run, in the storage of the leader; only they have an entry. Failure to create it: LOST_IDENTITY, and
- * the script is unknown, so that no `script` allow rule matches and every `script` deny rule does.
+ * What interpreters run, in the storage of the leader; only they have an entry. Failure to create it: LOST_IDENTITY,
+ * and the script is unknown, so that no `script` allow rule matches and every `script` deny rule does.
  */
 struct {
 #ifndef LEGACY
@@ -154,9 +155,9 @@ struct {
  * own. root's are told apart by their cgroups, which only root can make for them.
  */
 struct share_key {
-	__u64 cgroup;		/* id; 0 unless uid is 0 */
+	__u64 cgroup; /* id; 0 unless uid is 0 */
 	__u32 uid;
-	__u32 container;	/* PROCESS_IN_CONTAINER */
+	__u32 container; /* PROCESS_IN_CONTAINER */
 };
 
 /* By when, in nanoseconds since boot, what was used of a share is paid off; and its folds of an epoch. */
@@ -175,8 +176,8 @@ struct {
 } shares SEC(".maps");
 
 /*
- * Connections beyond a share or a full ring, counted exactly: the daemon reads and removes an epoch after nobody adds to
- * it any more. Full: LOST_DENIAL or LOST_CONNECTION.
+ * Connections beyond a share or a full ring, counted exactly: the daemon reads and removes an epoch after nobody adds
+ * to it any more. Full: LOST_DENIAL or LOST_CONNECTION.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -189,7 +190,7 @@ struct {
 struct decision {
 	__u64 high;
 	__u64 low;
-	__u64 rest;		/* port, protocol << 16, family << 32 */
+	__u64 rest; /* port, protocol << 16, family << 32 */
 	__u32 box;
 	__u32 pad;
 };
@@ -198,10 +199,10 @@ struct decision {
 
 /* What a thread's connections are judged by, valid while everything that it was made from is unchanged. */
 struct subject {
-	__u64 version;		/* of struct control; 0: not worked out */
-	__u64 cgroup;		/* id */
-	__u64 place;		/* what stands for the cgroup when a hook compares; see cgroup_place() */
-	__u64 started;		/* of the thread; with `exec` only in subjects_by_thread */
+	__u64 version; /* of struct control; 0: not worked out */
+	__u64 cgroup;  /* id */
+	__u64 place;   /* what stands for the cgroup when a hook compares; see cgroup_place() */
+	__u64 started; /* of the thread; with `exec` only in subjects_by_thread */
 	__u64 exec;
 	__u32 uid;
 	__u32 gid;
@@ -210,11 +211,12 @@ struct subject {
 	__u32 fsuid;
 	__u32 fsgid;
 	__u64 process;
-	__u32 pid;		/* thread group */
-	__u32 flags;		/* PROCESS_* */
-	__u32 by_groups;	/* supplementary groups may have decided */
-	__u32 reported;		/* the process record is out: 1 in the connections' ring, 2 in that of denials */
-	/* Of its cgroups, CGROUPS_*. Here rather than in registers, whose values would each be a path to the verifier. */
+	__u32 pid;	 /* thread group */
+	__u32 flags;	 /* PROCESS_* */
+	__u32 by_groups; /* supplementary groups may have decided */
+	__u32 reported;	 /* the process record is out: 1 in the connections' ring, 2 in that of denials */
+	/* Of its cgroups, CGROUPS_*. Here rather than in registers, whose values would each be a path to the verifier.
+	 */
 	__u32 cgroups;
 	__u32 pad;
 	char comm[COMM_SIZE];
@@ -254,8 +256,8 @@ struct {
  */
 struct socket_slot {
 	/* volatile: other CPUs read along, so the stores happen. */
-	volatile __u64 socket;	/* socket_key(); 0: nothing is known */
-	volatile __u64 sealed;	/* generation << 32 | enum peer | pid, and mixed() of the socket over it */
+	volatile __u64 socket; /* socket_key(); 0: nothing is known */
+	volatile __u64 sealed; /* generation << 32 | enum peer | pid, and mixed() of the socket over it */
 };
 
 /* A global rather than a map of its own: it costs no lookup. */

@@ -9,14 +9,14 @@
 #define KEEP(variable) asm volatile("" : "+r"(variable))
 
 /* A task is a typed pointer only where bpf_get_current_task_btf() exists (5.11). */
-#define READ(from, field)                                                                                              \
-	({                                                                                                             \
-		typeof((from)->field) value_;                                                                          \
-		if (has_task_storage)                                                                                  \
-			value_ = (from)->field;                                                                        \
-		else                                                                                                   \
-			bpf_probe_read_kernel(&value_, sizeof(value_), &(from)->field);                                \
-		value_;                                                                                                \
+#define READ(from, field)                                                               \
+	({                                                                              \
+		typeof((from)->field) value_;                                           \
+		if (has_task_storage)                                                   \
+			value_ = (from)->field;                                         \
+		else                                                                    \
+			bpf_probe_read_kernel(&value_, sizeof(value_), &(from)->field); \
+		value_;                                                                 \
 	})
 
 #ifndef LEGACY

@@ -36,8 +36,8 @@ static __always_inline void collect_cgroup_path(char *path, struct kernfs_node *
 }
 
 /*
- * A record that does not fit, or of a user who makes one cgroup after the other, is counted, upon which the daemon looks for
- * new cgroups itself.
+ * A record that does not fit, or of a user who makes one cgroup after the other, is counted, upon which the daemon
+ * looks for new cgroups itself.
  */
 static __always_inline void report_cgroup(struct cgroup *cgroup)
 {
@@ -135,8 +135,8 @@ __noinline int report_process(__u64 key, __u64 cgroup, __u32 flags, bool denied)
 	ring &= 1;
 	if (identity && identity->reported[ring] == reported)
 		return 1;
-	process = denied ? bpf_ringbuf_reserve(&denials, sizeof(*process), 0) :
-			   bpf_ringbuf_reserve(&connections, sizeof(*process), 0);
+	process = denied ? bpf_ringbuf_reserve(&denials, sizeof(*process), 0)
+			 : bpf_ringbuf_reserve(&connections, sizeof(*process), 0);
 	if (!process) {
 		count(LOST_PROCESS);
 		return 0;
@@ -252,8 +252,8 @@ static __always_inline void report(struct flow *flow, struct subject *subject, _
 		if (!(subject->reported & ring) &&
 		    report_process(subject->process, subject->cgroup, subject->flags, denied))
 			subject->reported |= ring;
-		connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0) :
-				      bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
+		connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0)
+				    : bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
 	}
 	if (!connection) {
 		fold(flow, subject, generation, box, verdict << 8 | flags);

@@ -29,7 +29,7 @@ static __always_inline __u32 answering_uid(struct cred *cred)
 
 static __always_inline struct share_key share_key_of(struct cred *cred, __u32 flags)
 {
-	struct share_key key = { .uid = answering_uid(cred), .container = flags & PROCESS_IN_CONTAINER };
+	struct share_key key = {.uid = answering_uid(cred), .container = flags & PROCESS_IN_CONTAINER};
 
 	if (!key.uid)
 		key.cgroup = bpf_get_current_cgroup_id();
@@ -48,8 +48,8 @@ static __always_inline struct share *share_of(const struct share_key *key)
 }
 
 /*
- * A bucket that leaks by the clock, so that a daemon that reads slowly changes nothing. CPUs that ask at the same moment
- * may each get the last of it.
+ * A bucket that leaks by the clock, so that a daemon that reads slowly changes nothing. CPUs that ask at the same
+ * moment may each get the last of it.
  */
 static __always_inline bool take_share(const struct share_key *key, enum share_kind kind, __u32 bytes)
 {

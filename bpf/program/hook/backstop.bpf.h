@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The last look at a packet, by its addresses alone: there is no process to ask for here. What a policy says of
- * everybody is all that counts: deny boxes that name nothing but addresses, and addresses that no box allows to anybody.
+ * everybody is all that counts: deny boxes that name nothing but addresses, and addresses that no box allows to
+ * anybody.
  */
 #ifndef BOUHEKI_BACKSTOP_H
 #define BOUHEKI_BACKSTOP_H
@@ -9,8 +10,8 @@
 #include "../decide.bpf.h"
 #include "packet.bpf.h"
 
-#define REACH_DENIED 1	   /* a deny box that names addresses and nothing else */
-#define REACH_NOBODY 2	   /* no allow box, whoever it is for */
+#define REACH_DENIED 1 /* a deny box that names addresses and nothing else */
+#define REACH_NOBODY 2 /* no allow box, whoever it is for */
 
 /* A function of its own, so that the verifier goes through it once. */
 __noinline __u32 reach(__u64 high, __u64 low, __u32 family)

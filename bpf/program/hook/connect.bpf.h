@@ -26,9 +26,9 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 	}
 	flow_set_protocol(&flow, sk);
 	/* Nothing leaves at the connect() of what has no connections. */
-	flow.operation = flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW ?
-				 OPERATION_INTENT :
-				 OPERATION_CONNECT;
+	flow.operation = flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW
+				 ? OPERATION_INTENT
+				 : OPERATION_CONNECT;
 	/* The kernel refuses a connection that is there another peer: it keeps the one it has. */
 	stream = is_stream(sk, sk->sk_type);
 	return judge_flow(stream && has_peer(sk) ? 0 : socket_key(sk), &flow);

@@ -13,10 +13,11 @@ struct control_header {
 	int type;
 };
 
-/* A further address of the peer of an SCTP association, which no other hook is shown. It shares the port of the first. */
+/* A further address of the peer of an SCTP association, which no other hook is shown. It shares the port of the first.
+ */
 static __always_inline bool denies_further_address(struct sock *sk, const struct msghdr *msg, int type, __u64 at)
 {
-	struct flow flow = { .operation = OPERATION_CONNECT };
+	struct flow flow = {.operation = OPERATION_CONNECT};
 	__u32 address[4] = {};
 	__u16 port = 0;
 

@@ -13,7 +13,7 @@
 #define IPV4_LOOSE_ROUTE 131
 #define IPV4_STRICT_ROUTE 137
 #define IPV4_ROUTE_HEADER 3
-#define IPV4_OPTIONS 40	   /* options take 40 bytes at the most */
+#define IPV4_OPTIONS 40 /* options take 40 bytes at the most */
 #define IPV4_HOPS 9
 #define IPV6_HEADER 40
 #define IPV6_NEXT 6
@@ -23,9 +23,9 @@
 #define IPV6_FRAGMENT 44
 #define IPV6_DESTINATION_OPTIONS 60
 #define IPV6_ROUTE_HEADER 8
-#define IPV6_HEADERS 6	   /* in front of the payload; the kernel itself makes no more than 5 */
+#define IPV6_HEADERS 6 /* in front of the payload; the kernel itself makes no more than 5 */
 #define IPV6_HOPS 16
-#define LAST_OFFSET 0x3fff	   /* no six headers take more */
+#define LAST_OFFSET 0x3fff /* no six headers take more */
 #define TCP_FLAGS 13
 #define TCP_SYN 2
 #define TCP_ACK 16
@@ -118,9 +118,9 @@ __noinline __u32 find_route4(struct __sk_buff *skb)
 /* The headers in front of the payload, one after the other. */
 struct walk {
 	__u32 at;
-	__u8 next;		/* the header at `at` */
-	bool payload;		/* no header that we know is left */
-	__u8 header[4];		/* the one that was passed last */
+	__u8 next;	/* the header at `at` */
+	bool payload;	/* no header that we know is left */
+	__u8 header[4]; /* the one that was passed last */
 };
 
 /* Goes past one header. False at the end, also that of a packet which ends within one, and at a later fragment. */
@@ -147,7 +147,7 @@ static __always_inline bool walk_on(struct __sk_buff *skb, struct walk *walk)
 /* A route that has been gone to its end is none. */
 __noinline __u32 find_route6(struct __sk_buff *skb)
 {
-	struct walk walk = { .at = IPV6_HEADER, .next = byte_at(skb, IPV6_NEXT) };
+	struct walk walk = {.at = IPV6_HEADER, .next = byte_at(skb, IPV6_NEXT)};
 
 	for (int i = 0; i < IPV6_HEADERS; i++) {
 		__u32 at = walk.at;
@@ -164,7 +164,7 @@ __noinline __u32 find_route6(struct __sk_buff *skb)
 /* 0 where there is none. */
 __noinline __u32 payload6(struct __sk_buff *skb)
 {
-	struct walk walk = { .at = IPV6_HEADER, .next = byte_at(skb, IPV6_NEXT) };
+	struct walk walk = {.at = IPV6_HEADER, .next = byte_at(skb, IPV6_NEXT)};
 
 	for (int i = 0; i < IPV6_HEADERS + 1; i++)
 		if (!walk_on(skb, &walk))
@@ -173,8 +173,8 @@ __noinline __u32 payload6(struct __sk_buff *skb)
 }
 
 /*
- * Whether a socket is the kernel's own. A packet shows its socket as something else, in which nothing says so. The parts
- * of an MPTCP connection are made by the kernel, for a process.
+ * Whether a socket is the kernel's own. A packet shows its socket as something else, in which nothing says so. The
+ * parts of an MPTCP connection are made by the kernel, for a process.
  */
 static __always_inline bool is_kernel_packet(struct bpf_sock *sk)
 {
@@ -184,8 +184,7 @@ static __always_inline bool is_kernel_packet(struct bpf_sock *sk)
 	bpf_probe_read_kernel(&real, sizeof(real), (const void *)&kept);
 	if (!BPF_CORE_READ_BITFIELD_PROBED((struct sock *)real, sk_kern_sock))
 		return false;
-	return sk->protocol != IPPROTO_TCP || !bpf_core_field_exists(real->is_mptcp) ||
-	       !BPF_CORE_READ(real, is_mptcp);
+	return sk->protocol != IPPROTO_TCP || !bpf_core_field_exists(real->is_mptcp) || !BPF_CORE_READ(real, is_mptcp);
 }
 
 #endif

@@ -28,13 +28,14 @@ static __always_inline __u64 socket_key(const struct sock *sk)
 	return key;
 }
 
-/* The high bits of the lower half of a slot's state; the low ones are a pid, of which there are 1 << 22 (PID_MAX_LIMIT). */
+/* The high bits of the lower half of a slot's state; the low ones are a pid, of which there are 1 << 22
+ * (PID_MAX_LIMIT). */
 enum peer {
-	PEER_PASSED = 0 << 28,	/* let through unjudged: the other end opened the connection */
-	PEER_NEW = 1 << 28,	/* allowed at connect(), nothing sent yet */
-	PEER_DATAGRAM = 2 << 28,	/* allowed to send */
+	PEER_PASSED = 0 << 28,	 /* let through unjudged: the other end opened the connection */
+	PEER_NEW = 1 << 28,	 /* allowed at connect(), nothing sent yet */
+	PEER_DATAGRAM = 2 << 28, /* allowed to send */
 	PEER_STREAM = 3 << 28,
-	PEER_OF_KIND = 4 << 28,	/* a raw or packet socket may be used; where it sends is another question */
+	PEER_OF_KIND = 4 << 28, /* a raw or packet socket may be used; where it sends is another question */
 };
 
 /* The state of a slot that was written under this generation by this process: all that a hook has to compare. */

@@ -18,7 +18,7 @@ static __always_inline bool denies_sctp_addresses(struct sock *sk, int option, s
 		return false;
 	end = at + length;
 	for (int i = 0; i < SCTP_ADDRESSES; i++) {
-		struct flow flow = { .operation = OPERATION_CONNECT };
+		struct flow flow = {.operation = OPERATION_CONNECT};
 		__u16 family = 0;
 
 		if (at >= end)

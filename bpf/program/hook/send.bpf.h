@@ -12,7 +12,7 @@
  */
 static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, __u64 state, __u32 generation, __u32 pid)
 {
-	struct flow flow = { .operation = OPERATION_SEND };
+	struct flow flow = {.operation = OPERATION_SEND};
 
 	/* Nothing leaves, and nothing is noted: it may get any peer yet. */
 	if (!flow_from_peer(&flow, sk) || !has_peer(sk))
@@ -37,7 +37,7 @@ static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, __
 /* Anything else that is connected can't have been accepted. */
 static __always_inline bool denies_connected_send(__u64 socket, struct sock *sk)
 {
-	struct flow flow = { .operation = OPERATION_SEND };
+	struct flow flow = {.operation = OPERATION_SEND};
 
 	if (!flow_from_peer(&flow, sk))
 		return false;
@@ -48,7 +48,7 @@ static __always_inline bool denies_connected_send(__u64 socket, struct sock *sk)
 /* A send that names its destination. `connects` is the socket's key if the send opens a connection, else 0. */
 static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, struct msghdr *msg, __u16 unspec)
 {
-	struct flow flow = { .operation = connects ? OPERATION_CONNECT : OPERATION_SEND };
+	struct flow flow = {.operation = connects ? OPERATION_CONNECT : OPERATION_SEND};
 
 	if (!flow_from_sockaddr(&flow, msg->msg_name, msg->msg_namelen, unspec))
 		return false;
@@ -59,7 +59,7 @@ static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, s
 /* What the name would mean if the family of the socket changed after this hook has looked (IPV6_ADDRFORM). */
 static __always_inline bool denies_guess(struct sock *sk, struct msghdr *msg, __u16 unspec)
 {
-	struct flow flow = { .operation = OPERATION_GUESS };
+	struct flow flow = {.operation = OPERATION_GUESS};
 
 	if (!flow_from_sockaddr(&flow, msg->msg_name, msg->msg_namelen, unspec))
 		return false;
@@ -104,9 +104,9 @@ static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 	socket = socket_key(sk);
 	state = peer_state(socket);
 	/*
-	 * What nearly every send of the host is: one more on a connection that was allowed. Such a socket looks at nothing
-	 * of the message but its data, and the rest at neither when there is none. Unless the connection is over: then
-	 * MSG_FASTOPEN makes another one.
+	 * What nearly every send of the host is: one more on a connection that was allowed. Such a socket looks at
+	 * nothing of the message but its data, and the rest at neither when there is none. Unless the connection is
+	 * over: then MSG_FASTOPEN makes another one.
 	 */
 	if ((state == peer_of(PEER_STREAM, generation, pid) || state == peer_of(PEER_PASSED, generation, pid)) &&
 	    !(msg->msg_flags & MSG_FASTOPEN))
@@ -126,15 +126,14 @@ static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 	if (msg->msg_controllen && !(stream && sk->sk_protocol == IPPROTO_TCP) && denies_control(sk, msg))
 		return true;
 	if (!named)
-		return stream ? denies_stream_send(socket, sk, state, generation, pid) :
-				denies_connected_send(socket, sk);
+		return stream ? denies_stream_send(socket, sk, state, generation, pid)
+			      : denies_connected_send(socket, sk);
 	bpf_probe_read_kernel(&family, sizeof(family), msg->msg_name);
 	if (family == AF_UNSPEC && sk->__sk_common.skc_family == AF_INET6)
 		return denies_unspecified_send(socket, sk, msg);
 	/* What would open a connection does not when there is one: what counts is its peer, and nothing is noted. */
 	if (stream && has_peer(sk))
-		return denies_named_send(0, sk, msg, AF_INET) ||
-		       denies_stream_send(socket, sk, state, generation, pid);
+		return denies_named_send(0, sk, msg, AF_INET) || denies_stream_send(socket, sk, state, generation, pid);
 	return denies_named_send(stream ? socket : 0, sk, msg, AF_INET);
 }
 

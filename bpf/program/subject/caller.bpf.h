@@ -119,8 +119,8 @@ static __always_inline struct subject *current_subject(__u64 version)
 	subject->fsgid = fsgid;
 	subject->pid = bpf_get_current_pid_tgid() >> 32;
 	subject->reported = 0;
-	subject->process = process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id),
-				       subject->cgroup);
+	subject->process =
+		process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id), subject->cgroup);
 	/* The helper leaves what stands behind the end of the name, and names are compared whole. */
 	__builtin_memset(subject->comm, 0, COMM_SIZE);
 	bpf_get_current_comm(subject->comm, COMM_SIZE);

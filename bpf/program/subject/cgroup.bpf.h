@@ -45,8 +45,9 @@ static __always_inline bool names_container(const char *name)
 	if (name[0] == 'k' && name[1] == 'u' && name[2] == 'b' && name[3] == 'e' && name[4] == 'p' && name[5] == 'o' &&
 	    name[6] == 'd' && name[7] == 's')
 		return !name[8] || name[8] == '.' || name[8] == '-';
-	return name[0] == 'l' && name[1] == 'x' && name[2] == 'c' && name[3] == '.' && name[4] == 'p' && name[5] == 'a' &&
-	       name[6] == 'y' && name[7] == 'l' && name[8] == 'o' && name[9] == 'a' && name[10] == 'd' && name[11] == '.';
+	return name[0] == 'l' && name[1] == 'x' && name[2] == 'c' && name[3] == '.' && name[4] == 'p' &&
+	       name[5] == 'a' && name[6] == 'y' && name[7] == 'l' && name[8] == 'o' && name[9] == 'a' &&
+	       name[10] == 'd' && name[11] == '.';
 }
 
 static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
@@ -137,7 +138,7 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
  */
 static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
 {
-	struct subject_key key = { .side = control.version & 1, .kind = SUBJECT_CGROUP };
+	struct subject_key key = {.side = control.version & 1, .kind = SUBJECT_CGROUP};
 	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn), *above = parent_node(node);
 	bool by_user = made_by_user(above);
 	struct vector *listed = 0;
@@ -163,7 +164,7 @@ static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
 /* A cgroup is gone, and nothing ran in it any more: making and removing them again and again takes no room. */
 static __always_inline void unlist_cgroup(struct cgroup *cgroup)
 {
-	struct subject_key key = { .kind = SUBJECT_CGROUP, .a = BPF_CORE_READ(cgroup, kn, id) };
+	struct subject_key key = {.kind = SUBJECT_CGROUP, .a = BPF_CORE_READ(cgroup, kn, id)};
 
 	for (__u32 side = 0; side < 2; side++) {
 		key.side = side;

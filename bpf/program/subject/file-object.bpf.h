@@ -8,9 +8,10 @@
 
 #include "../read.bpf.h"
 
-#define NANOSECOND_BITS 0x3fffffff	/* 6.13 keeps a flag above them */
+#define NANOSECOND_BITS 0x3fffffff /* 6.13 keeps a flag above them */
 
-/* Nanoseconds since 1970 of the last change of the inode: no user can choose it. Unlike an address it has no highest bit. */
+/* Nanoseconds since 1970 of the last change of the inode: no user can choose it. Unlike an address it has no highest
+ * bit. */
 static __always_inline __u64 change_time(struct inode *inode)
 {
 	struct inode___private *renamed = (void *)inode;
@@ -32,8 +33,8 @@ static __always_inline __u64 change_time(struct inode *inode)
 
 /*
  * Two kinds of files have several objects at a time: those of 9p without a cache, and those of an overlay's lower layer
- * that have hard links, one for each name (fs/overlayfs/inode.c, ovl_hash_bylower; such objects are in no hash). No user
- * can make either with a number of its choice in the same file system and this time.
+ * that have hard links, one for each name (fs/overlayfs/inode.c, ovl_hash_bylower; such objects are in no hash). No
+ * user can make either with a number of its choice in the same file system and this time.
  */
 static __always_inline bool has_several_objects(struct inode *inode)
 {

@@ -64,7 +64,8 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 		KEEP(used);
 		if (used > PATH_SIZE - NAME_SIZE)
 			break;
-		length = bpf_probe_read_kernel_str(&identity->path[used], NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
+		length =
+			bpf_probe_read_kernel_str(&identity->path[used], NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
 		if (length <= 1 || length >= NAME_SIZE)
 			break;
 		used += length;
@@ -95,7 +96,8 @@ static __always_inline bool made_by_host(struct mnt_namespace *mounts)
 	return users && !BPF_CORE_READ(users, level);
 }
 
-#define ROOT_MOUNTS 8	/* how many may lie on each other at a root: what the kernel booted with, and what came over it */
+/* How many may lie on each other at a root: what the kernel booted with, and what came over it. */
+#define ROOT_MOUNTS 8
 
 /* Whether it is the root directory that everybody in a mount namespace begins with, whatever is mounted there. */
 static __always_inline bool is_root_of(struct dentry *root, struct mount *mount, struct mnt_namespace *mounts)
@@ -115,9 +117,9 @@ static __always_inline bool is_root_of(struct dentry *root, struct mount *mount,
 }
 
 /*
- * Whether a process has a root directory that somebody chose who has no power over its mounts: in a user namespace of its
- * own every user may change it. Or one that somebody else can change at any time, because they share it (CLONE_FS). Who
- * has power over the mounts, as root of the host or of a container, may choose what root it likes.
+ * Whether a process has a root directory that somebody chose who has no power over its mounts: in a user namespace of
+ * its own every user may change it. Or one that somebody else can change at any time, because they share it (CLONE_FS).
+ * Who has power over the mounts, as root of the host or of a container, may choose what root it likes.
  */
 static __always_inline bool has_chosen_root(struct task_struct *task, struct mount *mount, struct mnt_namespace *mounts)
 {
@@ -194,7 +196,8 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	identity->mount_namespace = mount_namespace_of(task);
 	__builtin_memset(identity->path, 0, PATH_SIZE);
 	if (!file->f_inode->i_nlink)
-		flags |= file->f_inode->i_sb->s_magic == TMPFS_MAGIC ? PROCESS_MEMFD | PROCESS_DELETED : PROCESS_DELETED;
+		flags |=
+			file->f_inode->i_sb->s_magic == TMPFS_MAGIC ? PROCESS_MEMFD | PROCESS_DELETED : PROCESS_DELETED;
 	if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
 		flags |= PROCESS_SECURE_EXEC;
 	identity->flags = flags;
@@ -226,10 +229,10 @@ static __always_inline void inherit_identity(struct task_struct *parent, struct 
 }
 
 /*
- * Runs at lsm/task_prctl. Whoever replaces mm->exe_file lets go of the file that it executes, and the kernel may give the
- * address of its object to another one, such as a program that is allowed. So the address is forgotten. Of processes that
- * share their memory only the first may replace it, since nothing leads from one of them to the others, which have no
- * object anyway. Returns whether it is refused.
+ * Runs at lsm/task_prctl. Whoever replaces mm->exe_file lets go of the file that it executes, and the kernel may give
+ * the address of its object to another one, such as a program that is allowed. So the address is forgotten. Of
+ * processes that share their memory only the first may replace it, since nothing leads from one of them to the others,
+ * which have no object anyway. Returns whether it is refused.
  */
 static __always_inline bool forgets_file(int option, unsigned long what)
 {

@@ -9,7 +9,7 @@
 
 #include "identity.bpf.h"
 
-#define SCRIPT_ARGUMENTS 12	/* how many are looked at */
+#define SCRIPT_ARGUMENTS 12 /* how many are looked at */
 #define OPTION_LETTERS 16
 
 enum option { OPTION_PLAIN, OPTION_WITH_VALUE, OPTION_LAST, OPTION_UNKNOWN };
@@ -20,7 +20,7 @@ static __always_inline struct script *script_of(struct task_struct *leader, bool
 	return bpf_task_storage_get(&scripts, leader, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 #else
 	static const struct script empty;
-	struct leader_key key = { .started = READ(leader, start_boottime), .pid = READ(leader, tgid) };
+	struct leader_key key = {.started = READ(leader, start_boottime), .pid = READ(leader, tgid)};
 
 	if (create)
 		bpf_map_update_elem(&scripts, &key, &empty, BPF_ANY);
@@ -118,8 +118,8 @@ GLOBAL __u64 find_script(struct script *script, __u32 which, __u64 at, __u32 cou
 
 static __always_inline long read_text(char *to, __u64 at, bool of_kernel)
 {
-	return of_kernel ? bpf_probe_read_kernel_str(to, PATH_SIZE, (void *)at) :
-			   bpf_probe_read_user_str(to, PATH_SIZE, (void *)at);
+	return of_kernel ? bpf_probe_read_kernel_str(to, PATH_SIZE, (void *)at)
+			 : bpf_probe_read_user_str(to, PATH_SIZE, (void *)at);
 }
 
 /* Makes the name absolute. Before 5.12 nothing tells the working directory as text, and a relative name is none. */

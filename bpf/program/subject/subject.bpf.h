@@ -78,9 +78,9 @@ static __always_inline bool collect_groups(struct subject *subject, struct table
 }
 
 /*
- * Of the boxes that name a file of this inode number, those that deny, and of the others those that name just this file.
- * Numbers may be had twice, and any user can make a program that has a given one; a file that no one held open when it
- * was executed may by now be another object. `key->b` says where; the result is in `work`.
+ * Of the boxes that name a file of this inode number, those that deny, and of the others those that name just this
+ * file. Numbers may be had twice, and any user can make a program that has a given one; a file that no one held open
+ * when it was executed may by now be another object. `key->b` says where; the result is in `work`.
  */
 static __always_inline struct vector *just_this_file(struct subject *subject, struct tables *tables,
 						     struct subject_key *key, const struct identity *identity,
@@ -243,7 +243,7 @@ GLOBAL int work_out_subject(struct subject *subject, __u32 side)
 {
 	struct task_struct *task = current_task();
 	struct task_struct *leader;
-	struct subject_key key = { .side = side & 1 };
+	struct subject_key key = {.side = side & 1};
 	struct identity *identity;
 	struct tables *tables;
 	__u32 index = side & 1;

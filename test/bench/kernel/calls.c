@@ -120,7 +120,7 @@ static void udp_sendto(void)
 
 static void tcp_connect(void)
 {
-	struct linger reset = { .l_onoff = 1 };
+	struct linger reset = {.l_onoff = 1};
 	int client = check(socket(family, SOCK_STREAM, 0), "socket");
 
 	begin();
@@ -177,15 +177,15 @@ static const struct {
 	void (*call)(void);
 	int type;
 	int times;
-	bool itself;	/* the call tells begin and end */
+	bool itself; /* the call tells begin and end */
 } calls[] = {
-	{ "udp-connect", udp_connect, SOCK_DGRAM, 4000, false },
-	{ "udp-connect-many", udp_connect_many, SOCK_DGRAM, 4000, false },
-	{ "udp-connect-cold", udp_connect_cold, SOCK_DGRAM, 1000, false },
-	{ "udp-sendto", udp_sendto, SOCK_DGRAM, 2000, false },
-	{ "tcp-connect", tcp_connect, 0, 1000, true },
-	{ "tcp-send", tcp_send, SOCK_STREAM, 2000, true },
-	{ "fork", fork_wait, 0, 200, true },
+	{"udp-connect", udp_connect, SOCK_DGRAM, 4000, false},
+	{"udp-connect-many", udp_connect_many, SOCK_DGRAM, 4000, false},
+	{"udp-connect-cold", udp_connect_cold, SOCK_DGRAM, 1000, false},
+	{"udp-sendto", udp_sendto, SOCK_DGRAM, 2000, false},
+	{"tcp-connect", tcp_connect, 0, 1000, true},
+	{"tcp-send", tcp_send, SOCK_STREAM, 2000, true},
+	{"fork", fork_wait, 0, 200, true},
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 /*
  * Real connections for the recorder's benchmark: connect CGROUP RATE SECONDS goes into the cgroup and makes RATE TCP
- * connections a second to closed ports of loopback addresses. Prints how many it made, of how long, and its CPU seconds.
+ * connections a second to closed ports of loopback addresses. Prints how many it made, of how long, and its CPU
+ * seconds.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -54,7 +55,7 @@ static void connect_once(unsigned long number)
 
 int main(int argc, char **argv)
 {
-	struct timespec pause = { .tv_nsec = 1000000 };
+	struct timespec pause = {.tv_nsec = 1000000};
 	unsigned long made = 0;
 	struct rusage usage;
 	double rate, seconds, began;

@@ -75,8 +75,8 @@ static long connect_once(__u32 index, void *unused)
 
 	if (denied)
 		flood.denied++;
-	connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0) :
-			      bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
+	connection = denied ? bpf_ringbuf_reserve(&denials, sizeof(*connection), 0)
+			    : bpf_ringbuf_reserve(&connections, sizeof(*connection), 0);
 	if (!connection) {
 		if (denied)
 			flood.lost_denials++;

@@ -4,8 +4,8 @@
  *
  * usage: cgroups HOW TIMES DIRECTORY UID
  *
- * HOW: chain, each in the one before; churn, made and removed at once; wide, all in one, "wide/inner-0" and so on. unchain
- * and unwide remove them.
+ * HOW: chain, each in the one before; churn, made and removed at once; wide, all in one, "wide/inner-0" and so on.
+ * unchain and unwide remove them.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

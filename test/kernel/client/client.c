@@ -31,7 +31,7 @@ static struct destination {
 	struct sockaddr_storage address;
 	socklen_t length;
 	unsigned long allowed, denied;
-} *destinations;
+} * destinations;
 
 static int count;
 static bool tcp, sends;

@@ -26,7 +26,7 @@
 
 #define THREADS 8
 
-static struct sockaddr_in to = { .sin_family = AF_INET };
+static struct sockaddr_in to = {.sin_family = AF_INET};
 static const char *how;
 static unsigned long times, *denied;
 
@@ -89,7 +89,7 @@ static void flood_from_threads(void)
 
 static void flood_from_children(void)
 {
-	char *again[] = { "flood", "1", "plain", "-1", "-", inet_ntoa(to.sin_addr), 0 };
+	char *again[] = {"flood", "1", "plain", "-1", "-", inet_ntoa(to.sin_addr), 0};
 
 	for (unsigned long i = 0; i < times; i++) {
 		int status;

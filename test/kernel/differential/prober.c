@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * Connects or opens a socket as whoever it is told to be, and says with which error. The sockets to connect with are
- * made when it starts, so that only connect() is judged. Nothing is sent to any address but loopback: there is no route.
+ * made when it starts, so that only connect() is judged. Nothing is sent to any address but loopback: there is no
+ * route.
  *
  * Standard input, a line each: UID EUID FSUID GID EGID FSGID GROUPS COMM CGROUP FAMILY PROTOCOL ADDRESS PORT KIND
- * GROUPS is - or a list such as 7,8. COMM and ADDRESS are hexadecimal, CGROUP is the directory to be in, FAMILY 4 or 6. KIND is 0 for a connection, else an
- * enum socket_kind: then PORT chooses among the ways to open one.
- * Standard output, a line each: the errno of the system call, 0, or -1 where this kernel has no such socket.
+ * GROUPS is - or a list such as 7,8. COMM and ADDRESS are hexadecimal, CGROUP is the directory to be in, FAMILY 4 or 6.
+ * KIND is 0 for a connection, else an enum socket_kind: then PORT chooses among the ways to open one. Standard output,
+ * a line each: the errno of the system call, 0, or -1 where this kernel has no such socket.
  *
  * It keeps its capabilities whoever it is, so that nothing but a policy answers EPERM.
  */
@@ -28,8 +29,8 @@
 static const struct {
 	int protocol, type;
 } kinds[] = {
-	{ 1, SOCK_DGRAM }, { 58, SOCK_DGRAM }, { 6, SOCK_STREAM },	 { 17, SOCK_DGRAM },
-	{ 33, 6 },	   { 132, SOCK_STREAM }, { 136, SOCK_DGRAM }, { 255, SOCK_RAW },
+	{1, SOCK_DGRAM}, {58, SOCK_DGRAM},   {6, SOCK_STREAM},	{17, SOCK_DGRAM},
+	{33, 6},	 {132, SOCK_STREAM}, {136, SOCK_DGRAM}, {255, SOCK_RAW},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
@@ -97,16 +98,17 @@ static int socket_of(int protocol, int six)
 
 static int try_connect(int family, int protocol, const unsigned char *address, int port)
 {
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr unspecified = { .sa_family = AF_UNSPEC };
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
 	int socket = socket_of(protocol, family == 6), result;
 
 	if (socket < 0)
 		return -1;
 	memcpy(&six.sin6_addr, address, 16);
 	memcpy(&four.sin_addr, address, 4);
-	result = family == 6 ? connect(socket, (void *)&six, sizeof(six)) : connect(socket, (void *)&four, sizeof(four));
+	result =
+		family == 6 ? connect(socket, (void *)&six, sizeof(six)) : connect(socket, (void *)&four, sizeof(four));
 	result = result ? errno : 0;
 	connect(socket, &unspecified, sizeof(unspecified));
 	return result;
@@ -162,7 +164,8 @@ int main(void)
 
 	for (unsigned i = 0; i < KINDS; i++)
 		for (int six = 0; six < 2; six++)
-			sockets[i][six] = socket(six ? AF_INET6 : AF_INET, kinds[i].type | SOCK_NONBLOCK, kinds[i].protocol);
+			sockets[i][six] =
+				socket(six ? AF_INET6 : AF_INET, kinds[i].type | SOCK_NONBLOCK, kinds[i].protocol);
 	must(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP), "PR_SET_SECUREBITS");
 	setvbuf(stdout, 0, _IOLBF, 0);
 	printf("ready\n");

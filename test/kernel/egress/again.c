@@ -24,7 +24,7 @@ static void send_fails(int fd)
 
 static void disconnect(int fd)
 {
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
 
 	step("connect", connect(fd, &none, sizeof(none)));
 }
@@ -218,10 +218,13 @@ static void again_row(int)
 {
 	int fd = open_socket(AF_INET, STREAM, 0);
 	struct sockaddr_in destination = ipv4(EVIL_IPV4);
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct mmsghdr messages[2] = {
-		{ .msg_hdr = { .msg_iov = &payload, .msg_iovlen = 1 } },
-		{ .msg_hdr = { .msg_name = &destination, .msg_namelen = sizeof(destination), .msg_iov = &payload, .msg_iovlen = 1 } },
+		{.msg_hdr = {.msg_iov = &payload, .msg_iovlen = 1}},
+		{.msg_hdr = {.msg_name = &destination,
+			     .msg_namelen = sizeof(destination),
+			     .msg_iov = &payload,
+			     .msg_iovlen = 1}},
 	};
 
 	note("sendmmsg", sendmmsg(fd, messages, 2, MSG_FASTOPEN | MSG_NOSIGNAL));
@@ -296,33 +299,34 @@ static void again_renamed_fastopen(int fd)
 {
 	struct sockaddr_in other = ipv4(OK_IPV4);
 
-	note("sendto", sendto(fd, self.marker, 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&other, sizeof(other)));
+	note("sendto",
+	     sendto(fd, self.marker, 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&other, sizeof(other)));
 	send_to(fd, 0, NULL, 0);
 }
 
 const struct vector again_vectors[] = {
-	{ "again_unconnected", again_unconnected },
-	{ "again6_unconnected", again6_unconnected },
-	{ "again6_mapped", again6_mapped },
-	{ "again_unconnected_ok", again_unconnected_ok },
-	{ "again_refused", again_refused },
-	{ "again_refused_twice", again_refused_twice },
-	{ "again_disconnected", again_disconnected },
-	{ "again_disconnected_unused", again_disconnected_unused },
-	{ "again_disconnected_silent", again_disconnected_silent },
-	{ "again_connected", again_connected },
-	{ "again_accepted", again_accepted, .listener = DIALS },
-	{ "again_family", again_family },
-	{ "again_duplicate", again_duplicate },
-	{ "again_closed", again_closed },
-	{ "again_shut_down", again_shut_down },
-	{ "again_row", again_row },
-	{ "again_deferred", again_deferred },
-	{ "again_mptcp", again_mptcp },
-	{ "again_mptcp_refused", again_mptcp_refused },
-	{ "again_mptcp_disconnected", again_mptcp_disconnected },
-	{ "again_renamed", again_renamed, tcp_connected },
-	{ "again_renamed_fastopen", again_renamed_fastopen, tcp_connected },
-	{ "again_mptcp_renamed", again_renamed, mptcp_connected },
+	{"again_unconnected", again_unconnected},
+	{"again6_unconnected", again6_unconnected},
+	{"again6_mapped", again6_mapped},
+	{"again_unconnected_ok", again_unconnected_ok},
+	{"again_refused", again_refused},
+	{"again_refused_twice", again_refused_twice},
+	{"again_disconnected", again_disconnected},
+	{"again_disconnected_unused", again_disconnected_unused},
+	{"again_disconnected_silent", again_disconnected_silent},
+	{"again_connected", again_connected},
+	{"again_accepted", again_accepted, .listener = DIALS},
+	{"again_family", again_family},
+	{"again_duplicate", again_duplicate},
+	{"again_closed", again_closed},
+	{"again_shut_down", again_shut_down},
+	{"again_row", again_row},
+	{"again_deferred", again_deferred},
+	{"again_mptcp", again_mptcp},
+	{"again_mptcp_refused", again_mptcp_refused},
+	{"again_mptcp_disconnected", again_mptcp_disconnected},
+	{"again_renamed", again_renamed, tcp_connected},
+	{"again_renamed_fastopen", again_renamed_fastopen, tcp_connected},
+	{"again_mptcp_renamed", again_renamed, mptcp_connected},
 	{},
 };

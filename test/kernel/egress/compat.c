@@ -75,8 +75,8 @@ static void compat_socketcall_connect(int)
 }
 
 const struct vector compat_vectors[] = {
-	{ "compat_sendto", compat_sendto },
-	{ "compat_connect", compat_connect },
-	{ "compat_socketcall_connect", compat_socketcall_connect },
+	{"compat_sendto", compat_sendto},
+	{"compat_connect", compat_connect},
+	{"compat_socketcall_connect", compat_socketcall_connect},
 	{},
 };

@@ -23,9 +23,9 @@ static void tunnel_vxlan(int)
 }
 
 const struct vector device_vectors[] = {
-	{ "translated_udp", translated_udp, .port = PORT_DNAT_UDP },
-	{ "translated_tcp", translated_tcp, .port = PORT_DNAT_TCP },
-	{ "tunnel_geneve", tunnel_geneve, .port = PORT_GENEVE },
-	{ "tunnel_vxlan", tunnel_vxlan, .port = PORT_VXLAN },
+	{"translated_udp", translated_udp, .port = PORT_DNAT_UDP},
+	{"translated_tcp", translated_tcp, .port = PORT_DNAT_TCP},
+	{"tunnel_geneve", tunnel_geneve, .port = PORT_GENEVE},
+	{"tunnel_vxlan", tunnel_vxlan, .port = PORT_VXLAN},
 	{},
 };

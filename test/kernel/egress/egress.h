@@ -81,16 +81,16 @@ extern const struct vector device_vectors[];
 /* How a vector ended. */
 struct outcome {
 	pid_t pid;
-	int error;		/* of the step, or 0 */
-	bool absent;		/* the kernel does not have what the vector is about */
-	bool ended;		/* by itself */
-	char step[32];		/* the system call that failed, or the last one */
+	int error;     /* of the step, or 0 */
+	bool absent;   /* the kernel does not have what the vector is about */
+	bool ended;    /* by itself */
+	char step[32]; /* the system call that failed, or the last one */
 };
 
 /* What the running vector is known by. */
 struct self {
 	unsigned short port;
-	char marker[16];	/* stands in the payload of what it sends */
+	char marker[16]; /* stands in the payload of what it sends */
 	struct outcome *outcome;
 };
 extern struct self self;

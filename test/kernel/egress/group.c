@@ -13,7 +13,7 @@
 
 static struct in_addr source4(void)
 {
-	return (struct in_addr){ htonl(REPORT_SOURCE4 | self.port) };
+	return (struct in_addr){htonl(REPORT_SOURCE4 | self.port)};
 }
 
 static struct sockaddr_in6 source6(void)
@@ -50,13 +50,13 @@ static void igmp_membership(int)
 
 static struct group_source_req request(void)
 {
-	return (struct group_source_req){ .gsr_interface = if_nametoindex(OUR_INTERFACE) };
+	return (struct group_source_req){.gsr_interface = if_nametoindex(OUR_INTERFACE)};
 }
 
 static void igmp_join(int)
 {
 	struct group_source_req join = request();
-	struct sockaddr_in group = ipv4(EVIL_MULTICAST), source = { .sin_family = AF_INET, .sin_addr = source4() };
+	struct sockaddr_in group = ipv4(EVIL_MULTICAST), source = {.sin_family = AF_INET, .sin_addr = source4()};
 
 	memcpy(&join.gsr_group, &group, sizeof(group));
 	memcpy(&join.gsr_source, &source, sizeof(source));
@@ -66,7 +66,7 @@ static void igmp_join(int)
 
 static void igmp_filter(int)
 {
-	struct ip_mreqn join = { .imr_multiaddr = ipv4(EVIL_MULTICAST).sin_addr, .imr_address = ipv4(OUR_IPV4).sin_addr };
+	struct ip_mreqn join = {.imr_multiaddr = ipv4(EVIL_MULTICAST).sin_addr, .imr_address = ipv4(OUR_IPV4).sin_addr};
 	unsigned char bytes[IP_MSFILTER_SIZE(1)] = {};
 	struct ip_msfilter *filter = (void *)bytes;
 	struct in_addr source = source4();
@@ -95,7 +95,7 @@ static void mld_join(int)
 
 static void mld_filter(int)
 {
-	struct group_req join = { .gr_interface = if_nametoindex(OUR_INTERFACE) };
+	struct group_req join = {.gr_interface = if_nametoindex(OUR_INTERFACE)};
 	struct sockaddr_in6 group = ipv6(EVIL_MULTICAST6), source = source6();
 	unsigned char bytes[GROUP_FILTER_SIZE(1)] __attribute__((aligned(8))) = {};
 	struct group_filter *filter = (void *)bytes;
@@ -113,10 +113,7 @@ static void mld_filter(int)
 }
 
 const struct vector group_vectors[] = {
-	{ "igmp_membership", igmp_membership },
-	{ "igmp_join", igmp_join },
-	{ "igmp_filter", igmp_filter },
-	{ "mld_join", mld_join },
-	{ "mld_filter", mld_filter },
-	{},
+	{"igmp_membership", igmp_membership}, {"igmp_join", igmp_join},
+	{"igmp_filter", igmp_filter},	      {"mld_join", mld_join},
+	{"mld_filter", mld_filter},	      {},
 };

@@ -8,7 +8,7 @@
 
 static void echo(int fd, unsigned char type, const void *address, socklen_t length)
 {
-	unsigned char packet[64] = { type };
+	unsigned char packet[64] = {type};
 
 	memcpy(packet + sizeof(struct icmphdr), self.marker, strlen(self.marker));
 	step("sendto", sendto(fd, packet, sizeof(struct icmphdr) + strlen(self.marker), 0, address, length));
@@ -61,10 +61,10 @@ static void ping6_connect_send(int)
 }
 
 const struct vector icmp_vectors[] = {
-	{ "ping4_sendto", ping4_sendto },
-	{ "ping4_sendto_ok", ping4_sendto_ok },
-	{ "ping4_connect_send", ping4_connect_send },
-	{ "ping6_sendto", ping6_sendto },
-	{ "ping6_connect_send", ping6_connect_send },
+	{"ping4_sendto", ping4_sendto},
+	{"ping4_sendto_ok", ping4_sendto_ok},
+	{"ping4_connect_send", ping4_connect_send},
+	{"ping6_sendto", ping6_sendto},
+	{"ping6_connect_send", ping6_connect_send},
 	{},
 };

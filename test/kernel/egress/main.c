@@ -2,10 +2,10 @@
 /*
  * usage: egress UID [BEGINNING...]
  *
- * Runs every vector, or those whose names begin so, as UID in the network `client`, one after the other, each in a process of its own. First all of
- * them prepare; then {"ready":N} is printed and a line is read from standard input, which gives the caller the time to
- * put a policy in force; then they send. At last a line a vector is printed: its process, the system call it ended at,
- * that call's error, and where its packets went.
+ * Runs every vector, or those whose names begin so, as UID in the network `client`, one after the other, each in a
+ * process of its own. First all of them prepare; then {"ready":N} is printed and a line is read from standard input,
+ * which gives the caller the time to put a policy in force; then they send. At last a line a vector is printed: its
+ * process, the system call it ended at, that call's error, and where its packets went.
  */
 #include "egress.h"
 
@@ -30,9 +30,9 @@
 #define SETTLE_MILLISECONDS 500
 
 static const struct vector *const tables[] = {
-	tcp_vectors,  udp_vectors,	raw_vectors,	  icmp_vectors,	   route_vectors,  uring_vectors,
-	sctp_vectors, protocol_vectors, prepared_vectors, process_vectors, compat_vectors, device_vectors,
-	ring_vectors, again_vectors,	group_vectors,
+	tcp_vectors,	udp_vectors,	raw_vectors,	  icmp_vectors,	    route_vectors,
+	uring_vectors,	sctp_vectors,	protocol_vectors, prepared_vectors, process_vectors,
+	compat_vectors, device_vectors, ring_vectors,	  again_vectors,    group_vectors,
 };
 
 static const struct vector *vectors[MAX_VECTORS];
@@ -141,7 +141,7 @@ static void drain(struct sightings *sightings)
 
 static void settle(void)
 {
-	struct pollfd captured[] = { { .fd = leaving, .events = POLLIN }, { .fd = arriving, .events = POLLIN } };
+	struct pollfd captured[] = {{.fd = leaving, .events = POLLIN}, {.fd = arriving, .events = POLLIN}};
 	struct timespec now, last;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -165,7 +165,9 @@ static void print(int place)
 
 	printf("{\"name\":\"%s\",\"pid\":%d,\"absent\":%s,\"step\":\"%s\",\"error\":\"%s\",\"wire\":[",
 	       vectors[place]->name, outcome->pid, outcome->absent ? "true" : "false", outcome->step,
-	       !outcome->ended ? "hung" : outcome->error ? strerrorname_np(outcome->error) : "");
+	       !outcome->ended	? "hung"
+	       : outcome->error ? strerrorname_np(outcome->error)
+				: "");
 	for (int i = 0; i < sightings->count; i++)
 		printf("%s{\"to\":\"%s\",\"protocol\":%u,\"port\":%u}", i ? "," : "", sightings->sighting[i].address,
 		       sightings->sighting[i].protocol, sightings->sighting[i].port);

@@ -16,7 +16,7 @@
 static void open_end(int type, int protocol, unsigned short port)
 {
 	unsigned int service = htonl(DCCP_SERVICE);
-	struct sockaddr_in6 all = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in6 all = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, protocol), yes = 1;
 
 	if (fd < 0)
@@ -43,7 +43,7 @@ void listen_on(unsigned short port, int protocol)
 void dial(unsigned short port)
 {
 	pid_t pid = fork();
-	struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(port) }, there = here;
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(port)}, there = here;
 	int yes = 1;
 
 	if (pid < 0)

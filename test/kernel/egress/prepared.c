@@ -138,7 +138,7 @@ static void splice_peer(int fd)
 
 static void vmsplice_peer(int fd)
 {
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	int ends[2];
 
 	step("pipe", pipe(ends));
@@ -151,7 +151,7 @@ static int handed_over(void)
 {
 	int ends[2], fd = udp_connected();
 	char byte = 0;
-	struct iovec payload = { &byte, 1 };
+	struct iovec payload = {&byte, 1};
 	unsigned char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {};
 	struct msghdr message = {
 		.msg_iov = &payload,
@@ -180,7 +180,7 @@ static void send_handed_over(int end)
 {
 	int fd;
 	char byte;
-	struct iovec payload = { &byte, 1 };
+	struct iovec payload = {&byte, 1};
 	unsigned char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct msghdr message = {
 		.msg_iov = &payload,
@@ -264,31 +264,31 @@ static void send_no_length(int fd)
 }
 
 const struct vector prepared_vectors[] = {
-	{ "udp_prepared_send", send_peer, udp_connected },
-	{ "udp6_prepared_send", send_peer, udp6_connected },
-	{ "udp_prepared_used", send_peer, udp_used },
-	{ "udp_prepared_write", write_peer, udp_connected },
-	{ "udp_prepared_more", more_peer, udp_connected },
-	{ "udp_prepared_sendfile", sendfile_peer, udp_connected },
-	{ "udp_prepared_splice", splice_peer, udp_connected },
-	{ "udp_prepared_vmsplice", vmsplice_peer, udp_connected },
-	{ "udp_prepared_handed_over", send_handed_over, handed_over },
-	{ "udp_prepared_taken", send_taken, kept_by_child },
-	{ "udp6_prepared_unspec", send_unspec_ok, udp6_connected },
-	{ "udp6_prepared_unspec_short", send_unspec_short, udp6_connected },
-	{ "raw_prepared_no_length", send_no_length, raw_connected },
-	{ "tcp_prepared_send", send_peer, tcp_connected },
-	{ "tcp_prepared_used", send_peer, tcp_used },
-	{ "tcp_prepared_write", write_peer, tcp_connected },
-	{ "tcp_prepared_more", more_peer, tcp_connected },
-	{ "tcp_prepared_sendfile", sendfile_peer, tcp_connected },
-	{ "tcp_prepared_splice", splice_peer, tcp_connected },
-	{ "tcp_prepared_vmsplice", vmsplice_peer, tcp_connected },
-	{ "tcp6_prepared_send", send_peer, tcp6_connected },
-	{ "tcp6_prepared_mapped", send_peer, tcp6_connected_mapped },
-	{ "mptcp_prepared_send", send_peer, mptcp_connected },
-	{ "tcp_prepared_send_ok", send_peer, tcp_connected_ok },
-	{ "tcp_prepared_sendfile_ok", sendfile_peer, tcp_connected_ok },
-	{ "tcp_prepared_splice_ok", splice_peer, tcp_connected_ok },
+	{"udp_prepared_send", send_peer, udp_connected},
+	{"udp6_prepared_send", send_peer, udp6_connected},
+	{"udp_prepared_used", send_peer, udp_used},
+	{"udp_prepared_write", write_peer, udp_connected},
+	{"udp_prepared_more", more_peer, udp_connected},
+	{"udp_prepared_sendfile", sendfile_peer, udp_connected},
+	{"udp_prepared_splice", splice_peer, udp_connected},
+	{"udp_prepared_vmsplice", vmsplice_peer, udp_connected},
+	{"udp_prepared_handed_over", send_handed_over, handed_over},
+	{"udp_prepared_taken", send_taken, kept_by_child},
+	{"udp6_prepared_unspec", send_unspec_ok, udp6_connected},
+	{"udp6_prepared_unspec_short", send_unspec_short, udp6_connected},
+	{"raw_prepared_no_length", send_no_length, raw_connected},
+	{"tcp_prepared_send", send_peer, tcp_connected},
+	{"tcp_prepared_used", send_peer, tcp_used},
+	{"tcp_prepared_write", write_peer, tcp_connected},
+	{"tcp_prepared_more", more_peer, tcp_connected},
+	{"tcp_prepared_sendfile", sendfile_peer, tcp_connected},
+	{"tcp_prepared_splice", splice_peer, tcp_connected},
+	{"tcp_prepared_vmsplice", vmsplice_peer, tcp_connected},
+	{"tcp6_prepared_send", send_peer, tcp6_connected},
+	{"tcp6_prepared_mapped", send_peer, tcp6_connected_mapped},
+	{"mptcp_prepared_send", send_peer, mptcp_connected},
+	{"tcp_prepared_send_ok", send_peer, tcp_connected_ok},
+	{"tcp_prepared_sendfile_ok", sendfile_peer, tcp_connected_ok},
+	{"tcp_prepared_splice_ok", splice_peer, tcp_connected_ok},
 	{},
 };

@@ -48,9 +48,5 @@ static void other_user(int)
 }
 
 const struct vector process_vectors[] = {
-	{ "renamed", renamed },
-	{ "thread", thread },
-	{ "other_network", other_network },
-	{ "other_user", other_user },
-	{},
+	{"renamed", renamed}, {"thread", thread}, {"other_network", other_network}, {"other_user", other_user}, {},
 };

