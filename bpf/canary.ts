@@ -3,13 +3,16 @@ import { readFileSync } from 'node:fs';
 import type { Egress } from './egress.ts';
 import { CANARY_ADDRESS } from './wire.ts';
 
-/** Nothing could be tried: there was no room for a socket, or no address for it. They say nothing of the programs. */
+/**
+ * Nothing could be tried: there was no room for a socket, or no address for it. They say nothing of the
+ * programs.
+ */
 const UNTRIED = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN', 'EADDRNOTAVAIL']);
 
 /**
- * Whether the kernel really asks our programs: a UDP connect() of our own to an address that nobody has, and a send to
- * it, must get EPERM while the canary is set. Attaching alone succeeds even where `bpf` is no active LSM. It is neither
- * recorded nor judged. Undefined when neither could be tried.
+ * Whether the kernel really asks our programs: a UDP connect() of our own to an address that no host has, and
+ * a send to it, must get EPERM while the canary is set. Attaching alone succeeds even where `bpf` is no
+ * active LSM. It is neither recorded nor judged. Undefined when neither could be tried.
  */
 export async function provesItself(egress: Egress): Promise<boolean | undefined> {
   egress.setCanary(process.pid);
@@ -35,7 +38,10 @@ async function connectError(): Promise<string> {
   return await errorOf((socket, finish) => socket.connect(9, CANARY_ADDRESS, finish));
 }
 
-/** From a loopback address, from which the kernel routes nothing to another host: where it is not refused, nothing leaves. */
+/**
+ * From a loopback address, from which the kernel routes nothing to another host: where it is not refused,
+ * nothing leaves.
+ */
 async function sendError(): Promise<string> {
   return await errorOf((socket, finish) => {
     socket.bind(0, '127.0.0.1', () => socket.send('', 9, CANARY_ADDRESS, finish));

@@ -95,7 +95,7 @@ const HOOKS = [
 
 const CGROUP_HOOKS = ['connect4', 'connect6', 'sendmsg4', 'sendmsg6'];
 
-/** The loaded kernel side: its rings, its maps, its switches. Nothing is judged or recorded until `setSide`. */
+/** The loaded kernel side: rings, maps, switches. Nothing is judged or recorded until `setSide`. */
 export class Egress implements Disposable {
   readonly connections: Ring;
   readonly denials: Ring;
@@ -138,7 +138,7 @@ export class Egress implements Disposable {
     this.#version = new BigUint64Array(this.#control.buffer, Control.offset.version, 1);
   }
 
-  /** Loads and attaches the programs. Throws a BouhekiError that carries the verifier's log when the kernel refuses. */
+  /** Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. */
   static load(
     attachment: Attachment = { backend: 'lsm' },
     rings: RingSizes = DEFAULT_RINGS,
@@ -165,23 +165,23 @@ export class Egress implements Disposable {
   }
 
   /**
-   * Looks at every packet of a cgroup once more, as it leaves, and drops those to addresses that a policy in block mode
-   * denies to everybody, and those that open a connection to an address that it allows to nobody. `path` is the cgroup's
-   * directory, normally the root of the hierarchy.
+   * Looks at every packet of a cgroup once more, as it leaves, and drops those to addresses that a policy in
+   * block mode denies to all subjects, and those that open a connection to an address that it allows to none.
+   * `path` is the cgroup's directory, normally the root of the hierarchy.
    */
   attachBackstop(path: string): void {
     this.#object.attachToCgroup('backstop', path);
     this.#looksAtPackets = true;
   }
 
-  /** Programs that somebody has detached from their cgroup. */
+  /** Programs that were detached from their cgroup. */
   get detached(): string[] {
     return this.#object.detached;
   }
 
   /**
-   * Drops packets of a cgroup with a source route, unless the policy in block mode allows somebody to use one. The hooks are not
-   * shown all of them.
+   * Drops packets of a cgroup with a source route, unless the policy in block mode allows it to some subject.
+   * The hooks are not shown all of them.
    */
   attachRouteGuard(path: string): void {
     this.#object.attachToCgroup('source_route', path);
@@ -215,8 +215,8 @@ export class Egress implements Disposable {
   }
 
   /**
-   * Puts the inactive side in force with the given SideFlags and number of deny boxes, by one 8-byte store, and waits until no hook reads the
-   * old side any more. Returns the new generation.
+   * Puts the inactive side in force with the given SideFlags and number of deny boxes, by one 8-byte store,
+   * and waits until no hook reads the old side any more. Returns the new generation.
    */
   flip(flags: number, denyBoxes = 0): bigint {
     const generation = (this.generation + 1n) & 0xffff_ffffn;
@@ -240,7 +240,7 @@ export class Egress implements Disposable {
     Atomics.add(this.#version, 0, VERSION_SUBJECTS);
   }
 
-  /** Has every process told again at its next connection. */
+  /** Has every process reported again at its next connection. */
   tellAgain(): void {
     Atomics.add(new Uint32Array(this.#control.buffer, Control.offset.tellings, 1), 0, 1);
     this.renewSubjects();
@@ -252,8 +252,8 @@ export class Egress implements Disposable {
   }
 
   /**
-   * Adds the identity of a process older than us, unless its exec was seen after all, with the path of the script that
-   * it runs, if any. Returns false when it is gone. Only where `canPrime`.
+   * Adds the identity of a process older than us, unless its exec was seen after all, with the path of the
+   * script that it runs, if any. Returns false when it is gone. Only where `canPrime`.
    */
   prime(pid: number, running: RunningImage): boolean {
     const { ancestors, script } = running;
@@ -272,7 +272,7 @@ export class Egress implements Disposable {
     return true;
   }
 
-  /** The files that are open in this process, or in a child of it by its pid. May hold those of other children. */
+  /** The files open in this process, or in a child of it by its pid. May hold those of other children. */
   openFiles(pid: number = process.pid): OpenFile[] {
     const { offset, size } = OpenFileLayout;
     return recordsOf(this.#object.iterate('open_files', pid), size, (bytes, at) => ({
@@ -282,7 +282,7 @@ export class Egress implements Disposable {
     }));
   }
 
-  /** The file that a path means. Nobody holds it open afterwards, so that it may get another object. */
+  /** The file that a path means. It is not held open afterwards, so it may get another object. */
   identify(path: string): FileObject | undefined {
     let fd: number;
     try {
@@ -310,8 +310,8 @@ export class Egress implements Disposable {
   }
 
   /**
-   * Reads and removes what was folded so far, each count once. `settle` is called between: what was told of it in the
-   * rings is there by then.
+   * Reads and removes what was folded so far, each count once. `settle` is called between: what was reported
+   * of it in the rings is there by then.
    */
   takeFolds(visit: FoldVisitor, settle: () => void): void {
     if (this.#folds.empty) return;

@@ -2,10 +2,12 @@ import { FileObject as Layout } from './wire.ts';
 
 /** A file as the kernel side knows it: struct file_object of wire.h. */
 export interface FileObject {
-  /** No other file has it while this one is open; an address of the kernel's, so for nobody's eyes. */
+  /** No other file has it while this one is open; an address of the kernel's, so never to be printed. */
   object: bigint;
   inode: bigint;
-  /** The file system's own number, major << 20 | minor: on btrfs and overlayfs not the one that stat() gives. */
+  /**
+   * The file system's own number, major << 20 | minor: on btrfs and overlayfs not the one that stat() gives.
+   */
   device: number;
   generation: number;
 }

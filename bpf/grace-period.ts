@@ -10,8 +10,8 @@ const INNER_MAP_FD = 24;
  * Waits until every program that runs has ended: all of ours run inside RCU, none is sleepable.
  *
  * The kernel waits for a grace period at each update of a map of maps (maybe_wait_bpf_programs() in
- * kernel/bpf/syscall.c), and offers nothing else that always does: membarrier() is refused with `nohz_full=` on the
- * kernel's command line, and by system call filters.
+ * kernel/bpf/syscall.c), and offers nothing else that always does: membarrier() is refused with `nohz_full=`
+ * on the kernel's command line, and by system call filters.
  */
 export class GracePeriod implements Disposable {
   readonly #inner: number;

@@ -70,8 +70,8 @@ function letters(text: string): bigint {
 const ARGUMENTS = 12;
 
 /**
- * The script as its interpreter was told it, or undefined: what find_script() says. `executable` is the name of the
- * file, `words` begin with the name that the process was started by.
+ * The script as its interpreter received it, or undefined: what find_script() says. `executable` is the name
+ * of the file, `words` begin with the name that the process was started by.
  */
 export function scriptOf(executable: string, words: readonly string[]): string | undefined {
   const syntax = SYNTAXES.find(

@@ -2,8 +2,9 @@ import koffi from 'koffi';
 import { BouhekiError } from '../error/error.ts';
 
 /**
- * The FFI table: every C function that bouheki calls, under its own name. The only file that imports koffi's loader,
- * so that another FFI can take its place. Pointers are BigInts without a type; the classes beside this file wrap them.
+ * The FFI table: every C function that bouheki calls, under its own name. The only file that imports koffi's
+ * loader, so that another FFI can take its place. Pointers are BigInts without a type; the classes beside
+ * this file wrap them.
  */
 
 /** Address of something in C. 0n or null is NULL. */
@@ -150,7 +151,10 @@ const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
 
-/** Maps `length` bytes of a file descriptor. The ArrayBuffer must not be used after `unmap`: that is a fault, not an error. */
+/**
+ * Maps `length` bytes of a file descriptor. The ArrayBuffer must not be used after `unmap`: that is a fault,
+ * not an error.
+ */
 export function map(fd: number, length: number, offset: number, writable: boolean): Mapping {
   const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   const address = BigInt(libbpf().mmap(null, length, protection, MAP_SHARED, fd, offset));
@@ -176,7 +180,7 @@ export function withMessages<T>(work: () => T): { result?: T; error?: unknown; m
   const parts: string[] = [];
   const buffer = Buffer.alloc(LOG_SIZE);
   const callback = koffi.register((level: number, format: string, arguments_: Pointer) => {
-    // libbpf's debug level tells of every relocation.
+    // libbpf's debug level reports every relocation.
     if (level > 1) return 0;
     const length = table.vsnprintf(buffer, LOG_SIZE, format, arguments_);
     parts.push(buffer.toString('utf8', 0, Math.min(length, LOG_SIZE - 1)));

@@ -17,7 +17,10 @@ export class BpfMap {
     this.valueSize = valueSize;
   }
 
-  /** The value, or undefined when the key is absent. A per-CPU map gives the values of all CPUs, one after another. */
+  /**
+   * The value, or undefined when the key is absent. A per-CPU map gives the values of all CPUs, one after
+   * another.
+   */
   get(key: Uint8Array, size: number = this.valueSize): Uint8Array | undefined {
     const value = Buffer.alloc(size);
     return libbpf().bpf_map_lookup_elem(this.fd, key, value) === 0 ? value : undefined;

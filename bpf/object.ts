@@ -3,7 +3,10 @@ import { BouhekiError } from '../error/error.ts';
 import { check, checkPointer, libbpf, SystemError, withMessages, type Pointer } from './libbpf.ts';
 import { BpfMap } from './map.ts';
 
-/** A compiled BPF object: opened, sized, loaded, attached. Everything it holds goes away when it is disposed of. */
+/**
+ * A compiled BPF object: opened, sized, loaded, attached. Everything it holds goes away when it is disposed
+ * of.
+ */
 export class BpfObject implements Disposable {
   readonly #path: string;
   #pointer: Pointer;
@@ -101,14 +104,17 @@ export class BpfObject implements Disposable {
     }
   }
 
-  /** Programs that were attached to a cgroup and are not any more: root can detach them, and a cgroup that goes does. */
+  /**
+   * Programs that were attached to a cgroup and are not any more: root can detach them, and a cgroup that
+   * goes does.
+   */
   get detached(): string[] {
     return [...this.#cgroupLinks].filter(([, link]) => !isAttachedToCgroup(link)).map(([program]) => program);
   }
 
   /**
-   * All that an iterator writes. `pid`: of this process alone, where the kernel can tell it (6.1); elsewhere of every
-   * process, which takes longer.
+   * All that an iterator writes. `pid`: of this process alone, where the kernel can select it (6.1);
+   * elsewhere of every process, which takes longer.
    */
   iterate(program: string, pid?: number): Buffer {
     const pointer = checkPointer(program, libbpf().bpf_object__find_program_by_name(this.#pointer, program));
@@ -145,7 +151,10 @@ export class BpfObject implements Disposable {
   }
 }
 
-/** struct bpf_link_info: 16 bytes for every kind of link, then the id of the cgroup, 0 when there is none any more. */
+/**
+ * struct bpf_link_info: 16 bytes for every kind of link, then the id of the cgroup, 0 when there is none any
+ * more.
+ */
 const LINK_INFO_SIZE = 32;
 const CGROUP_ID = 16;
 
@@ -156,7 +165,10 @@ function isAttachedToCgroup(link: Pointer): boolean {
   return new DataView(info.buffer).getBigUint64(CGROUP_ID, true) !== 0n;
 }
 
-/** struct bpf_iter_attach_opts for one process: its union bpf_iter_link_info is thread id, process id and descriptor. */
+/**
+ * struct bpf_iter_attach_opts for one process: its union bpf_iter_link_info is thread id, process id and
+ * descriptor.
+ */
 function iterationOf(pid: number): object {
   return { sz: 24, link_info: new Uint32Array([0, pid, 0]), link_info_len: 12 };
 }

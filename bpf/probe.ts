@@ -36,12 +36,14 @@ export function missingCapabilities(): string[] {
   return CAPABILITIES.filter(([, bit]) => !(held & (1n << BigInt(bit)))).map(([name]) => name);
 }
 
-/** Whether the kernel tells the layout of its own structs, which CO-RE needs. */
+/** Whether the kernel has the layout of its own structs, which CO-RE needs. */
 export function hasBtf(): boolean {
   return existsSync('/sys/kernel/btf/vmlinux');
 }
 
-/** `none`, `integrity` or `confidentiality`; undefined when the kernel has no lockdown or doesn't tell. */
+/**
+ * `none`, `integrity` or `confidentiality`; undefined when the kernel has no lockdown or does not report it.
+ */
 export function lockdown(): string | undefined {
   try {
     return /\[(\w+)\]/.exec(readFileSync('/sys/kernel/security/lockdown', 'utf8'))?.[1];

@@ -5,20 +5,23 @@ const BUSY = 0x8000_0000;
 const DISCARDED = 0x4000_0000;
 const HEADER = 8;
 /**
- * Bytes of the second half of the data that are mapped: as much as a record that begins at the end of the first can
- * need. All of it would count, and does nothing but be counted, in the memory of this process.
+ * Bytes of the second half of the data that are mapped: as much as a record that begins at the end of the
+ * first can need. All of it would count, and does nothing but be counted, in the memory of this process.
  */
 const OVERHANG = 1 << 16;
-/** Records after which the producer is told that there is room again. */
+/** Records after which the producer learns that there is room again. */
 const ADVANCE_EVERY = 512;
 
-/** One record: `offset` into the views of the ring, `length` bytes. The bytes are only valid during the call. */
+/**
+ * One record: `offset` into the views of the ring, `length` bytes. The bytes are only valid during the call.
+ */
 export type Visitor = (offset: number, length: number) => void;
 
 /**
- * The reading end of a BPF ring buffer, mapped once and walked with typed arrays (the layout is kernel/bpf/ringbuf.c:
- * a consumer page, a producer page, then the data twice, so that no record is split; ours are below 64 KiB). libbpf's own callback costs 40
- * times as much through FFI, and an exception in it loses the rest of the batch.
+ * The reading end of a BPF ring buffer, mapped once and walked with typed arrays (the layout is
+ * kernel/bpf/ringbuf.c: a consumer page, a producer page, then the data twice, so that no record is split;
+ * ours are below 64 KiB). libbpf's own callback costs 40 times as much through FFI, and an exception in it
+ * loses the rest of the batch.
  */
 export class Ring implements Disposable {
   readonly size: number;
@@ -54,8 +57,8 @@ export class Ring implements Disposable {
   }
 
   /**
-   * Visits every record that is complete, oldest first, at most `limit`. Returns how many were visited. If the visitor
-   * throws, the record it was given counts as read and the rest stays for the next call.
+   * Visits every record that is complete, oldest first, at most `limit`. Returns how many were visited. If
+   * the visitor throws, the record it was given counts as read and the rest stays for the next call.
    */
   drain(visit: Visitor, limit = Number.POSITIVE_INFINITY): number {
     const end = Number(Atomics.load(this.#produced, 0));

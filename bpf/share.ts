@@ -16,8 +16,8 @@ const CROWDED = 3 / 4;
 const SMALLEST_SHARE = 4096;
 
 /**
- * What one user may use at once, in bytes (of cgroups: in number), and in how many seconds as much comes again. Of the
- * ring of denials this bounds what the record and the log grow by as well.
+ * What one user may use at once, in bytes (of cgroups: in number), and in how many seconds as much comes
+ * again. Of the ring of denials this bounds what the record and the log grow by as well.
  */
 function sharesOf({ connections, denials }: RingSizes): Record<keyof typeof ShareKind, [number, number]> {
   return {
@@ -53,7 +53,7 @@ export function knobBytes(namespace: number, rings: RingSizes): Buffer {
   return knobs;
 }
 
-/** Reads and removes the folds of every epoch but this one, to which nobody adds any more. */
+/** Reads and removes the folds of every epoch but this one, to which no hook adds any more. */
 export function takeFoldsBefore(epoch: number, folds: BpfMap, visit: FoldVisitor): void {
   for (const key of folds.keys()) {
     if (key.readUInt32LE(Connection.offset.time) === epoch) continue;

@@ -87,7 +87,9 @@ export const COUNTERS = 8;
 /** Bytes of one element and number of elements. */
 type Field = readonly [size: 1 | 2 | 4 | 8, count?: number];
 
-/** Offsets of the fields of a struct, and its size; natural alignment, no implicit padding inside our structs. */
+/**
+ * Offsets of the fields of a struct, and its size; natural alignment, no implicit padding inside our structs.
+ */
 export interface Layout<Name extends string> {
   readonly offset: Readonly<Record<Name, number>>;
   readonly size: number;

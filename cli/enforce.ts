@@ -38,7 +38,7 @@ interface Options extends RecorderOptions {
 const SWEEP_EVERY = 60;
 /** Containers that a warning names. */
 const SHOWN = 3;
-/** How often new cgroups are looked for where the kernel side can't tell of them, seconds. */
+/** How often new cgroups are looked for where the kernel side cannot report them, seconds. */
 const FIND_EVERY = 5;
 
 const HELP = `
@@ -84,7 +84,7 @@ async function judge(file: string, options: Options, messages: Messages): Promis
   await run.end();
 }
 
-/** What judges, what records, and what is told of it. */
+/** What judges, what records, and what is reported of it. */
 interface Parts {
   source: PolicySource;
   session: Session;
@@ -200,7 +200,7 @@ class EnforceRun {
     enforcement.followExecutables();
     if (this.#ticks % SWEEP_EVERY === 0) enforcement.sweep();
     enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
-    // Its programs tell of no new cgroups.
+    // Its programs report no new cgroups.
     if (session.cgroup !== undefined && this.#ticks % FIND_EVERY === 0) enforcement.findCgroups();
   }
 

@@ -11,18 +11,18 @@ export class DropNotes {
   /** Milliseconds, as performance.now(). */
   #quietUntil = 0;
 
-  /** `say` is told of `1 packet` or `2 packets`. */
+  /** `say` receives `1 packet` or `2 packets`. */
   constructor(say: (packets: string) => void) {
     this.#say = say;
   }
 
-  /** Tells of packets dropped since the last note, at once and then once a minute. */
+  /** Reports packets dropped since the last note, at once and then once a minute. */
   show(stopped: number): void {
     this.#stopped = stopped;
     if (performance.now() >= this.#quietUntil) this.end();
   }
 
-  /** Tells of what no note has told yet. */
+  /** Reports what no note has reported yet. */
   end(): void {
     const packets = this.#stopped - this.#told;
     if (packets === 0) return;
@@ -36,7 +36,7 @@ export class DropNotes {
 export interface PacketRules {
   /** Deny entries that name addresses and nothing else. */
   entries: number;
-  /** Whether there are addresses that no entry allows to anybody. */
+  /** Whether there are addresses that no entry allows to any subject. */
   closed: boolean;
   /** Whether some subject may route by the source. */
   sourceRoutes: boolean;
@@ -62,7 +62,9 @@ export function describeBackstop({ mode, target }: Where, { entries, closed }: P
   return `Warning: the backstop drops nothing: ${reason}.\n`;
 }
 
-/** What becomes of packets with a source route under a policy; nothing where they are left alone on purpose. */
+/**
+ * What becomes of packets with a source route under a policy; nothing where they are left alone on purpose.
+ */
 export function describeRoutes({ mode, target }: Where, { sourceRoutes }: PacketRules): string {
   if (mode === 'monitor') return '';
   if (target === 'container') return `Packets with a source route are not dropped: ${NO_CONTAINERS}.\n`;

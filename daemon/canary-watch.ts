@@ -20,7 +20,10 @@ export function whyUnasked(): { reason: string; remedy: string } {
   };
 }
 
-/** Looks again and again whether the kernel still asks the programs, and says so when it stops and when it is back. */
+/**
+ * Looks again and again whether the kernel still asks the programs, and says so when it stops and when it is
+ * back.
+ */
 export class CanaryWatch {
   readonly #egress: Egress;
   readonly #canary: boolean;

@@ -104,7 +104,9 @@ export class CgroupRoster implements Disposable {
     for (const path of unsettled) this.#listAgain(path);
   }
 
-  /** What is known of the container whose runtime has made just this cgroup for it; undefined without a name. */
+  /**
+   * What is known of the container whose runtime has made just this cgroup for it; undefined without a name.
+   */
   containerAt(path: string): CgroupPlace | undefined {
     if (this.#cgroups.read(path).container?.path !== path) return undefined;
     const place = this.placeOf(path);
@@ -122,7 +124,7 @@ export class CgroupRoster implements Disposable {
     return this.#unlisted.size + (this.#beyond ? 1 : 0);
   }
 
-  /** Lists the cgroups that the kernel side could not tell of, after it has counted some. */
+  /** Lists the cgroups that the kernel side could not report, after it has counted some. */
   findLost(lost: number): void {
     if (lost === this.#lost || !this.#subjects || performance.now() < this.#nextLook) return;
     this.#lost = lost;
@@ -143,7 +145,10 @@ export class CgroupRoster implements Disposable {
     this.#nextLook = end + LOOK_SHARE * (end - begun);
   }
 
-  /** A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a name. */
+  /**
+   * A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a
+   * name.
+   */
   cgroupMade(id: bigint, path: string, waited = 0): void {
     if (!this.#subjects || this.#over) return;
     // The kernel side cuts long paths off, and what is left would be another cgroup's.
@@ -162,7 +167,10 @@ export class CgroupRoster implements Disposable {
     setTimeout(() => this.cgroupMade(id, path, waited + NAME_EVERY), NAME_EVERY).unref();
   }
 
-  /** Whether the kernel side, which goes by the innermost cgroup that is listed, takes it for what it is already. */
+  /**
+   * Whether the kernel side, which goes by the innermost cgroup that is listed, takes it for what it is
+   * already.
+   */
   #isListedAs({ boxes, id, path }: FoundCgroup): boolean {
     let found = listedAs(this.#egress, id, boxes);
     let above = path;
@@ -191,7 +199,7 @@ export class CgroupRoster implements Disposable {
     }
   }
 
-  /** What the kernel side can't tell apart it takes for whatever a rule denies, and for nothing that one allows. */
+  /** A cgroup that the kernel side cannot tell apart matches every rule that denies, and none that allows. */
   #tellUnlisted(): void {
     const missing = this.#beyond || this.#unlisted.size > 0;
     if (missing === this.#told) return;
@@ -214,7 +222,7 @@ export class CgroupRoster implements Disposable {
     }
   }
 
-  /** Whether nothing more is to be told about the container of a cgroup. */
+  /** Whether the container of a cgroup is known completely. */
   #settled(path: string): boolean {
     const { container } = this.#cgroups.read(path);
     if (!container || container.user !== undefined) return true;

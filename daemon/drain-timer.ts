@@ -1,7 +1,10 @@
 import type { Ring } from '../bpf/ring.ts';
 import type { EventSource } from '../profiler/record/recorder.ts';
 
-/** Milliseconds between two looks at rings that fill fast, and at others: 32 MiB hold 200 ms of 1,500,000 connections a second. */
+/**
+ * Milliseconds between two looks at rings that fill fast, and at others: 32 MiB hold 200 ms of 1,500,000
+ * connections a second.
+ */
 const BUSY = 20;
 const QUIET = 50;
 /** Share of itself that a quiet ring fills at most between two looks. */

@@ -42,7 +42,10 @@ export class Enforcement implements Disposable {
   #policy: Policy | undefined;
   #over = false;
 
-  /** `warn` is told in one sentence what can't be held. `root`: where the hierarchy of cgroups is mounted. */
+  /**
+   * `warn` receives one sentence about what cannot be held. `root`: where the hierarchy of cgroups is
+   * mounted.
+   */
   constructor(
     egress: Egress,
     names: ContainerNames,
@@ -61,7 +64,7 @@ export class Enforcement implements Disposable {
     return this.#over;
   }
 
-  /** Tells the kernel side nothing any more. */
+  /** Stops writing to the kernel side. */
   [Symbol.dispose](): void {
     this.#over = true;
     this.#roster[Symbol.dispose]();
@@ -95,8 +98,8 @@ export class Enforcement implements Disposable {
   }
 
   /**
-   * Finds out what a policy's paths mean in the containers that run, so that it holds for them as soon as it is applied;
-   * without this it holds a moment later. Never fails, and waits for no container for long.
+   * Finds out what a policy's paths mean in the containers that run, so that it holds for them as soon as it
+   * is applied; without this it holds a moment later. Never fails, and waits for no container for long.
    */
   async prepare(policy: Policy): Promise<void> {
     const containers = this.#watchFor(policy);
@@ -147,7 +150,7 @@ export class Enforcement implements Disposable {
     return this.#roster.unlisted;
   }
 
-  /** Lists the cgroups that the kernel side could not tell of, after it has counted some. */
+  /** Lists the cgroups that the kernel side could not report, after it has counted some. */
   findLost(lost: number): void {
     this.#roster.findLost(lost);
   }
@@ -157,7 +160,10 @@ export class Enforcement implements Disposable {
     this.#roster.findCgroups();
   }
 
-  /** A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a name. */
+  /**
+   * A cgroup was made: its container's rules are to hold from its first connection on, or as soon as it has a
+   * name.
+   */
   cgroupMade(id: bigint, path: string): void {
     this.#roster.cgroupMade(id, path);
   }
@@ -167,7 +173,7 @@ export class Enforcement implements Disposable {
     this.#roster.sweep();
   }
 
-  /** Sees which executables of the policy have become other files, and tells it. */
+  /** Sees which executables of the policy have become other files, and reports it. */
   followExecutables(): void {
     try {
       for (const { path, change } of this.#executables?.look() ?? [])

@@ -2,9 +2,14 @@ import type { RecorderListeners } from '../profiler/record/recorder.ts';
 
 /** What becomes of failures while the kernel side goes on. */
 export interface FailureHandlers {
-  /** Called when recording fails while the kernel side goes on; without it the session ends with the error. */
+  /**
+   * Called when recording fails while the kernel side goes on; without it the session ends with the error.
+   */
   onStoreFailure?(error: unknown): void;
-  /** Called with what else is thrown while the session goes on all the same; without it the session ends with the error. */
+  /**
+   * Called with what else is thrown while the session goes on all the same; without it the session ends with
+   * the error.
+   */
   onTrouble?(error: unknown): void;
 }
 
@@ -32,8 +37,8 @@ export class Isolation {
   }
 
   /**
-   * Runs work that writes to the store. Whatever is thrown ends the recording; whether the session goes on is the
-   * caller's. Where it does, the log gets denials as before.
+   * Runs work that writes to the store. Whatever is thrown ends the recording; whether the session goes on is
+   * the caller's. Where it does, the log gets denials as before.
    */
   recording(work: () => void): void {
     try {

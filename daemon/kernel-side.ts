@@ -21,8 +21,9 @@ export class KernelSide implements Disposable {
   }
 
   /**
-   * Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in the way.
-   * `hungUp` is called when the terminal has gone, for a command that SIGHUP ends otherwise: it goes on.
+   * Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in
+   * the way. `hungUp` is called when the terminal has gone, for a command that SIGHUP ends otherwise: it goes
+   * on.
    */
   static async load(attachment: Attachment, hungUp?: () => void): Promise<KernelSide> {
     requireAll(attachment.backend);
@@ -53,7 +54,10 @@ export class KernelSide implements Disposable {
     this.egress[Symbol.dispose]();
   }
 
-  /** What a status says of it. `unasked`: why the kernel does not call the programs; `unlisted`: cgroups without room. */
+  /**
+   * What a status says of it. `unasked`: why the kernel does not call the programs; `unlisted`: cgroups
+   * without room.
+   */
   describe(unasked: string | undefined, unlisted: number): Watch {
     const { stoppedPackets } = this.egress;
     return {

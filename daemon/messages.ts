@@ -6,7 +6,7 @@ import { Outlet } from '../output/outlet.ts';
 import { renderFailure, TROUBLE } from '../error/failure.ts';
 import { isTerminal } from '../output/terminal.ts';
 
-/** Bytes of messages that are kept while nobody reads them. */
+/** Bytes of messages that are kept while they are not read. */
 const KEPT = 65_536;
 
 /** How long what was said last may take to be read at the end, milliseconds. */
@@ -15,8 +15,8 @@ const LAST_MOMENT = 2000;
 const STANDARD_ERROR = 2;
 
 /**
- * What a command that runs for long says on standard error. It never waits for whoever reads it, and goes on when that
- * one has gone: what can't be said is counted.
+ * What a command that runs for long says on standard error. It never waits for the reader, and goes on when
+ * that one has gone: what can't be said is counted.
  */
 export class Messages {
   /** Whether they lead to a terminal that can do more than print one line after the other. */
@@ -45,7 +45,7 @@ export class Messages {
   }
 }
 
-/** Runs a command that runs for long, and renders its failure: nobody who reads has a say in how it ends. */
+/** Runs a command that runs for long, and renders its failure: readers do not influence how it ends. */
 export async function withMessages(work: (messages: Messages) => Promise<void>): Promise<void> {
   surviveLostTerminal();
   const messages = new Messages();

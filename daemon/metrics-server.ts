@@ -10,7 +10,10 @@ export interface Endpoint {
   port: number;
 }
 
-/** Reads `127.0.0.1:9464` or `[::1]:9464`. Undefined for anything else: who connects to what is nobody else's business. */
+/**
+ * Reads `127.0.0.1:9464` or `[::1]:9464`. Undefined for anything else: the connections of this host concern
+ * no other host.
+ */
 export function parseEndpoint(text: string): Endpoint | undefined {
   const match = /^(127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})$/.exec(text);
   if (match === null) return undefined;
@@ -21,7 +24,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
     : undefined;
 }
 
-/** Answers GET /metrics with what `status` tells, for Prometheus. */
+/** Answers GET /metrics with what `status` reports, for Prometheus. */
 export class MetricsServer {
   readonly #server: Server;
 

@@ -49,14 +49,14 @@ export class PacketGuard {
     return routes + (this.#backstop ? describeBackstop(policy, rules) : '');
   }
 
-  /** Tells of dropped packets, not too often. */
+  /** Reports dropped packets, not too often. */
   show(): void {
     const counters = this.#egress.counters();
     this.#routes.show(counters[Counter.stoppedRoute]!);
     this.#addresses.show(counters[Counter.stoppedPacket]!);
   }
 
-  /** Tells of those that nobody was told of. */
+  /** Reports those that were not reported yet. */
   end(): void {
     this.#routes.end();
     this.#addresses.end();

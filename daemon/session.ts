@@ -22,20 +22,28 @@ import type { KernelSide } from './kernel-side.ts';
 import type { Messages } from './messages.ts';
 import { MetricsServer, type Endpoint } from './metrics-server.ts';
 
-/** With a look at the rings before it and the commit after it, what a SIGKILL can cost is less than a second. */
+/**
+ * With a look at the rings before it and the commit after it, what a SIGKILL can cost is less than a second.
+ */
 const FLUSH_EVERY = 900;
-/** How long the store may take nothing before enforcement goes on without it, milliseconds: its queue fills, then the rings. */
+/**
+ * How long the store may take nothing before enforcement goes on without it, milliseconds: its queue fills,
+ * then the rings.
+ */
 const SILENCE = 60_000;
 
 /** Who is recorded, and where. */
 export interface SessionOptions extends FailureHandlers {
-  /** Where it says what goes wrong; the status tells how many messages could not be said. */
+  /** Where it says what goes wrong; the status has the number of messages that could not be written. */
   messages: Pick<Messages, 'dropped' | 'say'>;
   /** The log of denied connections, for the same reason. */
   log?: Pick<DenialLog, 'dropped' | 'waiting'>;
   db: string;
   info: Omit<RecordingInfo, 'host' | 'kernel' | 'backend' | 'window'>;
-  /** How long is to be learnt, seconds, in a window that outlives restarts; without it there is no such window. */
+  /**
+   * How long is to be learnt, seconds, in a window that outlives restarts; without it there is no such
+   * window.
+   */
   duration?: number | undefined;
   limits?: RetentionLimits | undefined;
   metrics?: Endpoint | undefined;
@@ -62,11 +70,11 @@ interface Opened {
   metrics: MetricsServer | undefined;
 }
 
-/** A recording of what the kernel side tells, and the loop that carries events from one to the other. */
+/** A recording of what the kernel side reports, and the loop that carries events from one to the other. */
 export class Session {
   readonly recording: Recording;
   readonly recorder: Recorder;
-  /** What the record tells of the runs before. */
+  /** What the record has of the runs before. */
   readonly past: Past;
   readonly window: ResumableWindow | undefined;
   readonly #kernel: KernelSide;
@@ -128,7 +136,7 @@ export class Session {
     } catch (error) {
       kernel.stopSignal.forget();
       metrics?.close();
-      // Before the rings are gone, of which a status tells. What is wrong is what was wrong first.
+      // Before the rings are gone, which a status reports. What is wrong is what was wrong first.
       await store?.close().catch(() => undefined);
       kernel[Symbol.dispose]();
       throw error;
@@ -149,7 +157,10 @@ export class Session {
     return this.#kernel.cgroup;
   }
 
-  /** Seconds that have passed of the learning window, or of this recording, whatever was made of the clock meanwhile. */
+  /**
+   * Seconds that have passed of the learning window, or of this recording, whatever was made of the clock
+   * meanwhile.
+   */
   get passed(): number {
     return (this.#before + this.#clock.passed) / 1e6;
   }
@@ -170,10 +181,10 @@ export class Session {
   }
 
   /**
-   * Carries events until the learning window is over or a stop signal comes, then reads what is left and closes the
-   * recording. `tick` is called about once a second, after each commit, and returns whether it is enough. Returns whether
-   * the window was cut short: by the end of the system or of the service, for example, but not by Ctrl-C, which is the
-   * user's word that it is enough.
+   * Carries events until the learning window is over or a stop signal comes, then reads what is left and
+   * closes the recording. `tick` is called about once a second, after each commit, and returns whether it is
+   * enough. Returns whether the window was cut short: by the end of the system or of the service, for
+   * example, but not by Ctrl-C, which is the user's word that it is enough.
    */
   async run(tick: () => boolean | void): Promise<boolean> {
     let failure: unknown;
@@ -203,7 +214,10 @@ export class Session {
     return this.passed >= this.#options.duration!;
   }
 
-  /** Carries events until a stop signal, the end of the window or `tick` ends it. Returns whether the window was cut short. */
+  /**
+   * Carries events until a stop signal, the end of the window or `tick` ends it. Returns whether the window
+   * was cut short.
+   */
   async #carry(tick: () => boolean | void): Promise<boolean> {
     const { promise, reject, resolve } = deferred<boolean>();
     const guarded = (work: () => void) => () => {
@@ -285,7 +299,7 @@ export class Session {
     try {
       // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
       this.egress.flip(0);
-      // Also without a recording: the log is still told of denials.
+      // Also without a recording: the log still receives denials.
       if (failure === undefined) await this.#drainAll();
       if (failure === undefined && this.failure === undefined) {
         await Promise.all([this.#names.settle(), this.#accounts.settle()]);

@@ -5,7 +5,10 @@ import { formatExactMoment } from '../format/moment.ts';
 import { exposeToOom } from '../host/oom-score.ts';
 import type { Discovery } from '../generator/discovery.ts';
 
-/** Between two looks at least, milliseconds, and as a multiple of what the last one took: a tenth of the time at most. */
+/**
+ * Between two looks at least, milliseconds, and as a multiple of what the last one took: a tenth of the time
+ * at most.
+ */
 const LOOK_EVERY = 60_000;
 const REST = 9;
 
@@ -13,8 +16,8 @@ const REST = 9;
 const MOST = 256e6;
 
 /**
- * Looks every now and then whether every subject in a record that is being written is stable. `bouheki status` does that,
- * in a process of its own and at low priority: this one has rings to read.
+ * Looks every now and then whether every subject in a record that is being written is stable.
+ * `bouheki status` does that, in a process of its own and at low priority: this one has rings to read.
  */
 export class StabilityWatch {
   readonly #db: string;
@@ -24,10 +27,13 @@ export class StabilityWatch {
   #child: ChildProcess | undefined;
   #next: number | undefined;
   #known: Discovery | undefined;
-  /** Why the last look told nothing. */
+  /** Why the last look had no result. */
   failure: string | undefined;
 
-  /** `since`: when learning began, microseconds since the epoch. `atLeast`: seconds that the traffic must span. */
+  /**
+   * `since`: when learning began, microseconds since the epoch. `atLeast`: seconds that the traffic must
+   * span.
+   */
   constructor(db: string, since: number, atLeast: number) {
     this.#db = db;
     this.#since = since;

@@ -11,9 +11,9 @@ export interface AwaitedStopSignal {
 }
 
 /**
- * Listens for SIGINT, SIGTERM and SIGHUP; a second one ends the process at once. A process that handles SIGHUP
- * otherwise (to reload) has registered its own listener before. With `hungUp`, which is called then, a SIGHUP that comes
- * because the terminal has gone is none.
+ * Listens for SIGINT, SIGTERM and SIGHUP; a second one ends the process at once. A process that handles
+ * SIGHUP otherwise (to reload) has registered its own listener before. With `hungUp`, which is called then, a
+ * SIGHUP that comes because the terminal has gone is none.
  */
 export function awaitStopSignal(hungUp?: () => void): AwaitedStopSignal {
   let come: (signal: StopSignal) => void;

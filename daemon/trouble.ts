@@ -1,9 +1,9 @@
 import { renderFailure } from '../error/failure.ts';
 
-/** Failures that are told; more of them are most likely the same again. */
+/** Failures that are reported; more of them are most likely the same again. */
 const TOLD = 20;
 
-/** What is thrown while enforcement goes on: told once each, however often it happens. */
+/** What is thrown while enforcement goes on: reported once each, however often it happens. */
 export class Trouble {
   readonly #say: (text: string) => void;
   readonly #told = new Set<string>();
@@ -20,7 +20,7 @@ export class Trouble {
       this.#told.add(text);
       this.#say(`${text}Enforcement goes on.\n`);
     } catch {
-      // Then nobody can be told.
+      // Then it cannot be reported.
     }
   };
 }

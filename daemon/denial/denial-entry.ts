@@ -13,8 +13,8 @@ const SOCKET_NAMES: ReadonlyMap<number, string> = new Map(
 const UNKNOWN_CONTAINER = '(unknown)';
 
 /**
- * The key under which the log limits the lines of a denial. The name of a container that a user of the host has chosen
- * is no key; ids without an account share one, because one user may have any number of them.
+ * The key under which the log limits the lines of a denial. The name of a container that a user of the host
+ * has chosen is no key; ids without an account share one, because one user may have any number of them.
  */
 export function payerOf(denial: Denial | ExcessDenials): string {
   const container = 'image' in denial ? denial.image?.container : undefined;

@@ -38,7 +38,9 @@ export class DenialLog {
     this.#log.reopen();
   }
 
-  /** Opens the log of a policy that is to come into force: `replace` then goes over to it, `giveUp` closes it. */
+  /**
+   * Opens the log of a policy that is to come into force: `replace` then goes over to it, `giveUp` closes it.
+   */
   prepare(options: LogOptions): VerdictLog {
     return isDeepStrictEqual(options, this.#log.options) ? this.#log : this.#open(options);
   }

@@ -1,6 +1,9 @@
 import type { Policy } from '../../policy/meaning/policy.ts';
 
-/** How many policies are kept: the rings are read between two reloads, and a policy may take tens of megabytes. */
+/**
+ * How many policies are kept: the rings are read between two reloads, and a policy may take tens of
+ * megabytes.
+ */
 const MOST = 8;
 
 /** A policy that was in force, and the hash of its text. */

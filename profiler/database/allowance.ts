@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 
 /**
- * What the recorder alone may use (it takes 23 MB of rows that are not committed, the rest is cache), and the bound of
- * the whole instance while others use the database too.
+ * What the recorder alone may use (it takes 23 MB of rows that are not committed, the rest is cache), and the
+ * bound of the whole instance while others use the database too.
  */
 export const RECORDER_MEMORY = '64MB';
 const SHARED_MEMORY = '1GB';
@@ -17,9 +17,9 @@ const TAKEN = `
   WHERE tag NOT IN ('BASE_TABLE', 'METADATA', 'EXTERNAL_FILE_CACHE')`;
 
 /**
- * Keeps statements from taking the memory that recording needs. DuckDB has one limit for all; a commit that runs into it
- * fails, and was seen to leave the table damaged in memory. So the limit is raised while others use the database, and
- * their statements are stopped long before they reach it.
+ * Keeps statements from taking the memory that recording needs. DuckDB has one limit for all; a commit that
+ * runs into it fails, and was seen to leave the table damaged in memory. So the limit is raised while others
+ * use the database, and their statements are stopped long before they reach it.
  */
 export class Allowance {
   readonly #connection: DuckDBConnection;
@@ -30,7 +30,7 @@ export class Allowance {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** `stop` ends every statement but those of the recorder. `connection` is used by nobody else. */
+  /** `stop` ends every statement but those of the recorder. `connection` has no other user. */
   constructor(connection: DuckDBConnection, stop: () => void) {
     this.#connection = connection;
     this.#stop = stop;

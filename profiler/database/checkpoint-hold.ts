@@ -5,8 +5,8 @@ const USUAL = '16MiB';
 const NEVER = '1TB';
 
 /**
- * Keeps DuckDB from checkpoints of its own accord while somebody copies its files. One that comes all the same, at the
- * end of a recording say, spoils the copy, which whoever copies sees. Commits go on as ever.
+ * Keeps DuckDB from checkpoints of its own accord while a reader copies its files. One that comes all the
+ * same, such as at the end of a recording, spoils the copy, which the reader notices. Commits go on as ever.
  */
 export class CheckpointHold {
   readonly #connection: DuckDBConnection;
@@ -15,7 +15,7 @@ export class CheckpointHold {
   #settled: Promise<void> = Promise.resolve();
   #closed = false;
 
-  /** `connection` is used by nobody else. */
+  /** `connection` has no other user. */
   constructor(connection: DuckDBConnection) {
     this.#connection = connection;
   }

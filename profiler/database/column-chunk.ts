@@ -23,9 +23,9 @@ const TYPES = new Map<Layout[string], DuckDBType>([
 ]);
 
 /**
- * A data chunk of a recording's id and numeric columns that is filled and appended again and again. Its vectors are
- * taken once at full size and written in their own memory: measured twice as fast as `setItem` for each value. Only the
- * row count changes.
+ * A data chunk of a recording's id and numeric columns that is filled and appended again and again. Its
+ * vectors are taken once at full size and written in their own memory: measured twice as fast as `setItem`
+ * for each value. Only the row count changes.
  */
 export class ColumnChunk<L extends Layout> {
   /** The memory of each column, 2,048 values. */
@@ -54,8 +54,8 @@ export class ColumnChunk<L extends Layout> {
 }
 
 /**
- * The typed array behind a numeric vector. Private in the typings, so it is looked up by name and checked: should an
- * upgrade of the driver rename it, opening a recording fails at once instead of writing zeros.
+ * The typed array behind a numeric vector. Private in the typings, so it is looked up by name and checked:
+ * should an upgrade of the driver rename it, opening a recording fails at once instead of writing zeros.
  */
 function backing(vector: DuckDBVector): Column {
   const items: unknown = Reflect.get(vector, 'items');

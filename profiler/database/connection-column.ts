@@ -25,7 +25,7 @@ export interface ExportedColumn {
   readonly required?: true;
   /** Where it is not that of the view. */
   readonly sql?: string;
-  /** Added later: it stands behind all others, in this order, since programs may read the others by position. */
+  /** Added later: it follows all others, in this order, since programs may read the others by position. */
   readonly added?: number;
 }
 
@@ -39,7 +39,7 @@ function words(value: string, names: Readonly<Record<string, number>>, other: st
   return `CASE ${value} ${cases.join(' ')} ELSE ${other} END`;
 }
 
-/** In a container the names of this host are somebody else's. */
+/** In a container the names of this host belong to other users. */
 function outsideContainers(column: string): string {
   return `CASE WHEN NOT in_container(p.container, p.flags) THEN k.${column} END`;
 }
@@ -170,8 +170,8 @@ function exportedOf(columns: readonly ConnectionColumn[]): (ExportedColumn & Sou
 }
 
 /**
- * What columns take their values from: events, single (e.folded is false) and of an hour, as far as they fulfil the two
- * conditions, with the names that they have.
+ * What columns take their values from: events, single (e.folded is false) and of an hour, as far as they
+ * fulfil the two conditions, with the names that they have.
  */
 export function connectionRows(single = 'true', hourly = 'true'): string {
   return `(
@@ -189,8 +189,8 @@ const described = (columns: readonly ConnectionColumn[]): string =>
   columns.map(({ name, says }) => (says === undefined ? name : `${name} = ${says}`)).join(', ');
 
 /**
- * What people ask, as the statements that make it. Whoever changes it adds a list to MIGRATIONS, an empty one if need be:
- * only with a new version a database gets the new view.
+ * What people ask, as the statements that make it. Whoever changes it adds a list to MIGRATIONS, an empty one
+ * if need be: only with a new version a database gets the new view.
  */
 export const CONNECTIONS: readonly string[] = [
   `CREATE OR REPLACE MACRO protocol_text(protocol) AS

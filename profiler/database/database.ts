@@ -9,14 +9,14 @@ import { MIGRATIONS } from './schema-sql.ts';
 /** An open database and the connection of the one who opened it. */
 export interface Database {
   connection: DuckDBConnection;
-  /** One more connection to the same instance. Whoever asks for it closes it, before `close`. */
+  /** One more connection to the same instance. The caller closes it, before `close`. */
   connect(): Promise<DuckDBConnection>;
   close(): void;
 }
 
 /**
- * No network access of our own, no other file, and bounded memory: DuckDB would fetch extensions on demand otherwise,
- * and whoever may ask the record could read and write any file that its owner can.
+ * No network access of our own, no other file, and bounded memory: DuckDB would fetch extensions on demand
+ * otherwise, and a user who may query the record could read and write any file that its owner can.
  */
 const SETTINGS = {
   autoinstall_known_extensions: 'false',
@@ -29,7 +29,10 @@ const SETTINGS = {
 /** `query`: for reading by statements of a user's own, which are kept in one thread and off the disk. */
 export type Access = 'write' | 'read' | 'query';
 
-/** In this order: DuckDB refuses another temp_directory without external access, and everything once it is locked. */
+/**
+ * In this order: DuckDB refuses another temp_directory without external access, and everything once it is
+ * locked.
+ */
 const ACCESS: Record<Access, Record<string, string>> = {
   write: { ...SETTINGS, memory_limit: RECORDER_MEMORY },
   read: reading({ memory_limit: '1GB' }),
@@ -63,7 +66,7 @@ export async function openDatabase(path: string, access: Access): Promise<Databa
   }
 }
 
-/** Moves the log into the file. When somebody reads just now that is left to the close of the database. */
+/** Moves the log into the file. While there is a reader, that is left to the close of the database. */
 export async function checkpoint(connection: DuckDBConnection): Promise<void> {
   try {
     await connection.run('CHECKPOINT');

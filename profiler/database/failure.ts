@@ -3,15 +3,16 @@ import { busy } from './lock.ts';
 
 /** Whether DuckDB failed because its memory limit was reached. */
 export function isOutOfMemory(error: unknown): boolean {
-  // `failed to pin block of size 256.0 KiB (244.0 MiB/244.1 MiB used)`, and allocate it, and more in that manner.
+  // `failed to pin block of size 256.0 KiB (244.0 MiB/244.1 MiB used)`, and allocate it, and more in that
+  // manner.
   return /out of memory|\/[\d.]+ [KMGT]?i?B(ytes)? used\)/i.test(
     error instanceof Error ? error.message : String(error),
   );
 }
 
 /**
- * What went wrong with the database at `path`, as something the user can act on. DuckDB reports everything as text, so
- * its words (1.5) and the operating system's are matched here and nowhere else.
+ * What went wrong with the database at `path`, as something the user can act on. DuckDB reports everything as
+ * text, so its words (1.5) and the operating system's are matched here and nowhere else.
  */
 export function storeFailure(error: unknown, path: string): BouhekiError {
   if (error instanceof BouhekiError) return error;

@@ -13,7 +13,10 @@ import {
 import { BouhekiError } from '../../error/error.ts';
 import { RecordPlace } from './record-place.ts';
 
-/** The process that has a database open for recording. `startTicks` tells it from a later process with the same pid. */
+/**
+ * The process that has a database open for recording. `startTicks` distinguishes it from a later process with
+ * the same pid.
+ */
 interface Holder {
   pid: number;
   startTicks: string;
@@ -22,11 +25,14 @@ interface Holder {
 }
 
 /**
- * Our own lock beside the database, `PATH.lock`, with the recorder's pid inside. DuckDB's lock is not enough: it is
- * per process (a second instance in the same process goes unnoticed and drops it when closed) and names no purpose.
+ * Our own lock beside the database, `PATH.lock`, with the recorder's pid inside. DuckDB's lock is not enough:
+ * it is per process (a second instance in the same process goes unnoticed and drops it when closed) and names
+ * no purpose.
  */
 export class RecorderLock {
-  /** When the recorder before gave its last sign, if it left its lock behind. Microseconds since the epoch. */
+  /**
+   * When the recorder before gave its last sign, if it left its lock behind. Microseconds since the epoch.
+   */
   readonly lastSign: number | undefined;
   readonly #place: RecordPlace;
   readonly #recorder: number;
@@ -38,15 +44,18 @@ export class RecorderLock {
     this.lastSign = lastSign;
   }
 
-  /** The database's path, without links. While the lock is held nobody but root and ourselves can change what it means. */
+  /**
+   * The database's path, without links. While the lock is held only root and the caller can change what it
+   * means.
+   */
   get path(): string {
     return this.#place.path;
   }
 
   /**
-   * Makes the database's directory (0700) where there is none. Throws BouhekiError `store-busy` when a living process
-   * records into `databasePath`, and as `RecordPlace.open`. The lock lasts as long as this process; `recorder` is the one
-   * that is named to people.
+   * Makes the database's directory (0700) where there is none. Throws BouhekiError `store-busy` when a living
+   * process records into `databasePath`, and as `RecordPlace.open`. The lock lasts as long as this process;
+   * `recorder` is the one that is named to people.
    */
   static acquire(databasePath: string, recorder = process.pid): RecorderLock {
     const place = RecordPlace.open(databasePath, 'make');
@@ -59,8 +68,8 @@ export class RecorderLock {
   }
 
   /**
-   * A sign that recording goes on, for whoever finds the lock after we have been killed. Returns whether somebody has
-   * removed the lock, and it was made again.
+   * A sign that recording goes on, for the process that finds the lock after this one was killed. Returns
+   * whether somebody has removed the lock, and it was made again.
    */
   sign(): boolean {
     if (!this.#held) return false;
@@ -112,7 +121,7 @@ function take(place: RecordPlace, databasePath: string, recorder: number): numbe
     }
     for (;;) {
       try {
-        // A link appears whole or not at all: nobody can read a lock file that has no pid yet.
+        // A link appears whole or not at all: no process can read a lock file that has no pid yet.
         linkSync(mine, place.at(LOCK));
         return lastSign;
       } catch (error) {
@@ -129,7 +138,10 @@ function take(place: RecordPlace, databasePath: string, recorder: number): numbe
   }
 }
 
-/** The pid of the living process that records into `databasePath`, if there is one. Throws as `RecordPlace.open`. */
+/**
+ * The pid of the living process that records into `databasePath`, if there is one. Throws as
+ * `RecordPlace.open`.
+ */
 export function recorderOf(databasePath: string): number | undefined {
   using place = RecordPlace.open(databasePath, 'find');
   return livingHolder(place);
@@ -145,14 +157,14 @@ function refuseIfRecording(place: RecordPlace, databasePath: string): void {
   if (pid !== undefined) throw busy(databasePath, `recorded by process ${pid}`);
 }
 
-/** The error for a database that somebody else has open. */
+/** The error for a database that another process has open. */
 export function busy(databasePath: string, how: string): BouhekiError {
   return new BouhekiError('store-busy', `${databasePath} is being ${how}`, {
     remedy: 'Wait for that process to end or stop it with SIGTERM, or name another database with --db.',
   });
 }
 
-/** Only a lock of a trusted user says anything: with any other one, everybody could keep us from recording. */
+/** Only a lock of a trusted user says anything: with any other one, every user could prevent recording. */
 function readHolder(place: RecordPlace): Holder | undefined {
   const [pid, ticks, recorder] = place.readText(LOCK)?.trim().split(' ') ?? [];
   if (pid === undefined) return undefined;
@@ -177,7 +189,7 @@ function startTicks(pid: number): string {
   }
 }
 
-/** Moved aside first, so that a lock is gone in one step for whoever is about to take it. */
+/** Moved aside first, so that a lock is gone in one step for the process that is about to take it. */
 function discard(place: RecordPlace): void {
   const aside = place.at(`${LOCK}.stale.${process.pid}`);
   try {

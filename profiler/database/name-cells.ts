@@ -96,7 +96,10 @@ function cellsOf<Row>(columns: Columns<Row>, row: Row): Cell[] {
   );
 }
 
-/** Labels as JSON, which DuckDB can look into. An image may bring any number of them: what is longer is not kept. */
+/**
+ * Labels as JSON, which DuckDB can look into. An image may bring any number of them: what is longer is not
+ * kept.
+ */
 function labelText(labels: ContainerRow['labels']): string | undefined {
   const text = JSON.stringify(labels ?? {});
   return text === '{}' || text.length > MAX_LABELS ? undefined : text;

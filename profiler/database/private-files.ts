@@ -3,8 +3,8 @@ let depth = 0;
 let before = 0;
 
 /**
- * Runs `work` so that files made during it belong to their owner alone: DuckDB makes its log file anew after every
- * checkpoint, with whatever the umask allows.
+ * Runs `work` so that files made during it belong to their owner alone: DuckDB makes its log file anew after
+ * every checkpoint, with whatever the umask allows.
  */
 export function withPrivateFilesSync<T>(work: () => T): T {
   enter();

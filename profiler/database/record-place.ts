@@ -5,8 +5,8 @@ import { TrustedDirectory } from '../../host/trusted-directory.ts';
 const READ_BY_DUCKDB = ['', '.wal', '.wal.checkpoint', '.wal.recovery'];
 
 /**
- * Where a record lies: a directory that root and ourselves alone can change, held open, and the names of the record in
- * it. DuckDB opens its files by name; nobody else can change what these names mean.
+ * Where a record lies: a directory that root and ourselves alone can change, held open, and the names of the
+ * record in it. DuckDB opens its files by name; no other user can change what these names mean.
  */
 export class RecordPlace {
   readonly directory: TrustedDirectory;
@@ -22,8 +22,9 @@ export class RecordPlace {
   }
 
   /**
-   * With `make`, its directory is made (0700) where there is none. Throws BouhekiError `untrusted` when others could have
-   * put the database, or one of its logs, there or can write them, `store` when they are no files, or what the system says.
+   * With `make`, its directory is made (0700) where there is none. Throws BouhekiError `untrusted` when
+   * others could have put the database, or one of its logs, there or can write them, `store` when they are no
+   * files, or what the system says.
    */
   static open(path: string, make: 'make' | 'find'): RecordPlace {
     const { directory, name } = TrustedDirectory.around(path, make);
@@ -70,8 +71,8 @@ export class RecordPlace {
 }
 
 /**
- * The path, without links, of a record that is to be read. Throws BouhekiError `no-data` when there is none, and as
- * `RecordPlace.open`.
+ * The path, without links, of a record that is to be read. Throws BouhekiError `no-data` when there is none,
+ * and as `RecordPlace.open`.
  */
 export function recordToRead(path: string): string {
   try {

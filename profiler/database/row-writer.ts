@@ -1,6 +1,8 @@
 import type { EventBatch } from '../event/batch.ts';
 
-/** The tables of names beside the events, and of events that were folded from the start: few rows, one by one. */
+/**
+ * The tables of names beside the events, and of events that were folded from the start: few rows, one by one.
+ */
 export const NAME_TABLES = [
   'process',
   'container',
@@ -31,8 +33,8 @@ export interface Settled {
 }
 
 /**
- * Takes the rows of one recording to the database: at once, or through another process. After a failure (a full disk,
- * say) every call throws that same BouhekiError and what was committed before stays.
+ * Takes the rows of one recording to the database: at once, or through another process. After a failure (a
+ * full disk, say) every call throws that same BouhekiError and what was committed before stays.
  */
 export interface RowWriter {
   /** Events that can be appended without a wait. */

@@ -1,10 +1,10 @@
 /**
- * The database, as the statements that make it. Statement list N brings a database from version N to N + 1;
- * a list that has been released is never edited, a change is a new list. The view `connections`, which nothing else
- * depends on, is made anew after the last of them.
+ * The database, as the statements that make it. Statement list N brings a database from version N to N + 1; a
+ * list that has been released is never edited, a change is a new list. The view `connections`, which nothing
+ * else depends on, is made anew after the last of them.
  *
- * Events are numbers only: names live in the tables beside them, keyed by (recording, id). `connections` joins them
- * for people. Times are microseconds since the epoch, UTC.
+ * Events are numbers only: names live in the tables beside them, keyed by (recording, id). `connections`
+ * joins them for people. Times are microseconds since the epoch, UTC.
  */
 export const MIGRATIONS: readonly (readonly string[])[] = [
   [
@@ -43,8 +43,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       CASE WHEN family = 4 THEN ipv4_text(low) ELSE ipv6_short(ipv6_groups(high, low)) END`,
   ],
   [
-    // Equal events of one clock hour in one row: what old events become, and what is imported. Several rows may tell of
-    // the same hour; they add up.
+    // Equal events of one clock hour in one row: what old events become, and what is imported. Several rows
+    // may tell of the same hour; they add up.
     `CREATE TABLE hourly (
       recording INTEGER, process INTEGER, command INTEGER, uid UINTEGER, gid UINTEGER,
       family UTINYINT, address_high UBIGINT, address_low UBIGINT, port USMALLINT, protocol USMALLINT,
@@ -54,7 +54,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     `ALTER TABLE recording ADD COLUMN window_end BIGINT`,
   ],
   [
-    // A container whose runtime is not known has no row: the kernel's word for it is the first flag of its processes.
+    // A container whose runtime is not known has no row: the kernel's word for it is the first flag of its
+    // processes.
     `CREATE MACRO in_container(container, flags) AS container IS NOT NULL OR coalesce(flags & 1, 0) = 1`,
   ],
   [
@@ -72,8 +73,9 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       FROM latest i JOIN latest o ON o.recording = i.recording AND o.id = coalesce(i.parent, i.id)`,
   ],
   [
-    // A JSON array, the nearest first, of objects with pid, started_at, command, exe and primed. NULL is not known, an empty
-    // one is none. Text, because a list of structs costs the appender more than all the rest of the row.
+    // A JSON array, the nearest first, of objects with pid, started_at, command, exe and primed. NULL is not
+    // known, an empty one is none. Text, because a list of structs costs the appender more than all the rest
+    // of the row.
     `ALTER TABLE process ADD COLUMN ancestors VARCHAR`,
     // As ancestorText() writes it: `bash < sshd < systemd`.
     `CREATE MACRO ancestor_text(ancestors) AS nullif(array_to_string(
@@ -112,7 +114,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ],
 ];
 
-/** RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run down. */
+/**
+ * RFC 5952: the leftmost longest run of two or more zero groups becomes `::`. Tried from the longest run
+ * down.
+ */
 function shortenZeroGroups(run: number): string {
   const pattern = `'(^|:)0(:0){${run - 1}}(:|$)'`;
   return `WHEN regexp_matches(groups, ${pattern}) THEN regexp_replace(groups, ${pattern}, '::')`;

@@ -38,9 +38,9 @@ export interface Account {
 }
 
 /**
- * Names users and groups of this host. The files are looked at at once; for an id that they don't hold, one of a
- * directory service, say, getent is asked in the background, with a time-out. Nobody waits for an answer, and an id
- * without a name is no error.
+ * Names users and groups of this host. The files are looked at at once; for an id that they don't hold, one
+ * of a directory service, getent is asked in the background, with a time-out. No caller waits for an answer,
+ * and an id without a name is no error.
  */
 export class AccountNames {
   readonly #source: AccountSource;
@@ -58,7 +58,7 @@ export class AccountNames {
     for (const kind of KINDS) this.#read(kind);
   }
 
-  /** The name, where it is known at this moment; `takeFound` tells it otherwise, should it be found. */
+  /** The name, where it is known at this moment; otherwise `takeFound` returns it, should it be found. */
   find(kind: AccountKind, id: number): string | undefined {
     const known = this.#known[kind].get(id);
     if (known !== undefined) return known;

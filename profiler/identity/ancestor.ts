@@ -17,7 +17,10 @@ export function findAncestors(pid: number): AncestorRecord[] {
   return found;
 }
 
-/** The ancestor with the path of its executable, if it still runs and the kernel side had no room for the path. */
+/**
+ * The ancestor with the path of its executable, if it still runs and the kernel side had no room for the
+ * path.
+ */
 export function withExecutable(ancestor: AncestorRecord): AncestorRecord {
   if (ancestor.path !== '') return ancestor;
   const path = readExecutable(ancestor.pid);

@@ -7,13 +7,13 @@ import { readCgroupPath, type CgroupMeaning } from './cgroup.ts';
 const KEPT = 16_384;
 
 /**
- * Reads paths of cgroups, and believes the name of a container only where root alone can have given it. A service that
- * has its part of the hierarchy to itself (Delegate=) may make cgroups there, and call one like a container of root;
- * its directory is its user's.
+ * Reads paths of cgroups, and believes the name of a container only where root alone can have given it. A
+ * service that has its part of the hierarchy to itself (Delegate=) may make cgroups there, and call one like
+ * a container of root; its directory is its user's.
  */
 export class CgroupReader {
   readonly #root: string;
-  /** Who may have made a cgroup, by path. It is gone soon, and what ran in it is told later. */
+  /** Who may have made a cgroup, by path. It is gone soon, and what ran in it is reported later. */
   readonly #makers = new Map<string, number>();
 
   /** `root`: where the hierarchy of cgroups is mounted. */
@@ -31,12 +31,12 @@ export class CgroupReader {
     return meaning;
   }
 
-  /** The uid of whoever, beside root, may have made a cgroup: -1 where that is not known. */
+  /** The uid of the user who, beside root, may have made a cgroup: -1 where that is not known. */
   #makerOf(path: string, inUnit: boolean): number {
     const known = this.#makers.get(path);
     if (known !== undefined) return known;
     const above = statSync(this.#root + dirname(path), { throwIfNoEntry: false });
-    // Gone: outside of the units of systemd nobody but root makes cgroups.
+    // Gone: outside of the units of systemd only root makes cgroups.
     const maker = above?.uid ?? (inUnit ? -1 : 0);
     if (this.#makers.size >= KEPT) this.#makers.delete(this.#makers.keys().next().value!);
     this.#makers.set(path, maker);

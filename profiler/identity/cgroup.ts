@@ -1,30 +1,36 @@
-/** A container as the name of its cgroup tells it. */
+/** A container as the name of its cgroup identifies it. */
 export interface CgroupContainer {
   runtime: string;
   /** 64 hex digits; for LXC and systemd-nspawn, whose containers have no id, the name. */
   id: string;
   /** Path of the cgroup that the runtime named. */
   path: string;
-  /** Whose systemd it belongs to, where that is not root's: a user can give any name to a cgroup. -1: not known. */
+  /**
+   * Whose systemd it belongs to, where that is not root's: a user can give any name to a cgroup. -1: not
+   * known.
+   */
   user?: number;
 }
 
-/** What a path in the cgroup v2 hierarchy tells about the processes in it. */
+/** What a path in the cgroup v2 hierarchy says about the processes in it. */
 export interface CgroupMeaning {
   /** The outermost container: the one that a runtime of this host has made. */
   container?: CgroupContainer;
   /** The innermost container, where a container holds others. */
   inner?: CgroupContainer;
   /**
-   * The systemd service or scope of the host that holds the processes: the outermost one, since users and containers
-   * may make others in their own with names of their choice.
+   * The systemd service or scope of the host that holds the processes: the outermost one, since users and
+   * containers may make others in their own with names of their choice.
    */
   unit?: string;
 }
 
 const ID = '[0-9a-f]{64}';
 
-/** Names that runtimes give to a container's cgroup, after `.scope` is cut off. Monitors (conmon) are no containers. */
+/**
+ * Names that runtimes give to a container's cgroup, after `.scope` is cut off. Monitors (conmon) are no
+ * containers.
+ */
 const CONTAINER_NAMES: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
   // `payload` with `--cgroups=split`, which is what systemd units of podman (Quadlet) use.
   [new RegExp(`^libpod-(?:payload-)?(${ID})$`), 'podman'],
@@ -35,20 +41,26 @@ const CONTAINER_NAMES: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
   [new RegExp(`^crio-(${ID})$`), 'cri-o'],
   [/^lxc\.payload\.(.+)$/, 'lxc'],
 ];
-/** With the cgroupfs driver the parent tells the runtime: docker/<id>, kubepods/.../pod<uid>/<id>, actions_job/<id>. */
+/**
+ * With the cgroupfs driver the parent names the runtime: docker/<id>, kubepods/.../pod<uid>/<id>,
+ * actions_job/<id>.
+ */
 const PARENTS: ReadonlyArray<[pattern: RegExp, runtime: string]> = [
   [/^(docker|actions_job)$/, 'docker'],
   [/^(pod|(k8s\.io|default)$)/, 'containerd'],
 ];
 const BARE_ID = new RegExp(`^${ID}$`);
 /**
- * Machines of systemd; libvirt's (`qemu-`) are virtual ones. Their manager runs beside the container, as `supervisor`.
- * systemd-nspawn that registers none (`--register=no`) calls the scope by the bare name.
+ * Machines of systemd; libvirt's (`qemu-`) are virtual ones. Their manager runs beside the container, as
+ * `supervisor`. systemd-nspawn that registers none (`--register=no`) calls the scope by the bare name.
  */
 const MACHINE = /^(?:machine-(?!qemu\\x2d)(.+)\.scope|systemd-nspawn@(.+)\.service)$/;
 const UNREGISTERED = /^(.+)\.scope$/;
 const MACHINES = 'machine.slice';
-/** What stands for the upper end of a path that is too deep for the kernel side: whoever is named below may be anybody. */
+/**
+ * What stands for the upper end of a path that is too deep for the kernel side: a name below it may be of any
+ * user's choice.
+ */
 const CUT = '...';
 const USER_MANAGER = /^user@(\d+)\.service$/;
 

@@ -11,22 +11,25 @@ export const RUNTIMES: readonly Runtime[] = [new Podman(), new CriO(), new Docke
 /** Runtimes whose containers have nothing but the name that is in the path. */
 const NAMED_BY_PATH: ReadonlySet<string> = new Set(['lxc', 'nspawn']);
 
-/** How long a runtime may take to answer, milliseconds. Nobody waits for it, but for a moment at the end of a recording. */
+/**
+ * How long a runtime may take to answer, milliseconds. No caller waits for it, except for a moment at the end
+ * of a recording.
+ */
 const PATIENCE = 3000;
 const ATTEMPTS = 3;
 const LAST_MOMENT = 1000;
-/** For how long a container's runtime is asked for its name while it has not told it, milliseconds. */
+/** For how long a container's runtime is asked for its name while it has not given it, milliseconds. */
 const NAME_WAIT = 10_000;
 /** Questions to one runtime at a time. */
 const AT_ONCE = 4;
 /** Containers remembered. One that was forgotten is asked for again. */
 const KEPT = 16_384;
 
-/** A container as far as it is known. The same object is filled in as its runtime tells more. */
+/** A container as far as it is known. The same object is filled in as its runtime reports more. */
 export interface Container extends ContainerFacts {
   readonly runtime: string;
   readonly id: string;
-  /** Whether a runtime has told the name; until then it is the first 12 characters of the id. */
+  /** Whether a runtime has given the name; until then it is the first 12 characters of the id. */
   known: boolean;
   /** Whether the runtime has a question about it that is not answered yet. */
   asked: boolean;
@@ -35,8 +38,8 @@ export interface Container extends ContainerFacts {
 }
 
 /**
- * Names containers. A runtime's files are looked at when a container is first seen and until they tell its name; the
- * runtime itself is asked once, in the background, with a time-out. Nobody waits for an answer.
+ * Names containers. A runtime's files are looked at when a container is first seen and until they have its
+ * name; the runtime itself is asked once, in the background, with a time-out. No caller waits for an answer.
  */
 export class ContainerNames {
   readonly #runtimes: readonly Runtime[];
@@ -55,7 +58,8 @@ export class ContainerNames {
 
   /** What is known of a container at this moment. */
   find({ runtime, id, user }: CgroupContainer): Container {
-    // A user's cgroup may bear the id of another container, and a user's runtime gives names of the user's choice.
+    // A user's cgroup may bear the id of another container, and a user's runtime gives names of the user's
+    // choice.
     if (user !== undefined) return unnamed(runtime, id);
     const seen = this.#known.get(id);
     if (seen) {
@@ -148,7 +152,7 @@ export class ContainerNames {
     };
   }
 
-  /** A runtime that offers no socket, or does not run any more, is no trouble: its files tell the name. */
+  /** A runtime that offers no socket, or does not run any more, is no trouble: its files have the name. */
   #note(runtime: string, { code, message, name }: NodeJS.ErrnoException): void {
     if (code === 'ENOENT' || code === 'ECONNREFUSED') return;
     const what = name === 'TimeoutError' ? `no answer within ${this.#patience} ms` : (code ?? message);

@@ -2,7 +2,7 @@ import type { AccountNames } from './account.ts';
 import { accountsIn, type AccountKind, type Credential } from '../event/credential.ts';
 import type { EventSink } from '../event/sink.ts';
 
-/** Users, and groups, remembered. One that was forgotten may be told once more. */
+/** Users, and groups, remembered. One that was forgotten may be reported once more. */
 const MOST = 65_536;
 
 /** The credentials of a recording, and how this host calls their users and groups. */
@@ -28,12 +28,12 @@ export class CredentialTable {
     return this.#sink.credential(credential);
   }
 
-  /** What a user is called; undefined where nobody has told so far. */
+  /** What a user is called; undefined where it is not known so far. */
   userName(uid: number): string | undefined {
     return this.#met.user.get(uid);
   }
 
-  /** Tells the recording what has become known since the last time. */
+  /** Passes to the recording what has become known since the last time. */
   refreshNames(): void {
     for (const { kind, id, name } of this.#names.takeFound()) this.#tell(kind, id, name);
   }

@@ -13,9 +13,9 @@ const DELETED = ' (deleted)';
 const MOST_ROUNDS = 10;
 
 /**
- * Tells the kernel side what the processes run that were there before it. Call it after the hooks are attached: what
- * is executed from then on is seen by them. Looks again for the children of those that it had not come to yet. Returns
- * the number of processes.
+ * Gives the kernel side the executables of the processes that were there before it. Call it after the hooks
+ * are attached: what is executed from then on is seen by them. Looks again for the children of those that it
+ * had not come to yet. Returns the number of processes.
  */
 export function primeIdentities(egress: Egress): number {
   if (!egress.canPrime) return 0;

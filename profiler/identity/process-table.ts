@@ -8,7 +8,10 @@ import type { ProcessRecord } from '../event/decode.ts';
 import type { ContainerRow } from '../event/dimension.ts';
 import type { EventSink } from '../event/sink.ts';
 
-/** Of a process image that has connected, what is asked for later: there may be many, and their arguments are long. */
+/**
+ * Of a process image that has connected, what is asked for later: there may be many, and their arguments are
+ * long.
+ */
 export interface ProcessImage extends Pick<ProcessRecord, 'key' | 'path' | 'nodename' | 'parentCommand'> {
   /** Row id in the recording. */
   row: number;
@@ -19,9 +22,14 @@ export interface ProcessImage extends Pick<ProcessRecord, 'key' | 'path' | 'node
   inContainer: boolean;
 }
 
-/** Images kept in memory; twice as many at the most. An image that was dropped costs a row of its own when it is back. */
+/**
+ * Images kept in memory; twice as many at the most. An image that was dropped costs a row of its own when it
+ * is back.
+ */
 const KEPT = 65_536;
-/** Containers remembered; one that was forgotten gets a row of its own when another process of it connects. */
+/**
+ * Containers remembered; one that was forgotten gets a row of its own when another process of it connects.
+ */
 const CONTAINERS = 16_384;
 /** Cgroups of unknown containers counted at the most. */
 const STRANGE = 4096;
@@ -31,7 +39,7 @@ export class ProcessTable {
   #sink: EventSink;
   readonly #names: ContainerNames;
   readonly #cgroups: CgroupReader;
-  /** Rows, and the containers as they were told last, by what tells containers apart. */
+  /** Rows, and the containers as they were reported last, by what tells containers apart. */
   readonly #containers = new Map<string, { row: number; container: Container }>();
   /** Cgroups of containers whose runtime is not known. */
   readonly #strange = new Set<string>();
@@ -64,7 +72,9 @@ export class ProcessTable {
     return Int32Array.from([...this.#old.values(), ...this.#young.values()], ({ row }) => row);
   }
 
-  /** Takes up a process record; a key that is known already (another thread told it too) changes nothing. */
+  /**
+   * Takes up a process record; a key that is known already (another thread reported it too) changes nothing.
+   */
   add(record: ProcessRecord): void {
     if (this.get(record.key)) return;
     const flagged = (record.flags & ProcessFlag.inContainer) !== 0;
@@ -111,7 +121,7 @@ export class ProcessTable {
     if (container) this.#names.find(container);
   }
 
-  /** Tells the recording what has become known of containers since the last time. */
+  /** Passes to the recording what has become known of containers since the last time. */
   refreshNames(): void {
     for (const container of this.#names.takeChanged()) {
       const entry = this.#containers.get(container.id);
@@ -125,7 +135,10 @@ export class ProcessTable {
     return nameless.length + this.#strange.size;
   }
 
-  /** The row of the innermost container: of one that is inside `container`, nobody on this host knows more than the id. */
+  /**
+   * The row of the innermost container: of one that is inside `container`, this host knows no more than the
+   * id.
+   */
   #rowIn(container: Container, place: CgroupContainer, inner: CgroupContainer | undefined): number {
     const outer = this.#addContainer(keyOf(place), container, rowOf(container));
     if (!inner) return outer;

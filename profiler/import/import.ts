@@ -32,8 +32,9 @@ export interface ImportResult {
 const GZIP = [0x1f, 0x8b];
 
 /**
- * Adds a CSV file (`-`: standard input), plain or gzip, to the record: all of it or nothing. Throws BouhekiError `usage`
- * that names the first bad row by line and column, `untrusted` for a file that others can write, and what `openRecorder` throws.
+ * Adds a CSV file (`-`: standard input), plain or gzip, to the record: all of it or nothing. Throws
+ * BouhekiError `usage` that names the first bad row by line and column, `untrusted` for a file that others
+ * can write, and what `openRecorder` throws.
  */
 export async function importCsv(file: string, options: ImportOptions): Promise<ImportResult> {
   const name = file === '-' ? 'standard input' : file;
@@ -127,7 +128,7 @@ async function* textOf(input: Readable, name: string): AsyncGenerator<string, vo
   }
 }
 
-/** A policy is made from what is imported, so not everybody may have written it. */
+/** A policy is made from what is imported, so its file must be trusted. */
 function streamOf(file: string): Readable {
   try {
     const { fd } = TrustedFile.open(file);

@@ -158,7 +158,9 @@ export class RowReader {
     return address;
   }
 
-  /** Of a socket that was opened it is any number that its family knows: of a packet socket an Ethernet type. */
+  /**
+   * Of a socket that was opened it is any number that its family knows: of a packet socket an Ethernet type.
+   */
   #protocol(fields: readonly string[], opened: boolean): number {
     const text = this.#text(fields, 'protocol');
     if (opened && /^\d+$/.test(text)) return this.#number(fields, 'protocol', 65_535);
@@ -184,7 +186,7 @@ export class RowReader {
       : this.#wrong(name, `${quote(text)} is none of ${Object.keys(words).join(', ')}`);
   }
 
-  /** Keeps the first problem of a row. A column that is not there is told at the first field. */
+  /** Keeps the first problem of a row. A column that is not there is reported at the first field. */
   #wrong(name: ColumnName, message: string): number {
     this.#problem ??= { field: Math.max(0, this.#index[name]), message: `${name}: ${message}` };
     return 0;

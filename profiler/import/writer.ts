@@ -192,7 +192,7 @@ export class ImportWriter {
   }
 }
 
-/** What a row tells of a process; nothing else of it is known. `key` need only differ from that of others. */
+/** What a row has of a process; nothing else of it is known. `key` need only differ from that of others. */
 function importedProcess(row: ImportedRow, key: bigint, container: number | undefined): ProcessRow {
   return {
     key,

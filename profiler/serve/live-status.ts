@@ -14,7 +14,9 @@ export interface Watch {
   unasked?: string;
   /** Packets that the backstop has dropped, where there is one. */
   stoppedPackets?: number;
-  /** Cgroups that users have made and that could not be told apart, at the least; absent when there are none. */
+  /**
+   * Cgroups that users have made and that could not be told apart, at the least; absent when there are none.
+   */
   unlistedCgroups?: number;
 }
 
@@ -29,16 +31,18 @@ export interface MemoryBounds {
   oomScoreAdjust: number;
 }
 
-/** What a recorder could not write where people read it, since nobody did or the disk was full. */
+/** What a recorder could not write for people, because there was no reader or the disk was full. */
 export interface OutputLoss {
   /** Messages on standard error. */
   messages: number;
-  /** Lines of the log of denied connections, where there is one, and bytes of it that may still be written. */
+  /**
+   * Lines of the log of denied connections, where there is one, and bytes of it that may still be written.
+   */
   lines?: number;
   waiting?: number;
 }
 
-/** What a running recorder tells about itself. */
+/** What a running recorder reports about itself. */
 export interface LiveStatus {
   pid: number;
   /** Id of the recording that is being written; absent before it starts and after it has failed. */
@@ -65,7 +69,7 @@ export interface LiveStatus {
   bounds?: MemoryBounds;
 }
 
-/** What is asked of whoever has loaded the kernel side. */
+/** What is asked of the owner of the kernel side. */
 export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch' | 'output'>;
 
 /** The status of this process, which writes `recording` when there is one. */

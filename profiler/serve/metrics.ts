@@ -4,7 +4,10 @@ import type { LiveStatus, MemoryBounds, OutputLoss } from './live-status.ts';
 /** Content type of the text below. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** What a recorder tells about itself, in the text format of Prometheus. Counters begin at 0 with each recording. */
+/**
+ * What a recorder reports about itself, in the text format of Prometheus. Counters begin at 0 with each
+ * recording.
+ */
 export function metricsText(status: LiveStatus): string {
   const {
     events,

@@ -2,9 +2,10 @@ import { BouhekiError, type ErrorCode } from '../../error/error.ts';
 import type { LiveStatus } from './live-status.ts';
 
 /**
- * What a recorder and a reader say to each other over the socket. The recorder greets first; then each request gets
- * its answer before the next one is read. No request makes the recorder run a statement of the reader's, or pass on
- * rows: a reader copies the files, and asks its copy. A change of any of this is a new PROTOCOL.
+ * What a recorder and a reader say to each other over the socket. The recorder greets first; then each
+ * request gets its answer before the next one is read. No request makes the recorder run a statement of the
+ * reader's, or pass on rows: a reader copies the files, and asks its copy. A change of any of this is a new
+ * PROTOCOL.
  */
 export const PROTOCOL = 2;
 

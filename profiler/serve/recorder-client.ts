@@ -25,8 +25,9 @@ export class RecorderClient {
   }
 
   /**
-   * Connects to the recorder of a database. Throws the system's error when none listens, and BouhekiError `store-busy`
-   * when it is another version of bouheki or has too many readers, `untrusted` when it is another user's.
+   * Connects to the recorder of a database. Throws the system's error when none listens, and BouhekiError
+   * `store-busy` when it is another version of bouheki or has too many readers, `untrusted` when it is
+   * another user's.
    */
   static async connect(databasePath: string): Promise<RecorderClient> {
     const socket = await connectToRecorder(databasePath);
@@ -49,7 +50,10 @@ export class RecorderClient {
     return answer.status;
   }
 
-  /** Keeps the recorder from checkpoints until `close`, so that its file can be copied; for a minute at the most. */
+  /**
+   * Keeps the recorder from checkpoints until `close`, so that its file can be copied; for a minute at the
+   * most.
+   */
   async hold(): Promise<void> {
     if (!('held' in (await this.#ask({ hold: true })))) throw garbled();
   }
@@ -91,7 +95,7 @@ async function* messagesOf(socket: Socket): AsyncGenerator<unknown> {
   try {
     for await (const bytes of socket) yield* decoder.push(bytes as Buffer);
   } catch {
-    // A connection that breaks ends the messages; whoever waits for one says so.
+    // A connection that breaks ends the messages; the code that waits for one reports it.
   }
 }
 

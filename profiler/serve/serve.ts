@@ -22,15 +22,15 @@ const MAX_READERS = 8;
 /** How long a reader may stay, milliseconds: while it holds off checkpoints the log grows. */
 const PATIENCE = 60_000;
 
-/** Whom readers are told about. */
+/** What readers learn of the recorder. */
 interface Recorder {
   pid: number;
   status(): LiveStatus | Promise<LiveStatus>;
 }
 
 /**
- * Tells readers about this recorder, and lets them copy its files undisturbed. It never runs what a reader asks: nothing
- * that a reader sends can cost more than a message of a few bytes, or get at the database.
+ * Informs readers about this recorder, and lets them copy its files undisturbed. It never runs what a reader
+ * asks: nothing that a reader sends can cost more than a message of a few bytes, or get at the database.
  */
 export class RecordServer {
   readonly #server: Server;
@@ -49,8 +49,9 @@ export class RecordServer {
   }
 
   /**
-   * Listens at `PATH.sock`, open to the owner alone. Call it with the recorder's lock held: a socket that lies there is
-   * then one that a killed recorder left. Throws what the system says when there can be no socket.
+   * Listens at `PATH.sock`, open to the owner alone. Call it with the recorder's lock held: a socket that
+   * lies there is then one that a killed recorder left. Throws what the system says when there can be no
+   * socket.
    */
   static async listen(databasePath: string, hold: CheckpointHold, recorder: Recorder): Promise<RecordServer> {
     const serving = new RecordServer(databasePath, hold, recorder);
@@ -91,7 +92,7 @@ export class RecordServer {
     this.#socket = new KeptFile(`${this.#databasePath}.sock`);
   }
 
-  /** Sends everybody away. */
+  /** Disconnects all readers. */
   async close(): Promise<void> {
     this.closeSync();
     await Promise.all(this.#readers.values());
@@ -106,7 +107,7 @@ export class RecordServer {
   #welcome(socket: Socket): void {
     // What goes wrong with a connection ends it, and nothing else.
     socket.on('error', () => undefined);
-    // The mode of the socket says so as well, but whoever was given its descriptor is somebody else.
+    // The mode of the socket says so as well, but its descriptor may have been passed to another user.
     if (!isTrustedPeer(socket)) return void socket.destroy();
     if (this.#readers.size >= MAX_READERS) {
       const failure = new BouhekiError('store-busy', `the recorder already answers ${MAX_READERS} readers`, {

@@ -8,8 +8,9 @@ import { RecordPlace } from '../database/record-place.ts';
 const LONGEST = 107;
 
 /**
- * Calls `work` with a path to the socket beside a database that is short enough for the kernel. A longer one goes
- * through an open descriptor of its directory, which is good only until `work` returns. Throws as `RecordPlace.open`.
+ * Calls `work` with a path to the socket beside a database that is short enough for the kernel. A longer one
+ * goes through an open descriptor of its directory, which is good only until `work` returns. Throws as
+ * `RecordPlace.open`.
  */
 export function withSocketPathSync<T>(databasePath: string, work: (path: string) => T): T {
   using place = RecordPlace.open(databasePath, 'find');
@@ -18,8 +19,8 @@ export function withSocketPathSync<T>(databasePath: string, work: (path: string)
 }
 
 /**
- * A connection to the recorder of a database, made sure of before anything is sent or read: it must be run by root or
- * ourselves. Throws BouhekiError `untrusted`, and the system's error when none listens.
+ * A connection to the recorder of a database, made sure of before anything is sent or read: it must be run by
+ * root or ourselves. Throws BouhekiError `untrusted`, and the system's error when none listens.
  */
 export async function connectToRecorder(databasePath: string): Promise<Socket> {
   const socket = withSocketPathSync(databasePath, (path) => connect(path));

@@ -4,16 +4,21 @@ import type { Settled } from '../database/row-writer.ts';
 /** The recording that is being written. */
 export interface OpenRecording {
   readonly recording: number;
-  /** Undefined while nothing is, when the recorder may use any of its processes again; and when it has ended. */
+  /**
+   * Undefined while nothing is, when the recorder may use any of its processes again; and when it has ended.
+   */
   readonly settled: Settled | undefined;
 }
 
-/** Rows looked at together. Processes and events come in the order of time, so that few events have to be looked at. */
+/**
+ * Rows looked at together. Processes and events come in the order of time, so that few events have to be
+ * looked at.
+ */
 const PART = 131_072;
 
 /**
- * Drops the processes that no event names: of recordings that have ended, and of the one that is being written as far
- * as they are settled. Part by part, so that it takes the same memory however many there are.
+ * Drops the processes that no event names: of recordings that have ended, and of the one that is being
+ * written as far as they are settled. Part by part, so that it takes the same memory however many there are.
  */
 export async function pruneProcesses(
   connection: DuckDBConnection,

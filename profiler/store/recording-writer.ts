@@ -16,9 +16,9 @@ import {
 } from '../database/row-writer.ts';
 
 /**
- * DuckDB commits an appender by itself at 204,800 rows; we come first, so that names are committed before events. And at
- * the size of its row groups: those it writes to their place at once, anything less goes through the log. Measured: half
- * the cost of commits of 20,480 rows.
+ * DuckDB commits an appender by itself at 204,800 rows; we come first, so that names are committed before
+ * events. And at the size of its row groups: those it writes to their place at once, anything less goes
+ * through the log. Measured: half the cost of commits of 20,480 rows.
  */
 const MAX_UNFLUSHED = 122_880;
 

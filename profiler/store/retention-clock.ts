@@ -4,9 +4,9 @@ import { ClockWatch } from '../record/clock-watch.ts';
 const BELIEVED_AFTER = 24 * 3_600_000_000;
 
 /**
- * The time by which events are old. A clock that leaps forward, by mistake or until somebody sets it right, must not
- * make a good record old at once: it counts from the last time that the record knows, and what a leap says is believed
- * when it has held for a day. A clock that is behind makes nothing old.
+ * The time by which events are old. A clock that leaps forward, by mistake or until it is set right, must not
+ * make a good record old at once: it counts from the last time that the record knows, and what a leap says is
+ * believed when it has held for a day. A clock that is behind makes nothing old.
  */
 export class RetentionClock {
   readonly #wall: () => number;
@@ -17,7 +17,9 @@ export class RetentionClock {
   /** When the wall last leapt. */
   #leapt = 0;
 
-  /** `known`: the last time that the record knows, microseconds since the epoch; undefined when it is empty. */
+  /**
+   * `known`: the last time that the record knows, microseconds since the epoch; undefined when it is empty.
+   */
   constructor(
     known: number | undefined,
     wall: () => number = () => Date.now() * 1000,

@@ -4,7 +4,10 @@ import { withPrivateFiles } from '../database/private-files.ts';
 import type { RetentionClock } from './retention-clock.ts';
 import type { Retention, RetentionReport } from './retention.ts';
 
-/** How often the record is looked at, milliseconds: a million connections a second write a gigabyte in a minute. */
+/**
+ * How often the record is looked at, milliseconds: a million connections a second write a gigabyte in a
+ * minute.
+ */
 const LOOK_EVERY = 15_000;
 
 /** Looks at the record again and again while it is being written, one look at a time. */
@@ -24,7 +27,7 @@ export class RetentionKeeper {
     this.#clock = clock;
   }
 
-  /** Tells of each look that folded something or found too much, and of failures as BouhekiError. */
+  /** Reports each look that folded something or found too much, and failures as BouhekiError. */
   start(told: (report: RetentionReport) => void, failed: (error: unknown) => void): void {
     const look = (): void => {
       this.#looking = this.look()

@@ -14,8 +14,8 @@ export interface RetentionLimits {
   /** Age up to which single events are kept, seconds. */
   seconds?: number;
   /**
-   * Bytes in use, log included, above which the oldest single events are folded before their time, and, where that is not
-   * enough, rows of the user who has the most are taken out by chance.
+   * Bytes in use, log included, above which the oldest single events are folded before their time, and, where
+   * that is not enough, rows of the user who has the most are taken out by chance.
    */
   bytes?: number;
 }
@@ -33,12 +33,13 @@ export interface RetentionReport {
 }
 
 /**
- * Keeps a record within limits by folding single events of the past, hour by hour, into one row for all that are equal.
- * Neither counts nor first and last times change; what goes is the time of each single event and the pid.
+ * Keeps a record within limits by folding single events of the past, hour by hour, into one row for all that
+ * are equal. Neither counts nor first and last times change; what goes is the time of each single event and
+ * the pid.
  *
- * What goes to ever other destinations does not fold. Where a record is too large all the same, the user who has the most
- * rows, if they are very many, loses half of them, by chance, so that nobody can choose which: that is a loss, counted as
- * such with the user. Nobody else loses anything.
+ * What goes to ever other destinations does not fold. Where a record is too large all the same, the user who
+ * has the most rows, if they are very many, loses half of them, by chance, so that no user can choose which:
+ * that is a loss, counted as such with the user. No other user loses anything.
  */
 export class Retention {
   readonly #connection: DuckDBConnection;
@@ -46,7 +47,7 @@ export class Retention {
   readonly #limits: RetentionLimits;
   readonly #recording: () => OpenRecording | undefined;
 
-  /** `connection` is used by nobody else. `recording` tells what is being written. */
+  /** `connection` has no other user. `recording` returns what is being written. */
   constructor(
     connection: DuckDBConnection,
     path: string,
@@ -60,8 +61,8 @@ export class Retention {
   }
 
   /**
-   * Looks once, and folds what has to be. Microseconds since the epoch: the last minute before `now` and what is left of
-   * its hour are never folded, and `believed`, which may be earlier, says what is old.
+   * Looks once, and folds what has to be. Microseconds since the epoch: the last minute before `now` and what
+   * is left of its hour are never folded, and `believed`, which may be earlier, says what is old.
    */
   async enforce(now: number, believed = now): Promise<RetentionReport> {
     const { seconds, bytes = Number.POSITIVE_INFINITY } = this.#limits;
@@ -85,7 +86,8 @@ export class Retention {
     if (used > bytes) await this.#tidy();
     used = await this.#used();
     if (used <= bytes) return { folded, thinned: 0, bytes: used, tooLarge: false };
-    // Once a look: the file may give space back later, and as much as that has come of it is to be seen first.
+    // Once a look: the file may give space back later, and as much as that has come of it is to be seen
+    // first.
     const thinned = await this.#thin(now);
     if (thinned > 0) await this.#tidy();
     return { folded, thinned, bytes: await this.#used(), tooLarge: thinned === 0 };
@@ -100,7 +102,9 @@ export class Retention {
     this.#connection.closeSync();
   }
 
-  /** The last time that the record knows of, before the recording that is open. Microseconds since the epoch. */
+  /**
+   * The last time that the record knows of, before the recording that is open. Microseconds since the epoch.
+   */
   async lastKnown(): Promise<number | undefined> {
     const rows = await this.#connection.runAndReadAll(
       `SELECT greatest((SELECT max(time) FROM event), (SELECT max(last) FROM hourly),
@@ -140,7 +144,10 @@ export class Retention {
     });
   }
 
-  /** Takes out half of the rows of whoever has the most. Returns how many events that were; 0 when they are not many. */
+  /**
+   * Takes out half of the rows of the user who has the most. Returns how many events that were; 0 when they
+   * are not many.
+   */
   async #thin(now: number): Promise<number> {
     const most = (await this.#connection.runAndReadAll(MOST)).getRowsJS()[0] as [number, bigint] | undefined;
     if (most === undefined || most[1] < THINNED_FROM) return 0;
@@ -192,8 +199,8 @@ export class Retention {
 }
 
 /**
- * Processes that tell the same of a connection: the first of them stands for all. Of the hour, and of those that stand
- * for others already: all processes there are would be too many.
+ * Processes that say the same of a connection: the first of them stands for all. Of the hour, and of those
+ * that stand for others already: all processes there are would be too many.
  */
 const CANONICAL = `
   CREATE OR REPLACE TEMP TABLE canonical AS
@@ -212,7 +219,10 @@ const MOST = `
   JOIN credential k ON k.recording = e.recording AND k.id = e.credential
   GROUP BY k.uid ORDER BY 2 DESC LIMIT 1`;
 
-/** Every second row of a user ($1), another half for each number ($2): hash(a, b) would leave the other half alone. */
+/**
+ * Every second row of a user ($1), another half for each number ($2): hash(a, b) would leave the other half
+ * alone.
+ */
 const PICKED = `(recording, credential) IN (SELECT (recording, id) FROM credential WHERE uid = $1)
   AND hash(rowid + $2::BIGINT) % 2 = 0`;
 

@@ -25,7 +25,8 @@ let closed = false;
 
 // DuckDB makes its log file anew after every checkpoint, with whatever the umask allows.
 process.umask(0o077);
-// Signals to the whole group, of a terminal or a service, are for the process that records: it ends this one in order.
+// Signals to the whole group, of a terminal or a service, are for the process that records: it ends this one
+// in order.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 yieldMemory();
 
@@ -127,8 +128,8 @@ function isName(order: Order): order is NameOrder {
 }
 
 /**
- * The process that records has closed the database, or is gone without a word: then what it has sent is kept, and its
- * recording counts as interrupted. Nothing that still runs is waited for.
+ * The process that records has closed the database, or is gone without a word: then what it has sent is kept,
+ * and its recording counts as interrupted. Nothing that still runs is waited for.
  */
 function end(): void {
   try {

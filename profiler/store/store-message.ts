@@ -28,7 +28,10 @@ export interface BatchOrder {
   readonly bytes: Uint8Array;
 }
 
-/** What is to be done with the recording, in this order: a row of names, a batch, a commit, a commit with what has been settled. */
+/**
+ * What is to be done with the recording, in this order: a row of names, a batch, a commit, a commit with what
+ * has been settled.
+ */
 export type Order = NameOrder | BatchOrder | 'commit' | { readonly settled: Settled };
 
 export type ToStore =

@@ -26,10 +26,10 @@ export interface FoldListeners {
 }
 
 /**
- * The database in a process of its own, so that nothing it waits for, a slow disk above all, keeps this one from the
- * rings, and nothing that becomes of it, an abort in DuckDB's own code above all, ends this one. That process commits,
- * folds and answers readers; this one sends it batches, a bounded number at a time. When no more may be sent, events stay
- * in the rings, and the kernel counts what does not fit there.
+ * The database in a process of its own, so that nothing it waits for, a slow disk above all, keeps this one
+ * from the rings, and nothing that becomes of it, an abort in DuckDB's own code above all, ends this one.
+ * That process commits, folds and answers readers; this one sends it batches, a bounded number at a time.
+ * When no more may be sent, events stay in the rings, and the kernel counts what does not fit there.
  */
 export class StoreProcess {
   /** What was found when the database was opened. */
@@ -73,7 +73,10 @@ export class StoreProcess {
     });
   }
 
-  /** As `openRecorder`; what another process has open is waited for, for a moment: that of a killed run, say. */
+  /**
+   * As `openRecorder`; what another process has open is waited for, for a moment, such as that of a killed
+   * run.
+   */
   static async open(path: string): Promise<StoreProcess> {
     const deadline = Date.now() + PATIENCE;
     for (;;) {
@@ -109,7 +112,7 @@ export class StoreProcess {
     return this.#writer.silence;
   }
 
-  /** Ends the process at once: it does not answer any more, say. What it has committed stays. */
+  /** Ends the process at once, such as when it does not answer any more. What it has committed stays. */
   kill(): void {
     this.#child.kill('SIGKILL');
   }
@@ -124,7 +127,7 @@ export class StoreProcess {
     return await this.#call('learningWindow', plan);
   }
 
-  /** Starts the one recording. A failure reaches whoever appends next. */
+  /** Starts the one recording. A failure reaches the next caller that appends. */
   async startRecording(info: RecordingInfo): Promise<Recording> {
     this.#recording = new Recording(await this.#call('startWriting', info), this.#writer);
     return this.#recording;
@@ -137,8 +140,8 @@ export class StoreProcess {
   }
 
   /**
-   * Stops folding, sends readers away and closes the database. A recording that has not ended counts as interrupted.
-   * Where the process is gone there is nothing to close.
+   * Stops folding, sends readers away and closes the database. A recording that has not ended counts as
+   * interrupted. Where the process is gone there is nothing to close.
    */
   async close(): Promise<void> {
     this.#fold = undefined;
@@ -179,7 +182,7 @@ export class StoreProcess {
     else this.#fold?.failed(unpack(message.unfolded));
   }
 
-  /** After a close there is nobody left to be told. */
+  /** After a close no caller is left to receive it. */
   #fail(how: string): void {
     this.#gone = new BouhekiError('store', `the process that writes the record ${how}`, {
       remedy: 'Start again: everything recorded up to the last second is safe.',

@@ -2,7 +2,10 @@ import { BATCH_ROWS, type EventBatch } from '../event/batch.ts';
 import type { Cell, NameTable, RecordingEnd, RowWriter, Settled } from '../database/row-writer.ts';
 import type { Order } from './store-message.ts';
 
-/** Batches that may be on their way: 131,072 events in 6.2 MB. Beside them the kernel's ring holds twice as many. */
+/**
+ * Batches that may be on their way: 131,072 events in 6.2 MB. Beside them the kernel's ring holds twice as
+ * many.
+ */
 const BATCHES = 64;
 /** Rows of names that may be on their way beside them, of up to 2.5 KB. */
 const NAMES = 32_768;
@@ -45,7 +48,7 @@ export class StoreWriter implements RowWriter {
     this.#now = now;
   }
 
-  /** After a failure there is room for whoever is to be told of it. */
+  /** After a failure there is room for the message about it. */
   get room(): number {
     if (this.failure !== undefined) return Number.POSITIVE_INFINITY;
     return Math.max(0, Math.min((BATCHES - this.#batches) * BATCH_ROWS, NAMES - this.#names));

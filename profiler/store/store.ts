@@ -41,14 +41,14 @@ export interface InterruptedRecording {
   endedAt: number;
 }
 
-/** What a record tells of the runs before. */
+/** What a record has of the runs before. */
 export interface Past {
   /** Recordings of killed runs that opening found and closed. */
   interrupted: readonly InterruptedRecording[];
   lastEnforcement: LastEnforcement | undefined;
 }
 
-/** How a recorder is to be told of. */
+/** What readers learn of a recorder. */
 export interface RecorderOptions {
   /** What `status` shows of it; by default that it records nothing. */
   status?(): Promise<LiveStatus>;
@@ -57,9 +57,9 @@ export interface RecorderOptions {
 }
 
 /**
- * Opens the database for recording, and makes it (0600, its directory 0700) when there is none. From then on it answers
- * the readers of other processes. Throws BouhekiError: `store-busy` with the pid of another recorder, `untrusted` when
- * others can change what lies there, `disk-full`, or `store`.
+ * Opens the database for recording, and makes it (0600, its directory 0700) when there is none. From then on
+ * it answers the readers of other processes. Throws BouhekiError: `store-busy` with the pid of another
+ * recorder, `untrusted` when others can change what lies there, `disk-full`, or `store`.
  */
 export async function openRecorder(
   path: string,
@@ -131,7 +131,10 @@ export class RecorderStore {
     }
   }
 
-  /** Starts a recording, whose names get their numbers elsewhere. One at a time: the one before must have ended. */
+  /**
+   * Starts a recording, whose names get their numbers elsewhere. One at a time: the one before must have
+   * ended.
+   */
   async startWriting(info: RecordingInfo): Promise<RecordingIdentity & { writer: RecordingWriter }> {
     const { connection } = this.#database;
     const startedAt = Date.now() * 1000;
@@ -165,7 +168,10 @@ export class RecorderStore {
     }
   }
 
-  /** Gives a sign, and sees that the record lies where it lay: what can be made again is. Throws when it does not. */
+  /**
+   * Gives a sign, and sees that the record lies where it lay: what can be made again is. Throws when it does
+   * not.
+   */
   #look(): void {
     if (this.#lock.sign()) this.noticed(`${this.path}.lock had been removed; it was made again.`);
     if (this.#server?.lost === true) void this.#listenAgain(this.#server);
@@ -183,7 +189,9 @@ export class RecorderStore {
     }
   }
 
-  /** Where a run with this plan stands in its window: at its start, or in that of a run that was cut short. */
+  /**
+   * Where a run with this plan stands in its window: at its start, or in that of a run that was cut short.
+   */
   async learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }> {
     return await learningWindow(this.#database.connection, plan, Date.now() * 1000);
   }
@@ -199,7 +207,9 @@ export class RecorderStore {
     return this.#keeper;
   }
 
-  /** Sends readers away and waits until nothing that was begun for them runs any more. To come before `close`. */
+  /**
+   * Sends readers away and waits until nothing that was begun for them runs any more. To come before `close`.
+   */
   async stopServing(): Promise<void> {
     await this.#server?.close();
     await this.#hold?.close();
@@ -232,7 +242,10 @@ function lostRecord(path: string): BouhekiError {
   );
 }
 
-/** Where the clock was set, the times of events don't compare with that of the last sign, and the sign is the later one. */
+/**
+ * Where the clock was set, the times of events don't compare with that of the last sign, and the sign is the
+ * later one.
+ */
 async function closeLeftOpen(
   connection: DuckDBConnection,
   lastSign: number | undefined,

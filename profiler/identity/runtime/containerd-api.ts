@@ -11,8 +11,8 @@ interface Container {
 const SERVICES = 'containerd.services';
 
 /**
- * What containerd itself tells of a container, whoever has made it: Kubernetes, nerdctl, or ctr, which gives it no name
- * but its id. Undefined when none of its namespaces holds it.
+ * What containerd itself reports of a container, whatever made it: Kubernetes, nerdctl, or ctr, which gives
+ * it no name but its id. Undefined when none of its namespaces holds it.
  */
 export async function askContainerd(call: Call, id: string): Promise<ContainerFacts | undefined> {
   const list = await call<{ namespaces: { name: string }[] }>(

@@ -56,8 +56,8 @@ export class Containerd implements Runtime {
 }
 
 /**
- * Asks for a container of Kubernetes, and then for any. Its interface to Kubernetes may be switched off; that is only a
- * trouble when containerd itself does not know the container either.
+ * Asks for a container of Kubernetes, and then for any. Its interface to Kubernetes may be switched off; that
+ * is only a trouble when containerd itself does not know the container either.
  */
 async function askBoth(call: Call, id: string): Promise<ContainerFacts | undefined> {
   let failure: unknown;

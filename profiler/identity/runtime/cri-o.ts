@@ -7,7 +7,8 @@ import { askOffered } from './offered.ts';
 import type { ContainerFacts, Runtime } from './runtime.ts';
 
 /**
- * CRI-O, through its storage, the specification of a running container for what Kubernetes calls it, and its socket.
+ * CRI-O, through its storage, the specification of a running container for what Kubernetes calls it, and its
+ * socket.
  */
 export class CriO implements Runtime {
   readonly name = 'cri-o';
@@ -25,7 +26,9 @@ export class CriO implements Runtime {
     this.#socket = socket;
   }
 
-  /** Named as Kubernetes does: the name in the storage holds the uid of the pod, which is another each time. */
+  /**
+   * Named as Kubernetes does: the name in the storage holds the uid of the pod, which is another each time.
+   */
   find(id: string): ContainerFacts | undefined {
     const stored = this.#storage.find(id);
     const named = nameInLabels(this.#annotations(id));

@@ -22,8 +22,8 @@ interface PodSandboxStatus {
 const SERVICE = 'runtime.v1.RuntimeService';
 
 /**
- * What the Container Runtime Interface tells of a container, or of the sandbox of a pod. Undefined when it knows
- * neither.
+ * What the Container Runtime Interface reports of a container, or of the sandbox of a pod. Undefined when it
+ * knows neither.
  */
 export async function askCri(call: Call, id: string): Promise<ContainerFacts | undefined> {
   const container = await containerOf(call, id);
@@ -62,7 +62,9 @@ function sandboxFacts(sandbox: PodSandboxStatus | undefined): ContainerFacts | u
   return named && { ...named, image: '', imageId: '', labels: sandbox!.labels };
 }
 
-/** A kubelet tells the pod in the labels of the container; for whoever else has made it, the sandbox is asked. */
+/**
+ * A kubelet names the pod in the labels of the container; for containers of other tools the sandbox is asked.
+ */
 async function nameOf(call: Call, { id, metadata, labels }: ContainerStatus) {
   const name = metadata?.name;
   const told = kubernetesName(labels[POD_LABEL], labels[NAMESPACE_LABEL], name);

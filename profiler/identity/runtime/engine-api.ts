@@ -4,8 +4,9 @@ import { request } from 'node:http';
 const MOST = 4 << 20;
 
 /**
- * Asks the API of docker or podman on its unix socket. Returns the JSON of the answer, undefined when there is no such
- * thing (404). Rejects with the error of the socket, the reason of `signal`, or what is wrong with the answer.
+ * Asks the API of docker or podman on its unix socket. Returns the JSON of the answer, undefined when there
+ * is no such thing (404). Rejects with the error of the socket, the reason of `signal`, or what is wrong with
+ * the answer.
  */
 export function askEngine(socketPath: string, path: string, signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve, reject) => {

@@ -5,8 +5,8 @@ import { loadSync } from '@grpc/proto-loader';
 
 /**
  * Calls a method, `runtime.v1.RuntimeService/ContainerStatus`, of the service at the other end, within one of
- * containerd's own namespaces where one is named. Undefined when there is no such thing (NOT_FOUND). Rejects with what
- * the service answered instead, or with the reason of the signal.
+ * containerd's own namespaces where one is named. Undefined when there is no such thing (NOT_FOUND). Rejects
+ * with what the service answered instead, or with the reason of the signal.
  */
 export type Call = <Answer>(
   method: string,

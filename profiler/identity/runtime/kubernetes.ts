@@ -1,4 +1,4 @@
-/** The labels by which a kubelet tells what pod a container is of. */
+/** The labels by which a kubelet names the pod of a container. */
 export const POD_LABEL = 'io.kubernetes.pod.name';
 export const NAMESPACE_LABEL = 'io.kubernetes.pod.namespace';
 export const NAME_LABEL = 'io.kubernetes.container.name';
@@ -12,8 +12,9 @@ export interface KubernetesName {
 
 /**
  * Kubernetes gives no container a name of its own on the host, and any tenant may call theirs "app": with its
- * namespace, shop/app, a name is the same whenever the pod is made anew, and nobody else's. The sandbox of a pod, which
- * holds its namespaces and connects to nothing, has no name. Undefined for what is of no pod.
+ * namespace, shop/app, a name is the same whenever the pod is made anew, and that of no other container. The
+ * sandbox of a pod, which holds its namespaces and connects to nothing, has no name. Undefined for what is of
+ * no pod.
  */
 export function kubernetesName(
   pod: string | undefined,
@@ -24,7 +25,7 @@ export function kubernetesName(
   return { name: `${namespace}/${container || 'sandbox'}`, pod, namespace };
 }
 
-/** What the labels that a kubelet gives tell of it. */
+/** What the labels of a kubelet say of it. */
 export function nameInLabels(
   labels: Readonly<Record<string, string | undefined>>,
 ): KubernetesName | undefined {

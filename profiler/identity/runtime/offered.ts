@@ -2,9 +2,10 @@ import { connect } from 'node:net';
 import type { Call } from './grpc.ts';
 
 /**
- * Puts a question to the runtimes behind some unix sockets, one after the other, until one has an answer. Undefined
- * where none has and where nobody listens. Rejects with the first failure when one has failed and no other has an
- * answer, or with the reason of `signal`. The library for gRPC is not loaded before a socket is open.
+ * Puts a question to the runtimes behind some unix sockets, one after the other, until one has an answer.
+ * Undefined where none has and where no process listens. Rejects with the first failure when one has failed
+ * and no other has an answer, or with the reason of `signal`. The library for gRPC is not loaded before a
+ * socket is open.
  */
 export async function askOffered<Facts>(
   sockets: readonly string[],
@@ -28,8 +29,8 @@ export async function askOffered<Facts>(
 }
 
 /**
- * Whether somebody listens on a socket, which is opened and closed: that is done or refused at once. Rejects with the
- * error of the socket, EACCES say, for which the library would have words of its own.
+ * Whether a process listens on a socket, which is opened and closed: that is done or refused at once. Rejects
+ * with the error of the socket, EACCES say, for which the library would have words of its own.
  */
 function isOffered(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import { askEngine } from './engine-api.ts';
 import { ContainersStorage } from './containers-storage.ts';
 import type { ContainerFacts, Runtime } from './runtime.ts';
 
-/** What the API tells of a container; `Pod` is the id of its pod. */
+/** What the API reports of a container; `Pod` is the id of its pod. */
 interface PodmanContainer {
   Name?: string;
   Image?: string;

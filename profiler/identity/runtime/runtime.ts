@@ -16,13 +16,13 @@ export interface ContainerFacts {
 export interface Runtime {
   readonly name: string;
   /**
-   * What its files tell, at once: it neither waits nor throws. Undefined while the runtime has not written the
-   * container's state, and after it has removed it.
+   * What its files have, at once: it neither waits nor throws. Undefined while the runtime has not written
+   * the container's state, and after it has removed it.
    */
   find?(id: string): ContainerFacts | undefined;
   /**
-   * What the runtime itself tells, which may be more. Undefined for a container that it does not know. Rejects with the
-   * error of the socket, or with the reason of `signal`.
+   * What the runtime itself reports, which may be more. Undefined for a container that it does not know.
+   * Rejects with the error of the socket, or with the reason of `signal`.
    */
   ask?(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined>;
 }
