@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './fast-check.ts';
 import { parseAddress } from '../../policy/value/address.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';

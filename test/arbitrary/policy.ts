@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './fast-check.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import type { From, Policy } from '../../policy/meaning/policy.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';

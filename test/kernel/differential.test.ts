@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../arbitrary/fast-check.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { namespaceOf } from '../../host/namespace.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';

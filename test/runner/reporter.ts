@@ -77,27 +77,24 @@ function outcomeOf({ type, data }: Finished, tree: Tree): Outcome | undefined {
   // The runner's entry for the whole file: reported where the file has no test, or failed outside its tests.
   const wholeFile = data.nesting === 0 && data.name === data.file;
   const inner = data.details.type === 'suite' || tree.hasChildren(data.nesting);
-  const todo = data.todo !== undefined && data.todo !== false;
-  const skip = data.skip ?? data.todo;
-  const skipped = (data.skip !== undefined && data.skip !== false) || todo;
-  if (failure && !todo) {
-    if (inner && isFailureOfChildren(failure)) return undefined;
-  } else if (inner && !skipped) {
-    return undefined;
-  } else if (wholeFile) {
-    return undefined;
-  }
-  return {
-    kind: skipped ? 'skipped' : failure ? 'failed' : 'passed',
+  const place = {
     file: data.file ? relative(process.cwd(), data.file) : '',
     name: wholeFile ? 'the file itself' : tree.path(data.nesting, data.name),
     milliseconds: data.details.duration_ms,
-    message: skipped
-      ? reasonOf(skip, todo)
-      : failure
-        ? messageOf(failure, wholeFile ? tree.takeComplaints() : '')
-        : '',
   };
+  if (isSet(data.skip) || isSet(data.todo)) {
+    return { ...place, kind: 'skipped', message: reasonOf(data.skip ?? data.todo, isSet(data.todo)) };
+  }
+  if (failure) {
+    if (inner && isFailureOfChildren(failure)) return undefined;
+    return { ...place, kind: 'failed', message: messageOf(failure, wholeFile ? tree.takeComplaints() : '') };
+  }
+  return inner || wholeFile ? undefined : { ...place, kind: 'passed', message: '' };
+}
+
+/** Whether a test has this mark; the reason is left out as often as not. */
+function isSet(mark: string | boolean | undefined): boolean {
+  return mark !== undefined && mark !== false;
 }
 
 function reasonOf(skip: string | boolean | undefined, todo: boolean): string {
@@ -112,8 +109,13 @@ function isFailureOfChildren(error: Error): boolean {
 function messageOf(error: Error, complaints: string): string {
   const { cause, exitCode, signal } = error as Error & { exitCode?: number; signal?: string };
   if (exitCode !== undefined || signal) return `ended with ${signal ?? exitCode}\n${complaints}`.trimEnd();
-  if (cause instanceof Error) return withoutNode(cause.stack ?? cause.message);
+  if (cause instanceof Error) return withoutNode(stackOf(cause));
   return cause === undefined ? error.message : typeof cause === 'string' ? cause : inspect(cause);
+}
+
+/** With those of its causes: the seed of random values is often in one, and what failed in the other. */
+function stackOf({ cause, message, stack }: Error): string {
+  return `${stack ?? message}${cause instanceof Error ? `\nbecause of ${stackOf(cause)}` : ''}`;
 }
 
 function withoutNode(stack: string): string {

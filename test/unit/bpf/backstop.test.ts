@@ -1,7 +1,7 @@
 /** The backstop's program on made-up packets, run by the kernel without being attached anywhere. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { SystemError } from '../../../bpf/libbpf.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';

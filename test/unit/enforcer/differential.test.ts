@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { SocketKind } from '../../../bpf/wire.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { addBox, boxesWhere, emptyVector, isEmpty, VectorClasses } from '../../../enforcer/box-vector.ts';
 import { type Span, sweep } from '../../../enforcer/interval.ts';
 

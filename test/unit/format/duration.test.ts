@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { formatDuration, parseDuration } from '../../../format/duration.ts';
 
 test('a duration is whole numbers with units, larger units first', () => {

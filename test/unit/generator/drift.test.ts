@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { findDrift } from '../../../generator/drift.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import type { Policy } from '../../../policy/meaning/policy.ts';

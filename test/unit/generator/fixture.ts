@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { generatePolicy, type GenerateInput, type GenerateOptions } from '../../../generator/generate.ts';
 import { parsePolicy } from '../../../policy/file/parse.ts';
 import { printPolicy } from '../../../policy/file/print.ts';

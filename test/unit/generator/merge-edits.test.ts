@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { sumEvidence } from '../../../generator/subject/evidence.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import { parsePolicy } from '../../../policy/file/parse.ts';
 import type { Subject } from '../../../profiler/read/observation.ts';
 import { observed, print, unlessNoData } from './fixture.ts';

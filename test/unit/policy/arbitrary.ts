@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../arbitrary/fast-check.ts';
 import type { Address } from '../../../policy/value/address.ts';
 import type { Prefix } from '../../../policy/value/cidr.ts';
 import { hasPorts } from '../../../policy/value/protocol.ts';

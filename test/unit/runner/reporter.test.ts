@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -25,6 +25,10 @@ function report(text: string): Line[] {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+function messageOf(line: Line | undefined): string {
+  return line !== undefined && 'message' in line ? line.message : '';
 }
 
 function outcomes(text: string): [Outcome['kind'], string, string][] {
@@ -59,6 +63,24 @@ test('gives the reason of a skip', () => {
     ['skipped', 'b', 'later'],
     ['skipped', 'c', 'to do'],
   ]);
+});
+
+test('shows the causes of a failure too, and of random values the seed', () => {
+  const random = join(import.meta.dirname, '../../arbitrary/fast-check.js');
+  const [caused, drawn] = report(`
+    import fc from '${random}';
+    test('caused', () => { throw new Error('outer', { cause: new Error('inner') }) });
+    test('drawn', () => fc.assert(fc.property(fc.nat(), () => { throw new Error('bad number') }), { seed: 4711 }));`);
+  assert.match(messageOf(caused), /^Error: outer\n[^]*\nbecause of Error: inner\n/);
+  assert.match(messageOf(drawn), /seed: 4711[^]*bad number/);
+});
+
+test('every test draws random values with the same settings', () => {
+  const root = join(import.meta.dirname, '../../../..');
+  const own = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && path !== 'arbitrary/fast-check.ts')
+    .filter((path) => /from 'fast-check';$/m.test(readFileSync(join(root, 'test', path), 'utf8')));
+  assert.deepEqual(own, []);
 });
 
 test('counts a file that crashed as a failure and shows what it wrote to stderr', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../arbitrary/fast-check.ts';
 import { generatePolicy, type GenerateOptions } from '../../../../generator/generate.ts';
 import { findSuperfluous } from '../../../../generator/prove.ts';
 import { parsePrefix } from '../../../../policy/value/cidr.ts';

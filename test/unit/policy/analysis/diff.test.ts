@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../arbitrary/fast-check.ts';
 import { formatChange } from '../../../../policy/analysis/change.ts';
 import { diffPolicies, widens } from '../../../../policy/analysis/diff.ts';
 import { documentOf } from '../../../../policy/file/document.ts';

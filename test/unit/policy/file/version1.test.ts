@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../arbitrary/fast-check.ts';
 import { parseAddress } from '../../../../policy/value/address.ts';
 import { containsAddress, parsePrefix } from '../../../../policy/value/cidr.ts';
 import { diffPolicies } from '../../../../policy/analysis/diff.ts';

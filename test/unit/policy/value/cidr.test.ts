@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIPv4, isIPv6 } from 'node:net';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../arbitrary/fast-check.ts';
 import { type Address, formatAddress, parseAddress } from '../../../../policy/value/address.ts';
 import {
   containsAddress,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../arbitrary/fast-check.ts';
 import { cutCommand, matchesCommand, matchesGlob } from '../../../../policy/value/name.ts';
 import { nameClasses } from '../../../../policy/value/name-class.ts';
 

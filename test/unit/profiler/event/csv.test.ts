@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../arbitrary/fast-check.ts';
 import { CsvParser } from '../../../../profiler/event/csv.ts';
 import { parseTime } from '../../../../profiler/event/time.ts';
 
