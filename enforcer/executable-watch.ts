@@ -67,16 +67,12 @@ export class ExecutableWatch implements Disposable {
       if (found && before && keyOf(found) === before.key) {
         touched ||= found.ctimeNs !== before.changed;
         before.changed = found.ctimeNs;
-        continue;
+      } else if (found || before) {
+        const now = holdOther(path, before);
+        if (now === 'same') continue;
+        dropped.push(...files.replace(now));
+        changes.push({ path, change: !before ? 'appeared' : now ? 'replaced' : 'vanished' });
       }
-      if (!found && !before) continue;
-      const now = hold(path);
-      if (now?.key === before?.key) {
-        if (now) closeSync(now.fd);
-        continue;
-      }
-      dropped.push(...files.replace(now));
-      changes.push({ path, change: !before ? 'appeared' : now ? 'replaced' : 'vanished' });
     }
     if (changes.length > 0 || touched) {
       this.#identify();
@@ -111,6 +107,14 @@ export class ExecutableWatch implements Disposable {
       this.#files.get(path)!.all.flatMap(({ file }) => file ?? []),
     );
   }
+}
+
+/** What the path means now, if that is not what is held. */
+function holdOther(path: string, before: HeldFile | undefined): HeldFile | 'same' | undefined {
+  const now = hold(path);
+  if (now?.key !== before?.key) return now;
+  if (now) closeSync(now.fd);
+  return 'same';
 }
 
 function hold(path: string): HeldFile | undefined {

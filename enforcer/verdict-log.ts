@@ -159,27 +159,36 @@ function openLog(output: string | undefined): Descriptor {
   }
 }
 
-function fieldsOf(entry: VerdictEntry) {
-  return {
-    Action: entry.action,
-    ...(entry.address !== undefined && { Addr: entry.address }),
-    ...(entry.command !== undefined && { Comm: entry.command }),
-    ...(entry.hostname !== undefined && { Hostname: entry.hostname }),
-    ...(entry.pid !== undefined && { PID: entry.pid }),
-    ...(entry.port !== undefined && { Port: entry.port }),
-    ...(entry.socket !== undefined && { Socket: entry.socket }),
-    ...(entry.exe !== undefined && { Exe: entry.exe }),
-    UID: entry.uid,
-    ...(entry.user !== undefined && { User: entry.user }),
-    ...(entry.protocol !== undefined && { Protocol: entry.protocol }),
-    ...(entry.parentCommand !== undefined && { ParentComm: entry.parentCommand }),
-    ...(entry.ancestors !== undefined && { Ancestors: entry.ancestors }),
-    ...(entry.container !== undefined && { Container: entry.container }),
-    ...(entry.image !== undefined && { Image: entry.image }),
-    ...(entry.rule !== undefined && { Rule: entry.rule }),
-    ...(entry.policy !== undefined && { Policy: entry.policy }),
-    ...(entry.count !== undefined && { Count: entry.count }),
-  };
+/** The names of fields in the log, in their order. */
+const FIELD_NAMES = {
+  action: 'Action',
+  address: 'Addr',
+  command: 'Comm',
+  hostname: 'Hostname',
+  pid: 'PID',
+  port: 'Port',
+  socket: 'Socket',
+  exe: 'Exe',
+  uid: 'UID',
+  user: 'User',
+  protocol: 'Protocol',
+  parentCommand: 'ParentComm',
+  ancestors: 'Ancestors',
+  container: 'Container',
+  image: 'Image',
+  rule: 'Rule',
+  policy: 'Policy',
+  count: 'Count',
+} as const satisfies Record<keyof VerdictEntry, string>;
+
+/** Those that the entry has. */
+function fieldsOf(entry: VerdictEntry): Record<string, string | number> {
+  const fields: Record<string, string | number> = {};
+  for (const key of Object.keys(FIELD_NAMES) as (keyof VerdictEntry)[]) {
+    const value = entry[key];
+    if (value !== undefined) fields[FIELD_NAMES[key]] = value;
+  }
+  return fields;
 }
 
 /**

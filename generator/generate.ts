@@ -107,14 +107,7 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
       : layOutRules(cover, widening, { evidence, hours, ...named });
   const tested = holdOut(demands, (training) => learn(training, widening, options));
   const readiness = readinessOf(demands);
-  const periods = demands.flatMap(({ subject }) => {
-    const period = periodOf(
-      subject.name,
-      [...(hours.get(subject.key) ?? [])].sort((a, b) => a - b),
-    );
-    return period === undefined ? [] : [period];
-  });
-  const rhythm = describePeriods(evidence.last - evidence.first, periods);
+  const rhythm = describePeriods(evidence.last - evidence.first, periodsOf(demands, hours));
   const header = headerLines({
     version: options.version,
     evidence,
@@ -151,6 +144,17 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     periods: rhythm,
     denied,
   };
+}
+
+/** The rhythms of those subjects that have one. */
+function periodsOf(
+  demands: readonly Demand[],
+  hours: ReadonlyMap<string, ReadonlySet<number>>,
+): NonNullable<ReturnType<typeof periodOf>>[] {
+  return demands.flatMap(({ subject }) => {
+    const active = [...(hours.get(subject.key) ?? [])].sort((a, b) => a - b);
+    return periodOf(subject.name, active) ?? [];
+  });
 }
 
 /** The judgement of the policy that these options make of a part of the record. */

@@ -91,17 +91,27 @@ async function askOne(
     const answer = readAnswer(await ask(terminal, choices));
     if (answer === 'quit' || answer === 'skip') return answer;
     if (answer === 'each' && !single) return 'each';
-    if (answer === 'why') say(...whyText(items));
-    else if (answer === undefined) say('Answer with one of the letters.');
-    else if (answer === 'each') say('There is only one destination.');
-    else if ((answer === 'narrow' || answer === 'widen') && !single)
-      say('Take each destination by itself first: e.');
-    else {
-      const cidr = answer === 'widen' ? await askPrefix(terminal, widerFor(session.input, item!)) : undefined;
-      if (answer === 'widen' && cidr === undefined) continue;
-      if (decide(desk, items, answer, cidr)) return 'settled';
+    if (!isDecision(answer, single)) {
+      say(...answerText(answer, items));
+      continue;
     }
+    const cidr = answer === 'widen' ? await askPrefix(terminal, widerFor(session.input, item!)) : undefined;
+    if (answer === 'widen' && cidr === undefined) continue;
+    if (decide(desk, items, answer, cidr)) return 'settled';
   }
+}
+
+/** Whether it decides; to narrow and to widen takes a single destination. */
+function isDecision(answer: Answer | undefined, single: boolean): answer is DecisionKind {
+  if (answer === 'narrow' || answer === 'widen') return single;
+  return answer === 'allow' || answer === 'deny' || answer === 'ignore';
+}
+
+/** What is said to an answer that leaves the question open. */
+function answerText(answer: Answer | undefined, items: readonly ReviewItem[]): string[] {
+  if (answer === undefined) return ['Answer with one of the letters.'];
+  if (answer === 'why') return whyText(items);
+  return [answer === 'each' ? 'There is only one destination.' : 'Take each destination by itself first: e.'];
 }
 
 /** Carries decisions out and keeps them; false, with the reason said, when one cannot be. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Egress } from '../../bpf/egress.ts';
+import type { FileObject } from '../../bpf/executable.ts';
 import { SystemError } from '../../bpf/libbpf.ts';
 import type { Box } from '../../policy/meaning/policy.ts';
 import { replaceSubjectEntries } from '../apply.ts';
@@ -201,13 +202,9 @@ export class ContainerWatch implements Disposable {
     for (const [path, { now }] of answer.files) {
       const asked = before.files.get(path);
       if (!asked) continue;
-      const had = !wasMissing.includes(path);
-      const [old] = asked;
       const [file] = files.get(path)!;
-      if (!now && had) this.#tidings.changed(place, { path, change: 'vanished' });
-      else if (now && !had) this.#tidings.changed(place, { path, change: 'appeared' });
-      else if (now && file && old && (file.inode !== old.inode || file.device !== old.device))
-        this.#tidings.changed(place, { path, change: 'replaced' });
+      const change = changeOf(wasMissing.includes(path) ? 'missing' : asked[0], now ? file : 'missing');
+      if (change !== undefined) this.#tidings.changed(place, { path, change });
     }
   }
 
@@ -228,6 +225,17 @@ export class ContainerWatch implements Disposable {
       this.#tell(each, error);
     }
   }
+}
+
+/** What became of a path. A file is undefined where it is there and the kernel has not told which it is. */
+function changeOf(
+  old: FileObject | undefined | 'missing',
+  file: FileObject | undefined | 'missing',
+): ExecutableChange['change'] | undefined {
+  if (old === 'missing') return file === 'missing' ? undefined : 'appeared';
+  if (file === 'missing') return 'vanished';
+  const other = file && old && (file.inode !== old.inode || file.device !== old.device);
+  return other ? 'replaced' : undefined;
 }
 
 function keyOf(entries: readonly SubjectEntry[]): string {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { O_PATH } from '../../host/descriptor.ts';
 
 /** As the kernel has it (path_resolution(7)). */
@@ -13,37 +13,69 @@ const NOTHING: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', '
  * what the system says when it is unknown, and waits as long as their file systems do.
  */
 export function openInRoot(root: number, path: string): number | undefined {
-  // Every directory on the way, so that `..` is a step back and no question to a file system.
-  const way = [openSync(`/proc/self/fd/${root}`, O_PATH)];
+  const way = new Way(root);
   const names = namesOf(path);
   let links = 0;
   try {
     while (names.length > 0) {
       const name = names.shift()!;
       if (name === '..') {
-        if (way.length > 1) closeSync(way.pop()!);
+        way.back();
         continue;
       }
-      const at = `/proc/self/fd/${way.at(-1)}/${name}`;
-      way.push(openSync(at, O_PATH | constants.O_NOFOLLOW));
-      const found = fstatSync(way.at(-1)!);
-      if (found.isSymbolicLink()) {
-        closeSync(way.pop()!);
+      const { found, target } = way.enter(name);
+      if (target !== undefined) {
         links += 1;
         if (links > MOST_LINKS) return undefined;
-        const target = readlinkSync(at);
-        if (target.startsWith('/')) while (way.length > 1) closeSync(way.pop()!);
+        if (target.startsWith('/')) way.toRoot();
         names.unshift(...namesOf(target));
       } else if (names.length > 0 && !found.isDirectory()) return undefined;
     }
-    return way.pop();
+    return way.take();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // EINVAL: it is no link any more.
     if (NOTHING.has(code) || code === 'EINVAL') return undefined;
     throw error;
   } finally {
-    for (const fd of way) closeSync(fd);
+    way.close();
+  }
+}
+
+/** Every directory on the way, open, so that `..` is a step back and no question to a file system. */
+class Way {
+  readonly #fds: number[];
+
+  constructor(root: number) {
+    this.#fds = [openSync(`/proc/self/fd/${root}`, O_PATH)];
+  }
+
+  /** A step down. A link is not stepped on: what it says is returned. */
+  enter(name: string): { found: Stats; target?: string } {
+    const at = `/proc/self/fd/${this.#fds.at(-1)}/${name}`;
+    this.#fds.push(openSync(at, O_PATH | constants.O_NOFOLLOW));
+    const found = fstatSync(this.#fds.at(-1)!);
+    if (!found.isSymbolicLink()) return { found };
+    this.back();
+    return { found, target: readlinkSync(at) };
+  }
+
+  /** A step up; the root has nothing above it. */
+  back(): void {
+    if (this.#fds.length > 1) closeSync(this.#fds.pop()!);
+  }
+
+  toRoot(): void {
+    while (this.#fds.length > 1) this.back();
+  }
+
+  /** Hands the end of the way over to the caller. */
+  take(): number | undefined {
+    return this.#fds.pop();
+  }
+
+  close(): void {
+    for (const fd of this.#fds) closeSync(fd);
   }
 }
 

@@ -13,15 +13,21 @@ export function separate(grid: Grid, boxes: readonly ValueBox[], axes: number): 
     changed = false;
     for (const at of byWidth(result, axes)) {
       for (let axis = 0; axis < axes; axis++) {
-        for (const value of result[at]![axis]!) {
-          if (result[at]![axis]!.length === 1) break;
-          if (!giveUp(grid, { boxes: result, times }, { at, axis, value, axes })) continue;
-          changed = true;
-        }
+        if (narrow(grid, { boxes: result, times }, { at, axis, axes })) changed = true;
       }
     }
   }
   return result;
+}
+
+/** Takes every value from an axis of the box `at` that it can do without, but one. Returns whether there was any. */
+function narrow(grid: Grid, cover: Cover, { at, axes, axis }: Omit<Slice, 'value'>): boolean {
+  let changed = false;
+  for (const value of cover.boxes[at]![axis]!) {
+    if (cover.boxes[at]![axis]!.length === 1) break;
+    if (giveUp(grid, cover, { at, axis, value, axes })) changed = true;
+  }
+  return changed;
 }
 
 /** Boxes, and how many of them hold each tuple. */

@@ -8,12 +8,12 @@ import { hasPorts } from '../../policy/value/protocol.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
-import { coverRelation } from '../boxes/cover.ts';
-import { relationOf } from '../boxes/relation.ts';
+import type { ValueBox } from '../boxes/grid.ts';
 import { destinationAddress, flowOf } from '../subject/flow.ts';
 import { userIds } from '../subject/ids.ts';
 import { findOddities, placeOf, type Marking, type OddityFinder } from '../subject/oddity.ts';
 import { compareText } from '../subject/order.ts';
+import { type Cell, CellRelation, type Value } from './cell-relation.ts';
 import { portRanges } from './port-range.ts';
 import type { Demand } from '../subject/select.ts';
 import { coveredKeys, type RuleSubject } from '../subject/subject.ts';
@@ -52,15 +52,6 @@ export interface RuleCover {
   apart: boolean;
 }
 
-/** A tuple of the relation: an observation, with the values that a box may name. */
-interface Cell {
-  demand: Demand;
-  observation: RecordedObservation;
-  /** Whether it is of another subject than that of the demand. */
-  moved: boolean;
-  values: readonly (string | number | Address)[];
-}
-
 /**
  * The fewest boxes that allow what each subject was seen to do, and nothing else to any subject: a minimum
  * box cover over the dimensions of the subjects, protocol, port and address. Boxes for the same subjects are
@@ -74,41 +65,17 @@ export function coverDemands(
   oddities: OddityFinder = findOddities(demands.flatMap(({ observations }) => observations)),
 ): RuleCover {
   const rules = new Map<string, Draft>();
-  const total = new Map<Demand, number>();
   const { apart, groups } = comparableCells(demands, oddities);
   const cover: RuleCover = { rules: [], boxes: 0, atLeast: 0, apart };
   for (const cells of groups) {
-    for (const { demand } of cells) total.set(demand, (total.get(demand) ?? 0) + 1);
-    const keys = Object.keys(cells[0]!.demand.subject.from) as (keyof From)[];
-    const axes = cells[0]!.values.map((_, axis) => new Axis(cells.map(({ values }) => values[axis]!)));
-    const tuples = cells.map(({ values }) => values.map((value, axis) => axes[axis]!.numberOf(value)));
-    // The last axis is that of addresses, or of sockets.
-    const byAddress: number[][] = axes.at(-1)!.values.map(() => []);
-    for (const [at, tuple] of tuples.entries()) byAddress[tuple.at(-1)!]!.push(at);
-    const sizes = axes.map(({ values }) => values.length);
-    const { atLeast, boxes } = coverRelation(relationOf(sizes, tuples), keys.length);
+    const relation = new CellRelation(cells);
+    const { atLeast, boxes } = relation.cover();
     cover.atLeast += atLeast;
     cover.boxes += boxes.length;
-    for (const box of boxes) {
-      const values = box.map((numbers, axis) => numbers.map((number) => axes[axis]!.values[number]!));
-      const from = Object.fromEntries(keys.map((key, axis) => [key, values[axis]])) as From;
-      // Here all have the same ids, which are one value.
-      const { uid } = cells[0]!.demand.subject.from;
-      if (uid !== undefined && uid.length > 1) from.uid = uid;
-      const rule = ruleOf(rules, from);
-      if (cells[0]!.observation.socket !== undefined) rule.sockets.push(...(values.at(-1) as SocketKind[]));
-      else rule.entries.push(entryOf(values.slice(keys.length)));
-      const inBox = box.map((numbers) => new Set(numbers));
-      for (const address of box.at(-1)!) {
-        for (const at of byAddress[address]!) {
-          if (!tuples[at]!.every((number, axis) => inBox[axis]!.has(number))) continue;
-          rule.demands.add(cells[at]!.demand);
-          rule.held.add(cells[at]!.observation);
-          if (cells[at]!.moved) rule.moved = true;
-        }
-      }
-    }
+    for (const box of boxes) addBox(rules, relation, box);
   }
+  const total = new Map<Demand, number>();
+  for (const { demand } of groups.flat()) total.set(demand, (total.get(demand) ?? 0) + 1);
   for (const { demands: held, entries, from, held: observations, moved, sockets } of rules.values()) {
     entries.sort(compareEntries);
     const subjects = demands.filter((demand) => held.has(demand));
@@ -124,6 +91,24 @@ export function coverDemands(
   }
   cover.rules.sort(compareRules);
   return cover;
+}
+
+/** Puts a box into the rule for its subjects. */
+function addBox(rules: Map<string, Draft>, relation: CellRelation, box: ValueBox): void {
+  const { first, keys } = relation;
+  const values = relation.valuesOf(box);
+  const from = Object.fromEntries(keys.map((key, axis) => [key, values[axis]])) as From;
+  // Here all have the same ids, which are one value.
+  const { uid } = first.demand.subject.from;
+  if (uid !== undefined && uid.length > 1) from.uid = uid;
+  const rule = ruleOf(rules, from);
+  if (first.observation.socket !== undefined) rule.sockets.push(...(values.at(-1) as SocketKind[]));
+  else rule.entries.push(entryOf(values.slice(keys.length)));
+  for (const { demand, moved, observation } of relation.cellsIn(box)) {
+    rule.demands.add(demand);
+    rule.held.add(observation);
+    if (moved) rule.moved = true;
+  }
 }
 
 /** A rule while its boxes come in. */
@@ -195,8 +180,8 @@ function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
       const keys = names.map((name) => `${name} ${place}`);
       const holder = keys.map((key) => holders.get(key)).find((other) => other !== undefined);
       if (holder === undefined) {
-        for (const key of covered)
-          if (!holders.has(`${key} ${place}`)) holders.set(`${key} ${place}`, demand);
+        const free = covered.map((key) => `${key} ${place}`).filter((key) => !holders.has(key));
+        for (const key of free) holders.set(key, demand);
       }
       const by = holder ?? demand;
       result.push({ demand: by, moved: by !== demand, observation });
@@ -224,32 +209,6 @@ function namesBy(
   });
 }
 
-/** The values of one dimension, in order, and their numbers. */
-class Axis {
-  readonly values: (string | number | Address)[];
-  readonly #numbers = new Map<string | number, number>();
-
-  constructor(all: readonly (string | number | Address)[]) {
-    const distinct = new Map(all.map((value) => [keyOf(value), value]));
-    this.values = [...distinct.values()].sort(compareValues);
-    for (const [number, value] of this.values.entries()) this.#numbers.set(keyOf(value), number);
-  }
-
-  numberOf(value: string | number | Address): number {
-    return this.#numbers.get(keyOf(value))!;
-  }
-}
-
-function keyOf(value: string | number | Address): string | number {
-  if (typeof value !== 'object') return value;
-  return value.family === 4 ? Number(value.value) : value.value.toString(16);
-}
-
-function compareValues(a: string | number | Address, b: string | number | Address): number {
-  if (typeof a === 'number') return a - (b as number);
-  return typeof a === 'string' ? compareText(a, b as string) : compareAddresses(a, b as Address);
-}
-
 function ruleOf(rules: Map<string, Draft>, from: From): Draft {
   const key = JSON.stringify(from);
   let rule = rules.get(key);
@@ -260,7 +219,7 @@ function ruleOf(rules: Map<string, Draft>, from: From): Draft {
   return rule;
 }
 
-function entryOf(values: readonly (string | number | Address)[][]): Entry {
+function entryOf(values: readonly Value[][]): Entry {
   const addresses = values.at(-1) as Address[];
   const entry: Entry = {
     observed: mergePrefixes(addresses.map(prefixOf)),

@@ -46,34 +46,24 @@ export interface Selection {
   metadataUsers: string[];
 }
 
+export interface SelectOptions {
+  deny: readonly Prefix[];
+  includeDenied: boolean;
+  /** Whether a rule may be for a command name alone, which any process can give itself. Default: no. */
+  allowCommandRules?: boolean;
+  by?: SubjectKind;
+  layout?: 'rules' | 'flat';
+  /** To name users by. */
+  accounts?: Accounts;
+}
+
 /** Sorts the observations into those that a rule allows, by subject, and those that none does, by reason. */
 export function selectObservations(
   observations: readonly RecordedObservation[],
-  options: {
-    deny: readonly Prefix[];
-    includeDenied: boolean;
-    /**
-     * Whether a command name alone, which any process can give itself, may be whom a rule is for. Default:
-     * no.
-     */
-    allowCommandRules?: boolean;
-    by?: SubjectKind;
-    layout?: 'rules' | 'flat';
-    /** To name users by. */
-    accounts?: Accounts;
-  },
+  options: SelectOptions,
 ): Selection {
   const ordered = inStableOrder(observations);
-  const chosen = new AddressSet(options.deny);
-  const refusal = (each: RecordedObservation): OmissionReason | undefined => {
-    if (each.verdict === 'deny' && !options.includeDenied) return 'was denied';
-    if (each.socket !== undefined) {
-      return options.layout === 'flat' ? 'socket, which the flat layout would let everybody open' : undefined;
-    }
-    if (chosen.has(destinationAddress(each))) return 'denied by --deny';
-    if (options.layout === 'flat' && !hasCommand(each)) return 'unnamed subject';
-    return each.protocol > 255 ? 'unknown protocol' : undefined;
-  };
+  const refusal = refusalBy(options);
   const metadata = metadataDenies(ordered.filter((each) => refusal(each) === undefined));
   const builtIn = new AddressSet(metadata);
   const everyMetadata = new AddressSet(METADATA);
@@ -84,27 +74,25 @@ export function selectObservations(
   // The flat layout has nothing but commands to name programs by, and is asked for.
   const mayNameCommands = options.allowCommandRules === true || options.layout === 'flat';
   const nameOf = subjectNamer(options.by, options.accounts);
+  const refusalOf = (each: RecordedObservation, subject: RuleSubject | undefined) => {
+    const reason = refusal(each);
+    if (reason !== undefined) return reason;
+    if (builtIn.has(destinationAddress(each))) return 'cloud metadata';
+    if (subject === undefined) return 'unnamed subject';
+    return byCommandAlone(subject) && !mayNameCommands ? 'program unknown' : undefined;
+  };
   for (const observation of ordered) {
     const subject = nameOf(observation.subject);
-    const address = destinationAddress(observation);
-    let reason = refusal(observation);
-    if (reason === undefined && builtIn.has(address)) reason = 'cloud metadata';
-    if (reason === undefined && subject !== undefined && byCommandAlone(subject) && !mayNameCommands) {
-      reason = 'program unknown';
+    const reason = refusalOf(observation, subject);
+    if (reason === undefined) {
+      const { key, name } = subject!;
+      listOf(demands, key, () => ({ subject: subject!, observations: [] })).push(observation);
+      if (everyMetadata.has(destinationAddress(observation))) metadataUsers.add(name);
+    } else {
+      const name = subject?.name ?? unnamedSubject(observation.subject, options.accounts);
+      const key = `${reason}\0${name}\0${subject?.key ?? ''}`;
+      listOf(omissions, key, () => ({ reason, subject: name, observations: [] })).push(observation);
     }
-    if (reason === undefined && subject !== undefined) {
-      const demand = demands.get(subject.key);
-      if (demand === undefined) demands.set(subject.key, { subject, observations: [observation] });
-      else demand.observations.push(observation);
-      if (everyMetadata.has(address)) metadataUsers.add(subject.name);
-      continue;
-    }
-    reason ??= 'unnamed subject';
-    const name = subject?.name ?? unnamedSubject(observation.subject, options.accounts);
-    const key = `${reason}\0${name}\0${subject?.key ?? ''}`;
-    const omission = omissions.get(key);
-    if (omission === undefined) omissions.set(key, { reason, subject: name, observations: [observation] });
-    else omission.observations.push(observation);
   }
 
   return {
@@ -115,6 +103,31 @@ export function selectObservations(
     metadata,
     metadataUsers: [...metadataUsers].sort(compareText),
   };
+}
+
+/** Why an observation is left out, whatever its subject; undefined when it is not. */
+function refusalBy(options: SelectOptions): (each: RecordedObservation) => OmissionReason | undefined {
+  const chosen = new AddressSet(options.deny);
+  return (each) => {
+    if (each.verdict === 'deny' && !options.includeDenied) return 'was denied';
+    if (each.socket !== undefined) {
+      return options.layout === 'flat' ? 'socket, which the flat layout would let everybody open' : undefined;
+    }
+    if (chosen.has(destinationAddress(each))) return 'denied by --deny';
+    if (options.layout === 'flat' && !hasCommand(each)) return 'unnamed subject';
+    return each.protocol > 255 ? 'unknown protocol' : undefined;
+  };
+}
+
+/** The observations of the group with this key, which is made when it is missing. */
+function listOf<T extends { observations: RecordedObservation[] }>(
+  groups: Map<string, T>,
+  key: string,
+  make: () => T,
+): RecordedObservation[] {
+  let group = groups.get(key);
+  if (group === undefined) groups.set(key, (group = make()));
+  return group.observations;
 }
 
 /** Whether a list of commands can name this subject, and no other. */

@@ -34,12 +34,7 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value:
     case 'unrecognized_keys':
       return issue.keys.map((name) => unknownKey(name, path, schema));
     case 'invalid_type':
-      if (found === undefined) return fault('is missing');
-      if (found === null) return fault('has no value', 'give it one, or remove the key');
-      return fault(
-        `must be ${NOUNS[issue.expected] ?? issue.expected}, not ${nounOf(found)}`,
-        typeHelp(issue, found),
-      );
+      return fault(...wrongType(issue.expected, found));
     case 'invalid_value': {
       const values = issue.values.map(String);
       const close = typeof found === 'string' ? closestWord(found, values) : undefined;
@@ -57,6 +52,13 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value:
     default:
       return fault(`${issue.message}${quoted(found)}`);
   }
+}
+
+/** Message and help. */
+function wrongType(expected: string, found: unknown): [string, string | undefined] {
+  if (found === undefined) return ['is missing', undefined];
+  if (found === null) return ['has no value', 'give it one, or remove the key'];
+  return [`must be ${NOUNS[expected] ?? expected}, not ${nounOf(found)}`, typeHelp(expected, found)];
 }
 
 function unknownKey(name: string, parent: Path, schema: z.ZodType): ShapeFault {
@@ -110,9 +112,9 @@ function nounOf(value: unknown): string {
   return typeof value === 'number' ? `the number ${value}` : String(value);
 }
 
-function typeHelp(issue: { expected: string }, found: unknown): string | undefined {
-  if (issue.expected === 'string' && typeof found !== 'object') return `quote it: "${String(found)}"`;
-  if (issue.expected === 'array' && typeof found !== 'object')
+function typeHelp(expected: string, found: unknown): string | undefined {
+  if (expected === 'string' && typeof found !== 'object') return `quote it: "${String(found)}"`;
+  if (expected === 'array' && typeof found !== 'object')
     return `write it as a list: [${String(found).slice(0, 80)}]`;
   return undefined;
 }

@@ -36,8 +36,8 @@ export class CsvParser {
       if (end < 0) break;
       if (quote >= 0 && quote < at) quote = text.indexOf('"', at);
       if (quote < 0 || quote > end) {
-        const stop = text.charCodeAt(end - 1) === 13 && end > at ? end - 1 : end;
-        if (stop > at) yield { line: this.#line, fields: text.slice(at, stop).split(',') };
+        const fields = readPlain(text, at, end);
+        if (fields !== undefined) yield { line: this.#line, fields };
         this.#line += 1;
         at = end + 1;
         continue;
@@ -57,6 +57,12 @@ export class CsvParser {
     }
     this.#rest = text.slice(at);
   }
+}
+
+/** The fields of a line without quotes; undefined for an empty one. */
+function readPlain(text: string, at: number, end: number): string[] | undefined {
+  const stop = text.charCodeAt(end - 1) === 13 && end > at ? end - 1 : end;
+  return stop > at ? text.slice(at, stop).split(',') : undefined;
 }
 
 /** The row with quotes that begins at `at`; undefined when its end is not there yet. */

@@ -18,26 +18,27 @@ export function benchRules(checks: Checks): void {
   if (linux === undefined || windows === undefined) return;
   const sysflow = eventsOf(linux);
   const columns = [container, command, user, address, port];
-  relation(
-    checks,
-    'SysFlow nodejs',
-    sysflow.filter(({ capture }) => capture.startsWith('nodejs/')),
-    columns,
-    37,
-    13,
-  );
-  relation(checks, 'SysFlow', sysflow, columns, 98, 43);
+  const nodejs = sysflow.filter(({ capture }) => capture.startsWith('nodejs/'));
+  relation(checks, nodejs, columns, { name: 'SysFlow nodejs', tuples: 37, least: 13 });
+  relation(checks, sysflow, columns, { name: 'SysFlow', tuples: 98, least: 43 });
   const controller = eventsOf(windows).filter(({ host }) => host.startsWith('MORDORDC'));
-  relation(checks, 'OTRF MORDORDC', controller, [command, user, address, port], 218, 27);
+  const known = { name: 'OTRF MORDORDC', tuples: 218, least: 27 };
+  relation(checks, controller, [command, user, address, port], known);
+}
+
+/** What is known of a relation. */
+interface Known {
+  name: string;
+  tuples: number;
+  /** The least possible number of boxes. */
+  least: number;
 }
 
 function relation(
   checks: Checks,
-  name: string,
   events: readonly LogEvent[],
   columns: readonly Column[],
-  tuples: number,
-  least: number,
+  { least, name, tuples }: Known,
 ): void {
   const values = columns.map((column) => [...new Set(events.map(column))].sort());
   const numbers = values.map((list) => new Map(list.map((value, number) => [value, number])));

@@ -53,6 +53,34 @@ function startReader(path: string): () => number {
   };
 }
 
+/** Drains and flushes like a session, and keeps the most memory and the longest pause. */
+function startLoop(
+  flooder: Flooder,
+  recorder: Recorder,
+  store: number,
+): { stop(): Pick<RateResult, 'longest' | 'memory' | 'storeMemory'> } {
+  const peaks = { longest: 0, memory: 0, storeMemory: 0 };
+  let last = performance.now();
+  const stopDraining = keepDraining(flooder, () => {
+    recorder.drain();
+    const now = performance.now();
+    peaks.longest = Math.max(peaks.longest, now - last);
+    last = now;
+  });
+  const flush = setInterval(() => {
+    recorder.flush();
+    peaks.memory = Math.max(peaks.memory, process.memoryUsage.rss());
+    peaks.storeMemory = Math.max(peaks.storeMemory, residentOf(store));
+  }, FLUSH_EVERY);
+  return {
+    stop: () => {
+      stopDraining();
+      clearInterval(flush);
+      return peaks;
+    },
+  };
+}
+
 /** Records at one rate into a database of its own, with the loop of a session. */
 export async function recordAt(
   flooder: Flooder,
@@ -75,21 +103,7 @@ export async function recordAt(
     const processes = new ProcessTable(recording, new ContainerNames([]));
     const credentials = new CredentialTable(recording, new AccountNames());
     const recorder = new Recorder(flooder, recording, processes, credentials);
-    let memory = 0;
-    let storeMemory = 0;
-    let longest = 0;
-    let last = performance.now();
-    const stopDraining = keepDraining(flooder, () => {
-      recorder.drain();
-      const now = performance.now();
-      longest = Math.max(longest, now - last);
-      last = now;
-    });
-    const flush = setInterval(() => {
-      recorder.flush();
-      memory = Math.max(memory, process.memoryUsage.rss());
-      storeMemory = Math.max(storeMemory, residentOf(store.pid));
-    }, FLUSH_EVERY);
+    const loop = startLoop(flooder, recorder, store.pid);
     const endReader = withReader ? startReader(path) : () => 0;
     const cpu = process.cpuUsage();
     const storeCpu = cpuOf(store.pid);
@@ -99,8 +113,7 @@ export async function recordAt(
     const { user, system } = process.cpuUsage(cpu);
     const stored = cpuOf(store.pid) - storeCpu;
     const elapsed = (performance.now() - began) / 1000;
-    stopDraining();
-    clearInterval(flush);
+    const peaks = loop.stop();
     const reads = endReader();
     await recorder.drainAll();
     recorder.flush();
@@ -118,11 +131,9 @@ export async function recordAt(
       committedDenials: denials,
       recorderCpu: ((user + system) / 1e6 + stored) / elapsed,
       floodCpu: flood.cpu / flood.seconds,
-      memory,
-      storeMemory,
+      ...peaks,
       bytesPerRow: committed === 0 ? 0 : bytes / committed,
       reads,
-      longest,
     };
   } finally {
     rmSync(directory, { recursive: true });

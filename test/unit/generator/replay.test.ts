@@ -95,6 +95,13 @@ test('whatever is asked for, shuffling the record changes no byte', () => {
   );
 });
 
+/** The lists of an object, each without one of its values. */
+function withoutEach(lists: object): { key: string; value: unknown; rest: unknown[] }[] {
+  return (Object.entries(lists) as [string, unknown[]][]).flatMap(([key, list]) =>
+    list.map((value) => ({ key, value, rest: list.filter((each) => each !== value) })),
+  );
+}
+
 /** The document without one value of one list of one rule; a list that is left empty takes what it is part of with it. */
 function* withoutOne(document: PolicyDocument): Generator<{ what: string; rest: PolicyDocument }> {
   for (const [at, rule] of document.allow!.entries()) {
@@ -102,26 +109,20 @@ function* withoutOne(document: PolicyDocument): Generator<{ what: string; rest: 
       ...document,
       allow: document.allow!.toSpliced(at, 1, ...(changed === undefined ? [] : [{ ...rule, ...changed }])),
     });
-    for (const [key, list] of Object.entries(rule.from!) as [string, unknown[]][]) {
-      for (const value of list) {
-        const rest = list.filter((each) => each !== value);
-        const changed = rest.length === 0 ? undefined : { from: { ...rule.from, [key]: rest } };
-        yield { what: `${key} ${String(value)} of ${rule.name}`, rest: put(changed as Partial<typeof rule>) };
-      }
+    for (const { key, rest, value } of withoutEach(rule.from!)) {
+      const changed = rest.length === 0 ? undefined : { from: { ...rule.from, [key]: rest } };
+      yield { what: `${key} ${String(value)} of ${rule.name}`, rest: put(changed as Partial<typeof rule>) };
     }
     for (const [entry, to] of (rule.to ?? []).entries()) {
-      for (const [key, list] of Object.entries(to) as [string, unknown[]][]) {
-        for (const value of list) {
-          const rest = list.filter((each) => each !== value);
-          const places = rule.to!.toSpliced(entry, 1, ...(rest.length === 0 ? [] : [{ ...to, [key]: rest }]));
-          const { to: _, ...bare } = rule;
-          const gone = rule.sockets === undefined ? undefined : bare;
-          const what = `${key} ${String(value)} of ${rule.name}`;
-          if (places.length > 0) yield { what, rest: put({ to: places }) };
-          else {
-            const allow = document.allow!.toSpliced(at, 1, ...(gone === undefined ? [] : [gone]));
-            yield { what, rest: { ...document, allow } };
-          }
+      for (const { key, rest, value } of withoutEach(to)) {
+        const places = rule.to!.toSpliced(entry, 1, ...(rest.length === 0 ? [] : [{ ...to, [key]: rest }]));
+        const { to: _, ...bare } = rule;
+        const gone = rule.sockets === undefined ? undefined : bare;
+        const what = `${key} ${String(value)} of ${rule.name}`;
+        if (places.length > 0) yield { what, rest: put({ to: places }) };
+        else {
+          const allow = document.allow!.toSpliced(at, 1, ...(gone === undefined ? [] : [gone]));
+          yield { what, rest: { ...document, allow } };
         }
       }
     }
