@@ -65,7 +65,7 @@ struct {
 	__type(value, struct tables6_low);
 } policy6_low SEC(".maps");
 
-/* An array too. Counts are exact: whoever adds may be preempted. */
+/* An array too. Counts are exact: the task that adds may be preempted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNTERS);

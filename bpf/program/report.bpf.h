@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the daemon is told. A full ring costs the record, which is counted, and never changes a verdict. */
+/* What the daemon receives. A full ring costs the record, which is counted, and never changes a verdict. */
 #ifndef BOUHEKI_REPORT_H
 #define BOUHEKI_REPORT_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Shares of what records take: nobody can fill a ring for everybody else. What is beyond a share is folded, equal
+ * Shares of what records take: no user can fill a ring for all others. What is beyond a share is folded, equal
  * connections into one count, which the daemon collects; nothing is dropped uncounted.
  */
 #ifndef BOUHEKI_SHARE_H
@@ -67,7 +67,7 @@ static __always_inline bool take_share(const struct share_key *key, enum share_k
 	return true;
 }
 
-/* Up to here everybody has what there is of the ring of connections. */
+/* Up to here every user has what there is of the ring of connections. */
 static __always_inline bool is_crowded(void)
 {
 	return bpf_ringbuf_query(&connections, BPF_RB_AVAIL_DATA) > knobs.crowded;

@@ -260,7 +260,7 @@ struct interpreter {
 struct leader_key {
 	__u64 started;
 	__u32 pid;
-	__u32 exec; /* low half of self_exec_id where no hook tells of an exec (cgroup backend), else 0 */
+	__u32 exec; /* low half of self_exec_id where no hook reports an exec (cgroup backend), else 0 */
 };
 
 /* A set of boxes: bit i % 64 of word i / 64 is box i. Deny boxes come first. */
@@ -310,7 +310,7 @@ struct tables {
 	struct vector socket[SOCKET_KINDS]; /* boxes that name this kind of socket */
 	__u32 last_interval6;		    /* index of the last IPv6 interval in use */
 	__u32 command_prefixes;		    /* number of SUBJECT_COMMAND_PREFIX keys */
-	__u32 source_routes;		    /* 1: somebody may route by the source */
+	__u32 source_routes;		    /* 1: some subject may route by the source */
 	__u32 pad;
 	__u32 root4[65536 + 2];
 	__u32 start4[MAX_INTERVALS];
@@ -362,7 +362,7 @@ struct control {
 	__u32 flags[2];	     /* SIDE_* of each side */
 	__u32 deny_boxes[2]; /* number of deny boxes of each side */
 	__u32 canary;	     /* thread group whose connections to CANARY_ADDRESS are denied, unrecorded; or 0 */
-	__u32 tellings;	     /* grows when processes are to be told again at their next connection */
+	__u32 tellings;	     /* grows when processes are to be reported again at their next connection */
 	__u32 epoch;	     /* of folds: grows before those so far are read and removed */
 	__u32 unlisted[2];   /* of each side, whether a cgroup that a user has made found no room in `user_cgroups` */
 	__u32 pad;

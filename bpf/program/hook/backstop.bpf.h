@@ -97,7 +97,7 @@ static __always_inline bool stops_packet_counted(struct __sk_buff *skb)
 	return true;
 }
 
-/* Whether an address that a packet is still to go to is denied to everybody. One that can't be read is. */
+/* Whether an address that a packet is still to go to is denied to all subjects. One that can't be read is. */
 static __always_inline bool stops_hop4(struct __sk_buff *skb, __u32 at)
 {
 	struct flow flow = {};
@@ -152,7 +152,8 @@ __noinline int stops_route6(struct __sk_buff *skb, __u32 first, __u32 end)
 
 /*
  * A source route that the hooks may not have seen: they are not asked again for the second message of a sendmmsg() to
- * the same name. Where a rule lets somebody use one, only those to addresses that are denied to everybody are held up.
+ * the same name. Where a rule allows one to some subject, only those to addresses that are denied to all subjects are
+ * held up.
  */
 static __always_inline bool stops_route(struct __sk_buff *skb)
 {

@@ -17,7 +17,7 @@ static __always_inline __u32 current_generation(void)
 
 /*
  * What stands for a socket: no other one has this number at the same time, and one that gets it later starts without
- * anything known of it, see forget_former(). The verifier lets nobody calculate with a pointer, but the difference of
+ * anything known of it, see forget_former(). The verifier allows no calculation with a pointer, but the difference of
  * two is a number.
  */
 static __always_inline __u64 socket_key(const struct sock *sk)

@@ -33,7 +33,7 @@ static __always_inline struct subject *subject_by_thread(struct task_struct *tas
 		count(LOST_SUBJECT);
 		return 0;
 	}
-	/* Thread ids come round again, and nothing tells us of a new name here. */
+	/* Thread ids are reused, and no hook reports a new name here. */
 	known = (__u64 *)subject->comm;
 	bpf_get_current_comm(name, sizeof(name));
 	if (subject->started != started || known[0] != name[0] || known[1] != name[1] ||
@@ -74,7 +74,8 @@ static __always_inline struct subject *cached_subject(struct task_struct *task)
 }
 
 #ifndef CGROUP_BACKEND
-/* A task that moves gets another css_set; should it be one at the address of the old, cgroup_attach_task has told. */
+/* A task that moves gets another css_set; should it be one at the address of the old, cgroup_attach_task has reported
+ * it. */
 static __always_inline __u64 cgroup_place(struct task_struct *task)
 {
 	return (__u64)READ(task, cgroups);
@@ -121,7 +122,7 @@ static __always_inline struct subject *current_subject(__u64 version)
 	subject->reported = 0;
 	subject->process =
 		process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id), subject->cgroup);
-	/* The helper leaves what stands behind the end of the name, and names are compared whole. */
+	/* The helper leaves what follows the end of the name, and names are compared whole. */
 	__builtin_memset(subject->comm, 0, COMM_SIZE);
 	bpf_get_current_comm(subject->comm, COMM_SIZE);
 #pragma unroll

@@ -154,7 +154,7 @@ static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
 	if (!listed || steps < CGROUP_LISTED_EVERY)
 		return;
 	key.a = BPF_CORE_READ(cgroup, kn, id);
-	/* Full: a process below it is judged as one whose cgroup can't be told. */
+	/* Full: a process below it is judged as one whose cgroup is unknown. */
 	if (by_user)
 		bpf_map_update_elem(&user_cgroups, &key, listed, BPF_NOEXIST);
 	else

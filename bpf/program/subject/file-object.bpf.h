@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Which file this is, so that no other can pass for it: by the kernel's own object, whose address no other file gets as
- * long as somebody holds the file open or runs it.
+ * long as a process holds the file open or runs it.
  */
 #ifndef BOUHEKI_FILE_OBJECT_H
 #define BOUHEKI_FILE_OBJECT_H

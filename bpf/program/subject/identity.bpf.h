@@ -99,7 +99,7 @@ static __always_inline bool made_by_host(struct mnt_namespace *mounts)
 /* How many may lie on each other at a root: what the kernel booted with, and what came over it. */
 #define ROOT_MOUNTS 8
 
-/* Whether it is the root directory that everybody in a mount namespace begins with, whatever is mounted there. */
+/* Whether it is the root directory that every process in a mount namespace begins with, whatever is mounted there. */
 static __always_inline bool is_root_of(struct dentry *root, struct mount *mount, struct mnt_namespace *mounts)
 {
 	struct mount *bottom = BPF_CORE_READ(mounts, root);
@@ -153,7 +153,7 @@ static __always_inline __u32 foreignness(struct task_struct *task, struct file *
 
 #ifdef LEGACY
 /*
- * A program that ran before us. The daemon can't tell us about it here, so it is taken to be what mm->exe_file says
+ * A program that ran before us. The daemon cannot report it here, so it is taken to be what mm->exe_file says
  * now; see the top of this file for what that is worth.
  */
 __noinline int adopt_running(void)
@@ -229,8 +229,8 @@ static __always_inline void inherit_identity(struct task_struct *parent, struct 
 }
 
 /*
- * Runs at lsm/task_prctl. Whoever replaces mm->exe_file lets go of the file that it executes, and the kernel may give
- * the address of its object to another one, such as a program that is allowed. So the address is forgotten. Of
+ * Runs at lsm/task_prctl. A process that replaces mm->exe_file releases the file that it executes, and the kernel may
+ * give the address of its object to another one, such as a program that is allowed. So the address is forgotten. Of
  * processes that share their memory only the first may replace it, since nothing leads from one of them to the others,
  * which have no object anyway. Returns whether it is refused.
  */

@@ -39,7 +39,7 @@ static __always_inline struct identity *identity_of(struct task_struct *leader, 
 	return found;
 }
 
-/* What stands behind the identity; NULL on the cgroup backend. */
+/* What follows the identity; NULL on the cgroup backend. */
 static __always_inline struct lineage *lineage_of(struct identity *identity)
 {
 #ifndef CGROUP_BACKEND

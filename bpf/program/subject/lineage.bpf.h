@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Which processes an image descends from, the nearest first. Who forked is noted at fork and becomes the first of them
- * at exec, so that a parent that has gone meanwhile is still told, and not the one that the kernel put in its place.
+ * at exec, so that a parent that has gone meanwhile is still reported, and not the one that the kernel put in its
+ * place.
  */
 #ifndef BOUHEKI_LINEAGE_H
 #define BOUHEKI_LINEAGE_H

@@ -99,7 +99,7 @@ GLOBAL __u64 find_script(struct script *script, __u32 which, __u64 at, __u32 cou
 
 		if (i >= count)
 			return 0;
-		/* Short words are compared with what stands behind them. */
+		/* Short words are compared with what follows them. */
 		((__u64 *)script->path)[0] = 0;
 		((__u64 *)script->path)[1] = 0;
 		((__u64 *)script->path)[2] = 0;
@@ -122,7 +122,7 @@ static __always_inline long read_text(char *to, __u64 at, bool of_kernel)
 			 : bpf_probe_read_user_str(to, PATH_SIZE, (void *)at);
 }
 
-/* Makes the name absolute. Before 5.12 nothing tells the working directory as text, and a relative name is none. */
+/* Makes the name absolute. Before 5.12 nothing gives the working directory as text, and a relative name is none. */
 static __always_inline bool name_script(struct script *script, __u64 at, bool of_kernel)
 {
 	char *path = script->path;
@@ -176,7 +176,7 @@ static __always_inline void sum_path(struct script *script)
 	script->sum[1] = second;
 }
 
-/* Runs at lsm/bprm_committed_creds, when the arguments are on the new stack but nobody runs there yet. */
+/* Runs at lsm/bprm_committed_creds, when the arguments are on the new stack but no code runs there yet. */
 static __always_inline void remember_script(struct linux_binprm *bprm)
 {
 	bool has_line = bprm->interp != bprm->filename;
