@@ -5,7 +5,9 @@ import { parseProtocol } from '../../policy/value/protocol.ts';
 import { EXPORTED, type ColumnName } from '../database/connection-column.ts';
 import { Operation, Verdict } from '../event/batch.ts';
 import type { Credential } from '../event/credential.ts';
+import type { ProcessRow } from '../event/dimension.ts';
 import { parseTime } from '../event/time.ts';
+import { ancestorNames } from '../identity/ancestor.ts';
 
 const COLUMNS = EXPORTED.map(({ name }) => name);
 const REQUIRED = EXPORTED.filter(({ required }) => required).map(({ name }) => name);
@@ -191,6 +193,38 @@ export class RowReader {
     this.#problem ??= { field: Math.max(0, this.#index[name]), message: `${name}: ${message}` };
     return 0;
   }
+}
+
+/** Equal for rows of the same process of a host. */
+export function importedProcessKey(row: ImportedRow): string {
+  const { pid, command, exe, script, container, image, ancestors } = row;
+  return `${pid}\0${command}\0${exe}\0${script}\0${container}\0${image}\0${ancestors}`;
+}
+
+/** What a row has of a process; nothing else of it is known. `key` need only differ from that of others. */
+export function importedProcess(row: ImportedRow, key: bigint, container: number | undefined): ProcessRow {
+  return {
+    key,
+    pid: row.pid,
+    parentPid: 0,
+    exe: row.exe,
+    device: 0n,
+    inode: 0n,
+    script: row.script,
+    arguments: '',
+    command: row.command,
+    parentCommand: '',
+    nodename: row.host,
+    mountNamespace: 0,
+    pidNamespace: 0,
+    cgroupId: 0n,
+    cgroupPath: '',
+    ...(container !== undefined && { containerId: container }),
+    flags: 0,
+    startedAt: row.time,
+    ancestors:
+      row.ancestors === '' ? undefined : ancestorNames(row.ancestors).map((command) => ({ command })),
+  };
 }
 
 /** Why a first row can't be used, or undefined. */

@@ -3,12 +3,10 @@ import { BATCH_ROWS } from '../event/batch.ts';
 import { ColumnChunk } from '../database/column-chunk.ts';
 import { HOURLY } from '../event/columns.ts';
 import { credentialKey, type AccountKind } from '../event/credential.ts';
-import type { ProcessRow } from '../event/dimension.ts';
 import { checkpoint } from '../database/database.ts';
 import { containerCells, credentialCells, processCells } from '../database/name-cells.ts';
 import { RowAppender } from '../database/row-appender.ts';
-import { ancestorNames } from '../identity/ancestor.ts';
-import type { ImportedRow } from './row.ts';
+import { importedProcess, importedProcessKey, type ImportedRow } from './row.ts';
 
 /** Processes remembered; one that comes back after more than these gets a second row. */
 const REMEMBERED = 131_072;
@@ -132,8 +130,8 @@ export class ImportWriter {
   }
 
   #processOf(row: ImportedRow, recording: number): { process: number; command: number } {
-    const { pid, exe, script, container, image, ancestors } = row;
-    const key = `${recording}\0${pid}\0${row.command}\0${exe}\0${script}\0${container}\0${image}\0${ancestors}`;
+    const { container, image } = row;
+    const key = `${recording}\0${importedProcessKey(row)}`;
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
     if (this.#processes.size >= REMEMBERED) this.#processes.clear();
@@ -190,30 +188,4 @@ export class ImportWriter {
     this.#names.set(key, this.#ids);
     return this.#ids;
   }
-}
-
-/** What a row has of a process; nothing else of it is known. `key` need only differ from that of others. */
-function importedProcess(row: ImportedRow, key: bigint, container: number | undefined): ProcessRow {
-  return {
-    key,
-    pid: row.pid,
-    parentPid: 0,
-    exe: row.exe,
-    device: 0n,
-    inode: 0n,
-    script: row.script,
-    arguments: '',
-    command: row.command,
-    parentCommand: '',
-    nodename: row.host,
-    mountNamespace: 0,
-    pidNamespace: 0,
-    cgroupId: 0n,
-    cgroupPath: '',
-    ...(container !== undefined && { containerId: container }),
-    flags: 0,
-    startedAt: row.time,
-    ancestors:
-      row.ancestors === '' ? undefined : ancestorNames(row.ancestors).map((command) => ({ command })),
-  };
 }
