@@ -20,7 +20,10 @@ export function separate(grid: Grid, boxes: readonly ValueBox[], axes: number): 
   return result;
 }
 
-/** Takes every value from an axis of the box `at` that it can do without, but one. Returns whether there was any. */
+/**
+ * Takes every value from an axis of the box `at` that it can do without, but one. Returns whether there was
+ * any.
+ */
 function narrow(grid: Grid, cover: Cover, { at, axes, axis }: Omit<Slice, 'value'>): boolean {
   let changed = false;
   for (const value of cover.boxes[at]![axis]!) {

@@ -1,8 +1,9 @@
 import { columnsIn, EVENT, sizeOf, type Columns } from './columns.ts';
 
 /**
- * What the process did. `intent` is a UDP connect(): it becomes an observation only when something is sent. `open` is a
- * socket or an option that no destination can be judged by: its family is 0, its port the SocketKind of wire.ts.
+ * What the process did. `intent` is a UDP connect(): it becomes an observation only when something is sent.
+ * `open` is a socket or an option that no destination can be judged by: its family is 0, its port the
+ * SocketKind of wire.ts.
  */
 export const Operation = { connect: 0, send: 1, intent: 2, open: 3 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
@@ -15,7 +16,10 @@ export const BATCH_ROWS = 2048;
 /** Bytes of the columns of a batch. */
 export const BATCH_BYTES = sizeOf(EVENT, BATCH_ROWS);
 
-/** Up to 2,048 events as columns, the shape in which DuckDB takes them fastest. Filled, appended, reset, reused. */
+/**
+ * Up to 2,048 events as columns, the shape in which DuckDB takes them fastest. Filled, appended, reset,
+ * reused.
+ */
 export class EventBatch {
   length = 0;
   readonly columns: Columns<typeof EVENT>;

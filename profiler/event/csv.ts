@@ -12,7 +12,9 @@ export interface CsvRow {
 /** Characters of the longest row: a quote that is never closed must not take in the whole file. */
 const LONGEST = 1 << 20;
 
-/** CSV as RFC 4180 has it, in pieces as they come. Ends of lines may be LF or CRLF; empty lines are left out. */
+/**
+ * CSV as RFC 4180 has it, in pieces as they come. Ends of lines may be LF or CRLF; empty lines are left out.
+ */
 export class CsvParser {
   #rest = '';
   #line = 1;

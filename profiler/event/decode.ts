@@ -67,7 +67,9 @@ export interface ProcessRecord {
   nodename: string;
   /** Empty when the kernel could not tell. */
   path: string;
-  /** Absolute path of the script that the executable interprets; empty when there is none or it is not known. */
+  /**
+   * Absolute path of the script that the executable interprets; empty when there is none or it is not known.
+   */
   script: string;
   arguments: string;
   cgroupPath: string;

@@ -11,7 +11,9 @@ export interface AncestorRow {
   primed?: boolean;
 }
 
-/** A process image that made a connection: told once, named by every event of it. Empty text is unknown. */
+/**
+ * A process image that made a connection: reported once, named by every event of it. Empty text is unknown.
+ */
 export interface ProcessRow {
   /** Unique among the process images of a recording. */
   key: bigint;
@@ -44,7 +46,7 @@ export interface ProcessRow {
   ancestors: readonly AncestorRow[] | undefined;
 }
 
-/** A container as its runtime tells it. Empty text is not known (yet). */
+/** A container as its runtime reports it. Empty text is not known (yet). */
 export interface ContainerRow {
   runtime: string;
   /** The full id. */
@@ -76,9 +78,9 @@ export interface FoldedRow extends Values<typeof EVENT_KEY> {
 }
 
 /**
- * What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events; allowed and
- * denied events of a user that were too many and too different to be told apart, in `share` and `denial-share`; events that
- * were taken out because the record was too large, in `size`.
+ * What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events;
+ * allowed and denied events of a user that were too many and too different to be told apart, in `share` and
+ * `denial-share`; events that were taken out because the record was too large, in `size`.
  */
 export const LOSS_KINDS = ['ring', 'denial-ring', 'map', 'process', 'share', 'denial-share', 'size'] as const;
 export type LossKind = (typeof LOSS_KINDS)[number];

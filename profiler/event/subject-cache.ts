@@ -2,7 +2,10 @@
 const BITS = 17;
 const SLOTS = 1 << BITS;
 
-/** Words of a slot, as a power of two: process key, six ids, comm, the three rows, one unused. A line of the processor's cache. */
+/**
+ * Words of a slot, as a power of two: process key, six ids, comm, the three rows, one unused. A line of the
+ * processor's cache.
+ */
 const WORD_BITS = 4;
 const IDS = 2;
 const COMM = 8;
@@ -20,15 +23,18 @@ export interface SubjectPlace {
 }
 
 /**
- * What the last connections of each (process key, ids, comm) came to: the rows of the process, the command and the
- * credential. Looked up for every event, so it holds numbers in one typed array and neither a BigInt nor a string is made.
- * One entry a slot; the newest stays. All numbers are 32-bit words as they lie in the record.
+ * What the last connections of each (process key, ids, comm) came to: the rows of the process, the command
+ * and the credential. Looked up for every event, so it holds numbers in one typed array and neither a BigInt
+ * nor a string is made. One entry a slot; the newest stays. All numbers are 32-bit words as they lie in the
+ * record.
  */
 export class SubjectCache {
   /** No process has the key 0 and an empty comm, so an empty slot is never found. */
   readonly #words = new Uint32Array(SLOTS << WORD_BITS);
 
-  /** The slot that is in charge. A process that works for one user after the other has one for each of them. */
+  /**
+   * The slot that is in charge. A process that works for one user after the other has one for each of them.
+   */
   slot(words: Uint32Array, key: number, ids: number, comm: number): number {
     let hash = words[key]! ^ Math.imul(words[key + 1]!, 0x9e37_79b1);
     hash ^= Math.imul(words[comm]! ^ words[comm + 1]! ^ words[comm + 2]! ^ words[comm + 3]!, 0x85eb_ca6b);

@@ -2,8 +2,8 @@ const DATE = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[
 const SECONDS = /^(\d{1,10})(?:\.(\d{1,9}))?$/;
 
 /**
- * Microseconds since the epoch of `2026-11-21T09:30:00.5Z`, of the same without a zone (which is UTC), or of seconds
- * since the epoch such as `1795219200.25`. Undefined when the text is none of these.
+ * Microseconds since the epoch of `2026-11-21T09:30:00.5Z`, of the same without a zone (which is UTC), or of
+ * seconds since the epoch such as `1795219200.25`. Undefined when the text is none of these.
  */
 export function parseTime(text: string): number | undefined {
   const number = SECONDS.exec(text);

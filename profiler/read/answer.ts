@@ -5,7 +5,10 @@ export type Form = 'exact' | 'json';
 
 export type Value = DuckDBValue | Json;
 
-/** Names of the columns, and the rows in parts, each part column by column. Read it to its end, or `return` it. */
+/**
+ * Names of the columns, and the rows in parts, each part column by column. Read it to its end, or `return`
+ * it.
+ */
 export interface Answer {
   names: string[];
   parts: AsyncGenerator<Value[][]>;

@@ -6,7 +6,10 @@ const KINDS = new Map<number, NonNullable<Observation['socket']>>(
   Object.entries(SocketKind).map(([name, kind]) => [kind, name as keyof typeof SocketKind]),
 );
 
-/** Where an observation went, from the columns of its row; or which socket was opened, which has family 0 there. */
+/**
+ * Where an observation went, from the columns of its row; or which socket was opened, which has family 0
+ * there.
+ */
 export function destinationOf(
   family: DuckDBValue,
   high: DuckDBValue,

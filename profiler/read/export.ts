@@ -6,8 +6,9 @@ import { CsvParser } from '../event/csv.ts';
 import { withPrivateFiles } from '../database/private-files.ts';
 
 /**
- * Every recorded connection as a row with the columns of an import: a single one, or the equal ones of an hour. A socket
- * that was opened and has no destination has its kind instead. $1 since, $2 until: as in observation-sql.ts.
+ * Every recorded connection as a row with the columns of an import: a single one, or the equal ones of an
+ * hour. A socket that was opened and has no destination has its kind instead. $1 since, $2 until: as in
+ * observation-sql.ts.
  */
 const ROWS = `
   SELECT ${EXPORTED.map(({ name, sql }) => `${sql} AS ${name}`).join(', ')}
@@ -25,7 +26,10 @@ export const LINES = {
   ndjson: `SELECT to_json({${EXPORTED.map(({ name }) => `${name}: ${name}`).join(', ')}})::VARCHAR FROM (${ROWS})`,
 } as const;
 
-/** A line of CSV with cells that neither drive a terminal nor are formulas of a spreadsheet; `import` takes that back. */
+/**
+ * A line of CSV with cells that neither drive a terminal nor are formulas of a spreadsheet; `import` takes
+ * that back.
+ */
 export function visibleRow(line: string): string {
   if (!needsCells(line)) return line;
   const parser = new CsvParser();
@@ -43,7 +47,9 @@ export interface ParquetPaths {
   spill: string;
 }
 
-/** Makes a Parquet file of a CSV export. Throws BouhekiError that calls it `name` when it cannot be written. */
+/**
+ * Makes a Parquet file of a CSV export. Throws BouhekiError that calls it `name` when it cannot be written.
+ */
 export async function csvToParquet({ csv, parquet, spill }: ParquetPaths, name: string): Promise<void> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads: '2',

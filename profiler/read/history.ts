@@ -18,7 +18,10 @@ export interface Activity {
   hours: number[];
 }
 
-/** What was observed, and when the subjects were active: hours of observations can be united, their numbers cannot be added. */
+/**
+ * What was observed, and when the subjects were active: hours of observations can be united, their numbers
+ * cannot be added.
+ */
 export interface History {
   observations: RecordedObservation[];
   activity: Activity[];
@@ -27,15 +30,15 @@ export interface History {
 type Column = readonly DuckDBValue[];
 
 /**
- * Who a subject is, as `historySql` tells it: NULL is unknown. What came over a socket has the members of DuckDB's values,
- * not the class.
+ * Who a subject is, as `historySql` returns it: NULL is unknown. What came over a socket has the members of
+ * DuckDB's values, not the class.
  */
 type Who = { readonly [Name in keyof Required<Subject>]: Required<Subject>[Name] | null } & {
   readonly allowed: { items: number[] } | null;
   readonly denied: { items: number[] } | null;
 };
 
-/** Ids that are told where they are not these. */
+/** Ids that are returned where they differ from these. */
 const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
   euid: 'uid',
   egid: 'gid',

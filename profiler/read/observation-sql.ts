@@ -15,7 +15,10 @@ const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND op
 /** An hour that is folded already counts whole when any part of it may lie in the window. */
 const HOURLY = SINGLE.replace('time >= $1 AND time < $2', 'last >= $1 AND first < $2');
 
-/** Times of the first and the last event; NULL when there is none. The first four parameters of the queries below. */
+/**
+ * Times of the first and the last event; NULL when there is none. The first four parameters of the queries
+ * below.
+ */
 export const BOUNDS = `
   SELECT min(first) AS first, max(last) AS last FROM (
     SELECT min(time) AS first, max(time) AS last FROM event WHERE ${SINGLE}
@@ -27,7 +30,7 @@ export interface Bounds {
   last: number;
 }
 
-/** How a query tells who connected; subjects are in the order of these. */
+/** How a query returns the subject; subjects are in the order of these. */
 const SUBJECT = {
   command: `coalesce(m.text, '')`,
   exe: 'w.exe',
@@ -61,19 +64,18 @@ const OF_SUBJECT = ACTOR.map(
 );
 
 /**
- * The subjects in their order, and after each one its observations. The first column, \`who\`, says who it is and in which
- * clock hours its events were allowed and denied; in the rows of observations it is NULL, and in that of a subject the other
- * columns are 0. Numbers of events and times are DOUBLE, exact up to 2^53: BIGINT comes out as BigInt, at five times the cost,
- * and so do columns with NULLs in them.
- * Parameters: $1 since, $2 until (microseconds since the epoch, until excluded), $3 verdict (0, 1 or NULL for both),
- * $4 the operation to leave out (2, or NULL for none), $5 whether containers alone are wanted.
+ * The subjects in their order, and after each one its observations. The first column, \`who\`, says who it is
+ * and in which clock hours its events were allowed and denied; in the rows of observations it is NULL, and in
+ * that of a subject the other columns are 0. Numbers of events and times are DOUBLE, exact up to 2^53: BIGINT
+ * comes out as BigInt, at five times the cost, and so do columns with NULLs in them. Parameters: $1 since, $2
+ * until (microseconds since the epoch, until excluded), $3 verdict (0, 1 or NULL for both), $4 the operation
+ * to leave out (2, or NULL for none), $5 whether containers alone are wanted.
  *
- * Events are folded inside DuckDB, in one pass and two steps: first by the numbers of the event table alone (that is where
- * the millions of rows go), then by the names, which are looked up once for each subject. Hours are bits of a set and blocks
- * are counters, not keys: with the hour as a key, 10,000,000 events of one day made 1,474,086 groups instead of 64,000 and
- * took seven times as long.
- * A UDP connect that sent nothing (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own,
- * of family 0.
+ * Events are folded inside DuckDB, in one pass and two steps: first by the numbers of the event table alone
+ * (that is where the millions of rows go), then by the names, which are looked up once for each subject.
+ * Hours are bits of a set and blocks are counters, not keys: with the hour as a key, 10,000,000 events of one
+ * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
+ * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
 export function historySql({ first, last }: Bounds): string {
   const slots = Math.max(1, Math.ceil((last - first) / HOUR / MOST_BITS));
@@ -145,7 +147,7 @@ export function historySql({ first, last }: Bounds): string {
 /** What hosts called the users and groups of the record; an id may have a name on each of them. */
 export const ACCOUNTS = 'SELECT DISTINCT kind, id, name FROM account ORDER BY ALL';
 
-/** How many containers of each recording have no name: no runtime told it, or the runtime is not known. */
+/** How many containers of each recording have no name: no runtime gave it, or the runtime is not known. */
 export const UNNAMED = `
   SELECT recording, count(*) AS unnamed FROM (
     SELECT recording, container_id FROM container_now WHERE name IS NULL AND runtime <> 'import'

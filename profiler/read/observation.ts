@@ -1,7 +1,7 @@
 import type { SocketKind } from '../../bpf/wire.ts';
 import type { Account } from '../identity/account.ts';
 
-/** Who connected, as the record tells it. Absent text is unknown. */
+/** The subject that connected, as it is recorded. Absent text is unknown. */
 export interface Subject {
   command: string;
   /** Path of the executable as the host sees it. */
@@ -18,7 +18,10 @@ export interface Subject {
   fsuid?: number;
   fsgid?: number;
   inContainer: boolean;
-  /** Container name. Absent where no runtime has told it: no rule that names a container holds for the id then. */
+  /**
+   * Container name. Absent where no runtime has given it: no rule that names a container holds for the id
+   * then.
+   */
   container?: string;
   image?: string;
   /** systemd unit. */
@@ -36,7 +39,9 @@ export interface Observation {
   port: number;
   /** IANA protocol number. */
   protocol: number;
-  /** A socket of this kind was opened: nothing was named, and family, address, port and protocol say nothing. */
+  /**
+   * A socket of this kind was opened: nothing was named, and family, address, port and protocol say nothing.
+   */
   socket?: keyof typeof SocketKind;
   verdict: 'allow' | 'deny';
   /** Number of events. */

@@ -12,7 +12,9 @@ import { Snapshot } from './snapshot.ts';
 const PATIENCE = 3000;
 const EVERY = 50;
 
-/** The record at `path`, as `recordToRead` gives it. Throws BouhekiError or what the system and DuckDB say. */
+/**
+ * The record at `path`, as `recordToRead` gives it. Throws BouhekiError or what the system and DuckDB say.
+ */
 export async function openSource(path: string, access: Exclude<Access, 'write'>): Promise<RecordSource> {
   const client = await recorderClient(path);
   if (client === undefined) return await openFile(path, access);
@@ -31,7 +33,10 @@ export async function openSource(path: string, access: Exclude<Access, 'write'>)
   }
 }
 
-/** What the recorder of the record at `path` reports about itself; undefined when none runs. Throws as `openSource`. */
+/**
+ * What the recorder of the record at `path` reports about itself; undefined when none runs. Throws as
+ * `openSource`.
+ */
 export async function recorderStatus(path: string): Promise<LiveStatus | undefined> {
   const client = await recorderClient(path);
   try {
@@ -41,7 +46,7 @@ export async function recorderStatus(path: string): Promise<LiveStatus | undefin
   }
 }
 
-/** A connection to whoever records into the database; undefined when nobody does. */
+/** A connection to the recorder of the database; undefined when none runs. */
 async function recorderClient(path: string): Promise<RecorderClient | undefined> {
   const deadline = performance.now() + PATIENCE;
   for (;;) {

@@ -25,7 +25,7 @@ export interface ObservationQuery {
   since?: number;
   until?: number;
   verdict?: 'allow' | 'deny';
-  /** `container`: connections of containers alone. Default: everybody's. */
+  /** `container`: connections of containers alone. Default: all. */
   target?: 'host' | 'container';
   /** Also UDP connects that sent nothing. Name look-ups make them, so they are no traffic by default. */
   intents?: boolean;
@@ -50,9 +50,14 @@ export interface RecordingSummary {
   unnamed: number;
   /** The learning window that it is part of. */
   window?: LearningWindow;
-  /** Of one that was cut short: for how long nothing was recorded until the next one, if one followed. Microseconds. */
+  /**
+   * Of one that was cut short: for how long nothing was recorded until the next one, if one followed.
+   * Microseconds.
+   */
   gap?: number;
-  /** How often the clock was set while it ran, and by how many microseconds in all; absent when it was not. */
+  /**
+   * How often the clock was set while it ran, and by how many microseconds in all; absent when it was not.
+   */
   clock?: { steps: number; step: number };
 }
 
@@ -64,9 +69,10 @@ export interface Loss {
 }
 
 /**
- * Opens the record for reading: the file, or a copy of it where a recorder writes it, as of the last flush. Throws
- * BouhekiError: `no-data` when there is no such file, `store-busy` with the pid of whoever is in the way, `disk-full`
- * when there is no room for the copy, `untrusted` when others could have written it, or `store`.
+ * Opens the record for reading: the file, or a copy of it where a recorder writes it, as of the last flush.
+ * Throws BouhekiError: `no-data` when there is no such file, `store-busy` with the pid of the process in the
+ * way, `disk-full` when there is no room for the copy, `untrusted` when others could have written it, or
+ * `store`.
  */
 export async function openReader(path: string, access: 'read' | 'query' = 'read'): Promise<Reader> {
   try {
@@ -76,7 +82,10 @@ export async function openReader(path: string, access: 'read' | 'query' = 'read'
   }
 }
 
-/** What the recorder that writes the record at `path` tells about itself; undefined when none does. Throws as `openReader`. */
+/**
+ * What the recorder that writes the record at `path` reports about itself; undefined when none does. Throws
+ * as `openReader`.
+ */
 export async function openLive(path: string): Promise<LiveStatus | undefined> {
   try {
     return await recorderStatus(recordToRead(path));
@@ -137,7 +146,10 @@ export class Reader {
     return (await this.history(query)).observations;
   }
 
-  /** The observations and when the subjects were active, which cannot be told from them: from one pass over the events. */
+  /**
+   * The observations and when the subjects were active, which they do not have: from one pass over the
+   * events.
+   */
   async history(query: ObservationQuery = {}): Promise<History> {
     const bounds = await this.#bounds(query);
     if (bounds === undefined) return { observations: [], activity: [] };
@@ -168,7 +180,8 @@ export class Reader {
   }
 
   /**
-   * Runs one statement of the user's own, in this process. It may only read, and reaches no file but the record. Throws BouhekiError `usage` with what DuckDB says of the statement.
+   * Runs one statement of the user's own, in this process. It may only read, and reaches no file but the
+   * record. Throws BouhekiError `usage` with what DuckDB says of the statement.
    */
   async query(sql: string): Promise<QueryResult> {
     try {
@@ -184,7 +197,10 @@ export class Reader {
     }
   }
 
-  /** What the recorder that writes this record told about itself when it was opened; undefined where none did. */
+  /**
+   * What the recorder that writes this record reported about itself when it was opened; undefined where none
+   * did.
+   */
   get live(): LiveStatus | undefined {
     return this.#source.recorder;
   }

@@ -24,19 +24,23 @@ const PAUSE = 100;
 /** A database file, with its log beside it, that belongs to this process alone. */
 export interface RecordCopy {
   readonly path: string;
-  /** Takes the names of the files away. What has been opened can still be read, and a directory to spill into stays. */
+  /**
+   * Takes the names of the files away. What has been opened can still be read, and a directory to spill into
+   * stays.
+   */
   unlink(): void;
   /** Takes everything away. */
   discard(): void;
 }
 
 /**
- * Copies a database that another process is writing, as of its last commit. It shares its blocks where the file system
- * can. Not for the process that writes it: to close a file there drops the lock that DuckDB has on it.
+ * Copies a database that another process is writing, as of its last commit. It shares its blocks where the
+ * file system can. Not for the process that writes it: to close a file there drops the lock that DuckDB has
+ * on it.
  *
- * Until its next checkpoint DuckDB only appends to the log, and overwrites no block of the file that the header or the
- * log refers to. So the log is copied first, then the file, and both again if the header has changed meanwhile. The end
- * of the log may be torn, as it may be after a crash; DuckDB leaves that out.
+ * Until its next checkpoint DuckDB only appends to the log, and overwrites no block of the file that the
+ * header or the log refers to. So the log is copied first, then the file, and both again if the header has
+ * changed meanwhile. The end of the log may be torn, as it may be after a crash; DuckDB leaves that out.
  */
 export async function copyRecord(path: string): Promise<RecordCopy> {
   discardLeftCopies(path);
@@ -70,7 +74,7 @@ export function discardLeftCopies(path: string): void {
     if (!name.startsWith(prefix)) continue;
     const pid = name.slice(prefix.length).split('.')[0]!;
     const directory = join(dirname(path), name);
-    // What somebody else made under such a name is not ours to remove.
+    // A file that another user made under such a name is not ours to remove.
     if (existsSync(`/proc/${pid}`) || lstatSync(directory).uid !== process.geteuid!()) continue;
     rmSync(directory, { recursive: true, force: true });
   }

@@ -2,8 +2,9 @@ import type { DuckDBValue } from '@duckdb/node-api';
 import { optional } from './history.ts';
 
 /**
- * A process that made the last connection of an observation. Parameters: $1 family (0 for a socket), $2 and $3 the halves
- * of the address, $4 port or kind of socket, $5 protocol (not looked at for a socket), $6 real uid, $7 command.
+ * A process that made the last connection of an observation. Parameters: $1 family (0 for a socket), $2 and
+ * $3 the halves of the address, $4 port or kind of socket, $5 protocol (not looked at for a socket), $6 real
+ * uid, $7 command.
  */
 export const SAMPLE = `
   WITH place AS (

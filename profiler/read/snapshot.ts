@@ -41,7 +41,10 @@ export class Snapshot {
     return await this.#run(() => prepareChecked(this.#connection, sql), 'json');
   }
 
-  /** Stops the statement that runs, if one does, which then fails; calls `closed` when the connection is closed. */
+  /**
+   * Stops the statement that runs, if one does, which then fails; calls `closed` when the connection is
+   * closed.
+   */
   close(closed: () => void): void {
     if (this.#running > 0) {
       // One that is only about to begin takes no notice of it, and closing would wait for it.

@@ -2,8 +2,8 @@ import { StatementType, type DuckDBConnection, type DuckDBPreparedStatement } fr
 import { BouhekiError } from '../../error/error.ts';
 
 /**
- * Table functions that make rows of their arguments, or describe tables. The others read files, settings, secrets or
- * logs, write some of them, or run statements that they are given as text.
+ * Table functions that make rows of their arguments, or describe tables. The others read files, settings,
+ * secrets or logs, write some of them, or run statements that they are given as text.
  */
 const TABLE_FUNCTIONS = new Set([
   'duckdb_columns',
@@ -56,9 +56,9 @@ const VOLATILE = `
 const SYSTEM = `SELECT view_name FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'`;
 
 /**
- * Prepares one statement of a user's own. Throws BouhekiError `usage` unless it reads: SELECT in any of its forms, or
- * EXPLAIN of one without ANALYZE, which would run it; with functions and tables of the lists above. What it is comes
- * from DuckDB's parser, not from its text. Errors are DuckDB's own otherwise.
+ * Prepares one statement of a user's own. Throws BouhekiError `usage` unless it reads: SELECT in any of its
+ * forms, or EXPLAIN of one without ANALYZE, which would run it; with functions and tables of the lists above.
+ * What it is comes from DuckDB's parser, not from its text. Errors are DuckDB's own otherwise.
  */
 export async function prepareChecked(
   connection: DuckDBConnection,
@@ -68,7 +68,7 @@ export async function prepareChecked(
   if (sql.includes('\0')) throw new BouhekiError('usage', 'a statement has no NUL character');
   const statements = await connection.extractStatements(sql);
   if (statements.count !== 1) throw new BouhekiError('usage', 'only one statement can be asked at a time');
-  // Only as the very first word: comments nest in DuckDB, and what stands behind one must be what DuckDB reads too.
+  // Only as the very first word: comments nest in DuckDB, and what follows one must be what DuckDB reads too.
   const explained = /^[ \t\r\n]*explain\b/i.exec(sql);
   const tree = await treeOf(connection, explained === null ? sql : sql.slice(explained[0].length));
   if (tree === undefined) throw onlyReading();

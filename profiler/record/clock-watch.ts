@@ -1,13 +1,16 @@
 import { bootTime } from '../../bpf/clock.ts';
 
-/** What is no step but the work of whoever keeps the clock right, microseconds a look. */
+/** What is no step but the work of a service that keeps the clock right, microseconds a look. */
 const SLEW = 1_000_000;
-/** Between the readings of two clocks we may have been stopped; then they say nothing of each other, microseconds. */
+/**
+ * Between the readings of two clocks we may have been stopped; then they say nothing of each other,
+ * microseconds.
+ */
 const TOGETHER = 100_000;
 
 /**
- * Tells time that passes, which nobody can set, from the clock on the wall, which can be set by hours or years at any
- * moment: by hand, or once a machine without a battery has found a time server.
+ * Distinguishes time that passes, which cannot be set, from the clock on the wall, which can be set by hours
+ * or years at any moment: by hand, or once a machine without a battery has found a time server.
  */
 export class ClockWatch {
   readonly #wall: () => number;
@@ -32,7 +35,10 @@ export class ClockWatch {
     return this.#boot() - this.#began;
   }
 
-  /** By how many microseconds the clock was set since the last look, less than zero for backwards; 0 when it was not. */
+  /**
+   * By how many microseconds the clock was set since the last look, less than zero for backwards; 0 when it
+   * was not.
+   */
   look(): number {
     const before = this.#boot();
     const wall = this.#wall();

@@ -14,9 +14,10 @@ export interface LearningPlan {
 }
 
 /**
- * The window that the last run with the same plan was in, when that run was cut short and the window is not over yet;
- * otherwise a new one from `now` on. A run that its user ended has ended its window. Where the clock was set, the window
- * is as if it had always shown what it shows now: as much is left of it as was left then.
+ * The window that the last run with the same plan was in, when that run was cut short and the window is not
+ * over yet; otherwise a new one from `now` on. A run that its user ended has ended its window. Where the
+ * clock was set, the window is as if it had always shown what it shows now: as much is left of it as was left
+ * then.
  */
 export async function learningWindow(
   connection: DuckDBConnection,

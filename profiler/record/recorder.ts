@@ -25,7 +25,7 @@ export interface EventSource {
   counters(): number[];
   /** See Egress. */
   takeFolds(visit: FoldVisitor, settle: () => void): void;
-  /** Has every process told again at its next connection. */
+  /** Has every process reported again at its next connection. */
   tellAgain(): void;
 }
 
@@ -39,7 +39,10 @@ export interface RecorderListeners {
 /** Milliseconds until the sink is asked for room again. */
 const ROOM_WAIT = 5;
 
-/** Bytes of struct connection. As constants: an object of so many members is looked up like a table, at 25 ns an event. */
+/**
+ * Bytes of struct connection. As constants: an object of so many members is looked up like a table, at 25 ns
+ * an event.
+ */
 const { family: FAMILY, operation: OPERATION, flags: FLAGS, verdict: VERDICT } = Connection.offset;
 
 /** Words of struct connection. */
@@ -80,7 +83,9 @@ export class Recorder {
   /** Whether the cache holds connections whose process was not known. */
   #unknown = false;
   #forgotten = 0;
-  /** Events of processes that are not known, and how many the recording was told of together with lost records. */
+  /**
+   * Events of processes that are not known, and how many the recording received together with lost records.
+   */
   #nameless = 0;
   #toldNameless = 0;
   /** Process records that the kernel side has lost since we began. */
@@ -120,8 +125,9 @@ export class Recorder {
   }
 
   /**
-   * Reads both rings, empty if the sink has the room. Returns the number of connections. The kernel side tells a process
-   * in each ring before its first connection there, so it does not matter which ring is read first.
+   * Reads both rings, empty if the sink has the room. Returns the number of connections. The kernel side
+   * tells a process in each ring before its first connection there, so it does not matter which ring is read
+   * first.
    */
   drain(): number {
     this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
@@ -133,7 +139,10 @@ export class Recorder {
     return this.#sink.counters.events + this.#batch.length - before;
   }
 
-  /** Reads both rings empty, and what was folded, however often the sink has to make room. For the end: nothing is added meanwhile. */
+  /**
+   * Reads both rings empty, and what was folded, however often the sink has to make room. For the end:
+   * nothing is added meanwhile.
+   */
   async drainAll(): Promise<void> {
     const { connections, denials } = this.#source;
     const pending = (): number => connections.pending + denials.pending;
@@ -164,7 +173,8 @@ export class Recorder {
     this.#sink.recordLoss('ring', lost(Counter.lostConnection));
     this.#sink.recordLoss('denial-ring', lost(Counter.lostDenial));
     this.#lostProcesses += lost(Counter.lostProcess);
-    // A lost record is most often an event without its process too: not counted twice, and whichever comes first.
+    // A lost record is most often an event without its process too: not counted twice, and whichever comes
+    // first.
     const nameless = Math.max(this.#lostProcesses, this.#nameless);
     this.#sink.recordLoss('process', nameless - this.#toldNameless);
     this.#toldNameless = nameless;
@@ -205,8 +215,8 @@ export class Recorder {
   }
 
   /**
-   * One connection into the batch. This runs a million times a second: numbers are copied word by word, and no BigInt,
-   * string or object is made unless the subject is new or the connection was denied.
+   * One connection into the batch. This runs a million times a second: numbers are copied word by word, and
+   * no BigInt, string or object is made unless the subject is new or the connection was denied.
    */
   #connection(records: Records, at: number): void {
     const { bytes, words } = records;
@@ -324,7 +334,7 @@ export class Recorder {
     });
   }
 
-  /** The slot of the subject cache that tells the rows of a connection's process, command and credential. */
+  /** The slot of the subject cache that has the rows of a connection's process, command and credential. */
   #subject(records: Records, at: number): number {
     const { words } = records;
     const word = at >> 2;
@@ -347,15 +357,16 @@ export class Recorder {
     if (image === undefined) this.#unknown = true;
   }
 
-  /** A process record that was lost is told again with a later connection. */
+  /** A process record that was lost is sent again with a later connection. */
   #forgetUnknown(): void {
     if (this.#unknown) this.#subjects.clear();
     this.#unknown = false;
   }
 
   /**
-   * Images have been dropped, and nothing names them from now on. Who is in use shows by being looked up anew, and by
-   * being told again, without which an image that is dropped the next time would not be known when it is back.
+   * Images have been dropped, and nothing names them from now on. Who is in use shows by being looked up
+   * anew, and by being reported again, without which an image that is dropped the next time would not be
+   * known when it is back.
    */
   #settle(): void {
     this.#forgotten = this.#processes.forgotten;

@@ -14,8 +14,8 @@ import type { RecordingEnd, RowWriter } from '../database/row-writer.ts';
 import type { EventSink } from '../event/sink.ts';
 
 /**
- * Command names are any text a process likes, and a process with many users of its own may take any of them: beyond this
- * many the table of them starts again.
+ * Command names are any text a process likes, and a process with many users of its own may take any of them:
+ * beyond this many the table of them starts again.
  */
 const MAX_KNOWN = 65_536;
 
@@ -37,8 +37,8 @@ export interface RecordingIdentity {
 
 /**
  * One run of learn or enforce, being written: gives names their numbers and counts. Everything but `end` is
- * synchronous; nothing is safe before `flush`. After a failure (a full disk, say) every call throws that same
- * BouhekiError and what was flushed before stays.
+ * synchronous; nothing is safe before `flush`. After a failure (such as a full disk) every call throws that
+ * same BouhekiError and what was flushed before stays.
  */
 export class Recording implements EventSink {
   readonly id: number;
@@ -63,7 +63,10 @@ export class Recording implements EventSink {
     return this.#writer.room;
   }
 
-  /** Adds a process image. Returns its row id for `EventBatch.process`; 0 stands for a process that was missed. */
+  /**
+   * Adds a process image. Returns its row id for `EventBatch.process`; 0 stands for a process that was
+   * missed.
+   */
   process(row: ProcessRow): number {
     const id = (this.counters.processes += 1);
     this.#writer.add('process', processCells(id, row));
@@ -77,7 +80,9 @@ export class Recording implements EventSink {
     return id;
   }
 
-  /** Replaces what is known of a container, for events before and after: a name that was found later, say. */
+  /**
+   * Replaces what is known of a container, for events before and after: such as a name that was found later.
+   */
   updateContainer(id: number, row: ContainerRow): void {
     this.#containerVersion += 1;
     this.#writer.add('container', containerCells(id, this.#containerVersion, row));
@@ -101,8 +106,8 @@ export class Recording implements EventSink {
   }
 
   /**
-   * Names the boxes of a policy that comes into force. Returns the number to add to a box's index in that policy
-   * for `EventBatch.box`: 0 for the first policy of a recording, more after a reload.
+   * Names the boxes of a policy that comes into force. Returns the number to add to a box's index in that
+   * policy for `EventBatch.box`: 0 for the first policy of a recording, more after a reload.
    */
   boxes(list: readonly BoxRow[]): number {
     const base = this.#boxCount;
@@ -126,12 +131,18 @@ export class Recording implements EventSink {
     this.counters.events += row.count;
   }
 
-  /** Tells which of the processes so far later events may name, so that the others can go when no event names them. */
+  /**
+   * Reports which of the processes so far later events may name, so that the others can go when no event
+   * names them.
+   */
   settle(kept: Int32Array): void {
     this.#writer.settle({ last: this.counters.processes, kept });
   }
 
-  /** Counts what was not recorded, of a user where that is known. The sum by kind is stored with the recording. */
+  /**
+   * Counts what was not recorded, of a user where that is known. The sum by kind is stored with the
+   * recording.
+   */
   recordLoss(kind: LossKind, count: number, uid?: number): void {
     if (count === 0) return;
     this.counters.lost[kind] += count;
@@ -144,8 +155,8 @@ export class Recording implements EventSink {
   }
 
   /**
-   * Commits everything so far, names before events, or has another process do so. Call it at least every second: SIGKILL
-   * loses what is younger.
+   * Commits everything so far, names before events, or has another process do so. Call it at least every
+   * second: SIGKILL loses what is younger.
    */
   flush(): void {
     this.#writer.commit();
@@ -173,7 +184,7 @@ export class Recording implements EventSink {
   }
 }
 
-/** Row ids for what is told again and again. */
+/** Row ids for what is reported again and again. */
 class Numbers {
   readonly #known = new Map<string, number>();
   #count = 0;
