@@ -212,3 +212,38 @@ test('a service that calls a cgroup of its own like a container is not that cont
   ]);
   succeeded(run('podman', 'rm', '-f', '-t', '0', 'real'));
 });
+
+test('neither the network, the pids nor the cgroups of the host lead a container out of target container', async () => {
+  const file = join(place, 'target.yaml');
+  const lines = ['network:', '  mode: block', '  target: container', '  cidr: { allow: [10.0.5.1/32] }', ''];
+  writeFileSync(file, lines.join('\n'), { mode: 0o600 });
+  const enforce = await Running.start('enforce', file, '--db', join(place, 'target.duckdb'));
+  const host = [
+    '--privileged',
+    '--pid',
+    'host',
+    '--cgroupns',
+    'host',
+    '-v',
+    '/sys/fs/cgroup:/sys/fs/cgroup:rw',
+  ];
+  const own = ['--privileged', '--cgroupns', 'host', '-v', '/sys/fs/cgroup:/sys/fs/cgroup:rw'];
+  const ways: [name: string, options: string[], command: string][] = [
+    ['plain', [], fetchFrom('10.0.5.1', '10.0.5.2')],
+    // All namespaces of the first process; the cgroup stays.
+    ['entered', host, `nsenter -t 1 -m -u -i -n -p sh -c '${fetchFrom('10.0.5.1', '10.0.5.3')}'`],
+    // Out of its cgroup, but not out of its namespaces.
+    ['moved', own, `echo $$ >/sys/fs/cgroup/cgroup.procs && ${fetchFrom('10.0.5.1', '10.0.5.4')}`],
+  ];
+  const reached = ways.map(([name, options, command]) => [
+    name,
+    run('podman', 'run', ...ROOM, ...options, '--name', name, IMAGE, 'sh', '-c', command).stdout.trim(),
+  ]);
+  const { stdout: byHost } = run('sh', '-c', fetchFrom('10.0.5.1', '10.0.5.5'));
+  succeeded(await enforce.end('SIGINT'));
+  assert.deepEqual(
+    reached,
+    ways.map(([name]) => [name, '10.0.5.1']),
+  );
+  assert.deepEqual(byHost.trim().split('\n'), ['10.0.5.1', '10.0.5.5'], 'the host is not what it is about');
+});
