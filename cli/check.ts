@@ -49,10 +49,10 @@ function check(text: string, file: string, json: boolean): void {
   else if (problems.length > 0) process.exitCode = 1;
 }
 
-function findings({ policy, placeOf }: Parsed): Problem[] {
+function findings({ policy, locationOf }: Parsed): Problem[] {
   if (!policy) return [];
   return lintPolicy(policy, resolvers()).map(({ box, message, help }) => {
-    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, placeOf(box));
+    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, locationOf(box));
     if (help !== undefined) problem.help = help;
     return problem;
   });

@@ -96,9 +96,12 @@ function run(file: string, options: Options): void {
   if (explanation.verdict.action === 'deny') process.exitCode = 1;
 }
 
-function json({ verdict, reason, nearest, fix }: Explanation, { policy, placeOf }: Required<Parsed>): string {
+function json(
+  { verdict, reason, nearest, fix }: Explanation,
+  { policy, locationOf }: Required<Parsed>,
+): string {
   const ruleOf = (box: number) => {
-    const { line, column, path } = placeOf(box);
+    const { line, column, path } = locationOf(box);
     return { name: policy.boxes[box]!.name, path, line, column };
   };
   const report = {
@@ -114,10 +117,10 @@ function json({ verdict, reason, nearest, fix }: Explanation, { policy, placeOf 
 
 function prose(
   { verdict, reason, nearest, fix }: Explanation,
-  { policy, placeOf }: Required<Parsed>,
+  { policy, locationOf }: Required<Parsed>,
 ): string {
   const at = (box: number) => {
-    const { file, line, column } = placeOf(box);
+    const { file, line, column } = locationOf(box);
     return `${file}:${line}:${column}`;
   };
   const monitored = verdict.action === 'deny' && policy.mode === 'monitor';

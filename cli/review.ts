@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BouhekiError } from '../error/error.ts';
 import { formatCount } from '../format/number.ts';
-import { keyOf, parseDecisions, printDecision, type Decision } from '../generator/review/decision.ts';
+import { itemKey, parseDecisions, printDecision, type Decision } from '../generator/review/decision.ts';
 import { prepareRecord, type ReviewItem } from '../generator/review/review.ts';
 import { ReviewSession } from '../generator/review/review-session.ts';
 import { appendTrusted } from '../host/trusted-file.ts';
@@ -97,8 +97,8 @@ async function widenAgain(
   remembered: readonly Decision[],
   log: string,
 ): Promise<void> {
-  const open = new Set(session.open.map(keyOf));
-  const widening = remembered.filter((each) => each.decision === 'widen' && open.has(keyOf(each)));
+  const open = new Set(session.open.map(itemKey));
+  const widening = remembered.filter((each) => each.decision === 'widen' && open.has(itemKey(each)));
   if (widening.length === 0) return;
   say(
     `${log} has ${formatCount(widening.length, 'earlier decision')} to allow more than was recorded:`,

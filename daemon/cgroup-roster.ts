@@ -6,7 +6,7 @@ import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
 import { listCgroup, listedAs, markUnlisted, unlistCgroup } from '../enforcer/apply.ts';
 import { type FoundCgroup, isMadeByUser, listCgroups } from '../enforcer/cgroup-list.ts';
 import type { CompiledPolicy } from '../enforcer/compile.ts';
-import type { CgroupPlace } from '../enforcer/place.ts';
+import type { KnownCgroup } from '../enforcer/known-cgroup.ts';
 import { CgroupReader } from '../profiler/identity/cgroup-reader.ts';
 import type { ContainerNames } from '../profiler/identity/container.ts';
 
@@ -83,7 +83,7 @@ export class CgroupRoster implements Disposable {
     const unsettled: string[] = [];
     const listing = this.#list(subjects, (path) => {
       if (!this.#settled(path)) unsettled.push(path);
-      return this.placeOf(path);
+      return this.known(path);
     });
     return { ...listing, unsettled };
   }
@@ -107,14 +107,14 @@ export class CgroupRoster implements Disposable {
   /**
    * What is known of the container whose runtime has made just this cgroup for it; undefined without a name.
    */
-  containerAt(path: string): CgroupPlace | undefined {
+  containerAt(path: string): KnownCgroup | undefined {
     if (this.#cgroups.read(path).container?.path !== path) return undefined;
-    const place = this.placeOf(path);
-    return place.container === undefined ? undefined : place;
+    const cgroup = this.known(path);
+    return cgroup.container === undefined ? undefined : cgroup;
   }
 
   /** The container that a cgroup belongs to, if it has a name. */
-  containerOf(path: string): CgroupPlace | undefined {
+  containerOf(path: string): KnownCgroup | undefined {
     const found = this.#cgroups.read(path).container;
     return found && this.containerAt(found.path);
   }
@@ -135,7 +135,7 @@ export class CgroupRoster implements Disposable {
   findCgroups(): void {
     const begun = performance.now();
     if (!this.#subjects || begun < this.#nextLook) return;
-    const { found, beyond } = this.#list(this.#subjects, (path) => this.placeOf(path));
+    const { found, beyond } = this.#list(this.#subjects, (path) => this.known(path));
     this.#unlisted.clear();
     this.#beyond = beyond;
     for (const cgroup of found) if (!this.#listed.has(cgroup.id)) this.#take(cgroup, 0, true);
@@ -153,7 +153,7 @@ export class CgroupRoster implements Disposable {
     if (!this.#subjects || this.#over) return;
     // The kernel side cuts long paths off, and what is left would be another cgroup's.
     if (!this.#isAt(id, path)) return;
-    const boxes = this.#subjects.cgroup(this.placeOf(path));
+    const boxes = this.#subjects.cgroup(this.known(path));
     const cgroup = { id, path, boxes, byUser: isMadeByUser(this.#root, path) };
     this.#take(cgroup, waited, !this.#isListedAs(cgroup));
   }
@@ -244,9 +244,9 @@ export class CgroupRoster implements Disposable {
   }
 
   /** What is known of a cgroup. */
-  placeOf(path: string): CgroupPlace {
+  known(path: string): KnownCgroup {
     const { container: found, unit } = this.#cgroups.read(path);
-    const place: CgroupPlace = { path };
+    const place: KnownCgroup = { path };
     if (unit !== undefined) place.unit = unit;
     const container = found && this.#names.find(found);
     if (container?.known) {
@@ -256,7 +256,7 @@ export class CgroupRoster implements Disposable {
     return place;
   }
 
-  #list(subjects: Subjects, describe: (path: string) => CgroupPlace): ReturnType<typeof listCgroups> {
+  #list(subjects: Subjects, describe: (path: string) => KnownCgroup): ReturnType<typeof listCgroups> {
     return listCgroups(subjects, describe, this.#egress.userCgroupRoom, this.#root);
   }
 }

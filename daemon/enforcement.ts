@@ -11,7 +11,7 @@ import { ContainerFiles } from '../enforcer/container/container-files.ts';
 import { ContainerWatch } from '../enforcer/container/container-watch.ts';
 import { asksFor } from '../enforcer/executable-entry.ts';
 import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
-import type { CgroupPlace } from '../enforcer/place.ts';
+import type { KnownCgroup } from '../enforcer/known-cgroup.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import { atMost } from '../profiler/identity/at-most.ts';
 import type { ContainerNames } from '../profiler/identity/container.ts';
@@ -204,7 +204,7 @@ export class Enforcement implements Disposable {
   }
 }
 
-function nameOf({ container, path }: CgroupPlace): string {
+function nameOf({ container, path }: KnownCgroup): string {
   return `container ${container ?? path}`;
 }
 

@@ -69,11 +69,11 @@ export function replaceSubjectEntries(
   after: readonly SubjectEntry[],
 ): void {
   const side = activeSide(egress);
-  const keyOf = ({ kind, length, a, b }: SubjectEntry) => subjectKey(side, kind, length, a, b);
-  const kept = new Set(after.map((entry) => keyOf(entry).toString('hex')));
-  for (const entry of after) egress.subjects.set(keyOf(entry), bytesOf(entry.boxes));
+  const entryKey = ({ kind, length, a, b }: SubjectEntry) => subjectKey(side, kind, length, a, b);
+  const kept = new Set(after.map((entry) => entryKey(entry).toString('hex')));
+  for (const entry of after) egress.subjects.set(entryKey(entry), bytesOf(entry.boxes));
   for (const entry of before) {
-    const key = keyOf(entry);
+    const key = entryKey(entry);
     if (!kept.has(key.toString('hex'))) egress.subjects.delete(key);
   }
   egress.renewSubjects();

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { cgroupRoot } from '../host/cgroup-root.ts';
 import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
 import type { ListedCgroup } from './apply.ts';
-import type { CgroupPlace } from './place.ts';
+import type { KnownCgroup } from './known-cgroup.ts';
 import type { SubjectTables } from './subject.ts';
 
 /**
@@ -89,7 +89,7 @@ export interface FoundCgroup extends ListedCgroup {
  */
 export function listCgroups(
   subjects: SubjectTables,
-  describe: (path: string) => CgroupPlace,
+  describe: (path: string) => KnownCgroup,
   most: number,
   root: string = cgroupRoot(),
 ): { found: FoundCgroup[]; beyond: boolean } {

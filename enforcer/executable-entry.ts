@@ -3,12 +3,12 @@ import { SubjectKind } from '../bpf/wire.ts';
 import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
 import type { Box } from '../policy/meaning/policy.ts';
 import { boxesWhere, emptyVector } from './box-vector.ts';
-import { acceptsContainer, type CgroupPlace } from './place.ts';
+import { acceptsContainer, type KnownCgroup } from './known-cgroup.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
 /** A container whose files could be looked at. */
 export interface KnownContainer {
-  place: CgroupPlace;
+  place: KnownCgroup;
   /** Its number, the container's own: not one that a process in it has made. */
   mountNamespace: number;
   /**
@@ -29,7 +29,7 @@ export function hostPaths(boxes: readonly Box[]): string[] {
 }
 
 /** The `exe` paths that boxes name of this container, each once. */
-export function pathsInside(boxes: readonly Box[], place: CgroupPlace): string[] {
+export function pathsInside(boxes: readonly Box[], place: KnownCgroup): string[] {
   return pathsOf(boxes.filter((box) => asksFor('container', box) && acceptsContainer(box.from, place)));
 }
 

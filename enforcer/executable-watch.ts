@@ -64,7 +64,7 @@ export class ExecutableWatch implements Disposable {
     for (const [path, files] of this.#files) {
       const before = files.now;
       const found = stat(path);
-      if (found && before && keyOf(found) === before.key) {
+      if (found && before && fileKey(found) === before.key) {
         touched ||= found.ctimeNs !== before.changed;
         before.changed = found.ctimeNs;
       } else if (found || before) {
@@ -125,7 +125,7 @@ function hold(path: string): HeldFile | undefined {
     return undefined;
   }
   const found = fstatSync(fd, { bigint: true });
-  if (found.isFile()) return { fd, key: keyOf(found), changed: found.ctimeNs, file: undefined };
+  if (found.isFile()) return { fd, key: fileKey(found), changed: found.ctimeNs, file: undefined };
   closeSync(fd);
   return undefined;
 }
@@ -138,6 +138,6 @@ function stat(path: string): BigIntStats | undefined {
   }
 }
 
-function keyOf({ dev, ino }: BigIntStats): string {
+function fileKey({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }

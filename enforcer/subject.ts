@@ -7,7 +7,7 @@ import type { IdDimension } from '../policy/meaning/dimension.ts';
 import type { Box, From } from '../policy/meaning/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
 import { compileContainer, compileExecutables, type KnownContainer } from './executable-entry.ts';
-import { acceptsPlace, type CgroupPlace, namesPlace, type PlaceDimension } from './place.ts';
+import { acceptsCgroup, type KnownCgroup, namesCgroup, type PlaceDimension } from './known-cgroup.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
 /** Finds the file that an `exe` path means on the host; undefined when there is none. */
@@ -23,7 +23,7 @@ export interface SubjectTables {
   /** `exe` paths that mean no file of the host at present: their rules match nothing. */
   unresolved: string[];
   /** The boxes that accept a cgroup, its container and its unit. */
-  cgroup(place: CgroupPlace): BoxVector;
+  cgroup(known: KnownCgroup): BoxVector;
 }
 
 /** How the kernel side looks at a dimension. */
@@ -42,7 +42,7 @@ interface Files {
 
 /**
  * The dimensions of `from` that the kernel side answers by a look at the process. All others are those of a
- * place.
+ * known.
  */
 const LOOKUPS: Record<Exclude<keyof From, PlaceDimension>, Lookup> = {
   uid: { any: { uid: ({ uid }) => !uid }, entries: (boxes) => ids(boxes, 'uid') },
@@ -77,7 +77,7 @@ export function compileSubjects(
     return file ? [file] : [];
   };
   const any: BoxVector[] = Array.from({ length: SUBJECT_KINDS });
-  any[SubjectKind.cgroup] = boxesWhere(boxes, ({ from }) => !namesPlace(from));
+  any[SubjectKind.cgroup] = boxesWhere(boxes, ({ from }) => !namesCgroup(from));
   const entries: SubjectEntry[] = [];
   for (const lookup of Object.values(LOOKUPS)) {
     for (const [kind, asksNothing] of Object.entries(lookup.any)) {
@@ -91,7 +91,7 @@ export function compileSubjects(
     entries,
     commandPrefixes: entries.filter((entry) => entry.kind === SubjectKind.commandPrefix).length,
     unresolved,
-    cgroup: (place) => boxesWhere(boxes, ({ from }) => acceptsPlace(from, place)),
+    cgroup: (known) => boxesWhere(boxes, ({ from }) => acceptsCgroup(from, known)),
   };
 }
 

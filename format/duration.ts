@@ -22,3 +22,10 @@ export function formatDuration(seconds: number): string {
   }
   return text === '' ? '0s' : text;
 }
+
+/** Seconds as `02:13:07`. */
+export function formatElapsed(seconds: number): string {
+  return [seconds / 3600, (seconds / 60) % 60, seconds % 60]
+    .map((part) => String(Math.floor(part)).padStart(2, '0'))
+    .join(':');
+}

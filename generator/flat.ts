@@ -39,14 +39,14 @@ export function flatBox(observations: readonly RecordedObservation[], limits: Fl
     const { command } = observation.subject;
     const [uid, gid] = [userIds(observation.subject), groupIds(observation.subject)];
     const prefix = prefixOf(destinationAddress(observation));
-    const place = formatPrefix(prefix);
+    const destination = formatPrefix(prefix);
     const service = `${observation.protocol}:${observation.port}`;
     commands.add(command);
     for (const id of uid) uids.add(id);
     for (const id of gid) gids.add(id);
-    addresses.set(place, prefix);
+    addresses.set(destination, prefix);
     services.add(service);
-    seen.add(JSON.stringify([command, uid, gid, place, service]));
+    seen.add(JSON.stringify([command, uid, gid, destination, service]));
   }
   const prefixes = limits.cover(mergePrefixes([...addresses.values()]));
   const keys: FlatBox['keys'] = {

@@ -3,7 +3,7 @@ import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import type { Box, To } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { flowOf } from './subject/flow.ts';
-import { placeOf } from './subject/oddity.ts';
+import { observedDestination } from './subject/oddity.ts';
 import type { Rule } from './rule/rule.ts';
 import type { Demand } from './subject/select.ts';
 import { coveredKeys, type SubjectKind, subjectNamer } from './subject/subject.ts';
@@ -71,11 +71,11 @@ export function judgeByRecord(training: readonly Demand[], by: SubjectKind | und
     training.flatMap(({ observations, subject }) => {
       const keys = coveredKeys(subject);
       return observations.flatMap((each) => {
-        const place = placeOf(each);
-        return keys.map((key) => `${key} ${place}`);
+        const destination = observedDestination(each);
+        return keys.map((key) => `${key} ${destination}`);
       });
     }),
   );
   const nameOf = subjectNamer(by);
-  return (observation) => seen.has(`${nameOf(observation.subject)?.key} ${placeOf(observation)}`);
+  return (observation) => seen.has(`${nameOf(observation.subject)?.key} ${observedDestination(observation)}`);
 }

@@ -14,7 +14,7 @@ import { sumEvidence, type Evidence } from './subject/evidence.ts';
 import { flatBox } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
-import { OddityFinder, placeOf } from './subject/oddity.ts';
+import { OddityFinder, observedDestination } from './subject/oddity.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
 import type { Demand } from './subject/select.ts';
@@ -131,7 +131,7 @@ export function layOutFlat(
 function describeEvidence(rule: Rule, hours: Background['hours']): string {
   const { count, first, last } = sumEvidence(rule.observations);
   const most = rule.observations.reduce((a, b) => (b.count > a.count ? b : a));
-  const sample = rule.observations.length > 1 ? `, most to ${placeOf(most)}` : '';
+  const sample = rule.observations.length > 1 ? `, most to ${observedDestination(most)}` : '';
   return (
     `${formatCount(count, 'event')} in ${hoursOf(rule, hours)}, ` +
     `${formatTime(first)} to ${formatTime(last)}${sample}`

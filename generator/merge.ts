@@ -11,7 +11,7 @@ import type { RecordedObservation } from '../profiler/read/read.ts';
 import type { Evidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 import { ignoredBy } from './review/ignored.ts';
-import { findOddities, placeOf } from './subject/oddity.ts';
+import { findOddities, observedDestination } from './subject/oddity.ts';
 import { describePeriods } from './subject/period.ts';
 import { boxesByRule } from './review/review.ts';
 import { coverDemands } from './rule/rule.ts';
@@ -119,17 +119,18 @@ function assertMarked(text: string, added: readonly RecordedObservation[]): void
   const marked = new Set(
     findMarks(text)
       .filter(({ marks }) => marks.some((mark) => mark.startsWith('added: ')))
-      .map(({ place }) => JSON.stringify(place)),
+      .map(({ location }) => JSON.stringify(location)),
   );
   const judge = policy && compileEvaluator(policy);
-  const places = new Map(policy && boxesByRule(text, policy).map(({ box, place }) => [box, place]));
+  const locations = new Map(policy && boxesByRule(text, policy).map(({ box, location }) => [box, location]));
   for (const each of added) {
     const { box } = judge?.(flowOf(each)) ?? {};
-    const place = box === undefined ? undefined : places.get(policy!.boxes[box]!);
-    if (place && [place, { rule: place.rule }].some((one) => marked.has(JSON.stringify(one)))) continue;
+    const location = box === undefined ? undefined : locations.get(policy!.boxes[box]!);
+    if (location && [location, { rule: location.rule }].some((one) => marked.has(JSON.stringify(one))))
+      continue;
     throw new BouhekiError(
       'usage',
-      `${placeOf(each)} cannot be added to this --base with a mark for review`,
+      `${observedDestination(each)} cannot be added to this --base with a mark for review`,
       {
         remedy: 'Write the rules of the policy with a line for each, or generate anew without --base.',
       },

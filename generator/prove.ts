@@ -16,7 +16,7 @@ interface Value {
 }
 
 /** A destination of a rule, with the values of its lists. */
-interface Place {
+interface Destinations {
   rule: number;
   prefixes: { prefix: Prefix; value: Value }[];
   ports: { first: number; last: number; value: Value }[] | undefined;
@@ -45,8 +45,8 @@ export function findSuperfluous(
       list.map((entry) => ({ key, entry, value: valueOf(rule, `${key} ${entry}`) })),
     ),
   );
-  const places = rules.map(({ entries }, rule) =>
-    entries.map(({ ports, protocols }, entry): Place => ({
+  const destinationsOfRules = rules.map(({ entries }, rule) =>
+    entries.map(({ ports, protocols }, entry): Destinations => ({
       rule,
       prefixes: lists[rule]![entry]!.map((prefix) => ({
         prefix,
@@ -66,7 +66,7 @@ export function findSuperfluous(
     const hits = rulesOf.candidates(observation).flatMap((rule) => {
       const found =
         observation.socket === undefined
-          ? places[rule]!.map((place) => valuesHit(place, observation))
+          ? destinationsOfRules[rule]!.map((destinations) => valuesHit(destinations, observation))
           : [socketHit(sockets[rule]!.get(observation.socket))];
       return found.flatMap((hit) => (hit === undefined ? [] : [{ rule, hit }]));
     });
@@ -87,14 +87,14 @@ function socketHit(value: Value | undefined): Value[] | undefined {
 }
 
 /** The values that let the observation through; undefined when the destination does not hold it. */
-function valuesHit(place: Place, observation: RecordedObservation): Value[] | undefined {
-  const protocol = place.protocols.get(observation.protocol);
+function valuesHit(destinations: Destinations, observation: RecordedObservation): Value[] | undefined {
+  const protocol = destinations.protocols.get(observation.protocol);
   if (protocol === undefined) return undefined;
   const { port } = observation;
-  const range = place.ports?.find(({ first, last }) => first <= port && port <= last);
-  if (place.ports !== undefined && range === undefined) return undefined;
+  const range = destinations.ports?.find(({ first, last }) => first <= port && port <= last);
+  if (destinations.ports !== undefined && range === undefined) return undefined;
   const address = destinationAddress(observation);
-  const block = place.prefixes.find(({ prefix }) => containsAddress(prefix, address));
+  const block = destinations.prefixes.find(({ prefix }) => containsAddress(prefix, address));
   if (block === undefined) return undefined;
   return [protocol, block.value, ...(range === undefined ? [] : [range.value])];
 }

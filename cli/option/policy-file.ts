@@ -19,11 +19,11 @@ export function parseText(text: string, path: string, warn: Warn): Policy {
 
 /** As `parseText`, with the way back from boxes to lines. */
 export function parseWithPlaces(text: string, path: string, warn: Warn): Required<Parsed> {
-  const { policy, problems, placeOf } = parsePolicy(text, path);
+  const { policy, problems, locationOf } = parsePolicy(text, path);
   const faults = problems.filter((problem) => problem.severity === 'error');
   if (policy) {
     for (const warning of problems) warn(`${renderProblem(warning, text)}\n`);
-    return { policy, problems, placeOf };
+    return { policy, problems, locationOf };
   }
   throw new BouhekiError(
     'policy',

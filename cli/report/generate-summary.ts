@@ -11,7 +11,7 @@ import {
   describeReadiness,
 } from '../../generator/header.ts';
 import type { Merged } from '../../generator/merge.ts';
-import { placeOf } from '../../generator/subject/oddity.ts';
+import { observedDestination } from '../../generator/subject/oddity.ts';
 
 /** Subjects listed one by one. */
 export const SHOWN = 10;
@@ -127,7 +127,7 @@ export function mergeJson({ added, kept, text }: Merged): string {
     added,
     leftOut: kept.map(({ demand, observations }) => ({
       subject: demand.subject.name,
-      destinations: observations.map(placeOf),
+      destinations: observations.map(observedDestination),
     })),
   };
   return `${printJson(json, 2)}\n`;

@@ -3,7 +3,7 @@ import { BouhekiError } from '../../error/error.ts';
 import type { Decision, DecisionKind } from '../../generator/review/decision.ts';
 import { groupItems, type ReviewItem } from '../../generator/review/review.ts';
 import type { ReviewSession } from '../../generator/review/review-session.ts';
-import { prefixFor, widerFor } from '../../generator/review/settle.ts';
+import { prefixFor, widerFor } from '../../generator/review/carry-out.ts';
 import { formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { questionText, say, whyText } from './review-text.ts';

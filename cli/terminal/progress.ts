@@ -1,4 +1,4 @@
-import { formatClock } from '../../format/clock.ts';
+import { formatElapsed } from '../../format/duration.ts';
 import type { Messages } from '../../daemon/messages.ts';
 import { formatNumber } from '../../format/number.ts';
 
@@ -38,8 +38,8 @@ export class Progress {
     this.#lines += 1;
     const clock =
       this.#seconds === undefined
-        ? formatClock(elapsed)
-        : `${formatClock(elapsed)} / ${formatClock(this.#seconds)}`;
+        ? formatElapsed(elapsed)
+        : `${formatElapsed(elapsed)} / ${formatElapsed(this.#seconds)}`;
     const counts = `connections ${formatNumber(state.connections)}  processes ${formatNumber(state.processes)}  lost ${formatNumber(state.lost)}${state.readiness === undefined ? '' : `  ${state.readiness}`}`;
     const line = `${this.#label} ${clock}  ${counts}`;
     // A line that can't be shown at once is not worth to be shown late.

@@ -8,7 +8,7 @@ import { type Answer, type ContainerFiles, Silence } from './container-files.ts'
 import { ContainerObjects } from './container-objects.ts';
 import { compileContainer, type KnownContainer, pathsInside } from '../executable-entry.ts';
 import type { ExecutableChange } from '../executable-watch.ts';
-import type { CgroupPlace } from '../place.ts';
+import type { KnownCgroup } from '../known-cgroup.ts';
 import type { SubjectEntry } from '../subject-entry.ts';
 
 /**
@@ -21,16 +21,16 @@ const MOST_SILENCES = 3;
 
 /** What is reported of the containers in which a policy names executables. */
 export interface ContainerTidings {
-  changed(place: CgroupPlace, change: ExecutableChange): void;
+  changed(place: KnownCgroup, change: ExecutableChange): void;
   /**
    * The meaning of paths there is unknown: nothing is allowed by them, and everything that they deny is
    * denied.
    */
-  failed(place: CgroupPlace, error: Error): void;
+  failed(place: KnownCgroup, error: Error): void;
 }
 
 interface Tracked {
-  place: CgroupPlace;
+  place: KnownCgroup;
   /** When its cgroup was heard of, milliseconds, as performance.now(). */
   since: number;
   /** When it is asked again, while it is new. */
@@ -81,7 +81,7 @@ export class ContainerWatch implements Disposable {
   }
 
   /** Finds out about containers that run already, so that the policy holds for them from its first moment. */
-  async prepare(places: readonly CgroupPlace[]): Promise<void> {
+  async prepare(places: readonly KnownCgroup[]): Promise<void> {
     await Promise.all(places.map((place) => this.#ask(this.#track(place))));
   }
 
@@ -109,7 +109,7 @@ export class ContainerWatch implements Disposable {
   }
 
   /** A container runs, or more is known of it. `place.path` is the cgroup that its runtime made for it. */
-  follow(place: CgroupPlace): void {
+  follow(place: KnownCgroup): void {
     const each = this.#track(place);
     if (each?.known) this.#learn(each, { ...each.known, place });
     // It may be another one by the same name.
@@ -128,7 +128,7 @@ export class ContainerWatch implements Disposable {
   }
 
   /** Undefined for a container that no executable is named of. */
-  #track(place: CgroupPlace): Tracked | undefined {
+  #track(place: KnownCgroup): Tracked | undefined {
     const before = this.#tracked.get(place.path);
     if (before) {
       before.place = place;
@@ -213,7 +213,7 @@ export class ContainerWatch implements Disposable {
     if (!known) each.missing = [];
     if (!this.#inForce) return;
     const entries = known ? compileContainer(this.#boxes, known) : [];
-    if (keyOf(entries) === keyOf(each.entries)) return;
+    if (entriesKey(entries) === entriesKey(each.entries)) return;
     try {
       replaceSubjectEntries(this.#egress, each.entries, entries);
       each.entries = entries;
@@ -238,6 +238,6 @@ function changeOf(
   return other ? 'replaced' : undefined;
 }
 
-function keyOf(entries: readonly SubjectEntry[]): string {
+function entriesKey(entries: readonly SubjectEntry[]): string {
   return entries.map(({ a, b, boxes }) => `${a} ${b} ${boxes.join()}`).join('\n');
 }

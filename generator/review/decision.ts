@@ -37,13 +37,13 @@ export function parseDecisions(text: string, file: string): Decision[] {
           'A line is {"rule":"NAME","destination":"192.0.2.1:443/tcp","decision":"allow"}; mend or remove it.',
       });
     }
-    decisions.set(keyOf(decision), decision);
+    decisions.set(itemKey(decision), decision);
   }
   return [...decisions.values()];
 }
 
 /** Equal for a decision and what it is about. */
-export function keyOf({ destination, rule }: { rule: string; destination: string }): string {
+export function itemKey({ destination, rule }: { rule: string; destination: string }): string {
   return JSON.stringify([rule, destination]);
 }
 

@@ -1,8 +1,8 @@
 import { diffPolicies } from '../../policy/analysis/diff.ts';
-import { findMarks, removeMarks, type RulePlace } from '../../policy/file/edit.ts';
-import { keyOf, type Decision } from './decision.ts';
+import { findMarks, removeMarks, type RuleLocation } from '../../policy/file/edit.ts';
+import { itemKey, type Decision } from './decision.ts';
 import { findReview, type ReviewInput, type ReviewItem, type ReviewScope } from './review.ts';
-import { settle } from './settle.ts';
+import { carryOut } from './carry-out.ts';
 import { parseEdited } from './take-out.ts';
 
 /** A policy under review: what is left to decide, and the text as decided so far. */
@@ -29,12 +29,12 @@ export class ReviewSession {
 
   /** What is left to decide, in the order of the file. */
   get open(): ReviewItem[] {
-    return this.#items.filter((item) => !this.#settled.has(keyOf(item)));
+    return this.#items.filter((item) => !this.#settled.has(itemKey(item)));
   }
 
   /**
    * Carries out decisions, each on the open item that it is about, and returns those that are about none. The
-   * marks of a place go with its last item. Throws BouhekiError `usage` when one cannot be carried out; then
+   * marks of a location go with its last item. Throws BouhekiError `usage` when one cannot be carried out; then
    * none of them is.
    */
   decide(decisions: readonly Decision[]): Decision[] {
@@ -62,12 +62,12 @@ export class ReviewSession {
   }
 
   #decideOne(decision: Decision): boolean {
-    const key = keyOf(decision);
-    const item = this.#items.find((each) => keyOf(each) === key && !this.#settled.has(key));
+    const key = itemKey(decision);
+    const item = this.#items.find((each) => itemKey(each) === key && !this.#settled.has(key));
     if (item === undefined) return false;
     this.#settled.add(key);
     if (!this.#begun.has(item.rule)) this.#begun.set(item.rule, this.#scopeOf(item));
-    this.#take(settle(this.#input, item, decision));
+    this.#take(carryOut(this.#input, item, decision));
     return true;
   }
 
@@ -83,18 +83,18 @@ export class ReviewSession {
 
   /** Takes the marks away that nothing is left of. */
   #clear(): void {
-    const open = new Set(this.open.map(({ place }) => placeKey(place)));
+    const open = new Set(this.open.map(({ location }) => locationKey(location)));
     // From the end of the file, so that places stay true.
     const done = findMarks(this.text)
-      .map(({ place }) => place)
-      .filter((place) => !open.has(placeKey(place)));
+      .map(({ location }) => location)
+      .filter((location) => !open.has(locationKey(location)));
     if (done.length === 0) return;
     let { text } = this;
-    for (const place of done.toReversed()) text = removeMarks(text, place);
+    for (const location of done.toReversed()) text = removeMarks(text, location);
     this.#take(text);
   }
 }
 
-function placeKey({ entry, rule }: RulePlace): string {
+function locationKey({ entry, rule }: RuleLocation): string {
   return `${rule} ${entry ?? ''}`;
 }

@@ -1,12 +1,12 @@
 import type { RuleDocument } from '../../policy/file/document.ts';
-import { allowRules, findMarks, type RulePlace } from '../../policy/file/edit.ts';
+import { allowRules, findMarks, type RuleLocation } from '../../policy/file/edit.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import type { Box, Policy } from '../../policy/meaning/policy.ts';
 import { printRule } from '../../policy/file/print.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { sumEvidence, type Evidence } from '../subject/evidence.ts';
 import { flowOf } from '../subject/flow.ts';
-import { OddityFinder, placeOf } from '../subject/oddity.ts';
+import { OddityFinder, observedDestination } from '../subject/oddity.ts';
 import { selectObservations } from '../subject/select.ts';
 
 /** One destination of one rule that a person should decide on. */
@@ -14,13 +14,13 @@ export interface ReviewItem {
   /** Name of the rule. */
   rule: string;
   /**
-   * As `placeOf` writes it: `192.0.2.1:443/tcp`; `EVERYTHING` where the record has nothing that the rule
+   * As `observedDestination` writes it: `192.0.2.1:443/tcp`; `EVERYTHING` where the record has nothing that the rule
    * allows.
    */
   destination: string;
   /** Why it is asked. */
   reasons: string[];
-  place: RulePlace;
+  location: RuleLocation;
   /** What the rule allows there. */
   observations: RecordedObservation[];
 }
@@ -74,11 +74,12 @@ export function findReview(
   const rules = allowRules(text);
   const boxes = boxesByRule(text, policy);
   const items = new Map<string, ReviewItem>();
-  for (const { marks, place } of marked) {
-    const rule = nameOf(rules[place.rule]!);
+  for (const { marks, location } of marked) {
+    const rule = nameOf(rules[location.rule]!);
     const wanted = boxes.filter(
       (each) =>
-        each.place.rule === place.rule && (place.entry === undefined || each.place.entry === place.entry),
+        each.location.rule === location.rule &&
+        (location.entry === undefined || each.location.entry === location.entry),
     );
     const matches = compileEvaluator({ ...policy, boxes: wanted.map(({ box }) => box) });
     const held = allowed.filter((each) => matches(flowOf(each)).action === 'allow');
@@ -87,13 +88,13 @@ export function findReview(
     const scope = begun.get(rule) ?? (odd.length > 0 ? 'odd' : 'whole');
     const asked = added.length > 0 || scope === 'whole' ? held : odd;
     const item = (destination: string): ReviewItem => {
-      const key = JSON.stringify([place, destination]);
-      const known = items.get(key) ?? { rule, destination, reasons: [], place, observations: [] };
+      const key = JSON.stringify([location, destination]);
+      const known = items.get(key) ?? { rule, destination, reasons: [], location, observations: [] };
       items.set(key, known);
       return known;
     };
     for (const observation of asked) {
-      const { observations, reasons } = item(placeOf(observation));
+      const { observations, reasons } = item(observedDestination(observation));
       observations.push(observation);
       const all = [...added, ...record.reasons(observation)];
       for (const reason of all.length > 0 ? all : marks) if (!reasons.includes(reason)) reasons.push(reason);
@@ -114,7 +115,7 @@ export function evidenceOf({ observations }: ReviewItem): (Evidence & { hours: n
 export function groupItems(items: readonly ReviewItem[]): ReviewItem[][] {
   const groups = new Map<string, ReviewItem[]>();
   for (const item of items) {
-    const key = JSON.stringify([item.place, item.reasons]);
+    const key = JSON.stringify([item.location, item.reasons]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [item]);
     else group.push(item);
@@ -123,16 +124,16 @@ export function groupItems(items: readonly ReviewItem[]): ReviewItem[][] {
 }
 
 /** The allow boxes of a policy with their places in its text. */
-export function boxesByRule(text: string, policy: Policy): { box: Box; place: RulePlace }[] {
+export function boxesByRule(text: string, policy: Policy): { box: Box; location: RuleLocation }[] {
   const boxes = policy.boxes.filter(({ action }) => action === 'allow');
-  const result: { box: Box; place: RulePlace }[] = [];
+  const result: { box: Box; location: RuleLocation }[] = [];
   for (const [rule, { sockets, to }] of allowRules(text).entries()) {
     for (const entry of (to ?? []).keys()) {
-      result.push({ box: boxes[result.length]!, place: { rule, entry } });
+      result.push({ box: boxes[result.length]!, location: { rule, entry } });
     }
     // The box of `sockets`, or that of a rule for any destination.
     if (sockets !== undefined || to === undefined || to.length === 0) {
-      result.push({ box: boxes[result.length]!, place: { rule } });
+      result.push({ box: boxes[result.length]!, location: { rule } });
     }
   }
   return result;

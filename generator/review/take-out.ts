@@ -6,7 +6,7 @@ import {
   removeRule,
   replaceEntry,
   replaceSockets,
-  type RulePlace,
+  type RuleLocation,
 } from '../../policy/file/edit.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
@@ -22,7 +22,7 @@ import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
  */
 export function takeOut({ policy, text }: ReviewInput, item: ReviewItem): string | undefined {
   if (item.observations.length === 0) {
-    const { entry, rule } = item.place;
+    const { entry, rule } = item.location;
     return entry === undefined ? removeRule(text, rule) : replaceEntry(text, { rule, entry }, []);
   }
   let result = text;
@@ -63,10 +63,10 @@ export function parseEdited(text: string): Policy {
  */
 function without(
   text: string,
-  { box, place }: { box: Box; place: RulePlace },
+  { box, location }: { box: Box; location: RuleLocation },
   flow: Flow,
 ): string | undefined {
-  const { entry, rule } = place;
+  const { entry, rule } = location;
   const { ports, prefixes, protocols, sockets } = box.to;
   if (sockets) {
     return replaceSockets(

@@ -67,17 +67,17 @@ class Axis {
   readonly #numbers = new Map<string | number, number>();
 
   constructor(all: readonly Value[]) {
-    const distinct = new Map(all.map((value) => [keyOf(value), value]));
+    const distinct = new Map(all.map((value) => [valueKey(value), value]));
     this.values = [...distinct.values()].sort(compareValues);
-    for (const [number, value] of this.values.entries()) this.#numbers.set(keyOf(value), number);
+    for (const [number, value] of this.values.entries()) this.#numbers.set(valueKey(value), number);
   }
 
   numberOf(value: Value): number {
-    return this.#numbers.get(keyOf(value))!;
+    return this.#numbers.get(valueKey(value))!;
   }
 }
 
-function keyOf(value: Value): string | number {
+function valueKey(value: Value): string | number {
   if (typeof value !== 'object') return value;
   return value.family === 4 ? Number(value.value) : value.value.toString(16);
 }

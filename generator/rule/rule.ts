@@ -11,7 +11,7 @@ import type { RecordedObservation } from '../../profiler/read/read.ts';
 import type { ValueBox } from '../boxes/grid.ts';
 import { destinationAddress, flowOf } from '../subject/flow.ts';
 import { userIds } from '../subject/ids.ts';
-import { findOddities, placeOf, type Marking, type OddityFinder } from '../subject/oddity.ts';
+import { findOddities, observedDestination, type Marking, type OddityFinder } from '../subject/oddity.ts';
 import { compareText } from '../subject/order.ts';
 import { type Cell, CellRelation, type Value } from './cell-relation.ts';
 import { portRanges } from './port-range.ts';
@@ -174,13 +174,13 @@ function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
     const covered = coveredKeys(demand.subject);
     const named = new Map<Subject, string[]>();
     for (const observation of demand.observations) {
-      const place = placeOf(observation);
+      const destination = observedDestination(observation);
       let names = named.get(observation.subject);
       if (names === undefined) named.set(observation.subject, (names = namesBy(kinds, observation)));
-      const keys = names.map((name) => `${name} ${place}`);
+      const keys = names.map((name) => `${name} ${destination}`);
       const holder = keys.map((key) => holders.get(key)).find((other) => other !== undefined);
       if (holder === undefined) {
-        const free = covered.map((key) => `${key} ${place}`).filter((key) => !holders.has(key));
+        const free = covered.map((key) => `${key} ${destination}`).filter((key) => !holders.has(key));
         for (const key of free) holders.set(key, demand);
       }
       const by = holder ?? demand;

@@ -42,16 +42,16 @@ export class OddityFinder {
     }
   }
 
-  /** A line for each reason, with the places it applies to: `seen once: 192.0.2.1:443/tcp and 4 more`. */
+  /** A line for each reason, with the destinations it applies to: `seen once: 192.0.2.1:443/tcp and 4 more`. */
   lines(observations: readonly RecordedObservation[]): string[] {
-    const places = new Map<string, Set<string>>();
+    const destinations = new Map<string, Set<string>>();
     for (const observation of observations) {
       for (const reason of this.reasons(observation)) {
-        const set = places.get(reason) ?? new Set();
-        places.set(reason, set.add(placeOf(observation)));
+        const set = destinations.get(reason) ?? new Set();
+        destinations.set(reason, set.add(observedDestination(observation)));
       }
     }
-    return [...places]
+    return [...destinations]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([reason, set]) => {
         const shown = [...set].slice(0, SHOWN).join(', ');
@@ -112,7 +112,7 @@ function oddOrigin(exe: string | undefined): string | undefined {
 }
 
 /** `192.0.2.1:443/tcp`, `[2001:db8::1]:53/udp`, `192.0.2.1/icmp`, `raw socket`. */
-export function placeOf(observation: RecordedObservation): string {
+export function observedDestination(observation: RecordedObservation): string {
   if (observation.socket !== undefined) return `${observation.socket} socket`;
   const address = destinationAddress(observation);
   const protocol = formatProtocol(observation.protocol);

@@ -52,7 +52,7 @@ export function ruleSubject(
  */
 export function coveredKeys({ from, key }: RuleSubject): string[] {
   if (from.uid === undefined || from.uid.length === 1) return [key];
-  return subsetsOf(from.uid).map((uid) => keyOf({ ...from, uid }));
+  return subsetsOf(from.uid).map((uid) => subjectKey({ ...from, uid }));
 }
 
 /** Whether a rule for this subject is for every process that gives itself its name. */
@@ -108,9 +108,9 @@ function chosenSubject(
  */
 function programSubject(subject: Subject, by: 'exe' | 'script', uids: Uids): RuleSubject | undefined {
   const { exe, script } = subject;
-  const place = placeOf(subject);
-  if (!place || !isPath(exe) || !isNameable('exe', exe)) return undefined;
-  const [prefix, where] = place;
+  const found = hostOrContainer(subject);
+  if (!found || !isPath(exe) || !isNameable('exe', exe)) return undefined;
+  const [prefix, where] = found;
   if (by === 'exe') return ruleFor(`${prefix}${exe}`, { ...where, exe: [exe] }, uids, CHOSEN);
   if (!isPath(script) || !isNameable('script', script)) return undefined;
   return ruleFor(`${prefix}${exe} ${script}`, { ...where, exe: [exe], script: [script] }, uids, CHOSEN);
@@ -119,7 +119,11 @@ function programSubject(subject: Subject, by: 'exe' | 'script', uids: Uids): Rul
 /**
  * Where a path means a file, in words and as a rule names it; undefined in a container that no rule can name.
  */
-function placeOf({ container, image, inContainer }: Subject): [prefix: string, where: From] | undefined {
+function hostOrContainer({
+  container,
+  image,
+  inContainer,
+}: Subject): [prefix: string, where: From] | undefined {
   if (!inContainer) return ['', {}];
   if (image && isNameable('image', image)) return [`image ${image} `, { image: [image] }];
   if (!container || !isNameable('container', container)) return undefined;
@@ -174,10 +178,10 @@ function ruleFor(name: string, who: From, uids: Uids, rank: number): RuleSubject
 }
 
 function subjectOf(name: string, from: From, rank: number): RuleSubject {
-  return { key: keyOf(from), name, from, rank, named: rank > 0 };
+  return { key: subjectKey(from), name, from, rank, named: rank > 0 };
 }
 
-function keyOf(from: From): string {
+function subjectKey(from: From): string {
   return JSON.stringify(from);
 }
 

@@ -166,11 +166,13 @@ function ownRule({ version }: Policy, flow: Flow): string {
   }
   const uids = idListOf('uid', flow);
   if (uids) from.uid = uids;
-  const rule = printRule(flow.socket ? { from, sockets: [flow.socket] } : { from, to: [placeOf(flow)] });
+  const rule = printRule(
+    flow.socket ? { from, sockets: [flow.socket] } : { from, to: [destinationOf(flow)] },
+  );
   return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
 }
 
-function placeOf({ address, port, protocol }: Flow): ToDocument {
+function destinationOf({ address, port, protocol }: Flow): ToDocument {
   return destinationText({
     prefixes: [prefixOf(address)],
     ...(hasPorts(protocol) ? { ports: [{ first: port, last: port }] } : {}),

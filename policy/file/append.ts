@@ -72,10 +72,10 @@ function toOf(list: YAMLSeq<Node>, action: Action, { from, name }: Addition): YA
 function sameFrom(rule: YAMLMap, from: Addition['from']): boolean {
   const node = rule.get('from', true) as unknown;
   const theirs = isMap(node) ? (node.toJSON() as From) : {};
-  return keyOf(theirs) === keyOf(from as From);
+  return subjectText(theirs) === subjectText(from as From);
 }
 
-function keyOf(from: From): string {
+function subjectText(from: From): string {
   const lists = Object.entries(from).map(([key, list]) => [key, list.map(String).sort()] as const);
   return JSON.stringify(lists.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -3,7 +3,7 @@ import { endOfLine, indent, inlineTo, listOf, renderTo } from './append.ts';
 import type { RuleDocument, ToDocument } from './document.ts';
 
 /** An allow rule, or one entry of its `to`, as the file has it. */
-export interface RulePlace {
+export interface RuleLocation {
   /** Index in `network.allow`. */
   rule: number;
   /** Index in `to`; absent where the rule as a whole is meant. */
@@ -16,19 +16,19 @@ const MARK = /^ *# (?:review|added): /;
 /**
  * The places with marks above them, in the order of the file, and the marks without `#`. `text` must parse.
  */
-export function findMarks(text: string): { place: RulePlace; marks: string[] }[] {
-  return itemsOf(text).flatMap(({ item, place }) => {
+export function findMarks(text: string): { location: RuleLocation; marks: string[] }[] {
+  return itemsOf(text).flatMap(({ item, location }) => {
     const marks = linesAbove(text, item)
       .filter(({ line }) => MARK.test(line))
       .map(({ line }) => line.trim().slice(2));
-    return marks.length === 0 ? [] : [{ place, marks: marks.toReversed() }];
+    return marks.length === 0 ? [] : [{ location, marks: marks.toReversed() }];
   });
 }
 
-/** The text without the marks above a place. */
-export function removeMarks(text: string, place: RulePlace): string {
+/** The text without the marks above a location. */
+export function removeMarks(text: string, location: RuleLocation): string {
   let result = text;
-  for (const { line, start } of linesAbove(text, itemAt(text, place))) {
+  for (const { line, start } of linesAbove(text, itemAt(text, location))) {
     if (MARK.test(line)) result = result.slice(0, start) + result.slice(start + line.length + 1);
   }
   return result;
@@ -45,16 +45,16 @@ export function allowRules(text: string): RuleDocument[] {
  */
 export function replaceEntry(
   text: string,
-  place: Required<RulePlace>,
+  location: Required<RuleLocation>,
   replacement: readonly ToDocument[],
 ): string {
-  const rule = itemAt(text, { rule: place.rule });
+  const rule = itemAt(text, { rule: location.rule });
   const to = rule.get('to', true) as unknown as YAMLSeq<Node>;
   if (replacement.length === 0 && to.items.length === 1) {
-    return rule.has('sockets') ? removePair(text, rule, 'to') : removeRule(text, place.rule);
+    return rule.has('sockets') ? removePair(text, rule, 'to') : removeRule(text, location.rule);
   }
   const rendered = replacement.map((entry) => ({ lines: renderTo(entry), inline: inlineTo(entry) }));
-  return replaceItem(text, to, place.entry, rendered);
+  return replaceItem(text, to, location.entry, rendered);
 }
 
 /** The text in which a rule allows these sockets alone. The rule goes when nothing is left of it. */
@@ -79,7 +79,7 @@ export function removeRule(text: string, rule: number): string {
 }
 
 interface PlacedItem {
-  place: RulePlace;
+  location: RuleLocation;
   item: Node;
 }
 
@@ -87,10 +87,10 @@ interface PlacedItem {
 function itemsOf(text: string): PlacedItem[] {
   const items: PlacedItem[] = [];
   for (const [rule, item] of (listOf(text, 'allow')?.items ?? []).entries()) {
-    items.push({ place: { rule }, item });
+    items.push({ location: { rule }, item });
     const to = isMap(item) ? (item.get('to', true) as unknown) : undefined;
     if (!isSeq<Node>(to)) continue;
-    for (const [entry, each] of to.items.entries()) items.push({ place: { rule, entry }, item: each });
+    for (const [entry, each] of to.items.entries()) items.push({ location: { rule, entry }, item: each });
   }
   // In flow style several may share a line, and the comment above it is not one of theirs.
   return items.filter(({ item }) => /^[ \t-]*$/.test(text.slice(lineStartOf(text, item), item.range![0])));
@@ -100,7 +100,7 @@ function lineStartOf(text: string, item: Node): number {
   return text.lastIndexOf('\n', item.range![0] - 1) + 1;
 }
 
-function itemAt(text: string, { entry, rule }: RulePlace): YAMLMap {
+function itemAt(text: string, { entry, rule }: RuleLocation): YAMLMap {
   const map = listOf(text, 'allow')!.items[rule] as YAMLMap;
   if (entry === undefined) return map;
   return (map.get('to', true) as unknown as YAMLSeq<Node>).items[entry] as YAMLMap;

@@ -15,10 +15,10 @@ export interface Parsed {
   policy?: Policy;
   problems: Problem[];
   /** Where the file has `policy.boxes[box]`; the beginning of the file when there is no policy. */
-  placeOf(box: number | undefined): Place;
+  locationOf(box: number | undefined): Location;
 }
 
-export type Place = Pick<Problem, 'file' | 'line' | 'column' | 'path'>;
+export type Location = Pick<Problem, 'file' | 'line' | 'column' | 'path'>;
 
 /**
  * Reads a policy of either version. Never throws: whatever is wrong is among the problems, in the order of
@@ -28,7 +28,7 @@ export function parsePolicy(source: string, file: string): Parsed {
   if (source.length > LIMITS.source) {
     const message = `the policy is larger than ${LIMITS.source / 1024 / 1024} MiB`;
     const place = { file, line: 1, column: 1, path: '' };
-    return { problems: [{ severity: 'error', ...place, message }], placeOf: () => place };
+    return { problems: [{ severity: 'error', ...place, message }], locationOf: () => place };
   }
   const yaml = readYaml(source);
   const problems = new ProblemList(source, file, yaml);
@@ -37,8 +37,9 @@ export function parsePolicy(source: string, file: string): Parsed {
   }
   const placed = problems.failed ? undefined : policyOf(yaml, problems);
   const paths = placed?.paths ?? [];
-  const placeOf = (box: number | undefined) => problems.placeOf(box === undefined ? [] : (paths[box] ?? []));
-  const parsed: Parsed = { problems: problems.sorted(), placeOf };
+  const locationOf = (box: number | undefined) =>
+    problems.locationOf(box === undefined ? [] : (paths[box] ?? []));
+  const parsed: Parsed = { problems: problems.sorted(), locationOf };
   if (placed && !problems.failed) parsed.policy = placed.policy;
   return parsed;
 }
@@ -131,7 +132,7 @@ class ProblemList {
     this.#problems.push({ offset, problem });
   }
 
-  placeOf(path: Path): Place {
+  locationOf(path: Path): Location {
     return { file: this.#file, ...this.#position(this.#yaml.offsetOf(path)), path: formatPath(path) };
   }
 

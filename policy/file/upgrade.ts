@@ -28,7 +28,7 @@ export function upgradePolicy(source: string): string {
 
 /** The bare `allow` and `deny` are `cidr.allow` and `cidr.deny`. */
 function joinAddressLists(network: YAMLMap): void {
-  const bare = network.items.filter((pair) => keyOf(pair) === 'allow' || keyOf(pair) === 'deny');
+  const bare = network.items.filter((pair) => keyOfPair(pair) === 'allow' || keyOfPair(pair) === 'deny');
   if (bare.length === 0) return;
   const cidr = network.get('cidr');
   const lists = isMap(cidr) ? cidr : new YAMLMap();
@@ -65,7 +65,7 @@ function dropVoidDeny(network: YAMLMap): void {
   const deny = cidr.get('deny', true) as YAMLSeq | undefined;
   if (!deny) return;
   const allow = cidr.get('allow', true) as YAMLSeq | undefined;
-  const above = cidr.items.find((pair) => keyOf(pair) === 'deny')?.key;
+  const above = cidr.items.find((pair) => keyOfPair(pair) === 'deny')?.key;
   const comment = isScalar(above) ? above.commentBefore : undefined;
   cidr.delete('deny');
   if (allow) {
@@ -121,6 +121,6 @@ function joinComments(...comments: (string | null | undefined)[]): string {
   return comments.filter(Boolean).join('\n');
 }
 
-function keyOf(pair: Pair): unknown {
+function keyOfPair(pair: Pair): unknown {
   return isScalar(pair.key) ? pair.key.value : undefined;
 }

@@ -140,10 +140,10 @@ export class ProcessTable {
    * id.
    */
   #rowIn(container: Container, place: CgroupContainer, inner: CgroupContainer | undefined): number {
-    const outer = this.#addContainer(keyOf(place), container, rowOf(container));
+    const outer = this.#addContainer(containerKey(place), container, rowOf(container));
     if (!inner) return outer;
     const { runtime, id } = inner;
-    return this.#addContainer(`${keyOf(place)}/${id}`, container, {
+    return this.#addContainer(`${containerKey(place)}/${id}`, container, {
       runtime,
       id,
       name: '',
@@ -174,7 +174,7 @@ export class ProcessTable {
 }
 
 /** The id of a container; one in a user's cgroup is another, whatever id it bears. */
-function keyOf({ id, user }: CgroupContainer): string {
+function containerKey({ id, user }: CgroupContainer): string {
   return user === undefined ? id : `${user}:${id}`;
 }
 

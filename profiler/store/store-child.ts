@@ -4,7 +4,7 @@ import { EventBatch } from '../event/batch.ts';
 import type { LiveStatus } from '../serve/live-status.ts';
 import type { RecordingWriter } from './recording-writer.ts';
 import type { RetentionKeeper } from './retention-keeper.ts';
-import { openRecorder, type RecorderStore } from './store.ts';
+import { openRecorder, type RecordStore } from './store.ts';
 import {
   pack,
   type FromStore,
@@ -18,7 +18,7 @@ import type { Taken } from './store-writer.ts';
 const batch = new EventBatch();
 const asked = new Map<number, (status: LiveStatus) => void>();
 let asks = 0;
-let store: RecorderStore | undefined;
+let store: RecordStore | undefined;
 let keeper: RetentionKeeper | undefined;
 let writer: RecordingWriter | undefined;
 let closed = false;

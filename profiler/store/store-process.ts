@@ -122,7 +122,7 @@ export class StoreProcess {
     return liveStatus(this.#recording, this.kernelSide());
   }
 
-  /** As RecorderStore.learningWindow. */
+  /** As RecordStore.learningWindow. */
   async learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }> {
     return await this.#call('learningWindow', plan);
   }

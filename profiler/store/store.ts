@@ -64,7 +64,7 @@ export interface RecorderOptions {
 export async function openRecorder(
   path: string,
   { pid, status }: RecorderOptions = {},
-): Promise<RecorderStore> {
+): Promise<RecordStore> {
   let lock: RecorderLock | undefined;
   let database: Database | undefined;
   try {
@@ -75,7 +75,7 @@ export async function openRecorder(
       await migrate(opened.connection, file);
       const interrupted = await closeLeftOpen(opened.connection, held.lastSign);
       const enforced = await lastEnforcement(opened.connection);
-      return new RecorderStore(file, opened, held, { interrupted, lastEnforcement: enforced });
+      return new RecordStore(file, opened, held, { interrupted, lastEnforcement: enforced });
     });
     await store.serve(status ?? (() => liveStatus(undefined, { pending: 0, capacity: 0 })), pid);
     return store;
@@ -87,7 +87,7 @@ export async function openRecorder(
 }
 
 /** The writing end of the database. One per database, on the whole machine. */
-export class RecorderStore {
+export class RecordStore {
   readonly path: string;
   /** What was found when it was opened. */
   readonly past: Past;

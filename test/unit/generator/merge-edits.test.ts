@@ -5,7 +5,7 @@ import { sumEvidence } from '../../../generator/subject/evidence.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
-import { placeOf } from '../../../generator/subject/oddity.ts';
+import { observedDestination } from '../../../generator/subject/oddity.ts';
 import { ruleSubject } from '../../../generator/subject/subject.ts';
 import { compileEvaluator } from '../../../policy/meaning/evaluator.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
@@ -20,7 +20,7 @@ function merge(text: string, list: readonly RecordedObservation[]): string {
 }
 
 function keyOf(each: RecordedObservation): string {
-  return `${ruleSubject(each.subject)?.key} ${placeOf(each)}`;
+  return `${ruleSubject(each.subject)?.key} ${observedDestination(each)}`;
 }
 
 /** A generated policy as what is before its allow rules, and the lines of each rule with the comment above it. */

@@ -8,7 +8,7 @@ import type { Credential } from '../../../profiler/event/credential.ts';
 import type { AncestorRow, ProcessRow } from '../../../profiler/event/dimension.ts';
 import { Recording } from '../../../profiler/record/recording.ts';
 import { liveStatus, type LiveStatus } from '../../../profiler/serve/live-status.ts';
-import { openRecorder, type RecorderStore, type RecordingInfo } from '../../../profiler/store/store.ts';
+import { openRecorder, type RecordStore, type RecordingInfo } from '../../../profiler/store/store.ts';
 
 export const LEARN: RecordingInfo = {
   host: 'web1',
@@ -19,13 +19,13 @@ export const LEARN: RecordingInfo = {
 };
 
 /** Starts a recording as the product does, but for the process between the two halves. */
-export async function startRecording(store: RecorderStore, info: RecordingInfo): Promise<Recording> {
+export async function startRecording(store: RecordStore, info: RecordingInfo): Promise<Recording> {
   const { writer, ...identity } = await store.startWriting(info);
   return new Recording(identity, writer);
 }
 
 /** A recorder that says what it records, without rings. */
-export async function openRecording(path: string): Promise<{ store: RecorderStore; recording: Recording }> {
+export async function openRecording(path: string): Promise<{ store: RecordStore; recording: Recording }> {
   let recording: Recording | undefined;
   const status = async (): Promise<LiveStatus> => liveStatus(recording, { pending: 0, capacity: 0 });
   const store = await openRecorder(path, { status });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from '../../../arbitrary/fast-check.ts';
 import {
-  keyOf,
+  itemKey,
   parseDecisions,
   printDecision,
   type DecisionKind,
@@ -13,7 +13,7 @@ import { generatePolicy } from '../../../../generator/generate.ts';
 import { mergeWithBase } from '../../../../generator/merge.ts';
 import { EVERYTHING, groupItems, prepareRecord } from '../../../../generator/review/review.ts';
 import { ReviewSession } from '../../../../generator/review/review-session.ts';
-import { widerFor } from '../../../../generator/review/settle.ts';
+import { widerFor } from '../../../../generator/review/carry-out.ts';
 import { formatPrefix, parsePrefix } from '../../../../policy/value/cidr.ts';
 import { diffPolicies } from '../../../../policy/analysis/diff.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
@@ -186,7 +186,7 @@ test('whatever is decided, nothing is widened, no decided mark stays, and no mer
       const out = new Map<string, DecisionKind>();
       for (const [at, item] of items.entries()) {
         const decision = answers[at % answers.length]!;
-        out.set(keyOf(item), decision);
+        out.set(itemKey(item), decision);
         // An item may have gone with another one, where two rules share it.
         session.decide([{ ...item, decision }]);
       }
@@ -194,7 +194,7 @@ test('whatever is decided, nothing is widened, no decided mark stays, and no mer
       assert.doesNotMatch(session.text, /# review: /);
       assert.deepEqual(diffPolicies(policyOf(text), session.input.policy).gained, []);
       for (const item of items) {
-        if (out.get(keyOf(item)) === 'allow') continue;
+        if (out.get(itemKey(item)) === 'allow') continue;
         for (const each of item.observations) {
           assert.equal(evaluate(session.input.policy, flowOf(each)).action, 'deny');
         }

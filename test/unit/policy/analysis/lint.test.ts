@@ -95,9 +95,9 @@ network:
         - { cidr: [10.0.0.1] }
         - { cidr: [0.0.0.0/1] }
 `;
-  const { policy, placeOf } = parsePolicy(source, 'policy.yaml');
+  const { policy, locationOf } = parsePolicy(source, 'policy.yaml');
   const finding = lintPolicy(policy!).find(({ kind }) => kind === 'wide');
-  assert.deepEqual(placeOf(finding!.box), {
+  assert.deepEqual(locationOf(finding!.box), {
     file: 'policy.yaml',
     line: 8,
     column: 11,

@@ -49,8 +49,8 @@ function come(edited: string): string[] {
 
 test('marks are found above rules and above destinations, and nothing else is', () => {
   assert.deepEqual(findMarks(HEAD + BODY), [
-    { place: { rule: 0 }, marks: ['review: seen once: 192.0.2.1:443/tcp'] },
-    { place: { rule: 0, entry: 0 }, marks: ['added: 1 event, 2026-11-21 00:00:00Z'] },
+    { location: { rule: 0 }, marks: ['review: seen once: 192.0.2.1:443/tcp'] },
+    { location: { rule: 0, entry: 0 }, marks: ['added: 1 event, 2026-11-21 00:00:00Z'] },
   ]);
 });
 
@@ -74,12 +74,12 @@ test('an entry is exchanged on its own lines, and its comments are kept', () => 
 });
 
 test('entries in one line stay in one line', () => {
-  const place = { rule: 1, entry: 0 };
-  assert.deepEqual(come(replaceEntry(HEAD + BODY, place, [])), ['to: [{ cidr: [192.0.2.5/32] }]']);
+  const location = { rule: 1, entry: 0 };
+  assert.deepEqual(come(replaceEntry(HEAD + BODY, location, [])), ['to: [{ cidr: [192.0.2.5/32] }]']);
   assert.deepEqual(come(replaceEntry(HEAD + BODY, { rule: 1, entry: 1 }, [])), [
     'to: [{ cidr: [192.0.2.4/32] }]',
   ]);
-  assert.deepEqual(come(replaceEntry(HEAD + BODY, place, [{ port: [1] }])), [
+  assert.deepEqual(come(replaceEntry(HEAD + BODY, location, [{ port: [1] }])), [
     'to: [{ port: [1] }, { cidr: [192.0.2.5/32] }]',
   ]);
 });

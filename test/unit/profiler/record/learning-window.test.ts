@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openReader } from '../../../../profiler/read/read.ts';
-import { openRecorder, type RecorderStore } from '../../../../profiler/store/store.ts';
+import { openRecorder, type RecordStore } from '../../../../profiler/store/store.ts';
 import { databaseFor, LEARN, startRecording } from '../fixture.ts';
 
 const PLAN = { host: LEARN.host, target: LEARN.target, seconds: 3600 };
 
-async function closed(store: RecorderStore): Promise<void> {
+async function closed(store: RecordStore): Promise<void> {
   await store.stopServing();
   store.close();
 }

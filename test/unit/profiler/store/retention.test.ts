@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { openReader, type RecordedObservation } from '../../../../profiler/read/read.ts';
-import { openRecorder, type RecorderStore } from '../../../../profiler/store/store.ts';
+import { openRecorder, type RecordStore } from '../../../../profiler/store/store.ts';
 import {
   ancestorRow,
   batchOf,
@@ -14,7 +14,7 @@ import {
   startRecording,
 } from '../fixture.ts';
 
-async function closed(store: RecorderStore): Promise<void> {
+async function closed(store: RecordStore): Promise<void> {
   await store.stopServing();
   store.close();
 }
@@ -43,7 +43,7 @@ function withoutBlocks(observation: RecordedObservation): object {
 }
 
 /** 5,000 events in each of five hours, of 100 short-lived processes of one program. */
-async function fill(t: TestContext): Promise<{ path: string; store: RecorderStore }> {
+async function fill(t: TestContext): Promise<{ path: string; store: RecordStore }> {
   const path = databaseFor(t);
   const store = await openRecorder(path);
   const recording = await startRecording(store, LEARN);

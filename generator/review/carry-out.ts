@@ -8,7 +8,7 @@ import {
   type Prefix,
 } from '../../policy/value/cidr.ts';
 import { destinationText, type ToDocument } from '../../policy/file/document.ts';
-import { allowRules, replaceEntry, type RulePlace } from '../../policy/file/edit.ts';
+import { allowRules, replaceEntry, type RuleLocation } from '../../policy/file/edit.ts';
 import type { Box } from '../../policy/meaning/policy.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
@@ -30,7 +30,7 @@ const STEPS = { 4: [24, 16, 8], 6: [64, 48, 32] } as const;
  * The text after a decision on an item; its marks are another matter. Everything else keeps its bytes and its
  * meaning. Throws BouhekiError `usage` when the decision cannot be carried out.
  */
-export function settle(input: ReviewInput, item: ReviewItem, { cidr, decision }: Decision): string {
+export function carryOut(input: ReviewInput, item: ReviewItem, { cidr, decision }: Decision): string {
   switch (decision) {
     case 'allow':
       return input.text;
@@ -85,12 +85,12 @@ export function prefixFor(input: ReviewInput, item: ReviewItem): Prefix | undefi
 }
 
 /** What denies an item to the subjects of its rule. */
-function denyRule({ text }: ReviewInput, { observations, place, rule }: ReviewItem): Addition {
-  const { from = {}, sockets, to } = allowRules(text)[place.rule]!;
+function denyRule({ text }: ReviewInput, { observations, location, rule }: ReviewItem): Addition {
+  const { from = {}, sockets, to } = allowRules(text)[location.rule]!;
   const name = `${rule} (denied)`;
   const [observation] = observations;
   if (observation === undefined) {
-    if (place.entry !== undefined) return { name, from, to: [to![place.entry]!] };
+    if (location.entry !== undefined) return { name, from, to: [to![location.entry]!] };
     return { name, from, ...(to && { to }), ...(sockets && { sockets }) };
   }
   const { address, port, protocol, socket } = flowOf(observation);
@@ -106,18 +106,18 @@ function denyRule({ text }: ReviewInput, { observations, place, rule }: ReviewIt
 /** An entry of a rule, and the prefix in it that allows an item. */
 interface Holder {
   box: Box;
-  place: Required<RulePlace>;
+  location: Required<RuleLocation>;
   prefix: Prefix;
 }
 
 /** The entry of the item's rule that allows it by the widest prefix. */
-function holderOf({ policy, text }: ReviewInput, { observations, place }: ReviewItem): Holder | undefined {
+function holderOf({ policy, text }: ReviewInput, { observations, location }: ReviewItem): Holder | undefined {
   if (observations.length === 0) return undefined;
   const flow = flowOf(observations[0]!);
-  const holders = boxesByRule(text, policy).flatMap(({ box, place: { entry, rule } }): Holder[] => {
-    if (rule !== place.rule || entry === undefined || !allowsFlow(policy, box, flow)) return [];
+  const holders = boxesByRule(text, policy).flatMap(({ box, location: { entry, rule } }): Holder[] => {
+    if (rule !== location.rule || entry === undefined || !allowsFlow(policy, box, flow)) return [];
     const prefix = box.to.prefixes?.find((each) => containsAddress(each, flow.address));
-    return prefix === undefined ? [] : [{ box, place: { rule, entry }, prefix }];
+    return prefix === undefined ? [] : [{ box, location: { rule, entry }, prefix }];
   });
   return holders.sort((one, other) => one.prefix.length - other.prefix.length)[0];
 }
@@ -139,7 +139,7 @@ function widenTo(input: ReviewInput, item: ReviewItem, wider: Prefix): string {
     ...(ranges && { ports: ranges }),
     protocols: [protocol],
   });
-  return replaceEntry(input.text, holder.place, [entryAt(input, holder), entry]);
+  return replaceEntry(input.text, holder.location, [entryAt(input, holder), entry]);
 }
 
 /** Exchanges the prefix that allows an item for the addresses in it that were seen. */
@@ -168,11 +168,11 @@ function missing({ destination, rule }: ReviewItem): never {
 
 function exchange(input: ReviewInput, holder: Holder, prefixes: readonly Prefix[]): string {
   const { except: _, ...raw } = entryAt(input, holder);
-  return replaceEntry(input.text, holder.place, [
+  return replaceEntry(input.text, holder.location, [
     { ...raw, cidr: mergePrefixes(prefixes).map(formatPrefix) },
   ]);
 }
 
-function entryAt({ text }: ReviewInput, { place }: Holder): ToDocument {
-  return allowRules(text)[place.rule]!.to![place.entry]!;
+function entryAt({ text }: ReviewInput, { location }: Holder): ToDocument {
+  return allowRules(text)[location.rule]!.to![location.entry]!;
 }
