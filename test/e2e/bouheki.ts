@@ -41,7 +41,7 @@ export interface LogLine {
 }
 
 /** How long a recorder may take to say what is waited for, milliseconds. */
-const PATIENCE = 90_000;
+const PATIENCE = 240_000;
 
 /** `bouheki learn` or `bouheki enforce`, running. It writes to files: a pipe that nobody reads would stop it. */
 export class Running {
@@ -66,7 +66,13 @@ export class Running {
   /** Starts bouheki and waits until it records. */
   static async start(...args: string[]): Promise<Running> {
     const running = Running.begin(...args);
-    await running.until(args[0] === 'learn' ? /^Recording \d+ into /m : /^(Blocking|Monitoring) by /m);
+    try {
+      await running.until(args[0] === 'learn' ? /^Recording \d+ into /m : /^(Blocking|Monitoring) by /m);
+    } catch (error) {
+      // The test that wanted it has failed; left running it would keep the file from its end.
+      running.signal('SIGKILL');
+      throw error;
+    }
     return running;
   }
 
