@@ -125,12 +125,12 @@ test('a policy that others could change is not trusted', () => {
   readTrustedPolicyText(path);
   for (const mode of [0o620, 0o602, 0o1602]) {
     chmodSync(path, mode);
-    assert.throws(() => readTrustedPolicyText(path), /can be changed by others/);
+    assert.throws(() => readTrustedPolicyText(path), /can be changed by users other than root/);
   }
   readPolicyText(path);
   chmodSync(path, 0o600);
   chmodSync(folder, 0o777);
-  assert.throws(() => readTrustedPolicyText(path), /can be changed by others/);
+  assert.throws(() => readTrustedPolicyText(path), /can be changed by users other than root/);
   chmodSync(folder, 0o1777);
   readTrustedPolicyText(path);
 });
