@@ -113,6 +113,7 @@ async function program(words: readonly string[]): Promise<Command> {
   });
   commands.push(version);
   for (const subcommand of commands) command.addCommand(subcommand);
+  refuseUnknown(command, words);
   for (const each of [command, ...commands]) {
     each.exitOverride().enablePositionalOptions();
     // What it complains of are words of the command line, which may come from outside.
@@ -123,6 +124,15 @@ async function program(words: readonly string[]): Promise<Command> {
     each.showHelpAfterError(`  see \`${each === command ? 'bouheki' : `bouheki ${each.name()}`} --help\``);
   }
   return command;
+}
+
+/** An unknown command is an error also in front of --help, where commander prints its own help. */
+function refuseUnknown(command: Command, words: readonly string[]): void {
+  const [first] = words;
+  if (first === undefined || first.startsWith('-') || first === 'help') return;
+  if (command.commands.some((each) => each.name() === first)) return;
+  const asked = words.findIndex((word) => word === '--help' || word === '-h');
+  if (asked > 0) command.helpOption(false);
 }
 
 /** Options that stand before the name of a command count for it, or are refused: none is ignored. */

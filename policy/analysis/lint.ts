@@ -16,6 +16,7 @@ export interface Finding {
     | 'wide'
     | 'socket'
     | 'nothing-allowed'
+    | 'no-destination'
     | 'cut-off';
   /** Index into `Policy.boxes`; undefined when the finding is about the policy as a whole. */
   box?: number;
@@ -26,6 +27,11 @@ export interface Finding {
 /** The widest prefixes that a rule may allow without a remark. */
 const WIDEST = { 4: 8, 6: 32 } as const;
 
+const LONGEST = { 4: 32, 6: 128 } as const;
+
+/** An address whose bits of these are all zero is hardly ever a host's. */
+const HOST_BITS = { 4: 0xffffn, 6: 0xffff_ffff_ffff_ffffn } as const;
+
 /**
  * What the policy's author should look at again. `resolvers` are the name servers of the host it is meant
  * for.
@@ -34,6 +40,7 @@ export function lintPolicy(policy: Policy, resolvers: readonly Address[] = []): 
   return [
     ...lintReach(policy.boxes),
     ...policy.boxes.flatMap((box, index) => (box.action === 'allow' ? lintAllow(box, index) : [])),
+    ...policy.boxes.flatMap(lintAddresses),
     ...lintSockets(policy),
     ...lintNeeds(policy.boxes, resolvers),
   ];
@@ -104,6 +111,24 @@ function lintAllow(box: Box, index: number): Finding[] {
     const limits = `wider than /${WIDEST[4]} (IPv6: /${WIDEST[6]})`;
     const message = `allow rule "${box.name}" allows ${wide.slice(0, 5).map(formatPrefix).join(', ')}, ${limits}`;
     findings.push({ kind: 'wide', box: index, message, help: 'name smaller blocks' });
+  }
+  return findings;
+}
+
+/** Single addresses that are most likely meant as networks. */
+function lintAddresses({ action, name, to }: Box, index: number): Finding[] {
+  const single = (to.prefixes ?? []).filter(({ family, length }) => length === LONGEST[family]);
+  const findings: Finding[] = [];
+  for (const { family, value } of single) {
+    const text = formatAddress({ family, value });
+    if (value === 0n) {
+      const message = `${action} rule "${name}" names ${text}, which is no destination: a connection to it goes to this host's loopback address`;
+      const help = `for every address write ${text}/0; for this host loopback`;
+      findings.push({ kind: 'no-destination', box: index, message, help });
+    } else if ((value & HOST_BITS[family]) === 0n) {
+      const message = `${action} rule "${name}" names the single address ${text}, which looks like that of a network`;
+      findings.push({ kind: 'no-destination', box: index, message, help: 'add the length of its prefix' });
+    }
   }
   return findings;
 }

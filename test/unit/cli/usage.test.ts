@@ -8,6 +8,7 @@ const MAIN = join(import.meta.dirname, '../../../cli/main.js');
 const REFUSALS: [args: string[], said: RegExp][] = [
   [['frobnicate'], /^bouheki: unknown command 'frobnicate'\n {2}see `bouheki --help`\n$/],
   [['lern'], /^bouheki: unknown command 'lern'\n\(Did you mean learn\?\)\n {2}see `bouheki --help`\n$/],
+  [['frobnicate', '--help'], /^bouheki: unknown command 'frobnicate'\n {2}see `bouheki --help`\n$/],
   [['learn', '--frobnicate'], /^bouheki: unknown option '--frobnicate'\n {2}see `bouheki learn --help`\n$/],
   [['--frobnicate'], /^bouheki: unknown option '--frobnicate'\n {2}see `bouheki --help`\n$/],
   [['learn', 'extra'], /^bouheki: too many arguments for 'learn'\./],

@@ -74,6 +74,18 @@ ${LOOPBACK}    - { from: { uid: [7] }, to: [{ cidr: [8.0.0.0/7, "2000::/3", mult
   ]);
 });
 
+test('addresses that no connection goes to, and those of networks without a length, are remarked upon', () => {
+  const rest = `  allow:
+${LOOPBACK}    - { name: a, to: [{ cidr: [0.0.0.0, "::", 10.0.0.0, "2001:db8::", 10.0.1.0, 10.1.0.0/16], port: [443], protocol: [tcp] }] }
+`;
+  assert.deepEqual(lint(rest), [
+    'allow rule "a" names 0.0.0.0, which is no destination: a connection to it goes to this host\'s loopback address',
+    'allow rule "a" names ::, which is no destination: a connection to it goes to this host\'s loopback address',
+    'allow rule "a" names the single address 10.0.0.0, which looks like that of a network',
+    'allow rule "a" names the single address 2001:db8::, which looks like that of a network',
+  ]);
+});
+
 test('a policy that cuts a host off from itself or from its name servers says so', () => {
   assert.deepEqual(lint('  allow: []\n', ['10.0.0.53']), [
     'no rule allows any destination: in block mode every connection is denied',
