@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync, rmSync } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
@@ -42,13 +42,17 @@ export async function importCsv(file: string, options: ImportOptions): Promise<I
   const pieces = textOf(input, name);
   // An input that can't be read should not make a database first.
   const first = await pieces.next();
+  const isNew = !existsSync(options.db);
   const store = await openRecorder(options.db);
+  let imported = false;
   try {
     const writer = await ImportWriter.open(store.connection);
     try {
       const result = await addRows(first, pieces, name, writer, options);
       if (result.rows === 0) throw new BouhekiError('no-data', `${name} has no rows to import`);
-      return { ...result, recordings: await writer.commit() };
+      const recordings = await writer.commit();
+      imported = true;
+      return { ...result, recordings };
     } catch (error) {
       await writer.abandon().catch(() => undefined);
       throw error;
@@ -58,6 +62,9 @@ export async function importCsv(file: string, options: ImportOptions): Promise<I
   } finally {
     await store.stopServing();
     store.close();
+    // A file that was refused leaves no database behind.
+    if (isNew && !imported)
+      for (const path of [options.db, `${options.db}.wal`]) rmSync(path, { force: true });
   }
 }
 
@@ -75,7 +82,7 @@ async function addRows(
     if (reader === undefined) {
       const header = row.fields.map((field) => field.trim());
       const problem = row.problem === undefined ? headerProblem(header) : { field: 0, message: row.problem };
-      if (problem !== undefined) throw badRow(name, row, problem);
+      if (problem !== undefined) throw badRow(name, row, problem, 'Mend the first row.');
       reader = new RowReader(header);
       return;
     }
@@ -102,11 +109,12 @@ function badRow(
   name: string,
   { line, fields, starts }: CsvRow,
   { field, message }: RowProblem,
+  remedy = 'Mend the row, or leave bad rows out with --skip-bad.',
 ): BouhekiError {
   const before = fields.slice(0, field).reduce((sum, text) => sum + text.length + 1, 0);
   const column = 1 + (starts === undefined ? before : (starts[field] ?? 0));
   return new BouhekiError('usage', `${name}:${line}:${column}: ${message}`, {
-    remedy: 'Mend the row, or leave bad rows out with --skip-bad. Nothing was imported.',
+    remedy: `${remedy} Nothing was imported.`,
   });
 }
 

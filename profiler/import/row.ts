@@ -1,7 +1,7 @@
 import { printJson, readCell } from '../../error/visible.ts';
 import { SocketKind } from '../../bpf/wire.ts';
 import { parseAddress, type Address } from '../../policy/value/address.ts';
-import { parseProtocol } from '../../policy/value/protocol.ts';
+import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import { EXPORTED, type ColumnName } from '../database/connection-column.ts';
 import { Operation, Verdict } from '../event/batch.ts';
 import type { Credential } from '../event/credential.ts';
@@ -79,6 +79,7 @@ export class RowReader {
     }
     this.#problem = undefined;
     const operation = this.#word(fields, 'operation', Operation, Operation.connect);
+    const protocol = this.#protocol(fields, operation === Operation.open);
     const row: ImportedRow = {
       time: this.#time(fields),
       host: this.#text(fields, 'host'),
@@ -93,8 +94,8 @@ export class RowReader {
       egroupName: this.#text(fields, 'egroup_name'),
       container: this.#text(fields, 'container'),
       image: this.#text(fields, 'image'),
-      ...(operation === Operation.open ? this.#opening(fields) : this.#destination(fields)),
-      protocol: this.#protocol(fields, operation === Operation.open),
+      ...(operation === Operation.open ? this.#opening(fields) : this.#destination(fields, protocol)),
+      protocol,
       count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
       operation,
       verdict: this.#word(fields, 'verdict', Verdict, 0),
@@ -133,10 +134,12 @@ export class RowReader {
     return { uid, euid, fsuid, gid, egid, fsgid };
   }
 
-  #destination(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {
+  /** Where the protocol has no ports, none need be given. */
+  #destination(fields: readonly string[], protocol: number): Pick<ImportedRow, 'address' | 'port'> {
     const socket = this.#text(fields, 'socket');
     if (socket !== '') this.#wrong('socket', `${quote(socket)} belongs to the operation open alone`);
-    return { address: this.#address(fields), port: this.#number(fields, 'port', 65_535) };
+    const port = this.#number(fields, 'port', 65_535, hasPorts(protocol) ? undefined : 0);
+    return { address: this.#address(fields), port };
   }
 
   #opening(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {
@@ -229,6 +232,11 @@ export function importedProcess(row: ImportedRow, key: bigint, container: number
 
 /** Why a first row can't be used, or undefined. */
 export function headerProblem(header: readonly string[]): RowProblem | undefined {
+  const [separator] = header.length === 1 ? (/[;\t|]/.exec(header[0]!) ?? []) : [];
+  if (separator !== undefined) {
+    const message = `the columns are separated by ${quote(separator)}; CSV separates them by ","`;
+    return { field: 0, message };
+  }
   for (const [field, name] of header.entries()) {
     if (!COLUMNS.includes(name as ColumnName)) {
       return {

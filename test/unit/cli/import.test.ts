@@ -93,7 +93,7 @@ test('a bad row is named by line and column and nothing is imported; --skip-bad 
     const refused = runCommand('import', file, '--format', 'csv', '--db', db);
     assert.equal(refused.status, 2);
     assert.ok(refused.stderr.startsWith(`usage: ${file}:${message}`), `${refused.stderr} ${message}`);
-    assert.equal((await observed(db)).length, 0);
+    assert.equal(existsSync(db), false);
     const skipped = runCommand('import', file, '--format', 'csv', '--skip-bad', '--db', db);
     assert.equal(skipped.status, 0, skipped.stderr);
     assert.match(skipped.stderr, /Imported 2 rows.*1 bad rows left out/);
@@ -254,4 +254,32 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
   assert.deepEqual([written.status, readFileSync(file, 'latin1').slice(0, 4)], [0, 'PAR1'], written.stderr);
   const nowhere = runCommand('export', '--db', db, '-o', join(directory, 'absent', 'out.csv'));
   assert.deepEqual([nowhere.status, nowhere.stderr.startsWith('usage: cannot write')], [2, true]);
+});
+
+test('a protocol without ports needs none, and another separator is named', async (t) => {
+  const directory = directoryFor(t);
+  const db = join(directory, 'bouheki.duckdb');
+  const file = join(directory, 'flows.csv');
+  const columns = ['ts', 'comm', 'uid', 'gid', 'addr', 'port', 'protocol'];
+  const row = ['2026-11-20T00:00:00Z', 'ping', '0', '0', '192.0.2.1', '', 'icmp'];
+  for (const [separator, name] of [
+    [';', '";"'],
+    ['\t', '"\\t"'],
+  ] as const) {
+    writeFileSync(file, `${columns.join(separator)}\n${row.join(separator)}\n`);
+    const { status, stderr } = runCommand('import', file, '--format', 'csv', '--db', db);
+    assert.equal(status, 2);
+    assert.match(stderr, /the columns are separated by /);
+    assert.ok(stderr.includes(name), stderr);
+    assert.doesNotMatch(stderr, /--skip-bad/);
+    assert.equal(existsSync(db), false, 'a refused import leaves a database behind');
+  }
+  writeFileSync(file, `${columns.join(',')}\n${row.join(',')}\n`);
+  assert.equal(runCommand('import', file, '--format', 'csv', '--db', db).status, 0);
+  const [ping] = await observed(db);
+  assert.deepEqual([ping!.port, ping!.protocol], [0, 1]);
+  // What was recorded before stays.
+  writeFileSync(file, 'nonsense\n');
+  assert.equal(runCommand('import', file, '--format', 'csv', '--db', db).status, 2);
+  assert.equal((await observed(db)).length, 1);
 });
