@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, rmSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
@@ -42,7 +42,6 @@ export async function importCsv(file: string, options: ImportOptions): Promise<I
   const pieces = textOf(input, name);
   // An input that can't be read should not make a database first.
   const first = await pieces.next();
-  const isNew = !existsSync(options.db);
   const store = await openRecorder(options.db);
   let imported = false;
   try {
@@ -61,10 +60,9 @@ export async function importCsv(file: string, options: ImportOptions): Promise<I
     throw storeFailure(error, options.db);
   } finally {
     await store.stopServing();
-    store.close();
     // A file that was refused leaves no database behind.
-    if (isNew && !imported)
-      for (const path of [options.db, `${options.db}.wal`]) rmSync(path, { force: true });
+    if (imported) store.close();
+    else store.discard();
   }
 }
 

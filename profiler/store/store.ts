@@ -1,3 +1,4 @@
+import { existsSync, rmSync } from 'node:fs';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { BouhekiError } from '../../error/error.ts';
 import { Allowance } from '../database/allowance.ts';
@@ -70,12 +71,13 @@ export async function openRecorder(
   try {
     const held = (lock = RecorderLock.acquire(path, pid));
     const { path: file } = held;
+    const isNew = !existsSync(file);
     const store = await withPrivateFiles(async () => {
       const opened = (database = await openDatabase(file, 'write'));
       await migrate(opened.connection, file);
       const interrupted = await closeLeftOpen(opened.connection, held.lastSign);
       const enforced = await lastEnforcement(opened.connection);
-      return new RecordStore(file, opened, held, { interrupted, lastEnforcement: enforced });
+      return new RecordStore(file, opened, held, { interrupted, lastEnforcement: enforced }, isNew);
     });
     await store.serve(status ?? (() => liveStatus(undefined, { pending: 0, capacity: 0 })), pid);
     return store;
@@ -94,6 +96,8 @@ export class RecordStore {
   readonly #database: Database;
   readonly #lock: RecorderLock;
   readonly #file: KeptFile;
+  /** Whether opening has made the database. */
+  readonly #isNew: boolean;
   /** Told in a sentence what was found amiss with the files of the record. */
   noticed: (text: string) => void = () => {};
   #writer: RecordingWriter | undefined;
@@ -103,12 +107,13 @@ export class RecordStore {
   #hold: CheckpointHold | undefined;
   #unserved: string | undefined;
 
-  constructor(path: string, database: Database, lock: RecorderLock, past: Past) {
+  constructor(path: string, database: Database, lock: RecorderLock, past: Past, isNew: boolean) {
     this.path = path;
     this.past = past;
     this.#database = database;
     this.#lock = lock;
     this.#file = new KeptFile(path);
+    this.#isNew = isNew;
   }
 
   /** For what is written beside a recording. */
@@ -219,12 +224,25 @@ export class RecordStore {
 
   /** Closes the database and gives the lock back. A recording that has not ended counts as interrupted. */
   close(): void {
+    this.#close(() => {});
+  }
+
+  /** As `close`, and takes a database back that opening has made; one that was there before stays. */
+  discard(): void {
+    this.#close(() => {
+      if (this.#isNew) for (const path of [this.path, `${this.path}.wal`]) rmSync(path, { force: true });
+    });
+  }
+
+  /** `closed` is called while the lock still keeps other recorders away. */
+  #close(closed: () => void): void {
     this.#writer?.abandon();
     this.#server?.closeSync();
     this.#hold?.closeSync();
     this.#allowance?.closeSync();
     try {
       this.#database.close();
+      closed();
     } finally {
       this.#lock.release();
     }
