@@ -131,8 +131,7 @@ function refuseUnknown(command: Command, words: readonly string[]): void {
   const [first] = words;
   if (first === undefined || first.startsWith('-') || first === 'help') return;
   if (command.commands.some((each) => each.name() === first)) return;
-  const asked = words.findIndex((word) => word === '--help' || word === '-h');
-  if (asked > 0) command.helpOption(false);
+  command.helpOption(false);
 }
 
 /** Options that stand before the name of a command count for it, or are refused: none is ignored. */

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { printReference } from '../../policy/analysis/reference.ts';
+import { PROGRAM_FOLDERS } from './program-folders.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const DOCUMENTS = ['.', 'docs'].flatMap((folder) =>
@@ -10,19 +11,6 @@ const DOCUMENTS = ['.', 'docs'].flatMap((folder) =>
     .filter((file) => file.endsWith('.md'))
     .map((file) => join(folder, file)),
 );
-const FOLDERS = [
-  'bpf',
-  'cli',
-  'daemon',
-  'enforcer',
-  'error',
-  'format',
-  'generator',
-  'host',
-  'output',
-  'policy',
-  'profiler',
-];
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 
@@ -106,7 +94,7 @@ test('the committed reference of policies is that of the code (else: npm run bui
 });
 
 test('every function, class and member that a document names is in a source', () => {
-  const sources = FOLDERS.flatMap((folder) =>
+  const sources = PROGRAM_FOLDERS.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.(ts|c|h)$/.test(file))
       .map((file) => read(join(folder, file))),

@@ -4,21 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
+import { PROGRAM_FOLDERS } from './program-folders.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const FOLDERS = [
-  'bpf',
-  'cli',
-  'daemon',
-  'enforcer',
-  'error',
-  'format',
-  'generator',
-  'host',
-  'output',
-  'policy',
-  'profiler',
-];
 
 /** Options of other programs that documents and messages name without that program before them. */
 const FOREIGN_OPTIONS = new Set([
@@ -52,6 +40,10 @@ for (const file of readdirSync(join(ROOT, 'cli'))) {
 }
 const main = execFileSync(process.execPath, [join(ROOT, 'dist/cli/main.js'), '--help'], { encoding: 'utf8' });
 OPTIONS.set('', new Set(optionsIn(main.slice(main.indexOf('Options:'), main.indexOf('Commands:')))));
+// What main itself answers, such as `version`, has a line there and no options but this one.
+for (const [, name] of main.slice(main.indexOf('Commands:')).matchAll(/^ {2}([a-z]+) /gm)) {
+  if (!OPTIONS.has(name!)) OPTIONS.set(name!, new Set(['--help']));
+}
 const ALL_OPTIONS = new Set([...OPTIONS.values()].flatMap((options) => Array.from(options)));
 
 function optionsIn(text: string): string[] {
@@ -127,7 +119,7 @@ test('every command and option that a help text names is there, and an option wi
 });
 
 test('every command and option that a source names, in its messages and remedies above all, is there', () => {
-  const sources = FOLDERS.flatMap((folder) =>
+  const sources = PROGRAM_FOLDERS.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .map((file) => join(folder, file)),
