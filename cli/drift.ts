@@ -2,12 +2,15 @@ import { Command, Option } from 'commander';
 import { formatCount } from '../format/number.ts';
 import { findDrift, type Drift } from '../generator/drift.ts';
 import { describeLosses } from '../generator/header.ts';
+import { isJudged } from '../policy/meaning/evaluate.ts';
+import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import type { Accounts } from '../profiler/read/observation.ts';
 import { openReader, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
 import { driftJson } from './report/drift-json.ts';
 import { driftMarkdown } from './report/drift-markdown.ts';
 import { driftText } from './report/drift-text.ts';
+import { describeLinks, realPath } from './option/linked-path.ts';
 import { readPolicy } from './option/policy-reader.ts';
 import {
   databaseOption,
@@ -30,7 +33,10 @@ Examples:
   $ bouheki drift policy.yaml --format markdown > drift.md
 
 New connections went through, and the policy would not allow them. Denied ones are
-attempts that were stopped, and the policy would stop them again.
+attempts that were stopped, and the policy would stop them again. Disagreed ones got
+another verdict in the kernel than the policy as it reads gives them: it has changed
+since, or the kernel knew more than the record says. Every recorded denial is in one of
+the three. A path of the policy that is a link on this host counts as what it leads to.
 Exit status: 0 no drift, 1 drift, 2 trouble.`;
 
 /** `bouheki drift POLICY`: what was recorded and the policy does not allow. */
@@ -52,12 +58,16 @@ export function driftCommand(): Command {
 }
 
 async function run(file: string, options: Options): Promise<void> {
-  const policy = await readPolicy(file);
+  const { policy, links } = followLinks(await readPolicy(file), realPath);
   const record = await readRecord(policy, options);
   const drift = findDrift(policy, record.observations, record.accounts);
   process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift));
-  process.stderr.write(summary(drift, record));
-  if (drift.new.length + drift.denied.length > 0) process.exitCode = 1;
+  process.stderr.write(`${describeLinks(links)}${summary(drift, record)}`);
+  if (entriesOf(drift) > 0) process.exitCode = 1;
+}
+
+function entriesOf(drift: Drift): number {
+  return drift.new.length + drift.denied.length + drift.disagreed.length;
 }
 
 const RENDERERS = { json: driftJson, markdown: driftMarkdown, text: driftText };
@@ -74,9 +84,12 @@ async function readRecord(policy: Policy, options: Options): Promise<Evidence> {
   const reader = await openReader(options.db);
   try {
     const window = windowOf(options);
-    const query = { ...window, target: policy.target };
-    const observations = await reader.observations({ ...query, intents: options.intents });
-    const denied = await reader.observations({ ...query, intents: true, verdict: 'deny' });
+    // What was denied outside containers is told of too where the policy judges containers alone.
+    const all = await reader.observations({ ...window, intents: options.intents });
+    const observations = all.filter(
+      ({ subject, verdict }) => verdict === 'deny' || isJudged(policy, subject),
+    );
+    const denied = await reader.observations({ ...window, intents: true, verdict: 'deny' });
     const shown = observations.filter((each) => each.verdict === 'deny');
     return {
       observations,
@@ -92,8 +105,9 @@ async function readRecord(policy: Policy, options: Options): Promise<Evidence> {
 function summary(drift: Drift, { hidden, losses, observations }: Evidence): string {
   const total = formatCount(events(observations), 'event');
   const lines: string[] = [];
-  if (drift.new.length + drift.denied.length > 0) {
-    lines.push(`Drift: ${drift.new.length} new, ${drift.denied.length} denied, in ${total}.`);
+  if (entriesOf(drift) > 0) {
+    const disagreed = drift.disagreed.length > 0 ? `, ${drift.disagreed.length} disagreed` : '';
+    lines.push(`Drift: ${drift.new.length} new, ${drift.denied.length} denied${disagreed}, in ${total}.`);
   } else if (observations.length > 0)
     lines.push(`No drift: the policy allows all that was recorded (${total}).`);
   else lines.push('No drift to see: nothing was recorded in this window.');

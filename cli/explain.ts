@@ -13,9 +13,11 @@ import {
   type TextDimension,
   type TextKind,
 } from '../policy/meaning/dimension.ts';
+import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Flow, From } from '../policy/meaning/policy.ts';
 import { hasPorts, parseProtocol } from '../policy/value/protocol.ts';
 import { SOCKET_KINDS, type SocketKind } from '../policy/value/socket-kind.ts';
+import { describeLinks, realPath } from './option/linked-path.ts';
 import { parseWithPlaces, readPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
 
@@ -90,7 +92,12 @@ export function explainCommand(): Command {
 function run(file: string, options: Options): void {
   const flow = flowOf(options);
   const text = readPolicyText(file);
-  const parsed = parseWithPlaces(text, file, warnAtOnce);
+  const written = parseWithPlaces(text, file, warnAtOnce);
+  // The kernel goes by files: a link on either side is what it leads to.
+  const { links, policy } = followLinks(written.policy, realPath);
+  if (!flow.inContainer && flow.exe !== undefined) flow.exe = realPath(flow.exe) ?? flow.exe;
+  const parsed = { ...written, policy };
+  process.stderr.write(describeLinks(links));
   const explanation = explainFlow(parsed.policy, flow);
   process.stdout.write(options.json ? json(explanation, parsed) : prose(explanation, parsed));
   if (explanation.verdict.action === 'deny') process.exitCode = 1;

@@ -8,12 +8,14 @@ import { generatePolicy, type Generated, type GenerateInput } from '../generator
 import { mergeWithBase } from '../generator/merge.ts';
 import { findSuperfluous } from '../generator/prove.ts';
 import type { SubjectKind } from '../generator/subject/subject.ts';
+import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Mode, Target } from '../policy/meaning/policy.ts';
 import { printPolicy } from '../policy/file/print.ts';
 import { openReader, type RecordingSummary } from '../profiler/read/read.ts';
 import { curveJson, curveText } from './report/curve.ts';
 import { readDenyList } from './option/deny-list.ts';
 import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './report/generate-summary.ts';
+import { describeLinks, realPath } from './option/linked-path.ts';
 import { writeOutput } from './option/output-file.ts';
 import { readOwners } from './option/owner-list.ts';
 import { parseText, readPolicyText, readTrustedPolicyText } from './option/policy-file.ts';
@@ -164,7 +166,9 @@ async function run(options: Options): Promise<void> {
 function runMerge(file: string, { demands }: Generated, options: Options): void {
   const text = options.check ? readPolicyText(file) : readTrustedPolicyText(file);
   const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
-  const merged = mergeWithBase({ text, policy: parseText(text, file, warnAtOnce) }, demands, evidence);
+  const { links, policy } = followLinks(parseText(text, file, warnAtOnce), realPath);
+  process.stderr.write(describeLinks(links));
+  const merged = mergeWithBase({ text, policy }, demands, evidence);
   process.stderr.write(mergeSummary(merged, file));
   const entries = formatCount(merged.added, 'destination entry', 'destination entries');
   if (options.check) {

@@ -1,7 +1,7 @@
 import { formatAddress } from '../policy/value/address.ts';
 import { matchesFrom, matchesTo, normalizeFlow } from '../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
-import type { Box, Flow, Policy } from '../policy/meaning/policy.ts';
+import type { Box, Flow, Policy, Verdict } from '../policy/meaning/policy.ts';
 import { formatProtocol } from '../policy/value/protocol.ts';
 import type { SocketKind } from '../policy/value/socket-kind.ts';
 import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
@@ -11,9 +11,9 @@ import { ruleSubject, unnamedSubject } from './subject/subject.ts';
 
 /**
  * An observation; `monitored` says that its denial was only noted, because the policy in force was
- * monitoring.
+ * monitoring; `rule` is the one that decided then, where one did.
  */
-export type DriftObservation = Observation & { monitored?: boolean };
+export type DriftObservation = Observation & { monitored?: boolean; rule?: string };
 
 /** What is told of a subject beside its name, in this order. */
 const NAMED = [
@@ -45,9 +45,17 @@ export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
   /** Microseconds since the epoch. */
   first: number;
   last: number;
-  /** The deny rule that decides, or the allow rule that comes nearest. */
-  rule?: { name: string; relation: 'denied by' | 'other destination' | 'other socket' | 'other subject' };
+  /** The rule that decides, or the allow rule that comes nearest. */
+  rule?: {
+    name: string;
+    relation: 'allowed by' | 'denied by' | 'other destination' | 'other socket' | 'other subject';
+  };
+  /** What the kernel decided, where the policy as it reads says otherwise. */
+  recorded?: { verdict: RecordedVerdict; rule?: string };
 }
+
+/** What a connection got when it was made; `would be denied` in monitor mode. */
+export type RecordedVerdict = 'allowed' | 'denied' | 'would be denied';
 
 /** The difference between what was observed and what a policy allows. */
 export interface Drift {
@@ -55,32 +63,75 @@ export interface Drift {
   new: DriftEntry[];
   /** Was denied, and the policy would deny it again. */
   denied: DriftEntry[];
+  /**
+   * The kernel decided otherwise than the policy reads: it denied, or would have denied, what the policy allows; or it
+   * allowed by a rule of this policy what that rule does not seem to allow. An older policy decided then, or the kernel
+   * knew more than the record says.
+   */
+  disagreed: DriftEntry[];
 }
 
-/** Compares observations with a policy. Entries are in the order of subject, then destination. */
+/**
+ * Compares observations with a policy. What the kernel said is the fact: each denial is in the result, whatever the
+ * policy says of it. Entries are in the order of subject, then destination.
+ */
 export function findDrift(
   policy: Policy,
   observations: readonly DriftObservation[],
   accounts = new Accounts(),
 ): Drift {
-  const found = { new: new Map<string, DriftEntry>(), denied: new Map<string, DriftEntry>() };
+  const found: Record<keyof Drift, Map<string, DriftEntry>> = {
+    new: new Map(),
+    denied: new Map(),
+    disagreed: new Map(),
+  };
   const judge = compileEvaluator(policy);
   for (const observation of inStableOrder(observations)) {
     const flow = flowOf(observation);
     const verdict = judge(flow);
-    if (verdict.action === 'allow') continue;
-    const stopped = observation.verdict === 'deny' && observation.monitored !== true;
-    const entries = found[stopped ? 'denied' : 'new'];
-    add(entries, observation, accounts, () => decidingRule(policy, flow, verdict.box));
+    if (verdict.action === 'allow' && observation.verdict === 'allow') continue;
+    const part = partOf(policy, observation, flow, verdict);
+    add(found[part], observation, accounts, () => ({
+      ...ruleMember(policy, flow, verdict),
+      ...(part === 'disagreed' && { recorded: recordedOf(observation) }),
+    }));
   }
-  return { new: inOrder(found.new), denied: inOrder(found.denied) };
+  return { new: inOrder(found.new), denied: inOrder(found.denied), disagreed: inOrder(found.disagreed) };
+}
+
+/** The part of the report that an observation belongs to which is not allowed by both, the kernel and the policy. */
+function partOf(policy: Policy, observation: DriftObservation, flow: Flow, verdict: Verdict): keyof Drift {
+  if (verdict.action === 'allow') return 'disagreed';
+  if (observation.verdict === 'deny') return observation.monitored === true ? 'new' : 'denied';
+  return wasAllowedByRule(policy, observation, flow, verdict) ? 'disagreed' : 'new';
+}
+
+/**
+ * Whether the kernel allowed it by a rule that this policy still has for that destination: what the policy denies by a
+ * deny rule has been denied since, but where no rule decides, the rule's subject must have been recognised by more than
+ * the text of the record, such as a hard link or a link inside a container.
+ */
+function wasAllowedByRule(
+  policy: Policy,
+  { rule }: DriftObservation,
+  flow: Flow,
+  { box: decided }: Verdict,
+): boolean {
+  if (rule === undefined || decided !== undefined) return false;
+  const normal = normalizeFlow(flow);
+  return policy.boxes.some((box) => box.action === 'allow' && box.name === rule && matchesTo(box.to, normal));
+}
+
+function recordedOf({ verdict, monitored, rule }: DriftObservation): NonNullable<DriftEntry['recorded']> {
+  const said = verdict === 'allow' ? 'allowed' : monitored === true ? 'would be denied' : 'denied';
+  return { verdict: said, ...(rule !== undefined && { rule }) };
 }
 
 function add(
   entries: Map<string, DriftEntry>,
   observation: DriftObservation,
   accounts: Accounts,
-  rule: () => DriftEntry['rule'],
+  decision: () => Pick<DriftEntry, 'rule' | 'recorded'>,
 ): void {
   const { subject, port, protocol, socket, count, first, last } = observation;
   const who = ruleSubject(subject, undefined, accounts);
@@ -97,7 +148,6 @@ function add(
   ].join('\0');
   const entry = entries.get(key);
   if (entry === undefined) {
-    const decided = rule();
     entries.set(key, {
       subject: name,
       ...namesOf(subject),
@@ -107,7 +157,7 @@ function add(
       count,
       first,
       last,
-      ...(decided === undefined ? {} : { rule: decided }),
+      ...decision(),
     });
     return;
   }
@@ -121,9 +171,18 @@ function namesOf(subject: Subject): Pick<Subject, (typeof NAMED)[number]> {
   return Object.fromEntries(known.map((name) => [name, subject[name]])) as ReturnType<typeof namesOf>;
 }
 
-/** The deny box that decided; else an allow box of the same subject; else one with the same destination. */
-function decidingRule(policy: Policy, flow: Flow, decided: number | undefined): DriftEntry['rule'] {
-  if (decided !== undefined) return { name: policy.boxes[decided]!.name, relation: 'denied by' };
+/** The rule to name at an entry, if there is one. */
+function ruleMember(policy: Policy, flow: Flow, verdict: Verdict): Pick<DriftEntry, 'rule'> {
+  const rule = decidingRule(policy, flow, verdict);
+  return rule === undefined ? {} : { rule };
+}
+
+/** The box that decided; else an allow box of the same subject; else one with the same destination. */
+function decidingRule(policy: Policy, flow: Flow, { action, box: decided }: Verdict): DriftEntry['rule'] {
+  if (decided !== undefined) {
+    return { name: policy.boxes[decided]!.name, relation: action === 'allow' ? 'allowed by' : 'denied by' };
+  }
+  if (action === 'allow') return undefined;
   const normal = normalizeFlow(flow);
   const allows = policy.boxes.filter((box) => box.action === 'allow');
   const sameSubject = allows.find((box) => namesSubject(box) && matchesFrom(box, normal));

@@ -8,6 +8,7 @@ export function driftJson(drift: Drift): string {
     schema: 'bouheki.drift/v1',
     new: drift.new.map(entryJson),
     denied: drift.denied.map(entryJson),
+    disagreed: drift.disagreed.map(entryJson),
   };
   return `${printJson(document, 2)}\n`;
 }

@@ -15,6 +15,10 @@ export function driftSections(drift: Drift): DriftSection[] {
   return [
     { title: 'New: connections that the policy would not allow', rows: drift.new.map(cells) },
     { title: 'Denied: attempts that were stopped', rows: drift.denied.map(cells) },
+    {
+      title: 'Disagreed: the kernel decided otherwise than this policy reads',
+      rows: drift.disagreed.map(cells),
+    },
   ].filter((section) => section.rows.length > 0);
 }
 
@@ -30,7 +34,22 @@ function endpoint({ address, port, protocol, socket }: DriftEntry): string {
   return `${protocol} ${address?.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-function ruleText({ rule }: DriftEntry): string {
-  if (rule === undefined) return '-';
-  return rule.relation === 'denied by' ? `denied by ${rule.name}` : `near ${rule.name} (${rule.relation})`;
+function ruleText({ recorded, rule }: DriftEntry): string {
+  const now = rule === undefined ? '-' : decisionText(rule);
+  if (recorded === undefined) return now;
+  const then = `was ${recorded.verdict === 'would be denied' ? 'to be denied' : recorded.verdict}`;
+  const by = recorded.rule === undefined ? '' : ` by ${recorded.rule}`;
+  return `${then}${by}; ${rule === undefined ? 'this policy does not judge it' : `now ${now}`}`;
+}
+
+function decisionText({ name, relation }: NonNullable<DriftEntry['rule']>): string {
+  switch (relation) {
+    case 'allowed by':
+    case 'denied by':
+      return `${relation} ${name}`;
+    case 'other destination':
+    case 'other socket':
+    case 'other subject':
+      return `near ${name} (${relation})`;
+  }
 }

@@ -7,6 +7,8 @@ import type { Observation, Subject } from './observation.ts';
 export interface RecordedObservation extends Observation {
   /** Whether its denial was only noted: the policy in force was in monitor mode. */
   monitored: boolean;
+  /** The rule that decided; of several that did in turn, one. Absent where none did. */
+  rule?: string;
   /** Events in each tenth of the time from the first to the last event that was asked for. */
   blocks: number[];
 }
@@ -48,7 +50,7 @@ const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
 
 /** The history that rows of `historySql` tell, from their columns. */
 export function historyOf(columns: readonly Column[]): History {
-  const [whos, family, high, low, port, protocol, verdict, monitored, ...numbers] = columns;
+  const [whos, family, high, low, port, protocol, verdict, monitored, rule, ...numbers] = columns;
   const [count, first, last, hours, ...blocks] = numbers as (readonly number[])[];
   const history: History = { observations: [], activity: [] };
   let subject: Subject;
@@ -66,6 +68,7 @@ export function historyOf(columns: readonly Column[]): History {
         subject: subject!,
         verdict: verdict![row] === 0 ? ('allow' as const) : ('deny' as const),
         monitored: monitored![row] === true,
+        ...optional('rule', rule![row]!),
         count: count![row]!,
         first: first![row]!,
         last: last![row]!,

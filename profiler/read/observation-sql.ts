@@ -92,7 +92,7 @@ export function historySql({ first, last }: Bounds): string {
   const list = (bits: string): string => `list_transform(
       list_filter(range(bit_length(${bits})), lambda slot: get_bit(${bits}, slot::INTEGER) = 1),
       lambda slot: ((slot + ${from}) * ${slots})::DOUBLE)`;
-  const keys = `${ACTOR.join()}, ${PLACE}`;
+  const keys = `${ACTOR.join()}, ${PLACE}, box`;
   const sums = Array.from({ length: BLOCKS }, (_, block) => `, sum(b${block})::DOUBLE AS b${block}`).join('');
   const zeros = Array.from({ length: BLOCKS }, (_, block) => `, 0 AS b${block}`).join('');
   return `WITH
@@ -131,14 +131,14 @@ export function historySql({ first, last }: Bounds): string {
       allowed := ${list('allowed')}, denied := ${list('denied')}) AS who
     FROM named JOIN active USING (subject)),
   seen AS (
-    SELECT subject, ${ASKED}, verdict = ${Verdict.deny} AND monitoring AS monitored, sum(count)::DOUBLE AS count,
+    SELECT subject, ${ASKED}, verdict = ${Verdict.deny} AND monitoring AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
       min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, bit_count(bit_or(hours))::INTEGER AS hours ${sums}
-    FROM known GROUP BY ALL)
+    FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box GROUP BY ALL)
   SELECT * EXCLUDE (subject) FROM (
     SELECT NULL AS who, * FROM seen
     UNION ALL BY NAME
     SELECT who, subject, 0 AS family, 0::UBIGINT AS address_high, 0::UBIGINT AS address_low, 0 AS port, 0 AS protocol,
-      0 AS verdict, false AS monitored,
+      0 AS verdict, false AS monitored, NULL AS rule,
       0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}
     FROM told)
   ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored`;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { driftMarkdown } from '../../../cli/report/drift-markdown.ts';
@@ -80,6 +80,7 @@ test('--json is one document with a versioned schema', async (t) => {
       },
     ],
     denied: [],
+    disagreed: [],
   });
 });
 
@@ -98,7 +99,7 @@ test('Markdown escapes what would be markup', () => {
     rule: { name: '<b>', relation: 'denied by' as const },
   };
   const time = '2026-11-21 00:00:00Z';
-  assert.deepEqual(driftMarkdown({ new: [], denied: [entry] }).split('\n'), [
+  assert.deepEqual(driftMarkdown({ new: [], denied: [entry], disagreed: [] }).split('\n'), [
     '### Denied: attempts that were stopped',
     '',
     '| Subject | Destination | Count | First | Last | Rule |',
@@ -122,6 +123,64 @@ test('denied UDP connects that sent nothing are counted, and listed on request',
   assert.equal(listed.status, 1);
   assert.match(listed.stdout, /udp 10\.0\.0\.1:53/);
   assert.doesNotMatch(listed.stderr, /Denied too/);
+});
+
+test('a denied event that the policy allows now is listed with both, and is drift', async (t) => {
+  const { status, stdout, stderr } = await driftOf(t, [{}, { verdict: 1 }, { verdict: 1, time: START + 1 }]);
+  assert.equal(status, 1);
+  assert.equal(stderr, 'Drift: 0 new, 0 denied, 1 disagreed, in 3 events.\n');
+  assert.match(stdout, /^Disagreed: the kernel decided otherwise than this policy reads$/m);
+  assert.match(stdout, /curl uid 1000 +tcp 10\.0\.0\.1:443 +2 .* was denied; now allowed by web$/m);
+});
+
+test('a rule for a path that is a link allows what the link leads to, as the kernel does', (t) => {
+  const directory = realpathSync(directoryFor(t));
+  mkdirSync(join(directory, 'usr/bin'), { recursive: true });
+  symlinkSync('usr/bin', join(directory, 'bin'));
+  for (const program of ['curl', 'python3.11']) writeFileSync(join(directory, 'usr/bin', program), '');
+  symlinkSync('python3.11', join(directory, 'usr/bin/python3'));
+  const [policy, csv] = ['policy.yaml', 'record.csv'].map((name) => join(directory, name)) as [
+    string,
+    string,
+  ];
+  writeFileSync(
+    policy,
+    `version: 2
+network:
+  mode: block
+  target: host
+  allow:
+    - { name: usrmerge, from: { exe: [${directory}/bin/curl] }, to: [{ cidr: [10.0.1.31/32] }] }
+    - { name: sympy, from: { exe: [${directory}/usr/bin/python3] }, to: [{ cidr: [10.0.1.30/32] }] }
+`,
+  );
+  writeFileSync(
+    csv,
+    `ts,comm,exe,uid,gid,addr,port,protocol,verdict
+2026-11-28T10:00:00Z,curl,${directory}/usr/bin/curl,0,0,10.0.1.31,80,tcp,allow
+2026-11-28T10:00:00Z,python3,${directory}/usr/bin/python3.11,0,0,10.0.1.30,80,tcp,allow
+2026-11-28T10:00:00Z,python3,${directory}/usr/bin/python3,0,0,10.0.1.31,80,tcp,allow
+`,
+  );
+  const db = join(directory, 'record.duckdb');
+  const imported = runCommand('import', csv, '--format', 'csv', '--db', db);
+  assert.equal(imported.status, 0, imported.stderr);
+  const { stdout, stderr } = runCommand('drift', policy, '--db', db, '--json');
+  const drift = JSON.parse(stdout) as { new: { exe: string }[] };
+  // A recorded path is not followed: its owner may have made it a link since.
+  assert.deepEqual(
+    drift.new.map(({ exe }) => exe),
+    [`${directory}/usr/bin/python3`],
+  );
+  assert.match(stderr, /^Links on this host: .*\/bin\/curl is .*\/usr\/bin\/curl, /m);
+  const question = ['--to', '10.0.1.30:80/tcp', '--exe'];
+  const asked = ['python3', 'python3.11'].map((program) =>
+    runCommand('explain', policy, ...question, `${directory}/usr/bin/${program}`),
+  );
+  assert.deepEqual(
+    asked.map(({ status }) => status),
+    [0, 0],
+  );
 });
 
 test('an empty window is told from a clean one', async (t) => {

@@ -6,6 +6,7 @@ import { generatePolicy } from '../../../generator/generate.ts';
 import type { Policy } from '../../../policy/meaning/policy.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
+import { policy as policies } from '../policy/arbitrary.ts';
 import { activityOf, observation, observed, policyOf, START, unlessNoData } from './fixture.ts';
 
 const POLICY = policyOf(
@@ -42,7 +43,7 @@ function learnt(list: readonly RecordedObservation[]): Policy | undefined {
 }
 
 test('what is allowed is no drift', () => {
-  assert.deepEqual(findDrift(POLICY, [observed()]), { new: [], denied: [] });
+  assert.deepEqual(findDrift(POLICY, [observed()]), { new: [], denied: [], disagreed: [] });
 });
 
 test('a connection that went through but is not allowed is new, with the rule that comes nearest', () => {
@@ -91,8 +92,59 @@ test('a denial that was only noted let the connection through: it is new', () =>
   assert.deepEqual([drift.new.length, drift.denied.length], [1, 0]);
 });
 
-test('a denial by an older policy that this one would allow is no difference from it', () => {
-  assert.deepEqual(findDrift(POLICY, [observed({ verdict: 'deny' })]), { new: [], denied: [] });
+test('a denial that this policy would allow does not vanish: the kernel and the policy disagree', () => {
+  const drift = findDrift(POLICY, [
+    observed({ verdict: 'deny' }),
+    observed({ verdict: 'deny', monitored: true, rule: 'no curl', subject: { cgroup: '/other' } }),
+  ]);
+  assert.deepEqual([drift.new, drift.denied, drift.disagreed.length], [[], [], 1]);
+  const { count, rule, recorded } = drift.disagreed[0]!;
+  assert.deepEqual(
+    [count, rule, recorded],
+    [2, { name: 'web fetches', relation: 'allowed by' }, { verdict: 'denied' }],
+  );
+});
+
+test('a denial outside containers is told of by a policy that judges containers alone', () => {
+  const drift = findDrift({ ...POLICY, target: 'container' }, [
+    observed({ verdict: 'deny', monitored: true, rule: 'no curl' }),
+  ]);
+  assert.deepEqual(
+    drift.disagreed.map(({ rule, recorded }) => [rule, recorded]),
+    [[undefined, { verdict: 'would be denied', rule: 'no curl' }]],
+  );
+});
+
+test('what the kernel allowed by a rule that does not read so is no new connection but a disagreement', () => {
+  const linked = { exe: '/usr/bin/curl-8.5' };
+  const drift = findDrift(POLICY, [
+    observed({ rule: 'web fetches', subject: linked }),
+    observed({ rule: 'web fetches', subject: linked, port: 8443 }),
+    observed({ rule: 'gone', subject: linked, port: 443, address: 0x0a000002n }),
+  ]);
+  assert.deepEqual(
+    drift.disagreed.map(({ address, port, recorded }) => [address, port, recorded]),
+    [['10.0.0.1', 443, { verdict: 'allowed', rule: 'web fetches' }]],
+  );
+  assert.deepEqual(
+    drift.new.map(({ address, port }) => [address, port]),
+    [
+      ['10.0.0.1', 8443],
+      ['10.0.0.2', 443],
+    ],
+  );
+});
+
+test('every denial is in the report, whatever the policy', () => {
+  fc.assert(
+    fc.property(fc.array(observation, { minLength: 1, maxLength: 30 }), policies, (list, policy) => {
+      const { new: fresh, denied, disagreed } = findDrift(policy, list);
+      const told = [...fresh, ...denied, ...disagreed].reduce((sum, { count }) => sum + count, 0);
+      const refused = list.filter(({ verdict }) => verdict === 'deny');
+      assert.ok(told >= refused.reduce((sum, { count }) => sum + count, 0));
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test('with target container, processes of the host are no drift', () => {
