@@ -10,6 +10,8 @@ import { openReader, type Loss, type RecordedObservation } from '../profiler/rea
 import { driftJson } from './report/drift-json.ts';
 import { driftMarkdown } from './report/drift-markdown.ts';
 import { driftText } from './report/drift-text.ts';
+import { viewOf } from './terminal/view.ts';
+import { wideOption } from './option/wide-option.ts';
 import { describeLinks, realPath } from './option/linked-path.ts';
 import { readPolicy } from './option/policy-reader.ts';
 import {
@@ -24,6 +26,7 @@ interface Options extends RecordOptions {
   format: 'text' | 'json' | 'markdown';
   json: boolean;
   intents: boolean;
+  wide: boolean;
 }
 
 const HELP = `
@@ -52,6 +55,7 @@ export function driftCommand(): Command {
         .default('text'),
     )
     .option('--json', 'the same as --format json', false)
+    .addOption(wideOption())
     .option('--intents', 'also UDP connects that sent nothing, which name look-ups make', false)
     .addHelpText('after', HELP)
     .action(run);
@@ -61,7 +65,8 @@ async function run(file: string, options: Options): Promise<void> {
   const { policy, links } = followLinks(await readPolicy(file), realPath);
   const record = await readRecord(policy, options);
   const drift = findDrift(policy, record.observations, record.accounts);
-  process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift));
+  const view = viewOf(process.stdout, options.wide);
+  process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift, view));
   process.stderr.write(`${describeLinks(links)}${summary(drift, record)}`);
   if (entriesOf(drift) > 0) process.exitCode = 1;
 }

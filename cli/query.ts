@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { queryWithinLimits } from './query/query-limits.ts';
+import { wideOption } from './option/wide-option.ts';
 import { databaseOption } from './option/record-option.ts';
 
 const HELP = `
@@ -20,8 +21,9 @@ export function queryCommand(): Command {
     .argument('<sql>', 'one statement in the dialect of DuckDB')
     .addOption(databaseOption())
     .option('--json', 'print one JSON object a row', false)
+    .addOption(wideOption())
     .addHelpText('after', HELP)
-    .action((sql: string, { db, json }: { db: string; json: boolean }) =>
-      queryWithinLimits(db, json ? 'json' : 'table', sql),
+    .action((sql: string, { db, json, wide }: { db: string; json: boolean; wide: boolean }) =>
+      queryWithinLimits(db, json ? 'json' : wide ? 'wide table' : 'table', sql),
     );
 }

@@ -13,11 +13,14 @@ import {
   type RecordOptions,
 } from './option/record-option.ts';
 import { statusText, type Status } from './report/status-text.ts';
+import { viewOf } from './terminal/view.ts';
+import { wideOption } from './option/wide-option.ts';
 import { isTerminal } from '../output/terminal.ts';
 
 interface Options extends RecordOptions {
   json: boolean;
   metrics: boolean;
+  wide: boolean;
 }
 
 const HELP = `
@@ -41,6 +44,7 @@ export function statusCommand(): Command {
     .addOption(untilOption('readiness from what happened before this time'))
     .option('--json', 'print one JSON document', false)
     .option('--metrics', 'print what the running recorder counts, in the text format of Prometheus', false)
+    .addOption(wideOption())
     .addHelpText('after', HELP)
     .action(run);
 }
@@ -68,7 +72,8 @@ async function run(options: Options): Promise<void> {
       readiness: discoveryOf(await reader.observations(windowOf(options)), await reader.accounts()),
     };
     const json = (): string => `${printJson({ schema: 'bouheki.status/v1', ...status }, 2)}\n`;
-    const text = (): string => statusText(status, Date.now() * 1000, isTerminal(process.stdout));
+    const view = viewOf(process.stdout, options.wide);
+    const text = (): string => statusText(status, Date.now() * 1000, isTerminal(process.stdout), view);
     process.stdout.write(options.json ? json() : text());
   } finally {
     reader.close();

@@ -17,13 +17,16 @@ const PATIENCE = 120;
 /** The shell sets what Node.js can't: the limit of memory, and no core file, which would hold the record. */
 const WITHIN_LIMITS = `ulimit -c 0; ulimit -d ${Math.floor(MEMORY / 1024)}; exec "$@"`;
 
+/** How an answer is printed: a wide table is not cut to the terminal. */
+export type QueryForm = 'json' | 'table' | 'wide table';
+
 type Message = { answered: true } | { failure: Failure };
 
 /**
  * Answers a statement of the user's own on standard output, in a process of its own: whatever the statement
  * makes of DuckDB, it ends that process at the worst. Throws BouhekiError with what is wrong with it.
  */
-export async function queryWithinLimits(db: string, form: 'json' | 'table', sql: string): Promise<void> {
+export async function queryWithinLimits(db: string, form: QueryForm, sql: string): Promise<void> {
   const program = [process.execPath, `--max-old-space-size=${JAVASCRIPT_MB}`];
   const child = spawn(
     '/bin/sh',

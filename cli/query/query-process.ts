@@ -3,8 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { describeFailure } from '../../profiler/serve/protocol.ts';
 import { openReader } from '../../profiler/read/read.ts';
 import { asJson, asTable } from '../report/query-text.ts';
+import { viewOf } from '../terminal/view.ts';
+import type { QueryForm } from './query-limits.ts';
 
-const [db, form, sql] = process.argv.slice(2) as [string, string, string];
+const [db, form, sql] = process.argv.slice(2) as [string, QueryForm, string];
 
 /** Whether the parent process has received how it ended. */
 let told = false;
@@ -23,7 +25,8 @@ async function answer(): Promise<void> {
   const reader = await openReader(db, 'query');
   try {
     const result = await reader.query(sql);
-    const text = (form === 'json' ? asJson : asTable)(result);
+    const text =
+      form === 'json' ? asJson(result) : asTable(result, viewOf(process.stdout, form === 'wide table'));
     process.send!({ answered: true });
     process.stdout.write(text, finish);
   } finally {

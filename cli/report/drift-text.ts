@@ -1,13 +1,18 @@
 import type { Drift } from '../../generator/drift.ts';
 import { DRIFT_COLUMNS, driftSections } from './drift-row.ts';
 import { formatTable } from '../terminal/table.ts';
+import { paint, PLAIN_VIEW, type View } from '../terminal/view.ts';
+
+/** FIRST, then LAST go where a terminal has no room for them. */
+const OPTIONAL = [3, 4];
 
 /** The drift as tables for a terminal; empty when there is none. */
-export function driftText(drift: Drift): string {
+export function driftText(drift: Drift, view: View = PLAIN_VIEW): string {
   const head = DRIFT_COLUMNS.map((column) => column.toUpperCase());
   return driftSections(drift)
     .map(
-      ({ title, rows }) => `${[title, ...formatTable(head, rows).map((line) => `  ${line}`)].join('\n')}\n`,
+      ({ title, rows }) =>
+        `${[paint(view, 'bold', title), ...formatTable(head, rows, { view, indent: 2, optional: OPTIONAL })].join('\n')}\n`,
     )
     .join('\n');
 }

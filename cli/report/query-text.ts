@@ -1,12 +1,14 @@
 import { printJson } from '../../error/visible.ts';
 import type { QueryResult } from '../../profiler/read/read.ts';
 import { formatTable } from '../terminal/table.ts';
+import type { View } from '../terminal/view.ts';
 
 /** The answer to a query for people. */
-export function asTable({ columns, rows }: QueryResult): string {
+export function asTable({ columns, rows }: QueryResult, view: View): string {
   return formatTable(
     columns,
     rows.map((row) => row.map(cell)),
+    { view },
   )
     .map((line) => `${line}\n`)
     .join('');

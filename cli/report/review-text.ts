@@ -6,6 +6,7 @@ import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { formatTable } from '../terminal/table.ts';
+import { viewOf } from '../terminal/view.ts';
 
 /** Destinations that a question names. */
 const SHOWN = 6;
@@ -40,7 +41,8 @@ export function questionText({ allowedBy, items, left, sample }: Question): stri
   return [
     '',
     `${formatCount(left, 'destination')} left`,
-    ...formatTable(head!, rest).map((line) => `  ${line}`),
+    // Nothing of what is decided on is cut.
+    ...formatTable(head!, rest, { headless: true, indent: 2 }),
   ];
 }
 
@@ -61,9 +63,11 @@ export function whyText(items: readonly ReviewItem[]): string[] {
     ];
   });
   return [
-    ...formatTable(['DESTINATION', 'COUNT', 'HOURS', 'FIRST', 'LAST', 'WHO'], rows).map(
-      (line) => `  ${line}`,
-    ),
+    ...formatTable(['DESTINATION', 'COUNT', 'HOURS', 'FIRST', 'LAST', 'WHO'], rows, {
+      view: { ...viewOf(process.stderr), colour: false },
+      indent: 2,
+      optional: [3],
+    }),
     '  allow   keep it as it is, and remove the mark',
     '  deny    take it out and deny it: no later rule can allow it',
     '  ignore  take it out; it is not allowed, and `generate --base` does not offer it again',
@@ -112,7 +116,7 @@ export function wideningText(decisions: readonly Decision[]): string[] {
     cidr === undefined ? [] : [[rule, destination, formatPrefix(cidr)]],
   );
   if (rows.length === 0) return [];
-  return formatTable(['RULE', 'DESTINATION', 'WIDENED TO'], rows).map((line) => `  ${line}`);
+  return formatTable(['RULE', 'DESTINATION', 'WIDENED TO'], rows, { indent: 2 });
 }
 
 /** What is to be reviewed, for programs. */

@@ -8,6 +8,7 @@ import { formatCount, formatDecimal, formatNumber } from '../../format/number.ts
 import { formatSize } from '../../format/size.ts';
 import { discoveryText } from './discovery-text.ts';
 import { formatTable } from '../terminal/table.ts';
+import { PLAIN_VIEW, type View } from '../terminal/view.ts';
 
 /** Everything that status reports. Sizes in bytes, times in microseconds since the epoch. */
 export interface Status {
@@ -23,11 +24,13 @@ export interface Status {
 
 /** Recordings that are listed; the rest is counted. */
 const LISTED = 20;
+/** ENDED, then HOST, then STARTED go where a terminal has no room for them. */
+const OPTIONAL = [5, 1, 4];
 
 /**
  * A status for people. `now` in microseconds since the epoch; `draw`: curves as pictures rather than numbers.
  */
-export function statusText(status: Status, now: number, draw: boolean): string {
+export function statusText(status: Status, now: number, draw: boolean, view: View = PLAIN_VIEW): string {
   const { database, extent, recorder, recordings } = status;
   const facts = [
     ['Database', `${database.path}, ${formatSize(database.bytes)}, log ${formatSize(database.log)}`],
@@ -35,18 +38,18 @@ export function statusText(status: Status, now: number, draw: boolean): string {
     ['Subjects', formatNumber(extent.subjects)],
     ...(recorder === undefined ? [['Recorder', 'none runs']] : recorderLines(recorder, now)),
   ];
-  const lines = formatTable(facts[0]!, facts.slice(1));
+  const lines = formatTable(facts[0]!, facts.slice(1), { headless: true });
   const listed = recordings.slice(-LISTED);
   if (listed.length > 0) {
     const hidden = recordings.length - listed.length;
     lines.push('', hidden === 0 ? 'Recordings:' : `The last ${LISTED} of ${recordings.length} recordings:`);
     lines.push(
-      ...recordingTable(listed, status.losses),
+      ...recordingTable(listed, status.losses, view),
       ...listed.flatMap(unnamedLine),
       ...listed.flatMap(clockLine),
     );
   }
-  const readiness = discoveryText(status.readiness, draw);
+  const readiness = discoveryText(status.readiness, draw, view);
   if (readiness.length > 0) lines.push('', ...readiness);
   return `${lines.join('\n')}\n`;
 }
@@ -76,13 +79,21 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
     ],
     [
       'Rate',
-      `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${formatNumber(live.events)} in all`,
+      `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${formatNumber(live.events)} in all${apartText(live)}`,
     ],
     ['Lost', losses],
     ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
     ...(live.output === undefined ? [] : outputLines(live.output)),
   ];
+}
+
+function apartText({ intents, sockets }: LiveStatus): string {
+  const apart = [
+    ...(intents === 0 ? [] : [formatCount(intents, 'intent')]),
+    ...(sockets === 0 ? [] : [formatCount(sockets, 'socket')]),
+  ];
+  return apart.length === 0 ? '' : `, of them ${apart.join(' and ')}`;
 }
 
 function watchLines({ cgroup, unasked, unseen, stoppedPackets, unlistedCgroups }: Watch): string[][] {
@@ -138,7 +149,11 @@ function clockLine({ id, clock }: RecordingSummary): string[] {
   ];
 }
 
-function recordingTable(recordings: readonly RecordingSummary[], losses: readonly Loss[]): string[] {
+function recordingTable(
+  recordings: readonly RecordingSummary[],
+  losses: readonly Loss[],
+  view: View,
+): string[] {
   const rows = recordings.map(
     ({ id, host, command, mode, state, startedAt, endedAt, events, gap }, index) => [
       String(id),
@@ -155,7 +170,11 @@ function recordingTable(recordings: readonly RecordingSummary[], losses: readonl
       ),
     ],
   );
-  return formatTable(['ID', 'HOST', 'COMMAND', 'STATE', 'STARTED', 'ENDED', 'EVENTS', 'LOST'], rows);
+  return formatTable(['ID', 'HOST', 'COMMAND', 'STATE', 'STARTED', 'ENDED', 'EVENTS', 'LOST'], rows, {
+    view,
+    names: [0],
+    optional: OPTIONAL,
+  });
 }
 
 function blocks({ command, mode }: RecordingSummary): boolean {

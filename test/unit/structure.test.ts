@@ -94,7 +94,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
-  'cli/terminal': ['daemon', 'format', 'error'],
+  'cli/terminal': ['daemon', 'output', 'format', 'error'],
   'cli/report': [
     'cli/terminal',
     'daemon',
@@ -105,7 +105,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
-  'cli/query': ['cli/report', ...profiler('database', 'read', 'serve'), 'error'],
+  'cli/query': ['cli/report', 'cli/terminal', ...profiler('database', 'read', 'serve'), 'error'],
   'cli/option': [
     'daemon/denial',
     'daemon',

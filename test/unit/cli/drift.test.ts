@@ -5,6 +5,8 @@ import test, { type TestContext } from 'node:test';
 import { driftMarkdown } from '../../../cli/report/drift-markdown.ts';
 import { Operation } from '../../../profiler/event/batch.ts';
 import { START, type Event } from '../profiler/fixture.ts';
+import { displayWidth } from '../../../format/display-width.ts';
+import { inTerminal } from './terminal/terminal.ts';
 import { directoryFor, type Outcome, record, runCommand } from './fixture.ts';
 
 const POLICY = `version: 2
@@ -48,12 +50,12 @@ test('drift ends with 1 and says who went where, and the rule', async (t) => {
   assert.deepEqual(stdout.split('\n'), [
     'New: connections that the policy would not allow',
     '  SUBJECT                 DESTINATION        COUNT  FIRST                 LAST                  RULE',
-    `  /usr/bin/curl uid 1000  tcp 10.0.0.1:8443  2      ${time}  ${time}  near web (other destination)`,
-    `  /usr/bin/curl uid 1000  udp [fd00::1]:53   1      ${time}  ${time}  near web (other destination)`,
+    `  /usr/bin/curl uid 1000  tcp 10.0.0.1:8443      2  ${time}  ${time}  near web (other destination)`,
+    `  /usr/bin/curl uid 1000  udp [fd00::1]:53       1  ${time}  ${time}  near web (other destination)`,
     '',
     'Denied: attempts that were stopped',
     '  SUBJECT                 DESTINATION             COUNT  FIRST                 LAST                  RULE',
-    `  /usr/bin/curl uid 1000  tcp 169.254.169.254:80  1      ${time}  ${time}  denied by no metadata`,
+    `  /usr/bin/curl uid 1000  tcp 169.254.169.254:80      1  ${time}  ${time}  denied by no metadata`,
     '',
   ]);
 });
@@ -186,4 +188,28 @@ network:
 test('an empty window is told from a clean one', async (t) => {
   const { status, stderr } = await driftOf(t, [{}], '--since', '2026-11-22');
   assert.deepEqual([status, stderr], [0, 'No drift to see: nothing was recorded in this window.\n']);
+});
+
+test('in a terminal drift fits its width, in colours; --wide and NO_COLOR keep both away', async (t) => {
+  const directory = directoryFor(t);
+  const policy = join(directory, 'policy.yaml');
+  writeFileSync(policy, POLICY, { mode: 0o600 });
+  const db = await record(directory, [
+    { port: 8443, family: 6, high: 0x20010db8_12345678n, low: 0x12345678_9abcdef0n },
+  ]);
+  const main = join(import.meta.dirname, '../../../cli/main.js');
+  const drift = (env: Record<string, string>, ...args: string[]): string => {
+    const { output, status } = inTerminal(80, [main, 'drift', policy, '--db', db, ...args], env);
+    assert.equal(status, 1, output);
+    return output;
+  };
+  const plain = drift({ NO_COLOR: '1' });
+  assert.match(plain, /^ {2}SUBJECT +DESTINATION +COUNT +RULE$/m);
+  assert.match(plain, /^ {2}\/usr\/bin\/curl uid 1000 +tcp \[2001:db8:1.* +1 +near .*…$/m);
+  for (const line of plain.split('\n')) assert(displayWidth(line) <= 80, line);
+  assert(drift({}).includes('\n  \u001b[1mSUBJECT\u001b[22m '));
+  assert(!drift({ TERM: 'dumb' }).includes('\u001b'));
+  const wide = drift({ NO_COLOR: '1' }, '--wide');
+  assert.match(wide, /^ {2}SUBJECT +DESTINATION +COUNT +FIRST +LAST +RULE$/m);
+  assert.match(wide, /near web \(other destination\)$/m);
 });

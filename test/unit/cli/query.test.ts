@@ -66,7 +66,7 @@ test('an answer comes as a table and as JSON, also while the record is being wri
   const { path } = await record(t);
   const sql = 'SELECT port, NULL AS nothing FROM event ORDER BY ALL';
   const [table, json] = await Promise.all([ask(path, sql).ended, ask(path, '--json', sql).ended]);
-  assert.deepEqual(table, { status: 0, stdout: 'port  nothing\n80    -\n443   -\n', stderr: '' });
+  assert.deepEqual(table, { status: 0, stdout: 'port  nothing\n  80  -\n 443  -\n', stderr: '' });
   assert.deepEqual(json, {
     status: 0,
     stdout: '{"port":80,"nothing":null}\n{"port":443,"nothing":null}\n',
