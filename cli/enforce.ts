@@ -18,6 +18,8 @@ import { PacketGuard } from '../daemon/packet-guard.ts';
 import { PolicySource } from './option/policy-source.ts';
 import { databaseOption } from './option/record-option.ts';
 import {
+  connectionsOf,
+  describeApart,
   describeClock,
   describeHangUp,
   describeStart,
@@ -183,7 +185,7 @@ class EnforceRun {
     const { failure, recording, unnamed } = this.#parts.session;
     this.#parts.say(
       (failure === undefined
-        ? `Recorded ${recording.counters.events} connections; the policy is no longer in force.\n`
+        ? `Recorded ${connectionsOf(recording.counters)} connections; the policy is no longer in force.\n${describeApart(recording.counters)}`
         : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`) +
         describeUnnamed(unnamed),
     );

@@ -7,6 +7,8 @@ import { type Messages, withMessages } from '../daemon/messages.ts';
 import { Progress } from './terminal/progress.ts';
 import { databaseOption } from './option/record-option.ts';
 import {
+  connectionsOf,
+  describeApart,
   describeClock,
   describeHangUp,
   describeStart,
@@ -130,7 +132,8 @@ async function record(options: Options, messages: Messages): Promise<void> {
       if (told !== undefined) say(`Whether the record is stable could not be determined:\n${told}\n`);
     }
     progress.show({
-      connections: counters.events,
+      connections: connectionsOf(counters),
+      intents: counters.intents,
       processes: counters.processes,
       lost: total(counters.lost),
       ...(watch && { readiness: watch.progress }),
@@ -141,7 +144,8 @@ async function record(options: Options, messages: Messages): Promise<void> {
   progress.end();
   const lost = total(counters.lost);
   say(
-    `Recorded ${counters.events} connections of ${counters.processes} processes, ${lost} lost.\n` +
+    `Recorded ${connectionsOf(counters)} connections of ${counters.processes} processes, ${lost} lost.\n` +
+      describeApart(counters) +
       describeUnnamed(session.unnamed) +
       (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : ''),
   );

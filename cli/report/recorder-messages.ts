@@ -54,6 +54,23 @@ export function describeUnenforced(
   return [`Nothing was enforced for ${gap}: enforcement ${how} at ${formatMoment(endedAt)}.`];
 }
 
+/** What a recording has counted: connections, and what is none. */
+type Counters = Session['recording']['counters'];
+
+/** How many of the events were connections: a UDP connect sends nothing, and a socket goes nowhere yet. */
+export function connectionsOf({ events, intents, sockets }: Counters): number {
+  return events - intents - sockets;
+}
+
+/** The events that are no connections; nothing where there were none. */
+export function describeApart({ intents, sockets }: Counters): string {
+  const apart = [
+    ...(intents === 0 ? [] : [`${formatCount(intents, 'intent')} (UDP connects, which send nothing)`]),
+    ...(sockets === 0 ? [] : [`${formatCount(sockets, 'opening')} of sockets without a destination`]),
+  ];
+  return apart.length === 0 ? '' : `Besides: ${apart.join(', ')}.\n`;
+}
+
 /** The message for a terminal that has gone: standard error may lead to another reader. */
 export function describeHangUp(what: 'enforcement' | 'learning'): string {
   return `The terminal has gone; ${what} goes on. SIGTERM to process ${process.pid} ends it.\n`;

@@ -1,4 +1,4 @@
-import type { EventBatch } from '../event/batch.ts';
+import { Operation, type EventBatch } from '../event/batch.ts';
 import { credentialKey, type AccountKind, type Credential } from '../event/credential.ts';
 import {
   LOSS_KINDS,
@@ -21,7 +21,12 @@ const MAX_KNOWN = 65_536;
 
 /** What a recording has taken in so far. */
 export interface RecordingCounters {
+  /** All that the kernel reported, the next two included. */
   events: number;
+  /** UDP connects, which send nothing: what is sent then is an event of its own. */
+  intents: number;
+  /** Sockets that no destination can be judged by. */
+  sockets: number;
   processes: number;
   containers: number;
   lost: Record<LossKind, number>;
@@ -43,7 +48,7 @@ export interface RecordingIdentity {
 export class Recording implements EventSink {
   readonly id: number;
   readonly startedAt: number;
-  readonly counters: RecordingCounters = { events: 0, processes: 0, containers: 0, lost: noLosses() };
+  readonly counters: RecordingCounters = noCounters();
   /** Of events, marked at each flush. */
   readonly rate = new RateMeter();
   readonly #writer: RowWriter;
@@ -123,12 +128,21 @@ export class Recording implements EventSink {
     if (batch.length === 0) return;
     this.#writer.append(batch);
     this.counters.events += batch.length;
+    const { operation } = batch.columns;
+    for (let row = 0; row < batch.length; row += 1) this.#countApart(operation[row]!, 1);
   }
 
   /** Adds equal events of which only the count is known. */
   folded(row: FoldedRow): void {
     this.#writer.add('hourly', hourlyCells(row));
     this.counters.events += row.count;
+    this.#countApart(row.operation, row.count);
+  }
+
+  /** Counts what is no connection. */
+  #countApart(operation: number, count: number): void {
+    if (operation === Operation.intent) this.counters.intents += count;
+    else if (operation === Operation.open) this.counters.sockets += count;
   }
 
   /**
@@ -199,6 +213,11 @@ class Numbers {
     add(this.#count);
     return this.#count;
   }
+}
+
+/** What a recording has taken in before it has begun. */
+export function noCounters(): RecordingCounters {
+  return { events: 0, intents: 0, sockets: 0, processes: 0, containers: 0, lost: noLosses() };
 }
 
 /** None of any kind. */

@@ -2,7 +2,7 @@ import { getHeapStatistics } from 'node:v8';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { memoryLimit, oomScoreAdjust } from '../../host/oom-score.ts';
 import type { LossKind } from '../event/dimension.ts';
-import { noLosses, type Recording } from '../record/recording.ts';
+import { noCounters, type Recording } from '../record/recording.ts';
 
 /** How the kernel is watched. */
 export interface Watch {
@@ -51,6 +51,9 @@ export interface LiveStatus {
   startedAt: number;
   /** Since the recording started. */
   events: number;
+  /** Of these events: UDP connects, which send nothing, and openings of sockets without a destination. */
+  intents: number;
+  sockets: number;
   processes: number;
   containers: number;
   lost: Record<LossKind, number>;
@@ -78,7 +81,7 @@ export function liveStatus(recording: Recording | undefined, kernel: KernelSide)
     pid: process.pid,
     ...(recording?.open === true && { recording: recording.id }),
     startedAt: recording?.startedAt ?? 0,
-    ...(recording?.counters ?? { events: 0, processes: 0, containers: 0, lost: noLosses() }),
+    ...(recording?.counters ?? noCounters()),
     rate: recording?.rate.last ?? 0,
     rateMinute: recording?.rate.minute ?? 0,
     ...kernel,

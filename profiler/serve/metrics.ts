@@ -11,6 +11,8 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 export function metricsText(status: LiveStatus): string {
   const {
     events,
+    intents,
+    sockets,
     processes,
     containers,
     lost,
@@ -24,7 +26,9 @@ export function metricsText(status: LiveStatus): string {
     bounds,
   } = status;
   const lines = [
-    ...metric('connections_total', 'counter', 'Connections recorded.', events),
+    ...metric('connections_total', 'counter', 'Connections recorded.', events - intents - sockets),
+    ...metric('intents_total', 'counter', 'UDP connects recorded, which send nothing.', intents),
+    ...metric('sockets_total', 'counter', 'Openings of raw, packet and other sockets recorded.', sockets),
     ...metric('processes_total', 'counter', 'Process images that made a connection.', processes),
     ...metric('containers_total', 'counter', 'Containers that made a connection.', containers),
     '# HELP bouheki_lost_total What the record is known to lack, by kind.',
