@@ -109,6 +109,20 @@ function readOption(word: string, { long, plain, valued }: Syntax): 'plain' | 'v
   return word.length > LETTERS ? 'unknown' : 'plain';
 }
 
+/**
+ * An absolute path without `//`, `/./` and `/../`, by its text: what make_plain() of script.bpf.h makes of a
+ * script's path. A link before `..` would lead the kernel elsewhere, which no text can know.
+ */
+export function plainPath(path: string): string {
+  if (!path.startsWith('/') || !/\/[/.]/.test(path)) return path;
+  const kept: string[] = [];
+  for (const name of path.split('/')) {
+    if (name === '..') kept.pop();
+    else if (name !== '' && name !== '.') kept.push(name);
+  }
+  return `/${kept.join('/')}`;
+}
+
 /** What stands for a script's path in maps: sum_path() of script.bpf.h. */
 export function scriptSum(path: string): [first: bigint, second: bigint] {
   let first = 0xcbf29ce484222325n;

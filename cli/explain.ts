@@ -1,3 +1,4 @@
+import { plainPath } from '../bpf/interpreter.ts';
 import { printJson, visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
@@ -161,7 +162,8 @@ function flowOf(options: Options): Flow {
   };
   for (const dimension of TEXT_DIMENSIONS) {
     const text = options[dimension];
-    if (text !== undefined) flow[dimension] = text;
+    if (text === undefined) continue;
+    flow[dimension] = FROM[dimension].kind === 'file' ? plainPath(text) : text;
   }
   return flow;
 }

@@ -1,4 +1,4 @@
-import { isNameable } from '../../policy/file/entry.ts';
+import { isNameable, REPLACED } from '../../policy/file/entry.ts';
 import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, type Subject } from '../../profiler/read/observation.ts';
@@ -161,11 +161,24 @@ function unknownContainer({ cgroup }: Subject, uids: Uids): RuleSubject | undefi
   return ruleFor(`unknown container in ${cgroup}`, { cgroup: [cgroup] }, uids, 3);
 }
 
-/** What to call one whom no rule can name. */
+/** What to call one whom no rule can name, with the reason where more is known than its ids. */
 export function unnamedSubject(subject: Subject, accounts = new Accounts()): string {
   const ids = userIds(subject);
   if (subject.inContainer) return `unknown container ${uidText({ ids, accounts: new Accounts() })}`;
-  return `unknown process ${uidText({ ids, accounts })}`;
+  const who = uidText({ ids, accounts });
+  const { exe, script } = subject;
+  const reason = isPath(exe) ? (unwritable('exe', exe) ?? unwritable('script', script)) : undefined;
+  if (reason === undefined) return `unknown process ${who}`;
+  return `${exe}${isPath(script) ? ` ${script}` : ''} ${who} (no rule can name it: ${reason})`;
+}
+
+/** Why a rule cannot name this file; undefined where it can, or where none is known. */
+function unwritable(dimension: 'exe' | 'script', path: string | undefined): string | undefined {
+  if (!isPath(path) || isNameable(dimension, path)) return undefined;
+  const what = `the path of its ${dimension === 'exe' ? 'executable' : 'script'}`;
+  if (path.includes('*')) return `${what} holds *`;
+  if (path.includes(REPLACED)) return `${what} is no UTF-8`;
+  return `${what} holds control characters`;
 }
 
 /** `uid 33 (www-data)`; `uid 0 (root)+1000 (ada)` of a process that has both. */

@@ -116,12 +116,15 @@ export function checkNames(names: readonly string[], path: Path, report: Report)
   }
 }
 
+/** What stands for bytes that are no UTF-8 once they are text: which bytes they were is not known any more. */
+export const REPLACED = '\ufffd';
+
 /**
  * Whether a rule can name exactly this value. Some that occur cannot be written: a path that is not in its
- * shortest form, a command with a slash, control characters; and a `*` would stand for others too.
+ * shortest form, a command with a slash, control characters, what was no UTF-8; and a `*` would stand for others too.
  */
 export function isNameable(dimension: TextDimension, value: string): boolean {
-  let errors = isGlob(value) ? 1 : 0;
+  let errors = isGlob(value) || value.includes(REPLACED) ? 1 : 0;
   const report: Report = (severity) => {
     if (severity === 'error') errors++;
   };

@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Egress, RunningProgram } from '../../bpf/egress.ts';
-import { scriptOf } from '../../bpf/interpreter.ts';
+import { plainPath, scriptOf } from '../../bpf/interpreter.ts';
 import { namespaceOf } from '../../host/namespace.ts';
 import { readProcessStat, TICK } from '../../host/process-stat.ts';
 import { PATH_SIZE, ProcessFlag } from '../../bpf/wire.ts';
@@ -56,5 +56,6 @@ function primeScript(pid: number, executable: string): string | undefined {
   const name = scriptOf(basename(executable), words)?.replace(/^(?:\.\/){1,3}/, '');
   if (name === undefined) return undefined;
   const path = name.startsWith('/') ? name : join(readlinkSync(`/proc/${pid}/cwd`), '/') + name;
-  return Buffer.byteLength(path) < PATH_SIZE ? path : undefined;
+  const plain = Buffer.byteLength(path) < PATH_SIZE ? plainPath(path) : '/';
+  return plain === '/' ? undefined : plain;
 }

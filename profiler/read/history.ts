@@ -1,4 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
+import { plainPath } from '../../bpf/interpreter.ts';
 import { destinationOf } from './destination.ts';
 import { SUBJECT_MEMBERS } from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
@@ -85,7 +86,13 @@ function subjectOf(who: Who): Subject {
     const usual = USUAL[name];
     return who[name] !== null && (usual === undefined || who[name] !== who[usual]);
   });
-  return Object.fromEntries(told.map((name) => [name, who[name]])) as unknown as Subject;
+  const subject = Object.fromEntries(told.map((name) => [name, who[name]])) as unknown as Subject;
+  // What was imported, and what was recorded before the kernel side made paths plain.
+  for (const file of ['exe', 'script'] as const) {
+    const path = subject[file];
+    if (path !== undefined) subject[file] = plainPath(path);
+  }
+  return subject;
 }
 
 /** A text that may be unknown, as a member of an object. */

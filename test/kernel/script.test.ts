@@ -6,7 +6,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from '
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
-import { scriptOf } from '../../bpf/interpreter.ts';
+import { plainPath, scriptOf } from '../../bpf/interpreter.ts';
 import { RecordKind } from '../../bpf/wire.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
@@ -115,11 +115,39 @@ test('a relative name is made absolute by the directory where it was started', (
     ['good.sh', folder, join(folder, 'good.sh')],
     ['./good.sh', folder, join(folder, 'good.sh')],
     [`${folder.slice(1)}/good.sh`, '/', join(folder, 'good.sh')],
-    ['../good.sh', join(folder, 'bin'), `${folder}/bin/../good.sh`],
+    ['../good.sh', join(folder, 'bin'), join(folder, 'good.sh')],
   ] as const) {
     told(['bash', name], cwd);
     assert.equal(takeProcesses()[0]?.script, expected);
   }
+});
+
+/** Names of one script, as wrappers write them. */
+const DETOURS = [
+  `${folder}/bin/../good.sh`,
+  `${folder}/.//good.sh`,
+  `/${folder}/good.sh`,
+  `${folder}/bin/./.././bin//../good.sh`,
+  `${folder}/../../../..${folder}/good.sh`,
+];
+
+test('a script by .., // or . has the plain path, and the rule for that path', () => {
+  putInForce(`  allow: [{ from: { exe: [/bin/bash], script: [${folder}/good.sh] } }]\n`);
+  takeProcesses();
+  for (const name of DETOURS) {
+    assert.equal(told(['bash', name]), 'allowed', name);
+    assert.equal(told([name]), 'allowed', name);
+    for (const { script } of takeProcesses()) assert.equal(script, join(folder, 'good.sh'), name);
+  }
+  for (const name of ['/opt/...hidden/..x/a.py', '/.x.py', '/opt//a/.../b/./../c.py', '/../../x.py']) {
+    told([join(folder, 'bin/python3.11'), name]);
+    assert.equal(takeProcesses()[0]?.script, plainPath(name), name);
+  }
+  const long = `/opt${'/.'.repeat(120)}/x.py`;
+  told([join(folder, 'bin/python3.11'), long]);
+  assert.equal(takeProcesses()[0]?.script, '/opt/x.py');
+  told([join(folder, 'bin/python3.11'), '/opt/../..']);
+  assert.equal(takeProcesses()[0]?.script, '', 'the root directory is no script');
 });
 
 test('two scripts of one interpreter are two subjects, however they are started', () => {

@@ -159,21 +159,97 @@ static __always_inline bool name_script(struct script *script, __u64 at, bool of
 	return length > 1 && used + length <= PATH_SIZE;
 }
 
-/* Two sums in the manner of FNV-1a: a path is too long for the key of a map. */
-static __always_inline void sum_path(struct script *script)
+/*
+ * Two sums in the manner of FNV-1a: a path is too long for the key of a map. False where the path may not be plain:
+ * it has a slash with a slash or a dot behind it.
+ */
+static __always_inline bool sum_path(struct script *script)
 {
 	__u64 first = 0xcbf29ce484222325ULL, second = 0x84222325cbf29ce4ULL;
+	bool plain = true;
+	__u8 before = 0;
 
 	for (int i = 0; i < PATH_SIZE; i++) {
 		__u8 byte = script->path[i];
 
 		if (!byte)
 			break;
+		if (before == '/' && (byte == '/' || byte == '.'))
+			plain = false;
+		before = byte;
 		first = (first ^ byte) * 0x100000001b3ULL;
 		second = (second ^ byte) * 0x9e3779b97f4a7c15ULL;
 	}
 	script->sum[0] = first;
 	script->sum[1] = second;
+	return plain;
+}
+
+/*
+ * Where make_plain() is, in the place of the sums that are made after it. In the map and not on the stack: the verifier
+ * knows no values there, and so looks at each step once; volatile, because the compiler would keep them in registers.
+ */
+struct plain_path {
+	__u32 start; /* of what is kept so far, in the upper half of the path's room */
+	__u32 end;   /* behind the name that is being copied to its front */
+	__u32 skip;  /* names to leave out, because `..` came behind them */
+	__u32 pad;
+};
+
+/* What is done at a slash: the name behind it is kept, or left out by its own meaning or by that of `..` behind it. */
+static __always_inline void end_name(volatile struct plain_path *at, char *upper)
+{
+	__u32 start = at->start, length = at->end - start;
+	char first = upper[start & (PATH_SIZE - 1)], second = upper[(start + 1) & (PATH_SIZE - 1)];
+
+	if (!length || (length == 1 && first == '.')) {
+		at->start = at->end;
+	} else if (length == 2 && first == '.' && second == '.') {
+		at->skip++;
+		at->start = at->end;
+	} else if (at->skip) {
+		at->skip--;
+		at->start = at->end;
+	} else {
+		start = (start - 1) & (PATH_SIZE - 1);
+		upper[start] = '/';
+		at->start = at->end = start;
+	}
+}
+
+/*
+ * Takes `//`, `/./` and `/../` out of an absolute path, as text: a link before `..` leads elsewhere for the kernel, but
+ * `script` is what the start said anyway. From the end, so that names are known to be left out when they are come to.
+ */
+GLOBAL int make_plain(struct script *script)
+{
+	volatile struct plain_path *at;
+	char *upper;
+
+	if (!script)
+		return 0;
+	at = (void *)script->sum;
+	upper = script->path + PATH_SIZE;
+	upper[PATH_SIZE - 1] = 0;
+	at->start = at->end = PATH_SIZE - 1;
+	at->skip = 0;
+	for (int i = PATH_SIZE - 1; i >= 0; i--) {
+		char byte = script->path[i];
+
+		if (!byte) {
+			/* What came so far lies behind the end. */
+			at->start = at->end = PATH_SIZE - 1;
+			at->skip = 0;
+		} else if (byte == '/') {
+			end_name(at, upper);
+		} else {
+			__u32 start = (at->start - 1) & (PATH_SIZE - 1);
+
+			upper[start] = byte;
+			at->start = start;
+		}
+	}
+	return bpf_probe_read_kernel_str(script->path, PATH_SIZE, upper + (at->start & (PATH_SIZE - 1))) > 1;
 }
 
 /* Runs at lsm/bprm_committed_creds, when the arguments are on the new stack but no code runs there yet. */
@@ -200,7 +276,11 @@ static __always_inline void remember_script(struct linux_binprm *bprm)
 	at = has_line ? (__u64)bprm->filename : find_script(script, which, bprm->p, bprm->argc);
 	if (!at || !name_script(script, at, has_line))
 		return;
-	sum_path(script);
+	if (!sum_path(script)) {
+		if (!make_plain(script))
+			return;
+		sum_path(script);
+	}
 	identity->flags |= PROCESS_SCRIPT;
 }
 

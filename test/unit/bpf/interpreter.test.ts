@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scriptOf } from '../../../bpf/interpreter.ts';
+import { plainPath, scriptOf } from '../../../bpf/interpreter.ts';
 
 /** A command line whose first word is the file name of the executable. */
 const script = (line: string) => {
@@ -51,4 +51,17 @@ test('only interpreters run scripts', () => {
   assert.equal(script('curl app.py'), undefined);
   assert.equal(script('shutdown now'), undefined);
   assert.equal(script('pythonx app.py'), undefined);
+});
+
+test('a path is made plain by its text', () => {
+  for (const [path, plain] of [
+    ['/opt/app/bin/../lib/cli.js', '/opt/app/lib/cli.js'],
+    ['/opt/app//job.py', '/opt/app/job.py'],
+    ['/opt/./a/...b/.c', '/opt/a/...b/.c'],
+    ['/../../x', '/x'],
+    ['//', '/'],
+    ['bin/../x', 'bin/../x'],
+  ] as const) {
+    assert.equal(plainPath(path), plain);
+  }
 });

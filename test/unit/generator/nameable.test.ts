@@ -24,6 +24,7 @@ const piece = fc.constantFrom(
   '\u2028',
   '\ufeff',
   '\u{1f600}',
+  '\ufffd',
   '\\',
   'é',
 );
@@ -77,8 +78,18 @@ test('a program whose name would stand for others is left out, and said', () => 
   const list = [observed(), observed({ subject: { command: '*', exe: '/tmp/a*' } })];
   assert.match(
     print(list),
-    /^# Not allowed \(unnamed subject\): unknown process uid 1000, 1 event to 1 destination$/m,
+    /^# Not allowed \(unnamed subject\): \/tmp\/a\* uid 1000 \(no rule can name it: the path of its executable holds \*\), 1 event to 1 destination$/m,
   );
+});
+
+test('a path that is no UTF-8 gets no rule, which would never match, but its reason', () => {
+  const list = [observed(), observed({ subject: { exe: '/opt/caf\ufffd' } })];
+  const text = print(list, { allowCommandRules: true });
+  assert.match(
+    text,
+    /^# Not allowed \(unnamed subject\): .*the path of its executable is no UTF-8\), 1 event /m,
+  );
+  assert.doesNotMatch(text, /exe: \[.*caf/);
 });
 
 /** What is generated where a container without a name connects from a cgroup. */
