@@ -6,6 +6,7 @@ import { LogShare } from '../enforcer/log-share.ts';
 import type { Mode } from '../policy/meaning/policy.ts';
 import { ContainerNames } from '../profiler/identity/container.ts';
 import { entryOf, excessOf, payerOf } from '../daemon/denial/denial-entry.ts';
+import { DenialCount } from '../daemon/denial/denial-count.ts';
 import { DenialLog } from '../daemon/denial/denial-log.ts';
 import { GenerationMemory, type JudgingPolicy } from '../daemon/denial/generation-memory.ts';
 import { Enforcement } from '../daemon/enforcement.ts';
@@ -21,6 +22,7 @@ import {
   connectionsOf,
   describeApart,
   describeClock,
+  describeDenials,
   describeHangUp,
   describeStart,
   describeUnnamed,
@@ -49,7 +51,8 @@ Examples:
   $ sudo bouheki enforce policy.yaml                   in the mode that the policy names
 
 Every connection is recorded with its verdict, for \`bouheki drift\`. Denied connections are logged on standard output, or
-in the file that the policy names. SIGHUP reads the policy again; if it is not valid, the one in force stays.
+in the file that the policy names: as a line for people in a terminal, with repeats counted every ten seconds and times
+by the host's clock, else as JSON or in the format that the policy names. SIGHUP reads the policy again; if it is not valid, the one in force stays.
 Enforcement ends with this process, but not with the terminal that started it: closing the terminal is no SIGHUP.
 A reader of the output cannot stall enforcement. Lines that cannot be written are kept, up to 1 MiB, then dropped and
 counted: the log has a line where some are missing, and \`bouheki status\` reports it.
@@ -94,6 +97,7 @@ interface Parts {
   log: DenialLog;
   share: LogShare;
   trouble: Trouble;
+  denials: DenialCount;
   generations: GenerationMemory;
   guard: PacketGuard;
   say(text: string): void;
@@ -115,6 +119,7 @@ class EnforceRun {
     const read = source.read();
     const log = new DenialLog(read.policy.log, say);
     const share = new LogShare((entry) => log.write(entry));
+    const denials = new DenialCount();
     const generations = new GenerationMemory();
     const trouble = new Trouble(say);
     const names = new ContainerNames();
@@ -124,9 +129,14 @@ class EnforceRun {
       ...recordingOf(options, read, messages),
       log,
       listeners: {
-        denied: (denial) =>
-          share.write(payerOf(denial), entryOf(denial, generations.find(denial.generation))),
-        excess: (denials) => share.write(payerOf(denials), excessOf(denials)),
+        denied: (denial) => {
+          denials.add(denial);
+          share.write(payerOf(denial), entryOf(denial, generations.find(denial.generation)));
+        },
+        excess: (excess) => {
+          denials.add(excess);
+          share.write(payerOf(excess), excessOf(excess));
+        },
         cgroupMade: (id, path) => enforcement.cgroupMade(id, path),
       },
       unlisted: () => enforcement.unlisted,
@@ -143,6 +153,7 @@ class EnforceRun {
         log,
         share,
         trouble,
+        denials,
         generations,
         guard,
         say,
@@ -182,22 +193,26 @@ class EnforceRun {
   /** Says what came of it. Throws what had ended the recording. */
   async end(): Promise<void> {
     this.#parts.guard.end();
-    const { failure, recording, unnamed } = this.#parts.session;
+    const { denials, enforcement, session } = this.#parts;
+    const { failure, recording, unnamed } = session;
     this.#parts.say(
       (failure === undefined
         ? `Recorded ${connectionsOf(recording.counters)} connections; the policy is no longer in force.\n${describeApart(recording.counters)}`
         : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`) +
         describeUnnamed(unnamed),
     );
+    // After the last lines about them.
     await this.#parts.log.close();
+    this.#parts.say(describeDenials(denials, enforcement.policy.mode));
     if (failure !== undefined) throw failure.error;
   }
 
   /** About once a second. */
   #tick(): void {
-    const { enforcement, guard, session, share } = this.#parts;
+    const { enforcement, guard, log, session, share } = this.#parts;
     this.#ticks += 1;
     share.tick();
+    log.tick();
     guard.show();
     enforcement.followExecutables();
     if (this.#ticks % SWEEP_EVERY === 0) enforcement.sweep();

@@ -1,6 +1,9 @@
+import { isatty } from 'node:tty';
 import pino, { type Logger } from 'pino';
 import { BouhekiError } from '../error/error.ts';
 import { type Descriptor, openLogFile, openStandard } from '../output/descriptor.ts';
+import { wantsColour } from '../output/terminal.ts';
+import { DenialLines } from './denial-line.ts';
 import { Outlet } from '../output/outlet.ts';
 import { replaceUnsafe, visibleJson } from '../error/visible.ts';
 import { formatMoment } from '../format/moment.ts';
@@ -36,6 +39,13 @@ export interface VerdictEntry {
   policy?: string;
   /** How many denials the line stands for, where that is not one. */
   count?: number;
+  /** The allow rule that comes nearest, where none decided: how many boxes a search looks at, and the search. */
+  nearest?: NearestRule;
+}
+
+export interface NearestRule {
+  boxes: number;
+  find(): string | undefined;
 }
 
 const MESSAGE = 'Traffic is trapped in the filter.';
@@ -53,6 +63,8 @@ export class VerdictLog {
   readonly #outlet: Outlet;
   readonly #onFailure: (error: NodeJS.ErrnoException) => void;
   readonly #text: boolean;
+  /** For people who watch, where lines go to a terminal and the policy asks for no other form. */
+  readonly #watched: DenialLines | undefined;
   readonly #enabled: boolean;
   readonly options: LogOptions;
   readonly #started: number;
@@ -75,6 +87,8 @@ export class VerdictLog {
     this.options = options;
     this.#onFailure = onFailure;
     this.#text = options.format === 'text';
+    const watched = !this.#text && options.output === undefined && isatty(1);
+    this.#watched = watched ? new DenialLines(wantsColour({ isTTY: true }), now) : undefined;
     this.#logger = pino(
       {
         level: options.level,
@@ -104,8 +118,14 @@ export class VerdictLog {
 
   write(entry: VerdictEntry): void {
     if (!this.#enabled) return;
+    if (this.#watched) return this.#watch(this.#watched.of(entry));
     if (!this.#text) this.#logger.info(fieldsOf(entry), MESSAGE);
     this.#outlet.write(this.#text ? `${this.#line(entry)}\n` : this.#json);
+  }
+
+  /** To be called about once a second. */
+  tick(): void {
+    if (this.#watched) this.#watch(this.#watched.repeats());
   }
 
   /** Opens the file again, after a log rotation. */
@@ -124,10 +144,16 @@ export class VerdictLog {
    * standard output stays open.
    */
   async close(patience = 0): Promise<void> {
+    if (this.#watched) this.#watch(this.#watched.repeats(true));
     await this.#outlet.close(patience);
   }
 
+  #watch(lines: string): void {
+    if (lines !== '') this.#outlet.write(lines);
+  }
+
   #describeMissing(count: number): string {
+    if (this.#watched) return `${MISSING} ${count} of them.\n`;
     if (this.#text) return `WARN[${this.#seconds()}] ${MISSING} Dropped=${count}\n`;
     this.#logger.warn({ Dropped: count }, MISSING);
     return this.#json;
@@ -179,12 +205,12 @@ const FIELD_NAMES = {
   rule: 'Rule',
   policy: 'Policy',
   count: 'Count',
-} as const satisfies Record<keyof VerdictEntry, string>;
+} as const satisfies Record<Exclude<keyof VerdictEntry, 'nearest'>, string>;
 
 /** Those that the entry has. */
 function fieldsOf(entry: VerdictEntry): Record<string, string | number> {
   const fields: Record<string, string | number> = {};
-  for (const key of Object.keys(FIELD_NAMES) as (keyof VerdictEntry)[]) {
+  for (const key of Object.keys(FIELD_NAMES) as (keyof typeof FIELD_NAMES)[]) {
     const value = entry[key];
     if (value !== undefined) fields[FIELD_NAMES[key]] = value;
   }

@@ -1,3 +1,8 @@
+import { styleText } from 'node:util';
+
+/** The text formats in use. */
+export type Style = 'bold' | 'green' | 'yellow' | 'red';
+
 /** Of a terminal that does not say how wide it is, such as a serial line. */
 const USUAL_COLUMNS = 80;
 
@@ -14,4 +19,9 @@ export function columnsOf(terminal: { columns?: number }): number {
 /** Whether what is printed there may have colours: a terminal, and `NO_COLOR` is not set. */
 export function wantsColour(stream: { isTTY?: boolean }): boolean {
   return isTerminal(stream) && !process.env.NO_COLOR;
+}
+
+/** Text in a colour, where there are colours. Node decides by the wrong stream, so that it is not asked. */
+export function paint(colour: boolean, style: Style | undefined, text: string): string {
+  return colour && style !== undefined ? styleText(style, text, { validateStream: false }) : text;
 }

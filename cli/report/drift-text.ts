@@ -1,7 +1,8 @@
 import type { Drift } from '../../generator/drift.ts';
 import { DRIFT_COLUMNS, driftSections } from './drift-row.ts';
 import { formatTable } from '../terminal/table.ts';
-import { paint, PLAIN_VIEW, type View } from '../terminal/view.ts';
+import { paint } from '../../output/terminal.ts';
+import { PLAIN_VIEW, type View } from '../terminal/view.ts';
 
 /** FIRST, then LAST go where a terminal has no room for them. */
 const OPTIONAL = [3, 4];
@@ -12,7 +13,7 @@ export function driftText(drift: Drift, view: View = PLAIN_VIEW): string {
   return driftSections(drift)
     .map(
       ({ title, rows }) =>
-        `${[paint(view, 'bold', title), ...formatTable(head, rows, { view, indent: 2, optional: OPTIONAL })].join('\n')}\n`,
+        `${[paint(view.colour, 'bold', title), ...formatTable(head, rows, { view, indent: 2, optional: OPTIONAL })].join('\n')}\n`,
     )
     .join('\n');
 }

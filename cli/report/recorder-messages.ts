@@ -6,6 +6,7 @@ import { formatDuration } from '../../format/duration.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { formatMoment } from '../../format/moment.ts';
 import type { Session, SessionOptions } from '../../daemon/session.ts';
+import type { Mode } from '../../policy/meaning/policy.ts';
 import { formatCount } from '../../format/number.ts';
 import { formatSize } from '../../format/size.ts';
 
@@ -69,6 +70,19 @@ export function describeApart({ intents, sockets }: Counters): string {
     ...(sockets === 0 ? [] : [`${formatCount(sockets, 'opening')} of sockets without a destination`]),
   ];
   return apart.length === 0 ? '' : `Besides: ${apart.join(', ')}.\n`;
+}
+
+/** How many attempts were denied in all; what did not happen is said of the mode alone that was in force last. */
+export function describeDenials(
+  { denied, wouldBeDenied }: { denied: number; wouldBeDenied: number },
+  mode: Mode,
+): string {
+  return [
+    ...(denied > 0 || mode === 'block' ? [`Denied: ${formatCount(denied, 'attempt')}.\n`] : []),
+    ...(wouldBeDenied > 0 || mode === 'monitor'
+      ? [`Would have been denied: ${formatCount(wouldBeDenied, 'attempt')}.\n`]
+      : []),
+  ].join('');
 }
 
 /** The message for a terminal that has gone: standard error may lead to another reader. */

@@ -1,6 +1,7 @@
 import { visible } from '../../error/visible.ts';
 import { cutToWidth, displayWidth } from '../../format/display-width.ts';
-import { paint, PLAIN_VIEW, type Style, type View } from './view.ts';
+import { paint, type Style } from '../../output/terminal.ts';
+import { PLAIN_VIEW, type View } from './view.ts';
 
 /** A cell wider than this moves the rest of its own line only, columns of a terminal. */
 const WIDEST = 60;
@@ -55,7 +56,7 @@ export function formatTable(
       const cell = view.width === undefined ? text : cutToWidth(text, column.width);
       const style = line === 0 && !headless ? 'bold' : Object.hasOwn(styles, text) ? styles[text] : undefined;
       const padding = ' '.repeat(Math.max(0, column.width - displayWidth(cell)));
-      const painted = paint(view, cell === '' ? undefined : style, cell);
+      const painted = paint(view.colour, cell === '' ? undefined : style, cell);
       if (column.number) return padding + painted;
       // Nothing follows the last one.
       return at === shown.length - 1 ? painted : painted + padding;

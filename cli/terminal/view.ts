@@ -1,8 +1,4 @@
-import { styleText } from 'node:util';
 import { columnsOf, isTerminal, wantsColour } from '../../output/terminal.ts';
-
-/** The text formats in use. */
-export type Style = 'bold' | 'green' | 'yellow' | 'red';
 
 /** What is known of where a report is printed. */
 export interface View {
@@ -18,9 +14,4 @@ export const PLAIN_VIEW: View = { colour: false };
 export function viewOf(stream: { isTTY?: boolean; columns?: number }, wide = false): View {
   const colour = wantsColour(stream);
   return wide || !isTerminal(stream) ? { colour } : { width: columnsOf(stream), colour };
-}
-
-/** Text in a colour, where there are colours. Node decides by the wrong stream, so that it is not asked. */
-export function paint(view: View, style: Style | undefined, text: string): string {
-  return view.colour && style !== undefined ? styleText(style, text, { validateStream: false }) : text;
 }

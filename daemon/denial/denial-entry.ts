@@ -1,4 +1,6 @@
 import { SocketKind } from '../../bpf/wire.ts';
+import { nearestRule, UNKNOWN_ID } from '../../policy/analysis/explain.ts';
+import type { Flow } from '../../policy/meaning/policy.ts';
 import type { VerdictEntry } from '../../enforcer/verdict-log.ts';
 import { formatAddress } from '../../policy/value/address.ts';
 import { formatProtocol } from '../../policy/value/protocol.ts';
@@ -50,6 +52,7 @@ export function entryOf(denial: Denial, judged: JudgingPolicy | undefined): Verd
     ...programOf(denial),
     ...(inContainer && containerOf(denial)),
     ...ruleOf(denial, judged),
+    ...nearestTo(denial, judged),
   };
 }
 
@@ -79,4 +82,28 @@ function containerOf({ image }: Denial): Partial<VerdictEntry> {
 function ruleOf({ box }: Denial, judged: JudgingPolicy | undefined): Partial<VerdictEntry> {
   const rule = box === undefined ? undefined : judged?.policy.boxes[box]?.name;
   return { ...(rule !== undefined && { rule }), policy: judged?.hash ?? '' };
+}
+
+/** What is known of the denied connection, for the rule that comes nearest; its other ids are in no list. */
+function nearestTo(denial: Denial, judged: JudgingPolicy | undefined): Partial<VerdictEntry> {
+  if (denial.box !== undefined || judged === undefined || denial.destination === undefined) return {};
+  const { command, destination, image, protocol, uid } = denial;
+  const { port, ...address } = destination;
+  const container = image?.container;
+  const flow: Flow = {
+    command,
+    ...(image?.path && { exe: image.path }),
+    uid,
+    euid: uid,
+    gid: UNKNOWN_ID,
+    egid: UNKNOWN_ID,
+    inContainer: image?.inContainer ?? denial.inContainer,
+    ...(container?.name && { container: container.name }),
+    ...(container?.image && { image: container.image }),
+    address,
+    port,
+    protocol,
+  };
+  const { boxes } = judged.policy;
+  return { nearest: { boxes: boxes.length, find: () => nearestRule(boxes, flow) } };
 }

@@ -33,6 +33,11 @@ export class DenialLog {
     this.#log.write(entry);
   }
 
+  /** To be called about once a second. */
+  tick(): void {
+    this.#log.tick();
+  }
+
   /** After a log rotation. */
   reopen(): void {
     this.#log.reopen();

@@ -90,6 +90,12 @@ function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest']
   return nearest;
 }
 
+/** The name of the allow rule that comes nearest to a flow that none allows. */
+export function nearestRule(boxes: readonly Box[], flow: Flow): string | undefined {
+  const nearest = nearestAllow(boxes, normalizeFlow(flow));
+  return nearest && boxes[nearest.box]!.name;
+}
+
 /** The dimensions in which a box does not match. */
 function mismatchesOf({ action, from, to }: Box, flow: Flow): Key[] {
   // Where the rule's paths mean files of a container, one by one they would mean the host's.

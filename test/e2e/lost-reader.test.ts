@@ -166,9 +166,11 @@ for (const [how, line, log] of [
 }
 
 test('a terminal that is closed ends neither enforce nor its policy, and is no SIGHUP', async () => {
-  const line = `script -qec 'echo $$ >pid; exec ${BOUHEKI.join(' ')} enforce policy.yaml --db record.duckdb 2>said' /dev/null & echo $! >terminal; wait`;
+  const line = `script -qfec 'echo $$ >pid; exec ${BOUHEKI.join(' ')} enforce policy.yaml --db record.duckdb 2>said' seen & echo $! >terminal; wait`;
   const enforce = new Started(line);
   await enforce.inForce('10.0.1.1');
+  const denial = /^\d\d:\d\d:\d\d .*DENY.* python3 \(root\) -> 10\.0\.1\.1:80\/tcp  by "/m;
+  await until(() => denial.test(enforce.file('seen')), 'a denial as a line for people');
   enforce.deny('10.0.1.2');
   process.kill(Number(enforce.file('terminal')), 'SIGKILL');
   await until(
@@ -185,6 +187,7 @@ test('a terminal that is closed ends neither enforce nor its policy, and is no S
   enforce.signal('SIGTERM');
   await until(() => !enforce.runs, 'the end');
   assert.match(enforce.file('said'), /^Recorded \d+ connections; the policy is no longer in force\.$/m);
+  assert.match(enforce.file('said'), /^Denied: \d+ attempts\.$/m);
   assert.doesNotMatch(enforce.file('said'), /Assertion|bug in bouheki/);
 });
 

@@ -79,7 +79,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   enforcer: ['bpf', ...policy('value', 'meaning'), 'host', 'output', 'format', 'error'],
   'enforcer/container': ['enforcer', 'bpf', 'policy/meaning', 'host'],
-  'daemon/denial': ['enforcer', 'profiler/record', ...policy('value', 'meaning'), 'bpf'],
+  'daemon/denial': ['enforcer', 'profiler/record', ...policy('value', 'meaning', 'analysis'), 'bpf'],
   daemon: [
     'daemon/denial',
     'enforcer',
@@ -97,10 +97,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'cli/terminal': ['daemon', 'output', 'format', 'error'],
   'cli/report': [
     'cli/terminal',
+    'output',
     'daemon',
     ...generator(),
     ...profiler('read', 'serve', 'store'),
-    'policy/value',
+    ...policy('value', 'meaning'),
     'bpf',
     'format',
     'error',

@@ -1,0 +1,109 @@
+import { visible } from '../error/visible.ts';
+import { formatNumber } from '../format/number.ts';
+import { paint } from '../output/terminal.ts';
+import type { VerdictEntry } from './verdict-log.ts';
+
+/** How often repeats are said, milliseconds. */
+const SAY_EVERY = 10_000;
+/** Lines that are known to have been said; beyond them each stands for itself. */
+const KNOWN = 1024;
+/** Boxes that may be looked at in a second to name nearest rules: a large policy must not keep us from the rings. */
+const LOOKS = 20_000;
+
+interface Said {
+  line: string;
+  more: number;
+}
+
+/**
+ * Denials for people who watch a terminal, a line each: `DENY curl (root) -> 10.0.9.9:8080/tcp  near "web"`. A line
+ * that has been said is not said again; how many more there were is, every ten seconds.
+ */
+export class DenialLines {
+  readonly #colour: boolean;
+  readonly #now: () => number;
+  readonly #said = new Map<string, Said>();
+  #saidAt: number;
+  #looks = LOOKS;
+  #looksAt: number;
+
+  /** `now`: milliseconds since the epoch. */
+  constructor(colour: boolean, now: () => number) {
+    this.#colour = colour;
+    this.#now = now;
+    this.#saidAt = this.#looksAt = now();
+  }
+
+  /** The line of a denial; empty where it has been said already. */
+  of(entry: VerdictEntry): string {
+    const text = textOf(entry);
+    const key = `${entry.action} ${text}`;
+    const said = this.#said.get(key);
+    const count = entry.count ?? 1;
+    if (said !== undefined) {
+      said.more += count;
+      return '';
+    }
+    const line = `${this.#verdict(entry)} ${text}${this.#ruleOf(entry)}`;
+    if (this.#said.size < KNOWN) this.#said.set(key, { line, more: 0 });
+    return this.#print(count === 1 ? line : `${line}  (${formatNumber(count)} times)`);
+  }
+
+  /** Lines about what was repeated, when it is time, or `now` because there is no later. */
+  repeats(atOnce = false): string {
+    if (!atOnce && this.#now() - this.#saidAt < SAY_EVERY) return '';
+    this.#saidAt = this.#now();
+    let lines = '';
+    for (const [key, said] of this.#said) {
+      const { line, more } = said;
+      if (more === 0) this.#said.delete(key);
+      else lines += this.#print(`${line}  (${formatNumber(more)} more)`);
+      said.more = 0;
+    }
+    return lines;
+  }
+
+  #verdict({ action }: VerdictEntry): string {
+    return action === 'BLOCKED'
+      ? paint(this.#colour, 'red', 'DENY')
+      : paint(this.#colour, 'yellow', 'WOULD DENY');
+  }
+
+  /** The rule that decided; else the one that comes nearest, where looking for it costs little. */
+  #ruleOf({ nearest, rule }: VerdictEntry): string {
+    if (rule !== undefined) return `  by "${visible(rule)}"`;
+    if (nearest === undefined) return '';
+    const now = this.#now();
+    // A clock that was set back brings a new second as well.
+    if (Math.abs(now - this.#looksAt) >= 1000) {
+      this.#looks = LOOKS;
+      this.#looksAt = now;
+    }
+    if (nearest.boxes > this.#looks) return '';
+    this.#looks -= nearest.boxes;
+    const name = nearest.find();
+    return name === undefined ? '' : `  near "${visible(name)}"`;
+  }
+
+  #print(line: string): string {
+    return `${clockTime(this.#now())} ${line}\n`;
+  }
+}
+
+/** `curl (root) -> 10.0.9.9:8080/tcp`, or who alone where no more is known. */
+function textOf(entry: VerdictEntry): string {
+  const { address, command, container, exe, port = 0, protocol, socket, uid, user } = entry;
+  const program = command ?? exe;
+  const users = user ?? `uid ${uid}`;
+  const who = container === undefined ? users : `${users} in container ${container}`;
+  const whole = program === undefined || program === '' ? who : `${program} (${who})`;
+  if (socket !== undefined) return visible(`${whole} opens ${socket} socket`);
+  if (address === undefined) return visible(whole);
+  const host = address.includes(':') && port !== 0 ? `[${address}]` : address;
+  return visible(`${whole} -> ${host}${port === 0 ? '' : `:${port}`}/${protocol}`);
+}
+
+/** `12:01:54`, by the clock of this host: it is read now. */
+function clockTime(milliseconds: number): string {
+  return new Date(milliseconds).toTimeString().slice(0, 8);
+}
