@@ -1,13 +1,11 @@
 import { printJson, visible } from '../error/visible.ts';
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { type Address, parseAddress } from '../policy/value/address.ts';
 import { diffPolicies } from '../policy/analysis/diff.ts';
-import { lintPolicy } from '../policy/analysis/lint.ts';
 import { type Parsed, parsePolicy } from '../policy/file/parse.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
-import { type Problem, renderProblem } from '../policy/file/problem.ts';
+import { renderProblem, type Problem } from '../policy/file/problem.ts';
 import { upgradePolicy } from '../policy/file/upgrade.ts';
+import { findingsOf } from './option/policy-finding.ts';
 import { parseText, readPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
 
@@ -39,7 +37,7 @@ export function checkCommand(): Command {
 
 function check(text: string, file: string, json: boolean): void {
   const parsed = parsePolicy(text, file);
-  const problems = [...parsed.problems, ...findings(parsed)].sort(
+  const problems = [...parsed.problems, ...findingsOf(parsed)].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   );
   if (json) process.stdout.write(`${printJson({ file, valid: parsed.policy !== undefined, problems })}\n`);
@@ -47,15 +45,6 @@ function check(text: string, file: string, json: boolean): void {
   process.stderr.write(`${visible(summary(parsed, problems, file))}\n`);
   if (!parsed.policy) process.exitCode = 2;
   else if (problems.length > 0) process.exitCode = 1;
-}
-
-function findings({ policy, locationOf }: Parsed): Problem[] {
-  if (!policy) return [];
-  return lintPolicy(policy, resolvers()).map(({ box, message, help }) => {
-    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, locationOf(box));
-    if (help !== undefined) problem.help = help;
-    return problem;
-  });
 }
 
 function summary({ policy }: Parsed, problems: readonly Problem[], file: string): string {
@@ -69,19 +58,6 @@ function summary({ policy }: Parsed, problems: readonly Problem[], file: string)
 
 function count(number: number, noun: string): string {
   return number === 0 ? '' : `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-/** The name servers of this host; none where it has no resolv.conf. */
-function resolvers(): Address[] {
-  let text: string;
-  try {
-    text = readFileSync('/etc/resolv.conf', 'utf8');
-  } catch {
-    return [];
-  }
-  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].flatMap(
-    ([, address]) => parseAddress(address!) ?? [],
-  );
 }
 
 function upgrade(text: string, file: string): void {

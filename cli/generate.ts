@@ -10,7 +10,9 @@ import { findSuperfluous } from '../generator/prove.ts';
 import type { SubjectKind } from '../generator/subject/subject.ts';
 import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Mode, Target } from '../policy/meaning/policy.ts';
+import { parsePolicy } from '../policy/file/parse.ts';
 import { printPolicy } from '../policy/file/print.ts';
+import type { Problem } from '../policy/file/problem.ts';
 import { openReader, type RecordingSummary } from '../profiler/read/read.ts';
 import { curveJson, curveText } from './report/curve.ts';
 import { readDenyList } from './option/deny-list.ts';
@@ -19,6 +21,7 @@ import { describeLinks, realPath } from './option/linked-path.ts';
 import { writeOutput } from './option/output-file.ts';
 import { readOwners } from './option/owner-list.ts';
 import { parseText, readPolicyText, readTrustedPolicyText } from './option/policy-file.ts';
+import { findingsOf } from './option/policy-finding.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
 import { describeGaps } from './report/gap.ts';
 import {
@@ -49,7 +52,11 @@ interface Options extends RecordOptions {
   check: boolean;
   output: string;
   json: boolean;
+  verbose: boolean;
 }
+
+/** Characters of the largest policy that is read again, in about a second. */
+const CHECKED = 500_000;
 
 const HELP = `
 Examples:
@@ -124,6 +131,7 @@ export function generateCommand(): Command {
       false,
     )
     .option('-o, --output <file>', 'write the policy there', '-')
+    .option('-v, --verbose', 'say more on standard error: boxes, over-grant, hold-out, readiness', false)
     .option('--json', 'print policy and summary as JSON', false)
     .addHelpText('after', HELP)
     .action(run);
@@ -154,12 +162,19 @@ async function run(options: Options): Promise<void> {
   const generated = generatePolicy(input, { ...settings, ...(maxCidrs !== undefined && { maxCidrs }) });
   const text = printPolicy(generated.document);
   writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);
-  process.stderr.write(generateSummary(generated, input, options));
+  process.stderr.write(generateSummary(generated, input, remarksOn(text), options));
   const faults = faultsOf(generated, options);
   if (faults.length > 0) {
     process.stderr.write(`${faults.map(visible).join('\n')}\n`);
     process.exitCode = 1;
   }
+}
+
+/** What `check` says of a policy that was written just now; undefined when that would take too long. */
+function remarksOn(text: string): Problem[] | undefined {
+  if (text.length > CHECKED) return undefined;
+  const parsed = parsePolicy(text, 'the policy');
+  return [...parsed.problems, ...findingsOf(parsed)];
 }
 
 /** Adds to a policy; with --check only says what that would be. */

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { SCHEMA_COMMENT } from '../policy/file/document.ts';
 import { printReference } from '../policy/analysis/reference.ts';
 import { printJsonSchema } from '../policy/file/schema-json.ts';
 
@@ -8,7 +9,9 @@ Examples:
   $ bouheki schema --markdown > policy.md
 
 With this as the first line of a policy, editors that know it check while you type:
-  # yaml-language-server: $schema=./policy.schema.json`;
+  # ${SCHEMA_COMMENT}
+
+Policies that \`bouheki generate\` writes begin with it.`;
 
 /** `bouheki schema`: the JSON Schema of policy files. */
 export function schemaCommand(): Command {

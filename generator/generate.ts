@@ -1,6 +1,6 @@
 import { BouhekiError } from '../error/error.ts';
 import { formatPrefix, type Prefix } from '../policy/value/cidr.ts';
-import type { PolicyDocument, RuleDocument } from '../policy/file/document.ts';
+import { SCHEMA_COMMENT, type PolicyDocument, type RuleDocument } from '../policy/file/document.ts';
 import type { Mode, Target } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { Accounts } from '../profiler/read/observation.ts';
@@ -124,7 +124,7 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     notes: layout.notes,
   });
   const document: PolicyDocument = {
-    header: header.join('\n'),
+    header: [SCHEMA_COMMENT, ...header].join('\n'),
     mode: options.mode,
     target: options.target,
     ...layout.body,

@@ -1,6 +1,7 @@
+import type { Problem } from '../../policy/file/problem.ts';
 import { printJson, visible } from '../../error/visible.ts';
 import { formatTime } from '../../format/moment.ts';
-import { formatCount, formatPercent } from '../../format/number.ts';
+import { formatCount, formatNumber, formatPercent } from '../../format/number.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
 import type { Generated, GenerateInput } from '../../generator/generate.ts';
 import {
@@ -16,28 +17,80 @@ import { observedDestination } from '../../generator/subject/oddity.ts';
 /** Subjects listed one by one. */
 export const SHOWN = 10;
 
-/** What is said of a policy on standard error. `where` is the file it went to, or `-`. */
+/** How a policy is told of: `output` is the file it went to, or `-`. */
+export interface SummaryOptions {
+  mode: 'monitor' | 'block';
+  output: string;
+  /** Also what the algorithms say of themselves. */
+  verbose: boolean;
+}
+
+/** What is said of a policy on standard error, in plain words. `findings`: what `check` says of it, where it was asked. */
 export function generateSummary(
   generated: Generated,
   input: GenerateInput,
-  { mode, output }: { mode: 'monitor' | 'block'; output: string },
+  findings: readonly Problem[] | undefined,
+  { mode, output, verbose }: SummaryOptions,
 ): string {
-  const { boxes, document, grant, holdOut, metadataUsers, notes, omissions, periods, readiness, reviews } =
-    generated;
-  const rules = document.allow ?? [];
-  const destinations = rules.reduce((sum, rule) => sum + (rule.to?.length ?? 0), 0);
-  const events = input.observations.reduce((sum, each) => sum + each.count, 0);
-  const where = output === '-' ? '' : ` to ${output}`;
-  const what =
-    document.flat === undefined
-      ? `${formatCount(rules.length, 'rule')} with ${formatCount(destinations, 'destination entry', 'destination entries')}`
-      : 'one flat box';
+  const { metadataUsers, notes, periods, reviews } = generated;
+  const file = output === '-' ? 'POLICY' : output;
   const lines = [
-    `Wrote ${what}${where}, from ${formatCount(events, 'event')} of ${formatCount(input.recordings, 'recording')}${input.interrupted > 0 ? ` (${input.interrupted} cut short)` : ''}.`,
+    `Wrote ${describeSize(generated)}${output === '-' ? '' : ` to ${output}`}, ${describeWidth(generated)}${reviews > 0 ? `; ${reviews} ${reviews === 1 ? 'needs' : 'need'} your eye:` : '.'}`,
+    ...cut(marksOf(generated)),
+    ...(reviews > 0 ? [`  \`bouheki review ${file}\` settles them.`] : []),
+    `Seen: ${describeInput(input)}.`,
     ...cut(periods),
+    ...describeChanging(generated),
+    ...notes,
+    ...(verbose ? technicalLines(generated) : []),
+  ];
+  if (metadataUsers.length > 0) lines.push(`Review: ${describeMetadataUsers(metadataUsers)}; allowed.`);
+  lines.push(...cut(generated.omissions.map(describeOmission)));
+  lines.push(...describeFindings(findings, file));
+  if (mode === 'monitor') lines.push('The policy is in monitor mode: it reports and blocks nothing.');
+  return `${lines.map(visible).join('\n')}\n`;
+}
+
+function describeSize({ document }: Generated): string {
+  return document.flat === undefined ? formatCount(document.allow?.length ?? 0, 'rule') : 'one flat box';
+}
+
+/** What the policy allows beyond what was seen. */
+function describeWidth({ document, grant }: Generated): string {
+  if (document.flat !== undefined) return 'which allows combinations that were not seen';
+  if (grant.allowed <= grant.observed) return 'nothing wider than seen';
+  return `${formatNumber(grant.allowed)} addresses for ${formatNumber(grant.observed)} that were seen`;
+}
+
+/** The rules with a mark, and why. */
+function marksOf({ document }: Generated): string[] {
+  return (document.allow ?? []).flatMap(({ comment, name }) => {
+    const marks = [...(comment ?? '').matchAll(/^review: (.*)$/gm)].map(([, reason]) => reason);
+    return marks.length === 0 ? [] : [`  ${name}: ${marks.join('; ')}`];
+  });
+}
+
+function describeInput({ interrupted, observations, recordings }: GenerateInput): string {
+  const events = observations.reduce((sum, each) => sum + each.count, 0);
+  const cutShort = interrupted > 0 ? ` (${interrupted} cut short)` : '';
+  return `${formatCount(events, 'event')} of ${formatCount(recordings, 'recording')}${cutShort}`;
+}
+
+/** How many subjects still do new things; nothing when all are stable. */
+function describeChanging({ readiness }: Generated): string[] {
+  const changing = [...readiness.values()].filter(({ state }) => state !== 'stable').length;
+  if (changing === 0) return [];
+  const subjects = formatCount(readiness.size, 'subject');
+  return [`Not known well yet: ${changing} of ${subjects}; see \`bouheki status\`, and record for longer.`];
+}
+
+/** What the algorithms say of themselves, as the header of the policy does. */
+function technicalLines({ boxes, document, grant, holdOut, readiness }: Generated): string[] {
+  const destinations = (document.allow ?? []).reduce((sum, rule) => sum + (rule.to?.length ?? 0), 0);
+  return [
+    `Destinations: ${formatCount(destinations, 'entry', 'entries')}.`,
     ...(boxes === undefined ? [] : [`Boxes: ${describeBoxes(boxes)}.`]),
     `Over-grant: ${describeGrant(grant)}.`,
-    ...notes,
     `Hold-out: ${describeHoldOut(holdOut)}.`,
     ...cut(
       holdOut.subjects
@@ -49,22 +102,24 @@ export function generateSummary(
     ),
     `Readiness: ${describeReadiness(readiness.values())}.`,
   ];
-  if (reviews > 0) {
-    const file = output === '-' ? 'POLICY' : output;
-    lines.push(
-      `Review: ${formatCount(reviews, 'rule')} marked "review:" in the policy; \`bouheki review ${file}\` settles them.`,
-    );
-  }
-  if (metadataUsers.length > 0) lines.push(`Review: ${describeMetadataUsers(metadataUsers)}; allowed.`);
-  const omitted = omissions.map(({ reason, subject, observations }) => {
-    const { count, first, last } = sumEvidence(observations);
-    const places = formatCount(observations.length, 'destination');
-    const when = `${formatTime(first)} to ${formatTime(last)}`;
-    return `Not allowed (${reason}): ${subject}, ${formatCount(count, 'event')} to ${places}, ${when}.`;
-  });
-  lines.push(...cut(omitted));
-  if (mode === 'monitor') lines.push('The policy is in monitor mode: it reports and blocks nothing.');
-  return `${lines.map(visible).join('\n')}\n`;
+}
+
+function describeOmission({ observations, reason, subject }: Generated['omissions'][number]): string {
+  const { count, first, last } = sumEvidence(observations);
+  const places = formatCount(observations.length, 'destination');
+  const when = `${formatTime(first)} to ${formatTime(last)}`;
+  return `Not allowed (${reason}): ${subject}, ${formatCount(count, 'event')} to ${places}, ${when}.`;
+}
+
+/** What is missing for a policy that `check` has nothing to say of. */
+function describeFindings(findings: readonly Problem[] | undefined, file: string): string[] {
+  if (findings === undefined)
+    return [`Not checked, because it is large: \`bouheki check ${file}\` does that.`];
+  if (findings.length === 0) return [];
+  return [
+    `\`bouheki check ${file}\` will say:`,
+    ...cut(findings.map(({ help, message }) => `  ${message}${help === undefined ? '' : ` (${help})`}`)),
+  ];
 }
 
 /** The first lines, and how many there are besides: the header of the policy and --json have them all. */

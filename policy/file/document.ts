@@ -114,3 +114,6 @@ function protocolText(protocol: number): string | number {
 function sameFrom(a: From, b: From): boolean {
   return a === b || JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
 }
+
+/** By this comment at the head of a file editors find the schema, where `bouheki schema` has written it beside. */
+export const SCHEMA_COMMENT = 'yaml-language-server: $schema=./policy.schema.json';

@@ -41,7 +41,7 @@ export interface Outcome {
 
 /** Runs one command in a process of its own, as the entry point would. Errors end with 2 and print code and message. */
 export function runCommand(
-  name: 'generate' | 'drift' | 'explain' | 'import' | 'export' | 'status' | 'review',
+  name: 'check' | 'generate' | 'drift' | 'explain' | 'import' | 'export' | 'status' | 'review',
   ...args: string[]
 ): Outcome {
   const script = `

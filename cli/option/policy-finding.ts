@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { lintPolicy } from '../../policy/analysis/lint.ts';
+import type { Parsed } from '../../policy/file/parse.ts';
+import type { Problem } from '../../policy/file/problem.ts';
+import { type Address, parseAddress } from '../../policy/value/address.ts';
+
+/** What `check` remarks upon in a policy without errors, for this host. */
+export function findingsOf({ policy, locationOf }: Parsed): Problem[] {
+  if (!policy) return [];
+  return lintPolicy(policy, resolvers()).map(({ box, message, help }) => {
+    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, locationOf(box));
+    if (help !== undefined) problem.help = help;
+    return problem;
+  });
+}
+
+/** The name servers of this host; none where it has no resolv.conf. */
+function resolvers(): Address[] {
+  let text: string;
+  try {
+    text = readFileSync('/etc/resolv.conf', 'utf8');
+  } catch {
+    return [];
+  }
+  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].flatMap(
+    ([, address]) => parseAddress(address!) ?? [],
+  );
+}
