@@ -13,36 +13,29 @@
 #define INTERVAL_BITS 18
 
 /*
- * Leaves in `low` the last interval of [low, high] that starts at or below the address that is looked for; `starts`
- * says so of the interval `middle`. Both ends are masked at every step: all paths through a step leave the same ranges
- * behind, and the verifier keeps one of them.
+ * Moves `at` to the last of the `count` intervals from it on that starts at or below the address that is looked for;
+ * `starts` says so of the interval `middle`. Only `at` depends on the answers, and it is masked: all paths through a
+ * step leave the same ranges behind, and the verifier keeps one of them.
  */
-#define FIND_INTERVAL(low, high, middle, starts)  \
-	for (int i = 0; i < INTERVAL_BITS; i++) { \
-		if (low >= high)                  \
-			break;                    \
-		middle = (low + high + 1) >> 1;   \
-		KEEP(middle);                     \
-		middle &= LAST_INTERVAL;          \
-		if (starts)                       \
-			low = middle;             \
-		else                              \
-			high = middle - 1;        \
-		KEEP(low);                        \
-		KEEP(high);                       \
-		low &= LAST_INTERVAL;             \
-		high &= LAST_INTERVAL;            \
-	}                                         \
-	KEEP(low)
+#define FIND_INTERVAL(at, count, middle, starts)               \
+	for (int i = 0; i < INTERVAL_BITS && count > 1; i++) { \
+		__u32 half = count >> 1;                       \
+                                                               \
+		middle = (at + half) & LAST_INTERVAL;          \
+		if (starts)                                    \
+			at = middle;                           \
+		count -= half;                                 \
+	}
 
 static __always_inline __u32 address_class4(struct tables *tables, __u32 address)
 {
-	__u32 half = address >> 16, low, middle, high;
+	__u32 half = address >> 16, at, count, middle;
 
-	low = tables->root4[half];
-	high = tables->root4[half + 1];
-	FIND_INTERVAL(low, high, middle, tables->start4[middle] <= address);
-	return tables->class4[low & LAST_INTERVAL];
+	at = tables->root4[half];
+	count = tables->root4[half + 1] - at + 1;
+	at &= LAST_INTERVAL;
+	FIND_INTERVAL(at, count, middle, tables->start4[middle] <= address);
+	return tables->class4[at];
 }
 
 static __always_inline bool starts_at_or_below(__u64 start_high, __u64 *start_low, __u64 high, __u64 low)
@@ -57,14 +50,14 @@ __noinline __u32 address_class6(__u64 address_high, __u64 address_low, __u32 sid
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
 	struct tables6 *starts = bpf_map_lookup_elem(&policy6, &key);
 	struct tables6_low *rest = bpf_map_lookup_elem(&policy6_low, &key);
-	__u32 low = 0, middle, high;
+	__u32 at = 0, count, middle;
 
 	if (!tables || !starts || !rest)
 		return 0;
-	high = tables->last_interval6;
-	FIND_INTERVAL(low, high, middle,
+	count = tables->last_interval6 + 1;
+	FIND_INTERVAL(at, count, middle,
 		      starts_at_or_below(starts->high[middle], &rest->low[middle], address_high, address_low));
-	return rest->class6[low & LAST_INTERVAL];
+	return rest->class6[at];
 }
 
 static __always_inline __u16 port_class(struct tables *tables, const struct flow *flow)

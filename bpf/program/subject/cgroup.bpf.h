@@ -15,39 +15,59 @@ _Static_assert(CGROUP_LISTED_EVERY < CGROUP_DEPTH, "every cgroup has a listed on
 
 /* struct subject, cgroups */
 #define CGROUPS_CONTAINER 1 /* a runtime has named one of them */
+#define CGROUPS_DEEP 4	    /* there are more of them than are looked at */
 #define CGROUPS_UNLISTED 2  /* below the innermost one that is listed there is one of a user's making */
 
-static __always_inline bool is_hex(char c)
+/* Of a name's first bytes, and eight of them as the number that they make in memory: no branch for each letter. */
+union cgroup_name {
+	char text[CGROUP_NAME_SIZE];
+	__u64 word[CGROUP_NAME_SIZE / 8];
+};
+
+#define WORD(a, b, c, d, e, f, g, h)                                                                                \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 | \
+	 (__u64)(g) << 48 | (__u64)(h) << 56)
+#define FIRST(word, bytes) ((word) & ~0ULL >> (64 - 8 * (bytes)))
+
+/* 1 for 0-9 and a-f, else 0. */
+static __always_inline __u64 is_hex(__u8 c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+	__u64 from_zero = c - '0';
+	__u64 accepted = 0x3ffULL | 0x3fULL << ('a' - '0');
+
+	return accepted >> (from_zero & 63) & ~(from_zero >> 6) & ~(from_zero >> 7) & 1;
 }
 
 /* An id follows, and no word as in docker-registry.service or libpod-conmon-, which is podman's monitor. */
 static __always_inline bool is_id(const char *text)
 {
-	return is_hex(text[0]) && is_hex(text[1]) && is_hex(text[2]) && is_hex(text[3]) && is_hex(text[4]) &&
-	       is_hex(text[5]) && is_hex(text[6]) && is_hex(text[7]);
+	__u64 hex = 1;
+
+#pragma unroll
+	for (int i = 0; i < 8; i++)
+		hex &= is_hex(text[i]);
+	return hex;
 }
 
-/* Whether a cgroup of this name holds a container. `name` has CGROUP_NAME_SIZE bytes. */
-static __always_inline bool names_container(const char *name)
+/* Whether a cgroup of this name holds a container. */
+static __always_inline bool names_container(const union cgroup_name *name)
 {
-	if (name[0] == 'l' && name[1] == 'i' && name[2] == 'b' && name[3] == 'p' && name[4] == 'o' && name[5] == 'd' &&
-	    name[6] == '-')
-		return is_id(name + 7);
-	if (name[0] == 'd' && name[1] == 'o' && name[2] == 'c' && name[3] == 'k' && name[4] == 'e' && name[5] == 'r')
-		return !name[6] || (name[6] == '-' && is_id(name + 7));
-	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == 'o' && name[4] == '-')
-		return is_id(name + 5);
-	if (name[0] == 'c' && name[1] == 'r' && name[2] == 'i' && name[3] == '-' && name[4] == 'c' && name[5] == 'o' &&
-	    name[6] == 'n' && name[13] == 'd' && name[14] == '-')
-		return is_id(name + 15);
-	if (name[0] == 'k' && name[1] == 'u' && name[2] == 'b' && name[3] == 'e' && name[4] == 'p' && name[5] == 'o' &&
-	    name[6] == 'd' && name[7] == 's')
-		return !name[8] || name[8] == '.' || name[8] == '-';
-	return name[0] == 'l' && name[1] == 'x' && name[2] == 'c' && name[3] == '.' && name[4] == 'p' &&
-	       name[5] == 'a' && name[6] == 'y' && name[7] == 'l' && name[8] == 'o' && name[9] == 'a' &&
-	       name[10] == 'd' && name[11] == '.';
+	__u64 first = name->word[0], second = name->word[1];
+	const char *text = name->text;
+
+	if (FIRST(first, 7) == WORD('l', 'i', 'b', 'p', 'o', 'd', '-', 0))
+		return is_id(text + 7);
+	if (FIRST(first, 6) == WORD('d', 'o', 'c', 'k', 'e', 'r', 0, 0))
+		return !text[6] || (text[6] == '-' && is_id(text + 7));
+	if (FIRST(first, 5) == WORD('c', 'r', 'i', 'o', '-', 0, 0, 0))
+		return is_id(text + 5);
+	if (first == WORD('c', 'r', 'i', '-', 'c', 'o', 'n', 't') &&
+	    FIRST(second, 7) == WORD('a', 'i', 'n', 'e', 'r', 'd', '-', 0))
+		return is_id(text + 15);
+	if (first == WORD('k', 'u', 'b', 'e', 'p', 'o', 'd', 's'))
+		return !text[8] || text[8] == '.' || text[8] == '-';
+	return first == WORD('l', 'x', 'c', '.', 'p', 'a', 'y', 'l') &&
+	       FIRST(second, 4) == WORD('o', 'a', 'd', '.', 0, 0, 0, 0);
 }
 
 static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
@@ -80,20 +100,36 @@ static __always_inline struct vector *listed_cgroup(struct subject_key *key, boo
 	return listed ? listed : bpf_map_lookup_elem(&subjects, key);
 }
 
+/* What the names up to the root say. A walk apart and before the other one, which ends in many ways. */
+static __always_inline void note_named_cgroups(struct subject *subject, struct kernfs_node *node)
+{
+	subject->cgroups = 0;
+	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
+		union cgroup_name name = {};
+
+		bpf_probe_read_kernel_str(name.text, sizeof(name.text), BPF_CORE_READ(node, name));
+		if (names_container(&name))
+			subject->cgroups = CGROUPS_CONTAINER;
+		node = parent_node(node);
+	}
+	/* So far down a container is more likely than not, and only it is judged by a policy for containers. */
+	if (node)
+		subject->cgroups = CGROUPS_CONTAINER | CGROUPS_DEEP;
+}
+
 /*
  * Walks from the caller's cgroup to the root: the innermost one that is listed decides. Where none is within reach, or
  * one of a user may have found no room, that can't be told: every deny rule holds then that asks for a cgroup, and no
  * such allow rule.
  */
-static __always_inline bool keep_cgroup(struct subject *subject, struct tables *tables, struct subject_key *key,
-					struct task_struct *task)
+static __always_inline void keep_cgroup(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
-	struct kernfs_node *node = cgroup_node(task), *at = node;
+	struct kernfs_node *at = cgroup_node(current_task());
 	struct vector *listed = 0, *any = 0;
 	bool known;
 
 	key->kind = SUBJECT_CGROUP;
-	subject->cgroups = 0;
+	note_named_cgroups(subject, at);
 	for (int i = 0; i < CGROUP_DEPTH && at; i++) {
 		struct kernfs_node *above = parent_node(at);
 		bool by_user = made_by_user(above);
@@ -106,18 +142,8 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 			subject->cgroups |= CGROUPS_UNLISTED;
 		at = above;
 	}
-	for (int i = 0; i < CGROUP_DEPTH && node; i++) {
-		char name[CGROUP_NAME_SIZE] = {};
-
-		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(node, name));
-		if (names_container(name))
-			subject->cgroups |= CGROUPS_CONTAINER;
-		node = parent_node(node);
-	}
-	/* So far down a container is more likely than not, and only it is judged by a policy for containers. */
-	if (node)
-		subject->cgroups |= CGROUPS_CONTAINER;
-	known = listed ? !(subject->cgroups & CGROUPS_UNLISTED && control.unlisted[key->side & 1]) : !node;
+	known = listed ? !(subject->cgroups & CGROUPS_UNLISTED && control.unlisted[key->side & 1])
+		       : !(subject->cgroups & CGROUPS_DEEP);
 	if (!known && control.flags[key->side & 1] & SIDE_POLICY) {
 		if (!listed)
 			count(LOST_CGROUP);
@@ -128,7 +154,6 @@ static __always_inline bool keep_cgroup(struct subject *subject, struct tables *
 	}
 	/* The entry holds every box that accepts this cgroup, those that don't name a cgroup included. */
 	keep_listed(subject, any, listed, 0);
-	return subject->cgroups & CGROUPS_CONTAINER;
 }
 
 /*

@@ -35,8 +35,7 @@ static __always_inline void keep_ids(struct subject *subject, struct tables *tab
  * Leaves the boxes that name a supplementary group of the caller in `work`: all of them when there are more groups than
  * are looked at. Returns false when no deny box names any group, so that they don't matter.
  */
-static __always_inline bool collect_groups(struct subject *subject, struct tables *tables, struct subject_key *key,
-					   struct task_struct *task)
+static __always_inline bool collect_groups(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
 	struct vector *any = any_of(tables, SUBJECT_GID), *found;
 	struct group_info *groups;
@@ -51,7 +50,7 @@ static __always_inline bool collect_groups(struct subject *subject, struct table
 	if (!named)
 		return false;
 	key->kind = SUBJECT_GID;
-	groups = BPF_CORE_READ(task, cred, group_info);
+	groups = BPF_CORE_READ(current_task(), cred, group_info);
 	count = groups ? BPF_CORE_READ(groups, ngroups) : MAX_GROUPS + 1;
 	if (count > MAX_GROUPS) {
 #pragma unroll
@@ -239,24 +238,14 @@ static __always_inline bool in_container(struct task_struct *task, bool containe
 	return container_cgroup || (pid && READ(pid, level) > 0 && !in_host_mounts(task));
 }
 
-GLOBAL int work_out_subject(struct subject *subject, __u32 side)
+/* The task is asked for anew where it is wanted: the verifier counts what a function keeps on the stack. */
+static __always_inline void keep_process(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
-	struct task_struct *task = current_task();
-	struct task_struct *leader;
-	struct subject_key key = {.side = side & 1};
-	struct identity *identity;
-	struct tables *tables;
-	__u32 index = side & 1;
+	struct task_struct *task = current_task(), *leader = READ(task, group_leader);
+	struct identity *identity = leader ? identity_of(leader, false) : 0;
 
-	if (!subject)
-		return 0;
-	leader = READ(task, group_leader);
-	tables = bpf_map_lookup_elem(&policy, &index);
-	if (!leader || !tables)
-		return 0;
-	identity = identity_of(leader, false);
 #ifdef LEGACY
-	if (!identity) {
+	if (!identity && leader) {
 		adopt_running();
 		identity = identity_of(leader, false);
 	}
@@ -264,16 +253,32 @@ GLOBAL int work_out_subject(struct subject *subject, __u32 side)
 	subject->flags = identity ? identity->flags : PROCESS_UNKNOWN;
 	if (!identity)
 		count(LOST_IDENTITY);
+	if (in_container(task, subject->cgroups & CGROUPS_CONTAINER))
+		subject->flags |= PROCESS_IN_CONTAINER;
+	keep_program(subject, tables, key, identity, leader);
+}
+
+/* One dimension after the other; those with the most ways through them come last, for the verifier's sake. */
+GLOBAL int work_out_subject(struct subject *subject, __u32 side)
+{
+	struct subject_key key = {.side = side & 1};
+	struct tables *tables;
+	__u32 index = side & 1;
+
+	if (!subject)
+		return 0;
+	tables = bpf_map_lookup_elem(&policy, &index);
+	if (!tables)
+		return 0;
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++)
 		subject->boxes.word[i] = ~0ULL;
 	keep_ids(subject, tables, &key, SUBJECT_UID, subject->uid, subject->euid, subject->fsuid, 0);
-	subject->by_groups = collect_groups(subject, tables, &key, task);
+	subject->by_groups = collect_groups(subject, tables, &key);
 	keep_ids(subject, tables, &key, SUBJECT_GID, subject->gid, subject->egid, subject->fsgid, &subject->work);
 	keep_command(subject, tables, &key);
-	if (in_container(task, keep_cgroup(subject, tables, &key, task)))
-		subject->flags |= PROCESS_IN_CONTAINER;
-	keep_program(subject, tables, &key, identity, leader);
+	keep_cgroup(subject, tables, &key);
+	keep_process(subject, tables, &key);
 	return 0;
 }
 
