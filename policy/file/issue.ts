@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { PROTOCOL_NAMES } from '../value/protocol.ts';
 import { closestWord, formatPath, type Path } from './problem.ts';
 
 /** A fault of shape, in words. `key` says that the position is that of the key, not of its value. */
@@ -34,7 +35,7 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value:
     case 'unrecognized_keys':
       return issue.keys.map((name) => unknownKey(name, path, schema));
     case 'invalid_type':
-      return fault(...wrongType(issue.expected, found));
+      return fault(...wrongType(issue.expected, found, path));
     case 'invalid_value': {
       const values = issue.values.map(String);
       const close = typeof found === 'string' ? closestWord(found, values) : undefined;
@@ -50,15 +51,39 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value:
       if (issue.origin === 'string') return fault(`is longer than ${issue.maximum} characters`);
       return fault(`must be at most ${issue.maximum}${quoted(found)}`);
     default:
-      return fault(`${issue.message}${quoted(found)}`);
+      return fault(`${issue.message}${quoted(found)}`, entryHelp(path, found));
   }
 }
 
 /** Message and help. */
-function wrongType(expected: string, found: unknown): [string, string | undefined] {
+function wrongType(expected: string, found: unknown, path: Path): [string, string | undefined] {
   if (found === undefined) return ['is missing', undefined];
   if (found === null) return ['has no value', 'give it one, or remove the key'];
-  return [`must be ${NOUNS[expected] ?? expected}, not ${nounOf(found)}`, typeHelp(expected, found)];
+  const help = typeHelp(expected, found) ?? entryHelp(path, found);
+  return [`must be ${NOUNS[expected] ?? expected}, not ${nounOf(found)}`, help];
+}
+
+/** What to write instead of a text, by the list that it stands in. */
+const INSTEAD: Readonly<Record<string, (text: string) => string | undefined>> = {
+  uid: () => 'write the number: `id -u NAME` prints that of a user',
+  gid: () => 'write the number: `getent group NAME` prints that of a group',
+  port: (text) =>
+    /^\s*\d+\s*-\s*\d+\s*$/.test(text)
+      ? `write it without spaces: "${text.replaceAll(/\s/g, '')}"`
+      : 'write the number; each port or range is an entry of its own',
+  protocol: (text) => {
+    const close = PROTOCOL_NAMES.find((name) => name === text.toLowerCase());
+    return close === undefined ? 'write its IANA number' : `did you mean ${close}?`;
+  },
+};
+
+/** What to do about a text that stands in a list of numbers. */
+function entryHelp(path: Path, found: unknown): string | undefined {
+  if (typeof found !== 'string') return undefined;
+  const list = path.findLast((step) => typeof step === 'string' && Object.hasOwn(INSTEAD, step));
+  if (list === undefined) return undefined;
+  if (/^\d{1,10}$/.test(found)) return `write it without quotes: ${found}`;
+  return INSTEAD[list]!(found);
 }
 
 function unknownKey(name: string, parent: Path, schema: z.ZodType): ShapeFault {

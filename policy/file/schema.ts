@@ -19,9 +19,10 @@ const id = z.int().min(0).max(4_294_967_295);
 const cidr = text.describe(
   `An address (10.0.0.1), a CIDR (10.0.0.0/8, "fd00::/8") or a group: ${PREFIX_GROUPS.join(', ')}.`,
 );
+const portFault = 'must be a port, 0 to 65535, or a range such as "8000-8010"';
 const port = z
-  .union([z.int().min(0).max(65_535), z.string().regex(/^\d{1,5}-\d{1,5}$/)], {
-    error: 'must be a port, 0 to 65535, or a range such as "8000-8010"',
+  .union([z.int().min(0).max(65_535), z.string().regex(/^\d{1,5}-\d{1,5}$/, { error: portFault })], {
+    error: portFault,
   })
   .describe('A port or a range of ports, both ends included.');
 const protocol = z

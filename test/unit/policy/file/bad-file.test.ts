@@ -214,6 +214,28 @@ for (const [name, { text, says }] of Object.entries(BAD)) {
   });
 }
 
+test('text where a number belongs is refused in words, with what to write', () => {
+  const cases: [string, string, string][] = [
+    ['port', '"443"', 'write it without quotes: 443'],
+    ['port', 'https', 'write the number; each port or range is an entry of its own'],
+    ['port', '"443,80"', 'write the number; each port or range is an entry of its own'],
+    ['port', '80 - 90', 'write it without spaces: "80-90"'],
+    ['protocol', '"6"', 'write it without quotes: 6'],
+    ['protocol', 'TCP', 'did you mean tcp?'],
+    ['protocol', 'gre', 'write its IANA number'],
+    ['uid', '"1000"', 'write it without quotes: 1000'],
+    ['uid', 'root', 'write the number: `id -u NAME` prints that of a user'],
+    ['gid', 'users', 'write the number: `getent group NAME` prints that of a group'],
+  ];
+  for (const [key, value, help] of cases) {
+    const rule = key.endsWith('id') ? `from: { ${key}: [${value}] }` : `to: [{ ${key}: [${value}] }]`;
+    const { problems } = parsePolicy(`version: 2\nnetwork:\n  allow:\n    - ${rule}\n`, 'policy.yaml');
+    assert.equal(problems.length, 1, rule);
+    assert.doesNotMatch(problems[0]!.message, /pattern|Invalid/, rule);
+    assert.equal(problems[0]!.help, help, rule);
+  }
+});
+
 test('a problem shows its line with a caret, and what to do', () => {
   const source = 'version: 2\nnetwork:\n  mode: blok\n  allow: []\n';
   const [problem] = parsePolicy(source, 'policy.yaml').problems;
