@@ -1,10 +1,11 @@
 import { parseDuration } from './duration.ts';
+import { minutesAhead } from './zone.ts';
 
 /**
  * RFC 3339 with an optional time; without a zone it is UTC, so that the same words mean the same record
  * everywhere.
  */
-const ISO = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?(Z|[+-]\d{2}:\d{2})?$/;
+const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?(Z|[+-]\d{2}:\d{2})?$/;
 
 /**
  * A point in time in microseconds since the epoch: a duration before `now` (`24h`, `24h ago`) or an ISO time
@@ -15,9 +16,17 @@ export function parseMoment(text: string, now: number): number | undefined {
   if (seconds !== undefined) return now - seconds * 1_000_000;
   const match = ISO.exec(text);
   if (match === null) return undefined;
-  const zoned = match[1] === undefined ? `${text}${text.length > 10 ? 'Z' : ''}` : text;
+  const [, day, zone] = match;
+  // The 30th of February would be read as a day in March.
+  if (!isDay(day!) || minutesAhead(zone ?? 'Z') === undefined) return undefined;
+  const zoned = zone === undefined ? `${text}${text.length > 10 ? 'Z' : ''}` : text;
   const milliseconds = Date.parse(zoned.replace(' ', 'T'));
   return Number.isNaN(milliseconds) ? undefined : milliseconds * 1000;
+}
+
+function isDay(text: string): boolean {
+  const milliseconds = Date.parse(text);
+  return !Number.isNaN(milliseconds) && iso(milliseconds * 1000).startsWith(text);
 }
 
 /** `2026-11-21T09:30:00Z`: a point in time, microseconds since the epoch, to the second. */

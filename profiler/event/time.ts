@@ -1,3 +1,5 @@
+import { minutesAhead } from '../../format/zone.ts';
+
 const DATE = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/i;
 const SECONDS = /^(\d{1,10})(?:\.(\d{1,9}))?$/;
 
@@ -22,17 +24,12 @@ export function parseTime(text: string): number | undefined {
   if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 60) return undefined;
   const midnight = Date.UTC(year, month - 1, day);
   if (new Date(midnight).getUTCDate() !== day || year < 1970) return undefined;
-  const seconds = hour * 3600 + minute * 60 + second - zone(date[8]);
+  const ahead = minutesAhead(date[8] ?? 'Z');
+  if (ahead === undefined) return undefined;
+  const seconds = hour * 3600 + (minute - ahead) * 60 + second;
   return midnight * 1000 + seconds * 1_000_000 + micros(date[7]);
 }
 
 function micros(fraction: string | undefined): number {
   return fraction === undefined ? 0 : Number(fraction.slice(0, 6).padEnd(6, '0'));
-}
-
-/** Seconds that a zone is ahead of UTC. */
-function zone(text: string | undefined): number {
-  if (text === undefined || text === 'Z' || text === 'z') return 0;
-  const seconds = Number(text.slice(1, 3)) * 3600 + Number(text.slice(-2)) * 60;
-  return text.startsWith('-') ? -seconds : seconds;
 }

@@ -19,7 +19,15 @@ test('an ISO time without a zone is UTC', () => {
 });
 
 test('anything else is no time', () => {
-  for (const text of ['', 'yesterday', '1732180000', '2026-13-01', '20 Nov 2026', '24', '2026-11-20Z09:30']) {
+  const words = ['', 'yesterday', '1732180000', '2026-13-01', '20 Nov 2026', '24', '2026-11-20Z09:30'];
+  // A day and zones that there are not would be read as others.
+  const nowhere = [
+    '2026-02-30',
+    '2026-11-20T09:30+99:99',
+    '2026-11-20T09:30-14:01',
+    '2026-11-20T09:30+05:60',
+  ];
+  for (const text of [...words, ...nowhere]) {
     assert.equal(parseMoment(text, now), undefined, text);
   }
 });
