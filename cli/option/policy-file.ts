@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { BouhekiError } from '../../error/error.ts';
+import { encodingFault } from '../../host/encoding.ts';
 import { readAnyFile, TrustedFile } from '../../host/trusted-file.ts';
 import { LIMITS } from '../../policy/file/limit.ts';
 import { type Parsed, parsePolicy } from '../../policy/file/parse.ts';
@@ -56,7 +57,7 @@ export function readTrustedPolicyText(path: string): string {
 
 function textOf(path: string, read: () => Buffer): string {
   try {
-    return decode(path === '-' ? readFileSync(0) : read());
+    return decode(path === '-' ? readFileSync(0) : read(), path);
   } catch (error) {
     if (error instanceof BouhekiError) throw error;
     throw new BouhekiError('policy', `cannot read the policy ${path}`, {
@@ -68,7 +69,12 @@ function textOf(path: string, read: () => Buffer): string {
 }
 
 /** Bytes that are no UTF-8 would become U+FFFD, and a name another name. */
-function decode(bytes: Uint8Array): string {
+function decode(bytes: Uint8Array, path: string): string {
   if (bytes.length > LIMITS.source) throw new Error(`it is larger than ${LIMITS.source / 1024 / 1024} MiB`);
+  const fault = encodingFault(bytes);
+  if (fault !== undefined) {
+    const { message, remedy } = fault;
+    throw new BouhekiError('policy', `cannot read the policy ${path}: ${message}`, { remedy });
+  }
   return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }

@@ -1,13 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { pipeline, Readable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
-import { createGunzip } from 'node:zlib';
 import { BouhekiError } from '../../error/error.ts';
-import { TrustedFile } from '../../host/trusted-file.ts';
 import { storeFailure } from '../database/failure.ts';
 import { openRecorder } from '../store/store.ts';
 import { CsvParser, type CsvRow } from '../event/csv.ts';
 import { headerProblem, RowReader, type RowProblem } from './row.ts';
+import { inputName, textOf } from './text-input.ts';
 import { ImportWriter } from './writer.ts';
 
 export interface ImportOptions {
@@ -29,17 +25,14 @@ export interface ImportResult {
   recordings: number[];
 }
 
-const GZIP = [0x1f, 0x8b];
-
 /**
  * Adds a CSV file (`-`: standard input), plain or gzip, to the record: all of it or nothing. Throws
  * BouhekiError `usage` that names the first bad row by line and column, `untrusted` for a file that others
  * can write, and what `openRecorder` throws.
  */
 export async function importCsv(file: string, options: ImportOptions): Promise<ImportResult> {
-  const name = file === '-' ? 'standard input' : file;
-  const input = file === '-' ? process.stdin : streamOf(file);
-  const pieces = textOf(input, name);
+  const name = inputName(file);
+  const pieces = textOf(file);
   // An input that can't be read should not make a database first.
   const first = await pieces.next();
   const store = await openRecorder(options.db);
@@ -114,60 +107,4 @@ function badRow(
   return new BouhekiError('usage', `${name}:${line}:${column}: ${message}`, {
     remedy: `${remedy} Nothing was imported.`,
   });
-}
-
-/** The input as text, unpacked when it begins as gzip does, without a byte order mark. */
-async function* textOf(input: Readable, name: string): AsyncGenerator<string, void> {
-  const decoder = new StringDecoder('utf8');
-  let begun = false;
-  try {
-    for await (const bytes of unpacked(input)) {
-      const text = decoder.write(bytes);
-      if (text === '') continue;
-      yield begun ? text : text.replace(/^\uFEFF/, '');
-      begun = true;
-    }
-    const rest = decoder.end();
-    if (rest !== '') yield rest;
-  } catch (error) {
-    throw cannotRead(name, error);
-  }
-}
-
-/** A policy is made from what is imported, so its file must be trusted. */
-function streamOf(file: string): Readable {
-  try {
-    const { fd } = TrustedFile.open(file);
-    return createReadStream('', { fd, highWaterMark: 1 << 20 });
-  } catch (error) {
-    if (error instanceof BouhekiError) throw error;
-    throw cannotRead(file, error);
-  }
-}
-
-function cannotRead(name: string, error: unknown): BouhekiError {
-  return new BouhekiError('usage', `cannot read ${name}`, {
-    detail: (error as Error).message,
-    cause: error,
-  });
-}
-
-async function* unpacked(input: Readable): AsyncGenerator<Buffer> {
-  const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  const first = await chunks.next();
-  if (first.done === true) return;
-  const all = prepend(first.value, chunks);
-  if (first.value[0] !== GZIP[0] || first.value[1] !== GZIP[1]) {
-    yield* all;
-    return;
-  }
-  const gunzip = createGunzip();
-  // What goes wrong with the input is thrown where the output is read.
-  pipeline(Readable.from(all), gunzip, () => undefined);
-  yield* gunzip as AsyncIterable<Buffer>;
-}
-
-async function* prepend(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield first;
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }

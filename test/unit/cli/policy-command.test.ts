@@ -134,3 +134,19 @@ test('a policy that others could change is not trusted', () => {
   chmodSync(folder, 0o1777);
   readTrustedPolicyText(path);
 });
+
+test('a file in another encoding is named as such, with the way out', () => {
+  const text = NEW.replace('local', 'größe');
+  const wide = Buffer.from(`\ufeff${text}`, 'utf16le');
+  const cases: [string, Uint8Array, RegExp][] = [
+    ['utf16.yaml', wide, /it is UTF-16, not UTF-8.*\n.*iconv -f UTF-16/],
+    ['swapped.yaml', Buffer.from(wide).swap16(), /it is UTF-16/],
+    ['bare.yaml', Buffer.from(text, 'utf16le'), /it is UTF-16/],
+    ['latin1.yaml', Buffer.from(text, 'latin1'), /line 5 is not UTF-8.*\n.*iconv -f LATIN1/],
+  ];
+  for (const [name, bytes, says] of cases) {
+    const { status, stderr } = bouheki(['check', file(name, bytes)]);
+    assert.equal(status, 2);
+    assert.match(stderr, says);
+  }
+});
