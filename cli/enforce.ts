@@ -17,6 +17,7 @@ import { type Messages, withMessages } from '../daemon/messages.ts';
 import { formatMoment } from '../format/moment.ts';
 import { PacketGuard } from '../daemon/packet-guard.ts';
 import { PolicySource } from './option/policy-source.ts';
+import { requireDirectory } from '../profiler/database/record-place.ts';
 import { databaseOption } from './option/record-option.ts';
 import {
   connectionsOf,
@@ -74,6 +75,7 @@ export function enforceCommand(): Command {
 }
 
 export async function enforce(file: string, options: Options): Promise<void> {
+  requireDirectory(options.db);
   await withMessages((messages) => judge(file, options, messages));
 }
 

@@ -2,6 +2,7 @@ import { visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { importCsv } from '../profiler/import/import.ts';
 import { EXPORTED } from '../profiler/database/connection-column.ts';
+import { requireDirectory } from '../profiler/database/record-place.ts';
 import { databaseOption } from './option/record-option.ts';
 
 interface Options {
@@ -42,6 +43,7 @@ export function importCommand(): Command {
 }
 
 async function run(file: string, options: Options): Promise<void> {
+  requireDirectory(options.db);
   let told = 0;
   const result = await importCsv(file, {
     db: options.db,

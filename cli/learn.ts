@@ -18,6 +18,7 @@ import {
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './option/recorder-option.ts';
 import { KernelSide } from '../daemon/kernel-side.ts';
 import { Session } from '../daemon/session.ts';
+import { requireDirectory } from '../profiler/database/record-place.ts';
 import { ContainerNames } from '../profiler/identity/container.ts';
 import { describeEnd, patienceOf } from './report/stability-end.ts';
 import { StabilityWatch } from '../daemon/stability.ts';
@@ -86,6 +87,7 @@ function readDuration(text: string): number {
 }
 
 async function learn(options: Options): Promise<void> {
+  requireDirectory(options.db);
   await withMessages((messages) => record(options, messages));
 }
 

@@ -1,11 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { USUAL_RECORD } from '../../profiler/database/record-place.ts';
 import { parseMoment } from '../../format/moment.ts';
 
 /** `--db PATH`, with its default. */
 export function databaseOption(): Option {
   return new Option('--db <path>', 'the database, in a directory that only root and you can write to')
     .env('BOUHEKI_DB')
-    .default('/var/lib/bouheki/bouheki.duckdb');
+    .default(USUAL_RECORD);
 }
 
 /** `--since TIME`: microseconds since the epoch. */

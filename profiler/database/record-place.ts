@@ -1,5 +1,25 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { BouhekiError } from '../../error/error.ts';
 import { TrustedDirectory } from '../../host/trusted-directory.ts';
+
+/** The directory of records, which is made when it is needed: a mistyped path must make none. */
+const USUAL_DIRECTORY = '/var/lib/bouheki';
+
+/** The record of a host where no other is named. */
+export const USUAL_RECORD = `${USUAL_DIRECTORY}/bouheki.duckdb`;
+
+/**
+ * Refuses a path that a person gave for a record to write where its directory is missing. Throws BouhekiError
+ * `store`.
+ */
+export function requireDirectory(path: string): void {
+  const parent = dirname(path);
+  if (parent === USUAL_DIRECTORY || existsSync(parent)) return;
+  throw new BouhekiError('store', `there is no directory ${parent} for the database`, {
+    remedy: `Name a database in a directory that is there with --db, or make it: mkdir -m 700 ${parent}.`,
+  });
+}
 
 /** Endings of the files that DuckDB takes rows from when it opens a database. */
 const READ_BY_DUCKDB = ['', '.wal', '.wal.checkpoint', '.wal.recovery'];

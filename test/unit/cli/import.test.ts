@@ -283,3 +283,44 @@ test('a protocol without ports needs none, and another separator is named', asyn
   assert.equal(runCommand('import', file, '--format', 'csv', '--db', db).status, 2);
   assert.equal((await observed(db)).length, 1);
 });
+
+test('an import in another encoding is refused with the line, whatever piece it is in', (t) => {
+  const directory = directoryFor(t);
+  const db = join(directory, 'bouheki.duckdb');
+  const file = join(directory, 'flows.csv');
+  const head = 'ts,comm,uid,gid,addr,port,protocol\n';
+  const row = '2026-11-20T00:00:00Z,größe,0,0,192.0.2.1,443,tcp\n';
+  const many = row.repeat(25_000);
+  for (const [bytes, says] of [
+    [Buffer.from(`\ufeff${head}${row}`, 'utf16le'), /: it is UTF-16/],
+    [Buffer.from(head + row, 'latin1'), /: line 2 is not UTF-8/],
+    [
+      Buffer.concat([Buffer.from(head + many), Buffer.from(row, 'latin1'), Buffer.from(many)]),
+      /: line 25002 is not UTF-8/,
+    ],
+    [Buffer.from(head + row).subarray(0, head.length + 24), /: line 2 is not UTF-8/],
+  ] as const) {
+    writeFileSync(file, bytes);
+    const { status, stderr } = runCommand('import', file, '--format', 'csv', '--db', db);
+    assert.equal(status, 2);
+    assert.match(stderr, says);
+    assert.equal(existsSync(db), false);
+  }
+});
+
+test('a mistyped --db makes no directories', (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'flows.csv');
+  writeFileSync(file, ROWS);
+  const { status, stderr } = runCommand(
+    'import',
+    file,
+    '--format',
+    'csv',
+    '--db',
+    join(directory, 'a/b/x.duckdb'),
+  );
+  assert.equal(status, 2);
+  assert.match(stderr, /^store: there is no directory .*\/a\/b for the database/);
+  assert.equal(existsSync(join(directory, 'a')), false);
+});
