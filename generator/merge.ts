@@ -4,6 +4,8 @@ import { formatCount } from '../format/number.ts';
 import { appendRules, listOf, networkOf, type Addition } from '../policy/file/append.ts';
 import { destinationText, FLAT_KEYS } from '../policy/file/document.ts';
 import { findMarks } from '../policy/file/edit.ts';
+import { extendName } from '../policy/file/limit.ts';
+import { plainLines } from '../format/line-end.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../policy/file/parse.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
@@ -11,7 +13,7 @@ import type { RecordedObservation } from '../profiler/read/read.ts';
 import type { Evidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 import { ignoredBy } from './review/ignored.ts';
-import { findOddities, observedDestination } from './subject/oddity.ts';
+import { observedDestination, OddityFinder } from './subject/oddity.ts';
 import { describePeriods } from './subject/period.ts';
 import { boxesByRule } from './review/review.ts';
 import { coverDemands } from './rule/rule.ts';
@@ -64,7 +66,7 @@ export function mergeWithBase(
   if (fresh.length === 0) return { text, added: 0, kept };
   const { boxes, rules } = coverDemands(
     fresh,
-    findOddities(demands.flatMap(({ observations }) => observations)),
+    new OddityFinder(demands.flatMap(({ observations }) => observations)),
   );
   const names = nameRules(rules);
   const taken = new Set(policy.boxes.map(({ name }) => name));
@@ -79,19 +81,13 @@ export function mergeWithBase(
       Object.assign({ comment, name: unusedName(names[index]!, taken), from }, what),
     );
   });
-  const unbroken = withLineFeeds(text);
-  const lines = appendRules(withWindow(unbroken, offered, evidence), 'allow', additions);
-  const merged = unbroken === text ? lines : lines.replaceAll('\n', '\r\n');
+  const lines = plainLines(text);
+  const merged = lines.restore(appendRules(withWindow(lines.text, offered, evidence), 'allow', additions));
   assertMarked(
     merged,
     fresh.flatMap(({ observations }) => observations),
   );
   return { text: merged, added: boxes, kept };
-}
-
-/** A text in which every line ends with CRLF, without the CR; any other as it is. */
-function withLineFeeds(text: string): string {
-  return /[^\r]\n/.test(text) ? text : text.replaceAll('\r\n', '\n');
 }
 
 /** Throws BouhekiError `usage` for a policy to which nothing can be added that is marked for review. */
@@ -170,7 +166,7 @@ function withWindow(text: string, old: Window | undefined, evidence: Evidence): 
   if (old === undefined) return `${line}\n${text}`;
   // What was said of the policy before the merge no longer holds.
   return text
-    .replace(/^# (?:Window shorter than|Periodic: ).*\n/gm, '')
+    .replace(/^# (?:Window shorter than|Periodic: |Clock: ).*\n/gm, '')
     .replace(WINDOW, line)
     .replace(/^# Boxes: .*$/m, '# Boxes: merged, see `generate` without --base for the fewest')
     .replace(/^# (?:Events|Hold-out|Readiness|Over-grant): .*\n/gm, '');
@@ -178,7 +174,7 @@ function withWindow(text: string, old: Window | undefined, evidence: Evidence): 
 
 function unusedName(name: string, taken: Set<string>): string {
   let free = name;
-  for (let number = 2; taken.has(free); number++) free = `${name} (${number})`;
+  for (let number = 2; taken.has(free); number++) free = extendName(name, ` (${number})`);
   taken.add(free);
   return free;
 }

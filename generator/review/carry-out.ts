@@ -9,6 +9,7 @@ import {
 } from '../../policy/value/cidr.ts';
 import { destinationText, type ToDocument } from '../../policy/file/document.ts';
 import { allowRules, replaceEntry, type RuleLocation } from '../../policy/file/edit.ts';
+import { extendName } from '../../policy/file/limit.ts';
 import type { Box } from '../../policy/meaning/policy.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
@@ -87,7 +88,7 @@ export function prefixFor(input: ReviewInput, item: ReviewItem): Prefix | undefi
 /** What denies an item to the subjects of its rule. */
 function denyRule({ text }: ReviewInput, { observations, location, rule }: ReviewItem): Addition {
   const { from = {}, sockets, to } = allowRules(text)[location.rule]!;
-  const name = `${rule} (denied)`;
+  const name = extendName(rule, ' (denied)');
   const [observation] = observations;
   if (observation === undefined) {
     if (location.entry !== undefined) return { name, from, to: [to![location.entry]!] };

@@ -1,5 +1,6 @@
 import { diffPolicies } from '../../policy/analysis/diff.ts';
 import { findMarks, removeMarks, type RuleLocation } from '../../policy/file/edit.ts';
+import { plainLines, type PlainLines } from '../../format/line-end.ts';
 import { itemKey, type Decision } from './decision.ts';
 import { findReview, type ReviewInput, type ReviewItem, type ReviewScope } from './review.ts';
 import { carryOut } from './carry-out.ts';
@@ -14,17 +15,21 @@ export class ReviewSession {
   /** Rules of which something was decided. */
   #begun = new Map<string, ReviewScope>();
 
+  readonly #lines: PlainLines;
+
   constructor(input: ReviewInput) {
-    this.#input = input;
-    this.#items = findReview(input, this.#begun);
+    this.#lines = plainLines(input.text);
+    this.#input = { ...input, text: this.#lines.text };
+    this.#items = findReview(this.#input, this.#begun);
   }
 
   get input(): ReviewInput {
     return this.#input;
   }
 
+  /** With the line ends that it came with. */
   get text(): string {
-    return this.#input.text;
+    return this.#lines.restore(this.#input.text);
   }
 
   /** What is left to decide, in the order of the file. */
@@ -76,7 +81,7 @@ export class ReviewSession {
   }
 
   #take(text: string): void {
-    if (text === this.text) return;
+    if (text === this.#input.text) return;
     this.#input = { ...this.#input, text, policy: parseEdited(text) };
     this.#items = findReview(this.#input, this.#begun);
   }
@@ -85,11 +90,11 @@ export class ReviewSession {
   #clear(): void {
     const open = new Set(this.open.map(({ location }) => locationKey(location)));
     // From the end of the file, so that places stay true.
-    const done = findMarks(this.text)
+    const done = findMarks(this.#input.text)
       .map(({ location }) => location)
       .filter((location) => !open.has(locationKey(location)));
     if (done.length === 0) return;
-    let { text } = this;
+    let { text } = this.#input;
     for (const location of done.toReversed()) text = removeMarks(text, location);
     this.#take(text);
   }

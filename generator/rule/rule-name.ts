@@ -1,3 +1,4 @@
+import { extendName } from '../../policy/file/limit.ts';
 import { FROM } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import type { Rule } from './rule.ts';
@@ -12,10 +13,10 @@ const SPELLED = 2;
 export function nameRules(rules: readonly Rule[]): string[] {
   const taken = new Map<string, number>();
   return rules.map(({ from }) => {
-    const name = nameOf(from);
+    const name = extendName(nameOf(from), '');
     const times = (taken.get(name) ?? 0) + 1;
     taken.set(name, times);
-    return times === 1 ? name : `${name} (${times})`;
+    return times === 1 ? name : extendName(name, ` (${times})`);
   });
 }
 

@@ -1,5 +1,6 @@
 import { isMap, isSeq, parseDocument, type Node, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { RuleDocument, ToDocument } from './document.ts';
+import { plainLines } from '../../format/line-end.ts';
 import type { Action, From } from '../meaning/policy.ts';
 import { printPolicy, printRule } from './print.ts';
 
@@ -17,10 +18,11 @@ export type Addition = RuleDocument & { from: NonNullable<RuleDocument['from']> 
  * place above it. `text` must parse, and its `network` be in the block style.
  */
 export function appendRules(text: string, action: Action, additions: readonly Addition[]): string {
-  let result = text;
+  const lines = plainLines(text);
+  let result = lines.text;
   // One after the other, each on the text that the one before left.
   for (const addition of additions) result = appendRule(result, action, addition);
-  return /[^\r]\n/.test(text) || !text.includes('\r\n') ? result : result.replace(/\r?\n/g, '\r\n');
+  return lines.restore(result);
 }
 
 function appendRule(text: string, action: Action, addition: Addition): string {

@@ -12,3 +12,13 @@ export const LIMITS = {
   /** Characters of one name, path or label. */
   text: 4095,
 } as const;
+
+/**
+ * A name made longer, cut where it would be longer than a policy may hold: it ends with `suffix` all the same.
+ */
+export function extendName(name: string, suffix: string): string {
+  if (name.length + suffix.length <= LIMITS.text) return name + suffix;
+  // Half of a surrogate pair is no character.
+  const cut = name.slice(0, LIMITS.text - suffix.length - 1).replace(/[\ud800-\udbff]$/, '');
+  return `${cut}…${suffix}`;
+}

@@ -1,6 +1,7 @@
 import { isMap, isScalar, isSeq, Pair, parseDocument, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { SOCKET_KINDS } from '../value/socket-kind.ts';
 import { FLAT_KEYS, FLAT_SUBJECTS } from './document.ts';
+import { plainLines } from '../../format/line-end.ts';
 import { modernLevel } from './version1.ts';
 
 /**
@@ -9,7 +10,8 @@ import { modernLevel } from './version1.ts';
  * `cidr.deny` goes: it denied no subject, and in version 2 it would.
  */
 export function upgradePolicy(source: string): string {
-  const document = parseDocument(source, { uniqueKeys: false });
+  const lines = plainLines(source);
+  const document = parseDocument(lines.text, { uniqueKeys: false });
   const root = document.contents as YAMLMap;
   const network = root.get('network') as YAMLMap;
   root.delete('version');
@@ -23,7 +25,7 @@ export function upgradePolicy(source: string): string {
   allowSockets(network);
   modernizeLog(root);
   liftFirstComment(root);
-  return document.toString({ lineWidth: 0 });
+  return lines.restore(document.toString({ lineWidth: 0 }));
 }
 
 /** The bare `allow` and `deny` are `cidr.allow` and `cidr.deny`. */

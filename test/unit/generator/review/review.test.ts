@@ -75,6 +75,18 @@ test('what is denied or ignored is taken out exactly, the rest of the rule stays
   assert.deepEqual(verdicts, ['allow', 'allow', 'deny', 'allow', 'allow', 'deny']);
 });
 
+test('a policy of lines with CRLF comes back with CRLF, whatever is decided', () => {
+  const text = print(RECORD).replaceAll('\n', '\r\n');
+  for (const decision of ['allow', 'deny', 'ignore'] as const) {
+    const session = sessionOf(text, RECORD);
+    session.decide(session.open.map((item) => ({ ...item, decision })));
+    assert.notEqual(session.text, text);
+    assert.doesNotMatch(session.text, /[^\r]\n/);
+    assert.doesNotMatch(session.text, /\r\r/);
+  }
+  assert.equal(sessionOf(text, RECORD).text, text);
+});
+
 test('a prefix is widened to what was chosen, and narrowed to what was seen', () => {
   const session = sessionOf(print(RECORD), RECORD);
   const [item] = session.open;

@@ -162,3 +162,10 @@ test('an upgrade of a policy without any list still allows everything', () => {
   });
   assert.match(upgraded, /# careful/);
 });
+
+test('an upgrade keeps line ends with CRLF', () => {
+  const source = 'network:\r\n  mode: block # for real\r\n  command: { allow: [wget] }\r\n';
+  const upgraded = upgradePolicy(source);
+  assert.doesNotMatch(upgraded, /[^\r]\n|\r\r/);
+  assert.equal(upgraded.replaceAll('\r', ''), upgradePolicy(source.replaceAll('\r', '')));
+});
