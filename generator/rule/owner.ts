@@ -12,12 +12,15 @@ const special = new AddressSet(ZONES);
 
 /** Published blocks and their owners, looked up by address. */
 export class OwnerTable {
+  /** How many blocks there are. */
+  readonly size: number;
   /** By family and length: first address to owner. */
   readonly #blocks: Record<4 | 6, Map<number, Map<bigint, string>>> = { 4: new Map(), 6: new Map() };
   readonly #lengths: Record<4 | 6, number[]>;
 
   /** Where a block has several owners, the first one counts. */
   constructor(blocks: readonly OwnedBlock[]) {
+    this.size = blocks.length;
     for (const { owner, prefix } of blocks) {
       const byLength = this.#blocks[prefix.family];
       const known = byLength.get(prefix.length) ?? new Map<bigint, string>();
