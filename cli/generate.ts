@@ -142,8 +142,8 @@ async function run(options: Options): Promise<void> {
   const { maxCidrs, owners, ...rest } = options;
   const settings = {
     ...rest,
-    deny: readDenyList(options.deny),
-    ...(owners !== undefined && { owners: readOwners(owners) }),
+    deny: readDenyList(options.deny, warnVisibly),
+    ...(owners !== undefined && { owners: readOwners(owners, warnVisibly) }),
     version: packageVersion(),
   };
   const { input, recordings } = await readRecord(options);
@@ -177,10 +177,16 @@ function remarksOn(text: string): Problem[] | undefined {
   return [...parsed.problems, ...findingsOf(parsed)];
 }
 
+/** Entries of lists are the user's own text. */
+function warnVisibly(text: string): void {
+  warnAtOnce(visibleLines(text));
+}
+
 /** Adds to a policy; with --check only says what that would be. */
-function runMerge(file: string, { demands }: Generated, options: Options): void {
+function runMerge(file: string, { demands, window }: Generated, options: Options): void {
   const text = options.check ? readPolicyText(file) : readTrustedPolicyText(file);
-  const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
+  const { count } = sumEvidence(demands.flatMap(({ observations }) => observations));
+  const evidence = { count, first: window.first, last: window.last };
   const { links, policy } = followLinks(parseText(text, file, warnAtOnce), realPath);
   process.stderr.write(describeLinks(links));
   const merged = mergeWithBase({ text, policy }, demands, evidence);

@@ -16,6 +16,7 @@ import { readinessOf, type Readiness } from './readiness.ts';
 import { coverDemands } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
+import { describeStrays, windowOf, type Window } from './subject/window.ts';
 import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 
 /** The record to explain. */
@@ -68,6 +69,7 @@ export interface Generated extends Layout {
   holdOut: HoldOut;
   /** What the window is too short for, and the jobs in it that come at equal distances. */
   periods: string[];
+  window: Window;
   /** Everything that the policy denies whatever was observed. */
   denied: Prefix[];
 }
@@ -95,6 +97,7 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
   const active = input.activity.filter(({ verdict }) => verdict === 'allow' || options.includeDenied);
   const hours = hoursBySubject(active, options.by);
   const evidence = sumEvidence(demands.flatMap((demand) => demand.observations));
+  const window = windowOf(evidence, hours.values());
   const cover = coverDemands(demands);
   const widening: WidenOptions = {
     denied,
@@ -104,13 +107,13 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
   const layout =
     options.layout === 'flat'
       ? layOutFlat(demands, denied, widening)
-      : layOutRules(cover, widening, { evidence, hours, ...named });
+      : layOutRules(cover, widening, { hours, ...named });
   const tested = holdOut(demands, (training) => learn(training, widening, options));
   const readiness = readinessOf(demands);
-  const rhythm = describePeriods(evidence.last - evidence.first, periodsOf(demands, hours));
+  const rhythm = rhythmOf(window, demands, hours);
   const header = headerLines({
     version: options.version,
-    evidence,
+    evidence: { ...evidence, first: window.first, last: window.last },
     recordings: input.recordings,
     interrupted: input.interrupted,
     losses: input.losses,
@@ -142,19 +145,22 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     readiness,
     holdOut: tested,
     periods: rhythm,
+    window,
     denied,
   };
 }
 
-/** The rhythms of those subjects that have one. */
-function periodsOf(
+/** What is to be said of the window, and of those subjects that have a rhythm. */
+function rhythmOf(
+  window: Window,
   demands: readonly Demand[],
   hours: ReadonlyMap<string, ReadonlySet<number>>,
-): NonNullable<ReturnType<typeof periodOf>>[] {
-  return demands.flatMap(({ subject }) => {
+): string[] {
+  const periods = demands.flatMap(({ subject }) => {
     const active = [...(hours.get(subject.key) ?? [])].sort((a, b) => a - b);
-    return periodOf(subject.name, active) ?? [];
+    return periodOf(subject.name, active, window.stretches) ?? [];
   });
+  return [...describeStrays(window), ...describePeriods(window.length, periods)];
 }
 
 /** The judgement of the policy that these options make of a part of the record. */

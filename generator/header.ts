@@ -114,7 +114,7 @@ export function describeBoxes({ apart, atLeast, count }: BoxCount): string {
   return `${count}; no fewer than ${atLeast} are possible${condition}`;
 }
 
-/** `x1.5 (12 allowed, 8 observed)`; IPv6 counts by /64. */
+/** `x1.5 (12 allowed, 8 observed)`: over all entries, as in the curve; IPv6 counts by /64. */
 export function describeGrant({ allowed, observed }: Grant): string {
   if (observed === 0) return 'none, no address is allowed';
   const ratio = allowed / observed;

@@ -10,7 +10,7 @@ import {
 import type { From } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import { Accounts } from '../profiler/read/observation.ts';
-import { sumEvidence, type Evidence } from './subject/evidence.ts';
+import { elapsedHours, sumEvidence } from './subject/evidence.ts';
 import { flatBox } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
@@ -18,7 +18,15 @@ import { OddityFinder, observedDestination } from './subject/oddity.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
 import type { Demand } from './subject/select.ts';
-import { grantOf, widen, widenLists, type Grant, type WidenOptions } from './rule/widen.ts';
+import {
+  grantOf,
+  ownerNotes,
+  sumGrants,
+  widen,
+  widenLists,
+  type Grant,
+  type WidenOptions,
+} from './rule/widen.ts';
 
 /** The body of a policy and what is to be said of it. */
 export interface Layout {
@@ -39,8 +47,6 @@ export interface Layout {
 
 /** What the evidence of rules is taken from. */
 export interface Background {
-  /** Of all that is allowed. */
-  evidence: Evidence;
   /** Clock hours in which subjects were active, by their keys. */
   hours: ReadonlyMap<string, ReadonlySet<number>>;
   /** What the hosts call their users. */
@@ -51,14 +57,11 @@ export interface Background {
 export function layOutRules(
   { apart, atLeast, boxes, rules }: RuleCover,
   widening: WidenOptions,
-  { accounts = new Accounts(), evidence, hours }: Background,
+  { accounts = new Accounts(), hours }: Background,
 ): Layout {
   const lists = widen(rules, widening);
   const names = nameRules(rules);
-  const oddities = new OddityFinder(
-    rules.flatMap(({ observations }) => observations),
-    evidence,
-  );
+  const oddities = new OddityFinder(rules.flatMap(({ observations }) => observations));
   let reviews = 0;
   const allow = rules.map((rule, index): RuleDocument => {
     const odd = oddities.lines(rule.observations);
@@ -84,14 +87,11 @@ export function layOutRules(
     names,
     lists,
     boxes: { count: boxes, atLeast, apart },
-    grant: grantOf(
-      lists.flat(2),
+    grant: sumGrants(rules.map((rule, index) => grantOfRule(rule, lists[index]!))),
+    notes: ownerNotes(
       rules.flatMap(({ entries }) => entries.flatMap(({ observed }) => observed)),
+      widening,
     ),
-    notes:
-      widening.owners === undefined
-        ? []
-        : ['Addresses are generalised to the published blocks of their owners.'],
     reviews,
   };
 }
@@ -122,6 +122,7 @@ export function layOutFlat(
     notes: [
       `Flat layout: every subject here is allowed every destination here, ${ratio} as many combinations as were observed,`,
       'and on any port and protocol. --layout rules allows no combination that was not observed.',
+      ...ownerNotes(seen, widening),
     ],
     reviews: 0,
   };
@@ -142,19 +143,14 @@ function describeEvidence(rule: Rule, hours: Background['hours']): string {
 function hoursOf({ observations, subjects, whole }: Rule, hours: Background['hours']): string {
   if (whole) {
     const union = new Set(subjects.flatMap(({ key }) => [...(hours.get(key) ?? [])]));
-    if (union.size > 0) return formatCount(union.size, 'hour');
+    if (union.size > 0) return formatCount(elapsedHours(union.size, sumEvidence(observations)), 'hour');
   }
-  return `${whole ? '' : 'at least '}${formatCount(
-    observations.reduce((most, each) => Math.max(most, each.hours), 0),
-    'hour',
-  )}`;
+  const most = observations.reduce((max, each) => Math.max(max, elapsedHours(each.hours, each)), 0);
+  return `${whole ? '' : 'at least '}${formatCount(most, 'hour')}`;
 }
 
 function grantOfRule(rule: Rule, lists: readonly Prefix[][]): Grant {
-  return grantOf(
-    lists.flat(),
-    rule.entries.flatMap(({ observed }) => observed),
-  );
+  return sumGrants(rule.entries.map(({ observed }, entry) => grantOf(lists[entry]!, observed)));
 }
 
 /** `uid 0 (root), 33 (www-data)`, where a name is known; in a container other users have the ids. */

@@ -4,7 +4,7 @@ import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import type { Box, Policy } from '../../policy/meaning/policy.ts';
 import { printRule } from '../../policy/file/print.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
-import { sumEvidence, type Evidence } from '../subject/evidence.ts';
+import { elapsedHours, sumEvidence, type Evidence } from '../subject/evidence.ts';
 import { flowOf } from '../subject/flow.ts';
 import { OddityFinder, observedDestination } from '../subject/oddity.ts';
 import { selectObservations } from '../subject/select.ts';
@@ -53,7 +53,7 @@ export function prepareRecord(recorded: readonly RecordedObservation[]): ReviewR
   });
   const observations = demands.flatMap((demand) => demand.observations);
   if (observations.length === 0) return { observations, reasons: () => [] };
-  const oddities = new OddityFinder(observations, sumEvidence(observations));
+  const oddities = new OddityFinder(observations);
   return { observations, reasons: (observation) => oddities.reasons(observation) };
 }
 
@@ -107,7 +107,7 @@ export function findReview(
 /** What is known of an item; undefined where nothing is. Distinct hours are no fewer than this. */
 export function evidenceOf({ observations }: ReviewItem): (Evidence & { hours: number }) | undefined {
   if (observations.length === 0) return undefined;
-  const hours = observations.reduce((most, each) => Math.max(most, each.hours), 0);
+  const hours = observations.reduce((most, each) => Math.max(most, elapsedHours(each.hours, each)), 0);
   return Object.assign(sumEvidence(observations), { hours });
 }
 

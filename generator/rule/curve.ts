@@ -2,7 +2,7 @@ import type { Prefix } from '../../policy/value/cidr.ts';
 import { elbowOf } from '../prefixes/elbow.ts';
 import type { CurvePoint } from '../prefixes/hull.ts';
 import type { Rule } from './rule.ts';
-import { grantOf, sharedCover } from './widen.ts';
+import { grantOf, sharedCover, sumGrants } from './widen.ts';
 
 /** What a policy would allow over how many CIDRs it has. */
 export interface Curve {
@@ -18,6 +18,6 @@ export interface Curve {
 export function curveOf(rules: readonly Rule[], denied: readonly Prefix[]): Curve {
   const lists = rules.flatMap(({ entries }) => entries.map(({ observed }) => observed));
   const { curve } = sharedCover(lists, denied);
-  const observed = lists.reduce((sum, list) => sum + grantOf([], list).observed, 0);
+  const { observed } = sumGrants(lists.map((list) => grantOf([], list)));
   return { points: curve.toReversed(), observed, suggested: elbowOf(curve, observed) };
 }

@@ -11,7 +11,7 @@ import type { RecordedObservation } from '../../profiler/read/read.ts';
 import type { ValueBox } from '../boxes/grid.ts';
 import { destinationAddress, flowOf } from '../subject/flow.ts';
 import { userIds } from '../subject/ids.ts';
-import { findOddities, observedDestination, type Marking, type OddityFinder } from '../subject/oddity.ts';
+import { observedDestination, OddityFinder, type Marking } from '../subject/oddity.ts';
 import { compareText } from '../subject/order.ts';
 import { type Cell, CellRelation, type Value } from './cell-relation.ts';
 import { portRanges } from './port-range.ts';
@@ -62,7 +62,7 @@ export interface RuleCover {
  */
 export function coverDemands(
   demands: readonly Demand[],
-  oddities: OddityFinder = findOddities(demands.flatMap(({ observations }) => observations)),
+  oddities: OddityFinder = new OddityFinder(demands.flatMap(({ observations }) => observations)),
 ): RuleCover {
   const rules = new Map<string, Draft>();
   const { apart, groups } = comparableCells(demands, oddities);

@@ -1,6 +1,6 @@
-import type { Prefix } from '../../policy/value/cidr.ts';
+import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
-import { overlaps, type OwnerTable } from './owner.ts';
+import { overlaps, type OwnedBlock, type OwnerTable } from './owner.ts';
 import { SharedCover } from '../prefixes/cover.ts';
 import { WIDEST } from '../prefixes/floor.ts';
 import type { Rule } from './rule.ts';
@@ -55,15 +55,36 @@ export function sharedCover(lists: readonly Prefix[][], denied: readonly Prefix[
  * are.
  */
 function byOwner(prefixes: readonly Prefix[], owners: OwnerTable, denied: readonly Prefix[]): Prefix[] {
-  return mergePrefixes(
-    prefixes.map((prefix) => {
-      const block = owners.find(prefix)?.prefix;
-      return block === undefined || denied.some((each) => overlaps(each, block)) ? prefix : block;
-    }),
-  );
+  return mergePrefixes(prefixes.map((prefix) => blockFor(prefix, { denied, owners })?.prefix ?? prefix));
 }
 
-/** What lists of prefixes allow, beside what was observed. */
+/** The published block that is allowed for an observed prefix; undefined where there is none. */
+function blockFor(prefix: Prefix, { denied, owners }: WidenOptions): OwnedBlock | undefined {
+  const block = owners?.find(prefix);
+  return block && denied.some((each) => overlaps(each, block.prefix)) ? undefined : block;
+}
+
+/** What became of the published blocks, for the header of a policy; nothing without owners. */
+export function ownerNotes(observed: readonly Prefix[], widening: WidenOptions): string[] {
+  const { owners } = widening;
+  if (owners === undefined) return [];
+  const found = observed.flatMap((prefix) => blockFor(prefix, widening) ?? []);
+  const matched = new Set(found.map(({ prefix }) => formatPrefix(prefix))).size;
+  const counted = `Owners: ${owners.size} ${owners.size === 1 ? 'block' : 'blocks'} read, ${matched} matched`;
+  return [
+    matched === 0
+      ? `${counted}: no address is generalised.`
+      : `${counted}: addresses are generalised to the published blocks of their owners.`,
+  ];
+}
+
+/** What several entries allow together: an address that two of them allow, such as on other ports, counts twice. */
+export function sumGrants(grants: readonly Grant[]): Grant {
+  const sum = (of: (grant: Grant) => number): number => grants.reduce((total, each) => total + of(each), 0);
+  return { allowed: sum(({ allowed }) => allowed), observed: sum(({ observed }) => observed) };
+}
+
+/** What a list of prefixes allows, beside what was observed. */
 export function grantOf(allowed: readonly Prefix[], observed: readonly Prefix[]): Grant {
   return { allowed: unitsIn(allowed), observed: unitsIn(observed) };
 }

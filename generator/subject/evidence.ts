@@ -1,4 +1,5 @@
 import type { Observation } from '../../profiler/read/observation.ts';
+import { HOUR } from '../../profiler/read/stretch.ts';
 
 /** How often and when something was seen. Times in microseconds since the epoch. */
 export interface Evidence {
@@ -18,4 +19,9 @@ export function sumEvidence(
     sum.last = Math.max(sum.last, last);
   }
   return sum;
+}
+
+/** How many hours clock hours are: events of a day touch 25 of the clock, but are in 24. */
+export function elapsedHours(clockHours: number, { first, last }: Pick<Evidence, 'first' | 'last'>): number {
+  return Math.min(clockHours, Math.max(1, Math.ceil((last - first) / HOUR)));
 }

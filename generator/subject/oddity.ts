@@ -4,7 +4,6 @@ import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA } from './deny.ts';
-import { sumEvidence, type Evidence } from './evidence.ts';
 import { destinationAddress } from './flow.ts';
 import { userIds } from './ids.ts';
 import { ZONES } from '../prefixes/zone.ts';
@@ -24,14 +23,13 @@ export type Marking = 'nothing' | 'destinations' | 'subject';
 
 /** Finds in a record what a person should look at before it is allowed for good. It drops nothing. */
 export class OddityFinder {
-  readonly #lastTenth: number;
+  /** Whether something was seen before the last tenth of the recorded time: else there is nothing to be new. */
+  readonly #mayBeNew: boolean;
   /** How many addresses each /24 holds. */
   readonly #neighbours = new Map<bigint, number>();
 
-  /** `window` spans all observations. */
-  constructor(observations: readonly RecordedObservation[], window: Evidence) {
-    // A window without length has no end that something could be new in.
-    this.#lastTenth = window.last > window.first ? window.last - (window.last - window.first) / 10 : Infinity;
+  constructor(observations: readonly RecordedObservation[]) {
+    this.#mayBeNew = observations.some((each) => !isLate(each));
     const distinct = new Set<bigint>();
     for (const observation of observations) {
       if (observation.socket !== undefined) continue;
@@ -61,11 +59,11 @@ export class OddityFinder {
 
   /** Why a person should look at an observation; empty where that is not needed. */
   reasons(observation: RecordedObservation): string[] {
-    const { count, first } = observation;
+    const { count } = observation;
     const address = destinationAddress(observation);
     const reasons: string[] = [];
     if (count === 1) reasons.push('seen once');
-    if (first >= this.#lastTenth) reasons.push('first seen in the last tenth of the window');
+    if (this.#mayBeNew && isLate(observation)) reasons.push('first seen in the last tenth of the window');
     if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
     else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
     else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
@@ -85,9 +83,9 @@ export class OddityFinder {
   }
 }
 
-/** What is odd in these observations, measured by each other. */
-export function findOddities(observations: readonly RecordedObservation[]): OddityFinder {
-  return new OddityFinder(observations, sumEvidence(observations));
+/** Whether something was seen in the last tenth of the recorded time alone. */
+function isLate({ blocks }: RecordedObservation): boolean {
+  return blocks.at(-1)! > 0 && blocks.every((count, block) => count === 0 || block === blocks.length - 1);
 }
 
 /** Why a person should look at a subject, wherever it connects. */

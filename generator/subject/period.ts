@@ -1,4 +1,5 @@
 import { formatCount } from '../../format/number.ts';
+import type { Stretch } from '../../profiler/read/stretch.ts';
 
 /** A subject that is active at equal distances. */
 export interface Period {
@@ -14,15 +15,29 @@ const WEEK = 7 * DAY;
 /** Fewer times than this are chance. */
 const LEAST_TIMES = 3;
 
-/** The period of a subject that was active in these clock hours, in order; undefined when it has none. */
-export function periodOf(subject: string, hours: readonly number[]): Period | undefined {
-  const starts = hours.filter((hour, at) => hour - 1 !== hours[at - 1]);
-  const gaps = starts.slice(1).map((hour, at) => hour - starts[at]!);
-  if (starts.length < LEAST_TIMES || gaps[0]! < 2) return undefined;
+/**
+ * The period of a subject that was active in these clock hours, in order, of a window; undefined when it has
+ * none. What lies between the stretches of the window is no distance: nothing was recorded there.
+ */
+export function periodOf(
+  subject: string,
+  hours: readonly number[],
+  stretches: readonly Stretch[],
+): Period | undefined {
+  const active = stretches.map(({ from, to }) => hours.filter((hour) => hour >= from && hour <= to));
+  const starts = active.map((within) => within.filter((hour, at) => hour - 1 !== within[at - 1]));
+  const gaps = starts.flatMap((within) => within.slice(1).map((hour, at) => hour - within[at]!));
+  const times = starts.flat().length;
+  if (times < LEAST_TIMES || gaps.length === 0 || gaps[0]! < 2) return undefined;
+  let [least, most, sum] = [Infinity, 0, 0];
+  for (const gap of gaps) {
+    least = Math.min(least, gap);
+    most = Math.max(most, gap);
+    sum += gap;
+  }
   // A job that runs at 9:59 one day runs at 10:01 the next.
-  if (Math.max(...gaps) - Math.min(...gaps) > 2) return undefined;
-  const mean = Math.round((starts.at(-1)! - starts[0]!) / gaps.length);
-  return { subject, hours: mean, times: starts.length };
+  if (most - least > 2) return undefined;
+  return { subject, hours: Math.round(sum / gaps.length), times };
 }
 
 /**

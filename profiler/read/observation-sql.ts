@@ -1,14 +1,11 @@
 import { Operation, Verdict } from '../event/batch.ts';
 import { ACTOR_KEY, DESTINATION_KEY, sqlNames } from '../event/columns.ts';
+import { hourSet } from './hour-set.ts';
 import type { Subject } from './observation.ts';
-
-const HOUR = 3_600_000_000;
+import { edgesOf, HOUR, type Stretch } from './stretch.ts';
 
 /** How many parts of equal length a window is cut into. */
 export const BLOCKS = 10;
-
-/** Bits of a set of hours: a year. In a longer record one bit stands for several hours. */
-const MOST_BITS = 8784;
 
 const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $4`;
 
@@ -24,10 +21,18 @@ export const BOUNDS = `
     SELECT min(time) AS first, max(time) AS last FROM event WHERE ${SINGLE}
     UNION ALL SELECT min(first), max(last) FROM hourly WHERE ${HOURLY})`;
 
-/** Times of the first and the last event to fold, microseconds since the epoch. */
+/** The clock hours in which there are events, in order. Parameters as those of BOUNDS. */
+export const HOURS = `
+  SELECT DISTINCT (hour)::DOUBLE AS hour FROM (
+    SELECT time // ${HOUR} AS hour FROM event WHERE ${SINGLE}
+    UNION ALL SELECT unnest([first // ${HOUR}, last // ${HOUR}]) FROM hourly WHERE ${HOURLY})
+  ORDER BY hour`;
+
+/** Times of the first and the last event to fold, microseconds since the epoch, and when there were any. */
 export interface Bounds {
   first: number;
   last: number;
+  stretches: readonly Stretch[];
 }
 
 /** How a query returns the subject; subjects are in the order of these. */
@@ -77,31 +82,24 @@ const OF_SUBJECT = ACTOR.map(
  * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
  * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
-export function historySql({ first, last }: Bounds): string {
-  const slots = Math.max(1, Math.ceil((last - first) / HOUR / MOST_BITS));
-  const from = Math.floor(first / HOUR / slots);
-  const to = Math.floor(last / HOUR / slots);
-  const hours = (time: string): string =>
-    `bitstring_agg((${time} // ${HOUR * slots} - ${from})::INTEGER, 0, ${to - from}) AS hours`;
-  const edge = (block: number): number => Math.floor(first + ((last + 1 - first) * block) / BLOCKS);
+export function historySql({ stretches, ...ends }: Bounds): string {
+  const set = hourSet(HOUR, stretches);
+  const edges = edgesOf(ends, stretches, BLOCKS);
   const counters = (time: string, count: string): string =>
     Array.from({ length: BLOCKS }, (_, block) => {
-      const inside = `${time} >= ${edge(block)} AND ${time} < ${edge(block + 1)}`;
+      const inside = `${time} >= ${edges[block]!} AND ${time} < ${edges[block + 1]!}`;
       return `, coalesce(${count} FILTER (WHERE ${inside}), 0)::BIGINT AS b${block}`;
     }).join('');
-  const list = (bits: string): string => `list_transform(
-      list_filter(range(bit_length(${bits})), lambda slot: get_bit(${bits}, slot::INTEGER) = 1),
-      lambda slot: ((slot + ${from}) * ${slots})::DOUBLE)`;
   const keys = `${ACTOR.join()}, ${PLACE}, box`;
   const sums = Array.from({ length: BLOCKS }, (_, block) => `, sum(b${block})::DOUBLE AS b${block}`).join('');
   const zeros = Array.from({ length: BLOCKS }, (_, block) => `, 0 AS b${block}`).join('');
   return `WITH
   folded AS MATERIALIZED (
-    SELECT ${keys}, count(*) AS count, min(time) AS first, max(time) AS last, ${hours('time')}
+    SELECT ${keys}, count(*) AS count, min(time) AS first, max(time) AS last, ${set.of('time')} AS hours
       ${counters('time', 'count(*)')}
     FROM event WHERE ${SINGLE} GROUP BY ALL
     UNION ALL
-    SELECT ${keys}, sum(count)::BIGINT, min(first), max(last), ${hours('first')}
+    SELECT ${keys}, sum(count)::BIGINT, min(first), max(last), ${set.of('first')} AS hours
       ${counters('first', 'sum(count)')}
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
@@ -124,15 +122,16 @@ export function historySql({ first, last }: Bounds): string {
   known AS (
     SELECT n.subject, n.monitoring, f.* FROM folded f JOIN named n ON ${OF_SUBJECT.join(' AND ')}),
   active AS (
-    SELECT subject, bit_or(hours) FILTER (WHERE verdict = ${Verdict.allow}) AS allowed, bit_or(hours) FILTER (WHERE verdict = ${Verdict.deny}) AS denied
+    SELECT subject, ${set.union('hours', `verdict = ${Verdict.allow}`)} AS allowed,
+      ${set.union('hours', `verdict = ${Verdict.deny}`)} AS denied
     FROM known GROUP BY subject),
   told AS (
     SELECT DISTINCT subject, struct_pack(${SUBJECT_MEMBERS.map((name) => `"${name}" := "${name}"`).join()},
-      allowed := ${list('allowed')}, denied := ${list('denied')}) AS who
+      allowed := ${set.list('allowed')}, denied := ${set.list('denied')}) AS who
     FROM named JOIN active USING (subject)),
   seen AS (
     SELECT subject, ${ASKED}, verdict = ${Verdict.deny} AND monitoring AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
-      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, bit_count(bit_or(hours))::INTEGER AS hours ${sums}
+      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums}
     FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box GROUP BY ALL)
   SELECT * EXCLUDE (subject) FROM (
     SELECT NULL AS who, * FROM seen

@@ -9,13 +9,14 @@ import { isOutOfMemory, storeFailure } from '../database/failure.ts';
 import { type History, historyOf, optional, type RecordedObservation } from './history.ts';
 import type { LearningWindow } from '../record/learning-window.ts';
 import type { LiveStatus } from '../serve/live-status.ts';
-import { ACCOUNTS, BOUNDS, EXTENT, historySql, UNNAMED, type Bounds } from './observation-sql.ts';
+import { ACCOUNTS, BOUNDS, EXTENT, historySql, HOURS, UNNAMED, type Bounds } from './observation-sql.ts';
 import { Accounts, type Observation } from './observation.ts';
 import { openSource, recorderStatus } from './open-source.ts';
 import { SEEN_OF_OPEN } from '../database/open-recording.ts';
 import { recordToRead } from '../database/record-place.ts';
 import type { Answer, Value } from './answer.ts';
 import type { RecordSource } from './record-source.ts';
+import { stretchesOf } from './stretch.ts';
 import { SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
 export type { Activity, History, RecordedObservation } from './history.ts';
@@ -269,7 +270,9 @@ export class Reader {
       DuckDBValue[],
     ];
     if (first === null || first === undefined) return undefined;
-    return { first: Number(first), last: Number(last) };
+    const ends = { first: Number(first), last: Number(last) };
+    const [hours] = await this.#read(HOURS, parameters(query).slice(0, 4));
+    return { ...ends, stretches: stretchesOf(hours as number[]) };
   }
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {

@@ -6,6 +6,7 @@ import { parsePolicy } from '../../../policy/file/parse.ts';
 import { Operation } from '../../../profiler/event/batch.ts';
 import { openRecorder } from '../../../profiler/store/store.ts';
 import { batchOf, HOUR, LEARN, processRow, START, startRecording } from '../profiler/fixture.ts';
+import { policyOf } from '../generator/fixture.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 
 test('the policy alone is on standard output, the summary on standard error', async (t) => {
@@ -256,6 +257,71 @@ test('--owners reads owner,prefix and names the line that is wrong', async (t) =
   assert.match(stdout, /cidr: \[198\.51\.100\.0\/24\]/);
   writeFileSync(file, 'example,198.51.100.0/24\nexample,198.51.100.0/40\n');
   assert.match(runCommand('generate', '--db', db, '--owners', file).stderr, /owners\.csv:2: /);
+});
+
+test('owners are CSV: a quoted first row is a block, and what was read and matched is counted', async (t) => {
+  const directory = directoryFor(t);
+  const db = await record(directory, [{ low: 0x6810_0a22n }]);
+  const file = join(directory, 'owners.csv');
+  const run = (text: string) => {
+    writeFileSync(file, text);
+    return runCommand('generate', '--db', db, '--owners', file);
+  };
+  const quoted = run('"Cloudflare","104.16.0.0/13"\n');
+  assert.match(quoted.stdout, /cidr: \[104\.16\.0\.0\/13\]/);
+  assert.match(quoted.stdout, /^# Owners: 1 block read, 1 matched: addresses are generalised/m);
+  const headed = run('owner,prefix\n# of "today\n"Foo, ""Inc"".",104.16.0.0/13\r\nBar,192.0.2.0/24 # no\n');
+  assert.match(headed.stdout, /# owners: Foo, "Inc"\.$/m);
+  assert.match(headed.stderr, /^Owners: 2 blocks read, 1 matched/m);
+  const apart = run('Bar,192.0.2.0/24\n');
+  assert.match(apart.stdout, /^# Owners: 1 block read, 0 matched: no address is generalised\.$/m);
+  assert.match(apart.stdout, /104\.16\.10\.34\/32/);
+  assert.match(run('Foo,104.16.10.0/13\n').stderr, /owners\.csv:1: 104\.16\.10\.0\/13 has host bits set/);
+  for (const [text, says] of [
+    ['', /has no block of an owner/],
+    ['owner,prefix\n', /has no block of an owner/],
+    ['Cloudflare;104.16.0.0/13\n', /owners\.csv:1: the columns are separated by ";"/],
+    ['Foo,104.16.0.0/130\n', /owners\.csv:1: /],
+    ['"Foo,104.16.0.0/13\n', /owners\.csv:1: a quote is not closed/],
+  ] as const) {
+    const { status, stderr, stdout } = run(text);
+    assert.deepEqual([status, stdout], [2, ''], text);
+    assert.match(stderr, says);
+  }
+});
+
+test('a deny list without an entry is refused, and host bits are said', async (t) => {
+  const directory = directoryFor(t);
+  const db = await record(directory, [{}, { low: 0xcb00_7101n }]);
+  const list = join(directory, 'denied.txt');
+  for (const text of ['', '# nothing yet\n\n']) {
+    writeFileSync(list, text);
+    const { status, stderr } = runCommand('generate', '--db', db, '--deny', `@${list}`);
+    assert.equal(status, 2);
+    assert.match(stderr, /^usage: the deny list .*denied\.txt is empty/m);
+  }
+  writeFileSync(list, '10.1.2.3/8\n');
+  for (const [value, where] of [
+    [`@${list}`, /denied\.txt:1: 10\.1\.2\.3\/8 has host bits set and is read as 10\.0\.0\.0\/8/],
+    ['10.1.2.3/8', /^--deny: 10\.1\.2\.3\/8 has host bits set and is read as 10\.0\.0\.0\/8/m],
+  ] as const) {
+    const { status, stderr } = runCommand('generate', '--db', db, '--deny', value);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, where);
+  }
+});
+
+test('a path of 4,096 characters makes a policy that parses', async (t) => {
+  const directory = directoryFor(t);
+  const db = join(directory, 'bouheki.duckdb');
+  const file = join(directory, 'flows.csv');
+  const path = `/${'d'.repeat(200)}`.repeat(30).slice(0, 4090);
+  const rows = ['a', 'b'].map((name) => `2026-11-20T00:00:00Z,x,${path}/${name},0,0,192.0.2.1,443,tcp`);
+  writeFileSync(file, ['ts,comm,exe,uid,gid,addr,port,protocol', ...rows].join('\n'));
+  assert.equal(runCommand('import', file, '--format', 'csv', '--db', db).status, 0);
+  const { status, stdout, stderr } = runCommand('generate', '--db', db);
+  assert.equal(status, 0, stderr);
+  assert.equal(policyOf(stdout).boxes.filter(({ action }) => action === 'allow').length, 1);
 });
 
 test('--layout flat writes the flat keys and says what they cost', async (t) => {

@@ -27,7 +27,7 @@ test('a policy says where it comes from, who may connect where, and on what evid
 # Hold-out: not possible, all events are on one side of the last fifth of the window
 # Readiness: 3 learning
 # Boxes: 3, optimal (certified)
-# Over-grant: x1 (2 allowed, 2 observed addresses)
+# Over-grant: x1 (4 allowed, 4 observed addresses)
 version: 2
 network:
   mode: block

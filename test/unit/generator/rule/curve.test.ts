@@ -44,10 +44,12 @@ test('each point of the curve is what a budget of that many CIDRs gives, from th
   for (let instance = 0; instance < 60; instance++) {
     const list = record(random);
     const whole = generate(list);
-    const { points, suggested } = curveOf(whole.rules, whole.denied);
+    const { points, suggested, observed: seen } = curveOf(whole.rules, whole.denied);
     assert.equal(points.at(-1)!.cost, 0);
     for (const [at, { cost, count }] of points.entries()) {
       const generated = generate(list, count);
+      // The policy calls over-grant what the curve does.
+      assert.deepEqual(generated.grant, { allowed: seen + cost, observed: seen });
       assert.equal(generated.lists.flat(2).length, count);
       assert.equal(unobserved(generated), cost);
       assert.ok(at === 0 || (count > points[at - 1]!.count && cost < points[at - 1]!.cost));

@@ -4,6 +4,7 @@ import { Operation } from '../../../../profiler/event/batch.ts';
 import { openReader, type Reader } from '../../../../profiler/read/read.ts';
 import type { Recording } from '../../../../profiler/record/recording.ts';
 import { openRecorder, type RecordingInfo } from '../../../../profiler/store/store.ts';
+import { directoryFor, record } from '../../cli/fixture.ts';
 import { batchOf, databaseFor, HOUR, LEARN, processRow, START, startRecording } from '../fixture.ts';
 
 async function recorded(
@@ -74,6 +75,40 @@ test('equal subjects and destinations fold into one observation, over processes 
     activity!.hours,
     [0, 1, 2].map((hour) => START / HOUR + hour),
   );
+});
+
+test('three years are hours of their own, and a gap of years is no part of the window', async (t) => {
+  const day = 24 * HOUR;
+  const hourly = Array.from({ length: 168 }, (_, hour) => ({ time: START + hour * HOUR, port: 80 }));
+  const daily = Array.from({ length: 900 }, (_, at) => ({ time: START + (at + 7) * day, port: 443 }));
+  const path = await record(directoryFor(t), [...hourly, ...daily]);
+  const three = await openReader(path);
+  t.after(() => three.close());
+  const { activity, observations } = await three.history();
+  assert.deepEqual(
+    observations.map(({ count, hours, port }) => [port, count, hours]),
+    [
+      [80, 168, 168],
+      [443, 900, 900],
+    ],
+  );
+  assert.equal(activity[0]!.hours.length, 168 + 900);
+  assert.deepEqual(activity[0]!.hours.slice(0, 2), [START / HOUR, START / HOUR + 1]);
+});
+
+test('one event with a wrong clock leaves the parts of a good week what they are', async (t) => {
+  const week = Array.from({ length: 100 }, (_, hour) => ({ time: START + hour * HOUR, port: 80 }));
+  for (const wrong of [1_000_000, START + 87_600 * HOUR]) {
+    const path = await record(directoryFor(t), [...week, { time: wrong, port: 443 }]);
+    const reader = await openReader(path);
+    t.after(() => reader.close());
+    const { activity, observations } = await reader.history();
+    const blocks = observations.find(({ port }) => port === 80)!.blocks;
+    assert.equal(blocks.length, 10);
+    for (const count of blocks) assert.ok(count >= 9 && count <= 11, blocks.join());
+    assert.equal(activity[0]!.hours.length, 101);
+    assert.ok(activity[0]!.hours.includes(Math.floor(wrong / HOUR)));
+  }
 });
 
 test('a UDP connect that sent nothing is no observation unless intents are asked for', async (t) => {

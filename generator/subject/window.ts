@@ -1,0 +1,60 @@
+import { formatTime } from '../../format/moment.ts';
+import { formatCount } from '../../format/number.ts';
+import { HOUR, stretchesOf, type Stretch } from '../../profiler/read/stretch.ts';
+import type { Evidence } from './evidence.ts';
+
+/** The time that a record stands for. Microseconds. */
+export interface Window {
+  first: number;
+  last: number;
+  /** Time that was recorded: without what lies between stretches. */
+  length: number;
+  stretches: readonly Stretch[];
+  /** What lies so far from the rest that a wrong clock is the better explanation; no part of the window. */
+  strays: readonly Stretch[];
+}
+
+const DAY = 24;
+
+/** Hours of silence on both sides that make a stray of a short stretch. */
+const APART = 90 * DAY;
+
+/** A stray is shorter than this share of the longest stretch. */
+const SHORT = 0.1;
+
+/** The window of events (`evidence` spans all of them) by the clock hours in which each subject had any. */
+export function windowOf({ first, last }: Evidence, hours: Iterable<ReadonlySet<number>>): Window {
+  const united = new Set<number>();
+  for (const each of hours) for (const hour of each) united.add(hour);
+  const all = stretchesOf([...united].sort((a, b) => a - b));
+  const longest = Math.max(0, ...all.map(({ from, to }) => to - from + 1));
+  const strays = all.filter(({ from, to }, at) => {
+    const before = from - (all[at - 1]?.to ?? -Infinity);
+    const behind = (all[at + 1]?.from ?? Infinity) - to;
+    return to - from + 1 < SHORT * longest && Math.min(before, behind) > APART;
+  });
+  const stretches = all.filter((each) => !strays.includes(each));
+  if (stretches.length === 0) return { first, last, length: last - first, stretches, strays };
+  const spans = stretches.map(({ from, to }) => [
+    Math.max(first, from * HOUR),
+    Math.min(last, (to + 1) * HOUR - 1),
+  ]);
+  return {
+    first: spans[0]![0]!,
+    last: spans.at(-1)![1]!,
+    length: spans.reduce((sum, [start, end]) => sum + end! - start!, 0),
+    stretches,
+    strays,
+  };
+}
+
+/** What is said of the clock: nothing where all is plausible. */
+export function describeStrays({ first, last, strays }: Window): string[] {
+  return strays.map(({ from, seen, to }) => {
+    const days = to * HOUR < first ? (first - to * HOUR) / HOUR / DAY : (from * HOUR - last) / HOUR / DAY;
+    return (
+      `Clock: ${formatCount(seen, 'hour')} with events at ${formatTime(from * HOUR)}, ` +
+      `${formatCount(Math.floor(days), 'day')} from the rest: was the clock wrong? The window leaves it out.`
+    );
+  });
+}
