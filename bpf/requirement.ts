@@ -13,18 +13,21 @@ import {
   missingCapabilities,
 } from './probe.ts';
 
+/** What was found where only root finds it. */
+export const WITHOUT_ROOT = "can't tell without root";
+
 /** One thing that bouheki needs of a machine, what was found, and how to mend it. */
 export interface Requirement {
   name: string;
-  /** `limited`: works, with less. */
-  state: 'ok' | 'limited' | 'missing';
+  /** `limited`: works, with less. `unknown`: cannot be told here, as without root. */
+  state: 'ok' | 'limited' | 'missing' | 'unknown';
   /** What this machine answered. */
   found: string;
   remedy?: string;
   /** Kind of error when a command meets it. */
   code: ErrorCode;
   /** The backend that alone needs it. */
-  only?: 'lsm';
+  only?: 'lsm' | 'cgroup';
 }
 
 /** All requirements of both backends, in the order in which they are best mended. Nothing is loaded. */
@@ -109,8 +112,8 @@ function lsm(): Requirement {
   if (!active) {
     return {
       ...requirement,
-      state: 'limited',
-      found: 'unknown: /sys/kernel/security/lsm is not there',
+      state: 'unknown',
+      found: '/sys/kernel/security/lsm is not there',
       remedy: 'mount it: mount -t securityfs securityfs /sys/kernel/security',
     };
   }
@@ -137,11 +140,13 @@ function lockdownMode(): Requirement {
 
 function storage(): Requirement {
   const requirement = { name: 'task storage (Linux 5.11)', code: 'kernel' as const };
+  // The kernel answers the question for whoever may load programs only.
+  if (missingCapabilities().length > 0) return { ...requirement, state: 'unknown', found: WITHOUT_ROOT };
   let present: boolean;
   try {
     present = hasTaskStorage();
   } catch {
-    return { ...requirement, state: 'limited', found: 'unknown without libbpf' };
+    return { ...requirement, state: 'unknown', found: 'libbpf cannot be asked' };
   }
   if (present) return { ...requirement, state: 'ok', found: 'present' };
   return {
@@ -164,5 +169,6 @@ function cgroups(): Requirement {
     found: present ? unseen : `cgroup v2 is not mounted; and it ${unseen}`,
     remedy: 'it is for kernels without BPF LSM: nothing to do where the rest is ok',
     code: 'kernel',
+    only: 'cgroup',
   };
 }

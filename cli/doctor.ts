@@ -1,53 +1,108 @@
-import { printJson, visibleLines } from '../error/visible.ts';
+import { printJson, visible, visibleLines } from '../error/visible.ts';
 import { Command } from 'commander';
 import { provesItself } from '../bpf/canary.ts';
 import { cgroupRoot } from '../host/cgroup-root.ts';
-import { Egress } from '../bpf/egress.ts';
-import { requirements, type Requirement } from '../bpf/requirement.ts';
+import { type Attachment, Egress } from '../bpf/egress.ts';
+import { paint, type Style, wantsColour } from '../output/terminal.ts';
+import { requirements, type Requirement, WITHOUT_ROOT } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { whyUnasked } from '../daemon/canary-watch.ts';
 
 const HELP = `
-Loads the kernel side for a moment and removes it again; nothing is recorded or blocked.
-Exit status: 0 nothing is missing, 1 something is missing, 2 trouble.`;
+Examples:
+  $ sudo bouheki doctor
+  $ sudo bouheki doctor --cgroup /sys/fs/cgroup/system.slice    what --cgroup needs of learn and enforce
 
-const MARKS = { ok: 'ok     ', limited: 'limited', missing: 'MISSING' };
+Loads the kernel side for a moment and removes it again; nothing is recorded or blocked. Without root it can't tell
+whether that works.
+Exit status: 0 ready, 1 something is missing or can't be told, 2 trouble.`;
+
+type State = Requirement['state'];
+
+const MARKS: Readonly<Record<State, { text: string; style: Style }>> = {
+  ok: { text: 'ok     ', style: 'green' },
+  limited: { text: 'limited', style: 'yellow' },
+  unknown: { text: 'unknown', style: 'yellow' },
+  missing: { text: 'MISSING', style: 'red' },
+};
+
+interface Options {
+  cgroup?: string;
+  json: boolean;
+}
 
 /** `bouheki doctor`: what this machine offers, and how to mend what it doesn't. */
 export function doctorCommand(): Command {
   return new Command('doctor')
+    .option('--cgroup <directory>', 'what it takes to watch this cgroup alone, on kernels without BPF LSM')
     .option('--json', 'print the findings as JSON', false)
     .addHelpText('after', HELP)
     .action(doctor);
 }
 
-async function doctor(options: { json: boolean }): Promise<void> {
-  const findings = requirements();
-  if (findings.every(({ state }) => state !== 'missing')) findings.push(...(await trial()));
-  const missing = findings.some((finding) => finding.state === 'missing');
-  if (options.json) {
-    process.stdout.write(`${printJson({ schema: 'bouheki.doctor/v1', ok: !missing, findings }, 2)}\n`);
+async function doctor({ cgroup, json }: Options): Promise<void> {
+  const attachment: Attachment = cgroup === undefined ? { backend: 'lsm' } : { backend: 'cgroup', cgroup };
+  const findings = requirements().filter(({ only }) => cgroup === undefined || only !== 'lsm');
+  findings.push(...(await tryKernelSide(findings, attachment)));
+  const verdict = verdictOn(findings, attachment);
+  if (json) {
+    const document = { schema: 'bouheki.doctor/v1', ok: verdict.ready, verdict: verdict.text, findings };
+    process.stdout.write(`${printJson(document, 2)}\n`);
   } else {
-    for (const finding of findings) process.stdout.write(line(finding));
+    const colour = wantsColour(process.stdout);
+    for (const finding of findings) process.stdout.write(line(finding, colour));
+    const style = verdict.ready ? 'green' : 'red';
+    process.stdout.write(`\n${paint(colour, style, visible(verdict.text))}\n`);
   }
-  process.exitCode = missing ? 1 : 0;
+  process.exitCode = verdict.ready ? 0 : 1;
 }
 
-/** The only sure answer: load it, attach it, and see whether the kernel asks it. */
-async function trial(): Promise<Requirement[]> {
-  const requirement = { name: 'the kernel side loads, attaches and is asked', code: 'kernel' as const };
+/** The one sentence that all findings come to. */
+export function verdictOn(
+  findings: readonly Requirement[],
+  attachment: Attachment,
+): { ready: boolean; text: string } {
+  const whole = attachment.backend === 'lsm' ? 'the whole host' : attachment.cgroup;
+  const needed = findings.filter(({ only }) => only === undefined || only === attachment.backend);
+  const missing = needed.filter(({ state }) => state === 'missing');
+  const [mended] = missing.filter(({ code }) => code !== 'privilege');
+  if (mended !== undefined) {
+    const names = missing.map(({ name }) => name).join('; ');
+    return { ready: false, text: `Not ready. Missing: ${names}. First, ${mended.remedy}.` };
+  }
+  if (missing.length > 0) {
+    const text = `Can't tell without root whether ${whole} can be watched; nothing else is known to be missing.`;
+    return { ready: false, text };
+  }
+  const less = needed.filter(({ only, state }) => state === 'limited' && only === undefined);
+  const limits = less.length === 0 ? '' : ` Limited: ${less.map(({ name }) => name).join('; ')}.`;
+  return { ready: true, text: `Ready: learn and enforce can watch ${whole}.${limits}` };
+}
+
+/** What can only be found out by doing it. */
+const TRIAL = {
+  lsm: 'the kernel side loads, attaches and is asked',
+  cgroup: 'the kernel side loads and attaches to the cgroup',
+};
+
+/** The only sure answer, where nothing that is known stands in its way. */
+async function tryKernelSide(
+  findings: readonly Requirement[],
+  attachment: Attachment,
+): Promise<Requirement[]> {
+  const missing = findings.filter(({ state }) => state === 'missing');
+  if (missing.length === 0) return await trial(attachment);
+  if (missing.some(({ code }) => code !== 'privilege')) return [];
+  return [{ name: TRIAL[attachment.backend], state: 'unknown', found: WITHOUT_ROOT, code: 'kernel' }];
+}
+
+/** Loads it, attaches it, and sees whether the kernel asks it. */
+async function trial(attachment: Attachment): Promise<Requirement[]> {
+  const requirement = { name: TRIAL[attachment.backend], code: 'kernel' as const };
   try {
-    using egress = Egress.load({ backend: 'lsm' }, { connections: 1 << 16, denials: 1 << 16 });
-    const proven = await provesItself(egress);
-    const finding: Requirement = proven
-      ? { ...requirement, state: 'ok', found: 'a connection of our own got EPERM' }
-      : {
-          ...requirement,
-          state: 'missing',
-          found: `attached, but a connection of our own was not stopped: ${whyUnasked().reason}`,
-          remedy: whyUnasked().remedy,
-        };
-    return [finding, packets(egress)];
+    using egress = Egress.load(attachment, { connections: 1 << 16, denials: 1 << 16 });
+    const finding = { ...requirement, ...(await proof(egress, attachment)) };
+    return [finding, packets(egress, attachment)];
   } catch (error) {
     if (!(error instanceof BouhekiError)) throw error;
     const found = error.detail ? `${error.message}\n${error.detail}` : error.message;
@@ -55,10 +110,24 @@ async function trial(): Promise<Requirement[]> {
   }
 }
 
+async function proof(
+  egress: Egress,
+  attachment: Attachment,
+): Promise<Pick<Requirement, 'state' | 'found' | 'remedy'>> {
+  if (attachment.backend === 'cgroup') return { state: 'ok', found: attachment.cgroup };
+  if (await provesItself(egress)) return { state: 'ok', found: 'a connection of our own got EPERM' };
+  const { reason, remedy } = whyUnasked();
+  return {
+    state: 'missing',
+    found: `attached, but a connection of our own was not stopped: ${reason}`,
+    remedy,
+  };
+}
+
 /** What packets show as they leave, which no other hook is shown. */
-function packets(egress: Egress): Requirement {
+function packets(egress: Egress, attachment: Attachment): Requirement {
   const requirement = { name: 'packets are looked at as they leave', code: 'kernel' as const };
-  const root = cgroupRoot();
+  const root = attachment.backend === 'cgroup' ? attachment.cgroup : cgroupRoot();
   try {
     egress.attachRouteGuard(root);
     return { ...requirement, state: 'ok', found: `at ${root}` };
@@ -73,7 +142,8 @@ function packets(egress: Egress): Requirement {
   }
 }
 
-function line({ name, state, found, remedy }: Requirement): string {
+function line({ name, state, found, remedy }: Requirement, colour: boolean): string {
   const mend = state === 'ok' || !remedy ? '' : `         ${remedy}\n`;
-  return visibleLines(`${MARKS[state]}  ${name}: ${found}\n${mend}`);
+  const { style, text } = MARKS[state];
+  return `${paint(colour, style, text)}  ${visibleLines(`${name}: ${found}\n${mend}`)}`;
 }

@@ -51,6 +51,10 @@ test('without bpf among the active modules nothing starts, and the boot paramete
   assert.match(doctor!.text, /^MISSING {2}bpf among the active security modules: /m);
   assert.match(doctor!.text, /^ +add the boot parameter lsm=\S*landlock,yama,bpf /m);
   assert.doesNotMatch(doctor!.text, /the kernel side loads, attaches and is asked/);
+  assert.match(
+    doctor!.text,
+    /^Not ready\. Missing: bpf among the active security modules\. First, add the boot /m,
+  );
   assert.equal(doctor!.status, 1);
 });
 
@@ -75,5 +79,6 @@ test('under lockdown=integrity everything works', () => {
   const [doctor] = runInGuest(['--append', 'lockdown=integrity'], [['doctor']]);
   assert.match(doctor!.text, /^ok {7}kernel memory readable by BPF programs: lockdown: integrity$/m);
   assert.match(doctor!.text, /^ok {7}the kernel side loads, attaches and is asked: /m);
+  assert.match(doctor!.text, /\nReady: learn and enforce can watch the whole host\.$/m);
   assert.equal(doctor!.status, 0);
 });
