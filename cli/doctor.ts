@@ -65,7 +65,7 @@ export function verdictOn(
   const whole = attachment.backend === 'lsm' ? 'the whole host' : attachment.cgroup;
   const needed = findings.filter(({ only }) => only === undefined || only === attachment.backend);
   const missing = needed.filter(({ state }) => state === 'missing');
-  const [mended] = missing.filter(({ code }) => code !== 'privilege');
+  const mended = missing.find(({ code }) => code !== 'privilege');
   if (mended !== undefined) {
     const names = missing.map(({ name }) => name).join('; ');
     return { ready: false, text: `Not ready. Missing: ${names}. First, ${mended.remedy}.` };

@@ -29,6 +29,8 @@ import {
   describeUnnamed,
   foldingMessages,
 } from './report/recorder-messages.ts';
+import { packageVersion } from './report/version.ts';
+import type { EnforcementStatus } from '../profiler/serve/live-status.ts';
 import { attachmentOf, limitsOf, recorderOptions, type RecorderOptions } from './option/recorder-option.ts';
 import { Session, type SessionOptions } from '../daemon/session.ts';
 import { Trouble } from '../daemon/trouble.ts';
@@ -91,6 +93,9 @@ async function judge(file: string, options: Options, messages: Messages): Promis
   await run.end();
 }
 
+/** The policy in force as a status names it. */
+type InForce = Omit<EnforcementStatus, keyof DenialCount>;
+
 /** What judges, what records, and what is reported of it. */
 interface Parts {
   source: PolicySource;
@@ -100,6 +105,7 @@ interface Parts {
   share: LogShare;
   trouble: Trouble;
   denials: DenialCount;
+  inForce: InForce;
   generations: GenerationMemory;
   guard: PacketGuard;
   say(text: string): void;
@@ -122,6 +128,13 @@ class EnforceRun {
     const log = new DenialLog(read.policy.log, say);
     const share = new LogShare((entry) => log.write(entry));
     const denials = new DenialCount();
+    const inForce: InForce = {
+      mode: read.policy.mode,
+      policy: read.hash,
+      generation: 0,
+      loadedAt: 0,
+      reloadFailed: false,
+    };
     const generations = new GenerationMemory();
     const trouble = new Trouble(say);
     const names = new ContainerNames();
@@ -142,6 +155,7 @@ class EnforceRun {
         cgroupMade: (id, path) => enforcement.cgroupMade(id, path),
       },
       unlisted: () => enforcement.unlisted,
+      describe: () => ({ enforcement: { ...inForce, ...denials } }),
       ending: () => enforcement[Symbol.dispose](),
       onTrouble: trouble.happened,
     });
@@ -156,6 +170,7 @@ class EnforceRun {
         share,
         trouble,
         denials,
+        inForce,
         generations,
         guard,
         say,
@@ -238,19 +253,27 @@ class EnforceRun {
       log.replace(next);
       if (!enforcement.over) this.#describePolicy();
     } catch (error) {
+      this.#parts.inForce.reloadFailed = true;
       say(renderFailure(error));
       if (error instanceof BouhekiError) say('The policy that was in force stays.\n');
     }
   }
 
   async #putInForce(read: JudgingPolicy): Promise<void> {
-    const { enforcement, generations, guard, session } = this.#parts;
-    const { policy } = read;
+    const { enforcement, generations, guard, inForce, session } = this.#parts;
+    const { hash, policy } = read;
     guard.prepare(policy);
     await enforcement.prepare(policy);
     if (enforcement.over) return;
     const generation = enforcement.apply(policy);
     generations.add(generation, read);
+    Object.assign(inForce, {
+      mode: policy.mode,
+      policy: hash,
+      generation: inForce.generation + 1,
+      loadedAt: Date.now() * 1000,
+      reloadFailed: false,
+    } satisfies InForce);
     session.nameBoxes(generation, policy.boxes);
   }
 
@@ -269,6 +292,7 @@ function recordingOf(options: Options, { hash, policy }: JudgingPolicy, messages
     info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: hash },
     limits: limitsOf(options),
     metrics: options.metrics,
+    version: packageVersion(),
     messages,
     clockSet: (step) => say(describeClock(step)),
     ...foldingMessages(say),

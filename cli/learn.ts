@@ -20,6 +20,7 @@ import { KernelSide } from '../daemon/kernel-side.ts';
 import { Session } from '../daemon/session.ts';
 import { requireDirectory } from '../profiler/database/record-place.ts';
 import { ContainerNames } from '../profiler/identity/container.ts';
+import { packageVersion } from './report/version.ts';
 import { describeEnd, patienceOf } from './report/stability-end.ts';
 import { StabilityWatch } from '../daemon/stability.ts';
 
@@ -94,6 +95,7 @@ async function learn(options: Options): Promise<void> {
 async function record(options: Options, messages: Messages): Promise<void> {
   const say = messages.say.bind(messages);
   const atLeast = patienceOf(options);
+  let watch: StabilityWatch | undefined;
   let clockSet = (step: number): void => say(describeClock(step));
   const kernel = await KernelSide.load(attachmentOf(options), () => say(describeHangUp('learning')));
   const session = await Session.open(kernel, new ContainerNames(), {
@@ -104,6 +106,8 @@ async function record(options: Options, messages: Messages): Promise<void> {
     metrics: options.metrics,
     messages,
     clockSet: (step) => clockSet(step),
+    version: packageVersion(),
+    describe: () => (watch?.states ? { subjects: watch.states } : {}),
     ...foldingMessages(say),
   });
   if (atLeast !== undefined && session.unserved !== undefined) {
@@ -118,7 +122,7 @@ async function record(options: Options, messages: Messages): Promise<void> {
   const { counters, startedAt } = session.recording;
   let began = session.window?.start ?? startedAt;
   const progress = new Progress(messages, 'learning', options.duration, () => session.passed);
-  const watch = atLeast === undefined ? undefined : new StabilityWatch(options.db, began, atLeast);
+  watch = atLeast === undefined ? undefined : new StabilityWatch(options.db, began, atLeast);
   clockSet = (step) => {
     progress.end();
     say(describeClock(step));
@@ -144,10 +148,8 @@ async function record(options: Options, messages: Messages): Promise<void> {
   });
   watch?.close();
   progress.end();
-  const lost = total(counters.lost);
   say(
-    `Recorded ${connectionsOf(counters)} connections of ${counters.processes} processes, ${lost} lost.\n` +
-      describeApart(counters) +
+    describeRecorded(counters) +
       describeUnnamed(session.unnamed) +
       (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : ''),
   );
@@ -157,6 +159,14 @@ async function record(options: Options, messages: Messages): Promise<void> {
     if (!stable) process.exitCode = 1;
   }
   if (counters.events > 0) say('Next: bouheki generate > policy.yaml\n');
+}
+
+function describeRecorded(counters: Session['recording']['counters']): string {
+  const { lost, processes } = counters;
+  return (
+    `Recorded ${connectionsOf(counters)} connections of ${processes} processes, ${total(lost)} lost.\n` +
+    describeApart(counters)
+  );
 }
 
 function total(lost: Record<string, number>): number {

@@ -1,8 +1,8 @@
 import { printJson } from '../error/visible.ts';
 import { Command } from 'commander';
-import { statSync } from 'node:fs';
 import { BouhekiError } from '../error/error.ts';
 import { discoveryOf } from '../generator/discovery.ts';
+import { databaseSize } from '../profiler/serve/database-size.ts';
 import { metricsText } from '../profiler/serve/metrics.ts';
 import { openLive, openReader } from '../profiler/read/read.ts';
 import {
@@ -60,11 +60,7 @@ async function run(options: Options): Promise<void> {
   try {
     const recorder = reader.live;
     const status: Status = {
-      database: {
-        path: options.db,
-        bytes: sizeOf(options.db),
-        log: sizeOf(`${options.db}.wal`),
-      },
+      database: { path: options.db, ...databaseSize(options.db) },
       extent: await reader.extent(),
       ...(recorder && { recorder }),
       recordings: await reader.recordings(),
@@ -78,10 +74,6 @@ async function run(options: Options): Promise<void> {
   } finally {
     reader.close();
   }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function noRecorder(db: string): BouhekiError {

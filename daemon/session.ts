@@ -8,7 +8,8 @@ import { ClockWatch } from '../profiler/record/clock-watch.ts';
 import type { BoxRow } from '../profiler/event/dimension.ts';
 import { keepDraining } from './drain-timer.ts';
 import type { LearningWindow } from '../profiler/record/learning-window.ts';
-import type { OutputLoss } from '../profiler/serve/live-status.ts';
+import { databaseSize } from '../profiler/serve/database-size.ts';
+import type { LiveStatus, OutputLoss } from '../profiler/serve/live-status.ts';
 import { ProcessTable } from '../profiler/identity/process-table.ts';
 import { Recorder, type RecorderListeners } from '../profiler/record/recorder.ts';
 import type { Recording } from '../profiler/record/recording.ts';
@@ -48,6 +49,10 @@ export interface SessionOptions extends FailureHandlers {
   limits?: RetentionLimits | undefined;
   metrics?: Endpoint | undefined;
   listeners?: RecorderListeners;
+  /** Version of bouheki. */
+  version: string;
+  /** What the status says besides. */
+  describe?(): Pick<LiveStatus, 'enforcement' | 'subjects'>;
   /** How many cgroups a policy can't tell apart for want of room. */
   unlisted?(): number;
   /** Called when the session ends, before anything is taken away. */
@@ -118,6 +123,9 @@ export class Session {
       pending: egress.connections.pending + egress.denials.pending,
       capacity: egress.connections.size + egress.denials.size,
       output: outputOf(options),
+      version: options.version,
+      database: databaseSize(options.db),
+      ...options.describe?.(),
     });
   }
 

@@ -2,6 +2,7 @@ import { execFile, type ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { formatExactMoment } from '../format/moment.ts';
+import type { SubjectStates } from '../profiler/serve/live-status.ts';
 import { exposeToOom } from '../host/oom-score.ts';
 import type { Discovery } from '../generator/discovery.ts';
 
@@ -51,6 +52,14 @@ export class StabilityWatch {
     if (this.#known === undefined) return 'stable: not known yet';
     const { subjects } = this.#known;
     return `stable ${subjects.filter(({ state }) => state === 'stable').length} of ${subjects.length}`;
+  }
+
+  /** Subjects by state at the last look. */
+  get states(): SubjectStates | undefined {
+    if (this.#known === undefined) return undefined;
+    const states: SubjectStates = { stable: 0, stabilizing: 0, learning: 0 };
+    for (const { state } of this.#known.subjects) states[state] += 1;
+    return states;
   }
 
   /** To be called often; looks when it is time. `now`: milliseconds of any clock that only goes forward. */

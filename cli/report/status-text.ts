@@ -1,5 +1,11 @@
 import type { Discovery } from '../../generator/discovery.ts';
-import type { LiveStatus, MemoryBounds, OutputLoss, Watch } from '../../profiler/serve/live-status.ts';
+import type {
+  EnforcementStatus,
+  LiveStatus,
+  MemoryBounds,
+  OutputLoss,
+  Watch,
+} from '../../profiler/serve/live-status.ts';
 import type { Extent, Loss, RecordingSummary } from '../../profiler/read/read.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { formatStep } from '../../format/clock-step.ts';
@@ -83,9 +89,21 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
     ],
     ['Lost', losses],
     ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
+    ...(live.enforcement === undefined ? [] : [['Policy', enforcementText(live.enforcement)]]),
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
     ...(live.output === undefined ? [] : outputLines(live.output)),
   ];
+}
+
+function enforcementText(status: EnforcementStatus): string {
+  const { denied, loadedAt, mode, policy, reloadFailed, wouldBeDenied } = status;
+  const parts = [
+    `${mode === 'block' ? 'blocking' : 'monitoring'} by ${policy} since ${formatMoment(loadedAt)}`,
+    ...(reloadFailed ? ['its file could not be read again'] : []),
+    ...(denied > 0 || mode === 'block' ? [`${formatNumber(denied)} denied`] : []),
+    ...(wouldBeDenied > 0 || mode === 'monitor' ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
+  ];
+  return parts.join(', ');
 }
 
 function apartText({ intents, sockets }: LiveStatus): string {

@@ -2,6 +2,7 @@ import { getHeapStatistics } from 'node:v8';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { memoryLimit, oomScoreAdjust } from '../../host/oom-score.ts';
 import type { LossKind } from '../event/dimension.ts';
+import type { DatabaseSize } from './database-size.ts';
 import { noCounters, type Recording } from '../record/recording.ts';
 
 /** How the kernel is watched. */
@@ -42,9 +43,29 @@ export interface OutputLoss {
   waiting?: number;
 }
 
+/** What a policy in force has done so far, since the recording started. */
+export interface EnforcementStatus {
+  mode: 'monitor' | 'block';
+  /** What names the policy in log and record: the first 12 digits of the SHA-256 of its text. */
+  policy: string;
+  /** How many times a policy was put in force. */
+  generation: number;
+  /** When this one was, microseconds since the epoch, and whether the file could not be read again since. */
+  loadedAt: number;
+  reloadFailed: boolean;
+  /** Attempts that were denied, and that would have been in block mode. */
+  denied: number;
+  wouldBeDenied: number;
+}
+
+/** Subjects by how well they are known. */
+export type SubjectStates = Record<'stable' | 'stabilizing' | 'learning', number>;
+
 /** What a running recorder reports about itself. */
 export interface LiveStatus {
   pid: number;
+  /** Of bouheki. */
+  version?: string;
   /** Id of the recording that is being written; absent before it starts and after it has failed. */
   recording?: number;
   /** Microseconds since the epoch. */
@@ -70,10 +91,18 @@ export interface LiveStatus {
   /** Resident memory of the recorder, bytes. */
   memory: number;
   bounds?: MemoryBounds;
+  database?: DatabaseSize;
+  /** Absent where nothing is enforced. */
+  enforcement?: EnforcementStatus;
+  /** At the last look of `learn --until stable`; absent where nobody looks. */
+  subjects?: SubjectStates;
 }
 
 /** What is asked of the owner of the kernel side. */
-export type KernelSide = Pick<LiveStatus, 'pending' | 'capacity' | 'watch' | 'output'>;
+export type KernelSide = Pick<
+  LiveStatus,
+  'pending' | 'capacity' | 'watch' | 'output' | 'version' | 'database' | 'enforcement' | 'subjects'
+>;
 
 /** The status of this process, which writes `recording` when there is one. */
 export function liveStatus(recording: Recording | undefined, kernel: KernelSide): LiveStatus {

@@ -1,5 +1,5 @@
 import { LOSS_KINDS } from '../event/dimension.ts';
-import type { LiveStatus, MemoryBounds, OutputLoss } from './live-status.ts';
+import type { EnforcementStatus, LiveStatus, MemoryBounds, OutputLoss, Watch } from './live-status.ts';
 
 /** Content type of the text below. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -24,8 +24,13 @@ export function metricsText(status: LiveStatus): string {
     watch,
     output,
     bounds,
+    enforcement,
+    version,
   } = status;
   const lines = [
+    ...(version === undefined
+      ? []
+      : info('build_info', 'What runs.', { version, node: process.versions.node })),
     ...metric('connections_total', 'counter', 'Connections recorded.', events - intents - sockets),
     ...metric('intents_total', 'counter', 'UDP connects recorded, which send nothing.', intents),
     ...metric('sockets_total', 'counter', 'Openings of raw, packet and other sockets recorded.', sockets),
@@ -34,24 +39,11 @@ export function metricsText(status: LiveStatus): string {
     '# HELP bouheki_lost_total What the record is known to lack, by kind.',
     '# TYPE bouheki_lost_total counter',
     ...LOSS_KINDS.map((kind) => `bouheki_lost_total{kind="${kind}"} ${lost[kind]}`),
+    ...(enforcement === undefined ? [] : enforcementLines(enforcement)),
+    ...knownLines(status),
     ...metric('ring_pending_bytes', 'gauge', 'Bytes that wait in the rings of the kernel side.', pending),
     ...metric('ring_capacity_bytes', 'gauge', 'Bytes that fit into these rings.', capacity),
-    ...(watch?.stoppedPackets === undefined
-      ? []
-      : metric(
-          'backstop_packets_total',
-          'counter',
-          'Packets that the backstop dropped.',
-          watch.stoppedPackets,
-        )),
-    ...(watch === undefined
-      ? []
-      : metric(
-          'kernel_asks',
-          'gauge',
-          'Whether the kernel asks the programs: 0 means that nothing is judged or recorded.',
-          watch.unasked === undefined ? 1 : 0,
-        )),
+    ...(watch === undefined ? [] : watchLines(watch)),
     ...(output === undefined ? [] : outputLines(output)),
     ...metric(
       'unlisted_cgroups',
@@ -70,6 +62,69 @@ export function metricsText(status: LiveStatus): string {
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** How much is in the record, and how well its subjects are known. */
+function knownLines({ database, subjects }: LiveStatus): string[] {
+  const lines: string[] = [];
+  if (subjects !== undefined) {
+    lines.push(
+      '# HELP bouheki_subjects Subjects by how well they are known, at the last look.',
+      '# TYPE bouheki_subjects gauge',
+      ...Object.entries(subjects).map(([state, count]) => `bouheki_subjects{state="${state}"} ${count}`),
+    );
+  }
+  if (database !== undefined) {
+    lines.push(
+      ...metric('database_bytes', 'gauge', 'Size of the database.', database.bytes),
+      ...metric('database_log_bytes', 'gauge', 'Size of its log.', database.log),
+    );
+  }
+  return lines;
+}
+
+function watchLines({ stoppedPackets, unasked }: Watch): string[] {
+  return [
+    ...(stoppedPackets === undefined
+      ? []
+      : metric('backstop_packets_total', 'counter', 'Packets that the backstop dropped.', stoppedPackets)),
+    ...metric(
+      'kernel_asks',
+      'gauge',
+      'Whether the kernel asks the programs: 0 means that nothing is judged or recorded.',
+      unasked === undefined ? 1 : 0,
+    ),
+  ];
+}
+
+function enforcementLines(status: EnforcementStatus): string[] {
+  const { denied, generation, loadedAt, mode, policy, reloadFailed, wouldBeDenied } = status;
+  const failed = reloadFailed ? 0 : 1;
+  return [
+    ...metric('denied_total', 'counter', 'Attempts that were denied.', denied),
+    ...metric('would_be_denied_total', 'counter', 'Attempts that block mode would deny.', wouldBeDenied),
+    ...info('policy_info', 'The policy in force.', { digest: policy, mode }),
+    ...metric('policy_generation', 'gauge', 'How many times a policy was put in force.', generation),
+    ...metric(
+      'policy_loaded_seconds',
+      'gauge',
+      'When this one was, seconds since the epoch.',
+      loadedAt / 1e6,
+    ),
+    ...metric(
+      'policy_last_reload_successful',
+      'gauge',
+      '0: its file could not be read again, and it stays in force.',
+      failed,
+    ),
+  ];
+}
+
+/** A fact that is text: labels of a metric that is always 1. The text is our own and needs no escapes. */
+function info(name: string, help: string, labels: Readonly<Record<string, string>>): string[] {
+  const list = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  const full = `bouheki_${name}`;
+  return [`# HELP ${full} ${help}`, `# TYPE ${full} gauge`, `${full}{${list.join(',')}} 1`];
 }
 
 function boundLines({ cgroupLimit, heap, heapLimit, oomScoreAdjust }: MemoryBounds): string[] {

@@ -158,6 +158,48 @@ test('status tells what a recorder of one cgroup does not see, and what the back
   assert.doesNotMatch(metricsText(unattached), /backstop/);
 });
 
+test('metrics have what a policy did, which one it is, what runs, and how much is known', () => {
+  const live = liveStatus(undefined, {
+    pending: 0,
+    capacity: 0,
+    version: '1.2.3',
+    database: { bytes: 2048, log: 7 },
+    subjects: { stable: 3, stabilizing: 0, learning: 1 },
+    enforcement: {
+      mode: 'block',
+      policy: 'a319adda2ef2',
+      generation: 2,
+      loadedAt: START,
+      reloadFailed: true,
+      denied: 41,
+      wouldBeDenied: 1,
+    },
+  });
+  const lines = metricsText(live).split('\n');
+  for (const line of [
+    'bouheki_denied_total 41',
+    'bouheki_would_be_denied_total 1',
+    'bouheki_policy_info{digest="a319adda2ef2",mode="block"} 1',
+    'bouheki_policy_generation 2',
+    `bouheki_policy_loaded_seconds ${START / 1e6}`,
+    'bouheki_policy_last_reload_successful 0',
+    `bouheki_build_info{version="1.2.3",node="${process.versions.node}"} 1`,
+    'bouheki_subjects{state="stable"} 3',
+    'bouheki_subjects{state="learning"} 1',
+    'bouheki_database_bytes 2048',
+    'bouheki_database_log_bytes 7',
+  ]) {
+    assert(lines.includes(line), line);
+  }
+  // Each has its help and its type, once.
+  const names = lines.filter((line) => line.startsWith('bouheki_')).map((line) => /^\w+/.exec(line)![0]);
+  for (const name of new Set(names)) {
+    for (const kind of ['HELP', 'TYPE']) {
+      assert.equal(lines.filter((line) => line.startsWith(`# ${kind} ${name} `)).length, 1, name);
+    }
+  }
+});
+
 const status = (): LiveStatus => liveStatus(undefined, { pending: 0, capacity: 0 });
 
 test('metrics are offered on the loopback interface alone', async () => {
