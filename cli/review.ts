@@ -3,7 +3,13 @@ import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BouhekiError } from '../error/error.ts';
 import { formatCount } from '../format/number.ts';
-import { itemKey, parseDecisions, printDecision, type Decision } from '../generator/review/decision.ts';
+import {
+  itemKey,
+  parseDecisions,
+  printDecision,
+  printUndone,
+  type Decision,
+} from '../generator/review/decision.ts';
 import { prepareRecord, type ReviewItem } from '../generator/review/review.ts';
 import { ReviewSession } from '../generator/review/review-session.ts';
 import { appendTrusted } from '../host/trusted-file.ts';
@@ -30,11 +36,12 @@ Examples:
   $ bouheki review policy.yaml --decisions decisions.jsonl
 
 Asks about each destination that a rule is marked for with "review:", and about what \`generate --base\` added. Each
-answer changes the policy in place, and nothing but the entry that it is about: comments, order and edits stay. Answers
-are kept in POLICY.decisions, so that the next review continues with the rest. Earlier answers that widen the policy are
-shown, and carried out again only after a yes. --decisions takes the answers from a file and asks nothing. All these
-files must belong to root or to you, and no other user may be able to write them. \`generate --base\` does not offer
-again what was denied or ignored.
+answer changes the policy in place, and nothing but the entry that it is about: comments, order and edits stay.
+Answers are kept in POLICY.decisions, so that the next review continues with the rest; "undo" takes the last one back.
+What can do most harm is asked first. To widen settles what the prefix covers as well, on that port. Earlier answers
+that widen the policy are shown, and carried out again only after a yes. --decisions takes the answers from a file and
+asks nothing. All these files must belong to root or to you, and no other user may be able to write them. \`generate
+--base\` does not offer again what was denied or ignored.
 Exit status: 0 nothing is left, 1 something is left, 2 trouble.`;
 
 /** `bouheki review POLICY`: settles what the generator marked. */
@@ -126,7 +133,11 @@ async function interact(
     session,
     decided: (decisions) => {
       keeper.write(session.text);
-      remember(log, decisions);
+      remember(log, decisions.map(printDecision));
+    },
+    undone: (decisions) => {
+      keeper.write(session.text);
+      remember(log, decisions.map(printUndone));
     },
     sample: ({ observations }) => sampleOf(db, observations),
   });
@@ -149,7 +160,7 @@ function replay(session: ReviewSession, keeper: PolicyKeeper, file: string, log:
     );
   }
   keeper.write(session.text);
-  if (resolve(file) !== resolve(log)) remember(log, decisions);
+  if (resolve(file) !== resolve(log)) remember(log, decisions.map(printDecision));
   say(...wideningText(decisions), `${formatCount(decisions.length, 'decision')} carried out.`);
 }
 
@@ -175,10 +186,11 @@ class PolicyKeeper {
   }
 }
 
-function remember(log: string, decisions: readonly Decision[]): void {
-  if (decisions.length === 0) return;
+/** Adds lines to the file of decisions. */
+function remember(log: string, lines: readonly string[]): void {
+  if (lines.length === 0) return;
   try {
-    appendTrusted(log, decisions.map(printDecision).join(''));
+    appendTrusted(log, lines.join(''));
   } catch (error) {
     if (error instanceof BouhekiError) throw error;
     throw new BouhekiError('usage', `cannot write ${log}, where decisions are kept`, {

@@ -1,10 +1,11 @@
-import { formatPrefix, prefixOf, type Prefix } from '../policy/value/cidr.ts';
-import type { PolicyDocument } from '../policy/file/document.ts';
+import { containsAddress, formatPrefix, parsePrefix, prefixOf, type Prefix } from '../policy/value/cidr.ts';
+import type { Entry, PolicyDocument } from '../policy/file/document.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { AddressSet } from './subject/address-set.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { groupIds, userIds } from './subject/ids.ts';
+import { OddityFinder, subjectReasons } from './subject/oddity.ts';
 import type { Judge } from './hold-out.ts';
 import { compareText } from './subject/order.ts';
 
@@ -61,6 +62,45 @@ export function flatBox(observations: readonly RecordedObservation[], limits: Fl
     allowed: commands.size * uids.size * gids.size * addresses.size * services.size,
     observed: seen.size,
   };
+}
+
+/**
+ * The same keys with a mark behind each address and command that a person should look at, and how many there
+ * are. One list for all leaves no room for what was seen with what.
+ */
+export function markFlat(
+  keys: FlatBox['keys'],
+  observations: readonly RecordedObservation[],
+): { keys: FlatBox['keys']; reviews: number } {
+  const oddities = new OddityFinder(observations);
+  const prefixes = (keys.cidr?.allow ?? []).map((entry) => parsePrefix(String(entry))!);
+  const exact = new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix]));
+  const holders = new Map(prefixes.map((prefix) => [prefix, new Set<string>()]));
+  const commands = new Map<unknown, Set<string>>(
+    (keys.command?.allow ?? []).map((name) => [name, new Set()]),
+  );
+  for (const observation of observations) {
+    const ofSubject = subjectReasons(observation.subject);
+    for (const reason of ofSubject) commands.get(observation.subject.command)?.add(reason);
+    const reasons = oddities.reasons(observation).filter((reason) => !ofSubject.includes(reason));
+    if (reasons.length === 0) continue;
+    const address = destinationAddress(observation);
+    const holder =
+      exact.get(formatPrefix(prefixOf(address))) ??
+      prefixes.find((prefix) => containsAddress(prefix, address));
+    for (const reason of reasons) if (holder !== undefined) holders.get(holder)!.add(reason);
+  }
+  const cidr = {
+    ...keys.cidr,
+    allow: [...holders].map(([prefix, each]) => marked(formatPrefix(prefix), each)),
+  };
+  const command = { allow: [...commands].map(([name, each]) => marked(String(name), each)) };
+  const reviews = [...holders.values(), ...commands.values()].filter(({ size }) => size > 0).length;
+  return { keys: { ...keys, cidr, command }, reviews };
+}
+
+function marked(value: string, reasons: ReadonlySet<string>): Entry {
+  return reasons.size === 0 ? value : { value, comment: `review: ${[...reasons].join('; ')}` };
 }
 
 /** The judgement of the flat policy for these observations. */

@@ -11,7 +11,7 @@ import type { From } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import { Accounts } from '../profiler/read/observation.ts';
 import { elapsedHours, sumEvidence } from './subject/evidence.ts';
-import { flatBox } from './flat.ts';
+import { flatBox, markFlat } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
 import { OddityFinder, observedDestination } from './subject/oddity.ts';
@@ -41,7 +41,7 @@ export interface Layout {
   /** Over all rules. */
   grant: Grant;
   notes: string[];
-  /** Rules with something to review. */
+  /** Rules with something to review; entries in the flat layout. */
   reviews: number;
 }
 
@@ -113,8 +113,9 @@ export function layOutFlat(
   const { allowed, keys, observed } = flatBox(observations, { denied, cover });
   const seen = mergePrefixes(observations.map((each) => prefixOf(destinationAddress(each))));
   const ratio = formatCount(Math.round(allowed / observed), 'time', 'times');
+  const marked = markFlat(keys, observations);
   return {
-    body: { flat: keys },
+    body: { flat: marked.keys },
     rules: [],
     names: [],
     lists: [],
@@ -124,7 +125,7 @@ export function layOutFlat(
       'and on any port and protocol. --layout rules allows no combination that was not observed.',
       ...ownerNotes(seen, widening),
     ],
-    reviews: 0,
+    reviews: marked.reviews,
   };
 }
 

@@ -37,7 +37,7 @@ export function generateSummary(
   const lines = [
     `Wrote ${describeSize(generated)}${output === '-' ? '' : ` to ${output}`}, ${describeWidth(generated)}${reviews > 0 ? `; ${reviews} ${reviews === 1 ? 'needs' : 'need'} your eye:` : '.'}`,
     ...cut(marksOf(generated)),
-    ...(reviews > 0 ? [`  \`bouheki review ${file}\` settles them.`] : []),
+    ...(reviews > 0 ? [settling(generated, file)] : []),
     `Seen: ${describeInput(input)}.`,
     ...cut(periods),
     ...describeChanging(generated),
@@ -64,10 +64,21 @@ function describeWidth({ document, grant }: Generated): string {
 
 /** The rules with a mark, and why. */
 function marksOf({ document }: Generated): string[] {
+  const flat = [...(document.flat?.cidr?.allow ?? []), ...(document.flat?.command?.allow ?? [])];
+  const marked = flat.flatMap((entry) =>
+    typeof entry === 'object' ? [`  ${entry.value}: ${entry.comment.replace('review: ', '')}`] : [],
+  );
+  if (document.flat !== undefined) return marked;
   return (document.allow ?? []).flatMap(({ comment, name }) => {
     const marks = [...(comment ?? '').matchAll(/^review: (.*)$/gm)].map(([, reason]) => reason);
     return marks.length === 0 ? [] : [`  ${name}: ${marks.join('; ')}`];
   });
+}
+
+/** How marks are settled. */
+function settling({ document }: Generated, file: string): string {
+  if (document.flat === undefined) return `  \`bouheki review ${file}\` settles them.`;
+  return '  Decide on each and remove its mark by hand: `bouheki review` asks about rules alone.';
 }
 
 function describeInput({ interrupted, observations, recordings }: GenerateInput): string {

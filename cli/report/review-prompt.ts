@@ -4,11 +4,24 @@ import type { Decision, DecisionKind } from '../../generator/review/decision.ts'
 import { groupItems, type ReviewItem } from '../../generator/review/review.ts';
 import type { ReviewSession } from '../../generator/review/review-session.ts';
 import { prefixFor, widerFor } from '../../generator/review/carry-out.ts';
-import { formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
+import { formatCount } from '../../format/number.ts';
+import { destinationAddress } from '../../generator/subject/flow.ts';
+import { containsAddress, formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
-import { questionText, say, whyText } from './review-text.ts';
+import { type Question, questionText, say, whyText } from './review-text.ts';
 
-const ANSWERS = ['allow', 'deny', 'ignore', 'narrow', 'widen', 'why', 'each', 'skip', 'quit'] as const;
+const ANSWERS = [
+  'allow',
+  'deny',
+  'ignore',
+  'narrow',
+  'widen',
+  'why',
+  'each',
+  'undo',
+  'skip',
+  'quit',
+] as const;
 type Answer = (typeof ANSWERS)[number];
 
 /** Letters that stand for an answer. `w` is widen, so why is `y` or `?`. */
@@ -21,6 +34,7 @@ const LETTERS: Readonly<Record<string, Answer>> = {
   y: 'why',
   '?': 'why',
   e: 'each',
+  u: 'undo',
   s: 'skip',
   q: 'quit',
 };
@@ -30,6 +44,8 @@ export interface Desk {
   session: ReviewSession;
   /** Called after each decision that was carried out. */
   decided(decisions: readonly Decision[]): void;
+  /** Called after the last decisions were taken back. */
+  undone(decisions: readonly Decision[]): void;
   sample(item: ReviewItem): Promise<SampleProcess | undefined>;
 }
 
@@ -41,6 +57,8 @@ export async function askAll(desk: Desk): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const skipped = new Set<string>();
   const apart = new Set<string>();
+  const made: (readonly Decision[])[] = [];
+  const all = desk.session.open.length;
   try {
     for (;;) {
       const left = desk.session.open;
@@ -49,14 +67,27 @@ export async function askAll(desk: Desk): Promise<void> {
       );
       const items = groups.find((group) => !group.every((item) => skipped.has(idOf([item]))));
       if (items === undefined) return;
-      const answer = await askOne(terminal, desk, items, left.length);
+      const answer = await askOne(terminal, desk, { items, left: left.length, all });
       if (answer === 'quit') return;
+      if (typeof answer === 'object') made.push(answer);
+      if (answer === 'undo') takeBack(desk, made);
       if (answer === 'skip') for (const item of items) skipped.add(idOf([item]));
       if (answer === 'each') apart.add(idOf(items));
     }
   } finally {
     terminal.close();
   }
+}
+
+function takeBack({ session, undone }: Desk, made: (readonly Decision[])[]): void {
+  const last = made.pop();
+  if (last === undefined) {
+    say('There is nothing to undo in this review.');
+    return;
+  }
+  session.undo();
+  undone(last);
+  say(`Undone: ${formatCount(last.length, 'decision')}.`);
 }
 
 /** Whether the answer is yes; anything else, and the end of input, is no. */
@@ -75,21 +106,21 @@ function idOf(items: readonly ReviewItem[]): string {
   return JSON.stringify([item!.rule, item!.reasons, items.length === 1 ? item!.destination : '']);
 }
 
+/** The decisions that were carried out, or what else was answered. */
 async function askOne(
   terminal: Interface,
   desk: Desk,
-  items: readonly ReviewItem[],
-  left: number,
-): Promise<'settled' | 'skip' | 'each' | 'quit'> {
+  { all, items, left }: Pick<Question, 'items' | 'left' | 'all'>,
+): Promise<readonly Decision[] | 'skip' | 'each' | 'undo' | 'quit'> {
   const { session } = desk;
   const [item] = items;
   const single = items.length === 1;
   const allowedBy = single ? prefixFor(session.input, item!) : undefined;
-  say(...questionText({ items, left, allowedBy, sample: await desk.sample(item!) }));
-  const choices = `(a)llow (d)eny (i)gnore ${single ? '(n)arrow (w)iden' : '(e)ach'} wh(y) (s)kip (q)uit: `;
+  say(...questionText({ items, left, all, allowedBy, sample: await desk.sample(item!) }));
+  const choices = `(a)llow (d)eny (i)gnore ${single ? '(n)arrow ' : '(e)ach '}(w)iden wh(y) (u)ndo (s)kip (q)uit: `;
   for (;;) {
     const answer = readAnswer(await ask(terminal, choices));
-    if (answer === 'quit' || answer === 'skip') return answer;
+    if (answer === 'quit' || answer === 'skip' || answer === 'undo') return answer;
     if (answer === 'each' && !single) return 'each';
     if (!isDecision(answer, single)) {
       say(...answerText(answer, items));
@@ -97,14 +128,23 @@ async function askOne(
     }
     const cidr = answer === 'widen' ? await askPrefix(terminal, widerFor(session.input, item!)) : undefined;
     if (answer === 'widen' && cidr === undefined) continue;
-    if (decide(desk, items, answer, cidr)) return 'settled';
+    const made = decide(desk, cidr === undefined ? items : within(items, cidr), answer, cidr);
+    if (made !== undefined) return made;
   }
 }
 
-/** Whether it decides; to narrow and to widen takes a single destination. */
+/** The items that a prefix holds: the others are asked about again. All where it holds none, which is refused. */
+function within(items: readonly ReviewItem[], cidr: Prefix): readonly ReviewItem[] {
+  const held = items.filter(({ observations }) =>
+    observations.every((each) => containsAddress(cidr, destinationAddress(each))),
+  );
+  return held.length === 0 ? items : held;
+}
+
+/** Whether it decides; to narrow takes a single destination. */
 function isDecision(answer: Answer | undefined, single: boolean): answer is DecisionKind {
-  if (answer === 'narrow' || answer === 'widen') return single;
-  return answer === 'allow' || answer === 'deny' || answer === 'ignore';
+  if (answer === 'narrow') return single;
+  return answer === 'allow' || answer === 'deny' || answer === 'ignore' || answer === 'widen';
 }
 
 /** What is said to an answer that leaves the question open. */
@@ -114,13 +154,13 @@ function answerText(answer: Answer | undefined, items: readonly ReviewItem[]): s
   return [answer === 'each' ? 'There is only one destination.' : 'Take each destination by itself first: e.'];
 }
 
-/** Carries decisions out and keeps them; false, with the reason said, when one cannot be. */
+/** Carries decisions out and keeps them; undefined, with the reason said, when one cannot be. */
 function decide(
   desk: Desk,
   items: readonly ReviewItem[],
   decision: DecisionKind,
   cidr: Prefix | undefined,
-): boolean {
+): readonly Decision[] | undefined {
   const decisions = items.map(({ destination, rule }): Decision => {
     const chosen: Decision = { rule, destination, decision };
     if (cidr !== undefined) chosen.cidr = cidr;
@@ -131,10 +171,10 @@ function decide(
   } catch (error) {
     if (!(error instanceof BouhekiError)) throw error;
     say(`${error.message}. ${error.remedy}`);
-    return false;
+    return undefined;
   }
   desk.decided(decisions);
-  return true;
+  return decisions;
 }
 
 async function askPrefix(terminal: Interface, suggested: Prefix | undefined): Promise<Prefix | undefined> {

@@ -16,13 +16,15 @@ export interface Question {
   items: readonly ReviewItem[];
   /** How many items are left, these included. */
   left: number;
+  /** How many there were when the review began. */
+  all: number;
   sample?: SampleProcess | undefined;
   /** What allows the item, when there is one. */
   allowedBy?: Prefix | undefined;
 }
 
 /** The question with its evidence, as lines for a terminal. */
-export function questionText({ allowedBy, items, left, sample }: Question): string[] {
+export function questionText({ all, allowedBy, items, left, sample }: Question): string[] {
   const [item] = items;
   const shown = items.slice(0, SHOWN).map(({ destination }) => destination);
   const more = items.length - shown.length;
@@ -40,7 +42,8 @@ export function questionText({ allowedBy, items, left, sample }: Question): stri
   const [head, ...rest] = facts;
   return [
     '',
-    `${formatCount(left, 'destination')} left`,
+    // Earlier decisions taken back may leave more than there were.
+    `${Math.max(0, all - left) + 1}/${Math.max(all, left)}: ${formatCount(left, 'destination')} left`,
     // Nothing of what is decided on is cut.
     ...formatTable(head!, rest, { headless: true, indent: 2 }),
   ];
@@ -72,8 +75,9 @@ export function whyText(items: readonly ReviewItem[]): string[] {
     '  deny    take it out and deny it: no later rule can allow it',
     '  ignore  take it out; it is not allowed, and `generate --base` does not offer it again',
     '  narrow  allow only the addresses that were seen, where the rule allows more',
-    '  widen   allow a larger block of addresses',
+    '  widen   allow a larger block of addresses; others of the rule within it are settled with it',
     '  each    ask for each destination by itself',
+    '  undo    take the last answer of this review back',
     '  skip    ask again the next time',
   ];
 }

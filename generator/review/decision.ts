@@ -16,6 +16,13 @@ export interface Decision {
 
 const KINDS: readonly string[] = ['allow', 'deny', 'ignore', 'narrow', 'widen'] satisfies DecisionKind[];
 
+/** The line that takes an earlier one back. */
+export function printUndone({ destination, rule }: Decision): string {
+  return `${printJson({ rule, destination, decision: UNDO })}\n`;
+}
+
+const UNDO = 'undo';
+
 /** One decision as a line of a file of decisions. */
 export function printDecision({ cidr, decision, destination, rule }: Decision): string {
   return `${printJson({ rule, destination, decision, ...(cidr && { cidr: formatPrefix(cidr) }) })}\n`;
@@ -23,8 +30,8 @@ export function printDecision({ cidr, decision, destination, rule }: Decision): 
 
 /**
  * A file of decisions: an object of JSON a line; empty lines and lines that begin with `#` are left out. A
- * later decision on the same destination of the same rule takes the place of an earlier one. Throws
- * BouhekiError `usage` with the line.
+ * later decision on the same destination of the same rule takes the place of an earlier one, and `undo` takes
+ * it away. Throws BouhekiError `usage` with the line.
  */
 export function parseDecisions(text: string, file: string): Decision[] {
   const decisions = new Map<string, Decision>();
@@ -37,7 +44,8 @@ export function parseDecisions(text: string, file: string): Decision[] {
           'A line is {"rule":"NAME","destination":"192.0.2.1:443/tcp","decision":"allow"}; mend or remove it.',
       });
     }
-    decisions.set(itemKey(decision), decision);
+    if ('undone' in decision) decisions.delete(decision.undone);
+    else decisions.set(itemKey(decision), decision);
   }
   return [...decisions.values()];
 }
@@ -47,8 +55,8 @@ export function itemKey({ destination, rule }: { rule: string; destination: stri
   return JSON.stringify([rule, destination]);
 }
 
-/** The decision, or why it is none. */
-function parseDecision(line: string): Decision | string {
+/** The decision, the key of one that is taken back, or why it is none. */
+function parseDecision(line: string): Decision | { undone: string } | string {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -60,6 +68,7 @@ function parseDecision(line: string): Decision | string {
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) return `"${unknown}" is no part of a decision`;
   if (typeof rule !== 'string' || typeof destination !== 'string') return 'rule and destination must be text';
+  if (decision === UNDO && cidr === undefined) return { undone: itemKey({ destination, rule }) };
   if (typeof decision !== 'string' || !KINDS.includes(decision))
     return `decision must be one of ${KINDS.join(', ')}`;
   const kind = decision as DecisionKind;

@@ -1,10 +1,22 @@
 import { diffPolicies } from '../../policy/analysis/diff.ts';
 import { findMarks, removeMarks, type RuleLocation } from '../../policy/file/edit.ts';
 import { plainLines, type PlainLines } from '../../format/line-end.ts';
+import { containsAddress, type Prefix } from '../../policy/value/cidr.ts';
+import { destinationAddress } from '../subject/flow.ts';
+import { severityOf } from '../subject/oddity.ts';
 import { itemKey, type Decision } from './decision.ts';
 import { findReview, type ReviewInput, type ReviewItem, type ReviewScope } from './review.ts';
 import { carryOut } from './carry-out.ts';
 import { parseEdited } from './take-out.ts';
+
+/** What a decision changes. */
+interface Snapshot {
+  input: ReviewInput;
+  items: ReviewItem[];
+  settled: Set<string>;
+  covered: Set<string>;
+  begun: Map<string, ReviewScope>;
+}
 
 /** A policy under review: what is left to decide, and the text as decided so far. */
 export class ReviewSession {
@@ -12,6 +24,9 @@ export class ReviewSession {
   #items: ReviewItem[];
   /** Items that stay in the policy as decided, by key. */
   #settled = new Set<string>();
+  /** Items that a decision about another one has settled with it, by key: one about them is still taken. */
+  #covered = new Set<string>();
+  readonly #undo: Snapshot[] = [];
   /** Rules of which something was decided. */
   #begun = new Map<string, ReviewScope>();
 
@@ -32,9 +47,22 @@ export class ReviewSession {
     return this.#lines.restore(this.#input.text);
   }
 
-  /** What is left to decide, in the order of the file. */
+  /** What is left to decide, what can do most harm first, and else in the order of the file. */
   get open(): ReviewItem[] {
-    return this.#items.filter((item) => !this.#settled.has(itemKey(item)));
+    const left = this.#items.filter((item) => {
+      const key = itemKey(item);
+      return !this.#settled.has(key) && !this.#covered.has(key);
+    });
+    const worst = new Map(left.map((item) => [item, Math.min(...item.reasons.map(severityOf))]));
+    return left.sort((a, b) => worst.get(a)! - worst.get(b)!);
+  }
+
+  /** Takes the last successful call of `decide` back; false where there is none. */
+  undo(): boolean {
+    const before = this.#undo.pop();
+    if (before === undefined) return false;
+    this.#restore(before);
+    return true;
   }
 
   /**
@@ -43,11 +71,12 @@ export class ReviewSession {
    * none of them is.
    */
   decide(decisions: readonly Decision[]): Decision[] {
-    const before = {
+    const before: Snapshot = {
       begun: new Map(this.#begun),
       input: this.#input,
       items: this.#items,
       settled: new Set(this.#settled),
+      covered: new Set(this.#covered),
     };
     try {
       const unmatched = decisions.filter((decision) => !this.#decideOne(decision));
@@ -56,14 +85,20 @@ export class ReviewSession {
       if (!mayWiden && diffPolicies(before.input.policy, this.#input.policy).gained.length > 0) {
         throw new Error('the edited policy allows more than before');
       }
+      this.#undo.push(before);
       return unmatched;
     } catch (error) {
-      this.#input = before.input;
-      this.#items = before.items;
-      this.#begun = before.begun;
-      this.#settled = before.settled;
+      this.#restore(before);
       throw error;
     }
+  }
+
+  #restore({ begun, covered, input, items, settled }: Snapshot): void {
+    this.#input = input;
+    this.#items = items;
+    this.#begun = begun;
+    this.#settled = settled;
+    this.#covered = covered;
   }
 
   #decideOne(decision: Decision): boolean {
@@ -73,7 +108,22 @@ export class ReviewSession {
     this.#settled.add(key);
     if (!this.#begun.has(item.rule)) this.#begun.set(item.rule, this.#scopeOf(item));
     this.#take(carryOut(this.#input, item, decision));
+    if (decision.cidr !== undefined) this.#cover(item, decision.cidr);
     return true;
+  }
+
+  /** Whoever widens what allows one destination to a prefix has decided on the others in it. */
+  #cover({ observations: [widened], rule }: ReviewItem, cidr: Prefix): void {
+    for (const item of this.#items) {
+      const within = item.observations.every(
+        (each) =>
+          each.socket === undefined &&
+          each.port === widened!.port &&
+          each.protocol === widened!.protocol &&
+          containsAddress(cidr, destinationAddress(each)),
+      );
+      if (item.rule === rule && item.observations.length > 0 && within) this.#covered.add(itemKey(item));
+    }
   }
 
   #scopeOf({ observations }: ReviewItem): ReviewScope {

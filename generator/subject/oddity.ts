@@ -50,7 +50,7 @@ export class OddityFinder {
       }
     }
     return [...destinations]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .sort(([a], [b]) => severityOf(a) - severityOf(b) || (a < b ? -1 : 1))
       .map(([reason, set]) => {
         const shown = [...set].slice(0, SHOWN).join(', ');
         return `${reason}: ${shown}${set.size > SHOWN ? ` and ${set.size - SHOWN} more` : ''}`;
@@ -68,7 +68,7 @@ export class OddityFinder {
     else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
     else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
     reasons.push(...subjectReasons(observation.subject));
-    return reasons;
+    return reasons.sort((a, b) => severityOf(a) - severityOf(b));
   }
 
   /** What is marked at the subject of these observations. */
@@ -83,13 +83,32 @@ export class OddityFinder {
   }
 }
 
+/** How the reasons begin, what can do most harm first. */
+const SEVERITY = [
+  'metadata address',
+  'can send past the rules',
+  'executable that is no file',
+  'deleted executable',
+  'executable in ',
+  'process with user ids',
+  'public address without a neighbour',
+  'first seen in the last tenth',
+  'seen once',
+] as const;
+
+/** A number for a reason: 0 is the worst, and what is no reason of ours comes last. */
+export function severityOf(reason: string): number {
+  const at = SEVERITY.findIndex((each) => reason.startsWith(each));
+  return at < 0 ? SEVERITY.length : at;
+}
+
 /** Whether something was seen in the last tenth of the recorded time alone. */
 function isLate({ blocks }: RecordedObservation): boolean {
   return blocks.at(-1)! > 0 && blocks.every((count, block) => count === 0 || block === blocks.length - 1);
 }
 
 /** Why a person should look at a subject, wherever it connects. */
-function subjectReasons(subject: Subject): string[] {
+export function subjectReasons(subject: Subject): string[] {
   const reasons: string[] = [];
   const ids = userIds(subject);
   if (ids.length > 1)

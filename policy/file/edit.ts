@@ -25,11 +25,20 @@ export function findMarks(text: string): { location: RuleLocation; marks: string
   });
 }
 
+/** What `generate` writes above a rule beside its marks: what was seen of it, and of whom. */
+const EVIDENCE =
+  /^ *# (?:[\d,]+ events? in (?:at least )?[\d,]+ hours?, |over-grant x|owners: |uid \d+(?: \(|, \d))/;
+
 /** The text without the marks above a location. */
 export function removeMarks(text: string, location: RuleLocation): string {
+  return removeAbove(text, location, [MARK]);
+}
+
+function removeAbove(text: string, location: RuleLocation, kinds: readonly RegExp[]): string {
   let result = text;
   for (const { line, start } of linesAbove(text, itemAt(text, location))) {
-    if (MARK.test(line)) result = result.slice(0, start) + result.slice(start + line.length + 1);
+    if (kinds.some((kind) => kind.test(line)))
+      result = result.slice(0, start) + result.slice(start + line.length + 1);
   }
   return result;
 }
@@ -65,9 +74,9 @@ export function replaceSockets(text: string, rule: number, kinds: readonly strin
   return `${text.slice(0, range[0])}[${kinds.join(', ')}]${text.slice(range[1])}`;
 }
 
-/** The text without an allow rule and the marks above it. Other comments stay. */
+/** The text without an allow rule and what was generated above it: marks and evidence. Other comments stay. */
 export function removeRule(text: string, rule: number): string {
-  const unmarked = removeMarks(text, { rule });
+  const unmarked = removeAbove(text, { rule }, [MARK, EVIDENCE]);
   const allow = listOf(unmarked, 'allow')!;
   if (allow.items.length > 1) return replaceItem(unmarked, allow, rule, []);
   const [start, end] = spanOf(unmarked, allow.items[0]!);

@@ -55,10 +55,13 @@ test(
   async (t) => {
     const { db, file } = await marked(t);
     const before = readFileSync(file, 'utf8');
-    const first = await answer(db, file, 'y', 'd', 'q');
+    // The public address is asked about first; an answer is taken back before another one is given.
+    const first = await answer(db, file, 'y', 'i', 'u', 's', 'd');
     assert.equal(first.status, 1, first.shown);
     assert.match(first.shown, /Rule +\/usr\/bin\/curl uid 1000/);
-    assert.match(first.shown, /Because +seen once/);
+    assert.match(first.shown, /Because +public address without a neighbour in its \/24; seen once/);
+    assert.match(first.shown, /1\/2: 2 destinations left/);
+    assert.match(first.shown, /Undone: 1 decision\./);
     assert.match(first.shown, /Seen +1 event in 1 hour, 2026-11-21 00:00:00Z/);
     assert.match(
       first.shown,
@@ -158,8 +161,8 @@ test('without a terminal nobody is asked', async (t) => {
       item.count,
     ]),
     [
-      ['10.0.0.1:22/tcp', 1],
       ['203.0.113.5:443/tcp', 1],
+      ['10.0.0.1:22/tcp', 1],
     ],
   );
   assert.equal(readFileSync(file, 'utf8'), before);

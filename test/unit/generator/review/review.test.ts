@@ -5,6 +5,7 @@ import {
   itemKey,
   parseDecisions,
   printDecision,
+  printUndone,
   type DecisionKind,
 } from '../../../../generator/review/decision.ts';
 import { sumEvidence } from '../../../../generator/subject/evidence.ts';
@@ -17,6 +18,8 @@ import { widerFor } from '../../../../generator/review/carry-out.ts';
 import { formatPrefix, parsePrefix } from '../../../../policy/value/cidr.ts';
 import { diffPolicies } from '../../../../policy/analysis/diff.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
+import { printPolicy } from '../../../../policy/file/print.ts';
+import { Accounts } from '../../../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../../../profiler/read/read.ts';
 import { input, observation, observed, OPTIONS, policyOf, print, START, unlessNoData } from '../fixture.ts';
 
@@ -73,6 +76,94 @@ test('what is denied or ignored is taken out exactly, the rest of the rule stays
   assert.doesNotMatch(session.text, /# review: /);
   const verdicts = RECORD.map((each) => evaluate(session.input.policy, flowOf(each)).action);
   assert.deepEqual(verdicts, ['allow', 'allow', 'deny', 'allow', 'allow', 'deny']);
+});
+
+test('what a widened prefix covers is settled with it, on that port alone', () => {
+  const session = sessionOf(print(RECORD), RECORD);
+  const cidr = parsePrefix('203.0.113.0/24')!;
+  const at443 = session.open.find(({ destination }) => destination === '203.0.113.5:443/tcp')!;
+  session.decide([{ ...at443, decision: 'widen', cidr }]);
+  assert.deepEqual(
+    session.open.map(({ destination }) => destination),
+    ['203.0.113.5:22/tcp', '203.0.113.6:22/tcp'],
+  );
+  // From a file, a decision on what is covered is still one.
+  const covered = { rule: at443.rule, destination: '203.0.113.6:443/tcp', decision: 'deny' as const };
+  assert.deepEqual(session.decide([covered]), []);
+  const flow = flowOf(RECORD.at(-1)!);
+  assert.equal(evaluate(policyOf(session.text), flow).action, 'deny');
+});
+
+test('a group of destinations is widened at once', () => {
+  const session = sessionOf(print(RECORD), RECORD);
+  const cidr = parsePrefix('203.0.113.0/24')!;
+  session.decide(session.open.map((item) => ({ ...item, decision: 'widen', cidr })));
+  assert.deepEqual(session.open, []);
+  assert.doesNotMatch(session.text, /# review: /);
+  const policy = policyOf(session.text);
+  for (const port of [22, 443]) {
+    const inside = flowOf(observed({ address: 0xcb0071c8n, port }));
+    assert.equal(evaluate(policy, inside).action, 'allow');
+  }
+});
+
+test('a decision is undone with all that it changed, and in the file of decisions too', () => {
+  const session = sessionOf(print(RECORD), RECORD);
+  const states = [session.text];
+  const asked = session.open.map(({ destination }) => destination);
+  for (const decision of ['deny', 'ignore', 'allow'] as const) {
+    session.decide([{ ...session.open[0]!, decision }]);
+    states.push(session.text);
+  }
+  for (const text of states.toReversed()) {
+    assert.equal(session.text, text);
+    assert.equal(session.undo(), text !== states[0]);
+  }
+  assert.deepEqual(
+    session.open.map(({ destination }) => destination),
+    asked,
+  );
+  const made = { rule: 'a', destination: '192.0.2.1:443/tcp', decision: 'deny' as const };
+  assert.deepEqual(parseDecisions(printDecision(made) + printUndone(made), 'file'), []);
+  assert.deepEqual(parseDecisions(printUndone(made) + printDecision(made), 'file'), [made]);
+});
+
+test('what can do most harm is asked first, whatever its name', () => {
+  const record = [
+    observed({ count: 9, last: START + HOUR, subject: { exe: '/usr/bin/zz' } }),
+    observed({ subject: { exe: '/usr/bin/aa' }, address: 0x0a000002n }),
+    observed({ subject: { exe: '/usr/bin/bb' }, address: 0xcb007105n, count: 4 }),
+    observed({ subject: { exe: '/tmp/cc' }, address: 0x0a000003n, count: 4 }),
+    observed({ subject: { exe: '/usr/bin/dd' }, address: 0xa9fea9fen, count: 4 }),
+  ];
+  const { open } = sessionOf(print(record), record);
+  assert.deepEqual(
+    open.map(({ reasons: [worst] }) => worst),
+    [
+      'metadata address, which hands out credentials',
+      'executable in /tmp',
+      'public address without a neighbour in its /24',
+      'seen once',
+    ],
+  );
+});
+
+test('the comment of a rule that is denied goes with it, wherever it stands', () => {
+  const record = ['aa', 'bb', 'cc'].map((name, at) =>
+    observed({ subject: { exe: `/usr/bin/${name}` }, address: 0xcb007101n + BigInt(at), first: START + at }),
+  );
+  const accounts = new Accounts([{ kind: 'user', id: 1000, name: 'ada' }]);
+  const text = printPolicy(generatePolicy(input(record, { accounts }), OPTIONS).document);
+  assert.equal(text.match(/# uid 1000 \(ada\)/g)?.length, 3);
+  for (const at of [0, 1, 2]) {
+    const session = sessionOf(text, record);
+    const item = session.open.find(({ rule }) => rule.includes(['aa', 'bb', 'cc'][at]!))!;
+    session.decide([{ ...item, decision: 'deny' }]);
+    const allow = session.text.slice(session.text.indexOf('  allow:'));
+    assert.equal(allow.match(/# 1 event in 1 hour/g)?.length, 2, session.text);
+    assert.equal(allow.match(/# uid 1000 \(ada\)/g)?.length, 2, session.text);
+    assert.equal(allow.match(/- name: /g)?.length, 2);
+  }
 });
 
 test('a policy of lines with CRLF comes back with CRLF, whatever is decided', () => {

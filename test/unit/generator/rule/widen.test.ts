@@ -60,6 +60,25 @@ test('--owners allows the published block around an address, but none with a den
   assert.match(text, /# owners: example, other$/m);
 });
 
+test('the flat layout keeps the marks, at the address and at the command', () => {
+  const list = [
+    observed({ count: 9 }),
+    observed({ address: 0xcb007105n }),
+    observed({ count: 9, subject: { command: 'x', exe: '/tmp/x' } }),
+  ];
+  const { document, reviews } = generatePolicy(input(list), { ...OPTIONS, layout: 'flat' });
+  const text = printPolicy(document);
+  assert.match(
+    text,
+    /- 203\.0\.113\.5\/32 # review: public address without a neighbour in its \/24; seen once$/m,
+  );
+  assert.match(text, /- 10\.0\.0\.1\/32$/m);
+  assert.match(text, /- x # review: executable in \/tmp$/m);
+  assert.match(text, /- curl$/m);
+  assert.equal(reviews, 2);
+  policyOf(text);
+});
+
 test('the flat layout allows what was observed and says how much more', () => {
   const list = [
     observed({ port: 80 }),
