@@ -39,6 +39,8 @@ export const ProcessFlag = {
   foreignUsers: 512,
   foreignRoot: 4096,
   sharesMemory: 8192,
+  otherRoot: 16384,
+  pathGone: 32768,
   script: 1024,
   scriptLost: 2048,
 } as const;

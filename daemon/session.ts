@@ -11,6 +11,7 @@ import type { LearningWindow } from '../profiler/record/learning-window.ts';
 import { databaseSize } from '../profiler/serve/database-size.ts';
 import type { LiveStatus, OutputLoss } from '../profiler/serve/live-status.ts';
 import { ProcessTable } from '../profiler/identity/process-table.ts';
+import { ProgramPlaces } from '../profiler/identity/program-place.ts';
 import { Recorder, type RecorderListeners } from '../profiler/record/recorder.ts';
 import type { Recording } from '../profiler/record/recording.ts';
 import type { RetentionLimits, RetentionReport } from '../profiler/store/retention.ts';
@@ -109,7 +110,8 @@ export class Session {
     const { messages } = options;
     const { attachment, egress } = kernel;
     this.#canary = new CanaryWatch(egress, attachment.backend === 'lsm', (text) => messages.say(text));
-    this.#processes = new ProcessTable(recording, names);
+    const places = new ProgramPlaces(() => egress.openFiles());
+    this.#processes = new ProcessTable(recording, names, undefined, places);
     this.#isolation = new Isolation(options, () => {
       recording.abandon();
       this.recorder.discard();

@@ -175,7 +175,11 @@ struct inode___split {
 	long long i_ctime_sec;
 	__u32 i_ctime_nsec;
 };
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
 struct dentry {
+	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 };

@@ -116,6 +116,8 @@ struct connection {
  */
 #define PROCESS_FOREIGN_ROOT 4096
 #define PROCESS_SHARES_MEMORY 8192 /* with the process that forked it (CLONE_VM), and has executed nothing since */
+#define PROCESS_OTHER_ROOT 16384   /* its root directory is not that of its mount namespace */
+#define PROCESS_PATH_GONE 32768	   /* the name was unlinked: the path ends with ` (deleted)`, which is no part of it */
 
 /*
  * A process that started another one, directly or not: see "Ancestors" in docs/identity.md. All of it is zero where

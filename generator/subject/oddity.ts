@@ -1,11 +1,12 @@
 import { formatAddress, type Address } from '../../policy/value/address.ts';
 import { formatProtocol, hasPorts } from '../../policy/value/protocol.ts';
-import type { Subject } from '../../profiler/read/observation.ts';
+import { DELETED, type Subject, TOO_LONG } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { userIds } from './ids.ts';
+import { isElsewhere } from './subject.ts';
 import { ZONES } from '../prefixes/zone.ts';
 
 /** Examples in one line. */
@@ -113,16 +114,19 @@ export function subjectReasons(subject: Subject): string[] {
   const ids = userIds(subject);
   if (ids.length > 1)
     reasons.push(`process with user ids ${ids.join(' and ')}, each of which a rule by uid allows alone`);
-  const origin = oddOrigin(subject.exe);
+  if (isElsewhere(subject))
+    reasons.push('program that is no file of the host: the rule is for its whole service');
+  const origin = oddOrigin(subject);
   if (origin !== undefined) reasons.push(origin);
   return reasons;
 }
 
 /** Why this executable is unexpected. */
-function oddOrigin(exe: string | undefined): string | undefined {
+function oddOrigin({ exe, undeleted }: Subject): string | undefined {
   if (exe === undefined) return undefined;
+  if (exe === TOO_LONG) return 'executable whose path is too long to be known';
   if (exe.startsWith('/memfd:') || exe.startsWith('memfd:')) return 'executable that is no file';
-  if (exe.endsWith(' (deleted)')) return 'deleted executable';
+  if (exe.endsWith(DELETED) && !undeleted) return 'deleted executable';
   if (/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(exe))
     return `executable in ${exe.slice(0, exe.lastIndexOf('/'))}`;
   return undefined;

@@ -1,6 +1,6 @@
 import type { Prefix } from '../../policy/value/cidr.ts';
 import { isNameable } from '../../policy/file/entry.ts';
-import type { Accounts } from '../../profiler/read/observation.ts';
+import type { Accounts, Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
@@ -8,6 +8,7 @@ import { destinationAddress } from './flow.ts';
 import { compareText, inStableOrder } from './order.ts';
 import {
   byCommandAlone,
+  isElsewhere,
   subjectNamer,
   unnamedSubject,
   type RuleSubject,
@@ -74,11 +75,12 @@ export function selectObservations(
   // The flat layout has nothing but commands to name programs by, and is asked for.
   const mayNameCommands = options.allowCommandRules === true || options.layout === 'flat';
   const nameOf = subjectNamer(options.by, options.accounts);
+  const shared = options.by === 'unit' ? new Set<string>() : unitsOfHostPrograms(ordered);
   const refusalOf = (each: RecordedObservation, subject: RuleSubject | undefined) => {
     const reason = refusal(each);
     if (reason !== undefined) return reason;
     if (builtIn.has(destinationAddress(each))) return 'cloud metadata';
-    if (subject === undefined) return 'unnamed subject';
+    if (subject === undefined || sharesUnit(each.subject, subject, shared)) return 'unnamed subject';
     return byCommandAlone(subject) && !mayNameCommands ? 'program unknown' : undefined;
   };
   for (const observation of ordered) {
@@ -89,7 +91,8 @@ export function selectObservations(
       listOf(demands, key, () => ({ subject: subject!, observations: [] })).push(observation);
       if (everyMetadata.has(destinationAddress(observation))) metadataUsers.add(name);
     } else {
-      const name = subject?.name ?? unnamedSubject(observation.subject, options.accounts);
+      const named = sharesUnit(observation.subject, subject, shared) ? undefined : subject;
+      const name = named?.name ?? unnamedSubject(observation.subject, options.accounts);
       const key = `${reason}\0${name}\0${subject?.key ?? ''}`;
       listOf(omissions, key, () => ({ reason, subject: name, observations: [] })).push(observation);
     }
@@ -103,6 +106,20 @@ export function selectObservations(
     metadata,
     metadataUsers: [...metadataUsers].sort(compareText),
   };
+}
+
+/** Units in which programs of the host were seen. */
+function unitsOfHostPrograms(observations: readonly RecordedObservation[]): Set<string> {
+  return new Set(
+    observations.flatMap(({ subject }) =>
+      subject.inContainer || isElsewhere(subject) ? [] : (subject.unit ?? []),
+    ),
+  );
+}
+
+/** Whether a rule for the unit of a program in another root would let programs of the host go there too. */
+function sharesUnit(subject: Subject, rule: RuleSubject | undefined, shared: ReadonlySet<string>): boolean {
+  return isElsewhere(subject) && rule?.from.unit?.some((unit) => shared.has(unit)) === true;
 }
 
 /** Why an observation is left out, whatever its subject; undefined when it is not. */

@@ -1,7 +1,7 @@
 import { isNameable, REPLACED } from '../../policy/file/entry.ts';
 import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
-import { Accounts, type Subject } from '../../profiler/read/observation.ts';
+import { Accounts, DELETED, ELSEWHERE, type Subject } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
 
 /**
@@ -107,9 +107,10 @@ function chosenSubject(
  * not known.
  */
 function programSubject(subject: Subject, by: 'exe' | 'script', uids: Uids): RuleSubject | undefined {
-  const { exe, script } = subject;
+  const { script } = subject;
+  const exe = fileOf(subject);
   const found = hostOrContainer(subject);
-  if (!found || !isPath(exe) || !isNameable('exe', exe)) return undefined;
+  if (!found || exe === undefined || !isNameable('exe', exe)) return undefined;
   const [prefix, where] = found;
   if (by === 'exe') return ruleFor(`${prefix}${exe}`, { ...where, exe: [exe] }, uids, CHOSEN);
   if (!isPath(script) || !isNameable('script', script)) return undefined;
@@ -137,8 +138,10 @@ function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
     return ruleFor(`container ${container}`, { container: [container] }, uids, 3);
   }
   if (subject.inContainer) return unknownContainer(subject, uids);
-  if (isPath(subject.exe)) {
-    const { exe, script } = subject;
+  if (isElsewhere(subject)) return wholeUnit(subject, uids);
+  const { script } = subject;
+  const exe = fileOf(subject);
+  if (exe !== undefined) {
     // Nothing that stands for more than these two may take their place.
     if (!isNameable('exe', exe) || (isPath(script) && !isNameable('script', script))) return undefined;
     if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uids, 1);
@@ -161,13 +164,33 @@ function unknownContainer({ cgroup }: Subject, uids: Uids): RuleSubject | undefi
   return ruleFor(`unknown container in ${cgroup}`, { cgroup: [cgroup] }, uids, 3);
 }
 
+const NO_FILE_OF_HOST =
+  'no rule can name it: the program is no file of the host, and no service is its alone';
+
+/** Whether it runs a program that is not the file that the host has at that path: in another root, behind mounts. */
+export function isElsewhere({ exe, inContainer }: Subject): boolean {
+  return !inContainer && exe?.startsWith(ELSEWHERE) === true;
+}
+
+/**
+ * A program that is no file of the host, by the service that it is part of: no path can name it. Scopes, and what the
+ * services of users run, may be anything that a user starts.
+ */
+function wholeUnit({ unit }: Subject, uids: Uids): RuleSubject | undefined {
+  if (unit === undefined || !/^(?!user@).*\.service$/.test(unit) || !isNameable('unit', unit))
+    return undefined;
+  return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, 1);
+}
+
 /** What to call one whom no rule can name, with the reason where more is known than its ids. */
 export function unnamedSubject(subject: Subject, accounts = new Accounts()): string {
   const ids = userIds(subject);
   if (subject.inContainer) return `unknown container ${uidText({ ids, accounts: new Accounts() })}`;
   const who = uidText({ ids, accounts });
-  const { exe, script } = subject;
-  const reason = isPath(exe) ? (unwritable('exe', exe) ?? unwritable('script', script)) : undefined;
+  const { script } = subject;
+  if (isElsewhere(subject)) return `${subject.exe} ${who} (${NO_FILE_OF_HOST})`;
+  const exe = fileOf(subject);
+  const reason = exe === undefined ? undefined : (unwritable('exe', exe) ?? unwritable('script', script));
   if (reason === undefined) return `unknown process ${who}`;
   return `${exe}${isPath(script) ? ` ${script}` : ''} ${who} (no rule can name it: ${reason})`;
 }
@@ -198,9 +221,12 @@ function subjectKey(from: From): string {
   return JSON.stringify(from);
 }
 
+/** The file that a process outside containers or in one executes, where it has a path that a policy could hold. */
+function fileOf({ exe, undeleted }: Subject): string | undefined {
+  return undeleted === true || isPath(exe) ? exe : undefined;
+}
+
 /** A memfd or a deleted file has no path that a policy could hold. */
 function isPath(path: string | undefined): path is string {
-  return (
-    path !== undefined && path.startsWith('/') && !path.startsWith('/memfd:') && !path.endsWith(' (deleted)')
-  );
+  return path !== undefined && path.startsWith('/') && !path.startsWith('/memfd:') && !path.endsWith(DELETED);
 }

@@ -9,6 +9,7 @@ import {
   Process,
   ProcessFlag,
 } from '../../bpf/wire.ts';
+import { DELETED } from './executable.ts';
 import type { Credential } from './credential.ts';
 
 /** The memory in which records lie; offsets are those that a ring gives. */
@@ -97,7 +98,7 @@ export function decodeProcess(records: Records, at: number): ProcessRecord {
     command: textAt(records, at + offset.comm, COMM_SIZE),
     parentCommand: textAt(records, at + offset.parent_comm, COMM_SIZE),
     nodename: textAt(records, at + offset.nodename, 64),
-    path: executableAt(records, path, PATH_SIZE, flags),
+    path: programAt(records, path, flags),
     script: flags & ProcessFlag.script ? textAt(records, at + offset.script, PATH_SIZE) : '',
     arguments: argumentsAt(records, at + offset.arguments),
     cgroupPath: pathAt(records, at + offset.cgroup_path, 512),
@@ -107,6 +108,14 @@ export function decodeProcess(records: Records, at: number): ProcessRecord {
 
 function executableAt(records: Records, offset: number, size: number, flags: number): string {
   return flags & ProcessFlag.pathNames ? pathAt(records, offset, size) : textAt(records, offset, size);
+}
+
+/** Empty where it is not known in full. Names have no mark of what is deleted, as the kernel's own paths have. */
+function programAt(records: Records, offset: number, flags: number): string {
+  if (flags & ProcessFlag.pathTruncated) return '';
+  const path = executableAt(records, offset, PATH_SIZE, flags);
+  const unmarked = ProcessFlag.deleted | ProcessFlag.pathNames;
+  return (flags & unmarked) === unmarked ? `${path}${DELETED}` : path;
 }
 
 function ancestorsAt(records: Records, start: number): AncestorRecord[] {

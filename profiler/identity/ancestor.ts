@@ -11,7 +11,7 @@ export function findAncestors(pid: number): AncestorRecord[] {
     const stat = readProcessStat(`/proc/${next}`);
     if (!stat) break;
     const { command, parentPid, started } = stat;
-    found.push({ pid: next, started, command, path: readExecutable(next), primed: true });
+    found.push({ pid: next, started, command, path: linkOf(next), primed: true });
     next = parentPid;
   }
   return found;
@@ -23,15 +23,27 @@ export function findAncestors(pid: number): AncestorRecord[] {
  */
 export function withExecutable(ancestor: AncestorRecord): AncestorRecord {
   if (ancestor.path !== '') return ancestor;
-  const path = readExecutable(ancestor.pid);
-  // Asked afterwards: another process of that number can't have been there before.
-  const stat = readProcessStat(`/proc/${ancestor.pid}`);
-  const same = stat?.started === ancestor.started - (ancestor.started % TICK);
-  return same && stat.command === ancestor.command ? { ...ancestor, path } : ancestor;
+  const path = linkOf(ancestor.pid);
+  return isStill(ancestor) ? { ...ancestor, path } : ancestor;
+}
+
+/** The path of what a process executes, if it still runs. */
+export function readExecutable(pid: number, started: bigint): string | undefined {
+  const path = linkOf(pid);
+  return path !== '' && isStill({ pid, started }) ? path : undefined;
+}
+
+/**
+ * Whether the number of a process is not another's by now. Asked afterwards: another process of that number
+ * can't have been there before.
+ */
+function isStill({ command, pid, started }: { command?: string; pid: number; started: bigint }): boolean {
+  const stat = readProcessStat(`/proc/${pid}`);
+  return stat?.started === started - (started % TICK) && (command ?? stat.command) === stat.command;
 }
 
 /** Empty for a kernel thread, and for what is gone. */
-function readExecutable(pid: number): string {
+function linkOf(pid: number): string {
   try {
     return readlinkSync(`/proc/${pid}/exe`);
   } catch {

@@ -5,9 +5,8 @@ import { plainPath, scriptOf } from '../../bpf/interpreter.ts';
 import { namespaceOf } from '../../host/namespace.ts';
 import { readProcessStat, TICK } from '../../host/process-stat.ts';
 import { PATH_SIZE, ProcessFlag } from '../../bpf/wire.ts';
+import { DELETED } from '../event/executable.ts';
 import { findAncestors } from './ancestor.ts';
-
-const DELETED = ' (deleted)';
 
 /** How often processes are looked for that were made meanwhile. */
 const MOST_ROUNDS = 10;

@@ -4,6 +4,7 @@ import { ancestorText, withExecutable } from './ancestor.ts';
 import type { CgroupContainer } from './cgroup.ts';
 import { CgroupReader } from './cgroup-reader.ts';
 import type { Container, ContainerNames } from './container.ts';
+import { ProgramPlaces } from './program-place.ts';
 import type { ProcessRecord } from '../event/decode.ts';
 import type { ContainerRow } from '../event/dimension.ts';
 import type { EventSink } from '../event/sink.ts';
@@ -39,6 +40,7 @@ export class ProcessTable {
   #sink: EventSink;
   readonly #names: ContainerNames;
   readonly #cgroups: CgroupReader;
+  readonly #places: ProgramPlaces;
   /** Rows, and the containers as they were reported last, by what tells containers apart. */
   readonly #containers = new Map<string, { row: number; container: Container }>();
   /** Cgroups of containers whose runtime is not known. */
@@ -48,9 +50,15 @@ export class ProcessTable {
   #young = new Map<bigint, ProcessImage>();
   #old = new Map<bigint, ProcessImage>();
 
-  constructor(sink: EventSink, names: ContainerNames, cgroups = new CgroupReader()) {
+  constructor(
+    sink: EventSink,
+    names: ContainerNames,
+    cgroups = new CgroupReader(),
+    places = new ProgramPlaces(() => []),
+  ) {
     this.#sink = sink;
     this.#names = names;
+    this.#places = places;
     this.#cgroups = cgroups;
   }
 
@@ -85,7 +93,8 @@ export class ProcessTable {
     if (!container && flagged && this.#strange.size < STRANGE) this.#strange.add(record.cgroupPath);
     const epoch = BigInt(Date.now()) * 1_000_000n - bootTime();
     const micros = (started: bigint): number => Number((epoch + started) / 1000n);
-    const { path, device, cgroup, started, ancestors, ...same } = record;
+    const { path: told, device, cgroup, started, ancestors, ...same } = record;
+    const path = inContainer ? told : this.#places.executableOf(record);
     const row = this.#sink.process({
       ...same,
       exe: path,

@@ -1,4 +1,6 @@
 import { Operation, Verdict } from '../event/batch.ts';
+import { ProcessFlag } from '../../bpf/wire.ts';
+import { DELETED } from '../event/executable.ts';
 import { ACTOR_KEY, DESTINATION_KEY, sqlNames } from '../event/columns.ts';
 import { hourSet } from './hour-set.ts';
 import type { Subject } from './observation.ts';
@@ -35,10 +37,14 @@ export interface Bounds {
   stretches: readonly Stretch[];
 }
 
+/** Whose path ends with ` (deleted)` because it was. */
+const GONE = ProcessFlag.deleted | ProcessFlag.pathGone;
+
 /** How a query returns the subject; subjects are in the order of these. */
 const SUBJECT = {
   command: `coalesce(m.text, '')`,
   exe: 'w.exe',
+  undeleted: `nullif(ends_with(w.exe, '${DELETED}') AND w.flags & ${GONE} = 0 AND r.command <> 'import', false)`,
   script: 'w.script',
   uid: 'k.uid',
   euid: 'k.euid',
@@ -103,7 +109,7 @@ export function historySql({ stretches, ...ends }: Bounds): string {
       ${counters('first', 'sum(count)')}
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
-    SELECT p.recording, p.id, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
+    SELECT p.recording, p.id, p.flags, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
       c.name AS container, c.image, p.unit, p.cgroup_path AS cgroup
     FROM process p LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container),
   named AS MATERIALIZED (

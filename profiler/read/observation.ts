@@ -1,11 +1,16 @@
 import type { SocketKind } from '../../bpf/wire.ts';
+export { DELETED, ELSEWHERE, TOO_LONG } from '../event/executable.ts';
 import type { Account } from '../identity/account.ts';
 
 /** The subject that connected, as it is recorded. Absent text is unknown. */
 export interface Subject {
   command: string;
-  /** Path of the executable as the host sees it. */
+  /**
+   * Path of the executable as the host sees it; `elsewhere:` before it where it is not the host's file of that path.
+   */
   exe?: string;
+  /** The name of the executable ends with ` (deleted)`: it has not been deleted. */
+  undeleted?: true;
   /** Path of the script that an interpreter runs. */
   script?: string;
   /** Real ids, in the initial user namespace. */

@@ -15,28 +15,15 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
-#ifndef LEGACY
-static __always_inline void find_path(struct identity *identity, struct file *file)
-{
-	long length = bpf_d_path(&file->f_path, identity->path, PATH_SIZE);
-
-	/* Fails with -ENAMETOOLONG and leaves rubbish behind. */
-	if (length < 0) {
-		identity->path[0] = 0;
-		identity->flags |= PROCESS_PATH_TRUNCATED;
-		length = 0;
-	}
-	identity->path_length = length;
-}
-#else
 #define PATH_DEPTH 24
 #define NAME_SIZE 64
 
 /*
- * No helper gives a path here, so the names are collected, leaf first; the daemon turns them round.
- * Truncated when the path has more than PATH_DEPTH steps, a longer name or more text than the buffer holds.
+ * Collects the names up to the topmost mount, leaf first; the daemon turns them round. What root directory the process
+ * has is of no account: of a program in a chroot jail of the host it is the path that the host has for it. Truncated
+ * when the path has more than PATH_DEPTH steps, a longer name or more text than the buffer holds.
  */
-static __always_inline void find_path(struct identity *identity, struct file *file)
+static __always_inline void find_names(struct identity *identity, struct file *file)
 {
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct mount *mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
@@ -72,7 +59,34 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 		dentry = parent;
 	}
 }
+
+/* After the flags. */
+static __always_inline void find_path(struct identity *identity, struct file *file)
+{
+#ifndef LEGACY
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	long length;
+
+	/* The helper would begin at the root directory of the process; a container's files are known by that. */
+	if ((identity->flags & (PROCESS_OTHER_ROOT | PROCESS_FOREIGN_MOUNT)) == PROCESS_OTHER_ROOT) {
+		find_names(identity, file);
+		return;
+	}
+	if (!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent))
+		identity->flags |= PROCESS_PATH_GONE;
+	length = bpf_d_path(&file->f_path, identity->path, PATH_SIZE);
+	/* Fails with -ENAMETOOLONG and leaves rubbish behind. */
+	if (length < 0) {
+		identity->path[0] = 0;
+		identity->flags |= PROCESS_PATH_TRUNCATED;
+		length = 0;
+	}
+	identity->path_length = length;
+#else
+	/* No helper gives a path here. */
+	find_names(identity, file);
 #endif
+}
 
 /* Number of the task's mount namespace; 0 when it has none any more. */
 static __always_inline __u32 mount_namespace_of(struct task_struct *task)
@@ -121,13 +135,11 @@ static __always_inline bool is_root_of(struct dentry *root, struct mount *mount,
  * its own every user may change it. Or one that somebody else can change at any time, because they share it (CLONE_FS).
  * Who has power over the mounts, as root of the host or of a container, may choose what root it likes.
  */
-static __always_inline bool has_chosen_root(struct task_struct *task, struct mount *mount, struct mnt_namespace *mounts)
+static __always_inline bool has_chosen_root(struct task_struct *task, bool other_root, struct mnt_namespace *mounts)
 {
-	struct dentry *root = BPF_CORE_READ(task, fs, root.dentry);
-
 	if (BPF_CORE_READ(task, cred, user_ns) == BPF_CORE_READ(mounts, user_ns))
 		return false;
-	return BPF_CORE_READ(task, fs, users) > 1 || !is_root_of(root, mount, mounts);
+	return BPF_CORE_READ(task, fs, users) > 1 || other_root;
 }
 
 /* Whose file system the program comes from, and what it loads and reads, as PROCESS_* flags. */
@@ -136,6 +148,7 @@ static __always_inline __u32 foreignness(struct task_struct *task, struct file *
 	struct mount *file_mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
 	struct mount *root_mount = mount_of(BPF_CORE_READ(task, fs, root.mnt));
 	struct mnt_namespace *mounts = BPF_CORE_READ(task, nsproxy, mnt_ns), *of_file, *of_root;
+	bool other_root;
 	__u32 flags = 0;
 
 	of_file = BPF_CORE_READ(file_mount, mnt_ns);
@@ -146,7 +159,10 @@ static __always_inline __u32 foreignness(struct task_struct *task, struct file *
 		flags |= PROCESS_FOREIGN_USERS;
 	if (of_file != mounts || of_root != mounts)
 		flags |= PROCESS_FOREIGN_ROOT;
-	if (mounts && has_chosen_root(task, root_mount, mounts))
+	other_root = mounts && !is_root_of(BPF_CORE_READ(task, fs, root.dentry), root_mount, mounts);
+	if (other_root)
+		flags |= PROCESS_OTHER_ROOT;
+	if (mounts && has_chosen_root(task, other_root, mounts))
 		flags |= PROCESS_FOREIGN_USERS | PROCESS_FOREIGN_ROOT;
 	return flags;
 }
