@@ -248,6 +248,7 @@ export const Tables = layout({
   deny: [8, VECTOR_WORDS],
   inside: [8, VECTOR_WORDS],
   backstop: [8, VECTOR_WORDS],
+  intent: [8, VECTOR_WORDS],
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   last_interval6: [4],
   command_prefixes: [4],

@@ -141,6 +141,7 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   putVectors(tables, offset.deny, [policy.deny]);
   putVectors(tables, offset.inside, [policy.subjects.inside]);
   putVectors(tables, offset.backstop, [policy.backstop]);
+  putVectors(tables, offset.intent, [policy.intent]);
   putVectors(tables, offset.socket, policy.sockets);
   putVectors(tables, offset.address, policy.addresses);
   putVectors(tables, offset.port, policy.ports);

@@ -12,6 +12,7 @@ import {
 import { BouhekiError } from '../error/error.ts';
 import { lastOf } from '../policy/value/cidr.ts';
 import { DESTINATION_DIMENSIONS, type DestinationDimension } from '../policy/meaning/dimension.ts';
+import { decidesIntent } from '../policy/meaning/evaluate.ts';
 import type { Box, Policy } from '../policy/meaning/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
 import type { KnownContainer } from './executable-entry.ts';
@@ -34,6 +35,8 @@ export interface CompiledPolicy {
   protocolClass: Uint16Array;
   /** The deny boxes that name addresses and nothing else. */
   backstop: BoxVector;
+  /** The boxes that decide over a connect() which sends nothing. */
+  intent: BoxVector;
   /** By SocketKind: the boxes that name it. */
   sockets: BoxVector[];
   /** Whether some subject may route packets by the source. */
@@ -87,6 +90,7 @@ export function compilePolicy(
     portClass,
     protocolClass,
     backstop: boxesWhere(reaching, deniesEverybody),
+    intent: boxesWhere(boxes, decidesIntent),
     sockets: compileSockets(boxes),
     sourceRoutes: mayRoute(boxes),
     subjects,

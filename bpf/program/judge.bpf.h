@@ -22,7 +22,8 @@ static __always_inline __u32 deciding_box(struct flow *flow, struct subject *sub
 	if (flow->operation == OPERATION_OPEN)
 		return decide_socket(subject, flow->port, side);
 	/* A process connects to the same few destinations again and again. */
-	rest = flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32;
+	rest = flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32 |
+	       (__u64)(flow->operation == OPERATION_INTENT) << 40;
 	known = &subject->decisions[(flow->low ^ flow->port) & (DECISIONS - 1)];
 	if (known->rest == rest && known->low == flow->low && known->high == flow->high)
 		return known->box;

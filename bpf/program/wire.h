@@ -309,6 +309,7 @@ struct tables {
 	struct vector deny;		    /* the deny boxes */
 	struct vector inside;		    /* those too, and boxes that name a container or an image */
 	struct vector backstop;		    /* deny boxes that name addresses and nothing else */
+	struct vector intent;		    /* boxes that decide over a connect() which sends nothing */
 	struct vector socket[SOCKET_KINDS]; /* boxes that name this kind of socket */
 	__u32 last_interval6;		    /* index of the last IPv6 interval in use */
 	__u32 command_prefixes;		    /* number of SUBJECT_COMMAND_PREFIX keys */

@@ -21,6 +21,7 @@ export function flowOf(observation: Observation): Flow {
   if (fsuid !== undefined) flow.fsuid = fsuid;
   if (fsgid !== undefined) flow.fsgid = fsgid;
   if (observation.socket !== undefined) flow.socket = observation.socket;
+  if (observation.intent) flow.intent = true;
   return flow;
 }
 

@@ -51,7 +51,24 @@ export function destinationOf(address: Address): Address {
 
 /** Whether every dimension that the box names matches the (normal) flow. */
 export function matchesBox(box: Box, flow: Flow): boolean {
-  return matchesTo(box.to, flow) && matchesFrom(box, flow);
+  return (flow.intent ? matchesIntent(box, flow) : matchesTo(box.to, flow)) && matchesFrom(box, flow);
+}
+
+/**
+ * Whether a box decides over a connect() that sends nothing, where it has the address. What is sent
+ * afterwards is judged by itself, so an allow holds whatever its ports and protocols are, and a deny only
+ * when it is for all of them. Name look-ups connect a UDP socket to every address, to see which can be
+ * reached.
+ */
+export function decidesIntent({ action, to }: Pick<Box, 'action' | 'to'>): boolean {
+  if (to.sockets !== undefined) return false;
+  if (action === 'deny') return to.ports === undefined && to.protocols === undefined;
+  return to.ports?.length !== 0 && to.protocols?.length !== 0;
+}
+
+function matchesIntent(box: Box, { address }: Flow): boolean {
+  const { prefixes } = box.to;
+  return decidesIntent(box) && (!prefixes || prefixes.some((prefix) => containsAddress(prefix, address)));
 }
 
 /** The part of a flow that `to` is about. */

@@ -28,6 +28,8 @@ export function compileEvaluator(policy: Policy): (flow: Flow) => Verdict {
     if (!isJudged(policy, flow)) return { action: 'allow' };
     // In any group at all: nothing to look up.
     if (flow.groups && flow.groups.length > MOST_GROUPS) return evaluate(policy, flow);
+    // Boxes are filed by ports and protocols too, and an intent is judged by neither.
+    if (flow.intent) return evaluate(policy, flow);
     const normal = normalizeFlow(flow);
     for (const box of index.candidates(probeOf(normal))) {
       if (matchers[box]!(normal)) return { action: policy.boxes[box]!.action, box };

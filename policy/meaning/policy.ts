@@ -110,6 +110,11 @@ export interface Flow {
    * nothing.
    */
   socket?: SocketKind;
+  /**
+   * A connect() that sends nothing, as of UDP: boxes are asked for the address alone, see `decidesIntent`.
+   * Absent: not one.
+   */
+  intent?: boolean;
 }
 
 export interface Verdict {

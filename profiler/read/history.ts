@@ -51,7 +51,7 @@ const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
 
 /** The history that rows of `historySql` tell, from their columns. */
 export function historyOf(columns: readonly Column[]): History {
-  const [whos, family, high, low, port, protocol, verdict, monitored, rule, ...numbers] = columns;
+  const [whos, family, high, low, port, protocol, verdict, intent, monitored, rule, ...numbers] = columns;
   const [count, first, last, hours, ...blocks] = numbers as (readonly number[])[];
   const history: History = { observations: [], activity: [] };
   let subject: Subject;
@@ -68,6 +68,7 @@ export function historyOf(columns: readonly Column[]): History {
       Object.assign(destination, {
         subject: subject!,
         verdict: verdict![row] === 0 ? ('allow' as const) : ('deny' as const),
+        ...(intent![row] === true && { intent: true }),
         monitored: monitored![row] === true,
         ...optional('rule', rule![row]!),
         count: count![row]!,

@@ -67,6 +67,9 @@ const PLACE = [...sqlNames(DESTINATION_KEY), 'verdict'].join(', ');
 /** A rule for sockets does not look at the protocol that one was opened for. */
 const ASKED = PLACE.replace('protocol', 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol');
 
+/** Nothing was sent to this destination. */
+const INTENT = `bool_and(operation = ${Operation.intent}) AS intent`;
+
 /** Numbers of the event table by which a subject is known. */
 const ACTOR = ['recording', ...sqlNames(ACTOR_KEY)];
 
@@ -101,11 +104,11 @@ export function historySql({ stretches, ...ends }: Bounds): string {
   const zeros = Array.from({ length: BLOCKS }, (_, block) => `, 0 AS b${block}`).join('');
   return `WITH
   folded AS MATERIALIZED (
-    SELECT ${keys}, count(*) AS count, min(time) AS first, max(time) AS last, ${set.of('time')} AS hours
+    SELECT ${keys}, ${INTENT}, count(*) AS count, min(time) AS first, max(time) AS last, ${set.of('time')} AS hours
       ${counters('time', 'count(*)')}
     FROM event WHERE ${SINGLE} GROUP BY ALL
     UNION ALL
-    SELECT ${keys}, sum(count)::BIGINT, min(first), max(last), ${set.of('first')} AS hours
+    SELECT ${keys}, ${INTENT}, sum(count)::BIGINT, min(first), max(last), ${set.of('first')} AS hours
       ${counters('first', 'sum(count)')}
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
@@ -136,14 +139,14 @@ export function historySql({ stretches, ...ends }: Bounds): string {
       allowed := ${set.list('allowed')}, denied := ${set.list('denied')}) AS who
     FROM named JOIN active USING (subject)),
   seen AS (
-    SELECT subject, ${ASKED}, verdict = ${Verdict.deny} AND monitoring AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
+    SELECT subject, ${ASKED}, bool_and(intent) AS intent, verdict = ${Verdict.deny} AND monitoring AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
       min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums}
     FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box GROUP BY ALL)
   SELECT * EXCLUDE (subject) FROM (
     SELECT NULL AS who, * FROM seen
     UNION ALL BY NAME
     SELECT who, subject, 0 AS family, 0::UBIGINT AS address_high, 0::UBIGINT AS address_low, 0 AS port, 0 AS protocol,
-      0 AS verdict, false AS monitored, NULL AS rule,
+      0 AS verdict, false AS intent, false AS monitored, NULL AS rule,
       0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}
     FROM told)
   ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored`;

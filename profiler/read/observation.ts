@@ -48,6 +48,8 @@ export interface Observation {
    * A socket of this kind was opened: nothing was named, and family, address, port and protocol say nothing.
    */
   socket?: keyof typeof SocketKind;
+  /** All of it was connect() that sent nothing; only where that was asked for. */
+  intent?: boolean;
   verdict: 'allow' | 'deny';
   /** Number of events. */
   count: number;

@@ -251,13 +251,12 @@ export class Recorder {
     columns.protocol[row] = portAndProtocol >>> 16;
     const operation = bytes[at + OPERATION]!;
     const blocked = (bytes[at + FLAGS]! & ConnectionFlag.blocked) !== 0;
-    // A UDP connect() that got EPERM was an attempt that a policy stopped; nothing will be sent any more.
-    columns.operation[row] = operation === Operation.intent && blocked ? Operation.connect : operation;
+    columns.operation[row] = operation;
     const denied = bytes[at + VERDICT] === 1;
     columns.verdict[row] = denied ? 1 : 0;
     columns.box[row] = this.#box(words[word + BOX]!, words[word + GENERATION]!);
     batch.length += 1;
-    if (denied && (operation !== Operation.intent || blocked)) this.#denied(records, at, blocked, 1);
+    if (denied && operation !== Operation.intent) this.#denied(records, at, blocked, 1);
     if (batch.full) this.#append();
   }
 
@@ -291,14 +290,14 @@ export class Recorder {
       addressLow: BigInt.asUintN(64, value),
       port: view.getUint16(Connection.offset.port, true),
       protocol: view.getUint16(Connection.offset.protocol, true),
-      operation: operation === Operation.intent && blocked ? Operation.connect : operation,
+      operation,
       verdict: denied ? 1 : 0,
       box: this.#box(words[BOX]!, words[GENERATION]!),
       count,
       first: micros(first),
       last: micros(last),
     });
-    if (denied && (operation !== Operation.intent || blocked)) this.#denied(records, 0, blocked, count);
+    if (denied && operation !== Operation.intent) this.#denied(records, 0, blocked, count);
   }
 
   #exceeded({ bytes, view }: Records, denied: boolean, count: number): void {

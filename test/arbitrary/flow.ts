@@ -54,6 +54,11 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
     });
 }
 
+/** Random flows of which nothing leaves yet: a connect() of a socket without connections. */
+export function intent(world: World = WORLD): fc.Arbitrary<Flow> {
+  return flow(world).map((each) => Object.assign(each, { intent: true }));
+}
+
 /** Random openings of sockets by a world's processes; the destinations in them say nothing. */
 export function opening(world: World = WORLD): fc.Arbitrary<Flow> {
   return fc

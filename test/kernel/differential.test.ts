@@ -141,11 +141,15 @@ function putInForce(policy: Policy): void {
   applyPolicy(egress, compiled, { mode: 'block', target: policy.target, record: false, cgroups });
 }
 
+/** Protocols by which connect() sends something. By the others it is an intent. */
+const CONNECTING: ReadonlySet<number> = new Set([6, 33, 132]);
+
 /** A flow that a prober can be: always with a known executable, and with a script where that is an interpreter. */
 function possible({ script, ...random }: Flow): Flow {
   const exe = random.exe ?? WORLD.exes[0]!;
   const runs = script !== undefined && INTERPRETERS.has(exe);
-  return { ...random, exe, ...(runs && { script }) };
+  const intent = random.socket === undefined && !CONNECTING.has(random.protocol);
+  return { ...random, exe, ...(runs && { script }), ...(intent && { intent }) };
 }
 
 /** An opening whose port says in which way. */
@@ -168,6 +172,8 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
   const openings = new Map<SocketKind, number>();
   let denials = 0;
   let absent = 0;
+  /** Intents that a policy would judge otherwise if they sent something. */
+  let reaching = 0;
   let byExe = 0;
   let byScript = 0;
   for (const [index, { policy, text }] of policies.entries()) {
@@ -191,6 +197,8 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
         const { action, box } = evaluate(reference, each);
         const expected = action === 'deny';
         if (expected) denials += 1;
+        const { intent, ...sending } = each;
+        if (intent && evaluate(reference, sending).action !== action) reaching += 1;
         const from = box === undefined ? {} : policy.boxes[box]!.from;
         if (each.inContainer && from.exe) byExe += 1;
         if (from.script) byScript += 1;
@@ -205,6 +213,7 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
   context.diagnostic(
     `${judged} judged, ${denials} of them denied; ${absent} of protocols that this kernel lacks`,
   );
+  context.diagnostic(`${reaching} of them intents by whose port and protocol nothing may be sent`);
   context.diagnostic(
     `rules decided over ${byExe} by an executable in a container, over ${byScript} by a script`,
   );
@@ -213,6 +222,7 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
   assert.deepEqual(mismatches.slice(0, 5), [], `${mismatches.length} of ${judged} differ`);
   assert(judged >= 10_000, `only ${judged} were judged`);
   assert(byExe >= 10 && byScript >= 10, 'rules for executables in containers and for scripts decide');
+  assert(reaching >= 100, 'intents whose port or protocol is not allowed are common');
   assert(opened >= 1000 && openings.size === SOCKET_KINDS.length, 'openings of each kind are common');
   assert(denials > judged / 10 && denials < (judged * 9) / 10, 'both verdicts are common');
 });

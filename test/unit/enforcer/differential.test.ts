@@ -6,7 +6,7 @@ import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { evaluate } from '../../../policy/meaning/evaluate.ts';
 import type { Flow } from '../../../policy/meaning/policy.ts';
-import { flow, opening } from '../../arbitrary/flow.ts';
+import { flow, intent, opening } from '../../arbitrary/flow.ts';
 import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
 import { WORLD } from '../../arbitrary/world.ts';
@@ -72,6 +72,7 @@ function decided(kernel: KernelTables, flow: Flow): number | undefined {
     address: addressOf(flow),
     port: flow.port,
     protocol: flow.protocol,
+    ...(flow.intent && { intent: true }),
   });
 }
 
@@ -82,7 +83,15 @@ function reporter<T>({ failed, seed, counterexamplePath, errorInstance }: fc.Run
 
 test(`the compiled tables give the verdicts of the reference for ${POLICIES * FLOWS_EACH} random pairs`, () => {
   const kernel = new KernelTables();
-  const found = { pairs: 0, allow: 0, deny: 0, unmatched: 0, version1: 0, sockets: { allow: 0, deny: 0 } };
+  const found = {
+    pairs: 0,
+    allow: 0,
+    deny: 0,
+    unmatched: 0,
+    version1: 0,
+    sockets: { allow: 0, deny: 0 },
+    intents: { allow: 0, deny: 0 },
+  };
   const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
     const compiled = compilePolicy(policy, (path) => FILES.get(path), KNOWN);
     const cgroups = WORLD.places.map((place, index) => ({
@@ -95,7 +104,7 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
     for (const flow of flows) {
       const expected = evaluate(reference, flow);
       found.pairs += 1;
-      (flow.socket ? found.sockets : found)[expected.action] += 1;
+      (flow.socket ? found.sockets : flow.intent ? found.intents : found)[expected.action] += 1;
       if (policy.target === 'container' && !flow.inContainer) continue;
       const box = decided(kernel, flow);
       if (box === undefined) found.unmatched += 1;
@@ -107,13 +116,18 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
       );
     }
   };
-  const either = fc.oneof({ weight: 7, arbitrary: flow() }, { weight: 1, arbitrary: opening() });
+  const either = fc.oneof(
+    { weight: 7, arbitrary: flow() },
+    { weight: 1, arbitrary: opening() },
+    { weight: 1, arbitrary: intent() },
+  );
   const flows = fc.array(either, { minLength: FLOWS_EACH, maxLength: FLOWS_EACH });
   fc.assert(fc.property(writtenPolicy(), fc.noShrink(flows), each), { numRuns: POLICIES, reporter });
   // Agreement says little where nothing meets.
   assert.ok(found.pairs >= 100_000, JSON.stringify(found));
   for (const count of [found.allow, found.deny, found.unmatched])
     assert.ok(count > 10_000, JSON.stringify(found));
-  for (const count of Object.values(found.sockets)) assert.ok(count > 1000, JSON.stringify(found));
+  for (const count of [...Object.values(found.sockets), ...Object.values(found.intents)])
+    assert.ok(count > 1000, JSON.stringify(found));
   assert.ok(found.version1 > 100, JSON.stringify(found));
 });

@@ -40,6 +40,8 @@ export interface Destination {
   address: bigint;
   port: number;
   protocol: number;
+  /** A connect() that sends nothing. */
+  intent?: boolean;
 }
 
 /** The index of the box that decides over the opening of a socket of this SocketKind: decide_socket(). */
@@ -52,7 +54,9 @@ export function decide(kernel: KernelTables, caller: Caller, to: Destination): n
   const { offset } = Tables;
   const addressClass = to.family === 4 ? class4(kernel, Number(to.address)) : class6(kernel, to.address);
   const address = kernel.vector(offset.address, addressClass);
-  const port = kernel.vector(offset.port, portClass(kernel, to));
+  const port = to.intent
+    ? kernel.vector(offset.intent, 0)
+    : kernel.vector(offset.port, portClass(kernel, to));
   return lowestBox(workOutSubject(kernel, caller), address, port);
 }
 

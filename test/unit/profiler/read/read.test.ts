@@ -139,6 +139,10 @@ test('a UDP connect that sent nothing is no observation unless intents are asked
       [80, 1],
     ],
   );
+  assert.deepEqual(
+    all.map(({ intent }) => intent),
+    [undefined, true],
+  );
 });
 
 test('a window takes in its beginning and leaves out its end', async (t) => {
