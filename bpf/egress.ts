@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { O_PATH } from '../host/descriptor.ts';
 import { type FileObject, readFileObject, writeFileObject } from './executable.ts';
 import { GracePeriod } from './grace-period.ts';
-import { interpreterBytes, scriptSum } from './interpreter.ts';
+import { interpreterBytes, scriptBytes } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
 import { hostMountNamespace, visibleMountNamespace } from '../host/namespace.ts';
@@ -89,11 +89,12 @@ const HOOKS = [
   'sock_graft',
   'socket_setsockopt',
   'sctp_bind_connect',
+  'udp_received',
   'socket_connect',
   'socket_sendmsg',
 ];
 
-const CGROUP_HOOKS = ['connect4', 'connect6', 'sendmsg4', 'sendmsg6'];
+const CGROUP_HOOKS = ['received', 'connect4', 'connect6', 'sendmsg4', 'sendmsg6'];
 
 /** The loaded kernel side: rings, maps, switches. Nothing is judged or recorded until `setSide`. */
 export class Egress implements Disposable {
@@ -385,15 +386,6 @@ function lineageBytes(ancestors: RunningImage['ancestors']): Buffer {
     if (Buffer.byteLength(path) < ANCESTOR_PATH_SIZE) lineage.write(path, at + offset.path, 'utf8');
   }
   return lineage;
-}
-
-function scriptBytes(path: string): Buffer {
-  const script = Buffer.alloc(Script.size);
-  for (const [index, half] of scriptSum(path).entries()) {
-    script.writeBigUInt64LE(half, Script.offset.sum + 8 * index);
-  }
-  script.write(path, Script.offset.path, PATH_SIZE - 1, 'utf8');
-  return script;
 }
 
 const SYS_PIDFD_OPEN = 434;

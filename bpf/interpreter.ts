@@ -1,4 +1,4 @@
-import { Interpreter, INTERPRETERS, LONG_OPTIONS } from './wire.ts';
+import { Interpreter, INTERPRETERS, LONG_OPTIONS, PATH_SIZE, Script } from './wire.ts';
 
 /** How an interpreter reads its arguments up to the script: struct interpreter of wire.h. */
 interface Syntax {
@@ -132,4 +132,14 @@ export function scriptSum(path: string): [first: bigint, second: bigint] {
     second = BigInt.asUintN(64, (second ^ BigInt(byte)) * 0x9e3779b97f4a7c15n);
   }
   return [first, second];
+}
+
+/** What is kept of a process that runs a script. */
+export function scriptBytes(path: string): Buffer {
+  const script = Buffer.alloc(Script.size);
+  for (const [index, half] of scriptSum(path).entries()) {
+    script.writeBigUInt64LE(half, Script.offset.sum + 8 * index);
+  }
+  script.write(path, Script.offset.path, PATH_SIZE - 1, 'utf8');
+  return script;
 }

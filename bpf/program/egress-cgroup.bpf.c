@@ -4,7 +4,8 @@
  * sends with an address; not raw sockets, other protocols, nor sends on sockets that are connected already.
  */
 #include "hook/backstop.bpf.h"
-#include "judge.bpf.h"
+#include "hook/receive.bpf.h"
+#include "hook/reply.bpf.h"
 #include "subject/iterator.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -21,6 +22,11 @@ static __always_inline bool by_kernel_thread(void)
 	return BPF_CORE_READ(task, flags) & PF_KTHREAD && !BPF_CORE_READ(task, mm);
 }
 
+static __always_inline const void *socket_of(struct bpf_sock *sk)
+{
+	return sk ? BPF_CORE_READ(real_socket(sk), sk_socket) : 0;
+}
+
 static __always_inline int verdict(struct flow *flow, struct bpf_sock_addr *ctx, __u8 operation)
 {
 	__u32 protocol = ctx->protocol;
@@ -30,7 +36,7 @@ static __always_inline int verdict(struct flow *flow, struct bpf_sock_addr *ctx,
 		flow->port = 0;
 	/* Sends on a connected socket pass unseen here, so a UDP connect() is the last that is heard of it. */
 	flow->operation = operation;
-	return !by_kernel_thread() && judge_flow(0, flow) ? DENY : ALLOW;
+	return !by_kernel_thread() && denies_datagram(0, socket_of(ctx->sk), flow) ? DENY : ALLOW;
 }
 
 static __always_inline int verdict4(struct bpf_sock_addr *ctx, __u8 operation)
@@ -60,6 +66,13 @@ SEC("cgroup_skb/egress")
 int source_route(struct __sk_buff *skb)
 {
 	return !stops_route_counted(skb);
+}
+
+SEC("cgroup_skb/ingress")
+int received(struct __sk_buff *skb)
+{
+	hear_packet(skb);
+	return ALLOW;
 }
 
 SEC("cgroup/connect4")

@@ -5,6 +5,7 @@
  */
 #include "hook/backstop.bpf.h"
 #include "hook/connect.bpf.h"
+#include "hook/receive.bpf.h"
 #include "hook/sctp.bpf.h"
 #include "hook/send.bpf.h"
 #include "subject/iterator.bpf.h"
@@ -43,6 +44,14 @@ SEC("lsm/socket_create")
 int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
 {
 	return ret ? ret : as_return_value(!kern && denies_socket(family, type, protocol));
+}
+
+/* Before the program that receives it can answer. */
+SEC("fentry/__udp_enqueue_schedule_skb")
+int BPF_PROG(udp_received, struct sock *sk, struct sk_buff *skb)
+{
+	hear_datagram(sk, skb);
+	return 0;
 }
 
 /* Both ways in which a process gets a socket. */

@@ -15,6 +15,7 @@ struct flow {
 	__u16 protocol;
 	__u8 family; /* 4 or 6 */
 	__u8 operation;
+	bool first; /* of a datagram: it is to be kept that this end spoke, see hook/reply.bpf.h */
 };
 
 /* Shorter addresses are refused by the kernel itself (net/ipv4/af_inet.c, net/ipv6/af_inet6.c: SIN6_LEN_RFC2133). */
@@ -82,9 +83,11 @@ static __always_inline bool is_kernel_socket(const struct sock *sk)
 
 /*
  * The destination named by a sockaddr in kernel memory. False when there is none to judge: too short, or of a family
- * that the socket's own protocol will refuse. AF_UNSPEC is taken for the family `unspec`.
+ * that the socket's own protocol will refuse. AF_UNSPEC is taken for the family `unspec`. A function of its own, so
+ * that it takes no room on the stack of the callers, which judge afterwards.
  */
-static __always_inline bool flow_from_sockaddr(struct flow *flow, const void *address, int length, __u16 unspec)
+static __noinline __attribute__((unused)) bool flow_from_sockaddr(struct flow *flow, const void *address, int length,
+								  __u16 unspec)
 {
 	__u32 raw[7] = {};
 	__u16 family;

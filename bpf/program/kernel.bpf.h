@@ -56,6 +56,12 @@
 #define SCTP_SET_PEER_PRIMARY_ADDR 5
 #define SCTP_SOCKOPT_BINDX_ADD 100
 #define MSG_FASTOPEN 0x20000000
+#define ETH_P_IP 0x0800
+#define PACKET_LOOPBACK 5
+#define LOOPBACK_IFINDEX 1 /* in every network namespace */
+#define MAY_WRITE 2
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
 #define CLONE_THREAD 0x00010000
 #define PF_KTHREAD 0x00200000
 #define TMPFS_MAGIC 0x01021994
@@ -93,6 +99,7 @@ struct pid_namespace {
 };
 struct net {
 	struct ns_common ns;
+	struct user_namespace *user_ns;
 };
 struct new_utsname {
 	char nodename[65];
@@ -160,6 +167,7 @@ struct timespec64 {
 	long tv_nsec;
 };
 struct inode {
+	__u16 i_mode;
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	__u32 i_generation;
@@ -199,6 +207,7 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	void *private_data;
 };
 struct fs_struct {
 	int users;
@@ -263,11 +272,14 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	__u32 skc_daddr;
 	__u16 skc_dport;
+	__u16 skc_num; /* local port, host order; 0: none yet */
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 };
+struct socket;
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 	__u8 sk_kern_sock : 1;
 	__u16 sk_type;
 	__u16 sk_protocol;
@@ -304,6 +316,18 @@ struct mptcp_sock {
 struct socket {
 	struct file *file;
 	struct sock *sk;
+};
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+};
+struct sk_buff {
+	unsigned char *head;
+	__u16 protocol;
+	__u16 transport_header;
+	__u16 network_header;
+	int skb_iif;
+	__u8 pkt_type : 3;
 };
 struct sockaddr {
 	__u16 sa_family;

@@ -263,6 +263,25 @@ struct socket_slot {
 /* A global rather than a map of its own: it costs no lookup. */
 struct socket_slot sockets[SOCKET_SLOTS];
 
+/* A UDP socket and one of its peers; the address as in struct flow. */
+struct conversation_key {
+	__u64 socket; /* socket_number() */
+	__u64 high;
+	__u64 low;
+	__u64 port; /* and family << 32 */
+};
+
+/*
+ * Who spoke first, for as long as they talk: see hook/reply.bpf.h. Evicts by itself; what is sent in a conversation
+ * that is forgotten is judged.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_CONVERSATIONS);
+	__type(key, struct conversation_key);
+	__type(value, __u64);
+} conversations SEC(".maps");
+
 static __always_inline void count(enum counter which)
 {
 	__u32 key = which;

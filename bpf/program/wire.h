@@ -21,6 +21,7 @@
 #define MAX_GROUPS 64		  /* supplementary groups of a process that are looked at */
 #define SOCKET_SLOT_BITS 14
 #define SOCKET_SLOTS (1 << SOCKET_SLOT_BITS) /* remembered verdicts of connected sockets */
+#define MAX_CONVERSATIONS 65536		     /* of UDP sockets; the least recently used one is forgotten */
 #define MAX_FOLDS 16384			     /* distinct folded connections of an epoch and the one before */
 #define SHARE_FOLDS 256			     /* of these, in an epoch, for all that has one share */
 #define MAX_SHARES 4096			     /* who has a share at one time; the least recently used one starts anew */

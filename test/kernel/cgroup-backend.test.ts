@@ -7,6 +7,7 @@ import { Operation } from '../../profiler/event/batch.ts';
 import { Client, type Destination, type Work } from './client/client.ts';
 import { block, compileRules } from './client/policy.ts';
 import { type Event, takeEvents } from './egress/event.ts';
+import { SocketActor } from './socket-actor.ts';
 
 const CGROUP = '/sys/fs/cgroup/judged';
 const INSIDE = `${CGROUP}/inside`;
@@ -81,6 +82,40 @@ for (const { call, protocol, operation } of CALLS) {
     assert.deepEqual(await go({ call }), { denied: [], events: [] });
   });
 }
+
+test('what a server in the cgroup answers is neither judged nor recorded, and no false source makes an answer', async () => {
+  await using server = await SocketActor.start('sh', '-c', `echo 0 >${CGROUP}/cgroup.procs; exec "$@"`, 'sh');
+  await using peer = await SocketActor.start();
+  await server.open('server', 6, ['::', 5300]);
+  await peer.open('four', 4, ['127.0.0.1', 7000]);
+  await peer.open('six', 6, ['::1', 7000]);
+  await peer.open('false', 6, ['2001:db8::9', 7000], { free: true });
+  const own = (): unknown[] =>
+    takeEvents(egress)
+      .filter(({ pid }) => pid === server.pid)
+      .map(({ to, blocked }) => [to, blocked]);
+  own();
+  for (const [by, to, from] of [
+    ['four', '127.0.0.1', '::ffff:127.0.0.1'],
+    ['six', '::1', '::1'],
+  ] as const) {
+    assert.equal(await server.send('server', [from, 7000]), 'EPERM', 'as long as it has said nothing');
+    assert.equal(own().length, 1);
+    assert.equal(await peer.send(by, [to, 5300]), 'done');
+    assert.equal(await server.receive('server'), `${from} 7000`);
+    assert.equal(await server.send('server', [from, 7000]), 'done');
+    assert.equal(await peer.receive(by), `${to} 5300`);
+    assert.equal(await server.connect('server', [from, 7000]), 'done');
+    assert.equal(await server.connect('server', [from, 7001]), 'EPERM');
+    assert.deepEqual(own(), [[to, true]]);
+    await server.close('server');
+    await server.open('server', 6, ['::', 5300]);
+  }
+  assert.equal(await peer.send('false', ['::1', 5300]), 'done');
+  assert.equal(await server.receive('server'), '2001:db8::9 7000');
+  assert.equal(await server.send('server', ['2001:db8::9', 7000]), 'EPERM');
+  assert.deepEqual(own(), [['2001:db8::9', true]]);
+});
 
 test('nothing is judged in the cgroup once the programs are gone', async () => {
   const loaded = Egress.load({ backend: 'cgroup', cgroup: CGROUP }, { connections: 4096, denials: 4096 });

@@ -9,6 +9,7 @@
 
 #include "../decide.bpf.h"
 #include "packet.bpf.h"
+#include "talk.bpf.h"
 
 #define REACH_DENIED 1 /* a deny box that names addresses and nothing else */
 #define REACH_NOBODY 2 /* no allow box, whoever it is for */
@@ -49,11 +50,22 @@ static __always_inline bool judges_packets(__u32 side)
 	return (control.flags[side & 1] & (wanted | SIDE_CONTAINERS)) == wanted;
 }
 
+/* Whether a datagram answers its destination. */
+static __always_inline bool answers(struct __sk_buff *skb, struct bpf_sock *sk, struct flow *flow, __u32 payload)
+{
+	__u16 port = 0;
+
+	if (!payload || !has_conversations(sk->protocol) || bpf_skb_load_bytes(skb, payload + 2, &port, sizeof(port)))
+		return false;
+	flow->port = bpf_ntohs(port);
+	return is_reply(socket_number(BPF_CORE_READ(real_socket(sk), sk_socket)), flow);
+}
+
 /*
  * Whether a packet is the first word of a process to its destination. An accepted connection says other things, and
  * what the kernel's own sockets send, as its answers to pings and its discovery of neighbours, is nobody's.
  */
-static __always_inline bool opens(struct __sk_buff *skb)
+static __always_inline bool opens(struct __sk_buff *skb, struct flow *flow)
 {
 	struct bpf_sock *sk = skb->sk;
 	__u32 at, protocol;
@@ -64,9 +76,11 @@ static __always_inline bool opens(struct __sk_buff *skb)
 	if (!sk || is_kernel_packet(sk))
 		return false;
 	protocol = sk->protocol;
-	if (sk->type == SOCK_RAW || sk->type == SOCK_DGRAM)
+	if (sk->type == SOCK_RAW)
 		return true;
 	at = skb->protocol == bpf_htons(ETH_P_IP) ? payload4(skb) : payload6(skb);
+	if (sk->type == SOCK_DGRAM)
+		return !answers(skb, sk, flow, at);
 	if (!at)
 		return false;
 	if (protocol == IPPROTO_TCP)
@@ -86,7 +100,7 @@ static __always_inline bool stops_packet(struct __sk_buff *skb)
 	if (!judges_packets((__u32)control.version) || !flow_from_packet(&flow, skb))
 		return false;
 	found = reach_of(&flow);
-	return found == REACH_DENIED || (found == REACH_NOBODY && opens(skb));
+	return found == REACH_DENIED || (found == REACH_NOBODY && opens(skb, &flow));
 }
 
 static __always_inline bool stops_packet_counted(struct __sk_buff *skb)

@@ -3,7 +3,7 @@
 #ifndef BOUHEKI_CONNECT_H
 #define BOUHEKI_CONNECT_H
 
-#include "../judge.bpf.h"
+#include "reply.bpf.h"
 
 static __always_inline bool denies_connect(struct socket *sock, struct sockaddr *address, int addrlen)
 {
@@ -29,6 +29,11 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 	flow.operation = flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW
 				 ? OPERATION_INTENT
 				 : OPERATION_CONNECT;
+	/* A server that makes a client its peer. Without a port of its own it has received nothing. */
+	if (sk->__sk_common.skc_num && has_conversations(flow.protocol) && is_reply(socket_number(sock), &flow)) {
+		forget_peer(socket_key(sk));
+		return false;
+	}
 	/* The kernel refuses a connection that is there another peer: it keeps the one it has. */
 	stream = is_stream(sk, sk->sk_type);
 	return judge_flow(stream && has_peer(sk) ? 0 : socket_key(sk), &flow);

@@ -5,8 +5,8 @@
 
 #include "../flow.bpf.h"
 
-#define ETH_P_IP 0x0800
 #define IPV4_HEADER 20
+#define IPV4_SOURCE 12
 #define IPV4_DESTINATION 16
 #define IPV4_OPTION_END 0
 #define IPV4_OPTION_NOTHING 1
@@ -17,6 +17,7 @@
 #define IPV4_HOPS 9
 #define IPV6_HEADER 40
 #define IPV6_NEXT 6
+#define IPV6_SOURCE 8
 #define IPV6_DESTINATION 24
 #define IPV6_HOP_OPTIONS 0
 #define IPV6_ROUTING 43
@@ -172,16 +173,23 @@ __noinline __u32 payload6(struct __sk_buff *skb)
 	return walk.payload ? walk.at : 0;
 }
 
+/* The socket itself, for reading from memory. A packet and an address show it as something else. */
+static __always_inline struct sock *real_socket(struct bpf_sock *sk)
+{
+	struct bpf_sock *volatile kept = sk;
+	struct sock *real = 0;
+
+	bpf_probe_read_kernel(&real, sizeof(real), (const void *)&kept);
+	return real;
+}
+
 /*
- * Whether a socket is the kernel's own. A packet shows its socket as something else, in which nothing says so. The
- * parts of an MPTCP connection are made by the kernel, for a process.
+ * Whether a socket is the kernel's own. The parts of an MPTCP connection are made by the kernel, for a process.
  */
 static __always_inline bool is_kernel_packet(struct bpf_sock *sk)
 {
-	struct bpf_sock *volatile kept = sk;
-	struct tcp_sock *real = 0;
+	struct tcp_sock *real = (void *)real_socket(sk);
 
-	bpf_probe_read_kernel(&real, sizeof(real), (const void *)&kept);
 	if (!BPF_CORE_READ_BITFIELD_PROBED((struct sock *)real, sk_kern_sock))
 		return false;
 	return sk->protocol != IPPROTO_TCP || !bpf_core_field_exists(real->is_mptcp) || !BPF_CORE_READ(real, is_mptcp);

@@ -38,10 +38,17 @@ enum peer {
 	PEER_OF_KIND = 4 << 28, /* a raw or packet socket may be used; where it sends is another question */
 };
 
+#define PEER_KINDS (7 << 28)
+
 /* The state of a slot that was written under this generation by this process: all that a hook has to compare. */
 static __always_inline __u64 peer_of(enum peer peer, __u32 generation, __u32 pid)
 {
 	return (__u64)generation << 32 | pid | peer;
+}
+
+static __always_inline enum peer peer_kind(__u64 state)
+{
+	return (__u32)state & PEER_KINDS;
 }
 
 /* Spreads keys, whose low bits and distances repeat, over all bits; the highest are the place of the slot. */

@@ -4,6 +4,7 @@
 #define BOUHEKI_SEND_H
 
 #include "control.bpf.h"
+#include "reply.bpf.h"
 
 /*
  * A send on a connected stream socket. A connection that this end opened is judged again when the policy or the
@@ -35,25 +36,26 @@ static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, __
 }
 
 /* Anything else that is connected can't have been accepted. */
-static __always_inline bool denies_connected_send(__u64 socket, struct sock *sk)
+static __always_inline bool denies_connected_send(__u64 socket, const struct socket *sock, struct sock *sk)
 {
 	struct flow flow = {.operation = OPERATION_SEND};
 
 	if (!flow_from_peer(&flow, sk))
 		return false;
 	flow_set_protocol(&flow, sk);
-	return judge_flow(socket, &flow);
+	return denies_datagram(socket, sock, &flow);
 }
 
 /* A send that names its destination. `connects` is the socket's key if the send opens a connection, else 0. */
-static __always_inline bool denies_named_send(__u64 connects, struct sock *sk, struct msghdr *msg, __u16 unspec)
+static __always_inline bool denies_named_send(__u64 connects, const struct socket *sock, struct sock *sk,
+					      struct msghdr *msg, __u16 unspec)
 {
 	struct flow flow = {.operation = connects ? OPERATION_CONNECT : OPERATION_SEND};
 
 	if (!flow_from_sockaddr(&flow, msg->msg_name, msg->msg_namelen, unspec))
 		return false;
 	flow_set_protocol(&flow, sk);
-	return judge_flow(connects, &flow);
+	return connects ? judge_flow(connects, &flow) : denies_datagram(0, sock, &flow);
 }
 
 /* What the name would mean if the family of the socket changed after this hook has looked (IPV6_ADDRFORM). */
@@ -71,11 +73,12 @@ static __always_inline bool denies_guess(struct sock *sk, struct msghdr *msg, __
  * A name of family AF_UNSPEC on an IPv6 socket: IPv6 to a raw socket, nothing to the others, which send to the peer
  * they have.
  */
-static __always_inline bool denies_unspecified_send(__u64 socket, struct sock *sk, struct msghdr *msg)
+static __always_inline bool denies_unspecified_send(__u64 socket, const struct socket *sock, struct sock *sk,
+						    struct msghdr *msg)
 {
 	if (sk->sk_type == SOCK_RAW)
-		return denies_named_send(0, sk, msg, AF_INET6);
-	return denies_guess(sk, msg, AF_INET) || denies_connected_send(socket, sk);
+		return denies_named_send(0, sock, sk, msg, AF_INET6);
+	return denies_guess(sk, msg, AF_INET) || denies_connected_send(socket, sock, sk);
 }
 
 /*
@@ -127,14 +130,15 @@ static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 		return true;
 	if (!named)
 		return stream ? denies_stream_send(socket, sk, state, generation, pid)
-			      : denies_connected_send(socket, sk);
+			      : denies_connected_send(socket, sock, sk);
 	bpf_probe_read_kernel(&family, sizeof(family), msg->msg_name);
 	if (family == AF_UNSPEC && sk->__sk_common.skc_family == AF_INET6)
-		return denies_unspecified_send(socket, sk, msg);
+		return denies_unspecified_send(socket, sock, sk, msg);
 	/* What would open a connection does not when there is one: what counts is its peer, and nothing is noted. */
 	if (stream && has_peer(sk))
-		return denies_named_send(0, sk, msg, AF_INET) || denies_stream_send(socket, sk, state, generation, pid);
-	return denies_named_send(stream ? socket : 0, sk, msg, AF_INET);
+		return denies_named_send(0, sock, sk, msg, AF_INET) ||
+		       denies_stream_send(socket, sk, state, generation, pid);
+	return denies_named_send(stream ? socket : 0, sock, sk, msg, AF_INET);
 }
 
 #endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a socket without connections sends: a reply, or a word that is judged. */
+#ifndef BOUHEKI_REPLY_H
+#define BOUHEKI_REPLY_H
+
+#include "../judge.bpf.h"
+#include "talk.bpf.h"
+
+/* `connected` is its key if it keeps this peer, else 0. */
+static __always_inline bool denies_datagram(__u64 connected, const void *sock, struct flow *flow)
+{
+	flow->first = has_conversations(flow->protocol);
+	if (flow->first) {
+		int talk = talk_with(socket_number(sock), flow->high, flow->low, port_of(flow));
+
+		if (talk & TALK_OPENED_THERE)
+			return false;
+		flow->first = !(talk & TALK_FRESH);
+	}
+	if (judge_flow(connected, flow))
+		return true;
+	if (flow->first)
+		keep_word(socket_number(sock), flow->high, flow->low, port_of(flow), OPENED_HERE);
+	return false;
+}
+
+#endif
