@@ -8,7 +8,7 @@ import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
 import { hostMountNamespace, visibleMountNamespace } from '../host/namespace.ts';
 import { BpfObject } from './object.ts';
-import { hasTaskStorage } from './probe.ts';
+import { hasTaskStorage, sendsPagesUnasked } from './probe.ts';
 import { Ring } from './ring.ts';
 import { DEFAULT_RINGS, type FoldVisitor, knobBytes, type RingSizes, takeFoldsBefore } from './share.ts';
 import {
@@ -29,6 +29,7 @@ import {
   ProcessFlag,
   RunningProgram as RunningProgramLayout,
   Script,
+  SideFlag,
   SubjectKey,
   Tables,
   Tables6,
@@ -117,6 +118,8 @@ export class Egress implements Disposable {
   readonly #object: BpfObject;
   readonly #readers = new GracePeriod();
   #looksAtPackets = false;
+  /** Whether a policy that blocks needs the hook of files too, and it is not attached yet. */
+  #lacksPages: boolean;
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
 
@@ -124,6 +127,7 @@ export class Egress implements Disposable {
     this.userCgroupRoom = userCgroupRoom;
     this.#object = object;
     this.canPrime = canPrime;
+    this.#lacksPages = object.has('socket_pages') && sendsPagesUnasked();
     this.connections = new Ring(object.map('connections', 0, 0).fd, rings.connections);
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
@@ -220,6 +224,10 @@ export class Egress implements Disposable {
    * and waits until no hook reads the old side any more. Returns the new generation.
    */
   flip(flags: number, denyBoxes = 0): bigint {
+    if (this.#lacksPages && (flags & SideFlag.block) !== 0) {
+      this.#object.attach('socket_pages');
+      this.#lacksPages = false;
+    }
     const generation = (this.generation + 1n) & 0xffff_ffffn;
     const sides = new Uint32Array(this.#control.buffer, Control.offset.flags, 2);
     const denies = new Uint32Array(this.#control.buffer, Control.offset.deny_boxes, 2);

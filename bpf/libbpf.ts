@@ -79,6 +79,9 @@ function declare() {
     bpf_map_get_next_key: libbpf.func(
       'int bpf_map_get_next_key(int fd, const void *key, _Out_ uint8_t *next)',
     ),
+    libbpf_find_vmlinux_btf_id: libbpf.func(
+      'int libbpf_find_vmlinux_btf_id(const char *name, int attach_type)',
+    ),
     libbpf_probe_bpf_map_type: libbpf.func('int libbpf_probe_bpf_map_type(int type, void *opts)'),
     libbpf_num_possible_cpus: libbpf.func('int libbpf_num_possible_cpus()'),
     mmap: libc.func(

@@ -9,6 +9,15 @@ export function hasTaskStorage(): boolean {
   return libbpf().libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, null) === 1;
 }
 
+const BPF_TRACE_FENTRY = 24;
+
+/**
+ * Whether `sendfile()` and `splice()` on a UDP socket ask no hook of sockets, as before Linux 6.5.
+ */
+export function sendsPagesUnasked(): boolean {
+  return libbpf().libbpf_find_vmlinux_btf_id('udp_sendpage', BPF_TRACE_FENTRY) > 0;
+}
+
 const LSM_LIST = '/sys/kernel/security/lsm';
 
 /** The security modules that are active, in order. Undefined when the list can't be read. */

@@ -5,6 +5,7 @@
  */
 #include "hook/backstop.bpf.h"
 #include "hook/connect.bpf.h"
+#include "hook/page.bpf.h"
 #include "hook/receive.bpf.h"
 #include "hook/sctp.bpf.h"
 #include "hook/send.bpf.h"
@@ -32,6 +33,13 @@ SEC("lsm/socket_sendmsg")
 int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, long ret)
 {
 	return ret ? ret : as_return_value(denies_send(sock, msg));
+}
+
+/* Attached by the daemon where it is needed. */
+SEC("lsm/file_permission")
+int BPF_PROG(socket_pages, struct file *file, int mask, int ret)
+{
+	return ret ? ret : as_return_value(denies_pages(file, mask));
 }
 
 SEC("lsm/sctp_bind_connect")
