@@ -1,4 +1,5 @@
-import { printJson, visible } from '../error/visible.ts';
+import { jsonDocument } from './terminal/json-document.ts';
+import { visible } from '../error/visible.ts';
 import { Command } from 'commander';
 import { diffPolicies } from '../policy/analysis/diff.ts';
 import { type Parsed, parsePolicy } from '../policy/file/parse.ts';
@@ -40,8 +41,10 @@ function check(text: string, file: string, json: boolean): void {
   const problems = [...parsed.problems, ...findingsOf(parsed)].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   );
-  if (json) process.stdout.write(`${printJson({ file, valid: parsed.policy !== undefined, problems })}\n`);
-  else for (const problem of problems) process.stdout.write(`${renderProblem(problem, text)}\n`);
+  if (json) {
+    const valid = parsed.policy !== undefined;
+    process.stdout.write(jsonDocument('check', { file, valid, problems }));
+  } else for (const problem of problems) process.stdout.write(`${renderProblem(problem, text)}\n`);
   process.stderr.write(`${visible(summary(parsed, problems, file))}\n`);
   if (!parsed.policy) process.exitCode = 2;
   else if (problems.length > 0) process.exitCode = 1;

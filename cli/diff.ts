@@ -1,4 +1,5 @@
-import { printJson, visible } from '../error/visible.ts';
+import { jsonDocument } from './terminal/json-document.ts';
+import { visible } from '../error/visible.ts';
 import { Command } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { formatChange } from '../policy/analysis/change.ts';
@@ -40,7 +41,7 @@ function run(before: Policy, after: Policy, { wideningOnly, json }: Options): vo
   if (wideningOnly) difference.lost = [];
   const wider = widens(difference);
   if (wideningOnly && difference.mode?.after === 'block') delete difference.mode;
-  process.stdout.write(json ? `${printJson({ ...difference, widens: wider })}\n` : text(difference));
+  process.stdout.write(json ? jsonDocument('diff', { ...difference, widens: wider }) : text(difference));
   const changed = difference.gained.length + difference.lost.length > 0 || difference.mode !== undefined;
   if (changed) {
     const { gained, lost } = difference;

@@ -1,4 +1,5 @@
-import { printJson, visible, visibleLines } from '../error/visible.ts';
+import { jsonDocument } from './terminal/json-document.ts';
+import { visible, visibleLines } from '../error/visible.ts';
 import { Command } from 'commander';
 import { provesItself } from '../bpf/canary.ts';
 import { cgroupRoot } from '../host/cgroup-root.ts';
@@ -46,8 +47,7 @@ async function doctor({ cgroup, json }: Options): Promise<void> {
   findings.push(...(await tryKernelSide(findings, attachment)));
   const verdict = verdictOn(findings, attachment);
   if (json) {
-    const document = { schema: 'bouheki.doctor/v1', ok: verdict.ready, verdict: verdict.text, findings };
-    process.stdout.write(`${printJson(document, 2)}\n`);
+    process.stdout.write(jsonDocument('doctor', { ok: verdict.ready, verdict: verdict.text, findings }));
   } else {
     const colour = wantsColour(process.stdout);
     for (const finding of findings) process.stdout.write(line(finding, colour));

@@ -130,7 +130,7 @@ class EnforceRun {
     const denials = new DenialCount();
     const inForce: InForce = {
       mode: read.policy.mode,
-      policy: read.hash,
+      policyHash: read.hash,
       generation: 0,
       loadedAt: 0,
       reloadFailed: false,
@@ -269,7 +269,7 @@ class EnforceRun {
     generations.add(generation, read);
     Object.assign(inForce, {
       mode: policy.mode,
-      policy: hash,
+      policyHash: hash,
       generation: inForce.generation + 1,
       loadedAt: Date.now() * 1000,
       reloadFailed: false,

@@ -1,5 +1,6 @@
 import { plainPath } from '../bpf/interpreter.ts';
-import { printJson, visible } from '../error/visible.ts';
+import { jsonDocument } from './terminal/json-document.ts';
+import { visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { parseAddress } from '../policy/value/address.ts';
@@ -120,7 +121,7 @@ function json(
     ...(nearest ? { nearest: { ...ruleOf(nearest.box), mismatches: nearest.mismatches } } : {}),
     ...(fix === undefined ? {} : { fix }),
   };
-  return `${printJson(report)}\n`;
+  return jsonDocument('explain', report);
 }
 
 function prose(

@@ -1,4 +1,4 @@
-import { printJson } from '../error/visible.ts';
+import { jsonDocument } from './terminal/json-document.ts';
 import { Command } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { discoveryOf } from '../generator/discovery.ts';
@@ -67,7 +67,7 @@ async function run(options: Options): Promise<void> {
       losses: await reader.losses(),
       readiness: discoveryOf(await reader.observations(windowOf(options)), await reader.accounts()),
     };
-    const json = (): string => `${printJson({ schema: 'bouheki.status/v1', ...status }, 2)}\n`;
+    const json = (): string => jsonDocument('status', status);
     const view = viewOf(process.stdout, options.wide);
     const text = (): string => statusText(status, Date.now() * 1000, isTerminal(process.stdout), view);
     process.stdout.write(options.json ? json() : text());

@@ -79,7 +79,7 @@ export class StabilityWatch {
         const took = performance.now() - began;
         this.#next = now + took + Math.max(this.#every, REST * took);
         this.failure = error === null ? undefined : stderr.trim() || error.message;
-        if (error === null) this.#known = (JSON.parse(stdout) as { readiness: Discovery }).readiness;
+        if (error === null) this.#known = readinessIn(stdout);
       },
     );
     this.#child = child;
@@ -100,6 +100,19 @@ export class StabilityWatch {
   close(): void {
     this.#child?.kill('SIGKILL');
   }
+}
+
+/** What a status says of readiness; its times are texts. */
+function readinessIn(status: string): Discovery {
+  const { readiness } = JSON.parse(status) as {
+    readiness: Omit<Discovery, 'first' | 'last'> & { first?: string; last?: string };
+  };
+  const { first, last, ...rest } = readiness;
+  return {
+    ...rest,
+    ...(first !== undefined && { first: Date.parse(first) * 1000 }),
+    ...(last !== undefined && { last: Date.parse(last) * 1000 }),
+  };
 }
 
 /** Whether every subject is stable, in traffic that spans at least so many seconds. */

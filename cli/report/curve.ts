@@ -1,4 +1,4 @@
-import { printJson } from '../../error/visible.ts';
+import { jsonDocument } from '../terminal/json-document.ts';
 import { formatDecimal } from '../../format/number.ts';
 import type { Curve } from '../../generator/rule/curve.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -28,10 +28,9 @@ function overGrant(ratio: number): string {
 
 export function curveJson({ observed, points, suggested }: Curve): string {
   const json = {
-    schema: 'bouheki.curve/v1',
     observed,
     suggested: suggested.count,
     points: points.map(({ count, cost }) => ({ cidrs: count, unobserved: cost })),
   };
-  return `${printJson(json, 2)}\n`;
+  return jsonDocument('curve', json);
 }

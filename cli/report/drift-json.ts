@@ -1,18 +1,7 @@
-import { printJson } from '../../error/visible.ts';
-import { formatExactMoment } from '../../format/moment.ts';
-import type { Drift, DriftEntry } from '../../generator/drift.ts';
+import type { Drift } from '../../generator/drift.ts';
+import { jsonDocument } from '../terminal/json-document.ts';
 
-/** The drift as one JSON document, times in ISO 8601 (UTC). */
-export function driftJson(drift: Drift): string {
-  const document = {
-    schema: 'bouheki.drift/v1',
-    new: drift.new.map(entryJson),
-    denied: drift.denied.map(entryJson),
-    disagreed: drift.disagreed.map(entryJson),
-  };
-  return `${printJson(document, 2)}\n`;
-}
-
-function entryJson(entry: DriftEntry): object {
-  return { ...entry, first: formatExactMoment(entry.first), last: formatExactMoment(entry.last) };
+/** The drift as one JSON document. */
+export function driftJson({ denied, disagreed, new: fresh }: Drift): string {
+  return jsonDocument('drift', { new: fresh, denied, disagreed });
 }

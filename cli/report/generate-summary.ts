@@ -1,5 +1,6 @@
 import type { Problem } from '../../policy/file/problem.ts';
-import { printJson, visible } from '../../error/visible.ts';
+import { visible } from '../../error/visible.ts';
+import { jsonDocument } from '../terminal/json-document.ts';
 import { formatTime } from '../../format/moment.ts';
 import { formatCount, formatNumber, formatPercent } from '../../format/number.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
@@ -143,12 +144,14 @@ function cut(lines: readonly string[]): string[] {
 export function generateJson(policy: string, generated: Generated, input: GenerateInput): string {
   const { boxes, demands, document, grant, holdOut, readiness } = generated;
   const json = {
-    schema: 'bouheki.generate/v1',
     policy,
     rules: document.allow?.length ?? 0,
     ...(boxes && { boxes: { ...boxes, optimal: boxes.count === boxes.atLeast } }),
     grant,
-    holdOut,
+    holdOut: {
+      ...holdOut,
+      subjects: holdOut.subjects.map(({ denied, events, name: subject }) => ({ subject, events, denied })),
+    },
     subjects: demands.map(({ subject }) => {
       const { atMost, state, unseen } = readiness.get(subject.key)!;
       return { subject: subject.name, state, unseen, atMost };
@@ -162,11 +165,11 @@ export function generateJson(policy: string, generated: Generated, input: Genera
     omissions: generated.omissions.map(({ reason, subject, observations }) => ({
       reason,
       subject,
-      destinations: observations.length,
+      destinations: observations.map(observedDestination),
       ...sumEvidence(observations),
     })),
   };
-  return `${printJson(json, 2)}\n`;
+  return jsonDocument('generate', json);
 }
 
 /**
@@ -188,7 +191,6 @@ export function mergeSummary({ kept }: Merged, file: string): string {
 /** A merge for programs. */
 export function mergeJson({ added, kept, text }: Merged): string {
   const json = {
-    schema: 'bouheki.merge/v1',
     policy: text,
     added,
     leftOut: kept.map(({ demand, observations }) => ({
@@ -196,5 +198,5 @@ export function mergeJson({ added, kept, text }: Merged): string {
       destinations: observations.map(observedDestination),
     })),
   };
-  return `${printJson(json, 2)}\n`;
+  return jsonDocument('merge', json);
 }

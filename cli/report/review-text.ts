@@ -1,4 +1,5 @@
-import { printJson, visible } from '../../error/visible.ts';
+import { jsonDocument } from '../terminal/json-document.ts';
+import { visible } from '../../error/visible.ts';
 import { formatTime } from '../../format/moment.ts';
 import { formatCount } from '../../format/number.ts';
 import type { Decision } from '../../generator/review/decision.ts';
@@ -126,14 +127,13 @@ export function wideningText(decisions: readonly Decision[]): string[] {
 /** What is to be reviewed, for programs. */
 export function reviewJson(policy: string, items: readonly ReviewItem[]): string {
   const json = {
-    schema: 'bouheki.review/v1',
-    policy,
+    file: policy,
     items: items.map((item) => {
       const { destination, reasons, rule } = item;
       return Object.assign({ rule, destination, reasons }, evidenceOf(item));
     }),
   };
-  return `${printJson(json, 2)}\n`;
+  return jsonDocument('review', json);
 }
 
 /** Lines for standard error. */

@@ -96,9 +96,9 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
 }
 
 function enforcementText(status: EnforcementStatus): string {
-  const { denied, loadedAt, mode, policy, reloadFailed, wouldBeDenied } = status;
+  const { denied, loadedAt, mode, policyHash, reloadFailed, wouldBeDenied } = status;
   const parts = [
-    `${mode === 'block' ? 'blocking' : 'monitoring'} by ${policy} since ${formatMoment(loadedAt)}`,
+    `${mode === 'block' ? 'blocking' : 'monitoring'} by ${policyHash} since ${formatMoment(loadedAt)}`,
     ...(reloadFailed ? ['its file could not be read again'] : []),
     ...(denied > 0 || mode === 'block' ? [`${formatNumber(denied)} denied`] : []),
     ...(wouldBeDenied > 0 || mode === 'monitor' ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),

@@ -47,7 +47,7 @@ export interface OutputLoss {
 export interface EnforcementStatus {
   mode: 'monitor' | 'block';
   /** What names the policy in log and record: the first 12 digits of the SHA-256 of its text. */
-  policy: string;
+  policyHash: string;
   /** How many times a policy was put in force. */
   generation: number;
   /** When this one was, microseconds since the epoch, and whether the file could not be read again since. */

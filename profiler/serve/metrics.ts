@@ -98,12 +98,12 @@ function watchLines({ stoppedPackets, unasked }: Watch): string[] {
 }
 
 function enforcementLines(status: EnforcementStatus): string[] {
-  const { denied, generation, loadedAt, mode, policy, reloadFailed, wouldBeDenied } = status;
+  const { denied, generation, loadedAt, mode, policyHash, reloadFailed, wouldBeDenied } = status;
   const failed = reloadFailed ? 0 : 1;
   return [
     ...metric('denied_total', 'counter', 'Attempts that were denied.', denied),
     ...metric('would_be_denied_total', 'counter', 'Attempts that block mode would deny.', wouldBeDenied),
-    ...info('policy_info', 'The policy in force.', { digest: policy, mode }),
+    ...info('policy_info', 'The policy in force.', { digest: policyHash, mode }),
     ...metric('policy_generation', 'gauge', 'How many times a policy was put in force.', generation),
     ...metric(
       'policy_loaded_seconds',

@@ -189,10 +189,10 @@ test('--json holds the policy and what was left out', async (t) => {
     {
       reason: 'was denied',
       subject: '/usr/bin/curl uid 1000',
-      destinations: 1,
+      destinations: ['10.0.0.1:22/tcp'],
       count: 1,
-      first: START,
-      last: START,
+      first: '2026-11-21T00:00:00.000Z',
+      last: '2026-11-21T00:00:00.000Z',
     },
   ]);
 });

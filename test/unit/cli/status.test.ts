@@ -167,7 +167,7 @@ test('metrics have what a policy did, which one it is, what runs, and how much i
     subjects: { stable: 3, stabilizing: 0, learning: 1 },
     enforcement: {
       mode: 'block',
-      policy: 'a319adda2ef2',
+      policyHash: 'a319adda2ef2',
       generation: 2,
       loadedAt: START,
       reloadFailed: true,
