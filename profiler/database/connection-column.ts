@@ -18,7 +18,7 @@ export interface ConnectionColumn {
 export interface ExportedColumn {
   readonly name: string;
   /** In a Parquet file. */
-  readonly type: 'TIMESTAMP' | 'VARCHAR' | 'INTEGER' | 'UINTEGER' | 'USMALLINT' | 'BIGINT';
+  readonly type: 'TIMESTAMP' | 'VARCHAR' | 'INTEGER' | 'UINTEGER' | 'USMALLINT' | 'BIGINT' | 'BOOLEAN';
   /** Text that comes from outside and may hold commas, quotes and ends of lines. */
   readonly free?: true;
   /** No import goes without it. */
@@ -43,8 +43,6 @@ function words(value: string, names: Readonly<Record<string, number>>, other: st
 function outsideContainers(column: string): string {
   return `CASE WHEN NOT in_container(p.container, p.flags) THEN k.${column} END`;
 }
-
-const CONTAINER = 'c.name, left(c.container_id, 12)';
 
 const WHO = [
   { name: 'host', sql: 'r.host', exported: { name: 'host', ...name } },
@@ -81,23 +79,24 @@ const WHO = [
     says: 'names of the processes that started it when it was executed, the nearest first',
     exported: { name: 'ancestors', ...name, added: 5 },
   },
-  { name: 'in_container', sql: 'in_container(p.container, p.flags)' },
+  {
+    name: 'in_container',
+    sql: 'in_container(p.container, p.flags)',
+    exported: { name: 'in_container', type: 'BOOLEAN', added: 6 },
+  },
   {
     name: 'container',
-    sql: `coalesce(${CONTAINER})`,
-    exported: {
-      name: 'container',
-      ...name,
-      sql: `coalesce(${CONTAINER}, CASE WHEN in_container(p.container, p.flags) THEN '(unknown)' END)`,
-    },
+    sql: 'coalesce(c.name, left(c.container_id, 12))',
+    // An id is no name: an import would make a container of that name of it, which gets rules.
+    exported: { name: 'container', ...name, sql: 'c.name' },
   },
   { name: 'inner_container', sql: 'left(c.inner_id, 12)', says: 'a container inside it' },
   { name: 'image', sql: 'c.image', exported: { name: 'image', ...name } },
   { name: 'image_digest', sql: 'c.digest' },
-  { name: 'labels', sql: 'c.labels', says: 'JSON' },
-  { name: 'pod', sql: 'c.pod' },
-  { name: 'namespace', sql: 'c.namespace' },
-  { name: 'unit', sql: 'p.unit' },
+  { name: 'labels', sql: 'c.labels', says: 'JSON', exported: { name: 'labels', ...name, added: 6 } },
+  { name: 'pod', sql: 'c.pod', exported: { name: 'pod', ...name, added: 6 } },
+  { name: 'namespace', sql: 'c.namespace', exported: { name: 'namespace', ...name, added: 6 } },
+  { name: 'unit', sql: 'p.unit', exported: { name: 'unit', ...name, added: 6 } },
 ] as const satisfies readonly ConnectionColumn[];
 
 const WHERE = [

@@ -1,16 +1,18 @@
 import { BouhekiError } from '../../error/error.ts';
 import { storeFailure } from '../database/failure.ts';
 import { openRecorder } from '../store/store.ts';
-import { CsvParser, type CsvRow } from '../event/csv.ts';
-import { headerProblem, RowReader, type RowProblem } from './row.ts';
-import { inputName, textOf } from './text-input.ts';
+import { type ImportFormat, type Input, type InputRow, openInput, rowFault } from './input.ts';
+import { RowReader } from './row.ts';
 import { ImportWriter } from './writer.ts';
 
 export interface ImportOptions {
   /** Path of the database. */
   db: string;
+  format: ImportFormat;
   /** Leave rows that can't be understood out, instead of refusing the file. */
   skipBad: boolean;
+  /** Add what the record has already: it counts twice then. */
+  again: boolean;
   /** Told of every row that is left out, as `FILE:LINE:COLUMN: what`. */
   bad?(message: string): void;
 }
@@ -21,30 +23,42 @@ export interface ImportResult {
   events: number;
   /** Rows that were left out. */
   skipped: number;
+  /** Rows that the record had already. */
+  known: number;
+  /** Columns that are none of ours. */
+  unread: string[];
   /** Ids of the recordings that were made, one a host. */
   recordings: number[];
 }
 
 /**
- * Adds a CSV file (`-`: standard input), plain or gzip, to the record: all of it or nothing. Throws
- * BouhekiError `usage` that names the first bad row by line and column, `untrusted` for a file that others
- * can write, and what `openRecorder` throws.
+ * Adds a file (`-`: standard input; CSV and NDJSON plain or gzip) to the record: all of it or nothing. Throws
+ * BouhekiError `usage` that names the first bad row by line and column, or says that the record has all rows
+ * already, `untrusted` for a file that others can write, and what `openRecorder` throws.
  */
-export async function importCsv(file: string, options: ImportOptions): Promise<ImportResult> {
-  const name = inputName(file);
-  const pieces = textOf(file);
+export async function importFile(file: string, options: ImportOptions): Promise<ImportResult> {
   // An input that can't be read should not make a database first.
-  const first = await pieces.next();
+  const input = await openInput(file, options.format);
+  try {
+    return await importInput(input, options);
+  } finally {
+    input.close();
+  }
+}
+
+async function importInput(input: Input, options: ImportOptions): Promise<ImportResult> {
   const store = await openRecorder(options.db);
   let imported = false;
   try {
     const writer = await ImportWriter.open(store.connection);
     try {
-      const result = await addRows(first, pieces, name, writer, options);
-      if (result.rows === 0) throw new BouhekiError('no-data', `${name} has no rows to import`);
+      const result = await addRows(input, writer, options);
+      if (result.rows === 0) throw new BouhekiError('no-data', `${input.name} has no rows to import`);
+      const known = await writer.flush();
+      if (known === result.rows && !options.again) throw knownAlready(input.name);
       const recordings = await writer.commit();
       imported = true;
-      return { ...result, recordings };
+      return { ...result, known, unread: [...input.unread], recordings };
     } catch (error) {
       await writer.abandon().catch(() => undefined);
       throw error;
@@ -59,27 +73,23 @@ export async function importCsv(file: string, options: ImportOptions): Promise<I
   }
 }
 
+function knownAlready(name: string): BouhekiError {
+  return new BouhekiError('usage', `the record has every row of ${name} already`, {
+    remedy: 'Nothing was imported. With --again all of it counts once more.',
+  });
+}
+
 async function addRows(
-  first: IteratorResult<string, void>,
-  pieces: AsyncGenerator<string, void>,
-  name: string,
+  { cell, header, name, parts }: Input,
   writer: ImportWriter,
   options: ImportOptions,
-): Promise<Omit<ImportResult, 'recordings'>> {
-  const parser = new CsvParser();
+): Promise<Pick<ImportResult, 'rows' | 'events' | 'skipped'>> {
   const result = { rows: 0, events: 0, skipped: 0 };
-  let reader: RowReader | undefined;
-  const take = (row: CsvRow): void => {
-    if (reader === undefined) {
-      const header = row.fields.map((field) => field.trim());
-      const problem = row.problem === undefined ? headerProblem(header) : { field: 0, message: row.problem };
-      if (problem !== undefined) throw badRow(name, row, problem, 'Mend the first row.');
-      reader = new RowReader(header);
-      return;
-    }
+  const reader = new RowReader(header, cell);
+  const take = (row: InputRow): void => {
     const read = row.problem === undefined ? reader.read(row.fields) : { field: 0, message: row.problem };
     if ('message' in read) {
-      const error = badRow(name, row, read);
+      const error = rowFault(name, row, read);
       if (!options.skipBad) throw error;
       result.skipped += 1;
       options.bad?.(error.message);
@@ -89,22 +99,6 @@ async function addRows(
     result.rows += 1;
     result.events += read.count;
   };
-  for (let piece = first; piece.done !== true; piece = await pieces.next()) {
-    for (const row of parser.push(piece.value)) take(row);
-  }
-  for (const row of parser.end()) take(row);
+  for await (const rows of parts) for (const row of rows) take(row);
   return result;
-}
-
-function badRow(
-  name: string,
-  { line, fields, starts }: CsvRow,
-  { field, message }: RowProblem,
-  remedy = 'Mend the row, or leave bad rows out with --skip-bad.',
-): BouhekiError {
-  const before = fields.slice(0, field).reduce((sum, text) => sum + text.length + 1, 0);
-  const column = 1 + (starts === undefined ? before : (starts[field] ?? 0));
-  return new BouhekiError('usage', `${name}:${line}:${column}: ${message}`, {
-    remedy: `${remedy} Nothing was imported.`,
-  });
 }

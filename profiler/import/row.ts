@@ -1,5 +1,5 @@
 import { printJson, readCell } from '../../error/visible.ts';
-import { SocketKind } from '../../bpf/wire.ts';
+import { ProcessFlag, SocketKind } from '../../bpf/wire.ts';
 import { parseAddress, type Address } from '../../policy/value/address.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import { EXPORTED, type ColumnName } from '../database/connection-column.ts';
@@ -27,8 +27,14 @@ export interface ImportedRow {
   euserName: string;
   groupName: string;
   egroupName: string;
+  /** Whether it was in a container, which may have no name. */
+  inContainer: boolean;
   container: string;
   image: string;
+  unit: string;
+  labels: Readonly<Record<string, string>>;
+  pod: string;
+  namespace: string;
   /** Family 0 where a socket was opened that no destination can be judged by. */
   address: Address | typeof NOWHERE;
   /** The kind of the socket, SocketKind of wire.ts, where it was opened. */
@@ -53,18 +59,27 @@ const REMEMBERED = 65_536;
 /** An id is any number of 32 bits. */
 const MOST_ID = 4_294_967_295;
 
+const TRUTH = { false: 0, true: 1 } as const;
+
 const NOWHERE = { family: 0, value: 0n } as const;
 
 /** Understands rows by the names in the file's first row. */
 export class RowReader {
   readonly #index: Readonly<Record<ColumnName, number>>;
   readonly #width: number;
+  readonly #cell: (text: string) => string;
   readonly #addresses = new Map<string, Address>();
   #problem: RowProblem | undefined;
+  /** The labels that were read last: most rows have those of the row before. */
+  #labelText = '';
+  #labelValue: Readonly<Record<string, string>> = {};
 
-  /** `header`: names of the columns, which `headerProblem` has approved. */
-  constructor(header: readonly string[]) {
+  /**
+   * `header`: names of the columns, which `headerProblem` has approved. `cell` reads what a field says.
+   */
+  constructor(header: readonly string[], cell: (text: string) => string = readCell) {
     this.#width = header.length;
+    this.#cell = cell;
     this.#index = Object.fromEntries(COLUMNS.map((name) => [name, header.indexOf(name)])) as Record<
       ColumnName,
       number
@@ -92,8 +107,12 @@ export class RowReader {
       euserName: this.#text(fields, 'euser_name'),
       groupName: this.#text(fields, 'group_name'),
       egroupName: this.#text(fields, 'egroup_name'),
-      container: this.#text(fields, 'container'),
+      ...this.#container(fields),
       image: this.#text(fields, 'image'),
+      unit: this.#text(fields, 'unit'),
+      labels: this.#labels(fields),
+      pod: this.#text(fields, 'pod'),
+      namespace: this.#text(fields, 'namespace'),
       ...(operation === Operation.open ? this.#opening(fields) : this.#destination(fields, protocol)),
       protocol,
       count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
@@ -107,12 +126,31 @@ export class RowReader {
 
   #text(fields: readonly string[], name: ColumnName): string {
     const index = this.#index[name];
-    return index < 0 ? '' : readCell(fields[index]!);
+    return index < 0 ? '' : this.#cell(fields[index]!);
   }
 
   #time(fields: readonly string[]): number {
     const text = this.#text(fields, 'ts');
     return parseTime(text) ?? this.#wrong('ts', `${quote(text)} is no time such as 2026-11-21T09:30:00Z`);
+  }
+
+  /** Exports without a column of their own for it had the id of a container, or this word, for its name. */
+  #container(fields: readonly string[]): Pick<ImportedRow, 'container' | 'inContainer'> {
+    const container = this.#text(fields, 'container');
+    const named = this.#index.in_container >= 0 || !/^(?:\(unknown\)|[0-9a-f]{12})$/.test(container);
+    if (!named) return { container: '', inContainer: true };
+    const inContainer = this.#word(fields, 'in_container', TRUTH, TRUTH.false) === TRUTH.true;
+    return { container, inContainer: inContainer || container !== '' };
+  }
+
+  #labels(fields: readonly string[]): Readonly<Record<string, string>> {
+    const text = this.#text(fields, 'labels');
+    if (text === '') return {};
+    if (this.#labelText === text) return this.#labelValue;
+    const labels = parseLabels(text);
+    if (labels === undefined) this.#wrong('labels', `${quote(text)} is no JSON object of texts`);
+    this.#labelText = text;
+    return (this.#labelValue = labels ?? {});
   }
 
   /** A field without a value takes `fallback`, when there is one. */
@@ -200,8 +238,15 @@ export class RowReader {
 
 /** Equal for rows of the same process of a host. */
 export function importedProcessKey(row: ImportedRow): string {
-  const { pid, command, exe, script, container, image, ancestors } = row;
-  return `${pid}\0${command}\0${exe}\0${script}\0${container}\0${image}\0${ancestors}`;
+  const { pid, command, exe, script, unit, ancestors } = row;
+  return [pid, command, exe, script, importedContainerKey(row), row.inContainer, unit, ancestors].join('\0');
+}
+
+/** Equal for rows of the same container of a host; empty where nothing is known of one. */
+export function importedContainerKey({ container, image, labels, namespace, pod }: ImportedRow): string {
+  const told = Object.keys(labels).length === 0 ? '' : JSON.stringify(labels);
+  const key = [container, image, namespace, pod, told].join('\0');
+  return key.length === 4 ? '' : key;
 }
 
 /** What a row has of a process; nothing else of it is known. `key` need only differ from that of others. */
@@ -223,7 +268,8 @@ export function importedProcess(row: ImportedRow, key: bigint, container: number
     cgroupId: 0n,
     cgroupPath: '',
     ...(container !== undefined && { containerId: container }),
-    flags: 0,
+    ...(row.unit !== '' && { unit: row.unit }),
+    flags: row.inContainer ? ProcessFlag.inContainer : 0,
     startedAt: row.time,
     ancestors:
       row.ancestors === '' ? undefined : ancestorNames(row.ancestors).map((command) => ({ command })),
@@ -238,16 +284,28 @@ export function headerProblem(header: readonly string[]): RowProblem | undefined
     return { field: 0, message };
   }
   for (const [field, name] of header.entries()) {
-    if (!COLUMNS.includes(name as ColumnName)) {
-      return {
-        field,
-        message: `${quote(name)} is no column; the first row names columns out of ${COLUMNS.join(',')}`,
-      };
-    }
-    if (header.indexOf(name) < field) return { field, message: `${quote(name)} is named twice` };
+    if (isColumn(name) && header.indexOf(name) < field)
+      return { field, message: `${quote(name)} is named twice` };
   }
   const missing = REQUIRED.find((name) => !header.includes(name));
   return missing === undefined ? undefined : { field: 0, message: `the column ${quote(missing)} is missing` };
+}
+
+/** Whether an import reads a column of this name. */
+export function isColumn(name: string): name is ColumnName {
+  return COLUMNS.includes(name as ColumnName);
+}
+
+function parseLabels(text: string): Record<string, string> | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const labels = Object.entries(value);
+  return labels.every(([, label]) => typeof label === 'string') ? Object.fromEntries(labels) : undefined;
 }
 
 function quote(text: string): string {

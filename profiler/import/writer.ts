@@ -6,7 +6,8 @@ import { credentialKey, type AccountKind } from '../event/credential.ts';
 import { checkpoint } from '../database/database.ts';
 import { containerCells, credentialCells, processCells } from '../database/name-cells.ts';
 import { RowAppender } from '../database/row-appender.ts';
-import { importedProcess, importedProcessKey, type ImportedRow } from './row.ts';
+import { countKnown } from './known-row.ts';
+import { importedContainerKey, importedProcess, importedProcessKey, type ImportedRow } from './row.ts';
 
 /** Processes remembered; one that comes back after more than these gets a second row. */
 const REMEMBERED = 131_072;
@@ -29,7 +30,11 @@ export class ImportWriter {
   readonly #hosts = new Map<string, Host>();
   readonly #processes = new Map<string, { process: number; command: number }>();
   readonly #names = new Map<string, number>();
+  /** The highest id of a recording before, 0 where there was none. */
+  readonly #before: number;
   #recordings: number;
+  /** Whether rows can be added. */
+  #open = true;
   #rows = 0;
   #ids = 0;
 
@@ -42,6 +47,7 @@ export class ImportWriter {
     this.#connection = connection;
     this.#hourly = hourly;
     this.#tables = tables;
+    this.#before = recordings;
     this.#recordings = recordings;
     // What is imported was judged by no policy that we know.
     this.#chunk.columns.box.fill(-1);
@@ -89,9 +95,10 @@ export class ImportWriter {
     if (this.#rows === BATCH_ROWS) this.#append();
   }
 
-  /** Commits. Returns the ids of the recordings that were made. */
-  async commit(): Promise<number[]> {
+  /** Hands over what was added, and returns how many of the rows the record had already. */
+  async flush(): Promise<number> {
     this.#append();
+    this.#open = false;
     for (const table of Object.values(this.#tables)) table.closeSync();
     this.#hourly.closeSync();
     for (const [name, { recording, first, last, events }] of this.#hosts) {
@@ -101,6 +108,11 @@ export class ImportWriter {
         [recording, name, BigInt(first), BigInt(last), BigInt(events)],
       );
     }
+    return this.#before === 0 ? 0 : await countKnown(this.#connection, this.#before, this.#span());
+  }
+
+  /** Commits what was flushed. Returns the ids of the recordings that were made. */
+  async commit(): Promise<number[]> {
     await this.#connection.run('COMMIT');
     await checkpoint(this.#connection);
     return [...this.#hosts.values()].map(({ recording }) => recording);
@@ -108,10 +120,22 @@ export class ImportWriter {
 
   /** Forgets everything that was added. */
   async abandon(): Promise<void> {
-    for (const table of Object.values(this.#tables)) table.abandon();
-    this.#hourly.clear();
-    this.#hourly.closeSync();
+    if (this.#open) {
+      for (const table of Object.values(this.#tables)) table.abandon();
+      this.#hourly.clear();
+      this.#hourly.closeSync();
+    }
     await this.#connection.run('ROLLBACK');
+  }
+
+  /** Times of the first and the last row. */
+  #span(): { first: number; last: number } {
+    const span = { first: Infinity, last: -Infinity };
+    for (const { first, last } of this.#hosts.values()) {
+      span.first = Math.min(span.first, first);
+      span.last = Math.max(span.last, last);
+    }
+    return span;
   }
 
   #append(): void {
@@ -130,20 +154,11 @@ export class ImportWriter {
   }
 
   #processOf(row: ImportedRow, recording: number): { process: number; command: number } {
-    const { container, image } = row;
     const key = `${recording}\0${importedProcessKey(row)}`;
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
     if (this.#processes.size >= REMEMBERED) this.#processes.clear();
-    const inside =
-      container === '' && image === ''
-        ? undefined
-        : this.#named(`${recording}\0container\0${container}\0${image}`, (id) =>
-            this.#tables.container.append([
-              recording,
-              ...containerCells(id, 1, { runtime: 'import', id: '', name: container, image, imageId: '' }),
-            ]),
-          );
+    const inside = this.#containerOf(row, recording);
     const command = this.#named(`${recording}\0command\0${row.command}`, (id) =>
       this.#tables.command.append([recording, id, row.command]),
     );
@@ -157,10 +172,20 @@ export class ImportWriter {
     return made;
   }
 
+  #containerOf(row: ImportedRow, recording: number): number | undefined {
+    const key = importedContainerKey(row);
+    if (key === '') return undefined;
+    const { container: name, image, labels, namespace, pod } = row;
+    const cells = { runtime: 'import', id: '', name, image, imageId: '', labels, namespace, pod };
+    return this.#named(`${recording}\0container\0${key}`, (id) =>
+      this.#tables.container.append([recording, ...containerCells(id, 1, cells)]),
+    );
+  }
+
   #credentialOf(row: ImportedRow, recording: number): number {
     const { uid, euid, gid, egid } = row.credential;
     // In a container other users have these ids than outside.
-    if (row.container === '' && row.image === '') {
+    if (!row.inContainer && importedContainerKey(row) === '') {
       this.#nameAccount(recording, 'user', uid, row.userName);
       this.#nameAccount(recording, 'user', euid, row.euserName);
       this.#nameAccount(recording, 'group', gid, row.groupName);

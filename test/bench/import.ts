@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { importCsv } from '../../profiler/import/import.ts';
+import { importFile } from '../../profiler/import/import.ts';
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +35,12 @@ try {
   const file = join(directory, 'flows.csv');
   await pipeline(Readable.from(csv()), createWriteStream(file));
   const began = performance.now();
-  const result = await importCsv(file, { db: join(directory, 'bouheki.duckdb'), skipBad: false });
+  const result = await importFile(file, {
+    db: join(directory, 'bouheki.duckdb'),
+    format: 'csv',
+    skipBad: false,
+    again: false,
+  });
   const seconds = (performance.now() - began) / 1000;
   const memory = Math.round(process.memoryUsage.rss() / 1e6);
   console.log(

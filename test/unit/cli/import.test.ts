@@ -63,7 +63,8 @@ test('standard input, gzip, CRLF, a byte order mark and columns in any order are
   for (const input of [text.trimEnd(), gzipSync(text)]) {
     const { status, stderr } = spawnSync(
       process.execPath,
-      [main, 'import', '-', '--format', 'csv', '--db', db],
+      // The same rows: the second time they are asked for.
+      [main, 'import', '-', '--format', 'csv', '--db', db, '--again'],
       { input, encoding: 'utf8' },
     );
     assert.equal(status, 0, stderr);
@@ -119,13 +120,14 @@ test('a row is a connection or the opening of a socket, not both', (t) => {
   }
 });
 
-test('a first row that names no columns, too few or unknown ones is refused, and so is a file that is not there', (t) => {
+test('a first row that names no columns, or too few, is refused, and so is a file that is not there', (t) => {
   const directory = directoryFor(t);
   const file = join(directory, 'flows.csv');
   const db = join(directory, 'bouheki.duckdb');
   for (const [text, message] of [
     ['ts,comm,uid,gid,addr,port\n', /:1:1: the column "protocol" is missing/],
-    [`${HEADER},colour\n`, /:1:71: "colour" is no column/],
+    [`${HEADER},port\n`, /:1:71: "port" is named twice/],
+    [`${HEADER},colour\n`, /^no-data: .* has no rows/],
     ['ts,ts\n', /:1:4: "ts" is named twice/],
     [`${HEADER}\n`, /^no-data: .* has no rows/],
     ['', /^no-data: .* has no rows/],
@@ -246,6 +248,11 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
     verdict: 'allow',
     socket: null,
     ancestors: 'sh < sshd',
+    in_container: false,
+    labels: null,
+    pod: null,
+    namespace: null,
+    unit: null,
   });
   const file = join(directory, 'out.parquet');
   const refused = runCommand('export', '--db', db, '--format', 'parquet');
