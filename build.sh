@@ -16,7 +16,8 @@ trap 'rm -rf "$new"' EXIT
 
 node_modules/.bin/tsc -p tsconfig.json --outDir "$new"
 cp -r profiler/identity/runtime/proto "$new/profiler/identity/runtime/"
-chmod +x "$new/cli/main.js"
+node bundle.js "$new/bundle"
+chmod +x "$new/bundle/main.js"
 
 # What this script makes, by its names.
 compiled() {
@@ -32,6 +33,8 @@ find "$new" -type d -printf '%P\n' | while read -r folder; do
     [ -z "$files" ] || xargs -d '\n' mv -t "dist/$folder" <<<"$files"
 done
 comm -23 "$new/.before" "$new/.after" | while read -r stale; do
+    # A program that runs may still import its part of a former bundle.
+    case $stale in bundle/*) [ -z "$(find "dist/$stale" -mtime -1)" ] || continue ;; esac
     rm -f "dist/$stale"
     rmdir -p --ignore-fail-on-non-empty "$(dirname "dist/$stale")"
 done

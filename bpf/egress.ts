@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { O_PATH } from '../host/descriptor.ts';
+import { programFile } from '../host/program-file.ts';
 import { type FileObject, readFileObject, writeFileObject } from './executable.ts';
 import { GracePeriod } from './grace-period.ts';
 import { interpreterBytes, scriptBytes } from './interpreter.ts';
@@ -151,7 +151,7 @@ export class Egress implements Disposable {
   ): Egress {
     const modern = attachment.backend === 'lsm' && hasTaskStorage();
     const file = attachment.backend === 'cgroup' ? 'egress-cgroup' : modern ? 'egress' : 'egress-legacy';
-    const object = BpfObject.open(fileURLToPath(new URL(`./${file}.bpf.o`, import.meta.url)));
+    const object = BpfObject.open(programFile(`bpf/${file}.bpf.o`));
     try {
       object.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings));
       object.setInitialValue('.rodata.interpreters', interpreterBytes());

@@ -1,9 +1,9 @@
 import { execFile, type ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
-import { join } from 'node:path';
 import { formatExactMoment } from '../format/moment.ts';
 import type { SubjectStates } from '../profiler/serve/live-status.ts';
 import { exposeToOom } from '../host/oom-score.ts';
+import { programFile } from '../host/program-file.ts';
 import type { Discovery } from '../generator/discovery.ts';
 
 /**
@@ -68,7 +68,7 @@ export class StabilityWatch {
     if (this.#child !== undefined || now < this.#next) return;
     const began = performance.now();
     const since = formatExactMoment(this.#since);
-    const main = join(import.meta.dirname, '../cli/main.js');
+    const main = programFile('bundle/main.js');
     const child = execFile(
       process.execPath,
       [main, 'status', '--json', '--db', this.#db, '--since', since],

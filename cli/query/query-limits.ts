@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { BouhekiError } from '../../error/error.ts';
+import { programFile } from '../../host/program-file.ts';
 import { failureError, type Failure } from '../../profiler/serve/protocol.ts';
 import { discardLeftCopies } from '../../profiler/read/record-copy.ts';
 import { recordToRead } from '../../profiler/database/record-place.ts';
@@ -30,7 +30,7 @@ export async function queryWithinLimits(db: string, form: QueryForm, sql: string
   const program = [process.execPath, `--max-old-space-size=${JAVASCRIPT_MB}`];
   const child = spawn(
     '/bin/sh',
-    ['-c', WITHIN_LIMITS, 'sh', ...program, join(import.meta.dirname, 'query-process.js'), db, form, sql],
+    ['-c', WITHIN_LIMITS, 'sh', ...program, programFile('bundle/query-process.js'), db, form, sql],
     // What DuckDB and V8 say when they give up is not for people.
     { stdio: ['ignore', 'inherit', 'ignore', 'ipc'] },
   );

@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { exposeToOom } from '../../host/oom-score.ts';
+import { programFile } from '../../host/program-file.ts';
 import type { Answer as Told, Question } from './container-reader.ts';
 import type { Said } from './container-reader-process.ts';
 
 /** How long one container's files may delay all others, milliseconds. */
 const PATIENCE = 10_000;
 
-const PROCESS = fileURLToPath(new URL('container-reader-process.js', import.meta.url));
+const PROCESS = programFile('bundle/container-reader-process.js');
 
 /** There was no answer: the process that reads the container may be lost. */
 export class Silence extends Error {

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BouhekiError } from '../../error/error.ts';
+import { programFile } from '../../host/program-file.ts';
 import type { LearningPlan, LearningWindow } from '../record/learning-window.ts';
 import { liveStatus, type LiveStatus, type KernelSide } from '../serve/live-status.ts';
 import { Recording } from '../record/recording.ts';
@@ -55,7 +55,7 @@ export class StoreProcess {
   #gone: BouhekiError | undefined;
 
   private constructor() {
-    this.#child = fork(join(import.meta.dirname, 'store-child.js'), {
+    this.#child = fork(programFile('bundle/store-child.js'), {
       serialization: 'advanced',
       // What DuckDB says when it aborts is not for people, and a reader that stalls must not hold it up.
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const MAIN = join(import.meta.dirname, '../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../bundle/main.js');
 const RUNS = 15;
 
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Ended, folder, ROOT, run, succeeded } from './guest.ts';
 
-export const BOUHEKI = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const;
+export const BOUHEKI = [process.execPath, join(ROOT, 'dist/bundle/main.js')] as const;
 
 /** Runs bouheki to its end. */
 export function bouheki(...args: string[]): Ended {

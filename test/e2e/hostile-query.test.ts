@@ -67,7 +67,7 @@ test('a denied address stays denied, logged and recorded, whatever is asked mean
 
   // All at once, until the client has tried some more.
   const endless = ENDLESS.map((sql) =>
-    spawn(process.execPath, ['dist/cli/main.js', 'query', '--db', db, sql], { stdio: 'ignore' }),
+    spawn(process.execPath, ['dist/bundle/main.js', 'query', '--db', db, sql], { stdio: 'ignore' }),
   );
   const attempts = (): number => Number(told.split(' ')[1]);
   const enough = attempts() + 200;

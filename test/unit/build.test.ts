@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { after, test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '../../..');
+/** What else is a process of its own, and what they share. */
+const PROCESSES = [
+  'cli/query/query-process.ts',
+  'enforcer/container/container-reader-process.ts',
+  'profiler/store/store-child.ts',
+];
+const POLICY = '../../policy/removed.ts';
 const PROTO = 'profiler/identity/runtime/proto/api.proto';
 
 const place = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
@@ -35,10 +43,12 @@ const source = (value: number): string => `export const main = ${value};\n//# so
 const build = () => spawnSync('bash', ['build.sh'], { cwd: place, encoding: 'utf8' });
 
 copyFileSync(join(ROOT, 'build.sh'), join(place, 'build.sh'));
+copyFileSync(join(ROOT, 'bundle.js'), join(place, 'bundle.js'));
 copyFileSync(join(ROOT, 'tsconfig.json'), join(place, 'tsconfig.json'));
 symlinkSync(join(ROOT, 'node_modules'), join(place, 'node_modules'));
 write('package.json', '{ "type": "module" }');
 write('cli/main.ts', 'export const main = 1;\n');
+for (const path of PROCESSES) write(path, `import { removed } from '${POLICY}';\nconsole.log(removed);\n`);
 write('policy/removed.ts', 'export const removed = 1;\n');
 write('profiler/identity/runtime/api.ts', 'export const api = 1;\n');
 write(PROTO, 'message A {}\n');
@@ -51,6 +61,8 @@ test('a build makes what runs, and leaves what other scripts have made', () => {
   assert.equal(status, 0, stderr);
   assert.match(read('dist/cli/main.js'), /main = 1/);
   assert.match(read('dist/cli/main.js.map'), /"\.\.\/\.\.\/cli\/main\.ts"/);
+  assert.match(read('dist/bundle/main.js'), /main\s*=\s*1/);
+  assert.match(read('dist/bundle/store-child.js'), /from\s*"\.\/chunk-/);
   assert.equal(read(`dist/${PROTO}`), 'message A {}\n');
   assert.equal(read('dist/bpf/egress.bpf.o'), 'object');
   assert.equal(read('dist/.bpf-sources'), 'stamp');
@@ -62,9 +74,21 @@ test('sources that do not compile change nothing', () => {
   assert.match(read('dist/cli/main.js'), /main = 1/);
 });
 
+test('what runs can still import its part of a former bundle, for a day', () => {
+  write('dist/bundle/chunk-FORMER.js', '');
+  write('dist/bundle/chunk-OLD.js', '');
+  const yesterday = Date.now() / 1000 - 2 * 86_400;
+  utimesSync(join(place, 'dist/bundle/chunk-OLD.js'), yesterday, yesterday);
+  write('cli/main.ts', 'export const main = 1;\n');
+  assert.equal(build().status, 0);
+  assert.equal(existsSync(join(place, 'dist/bundle/chunk-FORMER.js')), true);
+  assert.equal(existsSync(join(place, 'dist/bundle/chunk-OLD.js')), false);
+});
+
 test('while two builds run a program is there at any time, whole, and in the end nothing stale is', async () => {
   write('cli/main.ts', 'export const main = 2;\n');
   rmSync(join(place, 'policy'), { recursive: true });
+  for (const path of PROCESSES) write(path, 'console.log(1);\n');
   const builds = [1, 2].map(async () => once(spawn('bash', ['build.sh'], { cwd: place }), 'exit'));
   const seen = new Set<string>();
   const state = { running: true };

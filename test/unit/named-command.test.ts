@@ -38,7 +38,9 @@ for (const file of readdirSync(join(ROOT, 'cli'))) {
   HELP.set(name, help);
   OPTIONS.set(name, new Set(['--help', ...command.options.map(({ long }) => long!)]));
 }
-const main = execFileSync(process.execPath, [join(ROOT, 'dist/cli/main.js'), '--help'], { encoding: 'utf8' });
+const main = execFileSync(process.execPath, [join(ROOT, 'dist/bundle/main.js'), '--help'], {
+  encoding: 'utf8',
+});
 OPTIONS.set('', new Set(optionsIn(main.slice(main.indexOf('Options:'), main.indexOf('Commands:')))));
 // What main itself answers, such as `version`, has a line there and no options but this one.
 for (const [, name] of main.slice(main.indexOf('Commands:')).matchAll(/^ {2}([a-z]+) /gm)) {

@@ -20,13 +20,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'policy/file': ['policy/meaning', 'policy/value', 'format', 'error'],
   'policy/analysis': ['policy/file', 'policy/meaning', 'policy/value'],
   'profiler/event': ['bpf', 'format'],
-  'profiler/identity/runtime': [],
+  'profiler/identity/runtime': ['host'],
   'profiler/identity': ['profiler/identity/runtime', 'profiler/event', 'bpf', 'host'],
   // Of the policy how addresses and protocols are written: what is recorded must not depend on what is allowed.
   'profiler/database': ['profiler/event', 'policy/value', 'bpf', 'host', 'error'],
   'profiler/record': ['profiler/database', 'profiler/identity', 'profiler/event', 'bpf'],
   'profiler/serve': ['profiler/record', 'profiler/database', 'profiler/event', 'bpf', 'host', 'error'],
-  'profiler/store': ['profiler/serve', 'profiler/record', 'profiler/database', 'profiler/event', 'error'],
+  'profiler/store': [
+    'profiler/serve',
+    'profiler/record',
+    'profiler/database',
+    'profiler/event',
+    'host',
+    'error',
+  ],
   'profiler/read': [
     'profiler/serve',
     'profiler/record',
@@ -104,10 +111,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...profiler('read', 'serve', 'store'),
     ...policy('value', 'meaning', 'file'),
     'bpf',
+    'host',
     'format',
     'error',
   ],
-  'cli/query': ['cli/report', 'cli/terminal', ...profiler('database', 'read', 'serve'), 'error'],
+  'cli/query': ['cli/report', 'cli/terminal', ...profiler('database', 'read', 'serve'), 'host', 'error'],
   'cli/option': [
     'daemon/denial',
     'daemon',
@@ -244,7 +252,7 @@ test('no room has more files than one can keep in mind', () => {
   );
 });
 
-test('each package is imported by its owner alone, and every dependency has an owner', () => {
+test('each package is imported by its owner alone, and is installed or part of the bundle', () => {
   const wrong = PROGRAM.flatMap(({ path, imports }) =>
     imports
       .filter((specifier) => !/^(\.|node:)/.test(specifier))
@@ -252,10 +260,20 @@ test('each package is imported by its owner alone, and every dependency has an o
       .map((name) => `${path} imports ${name}`),
   );
   assert.deepEqual(wrong, []);
-  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
   };
-  assert.deepEqual(Object.keys(dependencies).toSorted(), Object.keys(OWNERS).toSorted());
+  const [, outside = ''] = /external: \[(.*)\]/.exec(readFileSync(join(ROOT, 'bundle.js'), 'utf8')) ?? [];
+  assert.deepEqual(
+    Object.keys(dependencies).toSorted(),
+    Array.from(outside.matchAll(/'([^']+)'/g), ([, name]) => name).toSorted(),
+  );
+  const bundled = Object.keys(OWNERS).filter((name) => dependencies[name] === undefined);
+  assert.deepEqual(
+    bundled.filter((name) => devDependencies[name] === undefined),
+    [],
+  );
 });
 
 test('only the command line writes to the standard streams, and only it and the daemon end the process', () => {

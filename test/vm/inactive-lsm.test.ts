@@ -17,7 +17,7 @@ function runInGuest(options: string[], commands: string[][]): Ended[] {
     printf 'network:\\n  mode: block\\n' >/tmp/policy.yaml
     export BOUHEKI_DB=/tmp/record.duckdb
     for command in "$@"; do
-      node dist/cli/main.js $command 2>&1
+      node dist/bundle/main.js $command 2>&1
       printf '\\001%s\\002' $?
     done
     [ ! -e $BOUHEKI_DB ]`;

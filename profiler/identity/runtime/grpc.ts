@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, credentials, Metadata, status, type MethodDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { programFile } from '../../../host/program-file.ts';
 
 /**
  * Calls a method, `runtime.v1.RuntimeService/ContainerStatus`, of the service at the other end, within one of
@@ -14,7 +15,7 @@ export type Call = <Answer>(
   namespace?: string,
 ) => Promise<Answer | undefined>;
 
-const PROTO = join(import.meta.dirname, 'proto');
+const PROTO = programFile('profiler/identity/runtime/proto');
 
 /** What can be called, by path: `/runtime.v1.RuntimeService/ContainerStatus`. */
 const METHODS: ReadonlyMap<string, MethodDefinition<object, object>> = new Map(

@@ -7,7 +7,7 @@ import { bytes, pick, type Edge, type Ground } from './edge.ts';
 import { POLICY } from './policy-edge.ts';
 import { mutatedSql } from './sql.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 /** A command that takes longer is ended, milliseconds: an answer may be endless, which is the reader's own affair. */
 const PATIENCE = 20_000;
 

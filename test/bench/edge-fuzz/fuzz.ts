@@ -11,7 +11,7 @@ import { Asker } from './oracle.ts';
 import { POLICY, policyEdge } from './policy-edge.ts';
 import { socketEdge } from './socket-edge.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 const EDGES = [socketEdge, commandEdge, policyEdge, metricsEdge];
 /** Attackers at the socket at a time: as many as the recorder serves, and some more. */
 const AT_SOCKET = 3;

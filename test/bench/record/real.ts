@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { cgroupRoot } from '../../../host/cgroup-root.ts';
 import { openReader } from '../../../profiler/read/read.ts';
 
-const BOUHEKI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
+const BOUHEKI = fileURLToPath(new URL('../../../bundle/main.js', import.meta.url));
 const CONNECT = fileURLToPath(new URL('connect', import.meta.url));
 /** Of /proc/PID/stat, a second. */
 const TICKS = 100;

@@ -5,7 +5,7 @@ import test from 'node:test';
 import type { Requirement } from '../../../bpf/requirement.ts';
 import { verdictOn } from '../../../cli/doctor.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 
 const OK: Requirement = { name: 'Linux', state: 'ok', found: '6.1', code: 'kernel' };
 const BACKEND: Requirement = { ...OK, name: 'the backend cgroup', state: 'limited', only: 'cgroup' };

@@ -197,7 +197,7 @@ test('in a terminal drift fits its width, in colours; --wide and NO_COLOR keep b
   const db = await record(directory, [
     { port: 8443, family: 6, high: 0x20010db8_12345678n, low: 0x12345678_9abcdef0n },
   ]);
-  const main = join(import.meta.dirname, '../../../cli/main.js');
+  const main = join(import.meta.dirname, '../../../bundle/main.js');
   const drift = (env: Record<string, string>, ...args: string[]): string => {
     const { output, status } = inTerminal(80, [main, 'drift', policy, '--db', db, ...args], env);
     assert.equal(status, 1, output);

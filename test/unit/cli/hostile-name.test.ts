@@ -7,7 +7,7 @@ import test from 'node:test';
 import { printCell, printJson, readCell, visible } from '../../../error/visible.ts';
 import { directoryFor } from './fixture.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 
 /** One of each kind: controls, CSI of C1, separators, direction, no width, tags, blanks that are none, fillers. */
 const CODES = [

@@ -59,7 +59,7 @@ test('standard input, gzip, CRLF, a byte order mark and columns in any order are
   const db = join(directory, 'bouheki.duckdb');
   const text =
     '\uFEFFaddr,port,protocol,uid,gid,comm,ts\r\n10.0.0.1,80,tcp,1,1,sh,2026-11-20 10:00:00\r\n\r\n';
-  const main = join(import.meta.dirname, '../../../cli/main.js');
+  const main = join(import.meta.dirname, '../../../bundle/main.js');
   for (const input of [text.trimEnd(), gzipSync(text)]) {
     const { status, stderr } = spawnSync(
       process.execPath,

@@ -53,7 +53,7 @@ test('a pipe in place of a list is told, one that the caller gives is read', asy
   );
   writeFileSync(join(directory, 'list'), '192.0.2.0/24\n');
   chmodSync(join(directory, 'list'), 0o666);
-  const main = join(import.meta.dirname, '../../../cli/main.js');
+  const main = join(import.meta.dirname, '../../../bundle/main.js');
   const command = '"$0" "$1" generate --db "$2" --deny @<(cat "$3") > "$4"';
   const { stderr, status } = spawnSync(
     'bash',

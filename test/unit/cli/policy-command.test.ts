@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { readPolicyText, readTrustedPolicyText } from '../../../cli/option/policy-file.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 const folder = mkdtempSync(join(tmpdir(), 'bouheki-policy-'));
 after(() => rmSync(folder, { recursive: true }));
 

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openRecorder } from '../../../profiler/store/store.ts';
 import { batchOf, databaseFor, LEARN, startRecording } from '../profiler/fixture.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 const ENDLESS = 'SELECT count(*) FROM range(1000000000) a, range(1000000) b';
 
 async function record(t: TestContext) {

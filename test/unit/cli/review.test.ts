@@ -9,7 +9,7 @@ import { parsePolicy } from '../../../policy/file/parse.ts';
 import { asAttacker, ATTACKER, noAttacker, sharedDirectory } from '../host/attacker.ts';
 import { directoryFor, record, runCommand } from './fixture.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 const noTerminal = spawnSync('script', ['--version']).status === 0 ? false : 'needs script(1) for a terminal';
 
 /** curl goes to one host all the time, and went once to each of two others. */

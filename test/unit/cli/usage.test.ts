@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 
 const REFUSALS: [args: string[], said: RegExp][] = [
   [['frobnicate'], /^bouheki: unknown command 'frobnicate'\n {2}see `bouheki --help`\n$/],
