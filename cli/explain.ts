@@ -118,7 +118,7 @@ function json(
     mode: policy.mode,
     reason,
     ...(verdict.box === undefined ? {} : { rule: ruleOf(verdict.box) }),
-    ...(nearest ? { nearest: { ...ruleOf(nearest.box), mismatches: nearest.mismatches } } : {}),
+    ...(nearest && { nearest: { ...ruleOf(nearest.box), ...nearest, box: undefined } }),
     ...(fix === undefined ? {} : { fix }),
   };
   return jsonDocument('explain', report);
@@ -139,10 +139,19 @@ function prose(
   ];
   if (nearest) {
     const { name } = policy.boxes[nearest.box]!;
-    lines.push(`nearest: "${name}" (${at(nearest.box)}), but not its ${nearest.mismatches.join(', ')}`);
+    lines.push(`nearest: "${name}" (${at(nearest.box)}), but ${mismatchText(nearest)}`);
   }
   if (fix !== undefined) lines.push(`fix: ${fix}`);
   return `${lines.map(visible).join('\n')}\n`;
+}
+
+/** `not its port`; `its except takes the address out`; `not its port, and its except takes the address out`. */
+function mismatchText({ excepted, mismatches }: NonNullable<Explanation['nearest']>): string {
+  const others = mismatches.filter((key) => !(excepted && key === 'cidr'));
+  return [
+    ...(others.length > 0 ? [`not its ${others.join(', ')}`] : []),
+    ...(excepted ? ['its except takes the address out'] : []),
+  ].join(', and ');
 }
 
 function flowOf(options: Options): Flow {

@@ -77,9 +77,10 @@ export class Wording {
       const values = this.#values(dimension, spansOf(dimension));
       if (values) names[dimension] = values;
     }
-    // A path without a container is one of the host, as in a rule.
+    const place = names.container ?? names.image;
+    // A path without a container is one of the host, as in a rule; and what has the name of one is in a container.
     const implied =
-      spansOf('judged')[0]!.first === 0n && (names.exe ?? names.script) && !(names.container ?? names.image);
+      spansOf('judged')[0]!.first === 0n ? !place && (names.exe ?? names.script) : isNamed(place);
     if (process && !implied) from.process = process;
     Object.assign(from, names);
     for (const real of ID_DIMENSIONS) {
@@ -121,6 +122,11 @@ export class Wording {
         return nameValues(spans, outside, this.#universe.patterns(dimension));
     }
   }
+}
+
+/** Whether a process without a container has none of these names. */
+function isNamed(values: Values | undefined): boolean {
+  return values !== undefined && 'only' in values;
 }
 
 /** On a tie the side without a range, which is the shorter to read too. */

@@ -1,5 +1,5 @@
 import { formatAddress } from '../value/address.ts';
-import { formatPrefix, prefixOf } from '../value/cidr.ts';
+import { containsAddress, formatPrefix, prefixOf } from '../value/cidr.ts';
 import { destinationText, type RuleDocument, type ToDocument } from '../file/document.ts';
 import {
   DESTINATION_DIMENSIONS,
@@ -34,8 +34,11 @@ export interface Explanation {
   verdict: Verdict;
   /** One sentence. */
   reason: string;
-  /** For a connection that no rule allows: the allow rule that comes nearest, and where it does not match. */
-  nearest?: { box: number; mismatches: Key[] };
+  /**
+   * For a connection that no rule allows: the allow rule that comes nearest, and where it does not match. `excepted`:
+   * its `cidr` has the address, and its `except` takes it out.
+   */
+  nearest?: { box: number; mismatches: Key[]; excepted?: true };
   /** For a denied connection: one line that would allow it. */
   fix?: string;
 }
@@ -68,24 +71,20 @@ function denyFix(policy: Policy, name: string, flow: Flow): string {
 }
 
 /**
- * The allow box with the fewest dimensions that do not match; of equals the one that says the most, then the
- * first.
+ * The allow box that comes nearest: one that names this very subject before any other, then the one with the fewest
+ * dimensions that do not match; of equals the one that says the most, then the first.
  */
 function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest'] {
   let nearest: Explanation['nearest'];
-  let most = 0;
+  let least: number[] = [];
   for (const [index, box] of boxes.entries()) {
     // A rule for sockets is near to no connection, but one for connections may get sockets too.
     if (box.action !== 'allow' || (box.to.sockets && !flow.socket)) continue;
     const mismatches = mismatchesOf(box, flow);
-    const named = Object.keys(box.from).length + Object.keys(box.to).length;
-    const better =
-      !nearest ||
-      mismatches.length < nearest.mismatches.length ||
-      (mismatches.length === nearest.mismatches.length && named > most);
-    if (!better) continue;
-    nearest = { box: index, mismatches };
-    most = named;
+    const distance = distanceOf(box, flow, mismatches);
+    if (nearest && !isLess(distance, least)) continue;
+    nearest = { box: index, mismatches, ...(takesOut(box, flow, mismatches) && { excepted: true }) };
+    least = distance;
   }
   return nearest;
 }
@@ -94,6 +93,23 @@ function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest']
 export function nearestRule(boxes: readonly Box[], flow: Flow): string | undefined {
   const nearest = nearestAllow(boxes, normalizeFlow(flow));
   return nearest && boxes[nearest.box]!.name;
+}
+
+/** How far a box is from a flow, the weightiest number first. */
+function distanceOf(box: Box, flow: Flow, mismatches: readonly Key[]): number[] {
+  const named = Object.keys(box.from).length;
+  const sameSubject = named > 0 && matchesFrom(box, flow);
+  return [sameSubject ? 0 : 1, mismatches.length, -(named + Object.keys(box.to).length)];
+}
+
+function isLess(a: readonly number[], b: readonly number[]): boolean {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at >= 0 && a[at]! < b[at]!;
+}
+
+/** Whether the address is in what `except` carved out of the box, and so in no cidr that could be added to it. */
+function takesOut({ except }: Box, { address }: Flow, mismatches: readonly Key[]): boolean {
+  return mismatches.includes('cidr') && except?.some((hole) => containsAddress(hole, address)) === true;
 }
 
 /** The dimensions in which a box does not match. */
@@ -117,7 +133,7 @@ function mismatchesOf({ action, from, to }: Box, flow: Flow): Key[] {
  */
 function allowFix(
   policy: Policy,
-  { box, mismatches }: NonNullable<Explanation['nearest']>,
+  { box, excepted, mismatches }: NonNullable<Explanation['nearest']>,
   flow: Flow,
 ): string {
   const { name, from } = policy.boxes[box]!;
@@ -132,6 +148,7 @@ function allowFix(
   const elsewhere = flow.inContainer && isForHostOnly({ action: 'allow', from });
   if (values.length === 1 && Object.keys(from).length > 0 && !portless && !elsewhere) {
     const [key, value] = values[0]!;
+    if (excepted) return `take ${formatAddress(flow.address)} out of except of rule "${name}"`;
     return `add ${value} to ${key} of rule "${name}"`;
   }
   return ownRule(policy, flow);

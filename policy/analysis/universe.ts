@@ -1,5 +1,5 @@
 import { lastOf, type Prefix } from '../value/cidr.ts';
-import { isForHostOnly } from '../meaning/evaluate.ts';
+import { isForHostOnly, meansContainerFiles } from '../meaning/evaluate.ts';
 import {
   comparedText,
   type DestinationDimension,
@@ -143,7 +143,7 @@ export class Universe {
       allow.push(DIMENSIONS.map((dimension) => (dimension === 'judged' ? OUTSIDE : this.all(dimension))));
     }
     for (const box of policy.boxes) {
-      const regions = this.#regionsOf(box, isForHostOnly(box) ? intersectSpans(judged, OUTSIDE) : judged);
+      const regions = this.#regionsOf(box, intersectSpans(judged, placesOf(box)));
       if (box.action === 'allow') allow.push(...regions);
       else deny.push(...regions);
     }
@@ -172,6 +172,12 @@ export class Universe {
     const { kind } = FROM[dimension];
     return joinSpans(patterns.flatMap((text) => known.get(comparedText(kind, text))!));
   }
+}
+
+/** Where a process can be that a box matches: none outside containers has the name or the image of one. */
+function placesOf(box: Box): readonly Span[] {
+  if (isForHostOnly(box)) return OUTSIDE;
+  return meansContainerFiles(box.from) ? INSIDE : EITHER;
 }
 
 function isNames(dimension: RegionDimension): dimension is TextDimension {

@@ -85,7 +85,10 @@ function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Pl
     const from = rule.from ? fromOf(rule.from, [...path, 'from'], report) : {};
     const boxes = (rule.to ?? []).map((text, entry): PlacedBox => {
       const at = [...path, 'to', entry];
-      return { box: { action, name, from, to: toOf(text, at, report) }, path: at };
+      const to = toOf(text, at, report);
+      // What is wrong with them has been reported.
+      const except = text.except && readPrefixes(text.except, [], () => undefined);
+      return { box: { action, name, from, to, ...(except && { except }) }, path: at };
     });
     const { sockets } = rule;
     if (sockets) boxes.push({ box: { action, name, from, to: { sockets } }, path: [...path, 'sockets'] });

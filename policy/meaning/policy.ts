@@ -55,6 +55,8 @@ export interface Box {
   name: string;
   from: From;
   to: To;
+  /** What was carved out of the prefixes: for explanations, as the prefixes say what the box means. */
+  except?: Prefix[];
 }
 
 export interface LogOptions {

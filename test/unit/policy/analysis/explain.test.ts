@@ -63,6 +63,31 @@ test('a connection that misses every rule by more gets a rule of its own, which 
   assert.equal(evaluate(read(`${SOURCE}    ${line}\n`), denied).action, 'allow');
 });
 
+test('a rule of that very subject is nearest, before one of another subject that misses less', () => {
+  const policy = read(`version: 2
+network:
+  allow:
+    - { name: other, from: { exe: [/usr/bin/wget] }, to: [{ cidr: [10.0.0.1], port: [80], protocol: [tcp] }] }
+    - { name: anybody, to: [{ cidr: [10.0.0.1], port: [81] }] }
+    - { name: own, from: { exe: [/usr/bin/curl], uid: [7] }, to: [{ cidr: [10.9.0.0/16], port: [443] }] }
+`);
+  const { nearest } = explainFlow(policy, to('10.0.0.1', 80, { exe: '/usr/bin/curl', uid: 7, euid: 7 }));
+  assert.deepEqual(nearest, { box: 2, mismatches: ['cidr', 'port'] });
+});
+
+test('an address that except takes out is told to be that, and not to be missing in cidr', () => {
+  const policy = read(`version: 2
+network:
+  allow:
+    - { name: web, from: { exe: [/usr/bin/curl] }, to: [{ cidr: [10.0.0.0/24], except: [10.0.0.8/30] }] }
+`);
+  const { fix, nearest } = explainFlow(policy, to('10.0.0.9', 80, { exe: '/usr/bin/curl' }));
+  assert.deepEqual(nearest, { box: 0, mismatches: ['cidr'], excepted: true });
+  assert.equal(fix, 'take 10.0.0.9 out of except of rule "web"');
+  const outside = explainFlow(policy, to('10.0.1.9', 80, { exe: '/usr/bin/curl' }));
+  assert.deepEqual(outside.nearest, { box: 0, mismatches: ['cidr'] });
+});
+
 test('what is not known of the subject is asked for', () => {
   const { fix } = explainFlow(read(SOURCE), to('10.0.0.1', 443));
   assert.equal(fix, 'rule "web" needs exe: say which, to see whether it matches');
