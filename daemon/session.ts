@@ -7,7 +7,7 @@ import { CredentialTable } from '../profiler/identity/credential-table.ts';
 import { ClockWatch } from '../profiler/record/clock-watch.ts';
 import type { BoxRow } from '../profiler/event/dimension.ts';
 import { keepDraining } from './drain-timer.ts';
-import type { LearningWindow } from '../profiler/record/learning-window.ts';
+import type { RunningWindow } from '../profiler/record/learning-window.ts';
 import { databaseSize } from '../profiler/serve/database-size.ts';
 import type { LiveStatus, OutputLoss } from '../profiler/serve/live-status.ts';
 import { ProcessTable } from '../profiler/identity/process-table.ts';
@@ -65,14 +65,11 @@ export interface SessionOptions extends FailureHandlers {
   onFoldFailure?(error: unknown): void;
 }
 
-/** The learning window, and whether an earlier run began it. */
-type ResumableWindow = LearningWindow & { resumed: boolean };
-
 /** What a session writes to, and what goes with it. */
 interface Opened {
   store: StoreProcess;
   recording: Recording;
-  window: ResumableWindow | undefined;
+  window: RunningWindow | undefined;
   metrics: MetricsServer | undefined;
 }
 
@@ -82,7 +79,7 @@ export class Session {
   readonly recorder: Recorder;
   /** What the record has of the runs before. */
   readonly past: Past;
-  readonly window: ResumableWindow | undefined;
+  readonly window: RunningWindow | undefined;
   readonly #kernel: KernelSide;
   readonly #names: ContainerNames;
   readonly #accounts = new AccountNames();
@@ -106,7 +103,7 @@ export class Session {
     this.recording = recording;
     this.past = store.past;
     this.window = window;
-    this.#before = window === undefined ? 0 : Math.max(0, recording.startedAt - window.start);
+    this.#before = window?.passed ?? 0;
     const { messages } = options;
     const { attachment, egress } = kernel;
     this.#canary = new CanaryWatch(egress, attachment.backend === 'lsm', (text) => messages.say(text));

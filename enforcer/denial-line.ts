@@ -51,7 +51,9 @@ export class DenialLines {
 
   /** Lines about what was repeated, when it is time, or `now` because there is no later. */
   repeats(atOnce = false): string {
-    if (!atOnce && this.#now() - this.#saidAt < SAY_EVERY) return '';
+    // A clock that was set back must not put them off.
+    const passed = Math.abs(this.#now() - this.#saidAt);
+    if (!atOnce && passed < SAY_EVERY) return '';
     this.#saidAt = this.#now();
     let lines = '';
     for (const [key, said] of this.#said) {

@@ -68,22 +68,23 @@ export class VerdictLog {
   readonly #enabled: boolean;
   readonly options: LogOptions;
   readonly #started: number;
-  readonly #now: () => number;
+  readonly #passed: () => number;
   /** What pino made of the last entry. */
   #json = '';
 
   /**
    * Without `options.output` lines go to standard output. A log that can't be opened is a BouhekiError; one
    * that can't be written later is reported to `onFailure`, once until it can be again: a full disk must not
-   * end enforcement, nor may a reader that has gone. `now` is a clock in milliseconds.
+   * end enforcement, nor may a reader that has gone. `now` is the clock on the wall, `passed` one that nobody sets, both in milliseconds.
    */
   constructor(
     options: LogOptions,
     onFailure: (error: NodeJS.ErrnoException) => void,
     now: () => number = Date.now,
+    passed: () => number = () => performance.now(),
   ) {
-    this.#started = now();
-    this.#now = now;
+    this.#started = passed();
+    this.#passed = passed;
     this.options = options;
     this.#onFailure = onFailure;
     this.#text = options.format === 'text';
@@ -161,7 +162,7 @@ export class VerdictLog {
 
   /** Since the start. */
   #seconds(): string {
-    return String(Math.floor((this.#now() - this.#started) / 1000)).padStart(4, '0');
+    return String(Math.floor((this.#passed() - this.#started) / 1000)).padStart(4, '0');
   }
 
   #line(entry: VerdictEntry): string {

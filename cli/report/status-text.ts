@@ -77,7 +77,7 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
       ? live.startedAt === 0
         ? 'not recording yet'
         : 'recording has stopped'
-      : `recording ${live.recording} for ${formatDuration(Math.max(0, now - live.startedAt) / 1e6)}`;
+      : `recording ${live.recording} for ${formatDuration((live.passed ?? Math.max(0, now - live.startedAt)) / 1e6)}`;
   return [
     [
       'Recorder',

@@ -6,6 +6,15 @@ export interface LearningWindow {
   end: number;
 }
 
+/**
+ * The window that a run is in, whether an earlier run began it, and how much of it had passed at the start of this one,
+ * microseconds: later readings of the clock say nothing of that.
+ */
+export interface RunningWindow extends LearningWindow {
+  resumed: boolean;
+  passed: number;
+}
+
 /** What makes two runs of learn parts of the same window. */
 export interface LearningPlan {
   host: string;
@@ -23,7 +32,7 @@ export async function learningWindow(
   connection: DuckDBConnection,
   { host, target, seconds }: LearningPlan,
   now: number,
-): Promise<LearningWindow & { resumed: boolean }> {
+): Promise<RunningWindow> {
   const rows = await connection.runAndReadAll(
     `SELECT window_end + coalesce((SELECT sum(step) FROM clock_step s WHERE s.recording = r.id), 0), ended_at, state
     FROM recording r
@@ -35,6 +44,7 @@ export async function learningWindow(
   const whole = seconds * 1_000_000;
   // A clock that is behind the end of that run says nothing of the time since.
   const left = Math.min(Number(end) - Math.max(now, Number(endedAt)), whole);
-  if (state !== 'interrupted' || left <= 0) return { start: now, end: now + whole, resumed: false };
-  return { start: now + left - whole, end: now + left, resumed: true };
+  if (state !== 'interrupted' || left <= 0)
+    return { start: now, end: now + whole, resumed: false, passed: 0 };
+  return { start: now + left - whole, end: now + left, resumed: true, passed: whole - left };
 }

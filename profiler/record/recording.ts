@@ -54,6 +54,7 @@ export class Recording implements EventSink {
   readonly #writer: RowWriter;
   readonly #commands = new Numbers();
   readonly #credentials = new Numbers();
+  readonly #begun = performance.now();
   #boxCount = 0;
   #containerVersion = 0;
   #ended = false;
@@ -62,6 +63,11 @@ export class Recording implements EventSink {
     this.id = id;
     this.startedAt = startedAt;
     this.#writer = writer;
+  }
+
+  /** Microseconds for which it has run, however the clock on the wall was set meanwhile. */
+  get passed(): number {
+    return (performance.now() - this.#begun) * 1000;
   }
 
   get room(): number {

@@ -70,6 +70,8 @@ export interface LiveStatus {
   recording?: number;
   /** Microseconds since the epoch. */
   startedAt: number;
+  /** Microseconds for which the recording has run, whatever was made of the clock meanwhile. */
+  passed?: number;
   /** Since the recording started. */
   events: number;
   /** Of these events: UDP connects, which send nothing, and openings of sockets without a destination. */
@@ -110,6 +112,7 @@ export function liveStatus(recording: Recording | undefined, kernel: KernelSide)
     pid: process.pid,
     ...(recording?.open === true && { recording: recording.id }),
     startedAt: recording?.startedAt ?? 0,
+    ...(recording && { passed: Math.round(recording.passed) }),
     ...(recording?.counters ?? noCounters()),
     rate: recording?.rate.last ?? 0,
     rateMinute: recording?.rate.minute ?? 0,

@@ -1,5 +1,5 @@
 import { BouhekiError } from '../../error/error.ts';
-import type { LearningPlan, LearningWindow } from '../record/learning-window.ts';
+import type { LearningPlan, RunningWindow } from '../record/learning-window.ts';
 import type { LiveStatus } from '../serve/live-status.ts';
 import { describeFailure, failureError, type Failure } from '../serve/protocol.ts';
 import type { RecordingIdentity } from '../record/recording.ts';
@@ -11,7 +11,7 @@ import type { Past, RecordingInfo } from './store.ts';
 /** What the process of the store is asked to do, one answer each. */
 export interface StoreMethods {
   open(at: { path: string; pid: number }): Promise<{ past: Past; unserved: string | undefined }>;
-  learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }>;
+  learningWindow(plan: LearningPlan): Promise<RunningWindow>;
   startWriting(info: RecordingInfo): Promise<RecordingIdentity>;
   keepWithin(limits: RetentionLimits): Promise<void>;
   end(end: RecordingEnd): Promise<void>;

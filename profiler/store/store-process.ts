@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BouhekiError } from '../../error/error.ts';
 import { programFile } from '../../host/program-file.ts';
-import type { LearningPlan, LearningWindow } from '../record/learning-window.ts';
+import type { LearningPlan, RunningWindow } from '../record/learning-window.ts';
 import { liveStatus, type LiveStatus, type KernelSide } from '../serve/live-status.ts';
 import { Recording } from '../record/recording.ts';
 import type { RetentionLimits, RetentionReport } from './retention.ts';
@@ -78,13 +78,13 @@ export class StoreProcess {
    * run.
    */
   static async open(path: string): Promise<StoreProcess> {
-    const deadline = Date.now() + PATIENCE;
+    const deadline = performance.now() + PATIENCE;
     for (;;) {
       try {
         return await StoreProcess.#openNow(path);
       } catch (error) {
         const busy = error instanceof BouhekiError && error.code === 'store-busy';
-        if (!busy || Date.now() > deadline) throw error;
+        if (!busy || performance.now() > deadline) throw error;
       }
       await sleep(EVERY);
     }
@@ -123,7 +123,7 @@ export class StoreProcess {
   }
 
   /** As RecordStore.learningWindow. */
-  async learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }> {
+  async learningWindow(plan: LearningPlan): Promise<RunningWindow> {
     return await this.#call('learningWindow', plan);
   }
 

@@ -7,7 +7,12 @@ import { migrate, openDatabase, type Database } from '../database/database.ts';
 import { storeFailure } from '../database/failure.ts';
 import { KeptFile } from '../database/kept-file.ts';
 import { lastEnforcement, type LastEnforcement } from './last-enforcement.ts';
-import { learningWindow, type LearningPlan, type LearningWindow } from '../record/learning-window.ts';
+import {
+  learningWindow,
+  type LearningPlan,
+  type LearningWindow,
+  type RunningWindow,
+} from '../record/learning-window.ts';
 import { liveStatus, type LiveStatus } from '../serve/live-status.ts';
 import { RecorderLock } from '../database/lock.ts';
 import { SEEN_OF_OPEN } from '../database/open-recording.ts';
@@ -197,7 +202,7 @@ export class RecordStore {
   /**
    * Where a run with this plan stands in its window: at its start, or in that of a run that was cut short.
    */
-  async learningWindow(plan: LearningPlan): Promise<LearningWindow & { resumed: boolean }> {
+  async learningWindow(plan: LearningPlan): Promise<RunningWindow> {
     return await learningWindow(this.#database.connection, plan, Date.now() * 1000);
   }
 

@@ -49,6 +49,20 @@ test('status tells of containers that went without a name', async (t) => {
   assert.equal(recordings[0]!.unnamed, 1);
 });
 
+test('for how long a recording has run is not told by a clock that was set meanwhile', () => {
+  const kernel = { pending: 0, capacity: 0 };
+  const recorder = { ...liveStatus(undefined, kernel), recording: 1, startedAt: 1, passed: 48_000_000 };
+  const status = {
+    database: { path: 'x', bytes: 0, log: 0 },
+    extent: { events: 0, hourly: 0, subjects: 0 },
+    recorder,
+    recordings: [],
+    losses: [],
+    readiness: { discovery: [], subjects: [] },
+  };
+  assert.match(statusText(status, 172_800_000_000, false), /^Recorder +process \d+, recording 1 for 48s, /m);
+});
+
 test('status asks the recorder while one runs; so do generate and export', async (t) => {
   const path = databaseFor(t);
   const child = spawn(process.execPath, [join(import.meta.dirname, '../profiler/recorder-child.js'), path], {

@@ -34,6 +34,13 @@ test('a denial is one line: when, who, where to, and the rule that comes nearest
   );
 });
 
+test('a clock that is set back does not put off what was repeated', () => {
+  const { lines: denials, pass } = lines();
+  for (let time = 0; time < 3; time += 1) denials.of(DENIAL);
+  pass(-48 * 3600);
+  assert.match(denials.repeats(), /\(2 more\)\n$/);
+});
+
 test('each kind of denial has its words', () => {
   const of = (change: Partial<VerdictEntry>): string =>
     lines()

@@ -98,3 +98,16 @@ test('sums come every ten seconds, and lines come again with time', () => {
   share.flush();
   assert.equal(total(lines), 4000);
 });
+
+test('what is summed up does not wait for a clock that was set back', (t) => {
+  const lines: VerdictEntry[] = [];
+  const passed = t.mock.method(performance, 'now', () => 0);
+  t.mock.method(Date, 'now', () => 1_800_000_000_000);
+  const share = new LogShare((entry) => lines.push(entry));
+  for (let time = 0; time < 5000; time += 1) share.write('user 1000', denial());
+  const before = lines.length;
+  t.mock.method(Date, 'now', () => 0);
+  passed.mock.mockImplementation(() => 120_000);
+  share.tick();
+  assert.ok(lines.length > before);
+});

@@ -53,6 +53,7 @@ function open(t: TestContext, options: Partial<LogOptions>) {
     all,
     ({ code }) => failures.push(code),
     () => now,
+    () => now,
   );
   return { log, path, failures, tick: (milliseconds: number) => void (now += milliseconds) };
 }

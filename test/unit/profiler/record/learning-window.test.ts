@@ -20,8 +20,9 @@ test('a run that was killed or cut short is gone on with until its window ends; 
   first.close();
 
   const second = await openRecorder(path);
-  const { resumed, ...same } = await second.learningWindow(PLAN);
+  const { passed, resumed, ...same } = await second.learningWindow(PLAN);
   assert.deepEqual([resumed, same], [true, { start: window.start, end: window.end }]);
+  assert.ok(passed >= 0 && passed < 3_600_000_000, String(passed));
   for (const other of [{ seconds: 7200 }, { target: 'container' as const }, { host: 'web2' }]) {
     assert.equal((await second.learningWindow({ ...PLAN, ...other })).resumed, false, JSON.stringify(other));
   }
