@@ -18,6 +18,7 @@ import { OddityFinder, observedDestination } from './subject/oddity.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
 import type { Demand } from './subject/select.ts';
+import { isNamedOnce } from './subject/subject.ts';
 import {
   grantOf,
   ownerNotes,
@@ -72,6 +73,7 @@ export function layOutRules(
         describeEvidence(rule, hours),
         ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
         ...ownersOf(rule, widening),
+        ...namedOnce(rule),
         ...usersOf(rule.from, accounts),
         ...odd.map((line) => `review: ${line}`),
       ].join('\n'),
@@ -159,6 +161,13 @@ function usersOf({ cgroup, container, image, uid }: From, accounts: Accounts): s
   if (cgroup ?? container ?? image) return [];
   if (!uid?.some((id) => accounts.names('user', id))) return [];
   return [`uid ${uid.map((id) => accounts.text('user', id)).join(', ')}`];
+}
+
+/** Why a rule is for an image, where its containers have names. */
+function namedOnce({ from, observations }: Rule): string[] {
+  const once = from.image && observations.find(({ subject }) => isNamedOnce(subject));
+  if (!once) return [];
+  return [`by image: a name such as ${once.subject.container} is made up anew for each pod`];
 }
 
 /** `owners: amazon, cloudflare`, where blocks of owners are allowed. */

@@ -92,6 +92,7 @@ const SEVERITY = [
   'deleted executable',
   'executable in ',
   'process with user ids',
+  'path that an update changes',
   'public address without a neighbour',
   'first seen in the last tenth',
   'seen once',
@@ -118,7 +119,33 @@ export function subjectReasons(subject: Subject): string[] {
     reasons.push('program that is no file of the host: the rule is for its whole service');
   const origin = oddOrigin(subject);
   if (origin !== undefined) reasons.push(origin);
+  for (const path of [subject.exe, subject.script]) {
+    const pattern = path && patternOf(path);
+    if (pattern) reasons.push(`path that an update changes, as in ${pattern}`);
+  }
   return reasons;
+}
+
+/**
+ * Parts of paths that are others after an update, or the next start: revisions of snaps, mounts of AppImages,
+ * hashes of Nix and of installers, versions that a directory is named by.
+ */
+const CHANGING: readonly [part: RegExp, instead: string][] = [
+  [/^(\/snap\/[^/]+)\/\d+\//, '$1/current/'],
+  [/^((?:\/var)?\/tmp)\/\.mount_[^/]+\//, '$1/.mount_*/'],
+  [/^\/nix\/store\/[0-9a-z]{32}-([a-z][a-z+]*)[^/]*\//, '/nix/store/*-$1*/'],
+  [/\/[0-9a-f]{32,64}(?=\/)/, '/*'],
+  [/\/v?\d+(?:\.\d+)+[^/]*(?=\/)/, '/*'],
+  [/(\/[a-z][\w+]*-)v?\d+(?:\.\d+)+[^/]*(?=\/)/i, '$1*'],
+];
+
+/**
+ * A path with `*` for what is another one after an update; undefined where nothing is. A policy takes no `*`
+ * in paths of files, but for snaps there is a link that always leads to the present one.
+ */
+function patternOf(path: string): string | undefined {
+  const [part, instead] = CHANGING.find(([each]) => each.test(path)) ?? [];
+  return part && path.replace(part, instead!);
 }
 
 /** Why this executable is unexpected. */

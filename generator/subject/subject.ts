@@ -34,7 +34,8 @@ export interface RuleSubject {
  * Who a rule is about. Where the record does not hold what `by` asks for, and for `auto`: in a container the
  * container and uid (the cgroup, where the container is not known), elsewhere the executable (with the
  * script, when an interpreter runs one) and uid, and where the executable is not known the command name and
- * uid. Undefined when the record holds nothing that a policy could name. The name has those of users in it
+ * uid. Containers of which each has another name are known by their image, where it is recorded. Undefined
+ * when the record holds nothing that a policy could name. The name has those of users in it
  * that are known, but for containers, where other users have the ids.
  */
 export function ruleSubject(
@@ -131,13 +132,20 @@ function hostOrContainer({
   return [`container ${container} `, { container: [container] }];
 }
 
+/**
+ * The end of the name of a pod that a Deployment makes: two words of the letters that Kubernetes takes for
+ * words that it makes up. The next pod has another name.
+ */
+const POD = /-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
+
+/** Whether a container has a name that no later one will have. */
+export function isNamedOnce({ container, inContainer }: Subject): boolean {
+  return inContainer && container !== undefined && POD.test(container);
+}
+
 function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
   const { command } = subject;
-  if (subject.inContainer && subject.container && isNameable('container', subject.container)) {
-    const { container } = subject;
-    return ruleFor(`container ${container}`, { container: [container] }, uids, 3);
-  }
-  if (subject.inContainer) return unknownContainer(subject, uids);
+  if (subject.inContainer) return containerSubject(subject, uids);
   if (isElsewhere(subject)) return wholeUnit(subject, uids);
   const { script } = subject;
   const exe = fileOf(subject);
@@ -149,6 +157,16 @@ function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
   }
   if (command === '' || !isNameable('command', command)) return undefined;
   return ruleFor(`command ${command}`, { command: [command] }, uids, 0);
+}
+
+/** A rule for an image holds for containers with names too, so it has a lower rank than one for those. */
+function containerSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
+  const { container, image } = subject;
+  if (isNamedOnce(subject) && image && isNameable('image', image))
+    return ruleFor(`image ${image}`, { image: [image] }, uids, 2);
+  if (container && isNameable('container', container))
+    return ruleFor(`container ${container}`, { container: [container] }, uids, 3);
+  return unknownContainer(subject, uids);
 }
 
 /**

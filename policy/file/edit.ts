@@ -27,7 +27,7 @@ export function findMarks(text: string): { location: RuleLocation; marks: string
 
 /** What `generate` writes above a rule beside its marks: what was seen of it, and of whom. */
 const EVIDENCE =
-  /^ *# (?:[\d,]+ events? in (?:at least )?[\d,]+ hours?, |over-grant x|owners: |uid \d+(?: \(|, \d))/;
+  /^ *# (?:[\d,]+ events? in (?:at least )?[\d,]+ hours?, |over-grant x|owners: |by image: a name such as |uid \d+(?: \(|, \d))/;
 
 /** The text without the marks above a location. */
 export function removeMarks(text: string, location: RuleLocation): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { generatePolicy } from '../../../generator/generate.ts';
+import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observed, OPTIONS, print, START } from './fixture.ts';
 
 test('what is rare or odd is kept and marked for review, with the reason', () => {
@@ -91,4 +92,68 @@ test('events of a day are in no more than 24 hours, whichever clock hours they t
   const activity = [{ subject: day[0]!.subject, verdict: 'allow' as const, hours }];
   const { document } = generatePolicy(input(day, { activity }), OPTIONS);
   assert.match(document.allow![0]!.comment!, /^3,124 events in 24 hours, /);
+});
+
+function at(exe: string): RecordedObservation {
+  return observed({ count: 9, subject: { exe } });
+}
+
+function pod(container: string, low: bigint, image = 'reg/shop/web:1'): RecordedObservation {
+  return observed({ address: low, subject: { container, inContainer: true, image } });
+}
+
+test('a path that the next update changes is marked, with the part that does', () => {
+  const patterns: [string, string][] = [
+    ['/snap/firefox/5917/usr/lib/firefox/firefox', '/snap/firefox/current/usr/lib/firefox/firefox'],
+    ['/tmp/.mount_ArchivSJ24T4/app', '/tmp/.mount_*/app'],
+    [
+      '/nix/store/f5xq5bvklh7ms02cxsba8xv9wqszwinw-evolution-3.56.2/bin/evolution',
+      '/nix/store/*-evolution*/bin/evolution',
+    ],
+    ['/home/u/.nvm/versions/node/v20.19.1/bin/node', '/home/u/.nvm/versions/node/*/bin/node'],
+    ['/opt/idea-2026.1/bin/java', '/opt/idea-*/bin/java'],
+    [`/home/u/.vscode-server/bin/${'0a'.repeat(20)}/node`, '/home/u/.vscode-server/bin/*/node'],
+  ];
+  for (const [exe, pattern] of patterns) {
+    const text = print([at(exe)]);
+    assert.ok(
+      text.includes(`# review: path that an update changes, as in ${pattern}: 10.0.0.1:443/tcp`),
+      text,
+    );
+  }
+  const both = print([at('/snap/firefox/5917/firefox'), at('/snap/firefox/6001/firefox')]);
+  assert.equal(both.match(/as in \/snap\/firefox\/current\/firefox/g)?.length, 1);
+  for (const exe of [
+    '/usr/bin/python3.11',
+    '/usr/lib/python3.11/x',
+    '/usr/lib/x86_64-linux-gnu/x',
+    '/opt/v2/x',
+  ])
+    assert.doesNotMatch(print([at(exe)]), /update changes/);
+});
+
+test('pods that a Deployment names anew are known by their image, and the reason is said', () => {
+  const pods = ['fd46cb62f-f665d', 'd5bcdb2b2-65556', 'cbd6f2525-545f4'].map((end) => `shop/web-${end}`);
+  const text = print(pods.flatMap((name) => [pod(name, 0x0a000514n), pod(name, 0x0a000515n)]));
+  assert.match(text, /from: \{ uid: \[1000\], image: \[["]?reg\/shop\/web:1["]?\] \}/);
+  assert.match(text, /# by image: a name such as shop\/web-[a-z0-9-]+ is made up anew for each pod$/m);
+  assert.doesNotMatch(text, /container: /);
+  assert.equal(text.match(/name: "?image /g)?.length, 1, text);
+  // Other names stay, and so do those of which the image is not known.
+  assert.match(print([pod('shop/web-frontend', 1n)]), /container: \[shop\/web-frontend\]/);
+  assert.match(print([pod(pods[0]!, 1n, '')]), /container: /);
+});
+
+test('a program in /tmp shares no rule with one that goes to the same place, and has its mark alone', () => {
+  const docker = { count: 50, subject: { exe: '/usr/bin/dockerd', uid: 0, gid: 0 } };
+  const text = print([
+    observed({ ...docker, address: 0x6810_0a22n }),
+    observed({ ...docker, address: 0x6810_0b22n }),
+    observed({ address: 0x6810_0a22n, subject: { exe: '/tmp/x1/installer', uid: 0, gid: 0 } }),
+  ]);
+  assert.equal(text.match(/- name: /g)?.length, 2 + 1);
+  const rules = text.split('- name: ');
+  const above = (name: string) => rules[rules.findIndex((rule) => rule.startsWith(name)) - 1]!;
+  assert.match(above('/tmp/x1/installer uid 0'), /# review: executable in \/tmp\/x1: /);
+  assert.doesNotMatch(above('/usr/bin/dockerd uid 0'), /executable in|seen once/);
 });
