@@ -50,7 +50,10 @@ before(() => {
 after(() => egress[Symbol.dispose]());
 
 async function startClients(): Promise<Client[]> {
-  const clients = Array.from({ length: CLIENTS }, () => new Client({ destinations: DESTINATIONS, uid: UID }));
+  const clients = Array.from(
+    { length: CLIENTS },
+    () => new Client({ destinations: DESTINATIONS, call: 'SEND', uid: UID }),
+  );
   await Promise.all(clients.map((client) => client.begun()));
   return clients;
 }
@@ -71,7 +74,12 @@ async function finishAll(clients: readonly Client[]): Promise<Map<Destination, T
 
 /** What one client meets under the policy in force. */
 async function allowedNow(): Promise<Destination[]> {
-  const tallies = await new Client({ destinations: DESTINATIONS, uid: UID, rounds: 1 }).tallies();
+  const tallies = await new Client({
+    destinations: DESTINATIONS,
+    call: 'SEND',
+    uid: UID,
+    rounds: 1,
+  }).tallies();
   return DESTINATIONS.filter((_, index) => tallies[index]!.allowed === 1);
 }
 
