@@ -1,12 +1,13 @@
 /** SIGHUP reads the policy again: a good file comes into force as a whole, a bad one changes nothing. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { pythonTo } from './attempt.ts';
-import { Running } from './bouheki.ts';
-import { folder, lsmPrograms, startNetwork, stopNetwork } from './guest.ts';
+import { bouheki, query, Running } from './bouheki.ts';
+import { folder, lsmPrograms, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const place = folder();
 const file = join(place, 'policy.yaml');
@@ -75,6 +76,16 @@ test('a bad file is shown with its line and column, and the one before stays', a
   assert.deepEqual(denied(), ['10.0.1.2']);
 });
 
+test('metrics say what was denied, which policy is in force, and that its file could not be read', () => {
+  const { stdout } = bouheki('status', '--metrics', '--db', join(place, 'record.duckdb'));
+  const digest = createHash('sha256').update(denying('10.0.1.2')).digest('hex').slice(0, 12);
+  assert.match(stdout, /^bouheki_denied_total [1-9]\d*$/m);
+  assert(stdout.includes(`\nbouheki_policy_info{digest="${digest}",mode="block"} 1\n`), stdout);
+  assert.match(stdout, /^bouheki_policy_generation 2$/m);
+  assert.match(stdout, /^bouheki_policy_last_reload_successful 0$/m);
+  assert.match(stdout, /^bouheki_database_bytes [1-9]\d*$/m);
+});
+
 test('a file that others can write changes nothing either', async () => {
   write(denying('10.0.1.3'));
   chmodSync(file, 0o622);
@@ -85,6 +96,15 @@ test('a file that others can write changes nothing either', async () => {
   assert.deepEqual(denied(), ['10.0.1.2']);
 });
 
+test('the protocol of a packet socket is recorded as it is written, 0x0800 for IPv4', async () => {
+  const open = 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))';
+  succeeded(run('python3', '-c', open));
+  const sql = `SELECT protocol FROM connections WHERE socket = 'packet'`;
+  const db = join(place, 'record.duckdb');
+  while (query(db, sql).length === 0) await wait(100);
+  assert.deepEqual(query(db, sql), [{ protocol: '2048' }]);
+});
+
 test('a log that has been moved away is begun anew, and in the format that the policy now asks for', async () => {
   renameSync(log, `${log}.1`);
   write(denying('10.0.1.3', 'text'));
@@ -92,6 +112,7 @@ test('a log that has been moved away is begun anew, and in the format that the p
   assert.deepEqual(denied(), ['10.0.1.3']);
   const { status, stderr } = await enforce.end('SIGTERM');
   assert.equal(status, 0, stderr);
+  assert.match(stderr, /^Denied: 5 attempts\.$/m);
   assert.match(
     readFileSync(log, 'utf8'),
     /^INFO\[\d{4}\] Traffic is trapped in the filter\. +Action=block Addr=10\.0\.1\.3 [^\n]*\n$/,

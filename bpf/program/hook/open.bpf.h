@@ -8,7 +8,10 @@
 /* Sockets that carry no IP traffic of their own choosing, and those whose destinations the other hooks see. */
 static __always_inline bool denies_socket(int family, int type, int protocol)
 {
-	if (family == AF_PACKET || family == AF_XDP)
+	/* The one family whose protocol is given in network order, an EtherType: 0x0800, not 8. */
+	if (family == AF_PACKET)
+		return judge_opening(SOCKET_PACKET, bpf_ntohs(protocol));
+	if (family == AF_XDP)
 		return judge_opening(SOCKET_PACKET, protocol);
 	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
 		return false;
