@@ -119,7 +119,10 @@ const rule = z
 
 const log = z
   .strictObject({
-    format: z.enum(['json', 'text']).default('json').describe('Format of the log.'),
+    format: z
+      .enum(['json', 'text'])
+      .default('json')
+      .describe('Format of the log. In a terminal json is a line for people.'),
     level: z
       .enum(['debug', 'info', 'warn', 'error'])
       .default('info')

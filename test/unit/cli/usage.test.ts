@@ -63,6 +63,18 @@ test('`bouheki help COMMAND` prints what `bouheki COMMAND --help` does, and `bou
   assert.equal(printed('version'), printed('--version'));
 });
 
+test('help of the commands that record loads neither the kernel side nor the database', () => {
+  for (const command of ['learn', 'enforce']) {
+    const { stderr, stdout } = spawnSync(process.execPath, [MAIN, command, '--help'], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_DEBUG: 'esm' },
+    });
+    assert.match(stdout, /--retention/);
+    assert.match(stderr, /cli\/main\.js/, 'the loader says what it loads');
+    assert.doesNotMatch(stderr, /cli\/run\/|duckdb|koffi|zod/, command);
+  }
+});
+
 test('version, help and a misspelt command load no command', () => {
   for (const args of [['--version'], ['version'], ['--help'], ['lern']]) {
     // Node names each module that it links, in the debug log of its loader.

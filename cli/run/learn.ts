@@ -1,0 +1,119 @@
+import { SideFlag } from '../../bpf/wire.ts';
+import { KernelSide } from '../../daemon/kernel-side.ts';
+import { type Messages, withMessages } from '../../daemon/messages.ts';
+import { Session } from '../../daemon/session.ts';
+import { StabilityWatch } from '../../daemon/stability.ts';
+import { BouhekiError } from '../../error/error.ts';
+import type { Target } from '../../policy/meaning/policy.ts';
+import { requireDirectory } from '../../profiler/database/record-place.ts';
+import { ContainerNames } from '../../profiler/identity/container.ts';
+import { attachmentOf, limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import {
+  connectionsOf,
+  describeApart,
+  describeClock,
+  describeHangUp,
+  describeStart,
+  describeUnnamed,
+  foldingMessages,
+} from '../report/recorder-messages.ts';
+import { describeEnd, patienceOf } from '../report/stability-end.ts';
+import { packageVersion } from '../report/version.ts';
+import { Progress } from '../terminal/progress.ts';
+
+/** What `learn` was asked for, as commander hands it over. */
+export interface LearnOptions extends RecorderOptions {
+  db: string;
+  duration?: number;
+  until?: 'stable';
+  /** Seconds. */
+  atLeast?: number;
+  target: Target;
+}
+
+/** Records what the host connects to until it is enough. */
+export async function learn(options: LearnOptions): Promise<void> {
+  requireDirectory(options.db);
+  await withMessages((messages) => record(options, messages));
+}
+
+async function record(options: LearnOptions, messages: Messages): Promise<void> {
+  const say = messages.say.bind(messages);
+  const atLeast = patienceOf(options);
+  let watch: StabilityWatch | undefined;
+  let clockSet = (step: number): void => say(describeClock(step));
+  const kernel = await KernelSide.load(attachmentOf(options), () => say(describeHangUp('learning')));
+  const session = await Session.open(kernel, new ContainerNames(), {
+    db: options.db,
+    info: { command: 'learn', target: options.target },
+    duration: options.duration,
+    limits: limitsOf(options),
+    metrics: options.metrics,
+    messages,
+    clockSet: (step) => clockSet(step),
+    version: packageVersion(),
+    describe: () => (watch?.states ? { subjects: watch.states } : {}),
+    ...foldingMessages(say),
+  });
+  if (atLeast !== undefined && session.unserved !== undefined) {
+    const reason = session.unserved;
+    await session.abort();
+    throw new BouhekiError('store', `the record cannot be read while it is written: ${reason}`, {
+      remedy: 'Name a database in another directory with --db, or leave --until out.',
+    });
+  }
+  session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
+  say(describeStart(session, options.db, 'learn'));
+  const { counters, startedAt } = session.recording;
+  let began = session.window?.start ?? startedAt;
+  const progress = new Progress(messages, 'learning', options.duration, () => session.passed);
+  watch = atLeast === undefined ? undefined : new StabilityWatch(options.db, began, atLeast);
+  clockSet = (step) => {
+    progress.end();
+    say(describeClock(step));
+    began = Date.now() * 1000;
+    watch?.restart(began);
+  };
+  let told: string | undefined;
+  const cutShort = await session.run(() => {
+    watch?.tick(performance.now());
+    if (watch?.failure !== told) {
+      told = watch?.failure;
+      progress.end();
+      if (told !== undefined) say(`Whether the record is stable could not be determined:\n${told}\n`);
+    }
+    progress.show({
+      connections: connectionsOf(counters),
+      intents: counters.intents,
+      processes: counters.processes,
+      lost: total(counters.lost),
+      ...(watch && { readiness: watch.progress }),
+    });
+    return watch?.stable === true;
+  });
+  watch?.close();
+  progress.end();
+  say(
+    describeRecorded(counters) +
+      describeUnnamed(session.unnamed) +
+      (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : ''),
+  );
+  if (atLeast !== undefined) {
+    const { stable, text } = await describeEnd(options.db, began, atLeast, watch?.stable === true);
+    say(text);
+    if (!stable) process.exitCode = 1;
+  }
+  if (counters.events > 0) say('Next: bouheki generate > policy.yaml\n');
+}
+
+function describeRecorded(counters: Session['recording']['counters']): string {
+  const { lost, processes } = counters;
+  return (
+    `Recorded ${connectionsOf(counters)} connections of ${processes} processes, ${total(lost)} lost.\n` +
+    describeApart(counters)
+  );
+}
+
+function total(lost: Record<string, number>): number {
+  return Object.values(lost).reduce((sum, count) => sum + count, 0);
+}
