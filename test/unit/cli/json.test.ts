@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { HOUR, START } from '../profiler/fixture.ts';
 import { directoryFor, record } from './fixture.ts';
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
