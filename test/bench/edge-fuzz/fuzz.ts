@@ -68,6 +68,7 @@ interface Daemon {
 
 async function start(place: string): Promise<Daemon> {
   const policy = join(place, 'policy.yaml');
+  mkdirSync(join(place, 'record'), { mode: 0o700 });
   const db = join(place, 'record/record.duckdb');
   const errors = join(place, 'stderr');
   writeFileSync(policy, POLICY, { mode: 0o600 });
