@@ -80,7 +80,7 @@ test('a disk that fills up ends the recording of enforce and its log, not the en
   assert.match(
     stderr,
     new RegExp(
-      `^Nothing was recorded from \\S+ on; the policy is no longer in force\\.\nbouheki: no space left on the disk of ${db}`,
+      `^Nothing was recorded from \\S+ on; the policy is no longer in force\\.\nDenied: 1,003 attempts\\.\nbouheki: no space left on the disk of ${db}`,
       'm',
     ),
   );
