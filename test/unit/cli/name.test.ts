@@ -41,6 +41,6 @@ test('drift and status name users', async (t) => {
     ].toSorted(),
   );
   const status = runCommand('status', '--db', db).stdout;
-  assert.match(status, /\/usr\/bin\/curl uid 1000 \(ada\)$/m);
-  assert.match(status, /\/usr\/bin\/curl uid 0 \(root\)\+1000 \(ada\)$/m);
+  assert.match(status, /^\/usr\/bin\/curl uid 1000 \(ada\) +learning /m);
+  assert.match(status, /^\/usr\/bin\/curl uid 0 \(root\)\+1000 \(ada\) +learning /m);
 });
