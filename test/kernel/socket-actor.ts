@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
+import { LineProcess } from './line-process.ts';
 
 /** A peer, or where a socket is bound. */
 export type Place = readonly [address: string, port: number];
@@ -73,26 +72,19 @@ for line in sys.stdin:
 
 /** A process that opens UDP sockets and uses them as it is told. Answers are `done` or the name of an error. */
 export class SocketActor implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly #reader: Interface;
+  readonly #process: LineProcess;
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    this.#reader = createInterface({ input: child.stdout! });
-    this.#lines = this.#reader[Symbol.asyncIterator]();
+  private constructor(process: LineProcess) {
+    this.#process = process;
   }
 
   /** `through`: a command that runs another one, such as `ip netns exec NAME`. */
   static async start(...through: string[]): Promise<SocketActor> {
-    const [program, ...words] = [...through, 'python3', '-c', PYTHON];
-    const actor = new SocketActor(spawn(program!, words, { stdio: ['pipe', 'pipe', 'inherit'] }));
-    await actor.#line();
-    return actor;
+    return new SocketActor(await LineProcess.start([...through, 'python3', '-c', PYTHON]));
   }
 
   get pid(): number {
-    return this.#child.pid!;
+    return this.#process.pid;
   }
 
   open(
@@ -140,20 +132,11 @@ export class SocketActor implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.stdin!.end();
-    this.#reader.close();
-    await ended;
+    await this.#process[Symbol.asyncDispose]();
   }
 
   async #does(...words: unknown[]): Promise<string> {
-    this.#child.stdin!.write(`${JSON.stringify(words)}\n`);
-    return JSON.parse(await this.#line()) as string;
-  }
-
-  async #line(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error('the actor has ended');
-    return value as string;
+    this.#process.tell(`${JSON.stringify(words)}\n`);
+    return JSON.parse(await this.#process.line()) as string;
   }
 }

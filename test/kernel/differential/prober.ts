@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
 import { SocketKind } from '../../../bpf/wire.ts';
 import type { Flow } from '../../../policy/meaning/policy.ts';
+import { LineProcess } from '../line-process.ts';
 
 const EPERM = 1;
 /** The kernel has no such socket. */
@@ -9,46 +8,30 @@ const ABSENT = -1;
 
 /** A process that connects, or opens sockets, as whoever it is told to be. */
 export class Prober implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly #reader: Interface;
+  readonly #process: LineProcess;
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    this.#reader = createInterface({ input: child.stdout! });
-    this.#lines = this.#reader[Symbol.asyncIterator]();
+  private constructor(process: LineProcess) {
+    this.#process = process;
   }
 
   /** `command` starts test/kernel/differential/prober.c. */
   static async start(command: readonly string[]): Promise<Prober> {
-    const [program, ...words] = command;
-    const prober = new Prober(spawn(program!, words, { stdio: ['pipe', 'pipe', 'inherit'] }));
-    await prober.#line();
-    return prober;
+    return new Prober(await LineProcess.start(command));
   }
 
   /** For each flow whether the kernel denied it; undefined where it has no such socket. */
   async judge(flows: readonly { flow: Flow; cgroup: string }[]): Promise<(boolean | undefined)[]> {
-    this.#child.stdin!.write(flows.map(({ flow, cgroup }) => lineOf(flow, cgroup)).join(''));
+    this.#process.tell(flows.map(({ flow, cgroup }) => lineOf(flow, cgroup)).join(''));
     const verdicts: (boolean | undefined)[] = [];
     for (let count = 0; count < flows.length; count += 1) {
-      const errno = Number(await this.#line());
+      const errno = Number(await this.#process.line());
       verdicts.push(errno === ABSENT ? undefined : errno === EPERM);
     }
     return verdicts;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.stdin!.end();
-    this.#reader.close();
-    await ended;
-  }
-
-  async #line(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error('the prober has ended');
-    return value as string;
+    await this.#process[Symbol.asyncDispose]();
   }
 }
 
