@@ -22,16 +22,18 @@ interface Said {
 export class DenialLines {
   readonly #colour: boolean;
   readonly #now: () => number;
+  readonly #passed: () => number;
   readonly #said = new Map<string, Said>();
   #saidAt: number;
   #looks = LOOKS;
   #looksAt: number;
 
-  /** `now`: milliseconds since the epoch. */
-  constructor(colour: boolean, now: () => number) {
+  /** `now` is the clock on the wall, `passed` one that nobody sets, both in milliseconds. */
+  constructor(colour: boolean, now: () => number, passed: () => number) {
     this.#colour = colour;
     this.#now = now;
-    this.#saidAt = this.#looksAt = now();
+    this.#passed = passed;
+    this.#saidAt = this.#looksAt = passed();
   }
 
   /** The line of a denial; empty where it has been said already. */
@@ -51,10 +53,9 @@ export class DenialLines {
 
   /** Lines about what was repeated, when it is time, or `now` because there is no later. */
   repeats(atOnce = false): string {
-    // A clock that was set back must not put them off.
-    const passed = Math.abs(this.#now() - this.#saidAt);
-    if (!atOnce && passed < SAY_EVERY) return '';
-    this.#saidAt = this.#now();
+    const passed = this.#passed();
+    if (!atOnce && passed - this.#saidAt < SAY_EVERY) return '';
+    this.#saidAt = passed;
     let lines = '';
     for (const [key, said] of this.#said) {
       const { line, more } = said;
@@ -75,11 +76,10 @@ export class DenialLines {
   #ruleOf({ nearest, rule }: VerdictEntry): string {
     if (rule !== undefined) return `  by "${visible(rule)}"`;
     if (nearest === undefined) return '';
-    const now = this.#now();
-    // A clock that was set back brings a new second as well.
-    if (Math.abs(now - this.#looksAt) >= 1000) {
+    const passed = this.#passed();
+    if (passed - this.#looksAt >= 1000) {
       this.#looks = LOOKS;
-      this.#looksAt = now;
+      this.#looksAt = passed;
     }
     if (nearest.boxes > this.#looks) return '';
     this.#looks -= nearest.boxes;

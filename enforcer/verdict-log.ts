@@ -75,7 +75,8 @@ export class VerdictLog {
   /**
    * Without `options.output` lines go to standard output. A log that can't be opened is a BouhekiError; one
    * that can't be written later is reported to `onFailure`, once until it can be again: a full disk must not
-   * end enforcement, nor may a reader that has gone. `now` is the clock on the wall, `passed` one that nobody sets, both in milliseconds.
+   * end enforcement, nor may a reader that has gone. `now` is the clock on the wall, `passed` one that nobody
+   * sets, both in milliseconds.
    */
   constructor(
     options: LogOptions,
@@ -89,7 +90,7 @@ export class VerdictLog {
     this.#onFailure = onFailure;
     this.#text = options.format === 'text';
     const watched = !this.#text && options.output === undefined && isatty(1);
-    this.#watched = watched ? new DenialLines(wantsColour({ isTTY: true }), now) : undefined;
+    this.#watched = watched ? new DenialLines(wantsColour({ isTTY: true }), now, passed) : undefined;
     this.#logger = pino(
       {
         level: options.level,
