@@ -1,5 +1,5 @@
 import { formatCount } from '../../format/number.ts';
-import type { Stretch } from '../../profiler/read/stretch.ts';
+import { HOUR, type Stretch } from '../../profiler/read/stretch.ts';
 
 /** A subject that is active at equal distances. */
 export interface Period {
@@ -45,7 +45,7 @@ export function periodOf(
  * record.
  */
 export function describePeriods(window: number, periods: readonly Period[]): string[] {
-  const hours = window / 3_600_000_000;
+  const hours = window / HOUR;
   const lines: string[] = [];
   if (hours < DAY) lines.push('Window shorter than a day: daily and weekly jobs may be missing.');
   else if (hours < WEEK) lines.push('Window shorter than a week: weekly jobs may be missing.');

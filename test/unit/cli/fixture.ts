@@ -7,6 +7,15 @@ import { openRecorder, type RecordingInfo } from '../../../profiler/store/store.
 import type { Recording } from '../../../profiler/record/recording.ts';
 import { batchOf, type Event, LEARN, processRow, startRecording } from '../profiler/fixture.ts';
 
+/** The first row of a file to import. */
+export const FLOW_HEADER = 'ts,host,pid,comm,exe,uid,gid,container,image,addr,port,protocol,count';
+/** Three connections of two hosts, with all that a cell may hold. */
+export const FLOW_ROWS = `${FLOW_HEADER}
+2026-11-20T10:00:00Z,web1,4711,curl,/usr/bin/curl,1000,1000,,,10.0.0.1,443,tcp,5
+2026-11-20T11:30:00.25+01:00,web1,,curl,/usr/bin/curl,1000,1000,,,10.0.0.1,443,TCP,
+1795168800.5,db1,7,"odd, ""name""",,0,0,proxy,nginx:1,2001:db8::1,53,17,2
+`;
+
 /** A directory that the test's end removes. */
 export function directoryFor(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-test-'));

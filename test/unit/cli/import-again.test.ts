@@ -5,14 +5,7 @@ import test from 'node:test';
 import { ProcessFlag } from '../../../bpf/wire.ts';
 import { openReader } from '../../../profiler/read/read.ts';
 import { processRow } from '../profiler/fixture.ts';
-import { directoryFor, record, runCommand } from './fixture.ts';
-
-const HEADER = 'ts,host,pid,comm,exe,uid,gid,container,image,addr,port,protocol,count';
-const ROWS = `${HEADER}
-2026-11-20T10:00:00Z,web1,4711,curl,/usr/bin/curl,1000,1000,,,10.0.0.1,443,tcp,5
-2026-11-20T11:30:00.25+01:00,web1,,curl,/usr/bin/curl,1000,1000,,,10.0.0.1,443,TCP,
-1795168800.5,db1,7,"odd, ""name""",,0,0,proxy,nginx:1,2001:db8::1,53,17,2
-`;
+import { directoryFor, FLOW_ROWS as ROWS, record, runCommand } from './fixture.ts';
 
 async function counts(db: string): Promise<number[]> {
   const reader = await openReader(db);
