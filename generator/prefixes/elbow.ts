@@ -1,14 +1,11 @@
 import type { CurvePoint } from './hull.ts';
 
-/** Allowed units for each observed one, at most. */
-const MOST = 2;
-
 /**
  * The point of a curve from which more prefixes buy little: the one farthest below the straight line between
  * the ends, with the logarithm of what is allowed over the number of prefixes (Satopää et al., "Finding a
- * Kneedle in a Haystack", 2011). Never one that allows more than twice what was observed: where observed
- * addresses have no neighbours the farthest point allows thousands of times as much, and on later traffic of
- * real hosts that bought nothing. `points` run from most prefixes to fewest; `observed` is the number of
+ * Kneedle in a Haystack", 2011). Most of what it allows was observed: where observed addresses have no
+ * neighbours the farthest point allows thousands of times as much, and on later traffic of real hosts that
+ * bought nothing, nor did a point with as many unobserved addresses as observed ones. `points` run from most prefixes to fewest; `observed` is the number of
  * observed units.
  */
 export function elbowOf(points: readonly CurvePoint[], observed: number): CurvePoint {
@@ -19,7 +16,7 @@ export function elbowOf(points: readonly CurvePoint[], observed: number): CurveP
   let elbow = most;
   let deepest = 0;
   for (const point of points) {
-    if (point.cost > observed * (MOST - 1)) break;
+    if (point.cost >= observed) break;
     const line = height(fewest) + slope * (point.count - fewest.count);
     const depth = line - height(point);
     if (depth > deepest) {
