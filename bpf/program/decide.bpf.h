@@ -7,6 +7,7 @@
 #define BOUHEKI_DECIDE_H
 
 #include "flow.bpf.h"
+#include "maps.bpf.h"
 #include "read.bpf.h"
 
 #define LAST_INTERVAL (MAX_INTERVALS - 1)

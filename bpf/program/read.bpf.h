@@ -3,7 +3,7 @@
 #ifndef BOUHEKI_READ_H
 #define BOUHEKI_READ_H
 
-#include "maps.bpf.h"
+#include "kernel.bpf.h"
 
 /* Keeps clang from folding the check of a bound into arithmetic that the verifier can't follow. */
 #define KEEP(variable) asm volatile("" : "+r"(variable))

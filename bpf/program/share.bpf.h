@@ -6,26 +6,8 @@
 #ifndef BOUHEKI_SHARE_H
 #define BOUHEKI_SHARE_H
 
-#include "read.bpf.h"
-
-/* The kernel allows no deeper nesting of user namespaces (kernel/user_namespace.c). */
-#define USER_NAMESPACE_DEPTH 33
-
-/*
- * The user of the host who answers for what a task does: in a user namespace the one who made it, or made the outermost
- * around it, whatever ids were mapped into it.
- */
-static __always_inline __u32 answering_uid(struct cred *cred)
-{
-	struct user_namespace *at = READ(cred, user_ns);
-	__u32 level = at ? BPF_CORE_READ(at, level) : 0;
-
-	if (!level)
-		return READ(cred, uid.val);
-	for (int i = 0; i < USER_NAMESPACE_DEPTH && level > 1; i++, level--)
-		at = BPF_CORE_READ(at, parent);
-	return BPF_CORE_READ(at, owner.val);
-}
+#include "maps.bpf.h"
+#include "subject/answering.bpf.h"
 
 static __always_inline struct share_key share_key_of(struct cred *cred, __u32 flags)
 {

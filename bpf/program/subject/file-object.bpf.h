@@ -6,6 +6,7 @@
 #ifndef BOUHEKI_FILE_OBJECT_H
 #define BOUHEKI_FILE_OBJECT_H
 
+#include "../maps.bpf.h"
 #include "../read.bpf.h"
 
 #define NANOSECOND_BITS 0x3fffffff /* 6.13 keeps a flag above them */
