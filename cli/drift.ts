@@ -13,6 +13,7 @@ import { driftText } from './report/drift-text.ts';
 import { viewOf } from './terminal/view.ts';
 import { wideOption } from './option/wide-option.ts';
 import { describeLinks, realPath } from './option/linked-path.ts';
+import { accountsFor } from './option/account-table.ts';
 import { readPolicy } from './option/policy-reader.ts';
 import {
   databaseOption,
@@ -64,7 +65,8 @@ export function driftCommand(): Command {
 async function run(file: string, options: Options): Promise<void> {
   const { policy, links } = followLinks(await readPolicy(file), realPath);
   const record = await readRecord(policy, options);
-  const drift = findDrift(policy, record.observations, record.accounts);
+  const { accounts, observations } = record;
+  const drift = findDrift(policy, observations, accounts, await accountsFor(policy, accounts));
   const view = viewOf(process.stdout, options.wide);
   process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift, view));
   process.stderr.write(`${describeLinks(links)}${summary(drift, record)}`);

@@ -7,6 +7,8 @@ import { parseAddress } from '../policy/value/address.ts';
 import { explainFlow, type Explanation, UNKNOWN_ID } from '../policy/analysis/explain.ts';
 import type { Parsed } from '../policy/file/parse.ts';
 import {
+  ACCOUNT_DIMENSIONS,
+  type AccountDimension,
   FROM,
   FROM_DIMENSIONS,
   type IdDimension,
@@ -15,6 +17,8 @@ import {
   type TextDimension,
   type TextKind,
 } from '../policy/meaning/dimension.ts';
+import { AccountIds } from '../profiler/identity/account-id.ts';
+import { accountsFor } from './option/account-table.ts';
 import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Flow, From } from '../policy/meaning/policy.ts';
 import { hasPorts, parseProtocol } from '../policy/value/protocol.ts';
@@ -23,7 +27,7 @@ import { describeLinks, realPath } from './option/linked-path.ts';
 import { parseWithPlaces, readPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
 
-interface Options extends Partial<Record<TextDimension, string>> {
+interface Options extends Partial<Record<TextDimension | AccountDimension, string>> {
   to?: string;
   socket?: SocketKind;
   uid?: string;
@@ -49,17 +53,19 @@ Exit status: 0 allowed, 1 denied, 2 trouble.`;
 /** What stands for a value in the help. */
 const PLACEHOLDERS: Record<TextKind, string> = { command: 'name', file: 'path', path: 'path', name: 'name' };
 
-const ID_OPTIONS: Record<IdDimension, Record<string, string>> = {
+const ID_OPTIONS: Record<IdDimension | AccountDimension, Record<string, string>> = {
   uid: {
     '--uid <id>': 'its real user id',
     '--euid <id>': 'its effective user id, where that is another: 0 in a setuid-root program',
     '--fsuid <id>': 'its user id for files, where that is not the effective one',
   },
+  user: { '--user <name>': 'instead of --uid: its real user, by the name that it has on this host' },
   gid: {
     '--gid <id>': 'its real group id',
     '--egid <id>': 'its effective group id, where that is another',
     '--fsgid <id>': 'its group id for files, where that is not the effective one',
   },
+  group: { '--group <name>': 'instead of --gid: its real group, by the name that it has on this host' },
 };
 
 /** The options that say a dimension of the subject, with what they mean. */
@@ -91,13 +97,14 @@ export function explainCommand(): Command {
     .action((file: string, options: Options) => run(file, options));
 }
 
-function run(file: string, options: Options): void {
-  const flow = flowOf(options);
+async function run(file: string, options: Options): Promise<void> {
+  const flow = flowOf(await withIds(options));
   const text = readPolicyText(file);
   const written = parseWithPlaces(text, file, warnAtOnce);
   // The kernel goes by files: a link on either side is what it leads to.
   const { links, policy } = followLinks(written.policy, realPath);
   if (!flow.inContainer && flow.exe !== undefined) flow.exe = realPath(flow.exe) ?? flow.exe;
+  flow.accounts = await accountsFor(policy);
   const parsed = { ...written, policy };
   process.stderr.write(describeLinks(links));
   const explanation = explainFlow(parsed.policy, flow);
@@ -178,11 +185,35 @@ function flowOf(options: Options): Flow {
   return flow;
 }
 
+/** The options with ids in the place of names. */
+async function withIds(options: Options): Promise<Options> {
+  const ids: Partial<Record<IdDimension, string>> = {};
+  for (const dimension of ACCOUNT_DIMENSIONS) {
+    const name = options[dimension];
+    if (name === undefined) continue;
+    const { ids: key, of: kind } = FROM[dimension];
+    if (options[key] !== undefined) {
+      throw new BouhekiError('usage', `--${dimension} and --${key} say the same`, {
+        remedy: 'give one of them',
+      });
+    }
+    using host = new AccountIds([{ kind, name }]);
+    await host.ready();
+    const id = host.idOf(kind, name);
+    if (id === undefined) {
+      const remedy = `give the number with --${key}`;
+      throw new BouhekiError('usage', `this host has no ${dimension} ${name}`, { remedy });
+    }
+    ids[key] = String(id);
+  }
+  return { ...options, ...ids };
+}
+
 function idOf(option: string, text: string | undefined, fallback = UNKNOWN_ID): number {
   if (text === undefined) return fallback;
   if (/^\d{1,10}$/.test(text) && Number(text) <= 4_294_967_295) return Number(text);
   throw new BouhekiError('usage', `${option} ${text} is not an id`, {
-    remedy: 'give the number, not the name',
+    remedy: option.startsWith('--uid') ? 'give the number, or the name with --user' : 'give the number',
   });
 }
 

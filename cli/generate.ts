@@ -9,7 +9,7 @@ import { mergeWithBase } from '../generator/merge.ts';
 import { findSuperfluous } from '../generator/prove.ts';
 import type { SubjectKind } from '../generator/subject/subject.ts';
 import { followLinks } from '../policy/meaning/linked-path.ts';
-import type { Mode, Target } from '../policy/meaning/policy.ts';
+import type { AccountTable, Mode, Target } from '../policy/meaning/policy.ts';
 import { parsePolicy } from '../policy/file/parse.ts';
 import { printPolicy } from '../policy/file/print.ts';
 import type { Problem } from '../policy/file/problem.ts';
@@ -18,6 +18,7 @@ import { curveJson, curveText } from './report/curve.ts';
 import { readDenyList } from './option/deny-list.ts';
 import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './report/generate-summary.ts';
 import { describeLinks, realPath } from './option/linked-path.ts';
+import { accountsFor } from './option/account-table.ts';
 import { writeOutput } from './option/output-file.ts';
 import { readOwners } from './option/owner-list.ts';
 import { parseText, readPolicyText, readTrustedPolicyText } from './option/policy-file.ts';
@@ -156,7 +157,8 @@ async function run(options: Options): Promise<void> {
     return;
   }
   if (options.base !== undefined) {
-    runMerge(options.base, generatePolicy(input, { ...settings, layout: 'rules' }), options);
+    const generated = generatePolicy(input, { ...settings, layout: 'rules' });
+    await runMerge(options.base, generated, input.accounts, options);
     return;
   }
   const generated = generatePolicy(input, { ...settings, ...(maxCidrs !== undefined && { maxCidrs }) });
@@ -183,13 +185,19 @@ function warnVisibly(text: string): void {
 }
 
 /** Adds to a policy; with --check only says what that would be. */
-function runMerge(file: string, { demands, window }: Generated, options: Options): void {
+async function runMerge(
+  file: string,
+  { demands, window }: Generated,
+  recorded: AccountTable | undefined,
+  options: Options,
+): Promise<void> {
   const text = options.check ? readPolicyText(file) : readTrustedPolicyText(file);
   const { count } = sumEvidence(demands.flatMap(({ observations }) => observations));
   const evidence = { count, first: window.first, last: window.last };
   const { links, policy } = followLinks(parseText(text, file, warnAtOnce), realPath);
   process.stderr.write(describeLinks(links));
-  const merged = mergeWithBase({ text, policy }, demands, evidence);
+  const accounts = await accountsFor(policy, recorded);
+  const merged = mergeWithBase({ text, policy }, demands, evidence, accounts);
   process.stderr.write(mergeSummary(merged, file));
   const entries = formatCount(merged.added, 'destination entry', 'destination entries');
   if (options.check) {

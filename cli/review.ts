@@ -13,8 +13,12 @@ import {
 import { prepareRecord, type ReviewItem } from '../generator/review/review.ts';
 import { ReviewSession } from '../generator/review/review-session.ts';
 import { appendTrusted } from '../host/trusted-file.ts';
+import { followLinks } from '../policy/meaning/linked-path.ts';
+import type { Policy } from '../policy/meaning/policy.ts';
 import { openReader, type Reader } from '../profiler/read/read.ts';
 import type { SampleProcess } from '../profiler/read/sample-sql.ts';
+import { accountsFor } from './option/account-table.ts';
+import { realPath } from './option/linked-path.ts';
 import { writeOutput } from './option/output-file.ts';
 import { parseText, readTrustedPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
@@ -68,11 +72,17 @@ async function run(file: string, options: Options): Promise<void> {
     });
   }
   const text = readTrustedPolicyText(file);
-  const policy = parseText(text, file, warnAtOnce);
-  const observations = await withReader(options.db, (reader) =>
-    reader.observations({ target: policy.target }),
-  );
-  const session = new ReviewSession({ text, policy, record: prepareRecord(observations) });
+  const written = parseText(text, file, warnAtOnce);
+  const policy = follow(written);
+  const { accounts, observations } = await withReader(options.db, async (reader) => ({
+    accounts: await accountsFor(written, await reader.accounts()),
+    observations: await reader.observations({ target: written.target }),
+  }));
+  const session = new ReviewSession({
+    text,
+    policy,
+    record: prepareRecord(observations, { accounts, follow }),
+  });
   const log = `${file}.decisions`;
   // What was decided in an earlier review holds here as well, also when the policy was generated anew; but
   // what allows more than was recorded does so only when a person has confirmed it again.
@@ -95,6 +105,11 @@ async function run(file: string, options: Options): Promise<void> {
   const left = session.open.length;
   say(left === 0 ? 'Nothing is left to review.' : `${formatCount(left, 'destination')} left to review.`);
   if (left > 0) process.exitCode = 1;
+}
+
+/** The policy with what its paths lead to on this host. */
+function follow(policy: Policy): Policy {
+  return followLinks(policy, realPath).policy;
 }
 
 /** Asks about the earlier decisions that widen; without a yes what they are about is asked anew. */

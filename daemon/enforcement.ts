@@ -9,10 +9,13 @@ import { cgroupPaths } from '../enforcer/cgroup-list.ts';
 import { allowsSomeToNobody, compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
 import { ContainerFiles } from '../enforcer/container/container-files.ts';
 import { ContainerWatch } from '../enforcer/container/container-watch.ts';
+import { type AccountChange, AccountWatch } from '../enforcer/account-watch.ts';
 import { asksFor } from '../enforcer/executable-entry.ts';
 import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { KnownCgroup } from '../enforcer/known-cgroup.ts';
+import { namedAccounts } from '../policy/meaning/named-account.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
+import { AccountIds } from '../profiler/identity/account-id.ts';
 import { atMost } from '../profiler/identity/at-most.ts';
 import type { ContainerNames } from '../profiler/identity/container.ts';
 import type { PacketRules } from './backstop-notes.ts';
@@ -35,10 +38,12 @@ export class Enforcement implements Disposable {
   readonly #roster: CgroupRoster;
   #compiled: CompiledPolicy | undefined;
   #executables: ExecutableWatch | undefined;
+  #ids: AccountIds | undefined;
+  #accounts: AccountWatch | undefined;
   readonly #files = new ContainerFiles();
   #containers: ContainerWatch | undefined;
   /** For the policy that is to be applied next. */
-  #prepared: { policy: Policy; containers: ContainerWatch } | undefined;
+  #prepared: { policy: Policy; containers: ContainerWatch; ids: AccountIds } | undefined;
   #policy: Policy | undefined;
   #over = false;
 
@@ -69,6 +74,8 @@ export class Enforcement implements Disposable {
     this.#over = true;
     this.#roster[Symbol.dispose]();
     this.#prepared?.containers[Symbol.dispose]();
+    this.#prepared?.ids[Symbol.dispose]();
+    this.#ids?.[Symbol.dispose]();
     this.#containers?.[Symbol.dispose]();
     this.#executables?.[Symbol.dispose]();
     this.#files[Symbol.dispose]();
@@ -92,18 +99,26 @@ export class Enforcement implements Disposable {
     return this.#executables?.missing ?? [];
   }
 
+  /** Users and groups of the policy that this host does not have at present. */
+  get unknownAccounts(): readonly string[] {
+    return this.#accounts?.missing.map(({ kind, name }) => `${kind} ${name}`) ?? [];
+  }
+
   /** `exe` paths of the policy that mean no file in some containers, with the names of those. */
   get missingInside(): ReadonlyMap<string, readonly string[]> {
     return this.#containers?.missing ?? new Map();
   }
 
   /**
-   * Finds out what a policy's paths mean in the containers that run, so that it holds for them as soon as it
-   * is applied; without this it holds a moment later. Never fails, and waits for no container for long.
+   * Finds out what a policy's paths mean in the containers that run, and its names of accounts to directory
+   * services, so that it holds for them as soon as it is applied; without this it holds a moment later. Never
+   * fails, and waits for none of them for long.
    */
   async prepare(policy: Policy): Promise<void> {
     const containers = this.#watchFor(policy);
-    this.#prepared = { policy, containers };
+    const ids = new AccountIds(namedAccounts(policy.boxes));
+    this.#prepared = { policy, containers, ids };
+    await atMost(PREPARATION, ids.ready());
     if (!policy.boxes.some((box) => asksFor('container', box))) return;
     const places = cgroupPaths(this.#root, this.#egress.userCgroupRoom).flatMap(
       (path) => this.#roster.containerAt(path) ?? [],
@@ -114,13 +129,21 @@ export class Enforcement implements Disposable {
   /** Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. */
   apply(policy: Policy): bigint {
     const executables = new ExecutableWatch(this.#egress, policy.boxes);
-    const containers = this.#prepared?.policy === policy ? this.#prepared.containers : this.#watchFor(policy);
+    const prepared = this.#prepared?.policy === policy ? this.#prepared : undefined;
     this.#prepared = undefined;
+    const containers = prepared?.containers ?? this.#watchFor(policy);
+    const ids = prepared?.ids ?? new AccountIds(namedAccounts(policy.boxes));
+    const accounts = new AccountWatch(this.#egress, policy.boxes, ids);
     let compiled: CompiledPolicy;
     let listing: CgroupListing;
     let generation: bigint;
     try {
-      compiled = compilePolicy(policy, (path) => executables.resolve(path), containers.known);
+      compiled = compilePolicy(
+        policy,
+        (path) => executables.resolve(path),
+        containers.known,
+        accounts.resolve,
+      );
       listing = this.#roster.look(compiled.subjects);
       const { mode, target } = policy;
       generation = applyPolicy(this.#egress, compiled, {
@@ -132,8 +155,12 @@ export class Enforcement implements Disposable {
     } catch (error) {
       executables[Symbol.dispose]();
       containers[Symbol.dispose]();
+      ids[Symbol.dispose]();
       throw error;
     }
+    this.#ids?.[Symbol.dispose]();
+    this.#ids = ids;
+    this.#accounts = accounts;
     this.#executables?.[Symbol.dispose]();
     this.#executables = executables;
     this.#containers?.[Symbol.dispose]();
@@ -186,6 +213,18 @@ export class Enforcement implements Disposable {
     }
   }
 
+  /** Sees which users and groups of the policy have other ids, and reports it. */
+  followAccounts(): void {
+    this.#ids?.look();
+    try {
+      for (const change of this.#accounts?.look() ?? []) this.#warn(accountText(change));
+    } catch (error) {
+      // No room. It is tried again with the next look.
+      if (!(error instanceof SystemError)) throw error;
+      this.#warn(`no room to follow a user or group (${error.message}).`);
+    }
+  }
+
   #watchFor(policy: Policy): ContainerWatch {
     return new ContainerWatch(this.#egress, policy.boxes, this.#files, this.#root, {
       changed: (place, { change, path }: ExecutableChange) =>
@@ -202,6 +241,14 @@ export class Enforcement implements Disposable {
     const place = this.#roster.containerOf(path);
     if (place) this.#containers?.follow(place);
   }
+}
+
+function accountText({ before, kind, name, now }: AccountChange): string {
+  const id = kind === 'user' ? 'uid' : 'gid';
+  if (now === undefined)
+    return `${kind} ${name} does not exist any more: its rules allow nobody, and a deny holds for ${id} ${before} until another ${kind} has it.`;
+  if (before === undefined) return `${kind} ${name} exists now, with ${id} ${now}: its rules hold.`;
+  return `${kind} ${name} has ${id} ${now} now, not ${before}: its rules hold for that one.`;
 }
 
 function nameOf({ container, path }: KnownCgroup): string {

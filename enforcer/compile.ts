@@ -18,7 +18,12 @@ import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from '
 import type { KnownContainer } from './executable-entry.ts';
 import { sweep, type Intervals, type Span } from './interval.ts';
 import type { SubjectEntry } from './subject-entry.ts';
-import { compileSubjects, type ResolveExecutable, type SubjectTables } from './subject.ts';
+import {
+  compileSubjects,
+  type ResolveAccount,
+  type ResolveExecutable,
+  type SubjectTables,
+} from './subject.ts';
 
 /** A policy as the kernel side judges by it: plain data, not bound to a kernel. */
 export interface CompiledPolicy {
@@ -44,17 +49,18 @@ export interface CompiledPolicy {
   subjects: SubjectTables;
 }
 
-export type { ResolveExecutable, SubjectEntry };
+export type { ResolveAccount, ResolveExecutable, SubjectEntry };
 
 /**
  * Compiles a policy. `resolve` finds the files that `exe` names on the host, `containers` are those whose
- * files are known already. Throws a BouhekiError when the policy is larger than the kernel side's tables; it
+ * files are known already, `account` finds the ids of names. Throws a BouhekiError when the policy is larger than the kernel side's tables; it
  * never leaves anything out.
  */
 export function compilePolicy(
   policy: Policy,
   resolve: ResolveExecutable,
   containers: readonly KnownContainer[] = [],
+  account?: ResolveAccount,
 ): CompiledPolicy {
   const { boxes } = policy;
   limit('boxes (a rule has one for each entry of `to`, and one for `sockets`)', boxes.length, MAX_BOXES);
@@ -77,7 +83,7 @@ export function compilePolicy(
   const portClass = compilePorts(reaching, portClasses);
   const protocolClass = compileProtocols(reaching, portClasses);
   limit('distinct groups of ports', portClasses.vectors.length, MAX_PORT_CLASSES);
-  const subjects = compileSubjects(boxes, resolve, containers);
+  const subjects = compileSubjects(boxes, resolve, containers, account);
   // Both sides of a swap live in one map.
   limit('commands, executables and ids', subjects.entries.length, MAX_SUBJECT_KEYS / 4);
   return {

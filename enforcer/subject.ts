@@ -3,8 +3,8 @@ import { scriptSum } from '../bpf/interpreter.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
 import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
 import { COMMAND_BYTES } from '../policy/value/name.ts';
-import type { IdDimension } from '../policy/meaning/dimension.ts';
-import type { Box, From } from '../policy/meaning/policy.ts';
+import { type AccountDimension, FROM, type IdKind } from '../policy/meaning/dimension.ts';
+import type { Action, Box, From } from '../policy/meaning/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
 import { compileContainer, compileExecutables, type KnownContainer } from './executable-entry.ts';
 import { acceptsCgroup, type KnownCgroup, namesCgroup, type PlaceDimension } from './known-cgroup.ts';
@@ -12,6 +12,9 @@ import type { SubjectEntry } from './subject-entry.ts';
 
 /** Finds the file that an `exe` path means on the host; undefined when there is none. */
 export type ResolveExecutable = (path: string) => FileObject | undefined;
+
+/** Finds the id that a name means in rules of this kind; undefined when there is none. */
+export type ResolveAccount = (kind: IdKind, name: string, action: Action) => number | undefined;
 
 export interface SubjectTables {
   /** By SubjectKind: the boxes that don't name the dimension. */
@@ -31,13 +34,14 @@ interface Lookup {
   /** The kinds of keys that it looks up, each with whether a box asks for none of that kind. */
   any: Partial<Record<keyof typeof SubjectKind, (from: From) => boolean>>;
   /** The keys that boxes name. */
-  entries(boxes: readonly Box[], files: Files): SubjectEntry[];
+  entries(boxes: readonly Box[], host: Host): SubjectEntry[];
 }
 
-/** What is known of the files that `exe` paths mean. */
-interface Files {
+/** What is known of the files that `exe` paths mean, and of the ids that names do. */
+interface Host {
   of(path: string): FileObject[];
   containers: readonly KnownContainer[];
+  account: ResolveAccount;
 }
 
 /**
@@ -45,8 +49,17 @@ interface Files {
  * known.
  */
 const LOOKUPS: Record<Exclude<keyof From, PlaceDimension>, Lookup> = {
-  uid: { any: { uid: ({ uid }) => !uid }, entries: (boxes) => ids(boxes, 'uid') },
-  gid: { any: { gid: ({ gid }) => !gid }, entries: (boxes) => ids(boxes, 'gid') },
+  uid: {
+    any: { uid: ({ uid, user }) => !uid && !user },
+    entries: (boxes, { account }) => compileIds(boxes, 'user', account),
+  },
+  gid: {
+    any: { gid: ({ gid, group }) => !gid && !group },
+    entries: (boxes, { account }) => compileIds(boxes, 'group', account),
+  },
+  // A name is an id to the kernel side.
+  user: { any: {}, entries: () => [] },
+  group: { any: {}, entries: () => [] },
   exe: {
     any: {
       exe: (from) => !from.exe || meansContainerFiles(from),
@@ -69,6 +82,7 @@ export function compileSubjects(
   boxes: readonly Box[],
   resolve: ResolveExecutable,
   containers: readonly KnownContainer[] = [],
+  account: ResolveAccount = () => undefined,
 ): SubjectTables {
   const unresolved: string[] = [];
   const of = (path: string) => {
@@ -83,7 +97,7 @@ export function compileSubjects(
     for (const [kind, asksNothing] of Object.entries(lookup.any)) {
       any[SubjectKind[kind as keyof typeof SubjectKind]] = boxesWhere(boxes, ({ from }) => asksNothing(from));
     }
-    for (const entry of lookup.entries(boxes, { of, containers })) entries.push(entry);
+    for (const entry of lookup.entries(boxes, { of, containers, account })) entries.push(entry);
   }
   return {
     any,
@@ -95,14 +109,23 @@ export function compileSubjects(
   };
 }
 
-function ids(boxes: readonly Box[], dimension: IdDimension): SubjectEntry[] {
-  const values = new Set(boxes.flatMap((box) => box.from[dimension] ?? []));
-  return [...values].map((id) => ({
-    kind: SubjectKind[dimension],
+/** The ids of users or of groups that boxes name, by number or by name: no box does both. */
+export function compileIds(
+  boxes: readonly Box[],
+  account: AccountDimension,
+  resolve: ResolveAccount,
+): SubjectEntry[] {
+  const { ids, of } = FROM[account];
+  const listed = boxes.map(({ action, from }) => [
+    ...(from[ids] ?? []),
+    ...(from[account] ?? []).flatMap((name) => resolve(of, name, action) ?? []),
+  ]);
+  return [...new Set(listed.flat())].map((id) => ({
+    kind: SubjectKind[ids],
     length: 0,
     a: BigInt(id),
     b: 0n,
-    boxes: boxesWhere(boxes, ({ from }) => from[dimension]?.includes(id) ?? false),
+    boxes: boxesWhere(listed, (each) => each.includes(id)),
   }));
 }
 

@@ -1,7 +1,7 @@
 import { formatAddress } from '../policy/value/address.ts';
 import { matchesFrom, matchesTo, normalizeFlow } from '../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
-import type { Box, Flow, Policy, Verdict } from '../policy/meaning/policy.ts';
+import type { AccountTable, Box, Flow, Policy, Verdict } from '../policy/meaning/policy.ts';
 import { formatProtocol } from '../policy/value/protocol.ts';
 import type { SocketKind } from '../policy/value/socket-kind.ts';
 import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
@@ -73,12 +73,14 @@ export interface Drift {
 
 /**
  * Compares observations with a policy. What the kernel said is the fact: each denial is in the result, whatever the
- * policy says of it. Entries are in the order of subject, then destination.
+ * policy says of it. Entries are in the order of subject, then destination. `accounts` names subjects in the result;
+ * `called` is what rules that name users go by, where that is more.
  */
 export function findDrift(
   policy: Policy,
   observations: readonly DriftObservation[],
   accounts = new Accounts(),
+  called: AccountTable = accounts,
 ): Drift {
   const found: Record<keyof Drift, Map<string, DriftEntry>> = {
     new: new Map(),
@@ -87,7 +89,7 @@ export function findDrift(
   };
   const judge = compileEvaluator(policy);
   for (const observation of inStableOrder(observations)) {
-    const flow = flowOf(observation);
+    const flow = flowOf(observation, called);
     const verdict = judge(flow);
     if (verdict.action === 'allow' && observation.verdict === 'allow') continue;
     const part = partOf(policy, observation, flow, verdict);

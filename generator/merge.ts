@@ -8,7 +8,7 @@ import { extendName } from '../policy/file/limit.ts';
 import { plainLines } from '../format/line-end.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../policy/file/parse.ts';
-import type { Policy } from '../policy/meaning/policy.ts';
+import type { AccountTable, Policy } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import type { Evidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
@@ -45,6 +45,7 @@ export function mergeWithBase(
   { policy, text }: BasePolicy,
   demands: readonly Demand[],
   evidence: Evidence,
+  accounts?: AccountTable,
 ): Merged {
   refuseLayout(text, policy);
   const judge = compileEvaluator(policy);
@@ -53,10 +54,13 @@ export function mergeWithBase(
   const fresh: Demand[] = [];
   const kept: Merged['kept'] = [];
   for (const demand of demands) {
-    const open = demand.observations.filter((each) => judge(flowOf(each)).action === 'deny');
+    const open = demand.observations.filter((each) => judge(flowOf(each, accounts)).action === 'deny');
     const out = new Set(
       open.filter(
-        (each) => judge(flowOf(each)).box !== undefined || wasOffered(each, offered) || ignored(flowOf(each)),
+        (each) =>
+          judge(flowOf(each, accounts)).box !== undefined ||
+          wasOffered(each, offered) ||
+          ignored(flowOf(each, accounts)),
       ),
     );
     const added = open.filter((each) => !out.has(each));
@@ -86,6 +90,7 @@ export function mergeWithBase(
   assertMarked(
     merged,
     fresh.flatMap(({ observations }) => observations),
+    accounts,
   );
   return { text: merged, added: boxes, kept };
 }
@@ -110,7 +115,11 @@ function refuseLayout(text: string, { version }: Policy): void {
 }
 
 /** Safe by default: whatever the layout, nothing is added that `review` would not ask about. */
-function assertMarked(text: string, added: readonly RecordedObservation[]): void {
+function assertMarked(
+  text: string,
+  added: readonly RecordedObservation[],
+  accounts: AccountTable | undefined,
+): void {
   const { policy } = parsePolicy(text, 'merged');
   const marked = new Set(
     findMarks(text)
@@ -120,7 +129,7 @@ function assertMarked(text: string, added: readonly RecordedObservation[]): void
   const judge = policy && compileEvaluator(policy);
   const locations = new Map(policy && boxesByRule(text, policy).map(({ box, location }) => [box, location]));
   for (const each of added) {
-    const { box } = judge?.(flowOf(each)) ?? {};
+    const { box } = judge?.(flowOf(each, accounts)) ?? {};
     const location = box === undefined ? undefined : locations.get(policy!.boxes[box]!);
     if (location && [location, { rule: location.rule }].some((one) => marked.has(JSON.stringify(one))))
       continue;

@@ -1,6 +1,6 @@
 import { containsAddress, formatPrefix, type Prefix } from '../policy/value/cidr.ts';
 import { isForHostOnly } from '../policy/meaning/evaluate.ts';
-import type { From } from '../policy/meaning/policy.ts';
+import type { Flow, From } from '../policy/meaning/policy.ts';
 import { formatPortRange } from '../policy/value/port.ts';
 import { formatProtocol } from '../policy/value/protocol.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
@@ -75,7 +75,7 @@ export function findSuperfluous(
     const flow = flowOf(observation);
     const uids: unknown[] = userIds(observation.subject);
     for (const { entry, key, value } of subjects[first.rule]!) {
-      if (key === 'uid' ? uids.includes(entry) : flow[key] === entry) value.needed = true;
+      if (key === 'uid' ? uids.includes(entry) : flow[key as keyof Flow] === entry) value.needed = true;
     }
     if (hits.length === 1) for (const value of first.hit) value.needed = true;
   }
@@ -128,7 +128,7 @@ class RuleIndex {
         return Object.entries(from).every(([key, list]) =>
           key === 'uid'
             ? uids.every((uid) => list.includes(uid as never))
-            : (list as unknown[]).includes(flow[key as keyof From]),
+            : (list as unknown[]).includes(flow[key as keyof Flow]),
         );
       });
   }

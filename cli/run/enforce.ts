@@ -204,6 +204,7 @@ class EnforceRun {
     log.tick();
     guard.show();
     enforcement.followExecutables();
+    enforcement.followAccounts();
     if (this.#ticks % SWEEP_EVERY === 0) enforcement.sweep();
     enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
     // Its programs report no new cgroups.
@@ -281,7 +282,7 @@ function recordingOf(
 
 /** What is in force, and which of its rules match nothing here. */
 function describePolicy(file: string, enforcement: Enforcement, session: Session): string {
-  const { missingInside, policy, unresolved } = enforcement;
+  const { missingInside, policy, unknownAccounts, unresolved } = enforcement;
   const whole = session.cgroup ?? 'the whole host';
   const allowed = policy.boxes.filter((box) => box.action === 'allow').length;
   const lines = [
@@ -290,6 +291,8 @@ function describePolicy(file: string, enforcement: Enforcement, session: Session
   ];
   for (const path of unresolved)
     lines.push(`Warning: ${path} does not exist here; until it does, no rule that names it matches.`);
+  for (const account of unknownAccounts)
+    lines.push(`Warning: this host has no ${account}; until it does, no rule that names it matches.`);
   for (const [path, names] of missingInside) {
     const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
     lines.push(

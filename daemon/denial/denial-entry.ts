@@ -97,6 +97,9 @@ function nearestTo(denial: Denial, judged: JudgingPolicy | undefined): Partial<V
     euid: uid,
     gid: UNKNOWN_ID,
     egid: UNKNOWN_ID,
+    ...(denial.user !== undefined && {
+      accounts: { namesOf: (_, id) => (id === uid ? [denial.user!] : []) },
+    }),
     inContainer: image?.inContainer ?? denial.inContainer,
     ...(container?.name && { container: container.name }),
     ...(container?.image && { image: container.image }),

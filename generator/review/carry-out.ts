@@ -15,7 +15,7 @@ import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import type { Decision } from './decision.ts';
 import { METADATA } from '../subject/deny.ts';
-import { destinationAddress, flowOf } from '../subject/flow.ts';
+import { destinationAddress } from '../subject/flow.ts';
 import { withIgnored } from './ignored.ts';
 import { ZONES } from '../prefixes/zone.ts';
 import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
@@ -86,7 +86,7 @@ export function prefixFor(input: ReviewInput, item: ReviewItem): Prefix | undefi
 }
 
 /** What denies an item to the subjects of its rule. */
-function denyRule({ text }: ReviewInput, { observations, location, rule }: ReviewItem): Addition {
+function denyRule({ record, text }: ReviewInput, { observations, location, rule }: ReviewItem): Addition {
   const { from = {}, sockets, to } = allowRules(text)[location.rule]!;
   const name = extendName(rule, ' (denied)');
   const [observation] = observations;
@@ -94,7 +94,7 @@ function denyRule({ text }: ReviewInput, { observations, location, rule }: Revie
     if (location.entry !== undefined) return { name, from, to: [to![location.entry]!] };
     return { name, from, ...(to && { to }), ...(sockets && { sockets }) };
   }
-  const { address, port, protocol, socket } = flowOf(observation);
+  const { address, port, protocol, socket } = record.flowOf(observation);
   if (socket !== undefined) return { name, from, sockets: [socket] };
   const ports = hasPorts(protocol) ? { ports: [{ first: port, last: port }] } : {};
   return {
@@ -112,9 +112,12 @@ interface Holder {
 }
 
 /** The entry of the item's rule that allows it by the widest prefix. */
-function holderOf({ policy, text }: ReviewInput, { observations, location }: ReviewItem): Holder | undefined {
+function holderOf(
+  { policy, record, text }: ReviewInput,
+  { observations, location }: ReviewItem,
+): Holder | undefined {
   if (observations.length === 0) return undefined;
-  const flow = flowOf(observations[0]!);
+  const flow = record.flowOf(observations[0]!);
   const holders = boxesByRule(text, policy).flatMap(({ box, location: { entry, rule } }): Holder[] => {
     if (rule !== location.rule || entry === undefined || !allowsFlow(policy, box, flow)) return [];
     const prefix = box.to.prefixes?.find((each) => containsAddress(each, flow.address));
@@ -148,7 +151,7 @@ function narrow(input: ReviewInput, item: ReviewItem): string {
   const holder = holderOf(input, item) ?? missing(item);
   const { box, prefix } = holder;
   const seen = input.record.observations.flatMap((each) => {
-    const flow = flowOf(each);
+    const flow = input.record.flowOf(each);
     const inside = containsAddress(prefix, flow.address) && allowsFlow(input.policy, box, flow);
     return inside ? [prefixOf(flow.address)] : [];
   });

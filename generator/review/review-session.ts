@@ -132,7 +132,7 @@ export class ReviewSession {
 
   #take(text: string): void {
     if (text === this.#input.text) return;
-    this.#input = { ...this.#input, text, policy: parseEdited(text) };
+    this.#input = { ...this.#input, text, policy: this.#input.record.follow(parseEdited(text)) };
     this.#items = findReview(this.#input, this.#begun);
   }
 

@@ -1,7 +1,7 @@
 import type { RuleDocument } from '../../policy/file/document.ts';
 import { allowRules, findMarks, type RuleLocation } from '../../policy/file/edit.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
-import type { Box, Policy } from '../../policy/meaning/policy.ts';
+import type { AccountTable, Box, Flow, Policy } from '../../policy/meaning/policy.ts';
 import { printRule } from '../../policy/file/print.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { elapsedHours, sumEvidence, type Evidence } from '../subject/evidence.ts';
@@ -43,18 +43,32 @@ export interface ReviewInput {
 export interface ReviewRecord {
   observations: readonly RecordedObservation[];
   reasons(observation: RecordedObservation): string[];
+  /** The observation as the policy sees it. */
+  flowOf(observation: RecordedObservation): Flow;
+  /** The policy with what its paths lead to. */
+  follow(policy: Policy): Policy;
 }
 
-export function prepareRecord(recorded: readonly RecordedObservation[]): ReviewRecord {
+/** What is known of this host and of those that were recorded, for what people have written into a policy. */
+export interface ReviewBackground {
+  accounts?: AccountTable;
+  follow?(policy: Policy): Policy;
+}
+
+export function prepareRecord(
+  recorded: readonly RecordedObservation[],
+  { accounts, follow = (policy) => policy }: ReviewBackground = {},
+): ReviewRecord {
   const { demands } = selectObservations(recorded, {
     deny: [],
     includeDenied: false,
     allowCommandRules: true,
   });
   const observations = demands.flatMap((demand) => demand.observations);
-  if (observations.length === 0) return { observations, reasons: () => [] };
+  const judged = { follow, flowOf: (observation: RecordedObservation) => flowOf(observation, accounts) };
+  if (observations.length === 0) return { observations, reasons: () => [], ...judged };
   const oddities = new OddityFinder(observations);
-  return { observations, reasons: (observation) => oddities.reasons(observation) };
+  return { observations, reasons: (observation) => oddities.reasons(observation), ...judged };
 }
 
 /**
@@ -70,7 +84,7 @@ export function findReview(
   const marked = findMarks(text);
   if (marked.length === 0) return [];
   const judge = compileEvaluator(policy);
-  const allowed = record.observations.filter((each) => judge(flowOf(each)).action === 'allow');
+  const allowed = record.observations.filter((each) => judge(record.flowOf(each)).action === 'allow');
   const rules = allowRules(text);
   const boxes = boxesByRule(text, policy);
   const items = new Map<string, ReviewItem>();
@@ -82,7 +96,7 @@ export function findReview(
         (location.entry === undefined || each.location.entry === location.entry),
     );
     const matches = compileEvaluator({ ...policy, boxes: wanted.map(({ box }) => box) });
-    const held = allowed.filter((each) => matches(flowOf(each)).action === 'allow');
+    const held = allowed.filter((each) => matches(record.flowOf(each)).action === 'allow');
     const odd = held.filter((each) => record.reasons(each).length > 0);
     const added = marks.filter((mark) => mark.startsWith('added: '));
     const scope = begun.get(rule) ?? (odd.length > 0 ? 'odd' : 'whole');

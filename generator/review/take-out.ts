@@ -13,27 +13,26 @@ import { parsePolicy } from '../../policy/file/parse.ts';
 import type { Box, Flow, Policy } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
-import { flowOf } from '../subject/flow.ts';
 import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
 
 /**
  * The text in which no rule allows the item to those who were seen there. Undefined where a rule allows it
  * together with more than can be told apart (such as any port): then only a deny rule stops it.
  */
-export function takeOut({ policy, text }: ReviewInput, item: ReviewItem): string | undefined {
+export function takeOut({ policy, record, text }: ReviewInput, item: ReviewItem): string | undefined {
   if (item.observations.length === 0) {
     const { entry, rule } = item.location;
     return entry === undefined ? removeRule(text, rule) : replaceEntry(text, { rule, entry }, []);
   }
   let result = text;
   let current = policy;
-  for (const flow of item.observations.map(flowOf)) {
+  for (const flow of item.observations.map(record.flowOf)) {
     while (compileEvaluator(current)(flow).action === 'allow') {
       const holder = boxesByRule(result, current).find(({ box }) => allowsFlow(current, box, flow))!;
       const edited = without(result, holder, flow);
       if (edited === undefined) return undefined;
       result = edited;
-      current = parseEdited(result);
+      current = record.follow(parseEdited(result));
     }
   }
   return result;

@@ -1,7 +1,7 @@
 import { compareAddresses, type Address } from '../../policy/value/address.ts';
 import { prefixOf, type Prefix } from '../../policy/value/cidr.ts';
 import { isForHostOnly } from '../../policy/meaning/evaluate.ts';
-import type { From } from '../../policy/meaning/policy.ts';
+import type { Flow, From } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
@@ -204,7 +204,9 @@ function namesBy(
   const flow = flowOf(observation);
   const uid = userIds(observation.subject);
   return [...kinds.values()].flatMap((kind) => {
-    const from = Object.fromEntries(kind.map((key) => [key, key === 'uid' ? uid : [flow[key]]])) as From;
+    const from = Object.fromEntries(
+      kind.map((key) => [key, key === 'uid' ? uid : [flow[key as keyof Flow]]]),
+    ) as From;
     return flow.inContainer && isForHostOnly({ action: 'allow', from }) ? [] : [JSON.stringify(from)];
   });
 }

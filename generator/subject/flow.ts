@@ -2,14 +2,14 @@ import type { Address } from '../../policy/value/address.ts';
 import { canonicalAddress } from '../../policy/value/address.ts';
 import { destinationOf } from '../../policy/meaning/evaluate.ts';
 import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
-import type { Flow } from '../../policy/meaning/policy.ts';
+import type { AccountTable, Flow } from '../../policy/meaning/policy.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
 
 /**
  * An observation as a policy sees it. Supplementary groups are not recorded: what a deny by gid would do for
- * one of them is not in the record.
+ * one of them is not in the record. `accounts`: what the ids are called, for policies that people have written.
  */
-export function flowOf(observation: Observation): Flow {
+export function flowOf(observation: Observation, accounts?: AccountTable): Flow {
   const { subject, port, protocol } = observation;
   const { command, uid, euid = uid, fsuid, gid, egid = gid, fsgid, inContainer } = subject;
   const address = destinationAddress(observation);
@@ -20,6 +20,7 @@ export function flowOf(observation: Observation): Flow {
   }
   if (fsuid !== undefined) flow.fsuid = fsuid;
   if (fsgid !== undefined) flow.fsgid = fsgid;
+  if (accounts !== undefined) flow.accounts = accounts;
   if (observation.socket !== undefined) flow.socket = observation.socket;
   if (observation.intent) flow.intent = true;
   return flow;

@@ -1,5 +1,6 @@
 import { formatPrefix } from '../value/cidr.ts';
 import {
+  ACCOUNT_DIMENSIONS,
   DESTINATION_DIMENSIONS,
   type DestinationKey,
   ID_DIMENSIONS,
@@ -83,7 +84,7 @@ export class Wording {
       spansOf('judged')[0]!.first === 0n ? !place && (names.exe ?? names.script) : isNamed(place);
     if (process && !implied) from.process = process;
     Object.assign(from, names);
-    for (const real of ID_DIMENSIONS) {
+    for (const real of [...ID_DIMENSIONS, ...ACCOUNT_DIMENSIONS]) {
       const effective = effectiveOf(real);
       const values = this.#values(real, spansOf(real));
       const others = this.#values(effective, spansOf(effective));

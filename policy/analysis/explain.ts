@@ -4,7 +4,8 @@ import { destinationText, type RuleDocument, type ToDocument } from '../file/doc
 import {
   DESTINATION_DIMENSIONS,
   FROM,
-  type IdDimension,
+  type IdKind,
+  isAccountDimension,
   isTextDimension,
   TEXT_DIMENSIONS,
   TO,
@@ -167,14 +168,21 @@ function valuesOf(key: Key, flow: Flow): string | undefined {
       return formatProtocol(flow.protocol);
     default:
       if (isTextDimension(key)) return flow[key] || undefined;
-      return idListOf(key, flow)?.join(', ');
+      if (isAccountDimension(key)) return namesOf(FROM[key].of, flow)?.join(', ');
+      return idListOf(FROM[key].kind, flow)?.join(', ');
   }
 }
 
 /** The ids of a process, each once: a rule must list them all. Undefined where they are not known. */
-function idListOf(dimension: IdDimension, flow: Flow): number[] | undefined {
-  const ids = idsOf(FROM[dimension].kind, flow);
+function idListOf(kind: IdKind, flow: Flow): number[] | undefined {
+  const ids = idsOf(kind, flow);
   return ids[0] === UNKNOWN_ID ? undefined : [...new Set(ids)];
+}
+
+/** A name of each id of a process. Undefined where one has none that is known. */
+function namesOf(kind: IdKind, flow: Flow): string[] | undefined {
+  const names = idListOf(kind, flow)?.map((id) => flow.accounts?.namesOf(kind, id)[0]);
+  return names?.every((name) => name !== undefined) ? names : undefined;
 }
 
 function ownRule({ version }: Policy, flow: Flow): string {
@@ -187,7 +195,7 @@ function ownRule({ version }: Policy, flow: Flow): string {
     if (!value || role === 'group' || (role === 'claim' && named)) continue;
     from[dimension] = [value];
   }
-  const uids = idListOf('uid', flow);
+  const uids = idListOf('user', flow);
   if (uids) from.uid = uids;
   const rule = printRule(
     flow.socket ? { from, sockets: [flow.socket] } : { from, to: [destinationOf(flow)] },

@@ -2,12 +2,12 @@ import { BoxIndex, type FiledDimension, type Probe } from '../meaning/box-index.
 import { type Prefix, parsePrefix } from '../value/cidr.ts';
 import { isForHostOnly } from '../meaning/evaluate.ts';
 import {
+  ACCOUNT_DIMENSIONS,
   comparedText,
   DESTINATION_DIMENSIONS,
   type DestinationDimension,
   FROM,
   ID_DIMENSIONS,
-  type IdDimension,
   isTextDimension,
   TEXT_DIMENSIONS,
   type TextDimension,
@@ -82,13 +82,18 @@ function coversPlace(outer: Box, inner: Box): boolean {
 
 function coversFrom(outer: From, inner: From): boolean {
   return (
-    ID_DIMENSIONS.every((dimension) => coversIds(outer[dimension], inner[dimension])) &&
-    TEXT_DIMENSIONS.every((dimension) => coversTexts(dimension, outer[dimension], inner[dimension]))
+    [...ID_DIMENSIONS, ...ACCOUNT_DIMENSIONS].every((dimension) =>
+      coversList(outer[dimension], inner[dimension]),
+    ) && TEXT_DIMENSIONS.every((dimension) => coversTexts(dimension, outer[dimension], inner[dimension]))
   );
 }
 
-function coversIds(wide: From[IdDimension], narrow: From[IdDimension]): boolean {
-  return !wide || (narrow?.every((id) => wide.includes(id)) ?? false);
+/** Of ids, or of names of users. Which id a name means is a fact of a host: neither list covers the other. */
+function coversList(
+  wide: readonly (number | string)[] | undefined,
+  narrow: readonly (number | string)[] | undefined,
+): boolean {
+  return !wide || (narrow?.every((each) => wide.includes(each)) ?? false);
 }
 
 function coversTexts(

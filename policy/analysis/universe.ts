@@ -1,6 +1,8 @@
 import { lastOf, type Prefix } from '../value/cidr.ts';
 import { isForHostOnly, meansContainerFiles } from '../meaning/evaluate.ts';
 import {
+  ACCOUNT_DIMENSIONS,
+  type AccountDimension,
   comparedText,
   type DestinationDimension,
   FROM,
@@ -28,7 +30,10 @@ type DestinationSpans = (typeof DESTINATION_SPANS)[DestinationDimension];
 
 /** A dimension of ids, and that of the effective ones. */
 type IdSpans = IdDimension | `e${IdDimension}`;
-export type RegionDimension = 'judged' | TextDimension | IdSpans | 'socket' | DestinationSpans;
+/** Those of names that ids have: which id has which name is a fact of a host, so they are dimensions apart. */
+type AccountSpans = AccountDimension | `e${AccountDimension}`;
+type NameDimension = TextDimension | AccountDimension;
+export type RegionDimension = 'judged' | TextDimension | IdSpans | AccountSpans | 'socket' | DestinationSpans;
 
 /**
  * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `socket` is 0 for a
@@ -40,11 +45,12 @@ export const DIMENSIONS: readonly RegionDimension[] = [
   'judged',
   ...TEXT_DIMENSIONS,
   ...ID_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
+  ...ACCOUNT_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
   'socket',
   ...Object.values(DESTINATION_SPANS),
 ];
 
-export function effectiveOf(dimension: IdDimension): `e${IdDimension}` {
+export function effectiveOf<D extends IdDimension | AccountDimension>(dimension: D): `e${D}` {
   return `e${dimension}`;
 }
 
@@ -84,7 +90,7 @@ const OUTSIDE: readonly Span[] = [{ first: 0n, last: 0n }];
 const EITHER: readonly Span[] = [{ first: 0n, last: 1n }];
 
 /** All there is, in dimensions where that is the same for all policies. */
-const WHOLE: Record<Exclude<RegionDimension, TextDimension>, readonly Span[]> = {
+const WHOLE: Record<Exclude<RegionDimension, TextDimension | AccountSpans>, readonly Span[]> = {
   judged: EITHER,
   uid: IDS,
   euid: IDS,
@@ -102,8 +108,8 @@ const WHOLE: Record<Exclude<RegionDimension, TextDimension>, readonly Span[]> = 
  */
 export class Universe {
   /** The classes of a dimension, from 1; 0 is a name that is not known, which commands always are. */
-  readonly #names = new Map<TextDimension, Span[]>();
-  readonly #patterns = new Map<TextDimension, Map<string, Span[]>>();
+  readonly #names = new Map<NameDimension, Span[]>();
+  readonly #patterns = new Map<NameDimension, Map<string, Span[]>>();
 
   constructor(policies: readonly Policy[]) {
     const boxes = policies.flatMap((policy) => policy.boxes);
@@ -122,16 +128,25 @@ export class Universe {
         new Map(patterns.map((pattern) => [pattern, spansOf(pattern, classes, exact)])),
       );
     }
+    for (const dimension of ACCOUNT_DIMENSIONS) {
+      const names = [...new Set(boxes.flatMap(({ from }) => from[dimension] ?? []))];
+      // One more for every other name.
+      this.#names.set(dimension, [span(0, names.length + 1)]);
+      this.#patterns.set(
+        dimension,
+        new Map(names.map((name, index) => [name, [span(index + 1, index + 1)]])),
+      );
+    }
   }
 
   /** The whole of a dimension. */
   all(dimension: RegionDimension): readonly Span[] {
-    return isNames(dimension) ? this.#names.get(dimension)! : WHOLE[dimension];
+    return isNames(dimension) ? this.#names.get(nameDimensionOf(dimension))! : WHOLE[dimension];
   }
 
   /** The patterns of a dimension with the classes they match. */
-  patterns(dimension: TextDimension): ReadonlyMap<string, readonly Span[]> {
-    return this.#patterns.get(dimension)!;
+  patterns(dimension: TextDimension | AccountSpans): ReadonlyMap<string, readonly Span[]> {
+    return this.#patterns.get(nameDimensionOf(dimension))!;
   }
 
   /** What a policy allows, and what it denies after all. */
@@ -158,8 +173,15 @@ export class Universe {
       : [CONNECTION, ...DESTINATIONS.map((dimension) => SPANS_OF_TO[dimension](to))];
     let subjects: Region[] = [[judged, ...names]];
     for (const dimension of ID_DIMENSIONS) {
-      const ways = idsOf(from[dimension], action === 'deny');
+      const listed = from[dimension] && joinSpans(from[dimension].map((id) => span(id, id)));
+      const ways = waysOf(listed, IDS, action === 'deny');
       subjects = subjects.flatMap((subject) => ways.map((ids) => subject.concat(ids)));
+    }
+    for (const dimension of ACCOUNT_DIMENSIONS) {
+      const known = this.#patterns.get(dimension)!;
+      const listed = from[dimension] && joinSpans(from[dimension].flatMap((name) => known.get(name)!));
+      const ways = waysOf(listed, this.all(dimension), action === 'deny');
+      subjects = subjects.flatMap((subject) => ways.map((names) => subject.concat(names)));
     }
     return subjects
       .map((subject) => subject.concat(destination))
@@ -180,8 +202,13 @@ function placesOf(box: Box): readonly Span[] {
   return meansContainerFiles(box.from) ? INSIDE : EITHER;
 }
 
-function isNames(dimension: RegionDimension): dimension is TextDimension {
+function isNames(dimension: RegionDimension): dimension is TextDimension | AccountSpans {
   return !(dimension in WHOLE);
+}
+
+/** Real and effective ids have the same names. */
+function nameDimensionOf(dimension: TextDimension | AccountSpans): NameDimension {
+  return ACCOUNT_DIMENSIONS.find((each) => effectiveOf(each) === dimension) ?? (dimension as NameDimension);
 }
 
 /**
@@ -208,15 +235,19 @@ function spansOf(pattern: string, classes: readonly string[], exact: ReadonlyMap
   );
 }
 
-function idsOf(ids: readonly number[] | undefined, either: boolean): (readonly Span[])[][] {
-  if (!ids) return [[IDS, IDS]];
-  const spans = joinSpans(ids.map((id) => span(id, id)));
+/** Of the real and the effective one: in `listed` is either of them, or both. */
+function waysOf(
+  listed: readonly Span[] | undefined,
+  all: readonly Span[],
+  either: boolean,
+): (readonly Span[])[][] {
+  if (!listed) return [[all, all]];
   return either
     ? [
-        [spans, IDS],
-        [IDS, spans],
+        [listed, all],
+        [all, listed],
       ]
-    : [[spans, spans]];
+    : [[listed, listed]];
 }
 
 function socketSpan(kind: SocketKind): Span {

@@ -92,6 +92,29 @@ export function checkCommands(commands: readonly string[], path: Path, report: R
   }
 }
 
+/** As LOGIN_NAME_MAX has it. */
+const ACCOUNT_BYTES = 255;
+
+/** Checks a list of names of users or groups: what no directory takes for a name of one. */
+export function checkAccounts(names: readonly string[], path: Path, report: Report): void {
+  checkNames(names, path, report);
+  for (const [index, name] of names.entries()) {
+    const at = [...path, index];
+    const quoted = `"${name.slice(0, 80)}"`;
+    if (/^[+-]?\d+$/.test(name)) {
+      const ids = path.at(-1) === 'group' ? 'gid' : 'uid';
+      report('error', at, `${quoted} is a number, not a name`, `write ${ids}: [${Number(name)}]`);
+    } else if (/[*?]/.test(name)) {
+      report('error', at, `a name of a user or group takes no pattern: ${quoted}`, 'write each name');
+    } else if (/^[\s-]|\s$|[:/[\],;|=<>"]/.test(name)) {
+      const help = 'write it as `getent passwd` or `getent group` prints it';
+      report('error', at, `${quoted} cannot be the name of a user or group`, help);
+    } else if (Buffer.byteLength(name) > ACCOUNT_BYTES) {
+      report('error', at, `${quoted} is longer than ${ACCOUNT_BYTES} bytes, which no name is`);
+    }
+  }
+}
+
 /** Checks a list of absolute paths; `globs` says whether `*` may stand for any text in them. */
 function checkPaths(paths: readonly string[], path: Path, report: Report, globs: boolean): void {
   checkNames(paths, path, report);

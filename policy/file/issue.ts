@@ -59,14 +59,14 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value:
 function wrongType(expected: string, found: unknown, path: Path): [string, string | undefined] {
   if (found === undefined) return ['is missing', undefined];
   if (found === null) return ['has no value', 'give it one, or remove the key'];
-  const help = typeHelp(expected, found) ?? entryHelp(path, found);
+  const help = idHelp(path, found) ?? typeHelp(expected, found) ?? entryHelp(path, found);
   return [`must be ${NOUNS[expected] ?? expected}, not ${nounOf(found)}`, help];
 }
 
 /** What to write instead of a text, by the list that it stands in. */
 const INSTEAD: Readonly<Record<string, (text: string) => string | undefined>> = {
-  uid: () => 'write the number: `id -u NAME` prints that of a user',
-  gid: () => 'write the number: `getent group NAME` prints that of a group',
+  uid: () => 'write the number: `id -u NAME` prints that of a user; in a rule, user: takes names',
+  gid: () => 'write the number: `getent group NAME` prints that of a group; in a rule, group: takes names',
   port: (text) =>
     /^\s*\d+\s*-\s*\d+\s*$/.test(text)
       ? `write it without spaces: "${text.replaceAll(/\s/g, '')}"`
@@ -76,6 +76,14 @@ const INSTEAD: Readonly<Record<string, (text: string) => string | undefined>> = 
     return close === undefined ? 'write its IANA number' : `did you mean ${close}?`;
   },
 };
+
+/** What to do about a number that stands among the names of users or groups. */
+function idHelp(path: Path, found: unknown): string | undefined {
+  if (typeof found !== 'number') return undefined;
+  const list = path.findLast((step) => typeof step === 'string');
+  const ids = list === 'user' ? 'uid' : list === 'group' ? 'gid' : undefined;
+  return ids && `numbers have a list of their own: ${ids}: [${found}]`;
+}
 
 /** What to do about a text that stands in a list of numbers. */
 function entryHelp(path: Path, found: unknown): string | undefined {

@@ -69,10 +69,15 @@ const from = z
       id.describe('A user id.'),
       'User ids. An allow needs real, effective and file system id in it, a deny one of them.',
     ),
+    user: some(
+      text.describe('A name.'),
+      'Names of users of the host, instead of uid: they mean the ids that the host gives them, and follow when those change. A name that no user has allows nobody.',
+    ),
     gid: some(
       id.describe('A group id.'),
       'Group ids. An allow needs real, effective and file system id in it, a deny one of them or a supplementary group.',
     ),
+    group: some(text.describe('A name.'), 'Names of groups of the host, instead of gid.'),
     container: some(text.describe('A name; * stands for any text.'), 'Names of containers.'),
     image: some(
       text.describe('An image; * stands for any text.'),

@@ -1,8 +1,15 @@
 import type { Prefix } from '../value/cidr.ts';
-import { DESTINATION_DIMENSIONS, type DestinationDimension, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
+import {
+  ACCOUNT_DIMENSIONS,
+  DESTINATION_DIMENSIONS,
+  type DestinationDimension,
+  FROM,
+  TEXT_DIMENSIONS,
+} from '../meaning/dimension.ts';
 import { subtractPrefixes } from '../value/prefix-set.ts';
 import { FLAT_KEYS, FLAT_SUBJECTS, type FlatKey } from './document.ts';
 import {
+  checkAccounts,
   checkCommands,
   checkNames,
   checkTexts,
@@ -100,6 +107,15 @@ function fromOf(from: FromText, path: Path, report: Report): From {
   for (const dimension of TEXT_DIMENSIONS) {
     const texts = from[dimension];
     if (texts) checkTexts(dimension, texts, [...path, dimension], report);
+  }
+  for (const dimension of ACCOUNT_DIMENSIONS) {
+    const names = from[dimension];
+    const { ids } = FROM[dimension];
+    if (names) checkAccounts(names, [...path, dimension], report);
+    if (names && from[ids]) {
+      const message = `${ids} and ${dimension} say the same in two ways, and this rule has both`;
+      report('error', [...path, dimension], message, 'name all by one of the two');
+    }
   }
   return { ...from };
 }

@@ -7,7 +7,7 @@ import type { Flow, From, To } from './policy.ts';
  */
 export type TextKind = 'command' | 'file' | 'path' | 'name';
 
-/** Which ids of a process a dimension lists. */
+/** Which ids of a process a dimension lists, or names. */
 export type IdKind = 'user' | 'group';
 
 /**
@@ -32,10 +32,21 @@ interface IdFacts {
   kind: IdKind;
 }
 
+/** A dimension of names that mean ids, which the host knows. */
+interface AccountFacts {
+  kind: 'account';
+  /** What the names are names of. */
+  of: IdKind;
+  /** The dimension that lists the ids themselves: a rule names one of the two. */
+  ids: IdDimension;
+}
+
 /** What the table must say of a dimension: `known` follows from the type of its value in `Flow`. */
 type FactsOf<D extends keyof From> = D extends TextDimension
   ? TextFacts & { known: D extends keyof Flow ? (object extends Pick<Flow, D> ? false : true) : never }
-  : IdFacts;
+  : D extends AccountDimension
+    ? AccountFacts
+    : IdFacts;
 
 /**
  * The dimensions of `from`, in the order in which they are printed. Whatever works on every dimension of a
@@ -48,7 +59,9 @@ export const FROM = {
   exe: { kind: 'file', known: false, role: 'program', about: 'path of its executable' },
   script: { kind: 'file', known: false, role: 'part', about: 'path of the script it interprets' },
   uid: { kind: 'user' },
+  user: { kind: 'account', of: 'user', ids: 'uid' },
   gid: { kind: 'group' },
+  group: { kind: 'account', of: 'group', ids: 'gid' },
   container: { kind: 'name', known: false, role: 'program', about: 'name of its container' },
   image: { kind: 'name', known: false, role: 'group', about: 'image of its container' },
   unit: { kind: 'name', known: false, role: 'program', about: 'its systemd unit' },
@@ -66,8 +79,10 @@ export const TO = {
   sockets: 'sockets',
 } as const satisfies Record<keyof To, string>;
 
-/** The dimensions of `from` that list texts. */
-export type TextDimension = DimensionOf<string[]>;
+/** The dimensions of `from` that list names of users or groups. */
+export type AccountDimension = 'user' | 'group';
+/** The dimensions of `from` that list texts which a process has itself. */
+export type TextDimension = Exclude<DimensionOf<string[]>, AccountDimension>;
 /** The dimensions of `from` that list ids. */
 export type IdDimension = DimensionOf<number[]>;
 type DimensionOf<Values> = {
@@ -81,13 +96,20 @@ export type DestinationKey = (typeof TO)[DestinationDimension];
 
 export const FROM_DIMENSIONS = Object.keys(FROM) as readonly (keyof From)[];
 export const TEXT_DIMENSIONS = FROM_DIMENSIONS.filter(isTextDimension);
-export const ID_DIMENSIONS = FROM_DIMENSIONS.filter((dimension) => !isTextDimension(dimension));
+export const ACCOUNT_DIMENSIONS = FROM_DIMENSIONS.filter(isAccountDimension);
+export const ID_DIMENSIONS = FROM_DIMENSIONS.filter(
+  (dimension) => !isTextDimension(dimension) && !isAccountDimension(dimension),
+) as readonly IdDimension[];
 export const DESTINATION_DIMENSIONS = (Object.keys(TO) as (keyof To)[]).filter(
   (dimension) => dimension !== 'sockets',
 );
 
 export function isTextDimension(dimension: keyof From): dimension is TextDimension {
   return 'role' in FROM[dimension];
+}
+
+export function isAccountDimension(dimension: keyof From): dimension is AccountDimension {
+  return FROM[dimension].kind === 'account';
 }
 
 /**

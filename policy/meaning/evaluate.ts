@@ -2,6 +2,7 @@ import type { Address } from '../value/address.ts';
 import { containsAddress } from '../value/cidr.ts';
 import { cutCommand, matchesCommand, matchesGlob } from '../value/name.ts';
 import {
+  ACCOUNT_DIMENSIONS,
   type DestinationDimension,
   FROM,
   ID_DIMENSIONS,
@@ -99,7 +100,12 @@ function matchesPort(ports: NonNullable<To['ports']>, { port, protocol }: Attemp
 export function matchesFrom({ action, from }: Pick<Box, 'action' | 'from'>, flow: Flow): boolean {
   for (const dimension of ID_DIMENSIONS) {
     const ids = from[dimension];
-    if (ids && !matchesIds(action, ids, FROM[dimension].kind, flow)) return false;
+    if (ids && !matchesIds(action, (id) => ids.includes(id), FROM[dimension].kind, flow)) return false;
+  }
+  for (const dimension of ACCOUNT_DIMENSIONS) {
+    const names = from[dimension];
+    const { of } = FROM[dimension];
+    if (names && !matchesIds(action, (id) => isCalled(names, of, id, flow), of, flow)) return false;
   }
   if (flow.inContainer && isForHostOnly({ action, from })) return false;
   for (const dimension of TEXT_DIMENSIONS) {
@@ -132,10 +138,20 @@ export function everyIdOf(kind: IdKind, flow: Flow): readonly number[] {
  * An allow needs all ids, a deny fires on any: neither setuid nor dropping a right may widen what is allowed.
  * Supplementary groups only count for a deny: being in one more group may not widen what is allowed.
  */
-function matchesIds(action: Action, ids: readonly number[], kind: IdKind, flow: Flow): boolean {
-  if (action === 'allow') return idsOf(kind, flow).every((id) => ids.includes(id));
+function matchesIds(action: Action, isListed: (id: number) => boolean, kind: IdKind, flow: Flow): boolean {
+  if (action === 'allow') return idsOf(kind, flow).every(isListed);
   const inAny = kind === 'group' && (flow.groups?.length ?? 0) > MOST_GROUPS;
-  return inAny || everyIdOf(kind, flow).some((id) => ids.includes(id));
+  return inAny || everyIdOf(kind, flow).some(isListed);
+}
+
+/** Whether a user or group has one of these names. */
+function isCalled(names: readonly string[], kind: IdKind, id: number, { accounts }: Flow): boolean {
+  return accounts?.namesOf(kind, id).some((name) => names.includes(name)) === true;
+}
+
+/** What the ids of a process are called, on any of which a deny fires. */
+export function everyNameOf(kind: IdKind, flow: Flow): readonly string[] {
+  return everyIdOf(kind, flow).flatMap((id) => flow.accounts?.namesOf(kind, id) ?? []);
 }
 
 function matchesTexts(patterns: readonly string[], kind: TextKind, text: string | undefined): boolean {

@@ -1,10 +1,11 @@
 import type { Address } from '../value/address.ts';
 import { blockOf, BoxIndex, type FiledDimension, type Probe } from './box-index.ts';
 import { lastOf, type Prefix } from '../value/cidr.ts';
-import { FROM, isTextDimension } from './dimension.ts';
+import { FROM, isAccountDimension, isTextDimension } from './dimension.ts';
 import {
   evaluate,
   everyIdOf,
+  everyNameOf,
   isJudged,
   matchesBox,
   matchesTo,
@@ -51,6 +52,7 @@ function valuesOf(flow: Flow, dimension: FiledDimension): readonly (string | num
     case 'sockets':
       return flow.socket === undefined ? [] : [flow.socket];
     default: {
+      if (isAccountDimension(dimension)) return everyNameOf(FROM[dimension].of, flow);
       if (!isTextDimension(dimension)) return everyIdOf(FROM[dimension].kind, flow);
       const text = flow[dimension];
       return text === undefined ? [] : [text];

@@ -25,7 +25,11 @@ export interface From {
   /** Absolute path of the script that an interpreter runs, in the same place. */
   script?: string[];
   uid?: number[];
+  /** Names of users: what ids they mean is a fact of the host. Never beside `uid` in a parsed policy. */
+  user?: string[];
   gid?: number[];
+  /** Names of groups, as `user`. */
+  group?: string[];
   /** Container name. */
   container?: string[];
   image?: string[];
@@ -77,6 +81,11 @@ export interface Policy {
   log: LogOptions;
 }
 
+/** What users and groups are called where a connection was made: an id may have several names. */
+export interface AccountTable {
+  namesOf(kind: 'user' | 'group', id: number): readonly string[];
+}
+
 /**
  * One connection, or the opening of one socket, as a policy sees it. Absent text fields are unknown and match
  * no list.
@@ -95,6 +104,8 @@ export interface Flow {
   fsgid?: number;
   /** Supplementary groups: a deny needs one of them, an allow is not concerned. Absent: none. */
   groups?: readonly number[];
+  /** What the ids are called. An id without a name, and any where this is absent, matches no list of names. */
+  accounts?: AccountTable;
   container?: string;
   image?: string;
   unit?: string;

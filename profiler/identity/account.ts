@@ -14,13 +14,13 @@ export interface AccountSource {
   patience: number;
 }
 
-const HOST: AccountSource = {
+export const HOST: AccountSource = {
   files: { user: '/etc/passwd', group: '/etc/group' },
   program: 'getent',
   patience: 3000,
 };
-const DATABASES: Readonly<Record<AccountKind, string>> = { user: 'passwd', group: 'group' };
-const KINDS: readonly AccountKind[] = ['user', 'group'];
+export const DATABASES: Readonly<Record<AccountKind, string>> = { user: 'passwd', group: 'group' };
+export const KINDS: readonly AccountKind[] = ['user', 'group'];
 
 /** Ids in one question. */
 const AT_ONCE = 256;
@@ -28,6 +28,8 @@ const AT_ONCE = 256;
 const MOST = 65_536;
 /** Characters of the longest name; a longer one is none. */
 const LONGEST = 256;
+/** The kernel's ids have 32 bits. */
+const LARGEST = 4_294_967_295;
 /** How long the answers to open questions are waited for at the end, milliseconds. */
 const LAST_MOMENT = 1000;
 
@@ -138,13 +140,18 @@ export class AccountNames {
   }
 }
 
-/** Names by id, out of lines as in passwd(5) and group(5). Of several names for an id the first counts. */
+/** Names by id. Of several names for an id the first counts. */
 function parseAccounts(text: string): Map<number, string> {
   const names = new Map<number, string>();
+  for (const [name, id] of accountLines(text)) if (!names.has(id)) names.set(id, name);
+  return names;
+}
+
+/** The names and ids in lines as in passwd(5) and group(5). */
+export function* accountLines(text: string): Generator<[name: string, id: number]> {
   for (const line of text.split('\n')) {
     const [name, , id] = line.split(':', 3);
     if (!name || name.length > LONGEST || id === undefined || !/^\d{1,10}$/.test(id)) continue;
-    if (!names.has(Number(id))) names.set(Number(id), name);
+    if (Number(id) <= LARGEST) yield [name, Number(id)];
   }
-  return names;
 }

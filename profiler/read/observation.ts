@@ -80,6 +80,11 @@ export class Accounts {
     return names === undefined ? String(id) : `${id} (${names.join(', ')})`;
   }
 
+  /** The names that an id has on the recorded hosts. */
+  namesOf(kind: Account['kind'], id: number): readonly string[] {
+    return this.#names[kind].get(id) ?? [];
+  }
+
   /** Whether a name is known. */
   names(kind: Account['kind'], id: number): boolean {
     return this.#names[kind].has(id);

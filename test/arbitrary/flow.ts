@@ -1,9 +1,14 @@
 import fc from './fast-check.ts';
 import { parseAddress } from '../../policy/value/address.ts';
-import type { Flow } from '../../policy/meaning/policy.ts';
+import type { AccountTable, Flow } from '../../policy/meaning/policy.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
 import { WORLD, type World } from './world.ts';
+
+/** What the ids of a world are called. */
+export function accountTable({ idsOfAccounts }: World): AccountTable {
+  return { namesOf: (_, id) => [...idsOfAccounts].flatMap(([name, each]) => (each === id ? [name] : [])) };
+}
 
 /** Random connections of a world's processes, set-user-id ones among them. An absent executable is one not known. */
 export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
@@ -21,6 +26,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       arbitrary: fc.constantFrom(64, 65).map((count) => Array.from({ length: count }, (_, at) => 5000 + at)),
     },
   );
+  const accounts = accountTable(world);
   return fc
     .record({
       command: fc.constantFrom(...world.commands),
@@ -43,6 +49,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
         gid: gid[0],
         egid: gid[1],
         address: parseAddress(address)!,
+        accounts,
       });
       if (fsuid !== 'effective') flow.fsuid = fsuid === 'real' ? uid[0] : 0;
       if (fsgid !== 'effective') flow.fsgid = fsgid === 'real' ? gid[0] : 0;

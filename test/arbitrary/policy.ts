@@ -57,17 +57,25 @@ function rules(world: World): fc.Arbitrary<object> {
 }
 
 function from(world: World): fc.Arbitrary<object> {
-  return fc.record({
+  const any = fc.record({
     command: seldom(some(world.commandPatterns), 3),
     exe: seldom(some(world.exes, 2), 3),
     script: seldom(some(world.scripts, 2), 5),
     uid: seldom(some(world.ids), 4),
+    user: seldom(some(world.accounts), 6),
     gid: seldom(some(world.ids), 6),
+    group: seldom(some(world.accounts), 8),
     container: seldom(some(world.containerPatterns, 2), 4),
     image: seldom(some(world.imagePatterns, 2), 8),
     unit: seldom(some(world.unitPatterns, 2), 8),
     cgroup: seldom(some(world.cgroupPatterns, 2), 8),
   } satisfies Record<keyof From, fc.Arbitrary<unknown>>);
+  // A rule names ids in one way.
+  return any.map((value) => {
+    if (value.user !== undefined) value.uid = undefined;
+    if (value.group !== undefined) value.gid = undefined;
+    return value;
+  });
 }
 
 function to(world: World): fc.Arbitrary<object[] | undefined> {

@@ -19,6 +19,10 @@ export interface World {
   /** Scripts that an interpreter may run; it is always the same executable in this world. */
   scripts: readonly string[];
   ids: readonly number[];
+  /** Names of users, and of groups: what policies name. */
+  accounts: readonly string[];
+  /** What they mean, by name: ids may have several, or none. */
+  idsOfAccounts: ReadonlyMap<string, number>;
   places: readonly Place[];
   containerPatterns: readonly string[];
   imagePatterns: readonly string[];
@@ -43,6 +47,13 @@ export const WORLD: World = {
   exes: words('/usr/bin/curl /usr/bin/perl /usr/bin/perl5.36.0 /usr/bin/python3'),
   scripts: words('/opt/a.py /opt/b.py'),
   ids: [0, 1, 1000, 4_294_967_295],
+  accounts: words('root toor ada nobody'),
+  idsOfAccounts: new Map([
+    ['root', 0],
+    ['toor', 0],
+    ['daemon', 1],
+    ['ada', 1000],
+  ]),
   places: [
     { cgroup: '/', inContainer: false },
     { cgroup: '/system.slice/ssh.service', unit: 'ssh.service', inContainer: false },

@@ -133,7 +133,12 @@ function knownContainers(): KnownContainer[] {
 }
 
 function putInForce(policy: Policy): void {
-  const compiled = compilePolicy(policy, (path) => egress.identify(real(path)), knownContainers());
+  const compiled = compilePolicy(
+    policy,
+    (path) => egress.identify(real(path)),
+    knownContainers(),
+    (_, name) => WORLD.idsOfAccounts.get(name),
+  );
   const cgroups = PLACES.map((place) => ({
     id: statSync(CGROUPS + place.cgroup, { bigint: true }).ino,
     boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),

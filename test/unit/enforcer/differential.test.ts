@@ -93,7 +93,12 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
     intents: { allow: 0, deny: 0 },
   };
   const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
-    const compiled = compilePolicy(policy, (path) => FILES.get(path), KNOWN);
+    const compiled = compilePolicy(
+      policy,
+      (path) => FILES.get(path),
+      KNOWN,
+      (_, name) => WORLD.idsOfAccounts.get(name),
+    );
     const cgroups = WORLD.places.map((place, index) => ({
       id: BigInt(100 + index),
       boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),

@@ -2,7 +2,7 @@ import fc from '../../arbitrary/fast-check.ts';
 import type { Address } from '../../../policy/value/address.ts';
 import type { Prefix } from '../../../policy/value/cidr.ts';
 import { hasPorts } from '../../../policy/value/protocol.ts';
-import type { Box, Flow, From, Policy, To } from '../../../policy/meaning/policy.ts';
+import type { AccountTable, Box, Flow, From, Policy, To } from '../../../policy/meaning/policy.ts';
 import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
 
 /** Generators of small worlds, in which random policies and flows meet often. */
@@ -11,6 +11,7 @@ const NAMES = ['a', 'ab', 'abc', 'b*', 'a*', 'curl', 'wget', 'a-very-long-comman
 const GLOBS = ['a', 'ab', 'a*', '*b', 'a*b', '*', 'web-*', 'é*'];
 const PATHS = ['/a', '/b', '/usr/bin/curl', '/usr/bin/python3.11'];
 const TEXTS = ['a', 'ab', 'axb', 'b', 'web-1', 'éa'];
+const ACCOUNTS = ['root', 'ada', 'domain users', 'DOMAIN\\ada', 'zoë'];
 const IDS = [0, 1, 1000, 4_294_967_295];
 
 export const address: fc.Arbitrary<Address> = fc.oneof(
@@ -47,7 +48,9 @@ const from: fc.Arbitrary<From> = fc.record(
     exe: some(PATHS),
     script: some(PATHS),
     uid: some(IDS),
+    user: some(ACCOUNTS),
     gid: some(IDS),
+    group: some(ACCOUNTS),
     container: some(GLOBS),
     image: some(GLOBS),
     unit: some(GLOBS),
@@ -80,18 +83,23 @@ const sockets = some(SOCKET_KINDS);
 /** Sparse: a box with every dimension named matches next to nothing. */
 const sparse = <T extends object>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T> =>
   fc
-    .tuple(arbitrary, fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }), fc.boolean())
+    .tuple(arbitrary, fc.array(fc.boolean(), { minLength: 11, maxLength: 11 }), fc.boolean())
     .map(([value, keep, also]) => {
       const entries = Object.entries(value).filter((_, index) => keep[index] && (also || index % 2 === 0));
       return Object.fromEntries(entries) as T;
     });
+
+/** A rule names ids by number or by name. */
+function inOneWay({ gid, group, uid, user, ...rest }: From): From {
+  return { ...rest, ...(user ? { user } : uid && { uid }), ...(group ? { group } : gid && { gid }) };
+}
 
 const box = (action: Box['action']): fc.Arbitrary<Box> =>
   fc.record(
     {
       action: fc.constant(action),
       name: fc.constantFrom('one', 'two', 'rule three', 'no', '7', 'a: b', '# c'),
-      from: sparse(from),
+      from: sparse(from).map(inOneWay),
       to: fc.oneof(
         { weight: 4, arbitrary: sparse(to) },
         { weight: 1, arbitrary: sockets.map((kinds): To => ({ sockets: kinds })) },
@@ -122,6 +130,14 @@ export const policy: fc.Arbitrary<Policy> = fc
     boxes: [...deny, ...allow],
     log: { ...log, labels: { ...log.labels } },
   }));
+
+/** Ids have a name, several, or none. */
+const NAMES_OF: ReadonlyMap<number, readonly string[]> = new Map([
+  [0, ['root']],
+  [1, ['ada', 'domain users']],
+  [1000, ['zoë']],
+]);
+const CALLED: AccountTable = { namesOf: (_, id) => NAMES_OF.get(id) ?? [] };
 
 export const flow: fc.Arbitrary<Flow> = fc
   .record(
@@ -158,7 +174,8 @@ export const flow: fc.Arbitrary<Flow> = fc
       noNullPrototype: true,
     },
   )
-  .map(withoutStrayPort);
+  .map(withoutStrayPort)
+  .map((each) => Object.assign(each, { accounts: CALLED }));
 
 function withoutStrayPort(each: Flow): Flow {
   if (!hasPorts(each.protocol)) each.port = 0;

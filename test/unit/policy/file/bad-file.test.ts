@@ -224,8 +224,12 @@ test('text where a number belongs is refused in words, with what to write', () =
     ['protocol', 'TCP', 'did you mean tcp?'],
     ['protocol', 'gre', 'write its IANA number'],
     ['uid', '"1000"', 'write it without quotes: 1000'],
-    ['uid', 'root', 'write the number: `id -u NAME` prints that of a user'],
-    ['gid', 'users', 'write the number: `getent group NAME` prints that of a group'],
+    ['uid', 'root', 'write the number: `id -u NAME` prints that of a user; in a rule, user: takes names'],
+    [
+      'gid',
+      'users',
+      'write the number: `getent group NAME` prints that of a group; in a rule, group: takes names',
+    ],
   ];
   for (const [key, value, help] of cases) {
     const rule = key.endsWith('id') ? `from: { ${key}: [${value}] }` : `to: [{ ${key}: [${value}] }]`;
@@ -234,6 +238,53 @@ test('text where a number belongs is refused in words, with what to write', () =
     assert.doesNotMatch(problems[0]!.message, /pattern|Invalid/, rule);
     assert.equal(problems[0]!.help, help, rule);
   }
+});
+
+test('what cannot be the name of a user or group is refused, with what to write', () => {
+  const long = 'a'.repeat(256);
+  const cases: [string, string, RegExp][] = [
+    ['user', '"1000"', /is a number, not a name.*write uid: \[1000\]/],
+    ['group', '"007"', /is a number, not a name.*write gid: \[7\]/],
+    ['user', '1000', /must be text, not the number 1000.*list of their own: uid: \[1000\]/],
+    ['user', '""', /is an empty text/],
+    ['user', '"*"', /takes no pattern.*write each name/],
+    ['user', '"**"', /takes no pattern/],
+    ['group', '"web-?"', /takes no pattern/],
+    ['user', '"[ab]da"', /cannot be the name/],
+    ['user', '" ada"', /cannot be the name/],
+    ['user', '"ada "', /cannot be the name/],
+    ['user', '"ada:x:0"', /cannot be the name/],
+    ['user', '"--help"', /cannot be the name/],
+    ['user', '"a\\nb"', /control characters/],
+    ['user', long, /longer than 255 bytes/],
+    ['user', `${'ä'.repeat(128)}`, /longer than 255 bytes/],
+  ];
+  for (const [key, value, says] of cases) {
+    const text = `version: 2\nnetwork:\n  allow:\n    - from: { ${key}: [${value}] }\n`;
+    const { policy, problems } = parsePolicy(text, 'policy.yaml');
+    assert.equal(policy, undefined, text);
+    assert.match(problems.map(({ help, message }) => `${message}; ${help}`).join('\n'), says, text);
+  }
+  for (const name of [
+    'root',
+    'www-data',
+    'machine$',
+    'domain users',
+    'DOMAIN\\ada',
+    'ada@corp',
+    'zoë',
+    '1ada',
+  ]) {
+    const text = `version: 2\nnetwork: { allow: [{ from: { user: [${JSON.stringify(name)}] } }] }`;
+    assert.deepEqual(parsePolicy(text, 'policy.yaml').policy?.boxes[0]?.from, { user: [name] });
+  }
+});
+
+test('a rule that names users by number and by name is refused', () => {
+  const text = 'version: 2\nnetwork: { allow: [{ from: { gid: [0], group: [root] } }] }';
+  const { policy, problems } = parsePolicy(text, 'policy.yaml');
+  assert.equal(policy, undefined);
+  assert.match(problems[0]!.message, /gid and group say the same in two ways/);
 });
 
 test('a problem shows its line with a caret, and what to do', () => {

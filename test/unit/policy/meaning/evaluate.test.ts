@@ -120,6 +120,21 @@ test('names that are not known match no list, not even *', () => {
   assert.equal(evaluate(any, to('10.0.0.1', { container: 'web' })).action, 'allow');
 });
 
+test('a user by name is every id with that name, and an id without a name is nobody', () => {
+  const accounts = {
+    namesOf: (_: string, id: number) => (id === 0 ? ['root', 'toor'] : id === 7 ? ['ada'] : []),
+  };
+  const as = (uid: number, euid = uid) => to('10.0.0.1', { uid, euid, accounts });
+  const allow = read('version: 2\nnetwork: { allow: [{ from: { user: [toor, bob] } }] }');
+  assert.equal(evaluate(allow, as(0)).action, 'allow');
+  for (const flow of [as(7), as(0, 7), as(8), to('10.0.0.1', { uid: 0, euid: 0 })])
+    assert.equal(evaluate(allow, flow).action, 'deny');
+  const deny = read('version: 2\nnetwork: { deny: [{ from: { group: [ada] } }], allow: [{}] }');
+  const groups = (others: number[]) => to('10.0.0.1', { gid: 8, egid: 8, groups: others, accounts });
+  assert.equal(evaluate(deny, groups([0])).action, 'allow');
+  assert.equal(evaluate(deny, groups([0, 7])).action, 'deny');
+});
+
 test('with target container, processes outside containers are not judged', () => {
   const nothing = read('version: 2\nnetwork: { target: container, allow: [] }');
   assert.deepEqual(evaluate(nothing, to('10.0.0.1')), { action: 'allow' });
