@@ -1,6 +1,7 @@
 import { SocketKind } from '../../bpf/wire.ts';
 import { PROTOCOL_NUMBERS } from '../../policy/value/protocol.ts';
 import { Operation, Verdict } from '../event/batch.ts';
+import { Known } from '../event/columns.ts';
 
 /** One thing that is known of a connection, and how those who ask are given it. */
 export interface ConnectionColumn {
@@ -115,6 +116,30 @@ const WHERE = [
     sql: 'protocol_text(e.protocol)',
     exported: { name: 'protocol', ...word, required: true },
   },
+  {
+    name: 'name',
+    sql: 's.name',
+    says: 'the best of the names that the address was known by',
+    exported: { name: 'name', ...name, added: 7 },
+  },
+  {
+    name: 'names',
+    sql: 's.names',
+    says: 'all of them with spaces between, the best first',
+    exported: { name: 'names', ...name, added: 7 },
+  },
+  {
+    name: 'name_known',
+    sql: words('e.known', Known, 'NULL'),
+    says: 'who had asked for it: self, cgroup (its container or cgroup) or host (anybody)',
+    exported: { name: 'name_known', ...word, added: 7 },
+  },
+  {
+    name: 'age',
+    sql: 'CASE WHEN e.names > 0 THEN e.age END',
+    says: 'seconds since the name had run out by its TTL, negative before',
+    exported: { name: 'age', type: 'INTEGER', added: 7 },
+  },
 ] as const satisfies readonly ConnectionColumn[];
 
 /** The columns of the view `connections` in their order, and with them those of an export and an import. */
@@ -181,7 +206,8 @@ export function connectionRows(single = 'true', hourly = 'true'): string {
   LEFT JOIN process p ON p.recording = e.recording AND p.id = e.process
   LEFT JOIN command m ON m.recording = e.recording AND m.id = e.command
   LEFT JOIN container_now c ON c.recording = p.recording AND c.id = p.container
-  LEFT JOIN credential_now k ON k.recording = e.recording AND k.id = e.credential`;
+  LEFT JOIN credential_now k ON k.recording = e.recording AND k.id = e.credential
+  LEFT JOIN name_set_now s ON s.recording = e.recording AND s.id = e.names`;
 }
 
 const described = (columns: readonly ConnectionColumn[]): string =>

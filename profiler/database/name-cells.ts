@@ -1,6 +1,7 @@
 import { HOURLY, sqlNames } from '../event/columns.ts';
 import { CREDENTIAL_IDS, type Credential } from '../event/credential.ts';
-import type { AncestorRow, ContainerRow, FoldedRow, ProcessRow } from '../event/dimension.ts';
+import type { AncestorRow, AnswerRow, ContainerRow, FoldedRow, ProcessRow } from '../event/dimension.ts';
+import { formatAddress } from '../../policy/value/address.ts';
 import type { Cell, NameTable } from './row-writer.ts';
 
 /** Characters of labels. */
@@ -61,6 +62,21 @@ export const CELL_COLUMNS = {
   container: ['id', 'version', ...namesOf(CONTAINER)],
   credential: ['id', ...CREDENTIAL_IDS],
   hourly: sqlNames(HOURLY),
+  name: ['id', 'text'],
+  name_set: ['id', 'names'],
+  answer: [
+    'process',
+    'resolver',
+    'question',
+    'chain',
+    'family',
+    'address',
+    'ttl_min',
+    'ttl_max',
+    'count',
+    'first',
+    'last',
+  ],
 } as const satisfies Partial<Record<NameTable, readonly string[]>>;
 
 /** A row of the table `process`. */
@@ -84,6 +100,28 @@ export function hourlyCells(row: FoldedRow): Cell[] {
     const value = row[name as keyof FoldedRow];
     return kind === BigInt64Array ? BigInt(Math.round(Number(value))) : value;
   });
+}
+
+/** Equal answers of an hour. Without `told` all that is known of them is how many there were. */
+export interface AnswerCount {
+  told?: Omit<AnswerRow, 'ttl' | 'time'>;
+  /** Seconds. */
+  ttlMin: number;
+  ttlMax: number;
+  count: number;
+  /** Microseconds since the epoch. */
+  first: number;
+  last: number;
+}
+
+/** A row of the table `answer`. */
+export function answerCells({ told, ttlMin, ttlMax, count, first, last }: AnswerCount): Cell[] {
+  const numbers = [ttlMin, ttlMax, ...[count, first, last].map((number) => BigInt(Math.round(number)))];
+  if (told === undefined)
+    return [undefined, undefined, undefined, undefined, undefined, undefined, ...numbers];
+  const { process, resolver, question, chain, family, address } = told;
+  const text = family === 0 ? undefined : formatAddress({ family, value: address });
+  return [process, formatAddress(resolver), question, chain, family, text, ...numbers];
 }
 
 function namesOf<Row>(columns: Columns<Row>): string[] {

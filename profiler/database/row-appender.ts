@@ -1,4 +1,4 @@
-import type { DuckDBAppender, DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import { listValue, type DuckDBAppender, type DuckDBConnection, type DuckDBType } from '@duckdb/node-api';
 import type { Cell } from './row-writer.ts';
 
 /** Appends rows to one of the small tables beside the events. */
@@ -20,7 +20,7 @@ export class RowAppender {
   append(cells: readonly Cell[]): void {
     for (const [index, cell] of cells.entries()) {
       if (cell === undefined || cell === '') this.#appender.appendNull();
-      else this.#appender.appendValue(cell, this.#types[index]);
+      else this.#appender.appendValue(typeof cell === 'object' ? listValue(cell) : cell, this.#types[index]);
     }
     this.#appender.endRow();
     this.#pending += 1;

@@ -13,11 +13,14 @@ export const NAME_TABLES = [
   'loss',
   'clock_step',
   'hourly',
+  'name',
+  'name_set',
+  'answer',
 ] as const;
 export type NameTable = (typeof NAME_TABLES)[number];
 
 /** A value of such a table. Undefined and empty text are stored as NULL: unknown. */
-export type Cell = string | number | bigint | undefined;
+export type Cell = string | number | bigint | readonly number[] | readonly string[] | undefined;
 
 export interface RecordingEnd {
   state: 'complete' | 'interrupted';
@@ -46,6 +49,8 @@ export interface RowWriter {
   append(batch: EventBatch): void;
   /** Commits everything so far, and notes which processes no later event names. */
   settle(settled: Settled): void;
+  /** Commits everything so far, and notes that no later event names a set of names up to this row id. */
+  retireNames(last: number): void;
   /** Commits everything so far, names before events. */
   commit(): void;
   /** Commits, closes the recording, and resolves when that is done. */

@@ -112,6 +112,25 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     `ALTER TABLE loss ADD COLUMN uid UINTEGER`,
     `COMMENT ON TABLE hourly IS 'Equal events of an hour in one row: of old events, of imported ones, and of those that one user made too many of to tell each. Several rows may tell of the same hour; they add up.'`,
   ],
+  [
+    // The names that addresses were known by. `names`: ids of table name, the best first.
+    `CREATE TABLE name (recording INTEGER, id UINTEGER, text VARCHAR)`,
+    `CREATE TABLE name_set (recording INTEGER, id UINTEGER, names UINTEGER[])`,
+    `CREATE TABLE answer (
+      recording INTEGER, process INTEGER, resolver VARCHAR, question VARCHAR, chain VARCHAR[], family UTINYINT,
+      address VARCHAR, ttl_min UINTEGER, ttl_max UINTEGER, count BIGINT, first BIGINT, last BIGINT)`,
+    `COMMENT ON TABLE answer IS 'What resolvers answered, equal answers to a process of an hour in one row: question = the name asked for, chain = the names that it led to, ttl in seconds, first and last in microseconds since the epoch. Several rows may tell of the same hour; they add up. Without a question: answers of an hour beyond those that are told apart.'`,
+    ...['event', 'hourly'].flatMap((table) => [
+      `ALTER TABLE ${table} ADD COLUMN names UINTEGER DEFAULT 0`,
+      `ALTER TABLE ${table} ADD COLUMN known UTINYINT DEFAULT 0`,
+      `ALTER TABLE ${table} ADD COLUMN age INTEGER DEFAULT 0`,
+    ]),
+    // Of a set the best name, and all of them with spaces between, which no name has.
+    `CREATE VIEW name_set_now AS
+      SELECT s.recording, s.id, arg_min(n.text, s.place) AS name, string_agg(n.text, ' ' ORDER BY s.place) AS names
+      FROM (SELECT recording, id, unnest(names) AS name, generate_subscripts(names, 1) AS place FROM name_set) s
+      JOIN name n ON n.recording = s.recording AND n.id = s.name GROUP BY s.recording, s.id`,
+  ],
 ];
 
 /**

@@ -24,6 +24,27 @@ export const DESTINATION_KEY = {
   protocol: Uint16Array,
 } as const satisfies Layout;
 
+/** By which names the address of an event was known when it came. */
+export const NAME_KEY = {
+  /** Row id in the table name_set; 0 where no name was known. */
+  names: Uint32Array,
+  /** See `Known`. */
+  known: Uint8Array,
+} as const satisfies Layout;
+
+/**
+ * Who asked for a name that an address is known by: the process itself, its container or cgroup, or anybody on
+ * the host. 0 where no name was known.
+ */
+export const Known = { self: 1, cgroup: 2, host: 3 } as const;
+export type KnownBy = keyof typeof Known;
+
+const NAMED = {
+  ...NAME_KEY,
+  /** Seconds after the end of the TTL, negative before it; 0 where no name was known. Of an hour the most. */
+  age: Int32Array,
+} as const satisfies Layout;
+
 /** What equal events have in common, in the order in which the tables `event` and `hourly` hold it. */
 export const EVENT_KEY = {
   ...ACTOR_KEY,
@@ -41,6 +62,7 @@ export const EVENT = {
   /** Microseconds since the epoch. */
   time: BigInt64Array,
   ...EVENT_KEY,
+  ...NAMED,
 } as const satisfies Layout;
 
 /** The columns of `hourly` after the recording. */
@@ -49,6 +71,7 @@ export const HOURLY = {
   count: BigInt64Array,
   first: BigInt64Array,
   last: BigInt64Array,
+  ...NAMED,
 } as const satisfies Layout;
 
 export type Columns<L extends Layout> = { readonly [Name in keyof L]: InstanceType<L[Name]> };

@@ -1,4 +1,4 @@
-import type { EVENT_KEY, Values } from './columns.ts';
+import type { HOURLY, Values } from './columns.ts';
 
 /** A process that started another one, directly or not. Absent members and empty text are unknown. */
 export interface AncestorRow {
@@ -70,17 +70,45 @@ export interface BoxRow {
 }
 
 /** Equal events that the kernel side has counted instead of telling each. */
-export interface FoldedRow extends Values<typeof EVENT_KEY> {
+export interface FoldedRow extends Omit<Values<typeof HOURLY>, 'count' | 'first' | 'last'> {
   count: number;
   /** Microseconds since the epoch. */
   first: number;
   last: number;
 }
 
+/** What a resolver answered to a process, about one address. */
+export interface AnswerRow {
+  /** Row id that `Recording.process` gave; 0 where it is not known. */
+  process: number;
+  resolver: { family: 4 | 6; value: bigint };
+  /** The name that was asked for. */
+  question: string;
+  /** The names that it led to, in their order. */
+  chain: readonly string[];
+  /** 0, with address 0, where the answer had none. */
+  family: 0 | 4 | 6;
+  address: bigint;
+  /** Seconds. */
+  ttl: number;
+  /** Microseconds since the epoch. */
+  time: number;
+}
+
 /**
  * What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events;
  * allowed and denied events of a user that were too many and too different to be told apart, in `share` and
- * `denial-share`; events that were taken out because the record was too large, in `size`.
+ * `denial-share`; events that were taken out because the record was too large, in `size`; and answers of
+ * resolvers that were lost or could not be read, in `answer`, which are no events.
  */
-export const LOSS_KINDS = ['ring', 'denial-ring', 'map', 'process', 'share', 'denial-share', 'size'] as const;
+export const LOSS_KINDS = [
+  'ring',
+  'denial-ring',
+  'map',
+  'process',
+  'share',
+  'denial-share',
+  'size',
+  'answer',
+] as const;
 export type LossKind = (typeof LOSS_KINDS)[number];

@@ -1,6 +1,6 @@
 import type { EventBatch } from './batch.ts';
 import type { AccountKind, Credential } from './credential.ts';
-import type { ContainerRow, FoldedRow, LossKind, ProcessRow } from './dimension.ts';
+import type { AnswerRow, ContainerRow, FoldedRow, LossKind, ProcessRow } from './dimension.ts';
 
 /** Where a recorder puts what it reads: a recording, or nowhere. See Recording for each call. */
 export interface EventSink {
@@ -13,6 +13,10 @@ export interface EventSink {
   command(text: string): number;
   credential(credential: Credential): number;
   account(kind: AccountKind, id: number, name: string): void;
+  nameSet(names: readonly string[]): number;
+  /** Changes when row ids of `nameSet` have become void: from the next event on no older one may be named. */
+  readonly nameEpoch: number;
+  answer(row: AnswerRow): void;
   append(batch: EventBatch): void;
   folded(row: FoldedRow): void;
   settle(kept: Int32Array): void;
@@ -32,6 +36,9 @@ export function discarding(): EventSink {
     command: () => 0,
     credential: () => 0,
     account: () => {},
+    nameSet: () => 0,
+    nameEpoch: 0,
+    answer: () => {},
     append: (batch) => {
       counters.events += batch.length;
     },

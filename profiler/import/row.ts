@@ -4,8 +4,10 @@ import { parseAddress, type Address } from '../../policy/value/address.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import { EXPORTED, type ColumnName } from '../database/connection-column.ts';
 import { Operation, Verdict } from '../event/batch.ts';
+import { Known } from '../event/columns.ts';
 import type { Credential } from '../event/credential.ts';
 import type { ProcessRow } from '../event/dimension.ts';
+import { LONGEST_NAME, plainName } from '../event/plain-name.ts';
 import { parseTime } from '../event/time.ts';
 import { ancestorNames } from '../identity/ancestor.ts';
 
@@ -45,6 +47,11 @@ export interface ImportedRow {
   verdict: number;
   /** See ancestorText(). */
   ancestors: string;
+  /** What the address was known by, the best first; empty where it is not known. */
+  names: readonly string[];
+  /** See `Known`; 0 without names. */
+  known: number;
+  age: number;
 }
 
 /** What is wrong, and with which field. */
@@ -55,6 +62,11 @@ export interface RowProblem {
 
 /** Distinct addresses remembered: most logs repeat them. */
 const REMEMBERED = 65_536;
+
+/** More than a record keeps of its own. */
+const MOST_NAMES = 64;
+
+const NAMELESS = { names: [], known: 0, age: 0 };
 
 /** An id is any number of 32 bits. */
 const MOST_ID = 4_294_967_295;
@@ -119,6 +131,7 @@ export class RowReader {
       operation,
       verdict: this.#word(fields, 'verdict', Verdict, 0),
       ancestors: this.#text(fields, 'ancestors'),
+      ...this.#names(fields),
     };
     if (row.count === 0) this.#wrong('count', '0 connections are no observation');
     return this.#problem ?? row;
@@ -178,6 +191,23 @@ export class RowReader {
     if (socket !== '') this.#wrong('socket', `${quote(socket)} belongs to the operation open alone`);
     const port = this.#number(fields, 'port', 65_535, hasPorts(protocol) ? undefined : 0);
     return { address: this.#address(fields), port };
+  }
+
+  /** `name` alone does, and comes first of all; without it nothing may be said of names. */
+  #names(fields: readonly string[]): Pick<ImportedRow, 'names' | 'known' | 'age'> {
+    const text = [this.#text(fields, 'name'), this.#text(fields, 'names')].join(' ').trim();
+    const [known, age] = [this.#text(fields, 'name_known'), this.#text(fields, 'age')];
+    if (text === '') {
+      if (known !== '') this.#wrong('name_known', 'there is no name');
+      if (age !== '') this.#wrong('age', 'there is no name');
+      return NAMELESS;
+    }
+    const names = [...new Set(text.split(' ').map(plainName))].filter((name) => name !== '');
+    if (names.length > MOST_NAMES) this.#wrong('names', `more than ${MOST_NAMES} names`);
+    const long = names.find((name) => name.length > LONGEST_NAME);
+    if (long !== undefined) this.#wrong('names', `${quote(long)} is longer than a name can be`);
+    if (!/^(?:-?\d{1,9})?$/.test(age)) this.#wrong('age', `${quote(age)} is no number of seconds`);
+    return { names, known: this.#word(fields, 'name_known', Known, 0), age: Number(age) };
   }
 
   #opening(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {

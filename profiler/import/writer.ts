@@ -12,7 +12,8 @@ import { importedContainerKey, importedProcess, importedProcessKey, type Importe
 /** Processes remembered; one that comes back after more than these gets a second row. */
 const REMEMBERED = 131_072;
 
-type Tables = Record<'process' | 'container' | 'command' | 'credential' | 'account', RowAppender>;
+const TABLES = ['process', 'container', 'command', 'credential', 'account', 'name', 'name_set'] as const;
+type Tables = Record<(typeof TABLES)[number], RowAppender>;
 
 interface Host {
   recording: number;
@@ -56,13 +57,8 @@ export class ImportWriter {
   static async open(connection: DuckDBConnection): Promise<ImportWriter> {
     await connection.run('BEGIN');
     const last = await connection.runAndReadAll('SELECT coalesce(max(id), 0) FROM recording');
-    const tables = {
-      process: await RowAppender.open(connection, 'process'),
-      container: await RowAppender.open(connection, 'container'),
-      command: await RowAppender.open(connection, 'command'),
-      credential: await RowAppender.open(connection, 'credential'),
-      account: await RowAppender.open(connection, 'account'),
-    };
+    const tables = {} as Tables;
+    for (const table of TABLES) tables[table] = await RowAppender.open(connection, table);
     const hourly = await connection.createAppender('hourly');
     return new ImportWriter(connection, hourly, tables, Number(last.getRowsJS()[0]![0]));
   }
@@ -91,6 +87,9 @@ export class ImportWriter {
     column.count[at] = BigInt(row.count);
     column.first[at] = BigInt(row.time);
     column.last[at] = column.first[at]!;
+    column.names[at] = this.#nameSetOf(row, host.recording);
+    column.known[at] = row.known;
+    column.age[at] = row.age;
     this.#rows += 1;
     if (this.#rows === BATCH_ROWS) this.#append();
   }
@@ -193,6 +192,16 @@ export class ImportWriter {
     }
     return this.#named(`${recording}\0credential\0${credentialKey(row.credential)}`, (id) =>
       this.#tables.credential.append([recording, ...credentialCells(id, row.credential)]),
+    );
+  }
+
+  #nameSetOf({ names }: ImportedRow, recording: number): number {
+    if (names.length === 0) return 0;
+    const ids = names.map((text) =>
+      this.#named(`${recording}\0name\0${text}`, (id) => this.#tables.name.append([recording, id, text])),
+    );
+    return this.#named(`${recording}\0name_set\0${ids.join()}`, (id) =>
+      this.#tables.name_set.append([recording, id, ids]),
     );
   }
 

@@ -296,6 +296,9 @@ export class Recorder {
       count,
       first: micros(first),
       last: micros(last),
+      names: 0,
+      known: 0,
+      age: 0,
     });
     if (denied && operation !== Operation.intent) this.#denied(records, 0, blocked, count);
   }

@@ -2,22 +2,26 @@ import { Operation, type EventBatch } from '../event/batch.ts';
 import { credentialKey, type AccountKind, type Credential } from '../event/credential.ts';
 import {
   LOSS_KINDS,
+  type AnswerRow,
   type BoxRow,
   type ContainerRow,
   type FoldedRow,
   type LossKind,
   type ProcessRow,
 } from '../event/dimension.ts';
+import { AnswerFold } from './answer-fold.ts';
+import { NameSets } from './name-sets.ts';
+import { Numbers } from './numbers.ts';
 import { RateMeter } from './rate-meter.ts';
-import { containerCells, credentialCells, hourlyCells, processCells } from '../database/name-cells.ts';
+import {
+  answerCells,
+  containerCells,
+  credentialCells,
+  hourlyCells,
+  processCells,
+} from '../database/name-cells.ts';
 import type { RecordingEnd, RowWriter } from '../database/row-writer.ts';
 import type { EventSink } from '../event/sink.ts';
-
-/**
- * Command names are any text a process likes, and a process with many users of its own may take any of them:
- * beyond this many the table of them starts again.
- */
-const MAX_KNOWN = 65_536;
 
 /** What a recording has taken in so far. */
 export interface RecordingCounters {
@@ -54,6 +58,8 @@ export class Recording implements EventSink {
   readonly #writer: RowWriter;
   readonly #commands = new Numbers();
   readonly #credentials = new Numbers();
+  readonly #names: NameSets;
+  readonly #answers = new AnswerFold((count) => this.#writer.add('answer', answerCells(count)));
   readonly #begun = performance.now();
   #boxCount = 0;
   #containerVersion = 0;
@@ -63,6 +69,10 @@ export class Recording implements EventSink {
     this.id = id;
     this.startedAt = startedAt;
     this.#writer = writer;
+    this.#names = new NameSets(
+      (id, text) => writer.add('name', [id, text]),
+      (id, names) => writer.add('name_set', [id, names]),
+    );
   }
 
   /** Microseconds for which it has run, however the clock on the wall was set meanwhile. */
@@ -109,6 +119,23 @@ export class Recording implements EventSink {
     return this.#credentials.of(credentialKey(credential), (id) =>
       this.#writer.add('credential', credentialCells(id, credential)),
     );
+  }
+
+  /**
+   * The row id, for `EventBatch.names`, of the names that an address is known by, the best first; 0 for none.
+   * Equal ones get equal ids, which hold until `nameEpoch` changes.
+   */
+  nameSet(names: readonly string[]): number {
+    return this.#names.of(names);
+  }
+
+  get nameEpoch(): number {
+    return this.#names.epoch;
+  }
+
+  /** Counts an answer of a resolver; equal ones of an hour share a row. */
+  answer(row: AnswerRow): void {
+    this.#answers.add(row);
   }
 
   /** Names a user or group, for events before and after. */
@@ -179,7 +206,10 @@ export class Recording implements EventSink {
    * second: SIGKILL loses what is younger.
    */
   flush(): void {
-    this.#writer.commit();
+    this.#answers.flush();
+    const retired = this.#names.flush();
+    if (retired === undefined) this.#writer.commit();
+    else this.#writer.retireNames(retired);
     this.rate.mark(performance.now(), this.counters.events);
   }
 
@@ -191,6 +221,7 @@ export class Recording implements EventSink {
   /** Flushes and closes the recording. Calling it again does nothing. */
   async end(state: RecordingEnd['state']): Promise<void> {
     if (this.#ended) return;
+    this.#answers.end();
     this.flush();
     this.#ended = true;
     await this.#writer.end({ state, events: this.counters.events });
@@ -201,23 +232,6 @@ export class Recording implements EventSink {
     if (this.#ended) return;
     this.#ended = true;
     this.#writer.abandon();
-  }
-}
-
-/** Row ids for what is reported again and again. */
-class Numbers {
-  readonly #known = new Map<string, number>();
-  #count = 0;
-
-  /** The id of a text; `add` is called with it when it is a new one. */
-  of(text: string, add: (id: number) => void): number {
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
-    if (this.#known.size === MAX_KNOWN) this.#known.clear();
-    this.#count += 1;
-    this.#known.set(text, this.#count);
-    add(this.#count);
-    return this.#count;
   }
 }
 

@@ -8,6 +8,8 @@ export interface OpenRecording {
    * Undefined while nothing is, when the recorder may use any of its processes again; and when it has ended.
    */
   readonly settled: Settled | undefined;
+  /** No later event names a set of names up to this row id. */
+  readonly retiredNames: number;
 }
 
 /**
@@ -39,6 +41,22 @@ export async function pruneProcesses(
   }
 }
 
+/**
+ * Drops the sets of names that no event was known by, and names that are in none: of recordings that have
+ * ended, and of the one that is being written as far as no later event can name them. Both have ids of one row
+ * of numbers.
+ */
+export async function pruneNames(
+  connection: DuckDBConnection,
+  open: OpenRecording | undefined,
+): Promise<void> {
+  const limits = [open?.recording ?? -1, open?.retiredNames ?? 0];
+  const some = await connection.runAndReadAll(`FROM name_set WHERE ${PRUNABLE} LIMIT 1`, limits);
+  if (some.currentRowCount === 0) return;
+  await connection.run(PRUNE_SETS, limits);
+  await connection.run(PRUNE_NAMES, limits);
+}
+
 const PARTS = `
   SELECT DISTINCT recording, id // ${PART} FROM process
   WHERE recording IN (SELECT id FROM recording WHERE state <> 'open') OR (recording = $1 AND id <= $2)
@@ -48,4 +66,15 @@ const PRUNE = `
   DELETE FROM process WHERE recording = $recording AND id >= $first AND id < $end
     AND id NOT IN (SELECT unnest($kept))
     AND id NOT IN (SELECT process FROM event WHERE recording = $recording AND process >= $first AND process < $end)
-    AND id NOT IN (SELECT process FROM hourly WHERE recording = $recording AND process >= $first AND process < $end)`;
+    AND id NOT IN (SELECT process FROM hourly WHERE recording = $recording AND process >= $first AND process < $end)
+    AND id NOT IN (SELECT process FROM answer WHERE recording = $recording AND process >= $first AND process < $end)`;
+
+const PRUNABLE = `(id <= $2 AND recording = $1 OR recording IN (SELECT id FROM recording WHERE state <> 'open'))`;
+
+const PRUNE_SETS = `
+  DELETE FROM name_set WHERE ${PRUNABLE} AND (recording, id) NOT IN (
+    SELECT (recording, names) FROM event WHERE names > 0 UNION SELECT (recording, names) FROM hourly WHERE names > 0)`;
+
+const PRUNE_NAMES = `
+  DELETE FROM name WHERE ${PRUNABLE}
+    AND (recording, id) NOT IN (SELECT (recording, unnest(names)) FROM name_set)`;

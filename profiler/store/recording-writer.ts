@@ -28,6 +28,8 @@ export class RecordingWriter implements RowWriter {
   committed: () => void = () => {};
   /** What was settled last. */
   settled: Settled | undefined;
+  /** No later event names a set of names up to this row id. */
+  retiredNames = 0;
   readonly recording: number;
   readonly #connection: DuckDBConnection;
   readonly #path: string;
@@ -86,6 +88,11 @@ export class RecordingWriter implements RowWriter {
   settle(settled: Settled): void {
     this.commit();
     this.settled = settled;
+  }
+
+  retireNames(last: number): void {
+    this.commit();
+    this.retiredNames = last;
   }
 
   commit(): void {

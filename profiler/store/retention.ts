@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { statSync } from 'node:fs';
-import { EVENT_KEY, sqlNames } from '../event/columns.ts';
-import { pruneProcesses, type OpenRecording } from './prune.ts';
+import { EVENT_KEY, NAME_KEY, sqlNames } from '../event/columns.ts';
+import { pruneNames, pruneProcesses, type OpenRecording } from './prune.ts';
 
 const HOUR = 3_600_000_000n;
 const MINUTE = 60_000_000n;
@@ -70,6 +70,7 @@ export class Retention {
     if (seconds !== undefined) {
       const last = ((BigInt(believed) - BigInt(seconds) * 1_000_000n) / HOUR) * HOUR;
       folded += await this.#foldBefore(last);
+      await this.#connection.run(DROP_ANSWERS, [0n, last]);
     }
     if (folded > 0) await this.#tidy();
     let used = await this.#used();
@@ -82,6 +83,8 @@ export class Retention {
       await this.#tidy();
       used = await this.#used();
     }
+    // Of hours without events.
+    if (used > bytes) await this.#connection.run(DROP_ANSWERS, [0n, BigInt(now) - HOUR]);
     // Space may come back at a later checkpoint than the one that followed what made it free.
     if (used > bytes) await this.#tidy();
     used = await this.#used();
@@ -140,6 +143,7 @@ export class Retention {
       await this.#connection.run(CANONICAL, bounds);
       await this.#connection.run(FOLD, bounds);
       const deleted = await this.#connection.run('DELETE FROM event WHERE time >= $1 AND time < $2', bounds);
+      await this.#connection.run(DROP_ANSWERS, bounds);
       return deleted.rowsChanged;
     });
   }
@@ -185,6 +189,7 @@ export class Retention {
   /** Drops the names that no row uses any more, and gives the space back to the file. */
   async #tidy(): Promise<void> {
     await pruneProcesses(this.#connection, this.#recording());
+    await pruneNames(this.#connection, this.#recording());
     // Refused while others write; the next one, ours or DuckDB's own, does it.
     await this.#connection.run('CHECKPOINT').catch(() => undefined);
   }
@@ -226,13 +231,17 @@ const MOST = `
 const PICKED = `(recording, credential) IN (SELECT (recording, id) FROM credential WHERE uid = $1)
   AND hash(rowid + $2::BIGINT) % 2 = 0`;
 
+/** Answers are kept as long as the single events of their time. */
+const DROP_ANSWERS = 'DELETE FROM answer WHERE last >= $1 AND last < $2';
+
 const KEY = ['recording', ...sqlNames(EVENT_KEY)].join(', ');
+const NAMES = sqlNames(NAME_KEY).join(', ');
 
 const FOLD = `
   INSERT INTO hourly
-  SELECT ${KEY}, count(*), min(time), max(time)
+  SELECT ${KEY}, count(*), min(time), max(time), ${NAMES}, max(age)
   FROM (
     SELECT e.* EXCLUDE (process), coalesce(c.process, e.process) AS process
     FROM event e LEFT JOIN canonical c ON c.recording = e.recording AND c.id = e.process
     WHERE e.time >= $1 AND e.time < $2)
-  GROUP BY ${KEY}`;
+  GROUP BY ${KEY}, ${NAMES}`;

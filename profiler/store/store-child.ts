@@ -115,6 +115,7 @@ function carryOutOne(order: Order): void {
   if (order === 'commit') writer!.commit();
   else if (isName(order)) writer!.add(...order);
   else if ('settled' in order) writer!.settle(order.settled);
+  else if ('retired' in order) writer!.retireNames(order.retired);
   else {
     // The bytes of a message lie where they come to lie, columns at multiples of eight.
     batch.bytes.set(order.bytes);

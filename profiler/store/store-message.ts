@@ -30,9 +30,14 @@ export interface BatchOrder {
 
 /**
  * What is to be done with the recording, in this order: a row of names, a batch, a commit, a commit with what
- * has been settled.
+ * has been settled, or with the sets of names up to which none is named any more.
  */
-export type Order = NameOrder | BatchOrder | 'commit' | { readonly settled: Settled };
+export type Order =
+  | NameOrder
+  | BatchOrder
+  | 'commit'
+  | { readonly settled: Settled }
+  | { readonly retired: number };
 
 export type ToStore =
   | { orders: Order[] }

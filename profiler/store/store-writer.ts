@@ -3,7 +3,7 @@ import type { Cell, NameTable, RecordingEnd, RowWriter, Settled } from '../datab
 import type { Order } from './store-message.ts';
 
 /**
- * Batches that may be on their way: 131,072 events in 6.2 MB. Beside them the kernel's ring holds twice as
+ * Batches that may be on their way: 131,072 events in 7.3 MB. Beside them the kernel's ring holds twice as
  * many.
  */
 const BATCHES = 64;
@@ -83,6 +83,11 @@ export class StoreWriter implements RowWriter {
 
   settle(settled: Settled): void {
     this.#order({ settled });
+    this.#flush();
+  }
+
+  retireNames(last: number): void {
+    this.#order({ retired: last });
     this.#flush();
   }
 

@@ -47,7 +47,7 @@ async function makeRecord(path: string): Promise<void> {
     `INSERT INTO credential SELECT 1, i, i * 100, i * 100, i * 100, i * 100, i * 100, i * 100 FROM range(7) t(i)`,
     // Few processes make most connections; each program has its own sixteen peers.
     `INSERT INTO event SELECT 1, ${START} + i * 8640, p, p % 200, p % 7, 4, 0,
-        167772160 + (p % 300) * 16 + (hash(i) % 16)::UBIGINT, 443 + (hash(i * 7) % 2) * 8000, 6, 1, 0, NULL
+        167772160 + (p % 300) * 16 + (hash(i) % 16)::UBIGINT, 443 + (hash(i * 7) % 2) * 8000, 6, 1, 0, NULL, 0, 0, 0
       FROM (SELECT i, (pow((hash(i * 13) % 1000000) / 1000000.0, 3) * ${PROCESSES})::INTEGER % ${PROCESSES} AS p
         FROM range(${EVENTS}) t(i))`,
     'CHECKPOINT',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { ProcessFlag } from '../../../bpf/wire.ts';
+import { Known } from '../../../profiler/event/columns.ts';
 import { openReader } from '../../../profiler/read/read.ts';
 import { processRow } from '../profiler/fixture.ts';
 import { directoryFor, FLOW_ROWS as ROWS, record, runCommand } from './fixture.ts';
@@ -168,4 +169,62 @@ test('unit, labels, pod and namespace survive export and import, and other colum
   const notParquet = runCommand('import', extra, '--format', 'parquet', '--db', join(directory, 'z'));
   assert.match(notParquet.stderr, /^usage: cannot read .*extra\.csv/m);
   assert.equal(existsSync(join(directory, 'z')), false);
+});
+
+test('names go out and come back in every format, and a file without them imports as before', async (t) => {
+  const directory = directoryFor(t);
+  const odd = '=a\u{9b},b c.example';
+  const db = await record(directory, [
+    { names: ['api.example', 'www.example'], known: Known.self, age: -3 },
+    { port: 80, names: [odd], known: Known.host, age: 4000 },
+    { port: 22 },
+  ]);
+  const shown = 'SELECT port, name, names, name_known, age FROM connections ORDER BY port';
+  const rowsOf = async (path: string): Promise<unknown[][]> => {
+    const reader = await openReader(path);
+    const { rows } = await reader.query(shown);
+    reader.close();
+    return rows;
+  };
+  const rows = await rowsOf(db);
+  assert.deepEqual(rows[0], [22, null, null, null, null]);
+  assert.deepEqual(rows[2], [443, 'api.example', 'api.example www.example', 'self', -3]);
+  for (const format of ['csv', 'ndjson', 'parquet']) {
+    const file = join(directory, `out.${format}`);
+    assert.equal(runCommand('export', '--db', db, '--format', format, '-o', file).status, 0);
+    const copy = join(directory, `${format}.duckdb`);
+    const { status, stderr } = runCommand('import', file, '--format', format, '--db', copy);
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(await rowsOf(copy), rows, format);
+    assert.match(runCommand('import', file, '--format', format, '--db', db).stderr, /every row/);
+  }
+  assert.match(readFileSync(join(directory, 'out.csv'), 'utf8'), /^.*,name,names,name_known,age$/m);
+  const old = readFileSync(join(directory, 'out.ndjson'), 'utf8').replace(/,"name":[^\n]*(?=\}\n)/g, '');
+  assert.doesNotMatch(old, /example/);
+  writeFileSync(join(directory, 'old.ndjson'), old);
+  const known = runCommand('import', join(directory, 'old.ndjson'), '--format', 'ndjson', '--db', db);
+  assert.match(known.stderr, /every row/);
+});
+
+test('names that no record could have are refused by line and column', (t) => {
+  const directory = directoryFor(t);
+  const file = join(directory, 'flows.csv');
+  const run = (cells: string) => {
+    writeFileSync(
+      file,
+      `ts,comm,uid,gid,addr,port,protocol,name,names,name_known,age\n1795168800,curl,0,0,10.0.0.1,443,tcp,${cells}\n`,
+    );
+    return runCommand('import', file, '--format', 'csv', '--db', join(directory, 'new.duckdb')).stderr;
+  };
+  for (const [cells, problem] of [
+    [',,self,', /flows\.csv:2:\d+: name_known: there is no name/],
+    [',,,5', /age: there is no name/],
+    ['a.example,,root,', /name_known: "root" is none of self, cgroup, host/],
+    ['a.example,,self,1.5', /age: "1\.5" is no number of seconds/],
+    [`,${'x'.repeat(1017)},self,1`, /names: "x+…" is longer than a name can be/],
+    [`,${Array.from({ length: 65 }, (_, index) => `n${index}`).join(' ')},self,1`, /more than 64 names/],
+  ] as const) {
+    assert.match(run(cells), problem);
+  }
+  assert.doesNotMatch(run('B.example.,a.example b.example,,'), /usage/);
 });

@@ -246,6 +246,10 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
     pod: null,
     namespace: null,
     unit: null,
+    name: null,
+    names: null,
+    name_known: null,
+    age: null,
   });
   const file = join(directory, 'out.parquet');
   const refused = runCommand('export', '--db', db, '--format', 'parquet');

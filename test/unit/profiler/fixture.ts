@@ -108,12 +108,22 @@ export interface Event {
   operation?: number;
   verdict?: number;
   box?: number;
+  /** What the address is known by, which the recording gives a number; and by whom (see Known), and its age. */
+  names?: readonly string[];
+  known?: number;
+  age?: number;
 }
 
 /** The ids of an event. */
 export function credentialOf({ uid = 1000, gid = 1000, ...ids }: Event = {}): Credential {
   const { euid = uid, egid = gid } = ids;
   return { uid, euid, fsuid: ids.fsuid ?? euid, gid, egid, fsgid: ids.fsgid ?? egid };
+}
+
+function nameRow({ columns }: EventBatch, row: number, event: Event, recording?: Recording): void {
+  columns.names[row] = recording?.nameSet(event.names ?? []) ?? 0;
+  columns.known[row] = event.known ?? 0;
+  columns.age[row] = event.age ?? 0;
 }
 
 /** Events as columns; the recording gives their credentials numbers, which are 1 without it. */
@@ -134,6 +144,7 @@ export function batchOf(events: readonly Event[], recording?: Recording): EventB
     columns.operation[row] = event.operation ?? 0;
     columns.verdict[row] = event.verdict ?? 0;
     columns.box[row] = event.box ?? -1;
+    nameRow(batch, row, event, recording);
   }
   return batch;
 }

@@ -5,7 +5,7 @@ import type { EventBatch } from '../../../profiler/event/batch.ts';
 import { ContainerNames } from '../../../profiler/identity/container.ts';
 import { CredentialTable } from '../../../profiler/identity/credential-table.ts';
 import type { Credential } from '../../../profiler/event/credential.ts';
-import type { ContainerRow, FoldedRow, ProcessRow } from '../../../profiler/event/dimension.ts';
+import type { AnswerRow, ContainerRow, FoldedRow, ProcessRow } from '../../../profiler/event/dimension.ts';
 import { ProcessTable } from '../../../profiler/identity/process-table.ts';
 import type { Denial, ExcessDenials } from '../../../profiler/record/denial.ts';
 import { Recorder } from '../../../profiler/record/recorder.ts';
@@ -24,6 +24,9 @@ export class Written implements EventSink {
   readonly events: Record<string, number | bigint>[] = [];
   readonly losses: [kind: string, count: number, uid?: number][] = [];
   readonly folds: FoldedRow[] = [];
+  readonly nameSets: (readonly string[])[] = [];
+  readonly answers: AnswerRow[] = [];
+  readonly nameEpoch = 0;
   flushes = 0;
   room = Number.POSITIVE_INFINITY;
 
@@ -36,6 +39,12 @@ export class Written implements EventSink {
   recordLoss = (kind: string, count: number, uid?: number) => {
     if (count > 0) this.losses.push(uid === undefined ? [kind, count] : [kind, count, uid]);
   };
+  nameSet = (names: readonly string[]) => {
+    if (names.length === 0) return 0;
+    const known = this.nameSets.findIndex((set) => set.join() === names.join());
+    return known >= 0 ? known + 1 : this.nameSets.push(names);
+  };
+  answer = (row: AnswerRow) => void this.answers.push(row);
   folded = (row: FoldedRow) => {
     this.folds.push(row);
     this.counters.events += row.count;

@@ -32,6 +32,9 @@ test('a connection becomes a row with the process that was told before it', () =
     operation: Operation.connect,
     verdict: 0,
     box: -1,
+    names: 0,
+    known: 0,
+    age: 0,
   });
   const [row] = written.processes;
   assert.deepEqual([row!.exe, row!.arguments, row!.cgroupPath], ['/usr/bin/curl', 'curl -s', '/']);

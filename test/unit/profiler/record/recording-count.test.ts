@@ -11,7 +11,7 @@ test('intents and openings of sockets are counted apart, folded ones too', async
   const events = [connect, intent, send, open, intent].map((operation) => ({ operation }));
   recording.append(batchOf(events, recording));
   const key = { process: 0, command: 0, credential: 0, family: 4, addressHigh: 0n, addressLow: 1n, box: -1 };
-  const rest = { port: 53, protocol: 17, verdict: 0, first: START, last: START };
+  const rest = { port: 53, protocol: 17, verdict: 0, first: START, last: START, names: 0, known: 0, age: 0 };
   recording.folded({ ...key, ...rest, operation: intent, count: 40 });
   const { events: all, intents, sockets } = recording.counters;
   await recording.end('complete');

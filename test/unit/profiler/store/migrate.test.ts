@@ -60,7 +60,7 @@ test('a database of every older version is brought up to date with what it holds
     const byRoot = [[0, undefined, 0], 80, 5];
     assert.deepEqual(seen, [...(folded ? [byRoot] : []), [[33, undefined, 34], 443, folded ? 8 : 1]]);
     const shown =
-      'SELECT address, protocol, exe, ancestors, uid, euid, fsuid, gid, egid, fsgid, count FROM connections ORDER BY count';
+      'SELECT address, protocol, exe, ancestors, uid, euid, fsuid, gid, egid, fsgid, name, names, name_known, age, count FROM connections ORDER BY count';
     assert.deepEqual((await reader.query(shown)).rows[0], [
       '10.0.0.1',
       'tcp',
@@ -72,6 +72,10 @@ test('a database of every older version is brought up to date with what it holds
       34,
       34,
       34,
+      null,
+      null,
+      null,
+      null,
       '1',
     ]);
     reader.close();
@@ -90,7 +94,7 @@ test('folded hours and single events read as one', async (t) => {
     ['hourly', '', `, 41, ${START}, ${START + 9}`],
   ] as const) {
     await connection.run(
-      `INSERT INTO ${table} VALUES (1, ${middle}0, 0, 1, 4, 0, 167772161, 443, 6, 0, 0, -1${end})`,
+      `INSERT INTO ${table} VALUES (1, ${middle}0, 0, 1, 4, 0, 167772161, 443, 6, 0, 0, -1${end}, 0, 0, 0)`,
     );
   }
   await connection.run('INSERT INTO credential VALUES (1, 1, 0, 0, 0, 0, 0, 0)');

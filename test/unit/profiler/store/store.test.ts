@@ -26,7 +26,7 @@ import {
  * Of what CONNECTIONS says. A database gets a new view with a new version alone: when this differs, add a list to MIGRATIONS
  * (an empty one, where no table changes), and then its length and the new sum here.
  */
-const VIEW = { version: 8, sum: 'd7b5595d64e57748' };
+const VIEW = { version: 9, sum: '329d5c0df4fc41f7' };
 
 /** What a user with a DuckDB of their own would see. */
 async function query(path: string, sql: string): Promise<Record<string, unknown>[]> {
@@ -69,6 +69,10 @@ const CONTAINER_ROW = {
   address: '10.0.0.1',
   port: 5432,
   protocol: 'tcp',
+  name: 'db.example',
+  names: 'db.example',
+  name_known: 'self',
+  age: 3,
   operation: 'send',
   socket: null,
   verdict: 'deny',
@@ -114,7 +118,8 @@ test('the view connections shows an event with every name that belongs to it', a
   assert.equal(recording.boxes([{ name: 'deny all', action: 'deny' }]), 0);
   assert.equal(recording.boxes([{ name: 'after reload', action: 'allow' }]), 1);
   const ids = { euid: 0, egid: 100, fsgid: 7 };
-  const event = { process, command, ...ids, box: 1, verdict: 1, port: 5432, operation: 1 };
+  const known = { names: ['db.example'], known: 1, age: 3 };
+  const event = { process, command, ...ids, ...known, box: 1, verdict: 1, port: 5432, operation: 1 };
   const host = { ...event, process: recording.process(processRow({ key: 2n })), time: START + 1 };
   recording.append(batchOf([event, host], recording));
   await recording.end('complete');
@@ -248,7 +253,7 @@ test('losses are kept by kind, and nothing is written for a loss of none', async
   recording.recordLoss('ring', 2);
   recording.recordLoss('map', 0);
   recording.recordLoss('process', 1);
-  const none = { 'denial-ring': 0, map: 0, share: 0, 'denial-share': 0, size: 0 };
+  const none = { 'denial-ring': 0, map: 0, share: 0, 'denial-share': 0, size: 0, answer: 0 };
   assert.deepEqual(recording.counters.lost, { ...none, ring: 7, process: 1 });
   await recording.end('complete');
   store.close();
