@@ -12,7 +12,7 @@ import { driftMarkdown } from './report/drift-markdown.ts';
 import { driftText } from './report/drift-text.ts';
 import { viewOf } from './terminal/view.ts';
 import { wideOption } from './option/wide-option.ts';
-import { describeLinks, realPath } from './option/linked-path.ts';
+import { describeLinks, realPaths } from './option/linked-path.ts';
 import { accountsFor } from './option/account-table.ts';
 import { readPolicy } from './option/policy-reader.ts';
 import {
@@ -63,7 +63,7 @@ export function driftCommand(): Command {
 }
 
 async function run(file: string, options: Options): Promise<void> {
-  const { policy, links } = followLinks(await readPolicy(file), realPath);
+  const { policy, links } = followLinks(await readPolicy(file), realPaths);
   const record = await readRecord(policy, options);
   const { accounts, observations } = record;
   const drift = findDrift(policy, observations, accounts, await accountsFor(policy, accounts));

@@ -23,7 +23,7 @@ import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Flow, From } from '../policy/meaning/policy.ts';
 import { hasPorts, parseProtocol } from '../policy/value/protocol.ts';
 import { SOCKET_KINDS, type SocketKind } from '../policy/value/socket-kind.ts';
-import { describeLinks, realPath } from './option/linked-path.ts';
+import { describeLinks, realPath, realPaths } from './option/linked-path.ts';
 import { parseWithPlaces, readPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
 
@@ -102,7 +102,7 @@ async function run(file: string, options: Options): Promise<void> {
   const text = readPolicyText(file);
   const written = parseWithPlaces(text, file, warnAtOnce);
   // The kernel goes by files: a link on either side is what it leads to.
-  const { links, policy } = followLinks(written.policy, realPath);
+  const { links, policy } = followLinks(written.policy, realPaths);
   if (!flow.inContainer && flow.exe !== undefined) flow.exe = realPath(flow.exe) ?? flow.exe;
   flow.accounts = await accountsFor(policy);
   const parsed = { ...written, policy };

@@ -17,7 +17,7 @@ import { openReader, type RecordingSummary } from '../profiler/read/read.ts';
 import { curveJson, curveText } from './report/curve.ts';
 import { readDenyList } from './option/deny-list.ts';
 import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './report/generate-summary.ts';
-import { describeLinks, realPath } from './option/linked-path.ts';
+import { describeLinks, realPaths } from './option/linked-path.ts';
 import { accountsFor } from './option/account-table.ts';
 import { writeOutput } from './option/output-file.ts';
 import { readOwners } from './option/owner-list.ts';
@@ -194,7 +194,7 @@ async function runMerge(
   const text = options.check ? readPolicyText(file) : readTrustedPolicyText(file);
   const { count } = sumEvidence(demands.flatMap(({ observations }) => observations));
   const evidence = { count, first: window.first, last: window.last };
-  const { links, policy } = followLinks(parseText(text, file, warnAtOnce), realPath);
+  const { links, policy } = followLinks(parseText(text, file, warnAtOnce), realPaths);
   process.stderr.write(describeLinks(links));
   const accounts = await accountsFor(policy, recorded);
   const merged = mergeWithBase({ text, policy }, demands, evidence, accounts);

@@ -18,7 +18,7 @@ import type { Policy } from '../policy/meaning/policy.ts';
 import { openReader, type Reader } from '../profiler/read/read.ts';
 import type { SampleProcess } from '../profiler/read/sample-sql.ts';
 import { accountsFor } from './option/account-table.ts';
-import { realPath } from './option/linked-path.ts';
+import { realPaths } from './option/linked-path.ts';
 import { writeOutput } from './option/output-file.ts';
 import { parseText, readTrustedPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
@@ -109,7 +109,7 @@ async function run(file: string, options: Options): Promise<void> {
 
 /** The policy with what its paths lead to on this host. */
 function follow(policy: Policy): Policy {
-  return followLinks(policy, realPath).policy;
+  return followLinks(policy, realPaths).policy;
 }
 
 /** Asks about the earlier decisions that widen; without a yes what they are about is asked anew. */

@@ -38,6 +38,8 @@ export class Enforcement implements Disposable {
   readonly #roster: CgroupRoster;
   #compiled: CompiledPolicy | undefined;
   #executables: ExecutableWatch | undefined;
+  /** What is known to keep patterns from being followed. */
+  #faults = new Set<string>();
   #ids: AccountIds | undefined;
   #accounts: AccountWatch | undefined;
   readonly #files = new ContainerFiles();
@@ -117,6 +119,8 @@ export class Enforcement implements Disposable {
   async prepare(policy: Policy): Promise<void> {
     const containers = this.#watchFor(policy);
     const ids = new AccountIds(namedAccounts(policy.boxes));
+    this.#prepared?.containers[Symbol.dispose]();
+    this.#prepared?.ids[Symbol.dispose]();
     this.#prepared = { policy, containers, ids };
     await atMost(PREPARATION, ids.ready());
     if (!policy.boxes.some((box) => asksFor('container', box))) return;
@@ -143,6 +147,7 @@ export class Enforcement implements Disposable {
         (path) => executables.resolve(path),
         containers.known,
         accounts.resolve,
+        executables.scripts,
       );
       listing = this.#roster.look(compiled.subjects);
       const { mode, target } = policy;
@@ -163,6 +168,8 @@ export class Enforcement implements Disposable {
     this.#accounts = accounts;
     this.#executables?.[Symbol.dispose]();
     this.#executables = executables;
+    this.#faults = new Set();
+    this.#reportFaults();
     this.#containers?.[Symbol.dispose]();
     this.#containers = containers;
     containers.begin();
@@ -205,6 +212,7 @@ export class Enforcement implements Disposable {
     try {
       for (const { path, change } of this.#executables?.look() ?? [])
         this.#warn(`${path} ${CHANGES[change]}.`);
+      this.#reportFaults();
       this.#containers?.look();
     } catch (error) {
       // No room. What was there before holds.
@@ -223,6 +231,14 @@ export class Enforcement implements Disposable {
       if (!(error instanceof SystemError)) throw error;
       this.#warn(`no room to follow a user or group (${error.message}).`);
     }
+  }
+
+  /** Reports once what keeps patterns from being followed. */
+  #reportFaults(): void {
+    const faults = this.#executables?.faults ?? [];
+    for (const fault of faults)
+      if (!this.#faults.has(fault)) this.#warn(`${fault}: nothing in there is matched.`);
+    this.#faults = new Set(faults);
   }
 
   #watchFor(policy: Policy): ContainerWatch {

@@ -22,6 +22,7 @@ import {
   compileSubjects,
   type ResolveAccount,
   type ResolveExecutable,
+  type ResolveScripts,
   type SubjectTables,
 } from './subject.ts';
 
@@ -53,7 +54,8 @@ export type { ResolveAccount, ResolveExecutable, SubjectEntry };
 
 /**
  * Compiles a policy. `resolve` finds the files that `exe` names on the host, `containers` are those whose
- * files are known already, `account` finds the ids of names. Throws a BouhekiError when the policy is larger than the kernel side's tables; it
+ * files are known already, `account` finds the ids of names, `scripts` what
+ * patterns mean. Throws a BouhekiError when the policy is larger than the kernel side's tables; it
  * never leaves anything out.
  */
 export function compilePolicy(
@@ -61,6 +63,7 @@ export function compilePolicy(
   resolve: ResolveExecutable,
   containers: readonly KnownContainer[] = [],
   account?: ResolveAccount,
+  scripts?: ResolveScripts,
 ): CompiledPolicy {
   const { boxes } = policy;
   limit('boxes (a rule has one for each entry of `to`, and one for `sockets`)', boxes.length, MAX_BOXES);
@@ -83,7 +86,7 @@ export function compilePolicy(
   const portClass = compilePorts(reaching, portClasses);
   const protocolClass = compileProtocols(reaching, portClasses);
   limit('distinct groups of ports', portClasses.vectors.length, MAX_PORT_CLASSES);
-  const subjects = compileSubjects(boxes, resolve, containers, account);
+  const subjects = compileSubjects(boxes, resolve, containers, account, scripts);
   // Both sides of a swap live in one map.
   limit('commands, executables and ids', subjects.entries.length, MAX_SUBJECT_KEYS / 4);
   return {

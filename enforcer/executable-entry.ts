@@ -23,7 +23,7 @@ export function asksFor(where: 'host' | 'container', { from }: Box): boolean {
   return from.exe !== undefined && meansContainerFiles(from) === (where === 'container');
 }
 
-/** The `exe` paths that boxes name of the host, each once. */
+/** The `exe` paths and patterns that boxes name of the host, each once. */
 export function hostPaths(boxes: readonly Box[]): string[] {
   return pathsOf(boxes.filter((box) => asksFor('host', box)));
 }

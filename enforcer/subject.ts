@@ -2,7 +2,7 @@ import type { FileObject } from '../bpf/executable.ts';
 import { scriptSum } from '../bpf/interpreter.ts';
 import { SubjectKind, SUBJECT_KINDS } from '../bpf/wire.ts';
 import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
-import { COMMAND_BYTES } from '../policy/value/name.ts';
+import { COMMAND_BYTES, isGlob } from '../policy/value/name.ts';
 import { type AccountDimension, FROM, type IdKind } from '../policy/meaning/dimension.ts';
 import type { Action, Box, From } from '../policy/meaning/policy.ts';
 import { boxesWhere, type BoxVector } from './box-vector.ts';
@@ -10,8 +10,11 @@ import { compileContainer, compileExecutables, type KnownContainer } from './exe
 import { acceptsCgroup, type KnownCgroup, namesCgroup, type PlaceDimension } from './known-cgroup.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
-/** Finds the file that an `exe` path means on the host; undefined when there is none. */
-export type ResolveExecutable = (path: string) => FileObject | undefined;
+/** Finds the file that an `exe` path means on the host, or those that a pattern does; undefined when there is none. */
+export type ResolveExecutable = (path: string) => FileObject | readonly FileObject[] | undefined;
+
+/** Finds the scripts of the host that a pattern means. */
+export type ResolveScripts = (pattern: string) => readonly string[];
 
 /** Finds the id that a name means in rules of this kind; undefined when there is none. */
 export type ResolveAccount = (kind: IdKind, name: string, action: Action) => number | undefined;
@@ -42,6 +45,7 @@ interface Host {
   of(path: string): FileObject[];
   containers: readonly KnownContainer[];
   account: ResolveAccount;
+  scripts: ResolveScripts;
 }
 
 /**
@@ -70,7 +74,10 @@ const LOOKUPS: Record<Exclude<keyof From, PlaceDimension>, Lookup> = {
       ...containers.flatMap((container) => compileContainer(boxes, container)),
     ],
   },
-  script: { any: { script: ({ script }) => !script }, entries: scripts },
+  script: {
+    any: { script: ({ script }) => !script },
+    entries: (boxes, { scripts }) => compileScripts(boxes, scripts),
+  },
   command: {
     any: { command: ({ command }) => !command, commandPrefix: ({ command }) => !command },
     entries: commandEntries,
@@ -83,12 +90,13 @@ export function compileSubjects(
   resolve: ResolveExecutable,
   containers: readonly KnownContainer[] = [],
   account: ResolveAccount = () => undefined,
+  scripts: ResolveScripts = () => [],
 ): SubjectTables {
   const unresolved: string[] = [];
   const of = (path: string) => {
-    const file = resolve(path);
-    if (!file) unresolved.push(path);
-    return file ? [file] : [];
+    const files = [resolve(path) ?? []].flat();
+    if (files.length === 0) unresolved.push(path);
+    return files;
   };
   const any: BoxVector[] = Array.from({ length: SUBJECT_KINDS });
   any[SubjectKind.cgroup] = boxesWhere(boxes, ({ from }) => !namesCgroup(from));
@@ -97,7 +105,7 @@ export function compileSubjects(
     for (const [kind, asksNothing] of Object.entries(lookup.any)) {
       any[SubjectKind[kind as keyof typeof SubjectKind]] = boxesWhere(boxes, ({ from }) => asksNothing(from));
     }
-    for (const entry of lookup.entries(boxes, { of, containers, account })) entries.push(entry);
+    for (const entry of lookup.entries(boxes, { of, containers, account, scripts })) entries.push(entry);
   }
   return {
     any,
@@ -130,10 +138,15 @@ export function compileIds(
 }
 
 /** By its path as the interpreter received it, not by the file: the kernel side sees no more of it. */
-function scripts(boxes: readonly Box[]): SubjectEntry[] {
-  return [...new Set(boxes.flatMap((box) => box.from.script ?? []))].map((path) => {
+export function compileScripts(boxes: readonly Box[], resolve: ResolveScripts): SubjectEntry[] {
+  const named = new Set(boxes.flatMap((box) => box.from.script ?? []));
+  const found = new Map([...named].map((path) => [path, isGlob(path) ? resolve(path) : [path]]));
+  return [...new Set([...found.values()].flat())].map((path) => {
     const [a, b] = scriptSum(path);
-    const accepting = boxesWhere(boxes, ({ from }) => from.script?.includes(path) ?? false);
+    const accepting = boxesWhere(
+      boxes,
+      ({ from }) => from.script?.some((each) => found.get(each)!.includes(path)) ?? false,
+    );
     return { kind: SubjectKind.script, length: 0, a, b, boxes: accepting };
   });
 }

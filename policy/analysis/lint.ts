@@ -3,6 +3,7 @@ import { containsAddress, formatPrefix, type Prefix } from '../value/cidr.ts';
 import { FROM, FROM_DIMENSIONS, isTextDimension, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
 import { matchesTo } from '../meaning/evaluate.ts';
 import type { Box, Policy } from '../meaning/policy.ts';
+import { isGlob } from '../value/name.ts';
 import { prefixGroup } from '../value/prefix-group.ts';
 import { Covers, coversBox } from './subsume.ts';
 
@@ -14,6 +15,7 @@ export interface Finding {
     | 'command-only'
     | 'script-only'
     | 'wide'
+    | 'pattern'
     | 'socket'
     | 'nothing-allowed'
     | 'no-destination'
@@ -102,6 +104,7 @@ function lintAllow(box: Box, index: number): Finding[] {
     const message = `allow rule "${box.name}" names a script without its interpreter, and any program can be started with that name`;
     findings.push({ kind: 'script-only', box: index, message, help: 'add exe' });
   }
+  findings.push(...lintPatterns(box, index));
   if (!box.to.prefixes && !box.to.sockets) {
     const message = `allow rule "${box.name}" allows every address`;
     findings.push({ kind: 'wide', box: index, message, help: 'name destinations with cidr' });
@@ -113,6 +116,23 @@ function lintAllow(box: Box, index: number): Finding[] {
     findings.push({ kind: 'wide', box: index, message, help: 'name smaller blocks' });
   }
   return findings;
+}
+
+/** Patterns of files that match much more than versions of one program. */
+function lintPatterns({ from, name }: Box, index: number): Finding[] {
+  const patterns = TEXT_DIMENSIONS.flatMap((each) => (FROM[each].kind === 'file' ? (from[each] ?? []) : []));
+  return patterns.filter(isWidePattern).map((pattern) => {
+    const message = `allow rule "${name}" names ${pattern}, which matches files of many programs`;
+    const help = 'begin with the directory of the program, and end with the name of the file';
+    return { kind: 'pattern', box: index, message, help };
+  });
+}
+
+/** Whether a `*` is all there is of a file's name, or of a directory that several programs share. */
+function isWidePattern(pattern: string): boolean {
+  const steps = pattern.split('/').slice(1);
+  const first = steps.findIndex(isGlob);
+  return first >= 0 && (steps.at(-1) === '*' || first === 0 || (first === 1 && steps[1] === '*'));
 }
 
 /** Single addresses that are most likely meant as networks. */

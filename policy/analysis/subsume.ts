@@ -10,10 +10,10 @@ import {
   ID_DIMENSIONS,
   isTextDimension,
   TEXT_DIMENSIONS,
+  matchesPattern,
   type TextDimension,
   type TextKind,
 } from '../meaning/dimension.ts';
-import { matchesGlob } from '../value/name.ts';
 import type { Box, From, To } from '../meaning/policy.ts';
 import type { PortRange } from '../value/port.ts';
 import { coversPrefixes, mergePrefixes } from '../value/prefix-set.ts';
@@ -110,14 +110,7 @@ function coversTexts(
 
 /** As the `*` of a narrower glob is a character that no wider glob can name, matching it as text is exact. */
 function coversText(kind: TextKind, pattern: string, text: string): boolean {
-  switch (kind) {
-    case 'command':
-    case 'path':
-    case 'name':
-      return matchesGlob(comparedText(kind, pattern), comparedText(kind, text));
-    case 'file':
-      return pattern === text;
-  }
+  return matchesPattern(kind, comparedText(kind, pattern), comparedText(kind, text));
 }
 
 function coversTo({ to: outer }: Box, { to: inner }: Box): boolean {

@@ -8,10 +8,12 @@ import {
   FROM,
   ID_DIMENSIONS,
   type IdDimension,
+  matchesPattern,
   TEXT_DIMENSIONS,
   type TextDimension,
+  type TextKind,
 } from '../meaning/dimension.ts';
-import { isGlob, matchesGlob } from '../value/name.ts';
+import { isGlob } from '../value/name.ts';
 import { nameClasses } from '../value/name-class.ts';
 import type { Box, Policy, To } from '../meaning/policy.ts';
 import { prefixesOfSpan } from '../value/prefix-set.ts';
@@ -120,12 +122,12 @@ export class Universe {
           boxes.flatMap(({ from }) => (from[dimension] ?? []).map((text) => comparedText(kind, text))),
         ),
       ];
-      const classes = nameClasses(patterns);
+      const classes = kind === 'file' ? nameClasses(patterns, '/') : nameClasses(patterns);
       const exact = new Map(classes.map((witness, index) => [witness, index + 1]));
       this.#names.set(dimension, [span(known ? 1 : 0, classes.length)]);
       this.#patterns.set(
         dimension,
-        new Map(patterns.map((pattern) => [pattern, spansOf(pattern, classes, exact)])),
+        new Map(patterns.map((pattern) => [pattern, spansOf(kind, pattern, classes, exact)])),
       );
     }
     for (const dimension of ACCOUNT_DIMENSIONS) {
@@ -225,13 +227,20 @@ export function prefixesOf(spans: readonly Span[]): Prefix[] {
   );
 }
 
-function spansOf(pattern: string, classes: readonly string[], exact: ReadonlyMap<string, number>): Span[] {
+function spansOf(
+  kind: TextKind,
+  pattern: string,
+  classes: readonly string[],
+  exact: ReadonlyMap<string, number>,
+): Span[] {
   if (!isGlob(pattern)) {
     const index = exact.get(pattern)!;
     return [span(index, index)];
   }
   return joinSpans(
-    classes.flatMap((witness, index) => (matchesGlob(pattern, witness) ? [span(index + 1, index + 1)] : [])),
+    classes.flatMap((witness, index) =>
+      matchesPattern(kind, pattern, witness) ? [span(index + 1, index + 1)] : [],
+    ),
   );
 }
 

@@ -70,8 +70,8 @@ export function checkTexts(
 
 const CHECKS: Record<TextKind, (texts: readonly string[], path: Path, report: Report) => void> = {
   command: checkCommands,
-  file: (texts, path, report) => checkPaths(texts, path, report, false),
-  path: (texts, path, report) => checkPaths(texts, path, report, true),
+  file: checkFiles,
+  path: checkPaths,
   name: checkNames,
 };
 
@@ -115,8 +115,18 @@ export function checkAccounts(names: readonly string[], path: Path, report: Repo
   }
 }
 
-/** Checks a list of absolute paths; `globs` says whether `*` may stand for any text in them. */
-function checkPaths(paths: readonly string[], path: Path, report: Report, globs: boolean): void {
+/** Checks a list of paths of files, in which `*` stands for text within one step. */
+function checkFiles(paths: readonly string[], path: Path, report: Report): void {
+  checkPaths(paths, path, report);
+  for (const [index, text] of paths.entries()) {
+    if (!text.includes('**')) continue;
+    const message = `** is not accepted in a path of a file: "${text}"`;
+    report('error', [...path, index], message, 'a * reaches across no /: write one for each directory');
+  }
+}
+
+/** Checks a list of absolute paths. */
+function checkPaths(paths: readonly string[], path: Path, report: Report): void {
   checkNames(paths, path, report);
   for (const [index, text] of paths.entries()) {
     const at = [...path, index];
@@ -124,8 +134,6 @@ function checkPaths(paths: readonly string[], path: Path, report: Report, globs:
       report('error', at, `"${text}" is not an absolute path`, 'begin it with /');
     } else if (/\/(?:\.{0,2})(?:\/|$)/.test(text) && text !== '/') {
       report('error', at, `"${text}" is not in its shortest form`, 'leave out //, /./, /../ and a last /');
-    } else if (!globs && isGlob(text)) {
-      report('error', at, `* is not accepted in a path of a file: "${text}"`, 'name every file');
     }
   }
 }

@@ -58,11 +58,11 @@ const from = z
       'Names of commands (comm), compared on the first 15 bytes. Any process can rename itself: no security boundary.',
     ),
     exe: some(
-      text.describe('An absolute path.'),
-      'Absolute paths of executables: files of the host or, beside container or image, files of the containers that these name. Without them it allows no process in a container.',
+      text.describe('An absolute path; * stands for any text but /.'),
+      'Absolute paths of executables: files of the host or, beside container or image, files of the containers that these name. Without them it allows no process in a container. A path with * stands for the files of the host that match, through directories that root alone can write.',
     ),
     script: some(
-      text.describe('An absolute path.'),
+      text.describe('An absolute path; * stands for any text but /.'),
       'Absolute paths of scripts, on the host or in containers as for exe, as their interpreter received them: by a #! line, or as its first argument that is no option. A user who may start the interpreter can have it do something else: no security boundary.',
     ),
     uid: some(

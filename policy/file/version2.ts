@@ -4,8 +4,11 @@ import {
   DESTINATION_DIMENSIONS,
   type DestinationDimension,
   FROM,
+  type Role,
   TEXT_DIMENSIONS,
 } from '../meaning/dimension.ts';
+import { meansContainerFiles } from '../meaning/evaluate.ts';
+import { isGlob } from '../value/name.ts';
 import { subtractPrefixes } from '../value/prefix-set.ts';
 import { FLAT_KEYS, FLAT_SUBJECTS, type FlatKey } from './document.ts';
 import {
@@ -89,7 +92,7 @@ function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Pl
       checkNames([rule.name], [], (severity, _path, message) => report(severity, [...path, 'name'], message));
     }
     const name = rule.name ?? `${action}[${index}]`;
-    const from = rule.from ? fromOf(rule.from, [...path, 'from'], report) : {};
+    const from = rule.from ? fromOf(action, rule.from, [...path, 'from'], report) : {};
     const boxes = (rule.to ?? []).map((text, entry): PlacedBox => {
       const at = [...path, 'to', entry];
       const to = toOf(text, at, report);
@@ -103,10 +106,13 @@ function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Pl
   });
 }
 
-function fromOf(from: FromText, path: Path, report: Report): From {
+function fromOf(action: Action, from: FromText, path: Path, report: Report): From {
   for (const dimension of TEXT_DIMENSIONS) {
     const texts = from[dimension];
     if (texts) checkTexts(dimension, texts, [...path, dimension], report);
+    if (texts && FROM[dimension].kind === 'file') {
+      checkPatterns(texts, { action, role: FROM[dimension].role, from }, [...path, dimension], report);
+    }
   }
   for (const dimension of ACCOUNT_DIMENSIONS) {
     const names = from[dimension];
@@ -118,6 +124,26 @@ function fromOf(from: FromText, path: Path, report: Report): From {
     }
   }
   return { ...from };
+}
+
+/** Patterns of files are resolved on the host: refused where a rule is about more than that. */
+function checkPatterns(
+  texts: readonly string[],
+  { action, from, role }: { action: Action; from: FromText; role: Role },
+  path: Path,
+  report: Report,
+): void {
+  for (const [index, text] of texts.entries()) {
+    if (!isGlob(text)) continue;
+    const at = [...path, index];
+    if (meansContainerFiles(from)) {
+      const message = `"${text}" stands for files of the host, and this rule is for files of containers`;
+      report('error', at, message, 'name each path: users of a container could make a file that matches');
+    } else if (action === 'deny' && role === 'part') {
+      const message = `"${text}": a deny by script takes no pattern, since scripts are denied wherever they are`;
+      report('error', at, message, 'name each script');
+    }
+  }
 }
 
 function toOf(text: ToText, path: Path, report: Report): To {

@@ -1,9 +1,9 @@
-import { cutPattern } from '../value/name.ts';
+import { cutPattern, matchesGlob, matchesPath } from '../value/name.ts';
 import type { Flow, From, To } from './policy.ts';
 
 /**
  * How the texts of a dimension are written and compared. `command`: on its first 15 bytes, with a `*` at the
- * end only. `file`: an absolute path, no `*`. `path`: an absolute path with `*`. `name`: any text with `*`.
+ * end only. `file`: an absolute path with `*`, which reaches across no `/`. `path`: an absolute path with `*`. `name`: any text with `*`.
  */
 export type TextKind = 'command' | 'file' | 'path' | 'name';
 
@@ -123,5 +123,17 @@ export function comparedText(kind: TextKind, text: string): string {
     case 'path':
     case 'name':
       return text;
+  }
+}
+
+/** Whether a text is what a pattern says, both as their dimension compares them. */
+export function matchesPattern(kind: TextKind, pattern: string, text: string): boolean {
+  switch (kind) {
+    case 'command':
+    case 'path':
+    case 'name':
+      return matchesGlob(pattern, text);
+    case 'file':
+      return matchesPath(pattern, text);
   }
 }

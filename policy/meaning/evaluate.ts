@@ -1,6 +1,6 @@
 import type { Address } from '../value/address.ts';
 import { containsAddress } from '../value/cidr.ts';
-import { cutCommand, matchesCommand, matchesGlob } from '../value/name.ts';
+import { cutCommand, isFindable, isGlob, matchesCommand, matchesGlob, matchesPath } from '../value/name.ts';
 import {
   ACCOUNT_DIMENSIONS,
   type DestinationDimension,
@@ -160,7 +160,10 @@ function matchesTexts(patterns: readonly string[], kind: TextKind, text: string 
     case 'command':
       return patterns.some((pattern) => matchesCommand(pattern, text));
     case 'file':
-      return patterns.includes(text);
+      return (
+        patterns.includes(text) ||
+        patterns.some((pattern) => isGlob(pattern) && matchesPath(pattern, text) && isFindable(text))
+      );
     case 'path':
     case 'name':
       return patterns.some((pattern) => pattern === text || matchesGlob(pattern, text));

@@ -12,7 +12,7 @@ export type Target = 'host' | 'container';
 
 /**
  * The subject side of a box. Inside a list any entry may match; all named dimensions must match;
- * an absent dimension matches everything. `*` stands for any text in names (not in `exe`).
+ * an absent dimension matches everything. `*` stands for any text in names, in paths of files within one step.
  */
 export interface From {
   /** comm, compared on its first 15 bytes. Not a security boundary: any process can rename itself. */

@@ -16,20 +16,21 @@ export class TooIntricate extends Error {
 
 /**
  * Texts of which one stands for every text, as far as the patterns distinguish: each pattern matches either
- * all or none of a class, and no class is empty. Commands must have been cut before.
+ * all or none of a class, and no class is empty. Commands must have been cut before. `border`: a character that no `*`
+ * reaches across.
  */
-export function nameClasses(patterns: readonly string[]): string[] {
+export function nameClasses(patterns: readonly string[], border?: string): string[] {
   const globs = patterns.filter(isGlob);
   const texts = [...new Set(patterns.filter((pattern) => !isGlob(pattern)))].sort();
   if (globs.length === 0) return [...texts, FRESH];
-  return witnesses([...new Set([...globs, ...texts])]);
+  return witnesses([...new Set([...globs, ...texts])], border);
 }
 
 /**
  * Walks the automaton of all patterns at once, shortest texts first, and keeps the first text of each set of
  * patterns that match. A state is the set of places in patterns that a text can have reached.
  */
-function witnesses(patterns: readonly string[]): string[] {
+function witnesses(patterns: readonly string[], border: string | undefined): string[] {
   const found = new Map<string, string>();
   const start = patterns
     .map((_, index) => [index, 0] as Place)
@@ -43,7 +44,9 @@ function witnesses(patterns: readonly string[]): string[] {
       const signature = signatureOf(patterns, state);
       if (!found.has(signature) && text !== '') found.set(signature, text);
       for (const character of alphabet(patterns, state)) {
-        const reached = state.flatMap((place) => step(patterns, place, character));
+        const reached = state.flatMap((place) =>
+          character === border && atStar(patterns, place) ? [] : step(patterns, place, character),
+        );
         const key = stateKey(reached);
         if (seen.has(key)) continue;
         seen.add(key);
@@ -64,6 +67,10 @@ type Place = readonly [pattern: number, at: number];
 function skipStars(patterns: readonly string[], place: Place): Place[] {
   const [pattern, at] = place;
   return patterns[pattern]![at] === '*' ? [place, ...skipStars(patterns, [pattern, at + 1])] : [place];
+}
+
+function atStar(patterns: readonly string[], [pattern, at]: Place): boolean {
+  return patterns[pattern]![at] === '*';
 }
 
 function step(patterns: readonly string[], [pattern, at]: Place, character: string): Place[] {

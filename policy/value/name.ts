@@ -44,6 +44,22 @@ export function matchesGlob(pattern: string, text: string): boolean {
   return true;
 }
 
+/** Whether a path is what the pattern says; each `*` stands for any text within one step, none included. */
+export function matchesPath(pattern: string, path: string): boolean {
+  if (!isGlob(pattern)) return pattern === path;
+  const steps = pattern.split('/');
+  const names = path.split('/');
+  return steps.length === names.length && steps.every((step, index) => matchesGlob(step, names[index]!));
+}
+
+/**
+ * Whether a recorded path is one that a pattern can find among the files of a host. The kernel says of a file that was
+ * deleted, or never had a name, where it would be, and what is no UTF-8 has no path that is text.
+ */
+export function isFindable(path: string): boolean {
+  return !path.endsWith(' (deleted)') && !path.startsWith('/memfd:') && !path.includes('\ufffd');
+}
+
 /** Whether a command (a process's, not yet cut) is what the pattern says; only a last `*` is a glob here. */
 export function matchesCommand(pattern: string, command: string): boolean {
   const cut = cutCommand(command);

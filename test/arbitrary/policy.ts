@@ -59,8 +59,8 @@ function rules(world: World): fc.Arbitrary<object> {
 function from(world: World): fc.Arbitrary<object> {
   const any = fc.record({
     command: seldom(some(world.commandPatterns), 3),
-    exe: seldom(some(world.exes, 2), 3),
-    script: seldom(some(world.scripts, 2), 5),
+    exe: seldom(some(world.exePatterns, 2), 3),
+    script: seldom(some(world.scriptPatterns, 2), 5),
     uid: seldom(some(world.ids), 4),
     user: seldom(some(world.accounts), 6),
     gid: seldom(some(world.ids), 6),

@@ -16,6 +16,10 @@ export interface World {
   commandPatterns: readonly string[];
   /** Executables that exist. */
   exes: readonly string[];
+  /** `exe` entries of policies. */
+  exePatterns: readonly string[];
+  /** `script` entries of policies. */
+  scriptPatterns: readonly string[];
   /** Scripts that an interpreter may run; it is always the same executable in this world. */
   scripts: readonly string[];
   ids: readonly number[];
@@ -45,7 +49,11 @@ export const WORLD: World = {
     a ab b curl a-very-long-command a-very-long-comXYZ ääääääää
     * a* ab* cu* ä* äääääääää* a-very-long-comma* a-very-long-commu*`),
   exes: words('/usr/bin/curl /usr/bin/perl /usr/bin/perl5.36.0 /usr/bin/python3'),
+  exePatterns: words(
+    '/usr/bin/curl /usr/bin/perl /usr/bin/perl5.36.0 /usr/bin/python3 /usr/bin/p* /usr/*/*5* /*/curl /usr/*',
+  ),
   scripts: words('/opt/a.py /opt/b.py'),
+  scriptPatterns: words('/opt/a.py /opt/b.py /opt/*.py /*/b.py /opt/a*b'),
   ids: [0, 1, 1000, 4_294_967_295],
   accounts: words('root toor ada nobody'),
   idsOfAccounts: new Map([

@@ -16,6 +16,7 @@ import { evaluate } from '../../policy/meaning/evaluate.ts';
 import type { Flow, Policy } from '../../policy/meaning/policy.ts';
 import { flow, opening } from '../arbitrary/flow.ts';
 import { SAME_FILE, withAllNames } from '../arbitrary/hard-link.ts';
+import { matchesPath } from '../../policy/value/name.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import { writtenPolicy } from '../arbitrary/policy.ts';
 import { WORLD, type Place, type World } from '../arbitrary/world.ts';
@@ -135,9 +136,11 @@ function knownContainers(): KnownContainer[] {
 function putInForce(policy: Policy): void {
   const compiled = compilePolicy(
     policy,
-    (path) => egress.identify(real(path)),
+    (path) =>
+      WORLD.exes.filter((each) => matchesPath(path, each)).map((each) => egress.identify(real(each))!),
     knownContainers(),
     (_, name) => WORLD.idsOfAccounts.get(name),
+    (pattern) => WORLD.scripts.filter((each) => matchesPath(pattern, each)),
   );
   const cgroups = PLACES.map((place) => ({
     id: statSync(CGROUPS + place.cgroup, { bigint: true }).ino,

@@ -6,6 +6,7 @@ import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy } from '../../../enforcer/compile.ts';
 import { evaluate } from '../../../policy/meaning/evaluate.ts';
 import type { Flow } from '../../../policy/meaning/policy.ts';
+import { matchesPath } from '../../../policy/value/name.ts';
 import { flow, intent, opening } from '../../arbitrary/flow.ts';
 import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
@@ -95,9 +96,10 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
   const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
     const compiled = compilePolicy(
       policy,
-      (path) => FILES.get(path),
+      (path) => WORLD.exes.filter((each) => matchesPath(path, each)).map((each) => FILES.get(each)!),
       KNOWN,
       (_, name) => WORLD.idsOfAccounts.get(name),
+      (pattern) => WORLD.scripts.filter((each) => matchesPath(pattern, each)),
     );
     const cgroups = WORLD.places.map((place, index) => ({
       id: BigInt(100 + index),

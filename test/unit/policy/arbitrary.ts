@@ -9,6 +9,7 @@ import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
 
 const NAMES = ['a', 'ab', 'abc', 'b*', 'a*', 'curl', 'wget', 'a-very-long-command', 'ä', '*'];
 const GLOBS = ['a', 'ab', 'a*', '*b', 'a*b', '*', 'web-*', 'é*'];
+const PATTERNS = ['/a', '/b', '/usr/bin/curl', '/usr/bin/*', '/usr/*/python*', '/*', '/*/bin/c*l'];
 const PATHS = ['/a', '/b', '/usr/bin/curl', '/usr/bin/python3.11'];
 const TEXTS = ['a', 'ab', 'axb', 'b', 'web-1', 'éa'];
 const ACCOUNTS = ['root', 'ada', 'domain users', 'DOMAIN\\ada', 'zoë'];
@@ -45,8 +46,8 @@ const some = <T>(values: readonly T[]) =>
 const from: fc.Arbitrary<From> = fc.record(
   {
     command: some(NAMES),
-    exe: some(PATHS),
-    script: some(PATHS),
+    exe: some(PATTERNS),
+    script: some(PATTERNS),
     uid: some(IDS),
     user: some(ACCOUNTS),
     gid: some(IDS),
@@ -89,9 +90,23 @@ const sparse = <T extends object>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T> =
       return Object.fromEntries(entries) as T;
     });
 
-/** A rule names ids by number or by name. */
-function inOneWay({ gid, group, uid, user, ...rest }: From): From {
-  return { ...rest, ...(user ? { user } : uid && { uid }), ...(group ? { group } : gid && { gid }) };
+/** Paths without patterns where those are refused. */
+function plain(paths: string[] | undefined, refused: boolean): string[] | undefined {
+  return refused ? paths?.map((path) => path.replaceAll('*', 'x')) : paths;
+}
+
+/** A rule names ids by number or by name, and patterns of files only where they are files of the host. */
+function accepted(action: Box['action'], { gid, group, uid, user, ...rest }: From): From {
+  const inside = (rest.container ?? rest.image) !== undefined;
+  const exe = plain(rest.exe, inside);
+  const script = plain(rest.script, inside || action === 'deny');
+  return {
+    ...rest,
+    ...(exe && { exe: [...new Set(exe)] }),
+    ...(script && { script: [...new Set(script)] }),
+    ...(user ? { user } : uid && { uid }),
+    ...(group ? { group } : gid && { gid }),
+  };
 }
 
 const box = (action: Box['action']): fc.Arbitrary<Box> =>
@@ -99,7 +114,7 @@ const box = (action: Box['action']): fc.Arbitrary<Box> =>
     {
       action: fc.constant(action),
       name: fc.constantFrom('one', 'two', 'rule three', 'no', '7', 'a: b', '# c'),
-      from: sparse(from).map(inOneWay),
+      from: sparse(from).map((each) => accepted(action, each)),
       to: fc.oneof(
         { weight: 4, arbitrary: sparse(to) },
         { weight: 1, arbitrary: sockets.map((kinds): To => ({ sockets: kinds })) },

@@ -102,9 +102,9 @@ const BAD: Record<string, { text: string; says: RegExp }> = {
     text: 'version: 2\nnetwork:\n  allow:\n    - from: { exe: [/bin/../sh] }\n                    ^',
     says: /not in its shortest form/,
   },
-  'an exe with a glob': {
-    text: 'version: 2\nnetwork:\n  allow:\n    - from: { exe: ["/bin/*"] }\n                    ^',
-    says: /\* is not accepted in a path of a file/,
+  'an exe with a glob for any directories': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - from: { exe: ["/b/**"] }\n                    ^',
+    says: /\*\* is not accepted in a path of a file/,
   },
   'a name with a line break': {
     text: 'version: 2\nnetwork:\n  allow:\n    - name: "a\\nb"\n            ^',
@@ -277,6 +277,33 @@ test('what cannot be the name of a user or group is refused, with what to write'
   ]) {
     const text = `version: 2\nnetwork: { allow: [{ from: { user: [${JSON.stringify(name)}] } }] }`;
     assert.deepEqual(parsePolicy(text, 'policy.yaml').policy?.boxes[0]?.from, { user: [name] });
+  }
+});
+
+test('patterns of files are refused where they could match what nobody meant', () => {
+  const cases: [string, string, RegExp][] = [
+    ['allow', 'exe: ["*"]', /is not an absolute path/],
+    ['allow', 'exe: [usr/*/curl]', /is not an absolute path/],
+    ['allow', 'exe: ["/opt/**/curl"]', /\*\* is not accepted/],
+    ['allow', 'exe: ["/opt/../*/curl"]', /not in its shortest form/],
+    ['allow', 'exe: ["/opt/*/"]', /not in its shortest form/],
+    ['allow', 'exe: ["/opt/*/curl"], container: [web]', /this rule is for files of containers/],
+    ['allow', 'script: ["/opt/*/a.py"], image: [web]', /this rule is for files of containers/],
+    ['deny', 'script: ["/opt/*/a.py"]', /a deny by script takes no pattern/],
+    ['allow', `exe: ["/opt/*/${'a'.repeat(4100)}"]`, /longer than 4095/],
+  ];
+  for (const [list, from, says] of cases) {
+    const text = `version: 2\nnetwork: { allow: [], ${list}: [{ from: { ${from} } }] }`.replace(
+      list === 'allow' ? 'allow: [], ' : '\0',
+      '',
+    );
+    const { policy, problems } = parsePolicy(text, 'policy.yaml');
+    assert.equal(policy, undefined, text);
+    assert.match(problems.map(({ message }) => message).join('\n'), says, text);
+  }
+  for (const path of ['/opt/*/curl', '/opt/a?b*/c', '/opt/[ab]/ü *', '/*/x']) {
+    const text = `version: 2\nnetwork: { allow: [{ from: { exe: [${JSON.stringify(path)}] } }] }`;
+    assert.deepEqual(parsePolicy(text, 'policy.yaml').policy?.boxes[0]?.from, { exe: [path] });
   }
 });
 

@@ -87,6 +87,7 @@ const VARIANTS: Record<string, Variant> = {
       'policy/analysis/subsume.ts',
       'policy/analysis/universe.ts',
       'policy/file/entry.ts',
+      'policy/file/version2.ts',
       'policy/meaning/box-index.ts',
       'policy/meaning/dimension.ts',
       'policy/meaning/evaluate.ts',
@@ -108,7 +109,6 @@ const VARIANTS: Record<string, Variant> = {
     wrong: [
       'cli/explain.ts',
       'enforcer/subject.ts',
-      'policy/analysis/subsume.ts',
       'policy/file/entry.ts',
       'policy/meaning/dimension.ts',
       'policy/meaning/evaluate.ts',

@@ -120,6 +120,36 @@ test('names that are not known match no list, not even *', () => {
   assert.equal(evaluate(any, to('10.0.0.1', { container: 'web' })).action, 'allow');
 });
 
+/** A policy for one executable, or a pattern of them. */
+function allowing(exe: string): Policy {
+  return read(`version: 2\nnetwork: { allow: [{ from: { exe: ["${exe}"] } }] }`);
+}
+
+test('a * in a path of a file stands for text within one step', () => {
+  const allows = (pattern: string, exe: string) =>
+    evaluate(allowing(pattern), to('10.0.0.1', { exe })).action === 'allow';
+  for (const [pattern, exe] of [
+    ['/snap/aws-cli/*/bin/aws', '/snap/aws-cli/345/bin/aws'],
+    ['/nix/store/*-curl-8*/bin/curl', '/nix/store/abc-curl-8.1.2/bin/curl'],
+    ['/opt/a*b/x', '/opt/ab/x'],
+    ['/opt/[a]?*/x', '/opt/[a]?1/x'],
+    ['/opt/*/x', '/opt/.hidden/x'],
+  ] as const)
+    assert.ok(allows(pattern, exe), `${pattern} ${exe}`);
+  for (const [pattern, exe] of [
+    ['/snap/aws-cli/*/bin/aws', '/snap/aws-cli/345/x/bin/aws'],
+    ['/snap/aws-cli/*/bin/aws', '/snap/aws-cli/bin/aws'],
+    ['/opt/*', '/opt/a/b'],
+    ['/opt/[ab]*/x', '/opt/a1/x'],
+    ['/opt/a*', '/opt/a1 (deleted)'],
+    ['/*', '/memfd:a'],
+    ['/opt/*/x', '/opt/\ufffd/x'],
+  ] as const)
+    assert.ok(!allows(pattern, exe), `${pattern} ${exe}`);
+  const inside = to('10.0.0.1', { exe: '/opt/1/x', inContainer: true });
+  assert.equal(evaluate(allowing('/opt/*/x'), inside).action, 'deny');
+});
+
 test('a user by name is every id with that name, and an id without a name is nobody', () => {
   const accounts = {
     namesOf: (_: string, id: number) => (id === 0 ? ['root', 'toor'] : id === 7 ? ['ada'] : []),
