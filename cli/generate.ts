@@ -17,7 +17,7 @@ import { openReader, type RecordingSummary } from '../profiler/read/read.ts';
 import { curveJson, curveText } from './report/curve.ts';
 import { readDenyList } from './option/deny-list.ts';
 import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from './report/generate-summary.ts';
-import { describeLinks, realPaths } from './option/linked-path.ts';
+import { describeLinks, isFollowable, realPaths } from './option/linked-path.ts';
 import { accountsFor } from './option/account-table.ts';
 import { writeOutput } from './option/output-file.ts';
 import { readOwners } from './option/owner-list.ts';
@@ -145,6 +145,8 @@ async function run(options: Options): Promise<void> {
     ...rest,
     deny: readDenyList(options.deny, warnVisibly),
     ...(owners !== undefined && { owners: readOwners(owners, warnVisibly) }),
+    // What people have written is kept: a merge adds the paths that were seen.
+    ...(options.base === undefined && { acceptsPattern: isFollowable }),
     version: packageVersion(),
   };
   const { input, recordings } = await readRecord(options);

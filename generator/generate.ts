@@ -17,6 +17,7 @@ import { coverDemands } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeStrays, windowOf, type Window } from './subject/window.ts';
+import { joinVersions } from './subject/version.ts';
 import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 
 /** The record to explain. */
@@ -41,6 +42,8 @@ export interface GenerateOptions {
   includeDenied: boolean;
   /** Whether to write rules for programs of which only the command name is known. Default: no. */
   allowCommandRules?: boolean;
+  /** Whether a path with `*` may stand for versions of a program. Absent: none may, each version is a program. */
+  acceptsPattern?(pattern: string): boolean;
   /** Version of bouheki, for the header. */
   version: string;
   /** What a subject is. Default: `auto`. */
@@ -80,7 +83,8 @@ export interface Generated extends Layout {
  * to be incomplete and that was not accepted, `no-data` when there is nothing to allow, `usage` when
  * `maxCidrs` is too small.
  */
-export function generatePolicy(input: GenerateInput, options: GenerateOptions): Generated {
+export function generatePolicy(recorded: GenerateInput, options: GenerateOptions): Generated {
+  const input = withVersions(recorded, options);
   if (input.losses.length > 0 && !options.allowLoss) {
     throw new BouhekiError('loss', `the record lacks events: ${describeLosses(input.losses)}`, {
       remedy: 'Record again, or accept a policy that may deny what was lost with --allow-loss.',
@@ -148,6 +152,12 @@ export function generatePolicy(input: GenerateInput, options: GenerateOptions): 
     window,
     denied,
   };
+}
+
+/** The record with one path for the versions of a program, where that is asked for. */
+function withVersions(recorded: GenerateInput, { acceptsPattern, layout }: GenerateOptions): GenerateInput {
+  if (acceptsPattern === undefined || layout === 'flat') return recorded;
+  return { ...recorded, ...joinVersions(recorded, acceptsPattern) };
 }
 
 /** What is to be said of the window, and of those subjects that have a rhythm. */

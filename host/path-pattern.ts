@@ -29,7 +29,16 @@ export interface Expansion {
  * the first `*`, and `policy` where too much matches.
  */
 export function expandPattern(pattern: string, matches: (step: string, name: string) => boolean): Expansion {
-  return new PatternWalk(pattern, matches).run();
+  try {
+    return new PatternWalk(pattern, matches).run();
+  } catch (error) {
+    if (!(error instanceof BouhekiError) || error.code !== 'untrusted') throw error;
+    throw new BouhekiError('untrusted', error.message, {
+      remedy:
+        'Name each path without *, or see to it that root alone can write in that directory and those above it.',
+      cause: error,
+    });
+  }
 }
 
 /** The file that a match of a pattern leads to, opened with O_PATH; undefined where that is not to be trusted. */

@@ -28,6 +28,16 @@ export function realPaths(path: string): string[] {
   return [...new Set([...moved, ...matchesOf(path).flatMap((each) => realPath(each) ?? [])])];
 }
 
+/** Whether `enforce` would take a pattern on this host. */
+export function isFollowable(pattern: string): boolean {
+  try {
+    expandPattern(pattern, matchesGlob);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Nothing for a pattern that `enforce` would refuse. */
 function matchesOf(pattern: string): string[] {
   try {

@@ -7,6 +7,7 @@ import { METADATA } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { userIds } from './ids.ts';
 import { isElsewhere } from './subject.ts';
+import { versionsOf } from './version.ts';
 import { ZONES } from '../prefixes/zone.ts';
 
 /** Examples in one line. */
@@ -93,6 +94,7 @@ const SEVERITY = [
   'executable in ',
   'process with user ids',
   'path that an update changes',
+  'pattern for ',
   'public address without a neighbour',
   'first seen in the last tenth',
   'seen once',
@@ -119,8 +121,11 @@ export function subjectReasons(subject: Subject): string[] {
     reasons.push('program that is no file of the host: the rule is for its whole service');
   const origin = oddOrigin(subject);
   if (origin !== undefined) reasons.push(origin);
-  for (const path of [subject.exe, subject.script]) {
-    const pattern = path && patternOf(path);
+  for (const dimension of ['exe', 'script'] as const) {
+    const path = subject[dimension];
+    const versions = versionsOf(subject, dimension);
+    if (versions) reasons.push(`pattern for ${versions.length} paths that were seen, ${path}`);
+    const pattern = path && !versions && patternOf(path);
     if (pattern) reasons.push(`path that an update changes, as in ${pattern}`);
   }
   return reasons;
@@ -140,8 +145,8 @@ const CHANGING: readonly [part: RegExp, instead: string][] = [
 ];
 
 /**
- * A path with `*` for what is another one after an update; undefined where nothing is. A policy takes no `*`
- * in paths of files, but for snaps there is a link that always leads to the present one.
+ * A path with `*` for what is another one after an update; undefined where nothing is. For snaps there is a link that
+ * always leads to the present one.
  */
 function patternOf(path: string): string | undefined {
   const [part, instead] = CHANGING.find(([each]) => each.test(path)) ?? [];

@@ -3,6 +3,7 @@ import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, DELETED, ELSEWHERE, type Subject } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
+import { type VersionedDimension, versionsOf } from './version.ts';
 
 /**
  * What a subject is. `auto`: the container, elsewhere the executable and the script that it runs; each with
@@ -111,10 +112,10 @@ function programSubject(subject: Subject, by: 'exe' | 'script', uids: Uids): Rul
   const { script } = subject;
   const exe = fileOf(subject);
   const found = hostOrContainer(subject);
-  if (!found || exe === undefined || !isNameable('exe', exe)) return undefined;
+  if (!found || exe === undefined || !isWritable(subject, 'exe', exe)) return undefined;
   const [prefix, where] = found;
   if (by === 'exe') return ruleFor(`${prefix}${exe}`, { ...where, exe: [exe] }, uids, CHOSEN);
-  if (!isPath(script) || !isNameable('script', script)) return undefined;
+  if (!isPath(script) || !isWritable(subject, 'script', script)) return undefined;
   return ruleFor(`${prefix}${exe} ${script}`, { ...where, exe: [exe], script: [script] }, uids, CHOSEN);
 }
 
@@ -151,7 +152,8 @@ function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
   const exe = fileOf(subject);
   if (exe !== undefined) {
     // Nothing that stands for more than these two may take their place.
-    if (!isNameable('exe', exe) || (isPath(script) && !isNameable('script', script))) return undefined;
+    if (!isWritable(subject, 'exe', exe)) return undefined;
+    if (isPath(script) && !isWritable(subject, 'script', script)) return undefined;
     if (!isPath(script)) return ruleFor(exe, { exe: [exe] }, uids, 1);
     return ruleFor(`${exe} ${script}`, { exe: [exe], script: [script] }, uids, 2);
   }
@@ -211,6 +213,11 @@ export function unnamedSubject(subject: Subject, accounts = new Accounts()): str
   const reason = exe === undefined ? undefined : (unwritable('exe', exe) ?? unwritable('script', script));
   if (reason === undefined) return `unknown process ${who}`;
   return `${exe}${isPath(script) ? ` ${script}` : ''} ${who} (no rule can name it: ${reason})`;
+}
+
+/** Whether a rule can name a file of a subject: a pattern of versions is written on purpose. */
+function isWritable(subject: Subject, dimension: VersionedDimension, path: string): boolean {
+  return versionsOf(subject, dimension) !== undefined || isNameable(dimension, path);
 }
 
 /** Why a rule cannot name this file; undefined where it can, or where none is known. */
