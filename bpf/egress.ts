@@ -333,15 +333,7 @@ export class Egress implements Disposable {
 
   /** Sum over all CPUs, by `Counter`. */
   counters(): number[] {
-    const cpus = libbpf().libbpf_num_possible_cpus();
-    return Array.from({ length: COUNTERS }, (_, counter) => {
-      const key = Buffer.alloc(4);
-      key.writeUInt32LE(counter);
-      const values = Buffer.from(this.#counters.get(key, 8 * cpus) ?? []);
-      let sum = 0;
-      for (let at = 0; at < values.length; at += 8) sum += Number(values.readBigUInt64LE(at));
-      return sum;
-    });
+    return this.#counters.sums(COUNTERS, libbpf().libbpf_num_possible_cpus());
   }
 
   /** Detaches every program: from here on nothing is judged. */

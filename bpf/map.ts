@@ -26,6 +26,18 @@ export class BpfMap {
     return libbpf().bpf_map_lookup_elem(this.fd, key, value) === 0 ? value : undefined;
   }
 
+  /** Of a per-CPU array of 64-bit counters: each of the first `count`, summed over the CPUs. */
+  sums(count: number, cpus: number): number[] {
+    return Array.from({ length: count }, (_, counter) => {
+      const key = Buffer.alloc(4);
+      key.writeUInt32LE(counter);
+      const values = Buffer.from(this.get(key, 8 * cpus) ?? []);
+      let sum = 0;
+      for (let at = 0; at < values.length; at += 8) sum += Number(values.readBigUInt64LE(at));
+      return sum;
+    });
+  }
+
   set(key: Uint8Array, value: Uint8Array): void {
     check(`update of ${this.name}`, libbpf().bpf_map_update_elem(this.fd, key, value, 0));
   }

@@ -53,15 +53,19 @@ export class Ring implements Disposable {
 
   /** Bytes that wait to be read. */
   get pending(): number {
-    return Number(Atomics.load(this.#produced, 0)) - this.#position;
+    return this.produced - this.#position;
+  }
+
+  /** The place behind the last record so far, for `drain`. */
+  get produced(): number {
+    return Number(Atomics.load(this.#produced, 0));
   }
 
   /**
-   * Visits every record that is complete, oldest first, at most `limit`. Returns how many were visited. If
+   * Visits every record that is complete, oldest first, at most `limit`, as far as `end`. Returns how many were visited. If
    * the visitor throws, the record it was given counts as read and the rest stays for the next call.
    */
-  drain(visit: Visitor, limit = Number.POSITIVE_INFINITY): number {
-    const end = Number(Atomics.load(this.#produced, 0));
+  drain(visit: Visitor, limit = Number.POSITIVE_INFINITY, end = this.produced): number {
     const mask = this.size - 1;
     let visited = 0;
     let position = this.#position;

@@ -18,7 +18,7 @@ export const MAX_GROUPS = 64;
 export const MAX_FOLDS = 16_384;
 export const SHARE_FOLDS = 256;
 
-export const RecordKind = { connection: 1, process: 2, cgroup: 3, excess: 4 } as const;
+export const RecordKind = { connection: 1, process: 2, cgroup: 3, excess: 4, answer: 5 } as const;
 /** Added to `control.version` to have subjects worked out anew. */
 export const VERSION_SUBJECTS = 1n << 32n;
 export const NO_BOX = 0xffff_ffff;
@@ -85,6 +85,11 @@ export const Counter = {
   stoppedRoute: 7,
 } as const;
 export const COUNTERS = 8;
+
+export const NameCounter = { lostAnswer: 0, cutAnswer: 1, unaskedAnswer: 2, lostQuery: 3 } as const;
+export const NAME_COUNTERS = 4;
+
+export const AnswerFlag = { stream: 1, near: 2 } as const;
 
 /** Bytes of one element and number of elements. */
 type Field = readonly [size: 1 | 2 | 4 | 8, count?: number];
@@ -169,6 +174,22 @@ export const Process = layout({
 });
 
 export const CgroupMade = layout({ kind: [1], pad: [1, 7], cgroup: [8], cgroup_path: [1, 512] });
+
+/** The message is behind it. */
+export const Answer = layout({
+  kind: [1],
+  family: [1],
+  flags: [1],
+  pad: [1],
+  length: [4],
+  time: [8],
+  started: [8],
+  cgroup: [8],
+  pid: [4],
+  network_namespace: [4],
+  resolver: [8, 2],
+  message: [1, 0],
+});
 
 export const Fold = layout({ count: [8], first: [8], last: [8] });
 

@@ -1,6 +1,8 @@
 import { hostname, release } from 'node:os';
 import type { Egress } from '../bpf/egress.ts';
+import { Names } from '../bpf/name/names.ts';
 import { BouhekiError } from '../error/error.ts';
+import { cgroupRoot } from '../host/cgroup-root.ts';
 import { AccountNames } from '../profiler/identity/account.ts';
 import type { ContainerNames } from '../profiler/identity/container.ts';
 import { CredentialTable } from '../profiler/identity/credential-table.ts';
@@ -49,6 +51,8 @@ export interface SessionOptions extends FailureHandlers {
   duration?: number | undefined;
   limits?: RetentionLimits | undefined;
   metrics?: Endpoint | undefined;
+  /** Whether DNS answers are read, so that connections have names. */
+  names: boolean;
   listeners?: RecorderListeners;
   /** Version of bouheki. */
   version: string;
@@ -82,6 +86,7 @@ export class Session {
   readonly window: RunningWindow | undefined;
   readonly #kernel: KernelSide;
   readonly #names: ContainerNames;
+  readonly #answers: Names | undefined;
   readonly #accounts = new AccountNames();
   readonly #processes: ProcessTable;
   readonly #store: StoreProcess;
@@ -116,6 +121,7 @@ export class Session {
     const credentials = new CredentialTable(recording, this.#accounts);
     const listeners = this.#isolation.around(options.listeners ?? {});
     this.recorder = new Recorder(egress, recording, this.#processes, credentials, listeners);
+    this.#answers = options.names ? this.#readAnswers() : undefined;
     store.noticed = (text) => messages.say(`Warning: ${text}\n`);
     store.kernelSide = () => ({
       watch: kernel.describe(this.#canary.unasked, options.unlisted?.() ?? 0),
@@ -221,6 +227,19 @@ export class Session {
     return this.passed >= this.#options.duration!;
   }
 
+  /** Has DNS answers read. Where the kernel refuses, connections go without names, and nothing else is different. */
+  #readAnswers(): Names | undefined {
+    try {
+      const answers = Names.load(this.cgroup ?? cgroupRoot());
+      this.recorder.readNames(answers);
+      return answers;
+    } catch (error) {
+      if (!(error instanceof BouhekiError)) throw error;
+      this.#options.messages.say(`Warning: connections are recorded without DNS names: ${error.message}.\n`);
+      return undefined;
+    }
+  }
+
   /**
    * Carries events until a stop signal, the end of the window or `tick` ends it. Returns whether the window
    * was cut short.
@@ -314,6 +333,7 @@ export class Session {
         await this.recording.end(state);
       }
     } finally {
+      this.#answers?.[Symbol.dispose]();
       this.#metrics?.close();
       await this.#store.close().finally(() => this.#kernel[Symbol.dispose]());
     }

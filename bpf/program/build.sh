@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles the kernel side to dist/bpf/: egress.bpf.o for Linux 5.12 and later, egress-legacy.bpf.o for 5.8 to 5.11,
-# egress-cgroup.bpf.o for kernels without BPF LSM.
+# egress-cgroup.bpf.o for kernels without BPF LSM; and names.bpf.o, which reads DNS beside any of them.
 # Needs clang, llvm-strip and libbpf-dev.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -22,3 +22,4 @@ trap 'rm -f dist/bpf/*.$$' EXIT
 compile bpf/program/egress.bpf.c dist/bpf/egress.bpf.o
 compile bpf/program/egress.bpf.c dist/bpf/egress-legacy.bpf.o -DLEGACY
 compile bpf/program/egress-cgroup.bpf.c dist/bpf/egress-cgroup.bpf.o -DLEGACY -DCGROUP_BACKEND
+compile bpf/program/names.bpf.c dist/bpf/names.bpf.o

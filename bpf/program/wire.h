@@ -41,6 +41,7 @@ enum record_kind {
 	RECORD_PROCESS = 2,
 	RECORD_CGROUP = 3,
 	RECORD_EXCESS = 4, /* in no ring: see struct fold */
+	RECORD_ANSWER = 5,
 };
 
 /* What the process did. A UDP connect() is an intent: it sends nothing yet. */
@@ -164,6 +165,39 @@ struct cgroup_made {
 	__u8 pad[7];
 	__u64 cgroup;
 	char cgroup_path[CGROUP_PATH_SIZE]; /* as in struct process */
+};
+
+#define SHORT_MESSAGE 512 /* bytes of nearly all DNS messages */
+#define LONG_MESSAGE 2048
+
+/* struct answer, flags */
+#define ANSWER_STREAM 1 /* by TCP */
+#define ANSWER_NEAR 2	/* by the loopback device, from a resolver on this host */
+
+/* The answer to a DNS query, reported before the program that asked receives it. `message` is behind it. */
+struct answer {
+	__u8 kind;   /* RECORD_ANSWER */
+	__u8 family; /* of the resolver, 4 or 6 */
+	__u8 flags;  /* ANSWER_* */
+	__u8 pad;
+	__u32 length; /* of the message, as far as it is here */
+	__u64 time;   /* as in struct connection */
+	/* Who sent the query, by the packet; the cgroup is that of the socket. */
+	__u64 started; /* as in struct process */
+	__u64 cgroup;
+	__u32 pid; /* thread group id */
+	__u32 network_namespace;
+	__u64 resolver[2]; /* its address in network order; IPv4 in the first 4 bytes */
+	__u8 message[];	   /* RFC 1035, section 4: SHORT_MESSAGE or LONG_MESSAGE bytes */
+};
+
+/* Per-CPU counters of the programs that read DNS. */
+enum name_counter {
+	LOST_ANSWER = 0,    /* ring full, or more than the share of its user */
+	CUT_ANSWER = 1,	    /* longer than LONG_MESSAGE, or in pieces of a stream */
+	UNASKED_ANSWER = 2, /* to no query that this socket has sent in the last seconds */
+	LOST_QUERY = 3,	    /* no memory to keep it */
+	NAME_COUNTERS = 4,
 };
 
 /*

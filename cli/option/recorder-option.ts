@@ -16,13 +16,15 @@ export interface RecorderOptions {
   /** Bytes. */
   maxSize?: number | 'none';
   metrics?: Endpoint;
+  /** Whether DNS answers are read. */
+  names: boolean;
 }
 
 const SHORTEST_RETENTION = 3600;
 const SMALLEST_SIZE = 10_000_000;
 const DEFAULT_SIZE = '2GB';
 
-/** `--backend`, `--cgroup`, `--retention`, `--max-size` and `--metrics`. */
+/** `--backend`, `--cgroup`, `--retention`, `--max-size`, `--metrics` and `--no-names`. */
 export function recorderOptions(): Option[] {
   return [
     new Option('--backend <backend>', 'how the kernel is watched; auto is cgroup with --cgroup, else lsm')
@@ -44,6 +46,10 @@ export function recorderOptions(): Option[] {
       .default(parseSize(DEFAULT_SIZE), DEFAULT_SIZE),
     new Option('--metrics <address:port>', 'offer Prometheus metrics there: 127.0.0.1:9464').argParser(
       readEndpoint,
+    ),
+    new Option(
+      '--no-names',
+      'read no DNS answers: connections are recorded without the names of their destinations',
     ),
   ];
 }

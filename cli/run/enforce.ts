@@ -269,6 +269,7 @@ function recordingOf(
     info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: hash },
     limits: limitsOf(options),
     metrics: options.metrics,
+    names: options.names,
     version: packageVersion(),
     messages,
     clockSet: (step) => say(describeClock(step)),

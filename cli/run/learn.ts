@@ -49,6 +49,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     duration: options.duration,
     limits: limitsOf(options),
     metrics: options.metrics,
+    names: options.names,
     messages,
     clockSet: (step) => clockSet(step),
     version: packageVersion(),

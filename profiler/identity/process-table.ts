@@ -1,3 +1,4 @@
+import type { Asker } from '../name/answer.ts';
 import { bootTime } from '../../bpf/clock.ts';
 import { ProcessFlag } from '../../bpf/wire.ts';
 import { ancestorText, withExecutable } from './ancestor.ts';
@@ -21,6 +22,8 @@ export interface ProcessImage extends Pick<ProcessRecord, 'key' | 'path' | 'node
   container?: Container;
   /** Also where no runtime that we know has made the container. */
   inContainer: boolean;
+  /** As whom it asks for names. */
+  asker: Asker;
 }
 
 /**
@@ -45,6 +48,8 @@ export class ProcessTable {
   readonly #containers = new Map<string, { row: number; container: Container }>();
   /** Cgroups of containers whose runtime is not known. */
   readonly #strange = new Set<string>();
+  /** The image that was reported last of each process, by its pid. */
+  readonly #askers = new Map<number, { started: bigint; row: number }>();
   /** How often images that were not asked for have been dropped. */
   forgotten = 0;
   #young = new Map<bigint, ProcessImage>();
@@ -73,6 +78,12 @@ export class ProcessTable {
     const old = this.#old.get(key);
     if (old) this.#keep(old);
     return old;
+  }
+
+  /** The row of the image that a process was reported with last; 0 where it is not known. */
+  rowOf({ pid, started }: Asker): number {
+    const known = this.#askers.get(pid);
+    return known?.started === started ? known.row : 0;
   }
 
   /** The rows of all images that are kept, some of them twice. */
@@ -121,7 +132,11 @@ export class ProcessTable {
       row,
       ...(container && { container }),
       inContainer,
+      asker: { pid: record.pid, started, cgroup, networkNamespace: record.networkNamespace },
     });
+    this.#askers.delete(record.pid);
+    if (this.#askers.size === KEPT) this.#askers.delete(this.#askers.keys().next().value!);
+    this.#askers.set(record.pid, { started, row });
   }
 
   /** A cgroup was made: if it is a container's, its name is looked for before the first connection. */

@@ -13,7 +13,8 @@ import {
   textAt,
   type Records,
 } from '../event/decode.ts';
-import type { Denial, ExcessDenials } from './denial.ts';
+import { ConnectionNames, type NameSource, UNNAMED } from './connection-names.ts';
+import { decodeDenial, type Denial, type ExcessDenials } from './denial.ts';
 import type { ProcessTable } from '../identity/process-table.ts';
 import { discarding, type EventSink } from '../event/sink.ts';
 import { SubjectCache } from '../event/subject-cache.ts';
@@ -73,6 +74,7 @@ export class Recorder {
   readonly #processes: ProcessTable;
   readonly #credentials: CredentialTable;
   readonly #listeners: RecorderListeners;
+  #names: ConnectionNames | undefined;
   readonly #batch = new EventBatch();
   /** Number that the recording adds to the boxes of a generation. */
   readonly #boxBases = new Map<number, number>();
@@ -110,6 +112,11 @@ export class Recorder {
     this.#losses = source.counters();
   }
 
+  /** From now on connections have the names that DNS answers from there give them. */
+  readNames(source: NameSource): void {
+    this.#names = new ConnectionNames(source, this.#sink, this.#processes);
+  }
+
   /** From `generation` (low 32 bits count) on, box 0 of an event is row `base` of the recording's boxes. */
   setBoxBase(generation: bigint, base: number): void {
     this.#boxBases.set(Number(generation & 0xffff_ffffn), base);
@@ -121,6 +128,7 @@ export class Recorder {
     this.#sink = discarding();
     this.#processes.redirect(this.#sink);
     this.#credentials.redirect(this.#sink);
+    this.#names?.redirect(this.#sink);
     this.#subjects.clear();
   }
 
@@ -134,8 +142,12 @@ export class Recorder {
     if (this.#forgotten !== this.#processes.forgotten) this.#settle();
     const before = this.#sink.counters.events + this.#batch.length;
     const { connections, denials } = this.#source;
-    connections.drain((at) => this.#take(connections, at), this.#room);
-    denials.drain((at) => this.#take(denials, at), this.#room);
+    const [allowed, denied] = [connections.produced, denials.produced];
+    // What was connected to so far was asked for before.
+    this.#names?.drain();
+    connections.drain((at) => this.#take(connections, at), this.#room, allowed);
+    denials.drain((at) => this.#take(denials, at), this.#room, denied);
+    this.#names?.settle(this.#bootEpoch);
     return this.#sink.counters.events + this.#batch.length - before;
   }
 
@@ -184,6 +196,7 @@ export class Recorder {
       full.reduce((sum, counter) => sum + lost(counter), 0),
     );
     this.#losses = losses;
+    this.#names?.flush();
     this.#processes.refreshNames();
     this.#credentials.refreshNames();
     this.#sink.flush();
@@ -250,13 +263,16 @@ export class Recorder {
     columns.port[row] = portAndProtocol;
     columns.protocol[row] = portAndProtocol >>> 16;
     const operation = bytes[at + OPERATION]!;
-    const blocked = (bytes[at + FLAGS]! & ConnectionFlag.blocked) !== 0;
     columns.operation[row] = operation;
     const denied = bytes[at + VERDICT] === 1;
     columns.verdict[row] = denied ? 1 : 0;
     columns.box[row] = this.#box(words[word + BOX]!, words[word + GENERATION]!);
+    const { age, known, name, names } = this.#names?.of(records, at) ?? UNNAMED;
+    columns.names[row] = names;
+    columns.known[row] = known;
+    columns.age[row] = age;
     batch.length += 1;
-    if (denied && operation !== Operation.intent) this.#denied(records, at, blocked, 1);
+    if (denied && operation !== Operation.intent) this.#denied(records, at, 1, name);
     if (batch.full) this.#append();
   }
 
@@ -279,7 +295,6 @@ export class Recorder {
     const slot = this.#subject(records, 0);
     const { family, value } = decodeAddress(records, 0);
     const operation = bytes[OPERATION]!;
-    const blocked = (bytes[FLAGS]! & ConnectionFlag.blocked) !== 0;
     const micros = (time: bigint): number => this.#bootEpoch + Number(time / 1000n);
     this.#sink.folded({
       process: this.#subjects.process(slot),
@@ -300,7 +315,7 @@ export class Recorder {
       known: 0,
       age: 0,
     });
-    if (denied && operation !== Operation.intent) this.#denied(records, 0, blocked, count);
+    if (denied && operation !== Operation.intent) this.#denied(records, 0, count);
   }
 
   #exceeded({ bytes, view }: Records, denied: boolean, count: number): void {
@@ -312,27 +327,15 @@ export class Recorder {
     this.#listeners.excess?.({ uid, user: this.#credentials.userName(uid), inContainer, blocked, count });
   }
 
-  #denied(records: Records, at: number, blocked: boolean, count: number): void {
-    const { bytes, view } = records;
+  #denied(records: Records, at: number, count: number, name?: string): void {
+    const { view } = records;
     const { offset } = Connection;
-    const box = view.getUint32(at + offset.box, true);
-    const port = view.getUint16(at + offset.port, true);
-    const uid = view.getUint32(at + offset.uid, true);
     this.#listeners.denied?.({
+      ...decodeDenial(records, at),
       image: this.#processes.get(view.getBigUint64(at + offset.process, true)),
-      command: textAt(records, at + offset.comm, COMM_SIZE),
-      inContainer: (bytes[at + FLAGS]! & ConnectionFlag.inContainer) !== 0,
-      pid: view.getUint32(at + offset.pid, true),
+      user: this.#credentials.userName(view.getUint32(at + offset.uid, true)),
       count,
-      uid,
-      user: this.#credentials.userName(uid),
-      ...(bytes[at + offset.family] === 0
-        ? { destination: undefined, socket: port }
-        : { destination: { ...decodeAddress(records, at), port }, socket: undefined }),
-      protocol: view.getUint16(at + offset.protocol, true),
-      blocked,
-      box: box === NO_BOX ? undefined : box,
-      generation: view.getUint32(at + offset.generation, true),
+      ...(name !== undefined && { name }),
     });
   }
 

@@ -6,6 +6,7 @@
 #include "../read.bpf.h"
 
 #define IPV4_HEADER 20
+#define IPV4_PROTOCOL 9
 #define IPV4_SOURCE 12
 #define IPV4_DESTINATION 16
 #define IPV4_OPTION_END 0

@@ -29,6 +29,7 @@ const LAYOUTS: Record<string, wire.Layout<string>> = {
   image: wire.Image,
   script: wire.Script,
   interpreter: wire.Interpreter,
+  answer: wire.Answer,
   fold: wire.Fold,
   knobs: wire.Knobs,
   control: wire.Control,
@@ -117,6 +118,7 @@ test('kinds, counters and slots of wire.ts are the enumerators of wire.h', (t) =
   const mirrored: Record<string, number | undefined> = {
     SUBJECT_KINDS: wire.SUBJECT_KINDS,
     COUNTERS: wire.COUNTERS,
+    NAME_COUNTERS: wire.NAME_COUNTERS,
     PORT_SLOTS: wire.PORT_SLOTS,
     SOCKET_KINDS: wire.SOCKET_KINDS,
     SHARES: wire.SHARES,
@@ -130,6 +132,7 @@ test('kinds, counters and slots of wire.ts are the enumerators of wire.h', (t) =
   for (const [name, value] of Object.entries(wire.SubjectKind)) mirrored[`SUBJECT_${asC(name)}`] = value;
   for (const [name, value] of Object.entries(wire.ShareKind)) mirrored[`SHARE_${asC(name)}`] = value;
   for (const [name, value] of Object.entries(wire.Counter)) mirrored[asC(name)] = value;
+  for (const [name, value] of Object.entries(wire.NameCounter)) mirrored[asC(name)] = value;
   for (const [name, value] of Object.entries(wire.SocketKind)) mirrored[`SOCKET_${asC(name)}`] = value;
   for (const [name, value] of Object.entries(Operation)) mirrored[`OPERATION_${asC(name)}`] = value;
   for (const [name, value] of btf.enumerators) {
@@ -140,13 +143,14 @@ test('kinds, counters and slots of wire.ts are the enumerators of wire.h', (t) =
 for (const object of readdirSync(join(ROOT, 'dist/bpf')).filter((file) => file.endsWith('.bpf.o'))) {
   test(`maps and globals of ${object} have the layouts of wire.ts`, () => {
     const { structs } = readBtf(readFileSync(join(ROOT, 'dist/bpf', object)));
-    for (const name of IN_MAPS) assert.ok(structs.has(name), `no struct ${name}: build it anew`);
+    for (const name of object === 'names.bpf.o' ? [] : IN_MAPS)
+      assert.ok(structs.has(name), `no struct ${name}: build it anew`);
     for (const [name, struct] of structs) if (name in LAYOUTS) assertLayout(name, struct);
   });
 }
 
-test('both objects are built', () => {
-  for (const object of ['egress.bpf.o', 'egress-legacy.bpf.o']) {
+test('all objects are built', () => {
+  for (const object of ['egress.bpf.o', 'egress-legacy.bpf.o', 'names.bpf.o']) {
     assert.ok(existsSync(join(ROOT, 'dist/bpf', object)), `${object} is missing: npm run build:bpf`);
   }
 });
@@ -169,6 +173,7 @@ test('flags of wire.ts are the #defines of wire.h, all of them', () => {
     CONNECTION_: wire.ConnectionFlag,
     PROCESS_: wire.ProcessFlag,
     SIDE_: wire.SideFlag,
+    ANSWER_: wire.AnswerFlag,
   })) {
     const mirrored = Object.entries(flags).map(([name, value]) => [prefix + asC(name), value]);
     const defined = [...defines].filter(([name]) => name.startsWith(prefix));

@@ -25,6 +25,7 @@ const DENIAL: Denial = {
     ancestors: '',
     row: 1,
     inContainer: false,
+    asker: { pid: 1, started: 1n, cgroup: 1n, networkNamespace: 1 },
   },
   command: 'curl',
   inContainer: false,

@@ -1,0 +1,114 @@
+import type { Address } from '../../policy/value/address.ts';
+import { Known } from '../event/columns.ts';
+import type { Asker } from './answer.ts';
+import type { NameAnswer } from './message.ts';
+
+/** Seconds after the end of its TTL for which an address is known by a name at all: programs keep addresses. */
+const KEPT = 7 * 86_400;
+/** Seconds after the end of the TTL from which on a name counts only where there is no younger one. */
+const FRESH = 3600;
+/** Addresses known at one time; the one that was told of least recently is forgotten. */
+const ADDRESSES = 131_072;
+/** Names of an address, and askers and cgroups of a name: the ones told of last. */
+const NAMES = 32;
+const ASKERS = 64;
+/** Names that a connection is known by. */
+const LISTED = 8;
+
+/** By what a connection's destination is known. */
+export interface NameMatch {
+  /** The best one first. */
+  names: readonly string[];
+  /** How the best one is known: one of Known. */
+  by: number;
+  /** Seconds since boot: the end of its TTL. */
+  end: number;
+  /** Seconds since boot at which this may have changed without a new answer. */
+  until: number;
+}
+
+interface NameOfAddress {
+  /** Seconds since boot: the latest end of a TTL. */
+  end: number;
+  askers: Recent<string>;
+  cgroups: Recent<bigint>;
+}
+
+/** Which names addresses have, and who asked for them. What is known in one network namespace says nothing in another. */
+export class KnownNames {
+  /** Grows with each answer: what was found before may be different. */
+  version = 0;
+  readonly #addresses = new Map<string, Map<string, NameOfAddress>>();
+
+  /** `time`: seconds since boot. */
+  learn(asker: Asker, { addresses, question }: NameAnswer, time: number): void {
+    for (const address of addresses) {
+      const names = this.#namesOf(keyOf(asker.networkNamespace, address));
+      const known = names.get(question) ?? { end: 0, askers: new Recent(), cgroups: new Recent() };
+      names.delete(question);
+      if (names.size === NAMES) names.delete(names.keys().next().value!);
+      names.set(question, known);
+      known.end = Math.max(known.end, time + address.ttl);
+      known.askers.add(askerKey(asker));
+      known.cgroups.add(asker.cgroup);
+      this.version += 1;
+    }
+  }
+
+  /** What is known of an address when a process connects to it. `time`: seconds since boot. */
+  find(asker: Asker, address: Address, time: number): NameMatch | undefined {
+    const names = this.#addresses.get(keyOf(asker.networkNamespace, address));
+    if (names === undefined) return undefined;
+    const process = askerKey(asker);
+    const live = [...names]
+      .filter(([, { end }]) => end + KEPT >= time)
+      .map(([name, { askers, cgroups, end }]) => ({
+        name,
+        end,
+        by: askers.has(process) ? Known.self : cgroups.has(asker.cgroup) ? Known.cgroup : Known.host,
+      }))
+      .sort((a, b) => a.by - b.by || b.end - a.end);
+    const fresh = live.filter(({ end }) => end + FRESH >= time);
+    const listed = (fresh.length > 0 ? fresh : live.slice(0, 1)).slice(0, LISTED);
+    const [best] = listed;
+    if (best === undefined) return undefined;
+    const kept = fresh.length > 0 ? FRESH : KEPT;
+    return {
+      names: listed.map(({ name }) => name),
+      by: best.by,
+      end: best.end,
+      until: Math.min(...listed.map(({ end }) => end)) + kept,
+    };
+  }
+
+  #namesOf(key: string): Map<string, NameOfAddress> {
+    const names = this.#addresses.get(key) ?? new Map<string, NameOfAddress>();
+    this.#addresses.delete(key);
+    if (this.#addresses.size === ADDRESSES) this.#addresses.delete(this.#addresses.keys().next().value!);
+    this.#addresses.set(key, names);
+    return names;
+  }
+}
+
+function keyOf(namespace: number, { family, value }: Address): string {
+  return `${namespace}/${family}/${value.toString(36)}`;
+}
+
+function askerKey({ pid, started }: Asker): string {
+  return `${pid}/${started}`;
+}
+
+/** The values added last. */
+class Recent<T> {
+  readonly #values = new Set<T>();
+
+  add(value: T): void {
+    this.#values.delete(value);
+    if (this.#values.size === ASKERS) this.#values.delete(this.#values.keys().next().value!);
+    this.#values.add(value);
+  }
+
+  has(value: T): boolean {
+    return this.#values.has(value);
+  }
+}
