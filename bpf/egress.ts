@@ -1,32 +1,24 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { O_PATH } from '../host/descriptor.ts';
-import { programFile } from '../host/program-file.ts';
-import { type FileObject, readFileObject, writeFileObject } from './executable.ts';
+import { type FileObject, imageBytes, readFileObject, type RunningImage } from './executable.ts';
 import { GracePeriod } from './grace-period.ts';
 import { interpreterBytes, scriptBytes } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
 import { hostMountNamespace, visibleMountNamespace } from '../host/namespace.ts';
-import { BpfObject } from './object.ts';
-import { hasTaskStorage, sendsPagesUnasked } from './probe.ts';
+import { type BpfObject, loadFirst } from './object.ts';
+import { type Attachment, hostAttachment, objectsFor, sendsPagesUnasked } from './probe.ts';
 import { Ring } from './ring.ts';
 import { DEFAULT_RINGS, type FoldVisitor, knobBytes, type RingSizes, takeFoldsBefore } from './share.ts';
 import {
-  Ancestor,
-  ANCESTOR_PATH_SIZE,
-  COMM_SIZE,
   Control,
   Connection,
   Counter,
   COUNTERS,
   Fold,
-  Identity,
   Image,
-  Lineage,
   MAX_USER_CGROUPS,
   OpenFile as OpenFileLayout,
-  PATH_SIZE,
-  ProcessFlag,
   RunningProgram as RunningProgramLayout,
   Script,
   SideFlag,
@@ -37,22 +29,6 @@ import {
   Vector,
   VERSION_SUBJECTS,
 } from './wire.ts';
-
-/** How the kernel side is attached: to the host's security hooks, or to one cgroup (its directory). */
-export type Attachment = { backend: 'lsm' } | { backend: 'cgroup'; cgroup: string };
-
-/** What a process runs that is older than us. */
-export interface RunningImage {
-  file: FileObject;
-  path: string;
-  /** By its number. */
-  mountNamespace: number;
-  /** ProcessFlag; `primed` goes without saying. */
-  flags: number;
-  script?: string | undefined;
-  /** The nearest first, `ANCESTORS` of them at the most. */
-  ancestors: readonly { pid: number; started: bigint; command: string; path: string }[];
-}
 
 /** A file that this process or a child of it holds open. */
 export interface OpenFile extends FileObject {
@@ -70,10 +46,6 @@ export interface RunningProgram {
   /** ProcessFlag: what is foreign about it. */
   flags: number;
 }
-
-/** What programs of the cgroup kind are not shown, in words. */
-export const UNSEEN_BY_CGROUP =
-  'raw and packet sockets, protocols other than TCP and UDP, and sends on sockets that were connected before';
 
 /** Identity hooks first, so that nothing that connects goes unidentified. */
 const HOOKS = [
@@ -145,23 +117,21 @@ export class Egress implements Disposable {
 
   /** Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. */
   static load(
-    attachment: Attachment = { backend: 'lsm' },
+    attachment: Attachment = hostAttachment().attachment,
     rings: RingSizes = DEFAULT_RINGS,
     userCgroupRoom = MAX_USER_CGROUPS,
   ): Egress {
-    const modern = attachment.backend === 'lsm' && hasTaskStorage();
-    const file = attachment.backend === 'cgroup' ? 'egress-cgroup' : modern ? 'egress' : 'egress-legacy';
-    const object = BpfObject.open(programFile(`bpf/${file}.bpf.o`));
+    const { modern, object } = loadFirst(objectsFor(attachment.backend), (each) => {
+      each.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings));
+      each.setInitialValue('.rodata.interpreters', interpreterBytes());
+      each.resize('connections', rings.connections);
+      each.resize('denials', rings.denials);
+      each.resize('user_cgroups', userCgroupRoom);
+    });
     try {
-      object.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings));
-      object.setInitialValue('.rodata.interpreters', interpreterBytes());
-      object.resize('connections', rings.connections);
-      object.resize('denials', rings.denials);
-      object.resize('user_cgroups', userCgroupRoom);
-      object.load();
-      if (attachment.backend === 'lsm') for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
       if (attachment.backend === 'cgroup')
         for (const hook of CGROUP_HOOKS) object.attachToCgroup(hook, attachment.cgroup);
+      else for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
       return new Egress(object, rings, modern, userCgroupRoom);
     } catch (error) {
       object[Symbol.dispose]();
@@ -265,10 +235,10 @@ export class Egress implements Disposable {
    * script that it runs, if any. Returns false when it is gone. Only where `canPrime`.
    */
   prime(pid: number, running: RunningImage): boolean {
-    const { ancestors, script } = running;
+    const { script } = running;
     const pidfd = libbpf().syscall(SYS_PIDFD_OPEN, pid, 0, 0);
     if (pidfd < 0) return false;
-    const image = Buffer.concat([identityBytes(running), lineageBytes(ancestors)]);
+    const image = imageBytes(running);
     const key = Buffer.alloc(4);
     key.writeInt32LE(Number(pidfd));
     try {
@@ -359,33 +329,7 @@ function recordsOf<T>(bytes: Buffer, size: number, read: (bytes: DataView, at: n
 
 /** The host's mount namespace as the kernel side of this backend sees it. */
 function namespaceOf({ backend }: Attachment): number {
-  return backend === 'lsm' ? hostMountNamespace() : visibleMountNamespace();
-}
-
-function identityBytes({ file, flags, mountNamespace, path }: RunningImage): Buffer {
-  const identity = Buffer.alloc(Identity.size);
-  const { offset } = Identity;
-  const length = Buffer.byteLength(path) + 1;
-  writeFileObject(new DataView(identity.buffer, identity.byteOffset, identity.length), offset.file, file);
-  identity.writeUInt32LE(flags | ProcessFlag.primed, offset.flags);
-  identity.writeUInt32LE(length > PATH_SIZE ? 0 : length, offset.path_length);
-  identity.writeUInt32LE(mountNamespace, offset.mount_namespace);
-  identity.write(path, offset.path, PATH_SIZE - 1, 'utf8');
-  return identity;
-}
-
-function lineageBytes(ancestors: RunningImage['ancestors']): Buffer {
-  const lineage = Buffer.alloc(Lineage.size);
-  const { offset, size } = Ancestor;
-  for (const [index, { command, path, pid, started }] of ancestors.entries()) {
-    const at = Lineage.offset.ancestors + index * size;
-    lineage.writeBigUInt64LE(started, at + offset.started);
-    lineage.writeUInt32LE(pid, at + offset.pid);
-    lineage.writeUInt32LE(ProcessFlag.primed, at + offset.flags);
-    lineage.write(command, at + offset.comm, COMM_SIZE - 1, 'utf8');
-    if (Buffer.byteLength(path) < ANCESTOR_PATH_SIZE) lineage.write(path, at + offset.path, 'utf8');
-  }
-  return lineage;
+  return backend === 'cgroup' ? visibleMountNamespace() : hostMountNamespace();
 }
 
 const SYS_PIDFD_OPEN = 434;

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { programFile } from '../host/program-file.ts';
 import { BouhekiError } from '../error/error.ts';
 import { check, checkPointer, libbpf, SystemError, withMessages, type Pointer } from './libbpf.ts';
 import { BpfMap } from './map.ts';
@@ -149,6 +150,32 @@ export class BpfObject implements Disposable {
   #find(map: string): Pointer {
     return checkPointer(map, libbpf().bpf_object__find_map_by_name(this.#pointer, map));
   }
+}
+
+/** An object file, and whether it keeps identities in task storage. */
+export interface ObjectFile {
+  file: string;
+  modern: boolean;
+}
+
+/** Loads the first object that the kernel accepts. Throws what it says of the first one if it accepts none. */
+export function loadFirst(
+  files: readonly ObjectFile[],
+  prepare: (object: BpfObject) => void,
+): ObjectFile & { object: BpfObject } {
+  let refusal: unknown;
+  for (const each of files) {
+    const object = BpfObject.open(programFile(`bpf/${each.file}.bpf.o`));
+    try {
+      prepare(object);
+      object.load();
+      return { ...each, object };
+    } catch (error) {
+      object[Symbol.dispose]();
+      refusal ??= error;
+    }
+  }
+  throw refusal;
 }
 
 /**

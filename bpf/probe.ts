@@ -1,6 +1,38 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { cgroupRoot } from '../host/cgroup-root.ts';
+import type { ObjectFile } from './object.ts';
 import { libbpf } from './libbpf.ts';
+
+/**
+ * How the kernel side is attached: to the host's security hooks, to the functions that call them, or to one
+ * cgroup (its directory).
+ */
+export type Attachment = { backend: 'lsm' | 'fmod_ret' } | { backend: 'cgroup'; cgroup: string };
+export type Backend = Attachment['backend'];
+
+/** What programs of the cgroup kind are not shown, in words. */
+export const UNSEEN_BY_CGROUP =
+  'raw and packet sockets, protocols other than TCP and UDP, and sends on sockets that were connected before';
+
+/** What programs of the kind `fmod_ret` can't tell, in words. */
+export const UNSEEN_BY_FMOD_RET =
+  'what another security module refuses is recorded too, as it is asked later';
+
+/** The objects for a backend, the best first. Those of `fmod_ret` may use task storage from Linux 5.13 on. */
+export function objectsFor(backend: Backend): ObjectFile[] {
+  const modern = backend !== 'cgroup' && hasTaskStorage();
+  switch (backend) {
+    case 'lsm':
+      return [{ file: modern ? 'egress' : 'egress-legacy', modern }];
+    case 'fmod_ret': {
+      const legacy = { file: 'egress-fmod-legacy', modern: false };
+      return modern ? [{ file: 'egress-fmod', modern }, legacy] : [legacy];
+    }
+    case 'cgroup':
+      return [{ file: 'egress-cgroup', modern }];
+  }
+}
 
 const BPF_MAP_TYPE_TASK_STORAGE = 29;
 
@@ -10,6 +42,7 @@ export function hasTaskStorage(): boolean {
 }
 
 const BPF_TRACE_FENTRY = 24;
+const BPF_MODIFY_RETURN = 26;
 
 /**
  * Whether `sendfile()` and `splice()` on a UDP socket ask no hook of sockets, as before Linux 6.5.
@@ -26,9 +59,30 @@ export function activeLsms(): string[] | undefined {
   return readFileSync(LSM_LIST, 'utf8').trim().split(',');
 }
 
-/** The boot parameter that adds bpf to the active modules. */
-export function lsmParameter(active: string[] | undefined): string {
-  return `lsm=${[...(active ?? ['landlock', 'lockdown', 'yama', 'apparmor']).filter((name) => name !== 'capability'), 'bpf'].join(',')}`;
+/** Whether there are, for programs of the kind `fmod_ret`, the functions of the kernel that ask the security modules. */
+export function hasSecurityFunctions(): boolean {
+  return libbpf().libbpf_find_vmlinux_btf_id('security_socket_connect', BPF_MODIFY_RETURN) > 0;
+}
+
+/** An attachment, and why it is this one. */
+export interface ChosenAttachment {
+  attachment: Attachment;
+  reason: string;
+}
+
+/** The best one for the whole host that this kernel offers. Nothing is loaded. */
+export function hostAttachment(): ChosenAttachment {
+  const active = activeLsms();
+  if (active?.includes('bpf'))
+    return { attachment: { backend: 'lsm' }, reason: 'bpf is an active security module' };
+  const inactive = active
+    ? `bpf is not among the active security modules (${active.join(',')})`
+    : `which security modules are active can't be read from ${LSM_LIST}`;
+  if (hasSecurityFunctions()) return { attachment: { backend: 'fmod_ret' }, reason: inactive };
+  return {
+    attachment: { backend: 'cgroup', cgroup: cgroupRoot() },
+    reason: `${inactive}, and programs cannot change the kernel's security_socket_connect()`,
+  };
 }
 
 const CAPABILITIES: ReadonlyArray<[name: string, bit: number]> = [

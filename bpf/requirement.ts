@@ -1,16 +1,18 @@
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { BouhekiError, type ErrorCode } from '../error/error.ts';
-import { UNSEEN_BY_CGROUP } from './egress.ts';
 import { libbpf } from './libbpf.ts';
 import {
   activeLsms,
   hasBtf,
+  hasSecurityFunctions,
   hasTaskStorage,
   kernelVersion,
   lockdown,
-  lsmParameter,
   missingCapabilities,
+  type Backend,
+  UNSEEN_BY_CGROUP,
+  UNSEEN_BY_FMOD_RET,
 } from './probe.ts';
 
 /** What was found where only root finds it. */
@@ -27,16 +29,27 @@ export interface Requirement {
   /** Kind of error when a command meets it. */
   code: ErrorCode;
   /** The backend that alone needs it. */
-  only?: 'lsm' | 'cgroup';
+  only?: Backend;
 }
 
-/** All requirements of both backends, in the order in which they are best mended. Nothing is loaded. */
+/** All requirements of all backends, in the order in which they are best mended. Nothing is loaded. */
 export function requirements(): Requirement[] {
-  return [node(), kernel(), library(), capabilities(), btf(), lsm(), lockdownMode(), storage(), cgroups()];
+  return [
+    node(),
+    kernel(),
+    library(),
+    capabilities(),
+    btf(),
+    lsm(),
+    fmodRet(),
+    lockdownMode(),
+    storage(),
+    cgroups(),
+  ];
 }
 
 /** Throws a BouhekiError for the first requirement of a backend that is missing. */
-export function requireAll(backend: 'lsm' | 'cgroup'): void {
+export function requireAll(backend: Backend): void {
   const missing = requirements().find(
     ({ state, only }) => state === 'missing' && (only === undefined || only === backend),
   );
@@ -103,26 +116,44 @@ function btf(): Requirement {
 }
 
 function lsm(): Requirement {
-  const requirement = {
-    name: 'bpf among the active security modules',
-    code: 'kernel' as const,
-    only: 'lsm' as const,
-  };
+  const requirement = { name: 'the backend lsm', code: 'kernel' as const, only: 'lsm' as const };
   const active = activeLsms();
   if (!active) {
     return {
       ...requirement,
       state: 'unknown',
       found: '/sys/kernel/security/lsm is not there',
-      remedy: 'mount it: mount -t securityfs securityfs /sys/kernel/security',
+      remedy: 'mount it (mount -t securityfs securityfs /sys/kernel/security), or leave it to fmod_ret',
     };
   }
   const present = active.includes('bpf');
   return {
     ...requirement,
     state: present ? 'ok' : 'missing',
-    found: active.join(','),
-    remedy: `add the boot parameter ${lsmParameter(active)} (in /etc/default/grub, then update-grub) and reboot; or watch one cgroup, with less: --cgroup /sys/fs/cgroup/...`,
+    found: present
+      ? `sees the whole host; bpf is among the active security modules (${active.join(',')})`
+      : `bpf is not among the active security modules (${active.join(',')})`,
+    remedy: 'leave --backend out: fmod_ret sees the same and needs no boot parameter',
+  };
+}
+
+/** The way without a boot parameter. */
+function fmodRet(): Requirement {
+  const requirement = { name: 'the backend fmod_ret', code: 'kernel' as const, only: 'fmod_ret' as const };
+  let present: boolean;
+  try {
+    present = hasSecurityFunctions();
+  } catch {
+    return { ...requirement, state: 'unknown', found: 'libbpf cannot be asked' };
+  }
+  return {
+    ...requirement,
+    state: present ? 'ok' : 'missing',
+    found: present
+      ? `sees the whole host; ${UNSEEN_BY_FMOD_RET}`
+      : 'the kernel has no security_socket_connect()',
+    remedy:
+      'boot a kernel with CONFIG_SECURITY_NETWORK=y and CONFIG_DEBUG_INFO_BTF=y, or watch one cgroup: --cgroup',
   };
 }
 
@@ -157,7 +188,7 @@ function storage(): Requirement {
   };
 }
 
-/** The way out without BPF LSM, and what it is worth. */
+/** The way to watch less than the host, and what it is worth. */
 function cgroups(): Requirement {
   const present = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].some((root) =>
     existsSync(`${root}/cgroup.controllers`),
@@ -167,7 +198,7 @@ function cgroups(): Requirement {
     name: 'the backend cgroup (--cgroup DIRECTORY)',
     state: 'limited',
     found: present ? unseen : `cgroup v2 is not mounted; and it ${unseen}`,
-    remedy: 'it is for kernels without BPF LSM: nothing to do where the rest is ok',
+    remedy: 'it is for one cgroup alone: nothing to do where the rest is ok',
     code: 'kernel',
     only: 'cgroup',
   };

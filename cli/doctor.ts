@@ -3,7 +3,8 @@ import { visible, visibleLines } from '../error/visible.ts';
 import { Command } from 'commander';
 import { provesItself } from '../bpf/canary.ts';
 import { cgroupRoot } from '../host/cgroup-root.ts';
-import { type Attachment, Egress } from '../bpf/egress.ts';
+import { Egress } from '../bpf/egress.ts';
+import { type Attachment, hostAttachment } from '../bpf/probe.ts';
 import { paint, type Style, wantsColour } from '../output/terminal.ts';
 import { requirements, type Requirement, WITHOUT_ROOT } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
@@ -35,15 +36,15 @@ interface Options {
 /** `bouheki doctor`: what this machine offers, and how to mend what it doesn't. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .option('--cgroup <directory>', 'what it takes to watch this cgroup alone, on kernels without BPF LSM')
+    .option('--cgroup <directory>', 'what it takes to watch this cgroup alone')
     .option('--json', 'print the findings as JSON', false)
     .addHelpText('after', HELP)
     .action(doctor);
 }
 
 async function doctor({ cgroup, json }: Options): Promise<void> {
-  const attachment: Attachment = cgroup === undefined ? { backend: 'lsm' } : { backend: 'cgroup', cgroup };
-  const findings = requirements().filter(({ only }) => cgroup === undefined || only !== 'lsm');
+  const attachment = attachmentFor(cgroup);
+  const findings = requirements().map((finding) => withoutNeed(finding, attachment));
   findings.push(...(await tryKernelSide(findings, attachment)));
   const verdict = verdictOn(findings, attachment);
   if (json) {
@@ -57,12 +58,30 @@ async function doctor({ cgroup, json }: Options): Promise<void> {
   process.exitCode = verdict.ready ? 0 : 1;
 }
 
+/** What `learn` and `enforce` would take; where libbpf can't be asked, any one of the whole host. */
+function attachmentFor(cgroup: string | undefined): Attachment {
+  if (cgroup !== undefined) return { backend: 'cgroup', cgroup };
+  try {
+    return hostAttachment().attachment;
+  } catch (error) {
+    if (!(error instanceof BouhekiError)) throw error;
+    return { backend: 'fmod_ret' };
+  }
+}
+
+/** Nothing is missing that only another backend needs. */
+function withoutNeed(finding: Requirement, { backend }: Attachment): Requirement {
+  const { only, state } = finding;
+  if (state !== 'missing' || only === undefined || only === backend) return finding;
+  return { ...finding, state: 'limited', remedy: `not needed: the backend ${backend} is taken` };
+}
+
 /** The one sentence that all findings come to. */
 export function verdictOn(
   findings: readonly Requirement[],
   attachment: Attachment,
 ): { ready: boolean; text: string } {
-  const whole = attachment.backend === 'lsm' ? 'the whole host' : attachment.cgroup;
+  const whole = attachment.backend === 'cgroup' ? attachment.cgroup : 'the whole host';
   const needed = findings.filter(({ only }) => only === undefined || only === attachment.backend);
   const missing = needed.filter(({ state }) => state === 'missing');
   const mended = missing.find(({ code }) => code !== 'privilege');
@@ -82,6 +101,7 @@ export function verdictOn(
 /** What can only be found out by doing it. */
 const TRIAL = {
   lsm: 'the kernel side loads, attaches and is asked',
+  fmod_ret: 'the kernel side loads, attaches and is asked',
   cgroup: 'the kernel side loads and attaches to the cgroup',
 };
 
@@ -115,8 +135,9 @@ async function proof(
   attachment: Attachment,
 ): Promise<Pick<Requirement, 'state' | 'found' | 'remedy'>> {
   if (attachment.backend === 'cgroup') return { state: 'ok', found: attachment.cgroup };
-  if (await provesItself(egress)) return { state: 'ok', found: 'a connection of our own got EPERM' };
-  const { reason, remedy } = whyUnasked();
+  if (await provesItself(egress))
+    return { state: 'ok', found: `by ${attachment.backend}; a connection of our own got EPERM` };
+  const { reason, remedy } = whyUnasked(attachment.backend);
   return {
     state: 'missing',
     found: `attached, but a connection of our own was not stopped: ${reason}`,

@@ -1,24 +1,28 @@
 import { ftraceIsOff, provesItself } from '../bpf/canary.ts';
 import type { Egress } from '../bpf/egress.ts';
-import { lsmParameter, activeLsms } from '../bpf/probe.ts';
+import type { Backend } from '../bpf/probe.ts';
 import { formatDuration } from '../format/duration.ts';
 
 /** Milliseconds between two looks. */
 const LOOK_EVERY = 10_000;
 
-/** Why the kernel does not ask programs of the LSM kind that are attached, and what to do about it. */
-export function whyUnasked(): { reason: string; remedy: string } {
+/** Why the kernel does not ask programs of a backend that are attached, and what to do about it. */
+export function whyUnasked(backend: Backend): { reason: string; remedy: string } {
   if (ftraceIsOff()) {
     return {
       reason: 'kernel.ftrace_enabled is 0',
       remedy: 'run `sysctl kernel.ftrace_enabled=1`, and find out who switched it off',
     };
   }
-  return {
-    reason: 'bpf is no active LSM',
-    remedy: `add the boot parameter ${lsmParameter(activeLsms())} (in /etc/default/grub, then update-grub) and reboot`,
-  };
+  if (backend === 'lsm')
+    return {
+      reason: 'bpf is no active LSM',
+      remedy: 'leave --backend out: the backend fmod_ret needs no boot parameter',
+    };
+  return UNKNOWN_REASON;
 }
+
+const UNKNOWN_REASON = { reason: 'the reason is not known', remedy: 'start bouheki again' };
 
 /**
  * Looks again and again whether the kernel still asks the programs, and says so when it stops and when it is
@@ -93,5 +97,5 @@ export class CanaryWatch {
 
 /** It did once, so what it needs at boot was there. */
 function unaskedNow(): { reason: string; remedy: string } {
-  return ftraceIsOff() ? whyUnasked() : { reason: 'the reason is not known', remedy: 'start bouheki again' };
+  return ftraceIsOff() ? whyUnasked('fmod_ret') : UNKNOWN_REASON;
 }

@@ -1,5 +1,6 @@
 import { provesItself } from '../bpf/canary.ts';
-import { Egress, UNSEEN_BY_CGROUP, type Attachment } from '../bpf/egress.ts';
+import { Egress } from '../bpf/egress.ts';
+import { type Attachment, type ChosenAttachment, UNSEEN_BY_CGROUP } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { protectFromOom } from '../host/oom-score.ts';
@@ -12,11 +13,14 @@ import { awaitStopSignal, type AwaitedStopSignal } from './stop-signal.ts';
 export class KernelSide implements Disposable {
   readonly egress: Egress;
   readonly attachment: Attachment;
+  /** Why it is attached in this way. */
+  readonly reason: string;
   readonly stopSignal: AwaitedStopSignal;
 
-  private constructor(egress: Egress, attachment: Attachment, stopSignal: AwaitedStopSignal) {
+  private constructor(egress: Egress, chosen: ChosenAttachment, stopSignal: AwaitedStopSignal) {
     this.egress = egress;
-    this.attachment = attachment;
+    this.attachment = chosen.attachment;
+    this.reason = chosen.reason;
     this.stopSignal = stopSignal;
   }
 
@@ -25,7 +29,8 @@ export class KernelSide implements Disposable {
    * the way. `hungUp` is called when the terminal has gone, for a command that SIGHUP ends otherwise: it goes
    * on.
    */
-  static async load(attachment: Attachment, hungUp?: () => void): Promise<KernelSide> {
+  static async load(chosen: ChosenAttachment, hungUp?: () => void): Promise<KernelSide> {
+    const { attachment } = chosen;
     requireAll(attachment.backend);
     protectFromOom();
     // From here on a signal lets things be taken away in order.
@@ -33,9 +38,9 @@ export class KernelSide implements Disposable {
     let egress: Egress | undefined;
     try {
       egress = Egress.load(attachment);
-      if (attachment.backend === 'lsm') await requireProof(egress);
+      if (attachment.backend !== 'cgroup') await requireProof(egress, attachment.backend);
       primeIdentities(egress);
-      return new KernelSide(egress, attachment, stopSignal);
+      return new KernelSide(egress, chosen, stopSignal);
     } catch (error) {
       stopSignal.forget();
       egress?.[Symbol.dispose]();
@@ -70,9 +75,9 @@ export class KernelSide implements Disposable {
   }
 }
 
-async function requireProof(egress: Egress): Promise<void> {
+async function requireProof(egress: Egress, backend: 'lsm' | 'fmod_ret'): Promise<void> {
   if (await provesItself(egress)) return;
-  const { reason, remedy } = whyUnasked();
+  const { reason, remedy } = whyUnasked(backend);
   throw new BouhekiError('kernel', `the programs are attached, but the kernel does not ask them: ${reason}`, {
     remedy,
   });

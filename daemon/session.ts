@@ -1,6 +1,7 @@
 import { hostname, release } from 'node:os';
 import type { Egress } from '../bpf/egress.ts';
 import { Names } from '../bpf/name/names.ts';
+import type { Backend } from '../bpf/probe.ts';
 import { BouhekiError } from '../error/error.ts';
 import { cgroupRoot } from '../host/cgroup-root.ts';
 import { AccountNames } from '../profiler/identity/account.ts';
@@ -111,7 +112,7 @@ export class Session {
     this.#before = window?.passed ?? 0;
     const { messages } = options;
     const { attachment, egress } = kernel;
-    this.#canary = new CanaryWatch(egress, attachment.backend === 'lsm', (text) => messages.say(text));
+    this.#canary = new CanaryWatch(egress, attachment.backend !== 'cgroup', (text) => messages.say(text));
     const places = new ProgramPlaces(() => egress.openFiles());
     this.#processes = new ProcessTable(recording, names, undefined, places);
     this.#isolation = new Isolation(options, () => {
@@ -163,6 +164,11 @@ export class Session {
   /** Why readers can't ask while this session runs; undefined when they can. */
   get unserved(): string | undefined {
     return this.#store.unserved;
+  }
+
+  /** How the kernel is watched, and why in this way. */
+  get backend(): { name: Backend; reason: string } {
+    return { name: this.#kernel.attachment.backend, reason: this.#kernel.reason };
   }
 
   /** The cgroup that alone is watched; undefined when the whole host is. */

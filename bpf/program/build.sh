@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the kernel side to dist/bpf/: egress.bpf.o for Linux 5.12 and later, egress-legacy.bpf.o for 5.8 to 5.11,
-# egress-cgroup.bpf.o for kernels without BPF LSM; and names.bpf.o, which reads DNS beside any of them.
+# Compiles the kernel side to dist/bpf/, and prints the size of each object: egress.bpf.o for Linux 5.12 and later,
+# egress-legacy.bpf.o for 5.8 to 5.11; egress-fmod.bpf.o and egress-fmod-legacy.bpf.o, the same where bpf is no active
+# security module; egress-cgroup.bpf.o for one cgroup; and names.bpf.o, which reads DNS beside any of them.
 # Needs clang, llvm-strip and libbpf-dev.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -14,6 +15,7 @@ compile() {
     -I"/usr/include/$(uname -m)-linux-gnu" -c "$source" -o "$object.$$"
   llvm-strip -g "$object.$$"
   mv "$object.$$" "$object"
+  printf '%8d %s\n' "$(stat -c %s "$object")" "$object"
 }
 
 # Renamed into place: what starts meanwhile finds a whole object.
@@ -21,5 +23,7 @@ trap 'rm -f dist/bpf/*.$$' EXIT
 
 compile bpf/program/egress.bpf.c dist/bpf/egress.bpf.o
 compile bpf/program/egress.bpf.c dist/bpf/egress-legacy.bpf.o -DLEGACY
+compile bpf/program/egress.bpf.c dist/bpf/egress-fmod.bpf.o -DFMOD_RET
+compile bpf/program/egress.bpf.c dist/bpf/egress-fmod-legacy.bpf.o -DFMOD_RET -DLEGACY
 compile bpf/program/egress-cgroup.bpf.c dist/bpf/egress-cgroup.bpf.o -DLEGACY -DCGROUP_BACKEND
 compile bpf/program/names.bpf.c dist/bpf/names.bpf.o

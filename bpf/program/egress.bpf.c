@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kernel side: every hook normalises its arguments into a struct flow, judge() decides and reports, and the hook
- * returns 0 or -EPERM. A verdict that an earlier LSM program gave is kept.
+ * returns 0 or -EPERM. A verdict that an earlier program of the same hook gave is kept.
+ *
+ * FMOD_RET, for kernels where `bpf` is no active security module, puts the same programs before the functions that ask
+ * the modules. What they deny no module is asked for any more; what a module will refuse is not known yet.
  */
 #include "hook/backstop.bpf.h"
 #include "hook/connect.bpf.h"
@@ -13,6 +16,15 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#ifdef FMOD_RET
+#define HOOK(name) SEC("fmod_ret/security_" #name)
+/* A hook that returns nothing has no value to change. */
+#define VOID_HOOK(name) SEC("fentry/security_" #name)
+#else
+#define HOOK(name) SEC("lsm/" #name)
+#define VOID_HOOK(name) SEC("lsm/" #name)
+#endif
+
 /* Linux 6.12 wants to see that a hook returns 0 or an error; the arithmetic that clang makes of ?: hides it. */
 static __always_inline int as_return_value(bool denied)
 {
@@ -23,32 +35,32 @@ static __always_inline int as_return_value(bool denied)
 	return 0;
 }
 
-SEC("lsm/socket_connect")
+HOOK(socket_connect)
 int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int addrlen, int ret)
 {
 	return ret ? ret : as_return_value(denies_connect(sock, address, addrlen));
 }
 
-SEC("lsm/socket_sendmsg")
+HOOK(socket_sendmsg)
 int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, long ret)
 {
 	return ret ? ret : as_return_value(denies_send(sock, msg));
 }
 
 /* Attached by the daemon where it is needed. */
-SEC("lsm/file_permission")
+HOOK(file_permission)
 int BPF_PROG(socket_pages, struct file *file, int mask, int ret)
 {
 	return ret ? ret : as_return_value(denies_pages(file, mask));
 }
 
-SEC("lsm/sctp_bind_connect")
+HOOK(sctp_bind_connect)
 int BPF_PROG(sctp_bind_connect, struct sock *sk, int optname, struct sockaddr *address, int addrlen, int ret)
 {
 	return ret ? ret : as_return_value(denies_sctp_addresses(sk, optname, address, addrlen));
 }
 
-SEC("lsm/socket_create")
+HOOK(socket_create)
 int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
 {
 	return ret ? ret : as_return_value(!kern && denies_socket(family, type, protocol));
@@ -63,20 +75,21 @@ int BPF_PROG(udp_received, struct sock *sk, struct sk_buff *skb)
 }
 
 /* Both ways in which a process gets a socket. */
-SEC("lsm/socket_post_create")
+HOOK(socket_post_create)
 int BPF_PROG(socket_post_create, struct socket *sock, int family, int type, int protocol, int kern, int ret)
 {
 	forget_former(sock->sk);
 	return ret;
 }
 
-SEC("lsm/sock_graft")
-void BPF_PROG(sock_graft, struct sock *sk)
+VOID_HOOK(sock_graft)
+int BPF_PROG(sock_graft, struct sock *sk)
 {
 	forget_former(sk);
+	return 0;
 }
 
-SEC("lsm/socket_setsockopt")
+HOOK(socket_setsockopt)
 int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int ret)
 {
 	return ret ? ret : as_return_value(denies_option(sock, level, optname));
@@ -95,15 +108,16 @@ int source_route(struct __sk_buff *skb)
 	return !stops_route_counted(skb);
 }
 
-SEC("lsm/bprm_committed_creds")
-void BPF_PROG(committed_creds, struct linux_binprm *bprm)
+VOID_HOOK(bprm_committed_creds)
+int BPF_PROG(committed_creds, struct linux_binprm *bprm)
 {
 	remember_exec(bprm);
 	remember_script(bprm);
 	forget_subject(current_task());
+	return 0;
 }
 
-SEC("lsm/task_prctl")
+HOOK(task_prctl)
 int BPF_PROG(task_prctl, int option, unsigned long what, unsigned long third, unsigned long fourth, unsigned long fifth,
 	     int ret)
 {

@@ -153,6 +153,7 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 struct qstr {
+	__u32 len;
 	const unsigned char *name;
 };
 struct super_block {

@@ -7,9 +7,10 @@
 #include "wire.h"
 
 /*
- * The source makes three objects. The plain one needs Linux 5.12: task storage, bpf_d_path() in bprm_committed_creds,
- * pointers as arguments of global functions. LEGACY does without, for 5.8 to 5.11. CGROUP_BACKEND, which implies
- * LEGACY, has programs of the cgroup kind instead of LSM programs.
+ * The source makes five objects. The plain one needs Linux 5.12: task storage, bpf_d_path() in bprm_committed_creds,
+ * pointers as arguments of global functions. LEGACY does without, for 5.8 to 5.11. FMOD_RET makes either of them of
+ * programs that change the return value of the kernel's own functions instead of LSM programs; the plain one needs
+ * Linux 5.13 then, for task storage. CGROUP_BACKEND, which implies LEGACY, has programs of the cgroup kind.
  */
 #ifdef LEGACY
 #define has_task_storage false

@@ -1,6 +1,4 @@
 import { InvalidArgumentError, Option } from 'commander';
-import type { Attachment } from '../../bpf/egress.ts';
-import { BouhekiError } from '../../error/error.ts';
 import type { RetentionLimits } from '../../profiler/store/retention.ts';
 import { parseDuration } from '../../format/duration.ts';
 import { parseEndpoint, type Endpoint } from '../../daemon/metrics-server.ts';
@@ -8,7 +6,7 @@ import { parseSize } from '../../format/size.ts';
 
 /** The options of the commands that record, as commander hands them over. */
 export interface RecorderOptions {
-  backend: 'auto' | 'lsm' | 'cgroup';
+  backend: 'auto' | 'lsm' | 'fmod_ret' | 'cgroup';
   /** Directory of a cgroup. */
   cgroup?: string;
   /** Seconds. */
@@ -27,12 +25,15 @@ const DEFAULT_SIZE = '2GB';
 /** `--backend`, `--cgroup`, `--retention`, `--max-size`, `--metrics` and `--no-names`. */
 export function recorderOptions(): Option[] {
   return [
-    new Option('--backend <backend>', 'how the kernel is watched; auto is cgroup with --cgroup, else lsm')
-      .choices(['auto', 'lsm', 'cgroup'])
+    new Option(
+      '--backend <backend>',
+      'how the kernel is watched; auto is cgroup with --cgroup, else lsm where bpf is an active security module, else fmod_ret',
+    )
+      .choices(['auto', 'lsm', 'fmod_ret', 'cgroup'])
       .default('auto'),
     new Option(
       '--cgroup <directory>',
-      'watch this cgroup and those below it, on kernels without BPF LSM: it sees only TCP, and UDP with an address',
+      'watch this cgroup and those below it alone: it sees only TCP, and UDP with an address',
     ),
     new Option(
       '--retention <time>',
@@ -52,21 +53,6 @@ export function recorderOptions(): Option[] {
       'read no DNS answers: connections are recorded without the names of their destinations',
     ),
   ];
-}
-
-/**
- * How the kernel side is to be attached. Throws BouhekiError `usage` for a combination that means nothing.
- */
-export function attachmentOf({ backend, cgroup }: RecorderOptions): Attachment {
-  if (cgroup !== undefined && backend !== 'lsm') return { backend: 'cgroup', cgroup };
-  if (cgroup === undefined && backend !== 'cgroup') return { backend: 'lsm' };
-  throw cgroup === undefined
-    ? new BouhekiError('usage', 'the backend cgroup needs to know whose connections are meant', {
-        remedy: 'name the directory of a cgroup: --cgroup /sys/fs/cgroup/...',
-      })
-    : new BouhekiError('usage', 'the backend lsm watches the whole host, not a cgroup', {
-        remedy: 'leave --cgroup out, or --backend',
-      });
 }
 
 /** The limits of the options; undefined when there is none. */

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { UNSEEN_BY_CGROUP } from '../../bpf/egress.ts';
+import { UNSEEN_BY_CGROUP } from '../../bpf/probe.ts';
 import type { Past } from '../../profiler/store/store.ts';
 import { formatStep } from '../../format/clock-step.ts';
 import { formatDuration } from '../../format/duration.ts';
@@ -22,6 +22,7 @@ export function describeStart(session: Session, db: string, command: 'learn' | '
     lines.push(`Going on with the learning window of ${formatMoment(start)}, until ${formatMoment(end)}.`);
   }
   lines.push(`Recording ${session.recording.id} into ${db}. Ctrl-C ends it.`);
+  lines.push(`Backend ${session.backend.name}: ${session.backend.reason}.`);
   if (session.cgroup !== undefined) {
     lines.push(
       `Only sockets made in ${session.cgroup} or below it are watched. Not seen there: ${UNSEEN_BY_CGROUP}.`,

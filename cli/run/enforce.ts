@@ -29,7 +29,8 @@ import {
 } from '../report/recorder-messages.ts';
 import { packageVersion } from '../report/version.ts';
 import type { EnforcementStatus } from '../../profiler/serve/live-status.ts';
-import { attachmentOf, limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import { attachmentOf } from './attachment.ts';
 import { Session, type SessionOptions } from '../../daemon/session.ts';
 import { Trouble } from '../../daemon/trouble.ts';
 

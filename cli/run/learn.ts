@@ -7,7 +7,8 @@ import { BouhekiError } from '../../error/error.ts';
 import type { Target } from '../../policy/meaning/policy.ts';
 import { requireDirectory } from '../../profiler/database/record-place.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
-import { attachmentOf, limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import { attachmentOf } from './attachment.ts';
 import {
   connectionsOf,
   describeApart,

@@ -7,7 +7,7 @@ import { noCounters, type Recording } from '../record/recording.ts';
 
 /** How the kernel is watched. */
 export interface Watch {
-  backend: 'lsm' | 'cgroup';
+  backend: 'lsm' | 'fmod_ret' | 'cgroup';
   /** The cgroup that alone is watched, and what happens there unseen. */
   cgroup?: string;
   unseen?: string;

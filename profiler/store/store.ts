@@ -29,7 +29,7 @@ export interface RecordingInfo {
   host: string;
   /** Release of the kernel. */
   kernel: string;
-  backend: 'lsm' | 'cgroup';
+  backend: 'lsm' | 'fmod_ret' | 'cgroup';
   command: 'learn' | 'enforce';
   /** For enforce: whether denials were only noted. */
   mode?: 'monitor' | 'block';

@@ -56,7 +56,7 @@ function rowsOf(calls: readonly string[], ipv6: boolean): Row[] {
   }
   for (const size of SIZES) {
     for (const record of [false, true]) {
-      using egress = Egress.load({ backend: 'lsm' }, { connections: 64 << 20, denials: 1 << 16 });
+      using egress = Egress.load(undefined, { connections: 64 << 20, denials: 1 << 16 });
       primeIdentities(egress);
       const compiled = compilePolicy(benchPolicy(size), () => undefined);
       applyPolicy(egress, compiled, { mode: 'block', target: 'host', record, cgroups: [] });

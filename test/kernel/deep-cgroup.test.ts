@@ -53,7 +53,7 @@ const lost = (): number => egress.counters()[Counter.lostCgroup]!;
 let egress: Egress;
 let enforcement: Enforcement;
 before(() => {
-  egress = Egress.load({ backend: 'lsm' }, { connections: 1 << 20, denials: 1 << 20 });
+  egress = Egress.load(undefined, { connections: 1 << 20, denials: 1 << 20 });
   enforcement = new Enforcement(egress, new ContainerNames([]), assert.fail);
 });
 after(() => {

@@ -29,7 +29,7 @@ const DENY_ALL = compileRules('  allow: []\n');
 
 let egress: Egress;
 before(() => {
-  egress = Egress.load({ backend: 'lsm' }, { connections: SMALLEST, denials: SMALLEST });
+  egress = Egress.load(undefined, { connections: SMALLEST, denials: SMALLEST });
 });
 after(() => egress[Symbol.dispose]());
 

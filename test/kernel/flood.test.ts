@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
-import { type Attachment, Egress } from '../../bpf/egress.ts';
+import { Egress } from '../../bpf/egress.ts';
+import { type Attachment, hostAttachment } from '../../bpf/probe.ts';
 import { Counter, SHARE_FOLDS } from '../../bpf/wire.ts';
 import { Client } from './client/client.ts';
 import { flood, FLOODS } from './client/flood.ts';
@@ -24,7 +25,7 @@ const RINGS = { connections: 1 << 18, denials: 1 << 19 };
 const TIMES = 8000;
 const PROCESSES = 300;
 
-const BACKENDS: readonly Attachment[] = [{ backend: 'lsm' }, { backend: 'cgroup', cgroup: CGROUP }];
+const BACKENDS: readonly Attachment[] = [hostAttachment().attachment, { backend: 'cgroup', cgroup: CGROUP }];
 
 for (const attachment of BACKENDS) {
   suite(`${attachment.backend}: a flood of denials by one user`, () => {
@@ -67,7 +68,7 @@ for (const attachment of BACKENDS) {
 }
 
 test('equal denials of one process are one count, with the destination', async () => {
-  using egress = Egress.load({ backend: 'lsm' }, RINGS);
+  using egress = Egress.load(undefined, RINGS);
   block(egress, DENY_ALL);
   await flood({ times: TIMES, how: 'plain', uid: ATTACKER, address: ADDRESS });
   const [fold, ...more] = takeFolds(egress);
@@ -76,7 +77,7 @@ test('equal denials of one process are one count, with the destination', async (
 });
 
 test('a flood of allowed connections by one user hides no allowed connection of another, and is counted', async () => {
-  using egress = Egress.load({ backend: 'lsm' }, RINGS);
+  using egress = Egress.load(undefined, RINGS);
   block(egress, compileRules('  allow: [{ to: [{ cidr: [198.51.100.0/24] }] }]\n'), true);
   const destinations = Array.from({ length: 4 }, (_, index) => ({ address: `198.51.100.${index}`, port: 9 }));
   await new Client({ destinations, rounds: 1000, uid: ATTACKER }).tallies();

@@ -45,7 +45,7 @@ const DESTINATIONS = [...ONLY_A, ...ONLY_B, ...NEITHER, ...BOTH];
 
 let egress: Egress;
 before(() => {
-  egress = Egress.load({ backend: 'lsm' }, { connections: 4096, denials: 4096 });
+  egress = Egress.load(undefined, { connections: 4096, denials: 4096 });
 });
 after(() => egress[Symbol.dispose]());
 

@@ -132,7 +132,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'generator/rule',
     ...profiler('event', 'identity', 'database', 'store'),
     ...policy('value', 'meaning', 'file', 'analysis'),
-    'bpf',
     'host',
     'format',
     'error',

@@ -1,4 +1,7 @@
-/** Kernels that would attach the programs and never ask them, or never let them see: said before anything is claimed. */
+/**
+ * Kernels that would attach the programs and never ask them, or never let them see: said before anything is claimed. Where
+ * there is another way it is taken, and said too.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -35,27 +38,44 @@ function runInGuest(options: string[], commands: string[][]): Ended[] {
   });
 }
 
-test('without bpf among the active modules nothing starts, and the boot parameter is named', () => {
-  const [learn, enforce, doctor] = runInGuest(
+test('without bpf among the active modules the backend lsm does not start, and the one that does is named', () => {
+  const lsm = ['--backend', 'lsm'];
+  for (const refused of runInGuest(
     ['--lsm', 'landlock,yama'],
-    [['learn', '--duration', '1s'], ['enforce', '/tmp/policy.yaml'], ['doctor']],
-  );
-  for (const refused of [learn!, enforce!]) {
-    assert.match(refused.text, /^bouheki: bpf among the active security modules: \S*landlock\S*$/m);
+    [
+      ['learn', '--duration', '1s', ...lsm],
+      ['enforce', '/tmp/policy.yaml', ...lsm],
+    ],
+  )) {
     assert.match(
       refused.text,
-      /^ {2}add the boot parameter lsm=\S*landlock,yama,bpf \(.*\) and reboot; or watch one cgroup, with less: --cgroup /m,
+      /^bouheki: the backend lsm: bpf is not among the active security modules \(\S*landlock\S*\)$/m,
+    );
+    assert.match(
+      refused.text,
+      /^ {2}leave --backend out: fmod_ret sees the same and needs no boot parameter$/m,
     );
     assert.equal(refused.status, 2);
   }
-  assert.match(doctor!.text, /^MISSING {2}bpf among the active security modules: /m);
-  assert.match(doctor!.text, /^ +add the boot parameter lsm=\S*landlock,yama,bpf /m);
-  assert.doesNotMatch(doctor!.text, /the kernel side loads, attaches and is asked/);
-  assert.match(
-    doctor!.text,
-    /^Not ready\. Missing: bpf among the active security modules\. First, add the boot /m,
+});
+
+test('without bpf among the active modules everything works by fmod_ret, and no boot parameter is asked for', () => {
+  const [doctor, learn] = runInGuest(
+    ['--lsm', 'landlock,yama'],
+    [['doctor'], ['learn', '--duration', '1s', '--db', '/root/other.duckdb']],
   );
-  assert.equal(doctor!.status, 1);
+  assert.match(
+    learn!.text,
+    /^Backend fmod_ret: bpf is not among the active security modules \(\S*landlock,yama\)\.$/m,
+  );
+  assert.equal(learn!.status, 0);
+  assert.match(doctor!.text, /^limited {2}the backend lsm: bpf is not among the active security modules \(/m);
+  assert.match(doctor!.text, /^ +not needed: the backend fmod_ret is taken$/m);
+  assert.match(doctor!.text, /^ok {7}the backend fmod_ret: sees the whole host; /m);
+  assert.match(doctor!.text, /^ok {7}the kernel side loads, attaches and is asked: by fmod_ret; /m);
+  assert.match(doctor!.text, /\nReady: learn and enforce can watch the whole host\.$/m);
+  assert.doesNotMatch(doctor!.text, /boot parameter/);
+  assert.equal(doctor!.status, 0);
 });
 
 test('under lockdown=confidentiality nothing starts, and the reason is given', () => {

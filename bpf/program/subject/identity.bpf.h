@@ -63,7 +63,7 @@ static __always_inline void find_names(struct identity *identity, struct file *f
 /* After the flags. */
 static __always_inline void find_path(struct identity *identity, struct file *file)
 {
-#ifndef LEGACY
+#if !defined(LEGACY) && !defined(FMOD_RET)
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	long length;
 
@@ -83,7 +83,7 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 	}
 	identity->path_length = length;
 #else
-	/* No helper gives a path here. */
+	/* No helper gives a path before 5.12, nor to a program that is not of the LSM kind. */
 	find_names(identity, file);
 #endif
 }
@@ -196,7 +196,7 @@ __noinline int adopt_running(void)
 }
 #endif
 
-/* Runs at lsm/bprm_committed_creds: the exec has succeeded and `current` is the thread group leader. */
+/* Runs at bprm_committed_creds: the exec has succeeded and `current` is the thread group leader. */
 static __always_inline void remember_exec(struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task();
@@ -245,7 +245,7 @@ static __always_inline void inherit_identity(struct task_struct *parent, struct 
 }
 
 /*
- * Runs at lsm/task_prctl. A process that replaces mm->exe_file releases the file that it executes, and the kernel may
+ * Runs at task_prctl. A process that replaces mm->exe_file releases the file that it executes, and the kernel may
  * give the address of its object to another one, such as a program that is allowed. So the address is forgotten. Of
  * processes that share their memory only the first may replace it, since nothing leads from one of them to the others,
  * which have no object anyway. Returns whether it is refused.

@@ -122,6 +122,77 @@ static __always_inline long read_text(char *to, __u64 at, bool of_kernel)
 			 : bpf_probe_read_user_str(to, PATH_SIZE, (void *)at);
 }
 
+#if defined(FMOD_RET) && !defined(LEGACY)
+/*
+ * The working directory as text into `path`, with a slash at its end, from the root directory of the process on: what
+ * bpf_d_path() gives to programs of the LSM kind. Returns its length; 0 where it has more than PATH_DEPTH steps or no
+ * room. Written from the end of the lower half of `path`; the upper one is there for the verifier, which does not see
+ * that a name ends where the one before it began.
+ */
+GLOBAL int name_directory(struct script *script)
+{
+	struct fs_struct *fs = READ(current_task(), fs);
+	struct dentry *dentry = BPF_CORE_READ(fs, pwd.dentry), *root = BPF_CORE_READ(fs, root.dentry);
+	struct mount *mount = mount_of(BPF_CORE_READ(fs, pwd.mnt)), *root_mount = mount_of(BPF_CORE_READ(fs, root.mnt));
+	__u32 start = PATH_SIZE - 1;
+
+	if (!script)
+		return 0;
+	script->path[start] = '/';
+	for (int i = 0; i < PATH_DEPTH; i++) {
+		__u32 length;
+
+		if (dentry == root && mount == root_mount) {
+			bpf_probe_read_kernel(script->path, PATH_SIZE - start, &script->path[start]);
+			return PATH_SIZE - start;
+		}
+		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+			/* Above the root directory of the process. */
+			if (above == mount)
+				return 0;
+			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = above;
+			continue;
+		}
+		length = BPF_CORE_READ(dentry, d_name.len);
+		if (!length || length >= start)
+			return 0;
+		start -= length + 1;
+		KEEP(start);
+		start &= PATH_SIZE - 1;
+		script->path[start] = '/';
+		KEEP(length);
+		bpf_probe_read_kernel(&script->path[start + 1], length & (PATH_SIZE - 1),
+				      BPF_CORE_READ(dentry, d_name.name));
+		dentry = BPF_CORE_READ(dentry, d_parent);
+	}
+	return 0;
+}
+#endif
+
+#ifndef LEGACY
+/* Length of the working directory, put into `path` with a slash at its end; 0 where it can't be had. */
+static __always_inline __u32 working_directory(struct script *script)
+{
+#ifdef FMOD_RET
+	return name_directory(script);
+#else
+	char *path = script->path;
+	long length = bpf_d_path(&current_task()->fs->pwd, path, PATH_SIZE);
+
+	if (length < 2 || length > PATH_SIZE)
+		return 0;
+	/* Of all directories only the root ends with a slash. */
+	if (length == 2)
+		return 1;
+	path[(length - 1) & (PATH_SIZE - 1)] = '/';
+	return length;
+#endif
+}
+#endif
+
 /* Makes the name absolute. Before 5.12 nothing gives the working directory as text, and a relative name is none. */
 static __always_inline bool name_script(struct script *script, __u64 at, bool of_kernel)
 {
@@ -138,15 +209,9 @@ static __always_inline bool name_script(struct script *script, __u64 at, bool of
 	}
 	if (path[0] != '/') {
 #ifndef LEGACY
-		length = bpf_d_path(&current_task()->fs->pwd, path, PATH_SIZE);
-		if (length < 2 || length > PATH_SIZE)
+		used = working_directory(script);
+		if (!used)
 			return false;
-		used = length;
-		/* Of all directories only the root ends with a slash. */
-		if (length == 2)
-			used = 1;
-		else
-			path[(length - 1) & (PATH_SIZE - 1)] = '/';
 #else
 		return false;
 #endif
@@ -252,7 +317,7 @@ GLOBAL int make_plain(struct script *script)
 	return bpf_probe_read_kernel_str(script->path, PATH_SIZE, upper + (at->start & (PATH_SIZE - 1))) > 1;
 }
 
-/* Runs at lsm/bprm_committed_creds, when the arguments are on the new stack but no code runs there yet. */
+/* Runs at bprm_committed_creds, when the arguments are on the new stack but no code runs there yet. */
 static __always_inline void remember_script(struct linux_binprm *bprm)
 {
 	bool has_line = bprm->interp != bprm->filename;

@@ -150,7 +150,13 @@ for (const object of readdirSync(join(ROOT, 'dist/bpf')).filter((file) => file.e
 }
 
 test('all objects are built', () => {
-  for (const object of ['egress.bpf.o', 'egress-legacy.bpf.o', 'names.bpf.o']) {
+  for (const object of [
+    'egress.bpf.o',
+    'egress-legacy.bpf.o',
+    'egress-fmod.bpf.o',
+    'egress-fmod-legacy.bpf.o',
+    'names.bpf.o',
+  ]) {
     assert.ok(existsSync(join(ROOT, 'dist/bpf', object)), `${object} is missing: npm run build:bpf`);
   }
 });

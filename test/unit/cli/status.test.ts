@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { MetricsServer, parseEndpoint } from '../../../daemon/metrics-server.ts';
 import { discoveryText } from '../../../cli/report/discovery-text.ts';
-import { UNSEEN_BY_CGROUP } from '../../../bpf/egress.ts';
+import { UNSEEN_BY_CGROUP } from '../../../bpf/probe.ts';
 import { statusText } from '../../../cli/report/status-text.ts';
 import { liveStatus, type LiveStatus } from '../../../profiler/serve/live-status.ts';
 import { metricsText } from '../../../profiler/serve/metrics.ts';

@@ -26,6 +26,10 @@ const REFUSALS: [args: string[], said: RegExp][] = [
     /^bouheki: the backend lsm watches the whole host, not a cgroup\n {2}leave --cgroup out, or --backend\n$/,
   ],
   [
+    ['learn', '--backend', 'fmod_ret', '--cgroup', '/sys/fs/cgroup/a'],
+    /^bouheki: the backend fmod_ret watches the whole host, not a cgroup\n {2}leave --cgroup out, or --backend\n$/,
+  ],
+  [
     ['--config', 'policy.yaml', 'learn'],
     /^bouheki: --config and the command learn do not go together\n {2}use /,
   ],

@@ -46,7 +46,7 @@ const ASKED: Record<string, Omit<Work, 'destinations'>> = {
   others: { uid: 2000, rounds: THREADS, by: 'threads' },
 };
 
-using egress = Egress.load({ backend: 'lsm' }, { connections: 1 << 16, denials: 1 << 16 });
+using egress = Egress.load(undefined, { connections: 1 << 16, denials: 1 << 16 });
 if (!(await provesItself(egress))) throw new Error('the kernel does not ask the programs');
 const primed = primeIdentities(egress);
 const compiled = compilePolicy(policy!, (path) => egress.identify(path));
