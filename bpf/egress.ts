@@ -303,7 +303,9 @@ export class Egress implements Disposable {
 
   /** Sum over all CPUs, by `Counter`. */
   counters(): number[] {
-    return this.#counters.sums(COUNTERS, libbpf().libbpf_num_possible_cpus());
+    const counters = this.#counters.sums(COUNTERS, libbpf().libbpf_num_possible_cpus());
+    counters[Counter.skippedRun] = this.#object.skippedRuns;
+    return counters;
   }
 
   /** Detaches every program: from here on nothing is judged. */

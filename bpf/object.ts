@@ -12,6 +12,8 @@ export class BpfObject implements Disposable {
   readonly #path: string;
   #pointer: Pointer;
   #links: Pointer[] = [];
+  /** Descriptors of the programs that are attached. */
+  readonly #attached: number[] = [];
   readonly #cgroupLinks = new Map<string, Pointer>();
 
   private constructor(path: string, pointer: Pointer) {
@@ -76,6 +78,15 @@ export class BpfObject implements Disposable {
       });
     }
     this.#links.push(result);
+    this.#attached.push(libbpf().bpf_program__fd(pointer));
+  }
+
+  /**
+   * How often the kernel has left out a program because it was running on that processor already. Counted from
+   * Linux 5.12 on; before, none is left out.
+   */
+  get skippedRuns(): number {
+    return this.#attached.reduce((sum, program) => sum + recursionMisses(program), 0);
   }
 
   /** Attaches one program to a cgroup and everything below it. `path` is its directory. */
@@ -176,6 +187,17 @@ export function loadFirst(
     }
   }
   throw refusal;
+}
+
+/** struct bpf_prog_info up to recursion_misses. A kernel that does not have it leaves the 0. */
+const PROGRAM_INFO_SIZE = 216;
+const RECURSION_MISSES = 208;
+
+function recursionMisses(program: number): number {
+  const info = new Uint8Array(PROGRAM_INFO_SIZE);
+  const length = new Uint32Array([PROGRAM_INFO_SIZE]);
+  check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(program, info, length));
+  return Number(new DataView(info.buffer).getBigUint64(RECURSION_MISSES, true));
 }
 
 /**

@@ -83,8 +83,9 @@ export const Counter = {
   stoppedPacket: 5,
   lostCgroup: 6,
   stoppedRoute: 7,
+  skippedRun: 8,
 } as const;
-export const COUNTERS = 8;
+export const COUNTERS = 9;
 
 export const NameCounter = { lostAnswer: 0, cutAnswer: 1, unaskedAnswer: 2, lostQuery: 3 } as const;
 export const NAME_COUNTERS = 4;

@@ -416,7 +416,8 @@ enum counter {
 	STOPPED_PACKET = 5,  /* packets that the backstop dropped */
 	LOST_CGROUP = 6,     /* ring full, cgroup record; or no cgroup of a policy found above a process */
 	STOPPED_ROUTE = 7,   /* packets dropped for their source route */
-	COUNTERS = 8,
+	SKIPPED_RUN = 8,     /* the kernel left a program out; it counts these itself, and the daemon adds them here */
+	COUNTERS = 9,
 };
 
 #endif

@@ -195,6 +195,7 @@ export class Recorder {
       'map',
       full.reduce((sum, counter) => sum + lost(counter), 0),
     );
+    this.#sink.recordLoss('skipped', lost(Counter.skippedRun));
     this.#losses = losses;
     this.#names?.flush();
     this.#processes.refreshNames();

@@ -20,7 +20,7 @@ export interface Ending {
  */
 export async function execute(
   root: string,
-  { files, kernel, level }: Part,
+  { files, kernel, level, withoutBpf }: Part,
   onLine: (line: Line) => void,
   onText: (text: string) => void,
 ): Promise<Ending> {
@@ -37,6 +37,7 @@ export async function execute(
     '--timeout',
     String(limit),
     ...(level.systemd ? ['--systemd'] : []),
+    ...(withoutBpf ? ['--lsm', 'landlock,lockdown,yama,apparmor'] : []),
   ];
   const [command, args] = kernel
     ? ['test/vm/run', [...machine, '--', 'node', ...node]]

@@ -5,20 +5,24 @@ export interface Part {
   readonly level: Level;
   /** Undefined where the level runs outside a virtual machine. */
   readonly kernel: string | undefined;
+  /** That kernel has no bpf among its active security modules. */
+  readonly withoutBpf: boolean;
   readonly files: readonly string[];
   /** As it is printed: `e2e 2/4`, `kernel on 6.1 1/2`. */
   readonly label: string;
 }
 
 /** The parts of a level on each kernel, in the order in which they are best begun. */
-export function partsOf(root: string, level: Level, kernels: readonly string[]): Part[] {
+export function partsOf(root: string, level: Level, kernels: readonly string[], withoutBpf: boolean): Part[] {
   const files = testFiles(root, level);
   return (level.inVm ? kernels : [undefined]).flatMap((kernel) => {
-    const where = kernel === undefined ? level.name : `${level.name} on ${kernel}`;
+    const bare = withoutBpf ? ' without bpf' : '';
+    const where = kernel === undefined ? level.name : `${level.name} on ${kernel}${bare}`;
     const shares = shareOut(files, level.machines ?? 1);
     return shares.map((share, index) => ({
       level,
       kernel,
+      withoutBpf,
       files: share,
       label: shares.length > 1 ? `${where} ${index + 1}/${shares.length}` : where,
     }));

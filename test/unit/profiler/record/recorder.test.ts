@@ -266,6 +266,7 @@ test('what the kernel side lost since the last flush is recorded, not what it lo
   counters[Counter.lostIdentity] = 3;
   recorder.flush();
   counters[Counter.lostConnection] = 6;
+  counters[Counter.skippedRun] = 2;
   recorder.flush();
   assert.deepEqual(written.losses, [
     ['ring', 5],
@@ -273,6 +274,7 @@ test('what the kernel side lost since the last flush is recorded, not what it lo
     ['process', 2],
     ['map', 3],
     ['ring', 1],
+    ['skipped', 2],
   ]);
 });
 
