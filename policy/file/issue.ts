@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { PROTOCOL_NAMES } from '../value/protocol.ts';
 import { closestWord, formatPath, type Path } from './problem.ts';
 

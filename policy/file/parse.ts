@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Report } from './entry.ts';
 import { describeIssue } from './issue.ts';
 import { LIMITS } from './limit.ts';

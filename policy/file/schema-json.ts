@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { version1, version2 } from './schema.ts';
 
 /** The JSON Schema (draft-07) of a policy file, for editors and other tools. */

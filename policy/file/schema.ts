@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ToKey } from './document.ts';
 import { LIMITS } from './limit.ts';
 import type { From } from '../meaning/policy.ts';
