@@ -2,6 +2,9 @@ import { type Ended, run, succeeded } from './guest.ts';
 
 /** Programs that try to reach a server, and how they say that they got EPERM. */
 
+/** Without the modules of the site, which take Python longer to load than an attempt lasts. */
+const PYTHON3 = ['python3', '-I', '-S', '-c'] as const;
+
 const PYTHON = `
 import errno, socket, sys
 kind, address, port, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -17,7 +20,7 @@ except OSError as error:
 
 /** `reached`, or the name of the error that the system call gave; `no answer` after so many seconds. */
 export function pythonTo(protocol: 'tcp' | 'udp', address: string, port: number, seconds = 20): string {
-  return run('python3', '-c', PYTHON, protocol, address, String(port), String(seconds)).stdout.trim();
+  return run(...PYTHON3, PYTHON, protocol, address, String(port), String(seconds)).stdout.trim();
 }
 
 const PING = `
@@ -48,7 +51,7 @@ except OSError as error:
  * of it. `written` is the destination in its header, `named` what it tells the system call.
  */
 export function ping(written: string, named = written): string[] {
-  return ['python3', '-c', PING, written, named];
+  return [...PYTHON3, PING, written, named];
 }
 
 const FLOOD = `
@@ -64,7 +67,7 @@ print(refused)
 
 /** Sends a datagram to each of the first ports of an address. Returns how many were refused. */
 export function flood(address: string, ports: number): number {
-  return Number(succeeded(run('python3', '-c', FLOOD, address, String(ports))).stdout);
+  return Number(succeeded(run(...PYTHON3, FLOOD, address, String(ports))).stdout);
 }
 
 /** The arguments of a curl that tells why it could not connect, and waits for nobody for long. */
