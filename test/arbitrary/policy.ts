@@ -1,6 +1,7 @@
 import fc from './fast-check.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
-import type { From, Policy } from '../../policy/meaning/policy.ts';
+import type { Action, From, Policy } from '../../policy/meaning/policy.ts';
+import { matchesPath } from '../../policy/value/name.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
 import { WORLD, type World } from './world.ts';
 
@@ -42,21 +43,27 @@ function seldom<T>(arbitrary: fc.Arbitrary<T>, times: number): fc.Arbitrary<T | 
 }
 
 function rules(world: World): fc.Arbitrary<object> {
-  const rule = fc.record({
-    name: seldom(fc.constantFrom('one', 'two'), 3),
-    from: from(world),
-    to: to(world),
-    sockets: seldom(some(SOCKET_KINDS), 4),
-  });
+  const rule = (action: Action) =>
+    fc.record({
+      name: seldom(fc.constantFrom('one', 'two'), 3),
+      from: from(world, action),
+      to: to(world),
+      sockets: seldom(some(SOCKET_KINDS), 4),
+    });
   return fc.record({
     mode,
     target,
-    deny: fc.array(rule, { maxLength: 3 }),
-    allow: fc.array(rule, { maxLength: 6 }),
+    deny: fc.array(rule('deny'), { maxLength: 3 }),
+    allow: fc.array(rule('allow'), { maxLength: 6 }),
   });
 }
 
-function from(world: World): fc.Arbitrary<object> {
+/** A path in the place of each pattern. */
+function plain(paths: string[] | undefined, all: readonly string[]): string[] | undefined {
+  return paths?.map((path) => all.find((each) => matchesPath(path, each)) ?? all[0]!);
+}
+
+function from(world: World, action: Action): fc.Arbitrary<object> {
   const any = fc.record({
     command: seldom(some(world.commandPatterns), 3),
     exe: seldom(some(world.exePatterns, 2), 3),
@@ -70,8 +77,11 @@ function from(world: World): fc.Arbitrary<object> {
     unit: seldom(some(world.unitPatterns, 2), 8),
     cgroup: seldom(some(world.cgroupPatterns, 2), 8),
   } satisfies Record<keyof From, fc.Arbitrary<unknown>>);
-  // A rule names ids in one way.
+  // A rule names ids in one way, and patterns where they mean files of the host.
   return any.map((value) => {
+    const inside = (value.container ?? value.image) !== undefined;
+    if (inside) value.exe = plain(value.exe, world.exes);
+    if (inside || action === 'deny') value.script = plain(value.script, world.scripts);
     if (value.user !== undefined) value.uid = undefined;
     if (value.group !== undefined) value.gid = undefined;
     return value;
