@@ -35,6 +35,9 @@ export function parsePolicy(source: string, file: string): Parsed {
   for (const { offset, path, message, help } of yaml.faults) {
     problems.add('error', offset, path, message, help);
   }
+  for (const { offset, path, message, help } of yaml.remarks) {
+    problems.add('warning', offset, path, message, help);
+  }
   const placed = problems.failed ? undefined : policyOf(yaml, problems);
   const paths = placed?.paths ?? [];
   const locationOf = (box: number | undefined) =>

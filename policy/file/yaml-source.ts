@@ -1,4 +1,5 @@
 import { Composer, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
+import { isUnsafe, visible } from '../../error/visible.ts';
 import { LIMITS } from './limit.ts';
 import type { Path } from './problem.ts';
 
@@ -18,6 +19,8 @@ export interface YamlSource {
    */
   value: unknown;
   faults: Fault[];
+  /** Characters that are read, but that nobody who looks at the file sees. */
+  remarks: Fault[];
   /** The offset of the value at `path`, of the deepest ancestor that is there otherwise. */
   offsetOf(path: Path): number;
   /** The offset of the last key of `path`. */
@@ -33,11 +36,13 @@ export function readYaml(source: string): YamlSource {
   const faults: Fault[] = [];
   const hidden = HIDDEN.exec(source);
   if (hidden) faults.push(hiddenFault(hidden));
-  const root = hidden ? undefined : compose(source, faults);
+  const comments: number[] = [];
+  const root = hidden ? undefined : compose(source, faults, comments);
   const value = root === undefined ? undefined : plainOf(root, [], faults);
   return {
     value,
     faults,
+    remarks: hidden ? [] : invisibleIn(source, comments),
     offsetOf: (path) => nodeAt(root, path).offset,
     offsetOfKey: (path) => keyOffset(root, path),
   };
@@ -56,6 +61,55 @@ function hiddenFault({ 0: character, index }: RegExpExecArray): Fault {
     path: [],
     message: `the invisible character U+${code} is not accepted`,
     help: 'remove it',
+  };
+}
+
+/** What may be unsafe at all: most policies have none, and are not searched character by character. */
+const UNUSUAL = /[^\t\n\r -~]+/g;
+
+/**
+ * What a comment must not hold: it would change what the lines around it seem to say, or hold a text of its
+ * own. What joins letters or pictures is part of texts that people write.
+ */
+const MISLEADING = /[\p{Bidi_Control}\u{e0000}-\u{e007f}]/u;
+
+/** More lines than these are not remarked upon: whoever reads the first knows. */
+const MOST_REMARKS = 20;
+
+/**
+ * The first such character of each line: with one in it a name is another than it looks, in an editor and in
+ * a review. `comments` are the offsets of comments, in order.
+ */
+function invisibleIn(source: string, comments: readonly number[]): Fault[] {
+  const remarks: Fault[] = [];
+  let comment = 0;
+  let lineEnd = 0;
+  for (const { 0: run, index } of source.matchAll(UNUSUAL)) {
+    if (index < lineEnd) continue;
+    while (comments[comment + 1]! <= index) comment++;
+    const lineStart = source.lastIndexOf('\n', index) + 1;
+    const inComment = comments[comment]! >= lineStart && comments[comment]! < index;
+    const characters = Array.from(index === 0 ? run.replace(/^\ufeff/, ' ') : run);
+    const at = characters.findIndex((each) => (inComment ? MISLEADING.test(each) : isUnsafe(each)));
+    if (at < 0) continue;
+    if (remarks.length === MOST_REMARKS) break;
+    remarks.push(invisibleRemark(source, index + characters.slice(0, at).join('').length));
+    const end = source.indexOf('\n', index);
+    lineEnd = end < 0 ? source.length : end;
+  }
+  return remarks;
+}
+
+/** The word around the character, with what is unsafe in it written out. */
+function invisibleRemark(source: string, offset: number): Fault {
+  const before = /[^\n "',[\]{}]{0,40}$/.exec(source.slice(Math.max(0, offset - 40), offset))![0];
+  const [after] = /^[^\n "',[\]{}]{0,40}/.exec(source.slice(offset, offset + 40))!;
+  const code = source.codePointAt(offset)!.toString(16).toUpperCase().padStart(4, '0');
+  return {
+    offset,
+    path: [],
+    message: `the invisible character U+${code} is part of the text here: ${visible(before + after)}`,
+    help: 'remove it, or write it in double quotes as "\\uXXXX", so that readers see it',
   };
 }
 
@@ -78,9 +132,9 @@ const REFUSED: ReadonlyMap<string, { message: string; help: string }> = new Map(
 
 /**
  * The root node; undefined after a fault. Only the first fault of syntax is reported: the rest follow from
- * it.
+ * it. Adds the offsets of comments to `comments`.
  */
-function compose(source: string, faults: Fault[]): Node | null | undefined {
+function compose(source: string, faults: Fault[], comments: number[]): Node | null | undefined {
   const parser = new Parser();
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false });
   const documents = [];
@@ -91,6 +145,7 @@ function compose(source: string, faults: Fault[]): Node | null | undefined {
       faults.push({ offset: parser.offset, path: [], ...refused });
       return undefined;
     }
+    if (lexeme.startsWith('#') && before !== SCALAR_FOLLOWS) comments.push(parser.offset);
     before = lexeme;
     for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
     // The composer recurses, so depth is bounded before it sees the tree.

@@ -127,6 +127,36 @@ test('no command prints a hostile name as it is', (t) => {
   run('export', '--format', 'ndjson', '--db', db);
 });
 
+test('a policy written by hand with what nobody sees is remarked upon by each command that reads it', (t) => {
+  const directory = directoryFor(t);
+  const db = join(directory, 'record.duckdb');
+  const flows = join(directory, 'flows.csv');
+  const policy = join(directory, 'policy.yaml');
+  const plain = join(directory, 'plain.yaml');
+  writeFileSync(flows, rows());
+  run('import', flows, '--format', 'csv', '--db', db);
+  const rule = (exe: string): string =>
+    `version: 2\nnetwork:\n  allow:\n    - name: "a ${exe}"\n      from: { exe: ["/bin/${exe}"] }\n      to: [{ cidr: [10.0.5.1/32] }]\n`;
+  writeFileSync(policy, rule('c\u200b\u{e0041}\u00a0url'), { mode: 0o600 });
+  writeFileSync(plain, rule('curl'), { mode: 0o600 });
+  const commands = [
+    ['check', policy],
+    ['diff', plain, policy],
+    ['drift', policy, '--db', db],
+    ['explain', policy, '--to', '10.0.5.1:443/tcp', '--uid', '5', '--exe', '/bin/curl'],
+    ['review', policy, '--db', db, '--json'],
+    ['generate', '--db', db, '--base', policy],
+  ];
+  for (const args of commands) {
+    const { stderr, stdout } = runCommand(...args);
+    // What is merged into a policy keeps that policy's text.
+    const said = args.includes('--base') ? stderr : stdout + stderr;
+    assertVisible(args[0]!, said);
+    assert.match(said, /policy\.yaml:5:\d+: warning: the invisible character U\+200B/, args[0]);
+    assert.match(said, /: \/bin\/c\\u\{200b\}\\u\{e0041\}\\u\{a0\}url$/m, args[0]);
+  }
+});
+
 test('an export with hostile names and formulas is imported as it was recorded', (t) => {
   const directory = directoryFor(t);
   const file = join(directory, 'flows.csv');
