@@ -3,12 +3,13 @@ import { nearestRule, UNKNOWN_ID } from '../../policy/analysis/explain.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
 import type { VerdictEntry } from '../../enforcer/verdict-log.ts';
 import { formatAddress } from '../../policy/value/address.ts';
+import { formatOpening } from '../../policy/value/opening.ts';
 import { formatProtocol } from '../../policy/value/protocol.ts';
 import type { Denial, ExcessDenials } from '../../profiler/record/denial.ts';
 import type { JudgingPolicy } from './generation-memory.ts';
 
-const SOCKET_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(SocketKind).map(([name, kind]) => [kind, name]),
+const SOCKET_NAMES: ReadonlyMap<number, keyof typeof SocketKind> = new Map(
+  Object.entries(SocketKind).map(([name, kind]) => [kind, name as keyof typeof SocketKind]),
 );
 
 /** No container can have this name. */
@@ -57,10 +58,11 @@ export function entryOf(denial: Denial, judged: JudgingPolicy | undefined): Verd
 }
 
 function targetOf({ destination, protocol, socket }: Denial): Partial<VerdictEntry> {
+  const kind = socket === undefined ? undefined : (SOCKET_NAMES.get(socket) ?? 'other');
   return {
     ...(destination && { address: formatAddress(destination), port: destination.port }),
-    ...(socket !== undefined && { socket: SOCKET_NAMES.get(socket) ?? 'other' }),
-    protocol: formatProtocol(protocol),
+    ...(kind !== undefined && { socket: kind }),
+    protocol: kind === undefined ? formatProtocol(protocol) : formatOpening(kind, protocol),
   };
 }
 

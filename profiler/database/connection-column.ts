@@ -1,4 +1,5 @@
 import { SocketKind } from '../../bpf/wire.ts';
+import { LAST_FAMILY, SOCKET_FAMILIES } from '../../policy/value/opening.ts';
 import { PROTOCOL_NUMBERS } from '../../policy/value/protocol.ts';
 import { Operation, Verdict } from '../event/batch.ts';
 import { Known } from '../event/columns.ts';
@@ -93,11 +94,12 @@ const WHO = [
   },
   { name: 'inner_container', sql: 'left(c.inner_id, 12)', says: 'a container inside it' },
   { name: 'image', sql: 'c.image', exported: { name: 'image', ...name } },
-  { name: 'image_digest', sql: 'c.digest' },
+  { name: 'image_digest', sql: 'c.digest', exported: { name: 'image_digest', ...name, added: 8 } },
   { name: 'labels', sql: 'c.labels', says: 'JSON', exported: { name: 'labels', ...name, added: 6 } },
   { name: 'pod', sql: 'c.pod', exported: { name: 'pod', ...name, added: 6 } },
   { name: 'namespace', sql: 'c.namespace', exported: { name: 'namespace', ...name, added: 6 } },
   { name: 'unit', sql: 'p.unit', exported: { name: 'unit', ...name, added: 6 } },
+  { name: 'cgroup', sql: `nullif(p.cgroup_path, '')`, exported: { name: 'cgroup', ...name, added: 8 } },
 ] as const satisfies readonly ConnectionColumn[];
 
 const WHERE = [
@@ -113,7 +115,8 @@ const WHERE = [
   },
   {
     name: 'protocol',
-    sql: 'protocol_text(e.protocol)',
+    sql: `CASE WHEN e.family = 0 THEN opening_text(e.port, e.protocol) ELSE protocol_text(e.protocol) END`,
+    says: 'of a socket that was opened the EtherType (packet), the family (other) or the IP protocol',
     exported: { name: 'protocol', ...word, required: true },
   },
   {
@@ -168,8 +171,13 @@ const COLUMNS = [
   },
   {
     name: 'verdict',
-    sql: words('e.verdict', Verdict, `'deny'`),
+    sql: `CASE e.verdict WHEN ${Verdict.allow} THEN 'allow' ELSE 'deny' END`,
     exported: { name: 'verdict', ...word, added: 3 },
+  },
+  {
+    name: 'noted',
+    sql: `e.verdict = ${Verdict.noted}`,
+    exported: { name: 'noted', type: 'BOOLEAN', added: 8 },
   },
   { name: 'rule', sql: 'b.name' },
   { name: 'count', sql: 'e.count', exported: { name: 'count', type: 'BIGINT', added: 1 } },
@@ -220,8 +228,13 @@ const described = (columns: readonly ConnectionColumn[]): string =>
 export const CONNECTIONS: readonly string[] = [
   `CREATE OR REPLACE MACRO protocol_text(protocol) AS
     ${words('protocol', PROTOCOL_NUMBERS, 'protocol::VARCHAR')}`,
+  `CREATE OR REPLACE MACRO opening_text(kind, protocol) AS CASE
+    WHEN kind = ${SocketKind.packet} THEN format('0x{:04x}', protocol)
+    WHEN kind = ${SocketKind.other} AND protocol <= ${LAST_FAMILY}
+      THEN ${words('protocol', SOCKET_FAMILIES, 'protocol::VARCHAR')}
+    ELSE protocol_text(protocol) END`,
   `CREATE OR REPLACE VIEW connections AS
     SELECT ${COLUMNS.map((column) => `${column.sql} AS ${column.name}`).join(', ')}
     FROM ${connectionRows()} LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
-  `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (${described(WHO)}), where (${described(WHERE)}), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it. time is UTC. Unknown values are NULL.'`,
+  `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (${described(WHO)}), where (${described(WHERE)}), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it (noted: denied in monitor mode, which stopped nothing). time is UTC. Unknown values are NULL.'`,
 ];

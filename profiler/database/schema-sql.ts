@@ -131,6 +131,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       FROM (SELECT recording, id, unnest(names) AS name, generate_subscripts(names, 1) AS place FROM name_set) s
       JOIN name n ON n.recording = s.recording AND n.id = s.name GROUP BY s.recording, s.id`,
   ],
+  // A denial that stopped nothing has a verdict of its own. Until here the mode in which a recording began stood for
+  // all of it.
+  ['event', 'hourly'].map(
+    (table) =>
+      `UPDATE ${table} SET verdict = 2 WHERE verdict = 1 AND recording IN (SELECT id FROM recording WHERE mode = 'monitor')`,
+  ),
 ];
 
 /**

@@ -8,8 +8,11 @@ import { columnsIn, EVENT, sizeOf, type Columns } from './columns.ts';
 export const Operation = { connect: 0, send: 1, intent: 2, open: 3 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
-/** What was decided. In monitor mode what would have been. */
-export const Verdict = { allow: 0, deny: 1 } as const;
+/**
+ * What was decided. `noted` is a denial in monitor mode, which stopped nothing: the mode may change while it is
+ * recorded, so each event says it.
+ */
+export const Verdict = { allow: 0, deny: 1, noted: 2 } as const;
 
 /** Rows per DuckDB data chunk. */
 export const BATCH_ROWS = 2048;

@@ -51,7 +51,7 @@ export const EVENT_KEY = {
   ...DESTINATION_KEY,
   /** See `Operation` of batch.ts. */
   operation: Uint8Array,
-  /** 0 allow, 1 deny. In monitor mode the would-be verdict. */
+  /** See `Verdict` of batch.ts. */
   verdict: Uint8Array,
   /** Index into the boxes of the policy in force; -1 when no box decided or no policy was loaded. */
   box: Int32Array,

@@ -1,9 +1,12 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { connectionRows } from '../database/connection-column.ts';
 
-/** What makes two rows the same: who went where, when, and how often. */
+/**
+ * What makes two rows the same: who went where, when, and how often. Whether a denial stopped anything is not
+ * in exports of before.
+ */
 const KEY = `hash(r.host, e.time, m.text, p.exe, c.name, k.uid, k.euid, k.gid, e.family, e.address_high,
-  e.address_low, e.port, e.protocol, e.operation, e.verdict, e.count)`;
+  e.address_low, e.port, e.protocol, e.operation, e.verdict > 0, e.count)`;
 
 const keys = (recordings: string, time: string, first: string, last: string): string =>
   `SELECT ${KEY} AS key FROM ${connectionRows(`${recordings} AND ${time}`, `${recordings} AND ${last} AND ${first}`)}`;

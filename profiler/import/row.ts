@@ -1,7 +1,9 @@
 import { printJson, readCell } from '../../error/visible.ts';
 import { ProcessFlag, SocketKind } from '../../bpf/wire.ts';
 import { parseAddress, type Address } from '../../policy/value/address.ts';
+import { parseOpening } from '../../policy/value/opening.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
+import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
 import { EXPORTED, type ColumnName } from '../database/connection-column.ts';
 import { Operation, Verdict } from '../event/batch.ts';
 import { Known } from '../event/columns.ts';
@@ -34,6 +36,9 @@ export interface ImportedRow {
   container: string;
   image: string;
   unit: string;
+  /** Path in the cgroup v2 hierarchy. */
+  cgroup: string;
+  imageDigest: string;
   labels: Readonly<Record<string, string>>;
   pod: string;
   namespace: string;
@@ -73,6 +78,9 @@ const MOST_ID = 4_294_967_295;
 
 const TRUTH = { false: 0, true: 1 } as const;
 
+/** The words of the column `verdict`. */
+const VERDICT = { allow: Verdict.allow, deny: Verdict.deny } as const;
+
 const NOWHERE = { family: 0, value: 0n } as const;
 
 /** Understands rows by the names in the file's first row. */
@@ -106,7 +114,8 @@ export class RowReader {
     }
     this.#problem = undefined;
     const operation = this.#word(fields, 'operation', Operation, Operation.connect);
-    const protocol = this.#protocol(fields, operation === Operation.open);
+    const opening = operation === Operation.open ? this.#opening(fields) : undefined;
+    const protocol = opening?.protocol ?? this.#protocol(fields);
     const row: ImportedRow = {
       time: this.#time(fields),
       host: this.#text(fields, 'host'),
@@ -122,14 +131,16 @@ export class RowReader {
       ...this.#container(fields),
       image: this.#text(fields, 'image'),
       unit: this.#text(fields, 'unit'),
+      cgroup: this.#text(fields, 'cgroup'),
+      imageDigest: this.#text(fields, 'image_digest'),
       labels: this.#labels(fields),
       pod: this.#text(fields, 'pod'),
       namespace: this.#text(fields, 'namespace'),
-      ...(operation === Operation.open ? this.#opening(fields) : this.#destination(fields, protocol)),
+      ...(opening ?? this.#destination(fields, protocol)),
       protocol,
       count: this.#number(fields, 'count', Number.MAX_SAFE_INTEGER, 1),
       operation,
-      verdict: this.#word(fields, 'verdict', Verdict, 0),
+      verdict: this.#verdict(fields),
       ancestors: this.#text(fields, 'ancestors'),
       ...this.#names(fields),
     };
@@ -210,11 +221,17 @@ export class RowReader {
     return { names, known: this.#word(fields, 'name_known', Known, 0), age: Number(age) };
   }
 
-  #opening(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port'> {
+  #opening(fields: readonly string[]): Pick<ImportedRow, 'address' | 'port' | 'protocol'> {
     for (const name of ['addr', 'port'] as const) {
       if (this.#text(fields, name) !== '') this.#wrong(name, 'the operation open has no destination');
     }
-    return { address: NOWHERE, port: this.#word(fields, 'socket', SocketKind) };
+    const port = this.#word(fields, 'socket', SocketKind);
+    const kind = SOCKET_KINDS.find((name) => SocketKind[name] === port) ?? 'other';
+    const text = this.#text(fields, 'protocol');
+    const protocol =
+      parseOpening(kind, text) ??
+      this.#wrong('protocol', `${quote(text)} is nothing that a ${kind} socket can be opened with`);
+    return { address: NOWHERE, port, protocol };
   }
 
   #address(fields: readonly string[]): Address {
@@ -231,12 +248,8 @@ export class RowReader {
     return address;
   }
 
-  /**
-   * Of a socket that was opened it is any number that its family knows: of a packet socket an Ethernet type.
-   */
-  #protocol(fields: readonly string[], opened: boolean): number {
+  #protocol(fields: readonly string[]): number {
     const text = this.#text(fields, 'protocol');
-    if (opened && /^\d+$/.test(text)) return this.#number(fields, 'protocol', 65_535);
     return (
       parseProtocol(text.toLowerCase()) ??
       this.#wrong(
@@ -259,6 +272,13 @@ export class RowReader {
       : this.#wrong(name, `${quote(text)} is none of ${Object.keys(words).join(', ')}`);
   }
 
+  /** Files of before had no column for denials that stopped nothing. */
+  #verdict(fields: readonly string[]): number {
+    const verdict = this.#word(fields, 'verdict', VERDICT, VERDICT.allow);
+    const noted = this.#word(fields, 'noted', TRUTH, TRUTH.false) === TRUTH.true;
+    return noted && verdict === VERDICT.deny ? Verdict.noted : verdict;
+  }
+
   /** Keeps the first problem of a row. A column that is not there is reported at the first field. */
   #wrong(name: ColumnName, message: string): number {
     this.#problem ??= { field: Math.max(0, this.#index[name]), message: `${name}: ${message}` };
@@ -268,15 +288,16 @@ export class RowReader {
 
 /** Equal for rows of the same process of a host. */
 export function importedProcessKey(row: ImportedRow): string {
-  const { pid, command, exe, script, unit, ancestors } = row;
-  return [pid, command, exe, script, importedContainerKey(row), row.inContainer, unit, ancestors].join('\0');
+  const { pid, command, exe, script, unit, cgroup, ancestors } = row;
+  const container = [importedContainerKey(row), row.inContainer];
+  return [pid, command, exe, script, ...container, unit, cgroup, ancestors].join('\0');
 }
 
 /** Equal for rows of the same container of a host; empty where nothing is known of one. */
-export function importedContainerKey({ container, image, labels, namespace, pod }: ImportedRow): string {
-  const told = Object.keys(labels).length === 0 ? '' : JSON.stringify(labels);
-  const key = [container, image, namespace, pod, told].join('\0');
-  return key.length === 4 ? '' : key;
+export function importedContainerKey(row: ImportedRow): string {
+  const told = Object.keys(row.labels).length === 0 ? '' : JSON.stringify(row.labels);
+  const known = [row.container, row.image, row.imageDigest, row.namespace, row.pod, told];
+  return known.every((text) => text === '') ? '' : known.join('\0');
 }
 
 /** What a row has of a process; nothing else of it is known. `key` need only differ from that of others. */
@@ -296,7 +317,7 @@ export function importedProcess(row: ImportedRow, key: bigint, container: number
     mountNamespace: 0,
     pidNamespace: 0,
     cgroupId: 0n,
-    cgroupPath: '',
+    cgroupPath: row.cgroup,
     ...(container !== undefined && { containerId: container }),
     ...(row.unit !== '' && { unit: row.unit }),
     flags: row.inContainer ? ProcessFlag.inContainer : 0,

@@ -174,8 +174,8 @@ export class ImportWriter {
   #containerOf(row: ImportedRow, recording: number): number | undefined {
     const key = importedContainerKey(row);
     if (key === '') return undefined;
-    const { container: name, image, labels, namespace, pod } = row;
-    const cells = { runtime: 'import', id: '', name, image, imageId: '', labels, namespace, pod };
+    const { container: name, image, imageDigest: digest, labels, namespace, pod } = row;
+    const cells = { runtime: 'import', id: '', name, image, imageId: '', digest, labels, namespace, pod };
     return this.#named(`${recording}\0container\0${key}`, (id) =>
       this.#tables.container.append([recording, ...containerCells(id, 1, cells)]),
     );

@@ -9,7 +9,7 @@ import { edgesOf, HOUR, type Stretch } from './stretch.ts';
 /** How many parts of equal length a window is cut into. */
 export const BLOCKS = 10;
 
-const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR verdict = $3) AND operation IS DISTINCT FROM $4`;
+const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR (verdict > 0) = ($3 > 0)) AND operation IS DISTINCT FROM $4`;
 
 /** An hour that is folded already counts whole when any part of it may lie in the window. */
 const HOURLY = SINGLE.replace('time >= $1 AND time < $2', 'last >= $1 AND first < $2');
@@ -82,7 +82,7 @@ const OF_SUBJECT = ACTOR.map(
  * and in which clock hours its events were allowed and denied; in the rows of observations it is NULL, and in
  * that of a subject the other columns are 0. Numbers of events and times are DOUBLE, exact up to 2^53: BIGINT
  * comes out as BigInt, at five times the cost, and so do columns with NULLs in them. Parameters: $1 since, $2
- * until (microseconds since the epoch, until excluded), $3 verdict (0, 1 or NULL for both), $4 the operation
+ * until (microseconds since the epoch, until excluded), $3 verdict (0, 1 for both kinds of denial, or NULL for all), $4 the operation
  * to leave out (2, or NULL for none), $5 whether containers alone are wanted.
  *
  * Events are folded inside DuckDB, in one pass and two steps: first by the numbers of the event table alone
@@ -120,8 +120,7 @@ export function historySql({ stretches, ...ends }: Bounds): string {
       SELECT a.recording, a.process, a.command AS command_id, a.credential,
         ${Object.entries(SUBJECT)
           .map(([name, sql]) => `${sql} AS "${name}"`)
-          .join()},
-        coalesce(r.mode, 'block') = 'monitor' AS monitoring
+          .join()}
       FROM (SELECT DISTINCT ${ACTOR.join()} FROM folded) a
       LEFT JOIN who w ON w.recording = a.recording AND w.id = a.process
       LEFT JOIN command m ON m.recording = a.recording AND m.id = a.command
@@ -129,17 +128,17 @@ export function historySql({ stretches, ...ends }: Bounds): string {
       LEFT JOIN recording r ON r.id = a.recording
       WHERE NOT $5 OR coalesce(w.in_container, false))),
   known AS (
-    SELECT n.subject, n.monitoring, f.* FROM folded f JOIN named n ON ${OF_SUBJECT.join(' AND ')}),
+    SELECT n.subject, f.* FROM folded f JOIN named n ON ${OF_SUBJECT.join(' AND ')}),
   active AS (
     SELECT subject, ${set.union('hours', `verdict = ${Verdict.allow}`)} AS allowed,
-      ${set.union('hours', `verdict = ${Verdict.deny}`)} AS denied
+      ${set.union('hours', `verdict > ${Verdict.allow}`)} AS denied
     FROM known GROUP BY subject),
   told AS (
     SELECT DISTINCT subject, struct_pack(${SUBJECT_MEMBERS.map((name) => `"${name}" := "${name}"`).join()},
       allowed := ${set.list('allowed')}, denied := ${set.list('denied')}) AS who
     FROM named JOIN active USING (subject)),
   seen AS (
-    SELECT subject, ${ASKED}, bool_and(intent) AS intent, verdict = ${Verdict.deny} AND monitoring AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
+    SELECT subject, ${ASKED}, bool_and(intent) AS intent, verdict = ${Verdict.noted} AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
       min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums}
     FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box GROUP BY ALL)
   SELECT * EXCLUDE (subject) FROM (

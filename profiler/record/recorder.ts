@@ -3,7 +3,7 @@ import { bootTime } from '../../bpf/clock.ts';
 import type { Folded, FoldVisitor } from '../../bpf/share.ts';
 import type { Ring } from '../../bpf/ring.ts';
 import { COMM_SIZE, Connection, ConnectionFlag, Counter, NO_BOX, RecordKind } from '../../bpf/wire.ts';
-import { EventBatch, Operation } from '../event/batch.ts';
+import { EventBatch, Operation, Verdict } from '../event/batch.ts';
 import type { CredentialTable } from '../identity/credential-table.ts';
 import {
   decodeAddress,
@@ -61,6 +61,11 @@ const GENERATION = at.generation >> 2;
 /** A word in network order as a number. */
 function swapped(word: number): number {
   return ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff_0000) | (word << 24)) >>> 0;
+}
+
+function verdictOf(denied: boolean, flags: number): number {
+  if (!denied) return Verdict.allow;
+  return flags & ConnectionFlag.blocked ? Verdict.deny : Verdict.noted;
 }
 
 function halves({ buffer, byteOffset, length }: BigInt64Array | BigUint64Array): Uint32Array {
@@ -266,7 +271,7 @@ export class Recorder {
     const operation = bytes[at + OPERATION]!;
     columns.operation[row] = operation;
     const denied = bytes[at + VERDICT] === 1;
-    columns.verdict[row] = denied ? 1 : 0;
+    columns.verdict[row] = verdictOf(denied, bytes[at + FLAGS]!);
     columns.box[row] = this.#box(words[word + BOX]!, words[word + GENERATION]!);
     const { age, known, name, names } = this.#names?.of(records, at) ?? UNNAMED;
     columns.names[row] = names;
@@ -307,7 +312,7 @@ export class Recorder {
       port: view.getUint16(Connection.offset.port, true),
       protocol: view.getUint16(Connection.offset.protocol, true),
       operation,
-      verdict: denied ? 1 : 0,
+      verdict: verdictOf(denied, bytes[FLAGS]!),
       box: this.#box(words[BOX]!, words[GENERATION]!),
       count,
       first: micros(first),

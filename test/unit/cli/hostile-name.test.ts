@@ -127,6 +127,10 @@ test('no command prints a hostile name as it is', (t) => {
   run('export', '--format', 'ndjson', '--db', db);
 });
 
+function ruleFor(exe: string): string {
+  return `version: 2\nnetwork:\n  allow:\n    - name: "a ${exe}"\n      from: { exe: ["/bin/${exe}"] }\n      to: [{ cidr: [10.0.5.1/32] }]\n`;
+}
+
 test('a policy written by hand with what nobody sees is remarked upon by each command that reads it', (t) => {
   const directory = directoryFor(t);
   const db = join(directory, 'record.duckdb');
@@ -135,10 +139,8 @@ test('a policy written by hand with what nobody sees is remarked upon by each co
   const plain = join(directory, 'plain.yaml');
   writeFileSync(flows, rows());
   run('import', flows, '--format', 'csv', '--db', db);
-  const rule = (exe: string): string =>
-    `version: 2\nnetwork:\n  allow:\n    - name: "a ${exe}"\n      from: { exe: ["/bin/${exe}"] }\n      to: [{ cidr: [10.0.5.1/32] }]\n`;
-  writeFileSync(policy, rule('c\u200b\u{e0041}\u00a0url'), { mode: 0o600 });
-  writeFileSync(plain, rule('curl'), { mode: 0o600 });
+  writeFileSync(policy, ruleFor('c\u200b\u{e0041}\u00a0url'), { mode: 0o600 });
+  writeFileSync(plain, ruleFor('curl'), { mode: 0o600 });
   const commands = [
     ['check', policy],
     ['diff', plain, policy],

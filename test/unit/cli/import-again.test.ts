@@ -68,7 +68,7 @@ function rulesOf(from: string): string {
 async function told(from: string): Promise<unknown[][]> {
   const reader = await openReader(from);
   const sql =
-    'SELECT container, image, labels, pod, namespace, unit, in_container FROM connections ORDER BY ALL';
+    'SELECT container, image, image_digest, labels, pod, namespace, unit, cgroup, in_container FROM connections ORDER BY ALL';
   const { rows } = await reader.query(sql);
   reader.close();
   return rows;
@@ -115,12 +115,17 @@ test('a container without a name comes back without one in every format, and get
   rulesOf(oldDb);
 });
 
-test('unit, labels, pod and namespace survive export and import, and other columns are told of', async (t) => {
+test('unit, cgroup, digest, labels, pod and namespace survive export and import, and other columns are told of', async (t) => {
   const directory = directoryFor(t);
   const db = await record(directory, [{ process: 2 }, {}], {}, (recording) => {
     const labels = { app: 'shop, "web"', tier: 'é' };
     const container = { runtime: 'cri', id: 'ab', name: 'shop/web', image: 'img:1', imageId: '', labels };
-    const containerId = recording.container({ ...container, pod: 'web-1', namespace: 'shop' });
+    const containerId = recording.container({
+      ...container,
+      pod: 'web-1',
+      namespace: 'shop',
+      digest: 'sha256:d',
+    });
     recording.process(
       processRow({ key: 2n, containerId, unit: 'k.service', flags: ProcessFlag.inContainer }),
     );

@@ -179,10 +179,14 @@ test('what is exported as CSV imports as the same record', async (t) => {
     { euid: 0, fsuid: 33, egid: 7, fsgid: 1000, port: 2 },
     { family: 6, low: 1n, operation: 1 },
     { verdict: 1, port: 80 },
+    { verdict: 2, port: 81 },
     { operation: 2, protocol: 17 },
     { operation: 3, family: 0, low: 0n, port: 1, protocol: 1 },
     { operation: 3, family: 0, low: 0n, port: 2, protocol: 0x0300 },
     { operation: 3, family: 0, low: 0n, port: 4, protocol: 6, verdict: 1 },
+    { operation: 3, family: 0, low: 0n, port: 3, protocol: 6 },
+    { operation: 3, family: 0, low: 0n, port: 3, protocol: 132 },
+    { operation: 3, family: 0, low: 0n, port: 2, protocol: 6 },
   ] as const;
   const db = await record(directory, events, {}, (recording) => {
     recording.account('user', 1000, 'ada');
@@ -200,6 +204,19 @@ test('what is exported as CSV imports as the same record', async (t) => {
     .find((line) => line.includes(',10.0.0.1,2,'));
   assert.match(ids!, /,1000,0,33,1000,7,1000,ada,"root, ""the"" one",users,,,,10\.0\.0\.1,2,/);
   assert.equal(runCommand('export', '--db', db).stdout, readFileSync(file, 'utf8'));
+  const reader = await openReader(again);
+  const sql = `SELECT socket || ' ' || protocol, noted FROM connections WHERE operation = 'open' OR noted ORDER BY ALL`;
+  const { rows } = await reader.query(sql);
+  reader.close();
+  assert.deepEqual(rows, [
+    ['other AF_NETROM', false],
+    ['other sctp', false],
+    ['packet 0x0006', false],
+    ['packet 0x0300', false],
+    ['raw icmp', false],
+    ['source-route tcp', false],
+    [null, true],
+  ]);
 });
 
 test('export writes NDJSON and Parquet, bounded by --since and --until', async (t) => {
@@ -250,6 +267,9 @@ test('export writes NDJSON and Parquet, bounded by --since and --until', async (
     names: null,
     name_known: null,
     age: null,
+    image_digest: null,
+    cgroup: '/user.slice',
+    noted: false,
   });
   const file = join(directory, 'out.parquet');
   const refused = runCommand('export', '--db', db, '--format', 'parquet');

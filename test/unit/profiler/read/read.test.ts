@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
-import { Operation } from '../../../../profiler/event/batch.ts';
+import { Operation, Verdict } from '../../../../profiler/event/batch.ts';
 import { openReader, type Reader } from '../../../../profiler/read/read.ts';
 import type { Recording } from '../../../../profiler/record/recording.ts';
 import { openRecorder, type RecordingInfo } from '../../../../profiler/store/store.ts';
@@ -39,10 +39,6 @@ function twoProcesses(offset: number): (recording: Recording) => void {
       );
     }
   };
-}
-
-function oneOfEach(recording: Recording): void {
-  recording.append(batchOf([{ verdict: 1 }, { verdict: 0 }], recording));
 }
 
 test('equal subjects and destinations fold into one observation, over processes and recordings', async (t) => {
@@ -168,8 +164,12 @@ test('a window takes in its beginning and leaves out its end', async (t) => {
 test('a denial of a monitoring policy is marked as one that let the connection through', async (t) => {
   const reader = await recorded(
     t,
-    [{ command: 'enforce', mode: 'monitor' }, oneOfEach],
-    [{ command: 'enforce', mode: 'block' }, oneOfEach],
+    // Its policy was reloaded in block mode between the two denials.
+    [
+      { command: 'enforce', mode: 'monitor' },
+      (recording) =>
+        recording.append(batchOf([{ verdict: Verdict.noted }, { verdict: Verdict.deny }, {}, {}], recording)),
+    ],
   );
   const verdicts = (await reader.observations()).map(({ verdict, monitored, count }) => [
     verdict,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Connection, ConnectionFlag, Counter, ProcessFlag, RecordKind } from '../../../../bpf/wire.ts';
-import { Operation } from '../../../../profiler/event/batch.ts';
+import { Operation, Verdict } from '../../../../profiler/event/batch.ts';
 import { FakeRing } from '../fake-ring.ts';
 import { recording } from '../recorder-fixture.ts';
 
@@ -146,10 +146,24 @@ test('a denial is told with the box of the policy that judged it', () => {
   assert.deepEqual(
     written.events.map(({ verdict, box }) => [verdict, box]),
     [
-      [1, 43],
-      [1, -1],
+      [Verdict.deny, 43],
+      [Verdict.noted, -1],
     ],
   );
+});
+
+test('a denial after a reload to block is recorded as one, and one before it as noted, folded or not', () => {
+  const { denials, folds, recorder, written } = recording();
+  const noted = { verdict: 1, flags: ConnectionFlag.judged } as const;
+  const folded = { count: 2, first: 1n, last: 2n };
+  for (const each of [noted, DENIED]) {
+    denials.connection(each);
+    folds.push([keyOf({ process: 0n, ...each }), folded]);
+  }
+  recorder.drain();
+  recorder.flush();
+  const verdicts = [...written.events, ...written.folds].map(({ verdict }) => verdict);
+  assert.deepEqual(verdicts, [Verdict.noted, Verdict.deny, Verdict.noted, Verdict.deny]);
 });
 
 test('a UDP connect is an intent and not logged, whether it got EPERM or only would have', () => {
