@@ -6,7 +6,7 @@ import { isJudged } from '../policy/meaning/evaluate.ts';
 import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import type { Accounts } from '../profiler/read/observation.ts';
-import { openReader, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
+import { isEventLoss, openReader, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
 import { driftJson } from './report/drift-json.ts';
 import { driftMarkdown } from './report/drift-markdown.ts';
 import { driftText } from './report/drift-text.ts';
@@ -121,7 +121,12 @@ function summary(drift: Drift, { hidden, losses, observations }: Evidence): stri
   if (hidden > 0) {
     lines.push(`Denied too: ${formatCount(hidden, 'UDP connect')} with nothing sent; list with --intents.`);
   }
-  if (losses.length > 0) lines.push(`The record lacks events: ${describeLosses(losses)}.`);
+  const lost = losses.filter(isEventLoss);
+  if (lost.length > 0) lines.push(`The record lacks events: ${describeLosses(lost)}.`);
+  const answers = losses.filter((loss) => !isEventLoss(loss)).reduce((sum, { count }) => sum + count, 0);
+  if (answers > 0) {
+    lines.push(`${formatCount(answers, 'answer')} of resolvers were not read: names may be missing.`);
+  }
   return `${lines.join('\n')}\n`;
 }
 

@@ -7,6 +7,7 @@ const HELP = `
 Examples:
   $ bouheki query "SELECT exe, uid, container, address, port FROM connections"
   $ bouheki query "DESCRIBE connections"
+  $ bouheki query "SELECT name, names, address, port FROM connections WHERE name LIKE '%.example.com'"
   $ bouheki query --json "SELECT address, count(*) AS n FROM connections GROUP BY ALL ORDER BY n DESC LIMIT 10"
 
 The view \`connections\` has one row a connection. One statement that reads is answered: SELECT, WITH, VALUES, DESCRIBE,

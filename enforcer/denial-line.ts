@@ -92,15 +92,17 @@ export class DenialLines {
   }
 }
 
-/** `curl (root) -> 10.0.9.9:8080/tcp`, or who alone where no more is known. */
+/** `curl (root) -> 10.0.9.9:8080/tcp`, `curl (root) -> api.example:443/tcp (10.0.9.9)` where a name is known, or who alone where no more is known. */
 function textOf(entry: VerdictEntry): string {
-  const { address, command, container, exe, port = 0, protocol, socket, uid, user } = entry;
+  const { address, command, container, exe, name, port = 0, protocol, socket, uid, user } = entry;
   const program = command ?? exe;
   const users = user ?? `uid ${uid}`;
   const who = container === undefined ? users : `${users} in container ${container}`;
   const whole = program === undefined || program === '' ? who : `${program} (${who})`;
   if (socket !== undefined) return visible(`${whole} opens ${socket} socket`);
   if (address === undefined) return visible(whole);
+  if (name !== undefined)
+    return visible(`${whole} -> ${name}${port === 0 ? '' : `:${port}`}/${protocol} (${address})`);
   const host = address.includes(':') && port !== 0 ? `[${address}]` : address;
   return visible(`${whole} -> ${host}${port === 0 ? '' : `:${port}`}/${protocol}`);
 }

@@ -17,6 +17,8 @@ export interface VerdictEntry {
   action: 'BLOCKED' | 'MONITOR';
   /** Absent, as the port, when a socket was opened that no destination can be judged by. */
   address?: string;
+  /** What that address was known by. */
+  name?: string;
   command?: string;
   /** Host name of the process's uts namespace: a container's, inside one. */
   hostname?: string;
@@ -200,6 +202,7 @@ const FIELD_NAMES = {
   uid: 'UID',
   user: 'User',
   protocol: 'Protocol',
+  name: 'Name',
   parentCommand: 'ParentComm',
   ancestors: 'Ancestors',
   container: 'Container',

@@ -5,6 +5,7 @@ import type { AccountTable, Box, Flow, Policy, Verdict } from '../policy/meaning
 import { formatProtocol } from '../policy/value/protocol.ts';
 import type { SocketKind } from '../policy/value/socket-kind.ts';
 import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
+import { sumNames } from './subject/evidence.ts';
 import { destinationAddress, flowOf } from './subject/flow.ts';
 import { inStableOrder } from './subject/order.ts';
 import { ruleSubject, unnamedSubject } from './subject/subject.ts';
@@ -41,6 +42,8 @@ export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
   protocol?: string;
   /** The kind of socket that was opened. */
   socket?: SocketKind;
+  /** What the address was known by, the best first; absent where it was not. */
+  names?: string[];
   count: number;
   /** Microseconds since the epoch. */
   first: number;
@@ -159,10 +162,12 @@ function add(
       count,
       first,
       last,
+      ...namesMember([observation]),
       ...decision(),
     });
     return;
   }
+  Object.assign(entry, namesMember([entry, observation]));
   entry.count += count;
   entry.first = Math.min(entry.first, first);
   entry.last = Math.max(entry.last, last);
@@ -171,6 +176,11 @@ function add(
 function namesOf(subject: Subject): Pick<Subject, (typeof NAMED)[number]> {
   const known = NAMED.filter((name) => subject[name] !== undefined);
   return Object.fromEntries(known.map((name) => [name, subject[name]])) as ReturnType<typeof namesOf>;
+}
+
+function namesMember(observations: readonly Pick<Observation, 'names'>[]): Pick<DriftEntry, 'names'> {
+  const names = sumNames(observations);
+  return names.length === 0 ? {} : { names };
 }
 
 /** The rule to name at an entry, if there is one. */

@@ -4,7 +4,7 @@ import { SCHEMA_COMMENT, type PolicyDocument, type RuleDocument } from '../polic
 import type { Mode, Target } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { Accounts } from '../profiler/read/observation.ts';
-import type { Activity, Loss, RecordedObservation } from '../profiler/read/read.ts';
+import { isEventLoss, type Activity, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
 import { sumEvidence } from './subject/evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
 import { judgeByFlatBox } from './flat.ts';
@@ -85,8 +85,9 @@ export interface Generated extends Layout {
  */
 export function generatePolicy(recorded: GenerateInput, options: GenerateOptions): Generated {
   const input = withVersions(recorded, options);
-  if (input.losses.length > 0 && !options.allowLoss) {
-    throw new BouhekiError('loss', `the record lacks events: ${describeLosses(input.losses)}`, {
+  const lost = input.losses.filter(isEventLoss);
+  if (lost.length > 0 && !options.allowLoss) {
+    throw new BouhekiError('loss', `the record lacks events: ${describeLosses(lost)}`, {
       remedy: 'Record again, or accept a policy that may deny what was lost with --allow-loss.',
     });
   }

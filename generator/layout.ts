@@ -10,7 +10,7 @@ import {
 import type { From } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import { Accounts } from '../profiler/read/observation.ts';
-import { elapsedHours, sumEvidence } from './subject/evidence.ts';
+import { elapsedHours, sumEvidence, sumNames } from './subject/evidence.ts';
 import { flatBox, markFlat } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
@@ -54,6 +54,12 @@ export interface Background {
   accounts?: Accounts;
 }
 
+/** What the addresses of a rule were known by when they were connected to. */
+function knownBy({ observations }: Pick<Rule, 'observations'>): string[] {
+  const names = sumNames(observations);
+  return names.length === 0 ? [] : [`known by ${names.join(', ')}`];
+}
+
 /** One rule for each set of subjects, with its evidence. */
 export function layOutRules(
   { apart, atLeast, boxes, rules }: RuleCover,
@@ -72,6 +78,7 @@ export function layOutRules(
       comment: [
         describeEvidence(rule, hours),
         ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
+        ...knownBy(rule),
         ...ownersOf(rule, widening),
         ...namedOnce(rule),
         ...usersOf(rule.from, accounts),

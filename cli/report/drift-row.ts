@@ -27,9 +27,14 @@ function cells(entry: DriftEntry): string[] {
   return [subject, endpoint(entry), String(count), formatTime(first), formatTime(last), ruleText(entry)];
 }
 
-/** `tcp 10.0.0.1:443`, `udp [fd00::1]:53`, `icmp 10.0.0.1`, `opens raw socket`. */
-function endpoint({ address, port, protocol, socket }: DriftEntry): string {
+/**
+ * `tcp 10.0.0.1:443`, `udp [fd00::1]:53`, `icmp 10.0.0.1`, `opens raw socket`; `tcp api.example:443 (10.0.0.1)` where
+ * the address was known by a name.
+ */
+function endpoint({ address, names, port, protocol, socket }: DriftEntry): string {
   if (socket !== undefined) return `opens ${socket} socket`;
+  const [name] = names ?? [];
+  if (name !== undefined) return `${protocol} ${name}${port === 0 ? '' : `:${port}`} (${address})`;
   if (port === 0) return `${protocol} ${address}`;
   return `${protocol} ${address?.includes(':') ? `[${address}]` : address}:${port}`;
 }

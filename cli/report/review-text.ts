@@ -4,6 +4,7 @@ import { formatTime } from '../../format/moment.ts';
 import { formatCount } from '../../format/number.ts';
 import type { Decision } from '../../generator/review/decision.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
+import { sumNames } from '../../generator/subject/evidence.ts';
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -35,6 +36,7 @@ export function questionText({ all, allowedBy, items, left, sample }: Question):
       items.length === 1 ? 'Destination' : 'Destinations',
       shown.join(', ') + (more > 0 ? ` and ${more} more` : ''),
     ],
+    ...namesFact(items),
     ['Because', item!.reasons.join('; ')],
     ['Seen', seenText(items)],
     ...(allowedBy ? [['Allowed by', formatPrefix(allowedBy)]] : []),
@@ -48,6 +50,12 @@ export function questionText({ all, allowedBy, items, left, sample }: Question):
     // Nothing of what is decided on is cut.
     ...formatTable(head!, rest, { headless: true, indent: 2 }),
   ];
+}
+
+/** What the addresses were known by when they were connected to. */
+function namesFact(items: readonly ReviewItem[]): string[][] {
+  const names = sumNames(items.flatMap(({ observations }) => observations));
+  return names.length === 0 ? [] : [['Known by', names.join(', ')]];
 }
 
 /** Each destination with its evidence, and what the answers do. */
@@ -129,8 +137,12 @@ export function reviewJson(policy: string, items: readonly ReviewItem[]): string
   const json = {
     file: policy,
     items: items.map((item) => {
-      const { destination, reasons, rule } = item;
-      return Object.assign({ rule, destination, reasons }, evidenceOf(item));
+      const { destination, observations, reasons, rule } = item;
+      const names = sumNames(observations);
+      return Object.assign(
+        { rule, destination, ...(names.length > 0 && { names }), reasons },
+        evidenceOf(item),
+      );
     }),
   };
   return jsonDocument('review', json);

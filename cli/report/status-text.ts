@@ -6,7 +6,7 @@ import type {
   OutputLoss,
   Watch,
 } from '../../profiler/serve/live-status.ts';
-import type { Extent, Loss, RecordingSummary } from '../../profiler/read/read.ts';
+import { isEventLoss, type Extent, type Loss, type RecordingSummary } from '../../profiler/read/read.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { formatStep } from '../../format/clock-step.ts';
 import { formatMoment } from '../../format/moment.ts';
@@ -42,6 +42,7 @@ export function statusText(status: Status, now: number, draw: boolean, view: Vie
     ['Database', `${database.path}, ${formatSize(database.bytes)}, log ${formatSize(database.log)}`],
     ['Record', recordLine(status)],
     ['Subjects', formatNumber(extent.subjects)],
+    ...namesLine(status),
     ...(recorder === undefined ? [['Recorder', 'none runs']] : recorderLines(recorder, now)),
   ];
   const lines = formatTable(facts[0]!, facts.slice(1), { headless: true });
@@ -65,6 +66,14 @@ function recordLine({ extent }: Status): string {
   if (first === undefined || last === undefined) return 'empty';
   const rows = `${formatNumber(events)} single events, ${formatNumber(hourly)} hourly rows`;
   return `${rows}, ${formatMoment(first)} to ${formatMoment(last)}`;
+}
+
+/** How many connections have a name; nothing where there are none, as in records of before. */
+function namesLine({ extent: { named }, losses }: Status): string[][] {
+  const lost = losses.filter((loss) => !isEventLoss(loss)).reduce((sum, { count }) => sum + count, 0);
+  if (named === 0 && lost === 0) return [];
+  const missing = lost === 0 ? '' : `; ${formatNumber(lost)} answers of resolvers were not read`;
+  return [['Names', `${formatNumber(named)} connections to an address with a name${missing}`]];
 }
 
 function recorderLines(live: LiveStatus, now: number): string[][] {
@@ -184,7 +193,9 @@ function recordingTable(
       state === 'running' ? '-' : formatMoment(endedAt),
       formatNumber(events),
       formatNumber(
-        losses.filter(({ recording }) => recording === id).reduce((sum, { count }) => sum + count, 0),
+        losses
+          .filter((loss) => loss.recording === id && isEventLoss(loss))
+          .reduce((sum, { count }) => sum + count, 0),
       ),
     ],
   );

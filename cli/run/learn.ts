@@ -5,6 +5,7 @@ import { Session } from '../../daemon/session.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
 import { BouhekiError } from '../../error/error.ts';
 import type { Target } from '../../policy/meaning/policy.ts';
+import { isEventLoss, LOSS_KINDS } from '../../profiler/event/dimension.ts';
 import { requireDirectory } from '../../profiler/database/record-place.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
@@ -116,6 +117,7 @@ function describeRecorded(counters: Session['recording']['counters']): string {
   );
 }
 
-function total(lost: Record<string, number>): number {
-  return Object.values(lost).reduce((sum, count) => sum + count, 0);
+/** Events that were lost, of all kinds. */
+function total(lost: Session['recording']['counters']['lost']): number {
+  return LOSS_KINDS.filter((kind) => isEventLoss({ kind })).reduce((sum, kind) => sum + lost[kind], 0);
 }

@@ -57,10 +57,11 @@ export function entryOf(denial: Denial, judged: JudgingPolicy | undefined): Verd
   };
 }
 
-function targetOf({ destination, protocol, socket }: Denial): Partial<VerdictEntry> {
+function targetOf({ destination, name, protocol, socket }: Denial): Partial<VerdictEntry> {
   const kind = socket === undefined ? undefined : (SOCKET_NAMES.get(socket) ?? 'other');
   return {
     ...(destination && { address: formatAddress(destination), port: destination.port }),
+    ...(destination && name !== undefined && { name }),
     ...(kind !== undefined && { socket: kind }),
     protocol: kind === undefined ? formatProtocol(protocol) : formatOpening(kind, protocol),
   };

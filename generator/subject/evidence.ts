@@ -21,6 +21,14 @@ export function sumEvidence(
   return sum;
 }
 
+/** Names that are told of several observations. */
+const MOST_NAMES = 8;
+
+/** The names that the addresses of observations were known by, each once, as many as are told. */
+export function sumNames(observations: readonly Pick<Observation, 'names'>[]): string[] {
+  return [...new Set(observations.flatMap(({ names }) => names ?? []))].slice(0, MOST_NAMES);
+}
+
 /** How many hours clock hours are: events of a day touch 25 of the clock, but are in 24. */
 export function elapsedHours(clockHours: number, { first, last }: Pick<Evidence, 'first' | 'last'>): number {
   return Math.min(clockHours, Math.max(1, Math.ceil((last - first) / HOUR)));

@@ -114,3 +114,8 @@ export const LOSS_KINDS = [
   'skipped',
 ] as const;
 export type LossKind = (typeof LOSS_KINDS)[number];
+
+/** Losses of events: without them more was connected to than the record says. */
+export function isEventLoss({ kind }: { kind: LossKind }): boolean {
+  return kind !== 'answer';
+}

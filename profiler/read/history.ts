@@ -52,6 +52,7 @@ const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
 /** The history that rows of `historySql` tell, from their columns. */
 export function historyOf(columns: readonly Column[]): History {
   const [whos, family, high, low, port, protocol, verdict, intent, monitored, rule, ...numbers] = columns;
+  const names = numbers.pop();
   const [count, first, last, hours, ...blocks] = numbers as (readonly number[])[];
   const history: History = { observations: [], activity: [] };
   let subject: Subject;
@@ -71,6 +72,7 @@ export function historyOf(columns: readonly Column[]): History {
         ...(intent![row] === true && { intent: true }),
         monitored: monitored![row] === true,
         ...optional('rule', rule![row]!),
+        ...(names![row] !== '' && { names: String(names![row]).split(' ') }),
         count: count![row]!,
         first: first![row]!,
         last: last![row]!,

@@ -15,11 +15,11 @@ const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR (verdict > 0) = ($3 
 const HOURLY = SINGLE.replace('time >= $1 AND time < $2', 'last >= $1 AND first < $2');
 
 /**
- * Times of the first and the last event; NULL when there is none. The first four parameters of the queries
+ * Times of the first and the last event, NULL when there is none, and whether the record has any names. The first four parameters of the queries
  * below.
  */
 export const BOUNDS = `
-  SELECT min(first) AS first, max(last) AS last FROM (
+  SELECT min(first) AS first, max(last) AS last, EXISTS (FROM name_set) AS named FROM (
     SELECT min(time) AS first, max(time) AS last FROM event WHERE ${SINGLE}
     UNION ALL SELECT min(first), max(last) FROM hourly WHERE ${HOURLY})`;
 
@@ -35,6 +35,8 @@ export interface Bounds {
   first: number;
   last: number;
   stretches: readonly Stretch[];
+  /** Whether the record has names that addresses were known by. */
+  named: boolean;
 }
 
 /** Whose path ends with ` (deleted)` because it was. */
@@ -77,6 +79,34 @@ const OF_SUBJECT = ACTOR.map(
   (key) => `n.${key === 'command' ? 'command_id' : key} IS NOT DISTINCT FROM f.${key}`,
 );
 
+/** Names that an observation tells. */
+const MOST_NAMES = 8;
+
+/** What tells the observations of `seen` apart. */
+const OBSERVATION = ['subject', ...sqlNames(DESTINATION_KEY), 'verdict', 'monitored'].join(', ');
+
+/**
+ * The best names of the events of each observation, those of most events first, with spaces between; as one more
+ * column behind `seen`. In a pass of its own over the events that have names.
+ */
+const CALLED = `,
+  called AS (
+    SELECT ${OBSERVATION}, string_agg(name, ' ' ORDER BY count DESC, name) AS names FROM (
+      SELECT *, row_number() OVER (PARTITION BY ${OBSERVATION} ORDER BY count DESC, name) AS place FROM (
+        SELECT n.subject, ${ASKED}, verdict = ${Verdict.deny} AND n.monitoring AS monitored, s.name, sum(count) AS count
+        FROM (
+          SELECT ${ACTOR.join()}, ${PLACE}, names, count(*) AS count FROM event WHERE ${SINGLE} AND names > 0 GROUP BY ALL
+          UNION ALL
+          SELECT ${ACTOR.join()}, ${PLACE}, names, sum(count) FROM hourly WHERE ${HOURLY} AND names > 0 GROUP BY ALL) f
+        JOIN named n ON ${OF_SUBJECT.join(' AND ')}
+        JOIN name_set_now s ON s.recording = f.recording AND s.id = f.names
+        GROUP BY ALL))
+    WHERE place <= ${MOST_NAMES} GROUP BY ALL),
+  shown AS (SELECT seen.*, coalesce(called.names, '') AS names FROM seen LEFT JOIN called USING (${OBSERVATION}))`;
+
+const UNCALLED = `,
+  shown AS (SELECT *, '' AS names FROM seen)`;
+
 /**
  * The subjects in their order, and after each one its observations. The first column, \`who\`, says who it is
  * and in which clock hours its events were allowed and denied; in the rows of observations it is NULL, and in
@@ -91,7 +121,7 @@ const OF_SUBJECT = ACTOR.map(
  * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
  * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
-export function historySql({ stretches, ...ends }: Bounds): string {
+export function historySql({ named, stretches, ...ends }: Bounds): string {
   const set = hourSet(HOUR, stretches);
   const edges = edgesOf(ends, stretches, BLOCKS);
   const counters = (time: string, count: string): string =>
@@ -140,13 +170,13 @@ export function historySql({ stretches, ...ends }: Bounds): string {
   seen AS (
     SELECT subject, ${ASKED}, bool_and(intent) AS intent, verdict = ${Verdict.noted} AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
       min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums}
-    FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box GROUP BY ALL)
+    FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box GROUP BY ALL)${named ? CALLED : UNCALLED}
   SELECT * EXCLUDE (subject) FROM (
-    SELECT NULL AS who, * FROM seen
+    SELECT NULL AS who, * FROM shown
     UNION ALL BY NAME
     SELECT who, subject, 0 AS family, 0::UBIGINT AS address_high, 0::UBIGINT AS address_low, 0 AS port, 0 AS protocol,
       0 AS verdict, false AS intent, false AS monitored, NULL AS rule,
-      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}
+      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}, '' AS names
     FROM told)
   ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored`;
 }
@@ -162,9 +192,10 @@ export const UNNAMED = `
     SELECT DISTINCT recording, cgroup_path FROM process WHERE container IS NULL AND in_container(container, flags))
   GROUP BY recording`;
 
-/** Rows of either kind, the time they span, and the number of subjects. */
+/** Rows of either kind, events that have a name, the time they span, and the number of subjects. */
 export const EXTENT = `
   SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM hourly),
+    (SELECT count(*) FROM event WHERE names > 0) + (SELECT coalesce(sum(count), 0) FROM hourly WHERE names > 0),
     (SELECT min(first) FROM (SELECT min(time) AS first FROM event UNION ALL SELECT min(first) FROM hourly)),
     (SELECT max(last) FROM (SELECT max(time) AS last FROM event UNION ALL SELECT max(last) FROM hourly)),
     (SELECT count(*) FROM (

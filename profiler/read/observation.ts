@@ -51,6 +51,11 @@ export interface Observation {
   /** All of it was connect() that sent nothing; only where that was asked for. */
   intent?: boolean;
   verdict: 'allow' | 'deny';
+  /**
+   * The names that the address was known by when it was connected to, those of most events first, eight at the
+   * most; absent where none was. Observations are not told apart by it.
+   */
+  names?: readonly string[];
   /** Number of events. */
   count: number;
   /** Microseconds since the epoch. */

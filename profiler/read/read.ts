@@ -20,6 +20,7 @@ import { stretchesOf } from './stretch.ts';
 import { SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
 export type { Activity, History, RecordedObservation } from './history.ts';
+export { isEventLoss } from '../event/dimension.ts';
 
 /** Which part of the record. Times in microseconds since the epoch, `since` included, `until` not. */
 export interface ObservationQuery {
@@ -62,7 +63,7 @@ export interface RecordingSummary {
   clock?: { steps: number; step: number };
 }
 
-/** Events that a recording is known to lack. */
+/** Events that a recording is known to lack, and answers of resolvers. */
 export interface Loss {
   recording: number;
   kind: LossKind;
@@ -109,6 +110,8 @@ export interface Extent {
   first?: number;
   last?: number;
   subjects: number;
+  /** Events whose address was known by a name. */
+  named: number;
 }
 
 /** The reading half of the store. */
@@ -209,7 +212,7 @@ export class Reader {
   /** How much the record holds. */
   async extent(): Promise<Extent> {
     const [row] = rows(await this.#read(EXTENT, []));
-    const [events, hourly, first, last, subjects] = row!.map((value) =>
+    const [events, hourly, named, first, last, subjects] = row!.map((value) =>
       value === null ? undefined : Number(value),
     );
     return {
@@ -218,6 +221,7 @@ export class Reader {
       ...(first !== undefined && { first }),
       ...(last !== undefined && { last }),
       subjects: subjects!,
+      named: named!,
     };
   }
 
@@ -265,14 +269,15 @@ export class Reader {
 
   /** Undefined when nothing was observed. */
   async #bounds(query: ObservationQuery): Promise<Bounds | undefined> {
-    const [[first], [last]] = (await this.#read(BOUNDS, parameters(query).slice(0, 4))) as [
+    const [[first], [last], [named]] = (await this.#read(BOUNDS, parameters(query).slice(0, 4))) as [
+      DuckDBValue[],
       DuckDBValue[],
       DuckDBValue[],
     ];
     if (first === null || first === undefined) return undefined;
     const ends = { first: Number(first), last: Number(last) };
     const [hours] = await this.#read(HOURS, parameters(query).slice(0, 4));
-    return { ...ends, stretches: stretchesOf(hours as number[]) };
+    return { ...ends, stretches: stretchesOf(hours as number[]), named: named === true };
   }
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {

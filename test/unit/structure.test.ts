@@ -143,7 +143,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'daemon/denial',
     'daemon',
     'enforcer',
-    ...profiler('identity', 'database', 'serve'),
+    ...profiler('event', 'identity', 'database', 'serve'),
     'policy/meaning',
     'bpf',
     'host',

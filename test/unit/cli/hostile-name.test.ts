@@ -17,7 +17,7 @@ const CODES = [
 ];
 const HOSTILE = String.fromCodePoint(...CODES);
 const ORDINARY = 'é日本🙂';
-const COLUMNS = 'ts,host,comm,exe,script,uid,gid,user_name,container,image,addr,port,protocol,verdict';
+const COLUMNS = 'ts,host,comm,exe,script,uid,gid,user_name,container,image,addr,port,protocol,verdict,names';
 
 /** A name for a column that ends with what is hostile. */
 function name(start: string, character: string): string {
@@ -30,11 +30,12 @@ function rows(): string {
     const [comm, exe, script] = [name('c', character), name('/bin/', character), name('/srv/', character)];
     const [container, image] = [name('web', character), name('img', character)];
     const end = `10.0.${at}.1,443,tcp`;
+    const names = `${name('n', character)}.example`;
     return [
-      `2026-11-20T00:00:00Z,h${character},${comm},${exe},,${at},0,u${character},,,${end},allow`,
-      `2026-11-20T01:00:00Z,h${character},${comm},${exe},${script},${at},0,,,,${end},allow`,
-      `2026-11-20T02:00:00Z,h${character},${comm},,,${at},0,,${container},${image},${end},allow`,
-      `2026-11-20T03:00:00Z,h${character},"=${comm}|x",${exe},,${at},0,,,,${end},deny`,
+      `2026-11-20T00:00:00Z,h${character},${comm},${exe},,${at},0,u${character},,,${end},allow,${names}`,
+      `2026-11-20T01:00:00Z,h${character},${comm},${exe},${script},${at},0,,,,${end},allow,${names}`,
+      `2026-11-20T02:00:00Z,h${character},${comm},,,${at},0,,${container},${image},${end},allow,${names}`,
+      `2026-11-20T03:00:00Z,h${character},"=${comm}|x",${exe},,${at},0,,,,${end},deny,${names}`,
     ];
   });
   return `${COLUMNS}\n${lines.join('\n')}\n`;

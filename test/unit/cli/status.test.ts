@@ -54,7 +54,7 @@ test('for how long a recording has run is not told by a clock that was set meanw
   const recorder = { ...liveStatus(undefined, kernel), recording: 1, startedAt: 1, passed: 48_000_000 };
   const status = {
     database: { path: 'x', bytes: 0, log: 0 },
-    extent: { events: 0, hourly: 0, subjects: 0 },
+    extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
     recorder,
     recordings: [],
     losses: [],
@@ -143,7 +143,7 @@ test('status tells what a recorder of one cgroup does not see, and what the back
   const text = statusText(
     {
       database: { path: '/record', bytes: 0, log: 0 },
-      extent: { events: 0, hourly: 0, subjects: 0 },
+      extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
       recorder: live,
       recordings: [],
       losses: [],

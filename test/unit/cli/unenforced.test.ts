@@ -76,7 +76,7 @@ function shown(recordings: RecordingSummary[]): string {
   return statusText(
     {
       database: { path: '/record', bytes: 0, log: 0 },
-      extent: { events: 0, hourly: 0, subjects: 0 },
+      extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
       recordings,
       losses: [],
       readiness: { discovery: [], subjects: [] },

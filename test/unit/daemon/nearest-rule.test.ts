@@ -60,3 +60,9 @@ test('a denial by a rule, of a socket, or of a policy that is forgotten has no n
   assert.equal(nearestTo({ destination: undefined, socket: 1 }), undefined);
   assert.equal(entryOf(DENIAL, undefined).nearest, undefined);
 });
+
+test('a denial has the name that its address was known by, and a socket has none', () => {
+  assert.equal(entryOf({ ...DENIAL, name: 'api.example' }, undefined).name, 'api.example');
+  assert.ok(!('name' in entryOf(DENIAL, undefined)));
+  assert.ok(!('name' in entryOf({ ...DENIAL, name: 'x', destination: undefined, socket: 1 }, undefined)));
+});

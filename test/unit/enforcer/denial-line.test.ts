@@ -60,6 +60,11 @@ test('each kind of denial has its words', () => {
   assert.equal(of({ rule: 'no metadata' }), 'DENY curl (root) -> 10.0.9.9:8080/tcp  by "no metadata"');
   assert.equal(of({ address: 'fd00::1', protocol: 'udp' }), 'DENY curl (root) -> [fd00::1]:8080/udp');
   assert.equal(of({ address: 'fd00::1', port: 0, protocol: 'icmpv6' }), 'DENY curl (root) -> fd00::1/icmpv6');
+  assert.equal(of({ name: 'api.example' }), 'DENY curl (root) -> api.example:8080/tcp (10.0.9.9)');
+  assert.equal(
+    of({ name: 'a\u{9b}\n.example', address: 'fd00::1', port: 0, protocol: 'icmpv6' }),
+    'DENY curl (root) -> a\\u{9b}\\u{a}.example/icmpv6 (fd00::1)',
+  );
   const { address: _, port: __, ...nowhere } = DENIAL;
   const socket = { ...nowhere, socket: 'raw' };
   assert.equal(lines().lines.of(socket), '12:01:54 DENY curl (root) opens raw socket\n');

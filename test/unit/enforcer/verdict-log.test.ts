@@ -20,6 +20,7 @@ const ENTRY: VerdictEntry = {
 };
 const FULL: VerdictEntry = {
   ...ENTRY,
+  name: 'api.example',
   action: 'MONITOR',
   exe: '/usr/bin/curl',
   user: 'ada',
@@ -78,13 +79,14 @@ test('a JSON line has the keys that users parse already, with their types', (t) 
 
 test('what more is known follows in keys of its own, and labels are added', (t) => {
   const [line] = linesOf(t, [FULL], { labels: { site: 'north' } });
-  const { Action, Exe, User, ParentComm, Ancestors, Container, Image, Rule, site } = JSON.parse(
+  const { Action, Name, Exe, User, ParentComm, Ancestors, Container, Image, Rule, site } = JSON.parse(
     line!,
   ) as Record<string, unknown>;
   assert.deepEqual(
-    { Action, Exe, User, ParentComm, Ancestors, Container, Image, Rule, site },
+    { Action, Name, Exe, User, ParentComm, Ancestors, Container, Image, Rule, site },
     {
       Action: 'MONITOR',
+      Name: 'api.example',
       Exe: '/usr/bin/curl',
       User: 'ada',
       ParentComm: 'sh',
@@ -117,7 +119,7 @@ test('a name cannot end a line, move a cursor or pose as a field', (t) => {
     '\ufffd',
     '',
   ];
-  const entries = names.map((command) => ({ ...ENTRY, command, container: command }));
+  const entries = names.map((command) => ({ ...ENTRY, command, container: command, name: command }));
   const lines = linesOf(t, entries, { format: 'text' });
   assert.equal(lines.length, names.length);
   for (const line of lines) {
