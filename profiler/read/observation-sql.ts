@@ -93,7 +93,7 @@ const CALLED = `,
   called AS (
     SELECT ${OBSERVATION}, string_agg(name, ' ' ORDER BY count DESC, name) AS names FROM (
       SELECT *, row_number() OVER (PARTITION BY ${OBSERVATION} ORDER BY count DESC, name) AS place FROM (
-        SELECT n.subject, ${ASKED}, verdict = ${Verdict.deny} AND n.monitoring AS monitored, s.name, sum(count) AS count
+        SELECT n.subject, ${ASKED}, verdict = ${Verdict.noted} AS monitored, s.name, sum(count) AS count
         FROM (
           SELECT ${ACTOR.join()}, ${PLACE}, names, count(*) AS count FROM event WHERE ${SINGLE} AND names > 0 GROUP BY ALL
           UNION ALL
