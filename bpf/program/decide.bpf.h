@@ -128,8 +128,7 @@ GLOBAL __u32 decide(const struct flow *flow, const struct subject *subject, __u3
 	class = flow->family == 4 ? address_class4(tables, flow->low) : address_class6(flow->high, flow->low, side);
 	address = &tables->address[class & (MAX_ADDRESS_CLASSES - 1)];
 	/* Nothing leaves yet: what counts is whether the subject may reach the address at all. */
-	port = flow->operation == OPERATION_INTENT ? &tables->intent
-						   : &tables->port[port_class(tables, flow) & (MAX_PORT_CLASSES - 1)];
+	port = flow->probe ? &tables->intent : &tables->port[port_class(tables, flow) & (MAX_PORT_CLASSES - 1)];
 
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++) {

@@ -44,7 +44,19 @@ int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int 
 HOOK(socket_sendmsg)
 int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, long ret)
 {
-	return ret ? ret : as_return_value(denies_send(sock, msg));
+	const struct sock *sk;
+
+	if (ret)
+		return ret;
+	if (!denies_send(sock, msg))
+		return 0;
+	/* As the kernel says it. */
+	sk = sock->sk;
+	if (sk && !msg->msg_name && goes_nowhere(sk)) {
+		asm volatile("");
+		return -EDESTADDRREQ;
+	}
+	return as_return_value(true);
 }
 
 /* Attached by the daemon where it is needed. */

@@ -15,6 +15,7 @@ struct flow {
 	__u16 protocol;
 	__u8 family; /* 4 or 6 */
 	__u8 operation;
+	bool probe; /* nothing but the address counts: see is_probe() */
 	bool first; /* of a datagram: it is to be kept that this end spoke, see hook/reply.bpf.h */
 };
 

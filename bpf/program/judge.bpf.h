@@ -22,8 +22,7 @@ static __always_inline __u32 deciding_box(struct flow *flow, struct subject *sub
 	if (flow->operation == OPERATION_OPEN)
 		return decide_socket(subject, flow->port, side);
 	/* A process connects to the same few destinations again and again. */
-	rest = flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32 |
-	       (__u64)(flow->operation == OPERATION_INTENT) << 40;
+	rest = flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32 | (__u64)flow->probe << 40;
 	known = &subject->decisions[(flow->low ^ flow->port) & (DECISIONS - 1)];
 	if (known->rest == rest && known->low == flow->low && known->high == flow->high)
 		return known->box;
@@ -111,6 +110,7 @@ __noinline int judge(__u64 connected, __u64 high, __u64 low, __u64 rest)
 		.protocol = rest >> 16,
 		.family = rest >> 32,
 		.operation = rest >> 40,
+		.probe = rest >> 48 & 1,
 	};
 
 	return is_denied(connected, &flow);
@@ -120,7 +120,7 @@ static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
 {
 	return judge(connected, flow->high, flow->low,
 		     flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32 |
-			     (__u64)flow->operation << 40);
+			     (__u64)flow->operation << 40 | (__u64)flow->probe << 48);
 }
 #endif
 

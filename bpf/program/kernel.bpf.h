@@ -24,6 +24,7 @@
 #define AF_ALG 38
 #define AF_SMC 43
 #define AF_XDP 44
+#define TCP_ESTABLISHED 1 /* of a socket without connections: it has a peer */
 #define TCP_CLOSE 7
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
@@ -68,6 +69,7 @@
 #define V9FS_MAGIC 0x01021997
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define EPERM 1
+#define EDESTADDRREQ 89
 #define PR_SET_MM 35
 #define PR_SET_MM_EXE_FILE 13
 #define PR_SET_MM_MAP 14
@@ -205,10 +207,27 @@ struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
 };
+typedef struct {
+	long counter;
+} atomic_long_t;
+typedef struct {
+	int counter;
+} atomic_t;
+typedef struct {
+	atomic_long_t refcnt;
+} file_ref_t;
+struct files_struct {
+	atomic_t count;
+};
 struct file {
+	atomic_long_t f_count;
 	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
+};
+/* 6.13 counts from 0 on for one reference. */
+struct file___ref {
+	file_ref_t f_ref;
 };
 struct fs_struct {
 	int users;
@@ -232,6 +251,7 @@ struct task_struct {
 	struct cred *cred;
 	struct nsproxy *nsproxy;
 	struct fs_struct *fs;
+	struct files_struct *files;
 	struct css_set *cgroups;
 	struct pid *thread_pid;
 	char comm[16];
@@ -307,6 +327,9 @@ struct inet_bind_bucket {
 };
 struct inet_connection_sock {
 	struct inet_bind_bucket *icsk_bind_hash;
+};
+struct udp_sock {
+	int pending;
 };
 struct tcp_sock {
 	bool is_mptcp;

@@ -7,6 +7,7 @@ import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Operation } from '../../profiler/event/batch.ts';
 import { block, compileRules } from './client/policy.ts';
 import { type Event, takeEvents } from './egress/event.ts';
+import { PEER_RACE } from './peer-race.ts';
 import { type Place, SocketActor } from './socket-actor.ts';
 
 /** What this guest and everybody may talk to: the guest itself. */
@@ -133,6 +134,13 @@ async function hears(name: string, by: string, to: Place): Promise<void> {
   assert.equal(await peer.send(by, to), 'done');
   assert.match(await server.receive(name), /7000$/);
 }
+
+test('what is sent reaches no other port while a thread changes the peer of its socket', () => {
+  block(egress, compileRules('  allow: [{ to: [{ cidr: [127.0.0.1], port: [9] }] }]'));
+  const [command, ...words] = PEER_RACE;
+  const { stdout, stderr } = spawnSync(command!, words, { encoding: 'utf8' });
+  assert.equal(stdout, '0\n', stderr);
+});
 
 describe('a datagram to a peer from whom the socket has just received one', () => {
   beforeEach(openServer);

@@ -5,6 +5,36 @@
 
 #include "reply.bpf.h"
 
+/* Whether another thread or process, or the kernel for one of them, uses a socket now, or has a descriptor of it. */
+static __always_inline bool is_shared(const struct socket *sock)
+{
+	struct task_struct *task = current_task();
+	struct file *file = BPF_CORE_READ(sock, file);
+	struct file___ref *newer = (void *)file;
+	/* A process with threads holds one more for as long as a system call takes (fdget() in fs/file.c). */
+	long own = BPF_CORE_READ(task, files, count.counter) > 1 ? 2 : 1;
+
+	if (!file)
+		return true;
+	if (bpf_core_field_exists(newer->f_ref))
+		return BPF_CORE_READ(newer, f_ref.refcnt.counter) + 1 != own;
+	return BPF_CORE_READ(file, f_count.counter) != own;
+}
+
+/*
+ * Whether a connect() that sends nothing may be judged by its address alone, as that of glibc's getaddrinfo(), which
+ * only asks for a route. A send is judged by the peer that its socket has before it; so that no other peer takes its
+ * place behind the verdict, the socket must have had none, and nobody else may be about to send. What comes later finds
+ * nothing that is remembered of it.
+ */
+static __always_inline bool is_probe(const struct socket *sock, const struct sock *sk, __u8 operation)
+{
+	if (operation != OPERATION_INTENT)
+		return false;
+	forget_peer(socket_key(sk));
+	return sk->__sk_common.skc_state != TCP_ESTABLISHED && !is_shared(sock);
+}
+
 static __always_inline bool denies_connect(struct socket *sock, struct sockaddr *address, int addrlen)
 {
 	struct sock *sk = sock->sk;
@@ -29,6 +59,7 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 	flow.operation = flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW
 				 ? OPERATION_INTENT
 				 : OPERATION_CONNECT;
+	flow.probe = is_probe(sock, sk, flow.operation);
 	/* A server that makes a client its peer. Without a port of its own it has received nothing. */
 	if (sk->__sk_common.skc_num && has_conversations(flow.protocol) && is_reply(socket_number(sock), &flow)) {
 		forget_peer(socket_key(sk));

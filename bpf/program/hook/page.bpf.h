@@ -34,10 +34,13 @@ static __always_inline bool denies_pages_of(const struct socket *sock)
 	if (peer_state(key) == peer_of(PEER_DATAGRAM, current_generation(), current_pid()))
 		return false;
 	address = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-	if (!address || BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock))
+	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock))
 		return false;
-	flow_set_ipv4(&flow, address, BPF_CORE_READ(sk, __sk_common.skc_dport));
 	flow.protocol = BPF_CORE_READ(sk, sk_protocol);
+	/* As goes_nowhere(). */
+	if (!address || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED)
+		return has_conversations(flow.protocol) && blocks() && !BPF_CORE_READ((struct udp_sock *)sk, pending);
+	flow_set_ipv4(&flow, address, BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (!protocol_has_ports(flow.protocol))
 		flow.port = 0;
 	return denies_datagram(key, sock, &flow);

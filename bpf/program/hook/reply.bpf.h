@@ -6,6 +6,14 @@
 #include "../judge.bpf.h"
 #include "talk.bpf.h"
 
+/* Whether a policy is in force that blocks. */
+static __always_inline bool blocks(void)
+{
+	__u32 wanted = SIDE_POLICY | SIDE_BLOCK, side = control.version;
+
+	return (control.flags[side & 1] & wanted) == wanted;
+}
+
 /* `connected` is its key if it keeps this peer, else 0. */
 static __always_inline bool denies_datagram(__u64 connected, const void *sock, struct flow *flow)
 {

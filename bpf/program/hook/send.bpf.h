@@ -35,11 +35,23 @@ static __always_inline bool denies_stream_send(__u64 socket, struct sock *sk, __
 	return false;
 }
 
+/*
+ * Whether a datagram without a name has no peer to go to, which the kernel refuses: unless the socket gets one behind
+ * this verdict. An address that a socket of IPv6 still has is none. What is corked goes where its first part went.
+ */
+static __always_inline bool goes_nowhere(const struct sock *sk)
+{
+	return sk->__sk_common.skc_state != TCP_ESTABLISHED && sk->sk_type == SOCK_DGRAM &&
+	       has_conversations(sk->sk_protocol) && !BPF_CORE_READ((const struct udp_sock *)sk, pending);
+}
+
 /* Anything else that is connected can't have been accepted. */
 static __always_inline bool denies_connected_send(__u64 socket, const struct socket *sock, struct sock *sk)
 {
 	struct flow flow = {.operation = OPERATION_SEND};
 
+	if (goes_nowhere(sk))
+		return blocks();
 	if (!flow_from_peer(&flow, sk))
 		return false;
 	flow_set_protocol(&flow, sk);
