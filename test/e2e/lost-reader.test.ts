@@ -112,7 +112,7 @@ function readFileOf(path: string): string {
 }
 
 test('enforce whose standard error and output end at once blocks on, reads its policy and ends with 0', async () => {
-  const enforce = new Started('recorder enforce policy.yaml 2>&1 | head -n 2 >first');
+  const enforce = new Started('recorder enforce policy.yaml 2>&1 | head -n 3 >first');
   await enforce.inForce('10.0.1.1');
   enforce.deny('10.0.1.2');
   enforce.signal('SIGHUP');
@@ -121,7 +121,7 @@ test('enforce whose standard error and output end at once blocks on, reads its p
   const { output } = enforce.status().recorder;
   assert.ok(output.messages > 0 && output.lines > 0, JSON.stringify(output));
   assert.equal(await enforce.end(), '0');
-  assert.match(enforce.file('first'), /^Recording 1 into .*\nBlocking by policy\.yaml/);
+  assert.match(enforce.file('first'), /^Recording 1 into .*\nBackend lsm: .*\nBlocking by policy\.yaml/);
 });
 
 for (const [how, line, log] of [
