@@ -103,7 +103,7 @@ test('a row is a connection or the opening of a socket, not both', (t) => {
     ['10.0.0.1,,icmp,open,raw', '2:21: addr: the operation open has no destination'],
     [',443,icmp,open,raw', '2:22: port: the operation open has no destination'],
     [',,icmp,open,', '2:33: socket: "" is none of raw, packet, other, source-route'],
-    [',,65536,open,packet', '2:23: protocol: "65536" is no number from 0 to 65535'],
+    [',,65536,open,packet', '2:23: protocol: "65536" is nothing that a packet socket can be opened with'],
   ];
   for (const [row, message] of rows) {
     writeFileSync(file, `ts,comm,uid,gid,addr,port,protocol,operation,socket\n1795168800,ping,0,0,${row}\n`);
