@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
-import { exposeToOom } from '../../host/oom-score.ts';
 import type { AccountKind } from '../event/credential.ts';
-import { type Account, accountLines, type AccountSource, DATABASES, HOST, KINDS } from './account.ts';
+import { type Account, accountLines, type AccountSource, askAccounts, HOST, KINDS } from './account.ts';
 
 /** Names in one question. */
 const AT_ONCE = 64;
@@ -95,19 +93,8 @@ export class AccountIds implements Disposable {
 
   /** What getent prints; undefined where it gives no answer, which is not the same as that there is no such name. */
   async #answer(kind: AccountKind, names: readonly string[]): Promise<string | undefined> {
-    const { patience, program } = this.#source;
-    const options = {
-      timeout: patience,
-      killSignal: 'SIGKILL',
-      signal: this.#stop.signal,
-      cwd: '/',
-    } as const;
-    return await new Promise((resolve) => {
-      const { pid } = execFile(program, [DATABASES[kind], ...names], options, (error, stdout) =>
-        resolve(error === null || error.code === SOME_UNKNOWN ? stdout : undefined),
-      );
-      exposeToOom(pid);
-    });
+    const { error, stdout } = await askAccounts(this.#source, kind, names, this.#stop.signal);
+    return error === null || error.code === SOME_UNKNOWN ? stdout : undefined;
   }
 
   /** Reads a file, unless it is as it was. One that is away or empty is being written: what it said last counts. */

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, type ExecFileException } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { exposeToOom } from '../../host/oom-score.ts';
 import { atMost } from './at-most.ts';
@@ -19,7 +19,7 @@ export const HOST: AccountSource = {
   program: 'getent',
   patience: 3000,
 };
-export const DATABASES: Readonly<Record<AccountKind, string>> = { user: 'passwd', group: 'group' };
+const DATABASES: Readonly<Record<AccountKind, string>> = { user: 'passwd', group: 'group' };
 export const KINDS: readonly AccountKind[] = ['user', 'group'];
 
 /** Ids in one question. */
@@ -96,7 +96,12 @@ export class AccountNames {
       // A user that was made since.
       this.#read(kind);
       const rest = this.#keep(kind, ids, this.#known[kind]);
-      if (rest.length > 0) this.#keep(kind, rest, parseAccounts(await this.#answer(kind, rest)));
+      if (rest.length > 0)
+        this.#keep(
+          kind,
+          rest,
+          parseAccounts((await askAccounts(this.#source, kind, rest.map(String), this.#stop.signal)).stdout),
+        );
     }
   }
 
@@ -106,23 +111,6 @@ export class AccountNames {
       const name = names.get(id);
       if (name !== undefined) this.#found.push({ kind, id, name });
       return name === undefined;
-    });
-  }
-
-  /** What the program prints; whatever goes wrong, as far as it came. */
-  async #answer(kind: AccountKind, ids: readonly number[]): Promise<string> {
-    const { patience, program } = this.#source;
-    const options = {
-      timeout: patience,
-      killSignal: 'SIGKILL',
-      signal: this.#stop.signal,
-      cwd: '/',
-    } as const;
-    return await new Promise((resolve) => {
-      const { pid } = execFile(program, [DATABASES[kind], ...ids.map(String)], options, (_, stdout) =>
-        resolve(stdout),
-      );
-      exposeToOom(pid);
     });
   }
 
@@ -154,4 +142,20 @@ export function* accountLines(text: string): Generator<[name: string, id: number
     if (!name || name.length > LONGEST || id === undefined || !/^\d{1,10}$/.test(id)) continue;
     if (Number(id) <= LARGEST) yield [name, Number(id)];
   }
+}
+
+/** What the program says of accounts: what it printed, as far as it came, and what went wrong. */
+export async function askAccounts(
+  { patience, program }: AccountSource,
+  kind: AccountKind,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<{ error: ExecFileException | null; stdout: string }> {
+  const options = { timeout: patience, killSignal: 'SIGKILL', signal, cwd: '/' } as const;
+  return await new Promise((resolve) => {
+    const { pid } = execFile(program, [DATABASES[kind], ...keys], options, (error, stdout) =>
+      resolve({ error, stdout }),
+    );
+    exposeToOom(pid);
+  });
 }
