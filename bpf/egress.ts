@@ -303,7 +303,7 @@ export class Egress implements Disposable {
 
   /** Sum over all CPUs, by `Counter`. */
   counters(): number[] {
-    const counters = this.#counters.sums(COUNTERS, libbpf().libbpf_num_possible_cpus());
+    const counters = this.#counters.sums(COUNTERS);
     counters[Counter.skippedRun] = this.#object.skippedRuns;
     return counters;
   }

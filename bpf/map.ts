@@ -27,7 +27,8 @@ export class BpfMap {
   }
 
   /** Of a per-CPU array of 64-bit counters: each of the first `count`, summed over the CPUs. */
-  sums(count: number, cpus: number): number[] {
+  sums(count: number): number[] {
+    const cpus = libbpf().libbpf_num_possible_cpus();
     return Array.from({ length: count }, (_, counter) => {
       const key = Buffer.alloc(4);
       key.writeUInt32LE(counter);

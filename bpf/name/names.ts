@@ -1,5 +1,4 @@
 import { programFile } from '../../host/program-file.ts';
-import { libbpf } from '../libbpf.ts';
 import type { BpfMap } from '../map.ts';
 import { BpfObject } from '../object.ts';
 import { Ring } from '../ring.ts';
@@ -41,12 +40,7 @@ export class Names implements Disposable {
 
   /** Sum over all CPUs, by `NameCounter`. */
   counters(): number[] {
-    return this.#counters.sums(NAME_COUNTERS, libbpf().libbpf_num_possible_cpus());
-  }
-
-  /** Programs that were detached from their cgroup. */
-  get detached(): string[] {
-    return this.#object.detached;
+    return this.#counters.sums(NAME_COUNTERS);
   }
 
   [Symbol.dispose](): void {
