@@ -5,7 +5,7 @@ import { GracePeriod } from './grace-period.ts';
 import { interpreterBytes, scriptBytes } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
-import { hostMountNamespace, visibleMountNamespace } from '../host/namespace.ts';
+import { hostMountNamespace, visibleNamespace } from '../host/namespace.ts';
 import { type BpfObject, loadFirst } from './object.ts';
 import { type Attachment, hostAttachment, objectsFor, sendsPagesUnasked } from './probe.ts';
 import { Ring } from './ring.ts';
@@ -331,7 +331,7 @@ function recordsOf<T>(bytes: Buffer, size: number, read: (bytes: DataView, at: n
 
 /** The host's mount namespace as the kernel side of this backend sees it. */
 function namespaceOf({ backend }: Attachment): number {
-  return backend === 'cgroup' ? visibleMountNamespace() : hostMountNamespace();
+  return backend === 'cgroup' ? visibleNamespace('mnt') : hostMountNamespace();
 }
 
 const SYS_PIDFD_OPEN = 434;

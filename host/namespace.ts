@@ -10,12 +10,12 @@ export function namespaceOf(pid: number | 'self', kind: 'mnt' | 'pid' | 'net' | 
   return Number(/\[(\d+)\]/.exec(link)?.[1]);
 }
 
-/** The host's mount namespace, or our own where it can't be seen: one cgroup may be all that we are given. */
-export function visibleMountNamespace(): number {
+/** A namespace of the host, or our own where it can't be seen: one cgroup may be all that we are given. */
+export function visibleNamespace(kind: 'mnt' | 'net'): number {
   try {
-    return namespaceOf(1, 'mnt');
+    return namespaceOf(1, kind);
   } catch {
-    return namespaceOf('self', 'mnt');
+    return namespaceOf('self', kind);
   }
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { O_PATH } from '../../host/descriptor.ts';
-import { visibleMountNamespace } from '../../host/namespace.ts';
+import { visibleNamespace } from '../../host/namespace.ts';
 import { readProcessStat } from '../../host/process-stat.ts';
 
 /**
@@ -24,7 +24,7 @@ export interface ContainerInit {
  * is none (yet).
  */
 export function findInit(directory: string, path: string): ContainerInit | undefined {
-  const host = { mounts: visibleMountNamespace(), root: statSync('/', { bigint: true }) };
+  const host = { mounts: visibleNamespace('mnt'), root: statSync('/', { bigint: true }) };
   const processes = pidsIn(directory).flatMap((pid) => openProcess(pid, path) ?? []);
   processes.sort((a, b) => Number(a.started - b.started) || a.pid - b.pid);
   try {

@@ -2,7 +2,7 @@ import type { Ring } from '../../bpf/ring.ts';
 import { Connection, NameCounter } from '../../bpf/wire.ts';
 import { decodeAddress, type Records } from '../event/decode.ts';
 import type { EventSink } from '../event/sink.ts';
-import { namespaceOf } from '../../host/namespace.ts';
+import { visibleNamespace } from '../../host/namespace.ts';
 import type { ProcessTable } from '../identity/process-table.ts';
 import { type AnswerRecord, decodeAnswer } from '../name/answer.ts';
 import { KnownNames } from '../name/known-names.ts';
@@ -42,6 +42,8 @@ const SLOT_WORDS = 1 << SLOT_BITS;
 const KEY = Connection.offset.process >> 2;
 const ADDRESS = Connection.offset.address >> 2;
 const TIME = Connection.offset.time >> 2;
+/** Its lowest byte. */
+const FAMILY = Connection.offset.family >> 2;
 const SECOND = 1e9;
 
 /** Gives connections the names that their destinations are known by. */
@@ -68,7 +70,7 @@ export class ConnectionNames {
     this.#sink = sink;
     this.#processes = processes;
     this.#resolvers = resolvers;
-    this.#host = namespaceOf(1, 'net');
+    this.#host = visibleNamespace('net');
     this.#lost = this.#losses();
   }
 
@@ -169,6 +171,7 @@ export class ConnectionNames {
       kept[at + 4] === words[word + ADDRESS + 2] &&
       kept[at + 5] === words[word + ADDRESS + 3] &&
       kept[at + 6] === this.#known.version &&
+      kept[at + 7] === familyOf(words, word) &&
       this.#epoch === this.#sink.nameEpoch
     );
   }
@@ -182,6 +185,7 @@ export class ConnectionNames {
     this.#words.set(words.subarray(word + KEY, word + KEY + 2), at);
     this.#words.set(words.subarray(word + ADDRESS, word + ADDRESS + 4), at + 2);
     this.#words[at + 6] = this.#known.version;
+    this.#words[at + 7] = familyOf(words, word);
     this.#cached[slot] = cached;
   }
 
@@ -196,4 +200,9 @@ export class ConnectionNames {
     const { by, end, names, until } = match;
     return { names: this.#sink.nameSet(names), known: by, age: 0, name: names[0], end, until };
   }
+}
+
+/** An IPv4 address and an IPv6 address that begins with it lie in the same bytes. */
+function familyOf(words: Uint32Array, word: number): number {
+  return words[word + FAMILY]! & 0xff;
 }

@@ -1,5 +1,13 @@
 import type { Ring } from '../../../bpf/ring.ts';
-import { CgroupMade, Connection, NO_BOX, Process, RecordKind, type Layout } from '../../../bpf/wire.ts';
+import {
+  Answer,
+  CgroupMade,
+  Connection,
+  NO_BOX,
+  Process,
+  RecordKind,
+  type Layout,
+} from '../../../bpf/wire.ts';
 
 type Values = Record<string, number | bigint | string | readonly number[]>;
 
@@ -63,6 +71,17 @@ export class FakeRing {
 
   cgroup(values: Values): number {
     return this.#put(CgroupMade, { kind: RecordKind.cgroup, ...values });
+  }
+
+  /** A DNS message that pid 4711 has received. */
+  answer(message: Buffer, values: Values = {}): number {
+    const start = this.#put(
+      { offset: Answer.offset, size: Answer.size + message.length },
+      { kind: RecordKind.answer, family: 4, pid: 4711, length: message.length, ...values },
+    );
+    this.bytes.set(message, start + Answer.offset.message);
+    this.#end = (this.#end + 7) & ~7;
+    return start;
   }
 
   #put({ offset, size }: Layout<string>, values: Values): number {
