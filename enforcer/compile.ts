@@ -66,6 +66,7 @@ export function compilePolicy(
   scripts?: ResolveScripts,
 ): CompiledPolicy {
   const { boxes } = policy;
+  refuseNames(boxes);
   limit('boxes (a rule has one for each entry of `to`, and one for `sockets`)', boxes.length, MAX_BOXES);
   const denyBoxes = boxes.filter((box) => box.action === 'deny').length;
   const reaching = boxes.map((box) => (box.to.sockets ? { ...box, to: NOWHERE } : box));
@@ -106,6 +107,13 @@ export function compilePolicy(
   };
 }
 
+function refuseNames(boxes: readonly Box[]): void {
+  const named = boxes.find(({ to }) => to.names !== undefined);
+  if (named === undefined) return;
+  const message = `rule "${named.name}" allows by DNS name, which the kernel side does not judge by yet`;
+  throw new BouhekiError('policy', message, { remedy: 'name its addresses with cidr instead' });
+}
+
 /** A packet on its way out shows its address, but neither its process nor, in a fragment, its port. */
 function deniesEverybody(box: Box): boolean {
   const { action, to } = box;
@@ -129,7 +137,10 @@ function mayRoute(boxes: readonly Box[]): boolean {
 }
 
 /** The destinations of a box for sockets: nothing, in each dimension that is compiled here. */
-const NOWHERE = { prefixes: [], ports: [], protocols: [] } satisfies Record<DestinationDimension, []>;
+const NOWHERE = { names: [], prefixes: [], ports: [], protocols: [] } satisfies Record<
+  DestinationDimension,
+  []
+>;
 
 /** Reserved socket kinds match no box. */
 function compileSockets(boxes: readonly Box[]): BoxVector[] {

@@ -38,7 +38,7 @@ function fileEntries(path: string, warn: Warn): Prefix[] {
   });
 }
 
-function entry(text: string, where: string, warn: Warn): Prefix[] {
+function entry(text: string, where: string, warn: Warn): readonly Prefix[] {
   const group = prefixGroup(text);
   if (group !== undefined) return group;
   const reading = readPrefix(text);

@@ -1,3 +1,5 @@
+import { formatDuration } from '../../format/duration.ts';
+import { LONGEST_KEEP } from '../meaning/known-name.ts';
 import { formatPrefix } from '../value/cidr.ts';
 import {
   ACCOUNT_DIMENSIONS,
@@ -17,6 +19,7 @@ import {
   DIMENSIONS,
   effectiveOf,
   prefixesOf,
+  publicSpans,
   type RegionDimension,
   socketKindsOf,
   type Universe,
@@ -31,7 +34,7 @@ export type Values = { only: string[] } | { not: string[] };
  */
 export interface Change {
   from: Record<string, Values>;
-  to: Partial<Record<DestinationKey, Values>> | { sockets: Values };
+  to: Partial<Record<DestinationKey | 'keep', Values>> | { sockets: Values };
 }
 
 type Dimension = Exclude<RegionDimension, 'socket'>;
@@ -60,12 +63,14 @@ export class Wording {
   }
 
   #toOf(region: Region): Change['to'] {
-    const to: Partial<Record<DestinationKey, Values>> = {};
+    const to: Partial<Record<DestinationKey | 'keep', Values>> = {};
     for (const key of DESTINATION_DIMENSIONS) {
       const dimension = DESTINATION_SPANS[key];
       const values = this.#values(dimension, region[DIMENSIONS.indexOf(dimension)]!);
       if (values) to[TO[key]] = values;
     }
+    const keep = this.#values('age', region[DIMENSIONS.indexOf('age')]!);
+    if (keep) to.keep = keep;
     return to;
   }
 
@@ -110,9 +115,13 @@ export class Wording {
       case 'judged':
         return { only: [spans[0]!.first === 1n ? 'in a container' : 'outside containers'] };
       case 'address':
+        // Names reach these where no rule says which.
+        if (spansKey(spans) === spansKey(publicSpans())) return { only: ['public'] };
         return shorter(prefixesOf(spans).map(formatPrefix), prefixesOf(outside).map(formatPrefix));
       case 'protocol':
         return shorter(spans.flatMap(protocolNames), outside.flatMap(protocolNames));
+      case 'age':
+        return { only: spans.map(formatAges) };
       case 'port':
       case 'uid':
       case 'euid':
@@ -193,6 +202,14 @@ function coverOf(spans: readonly Span[], patterns: ReadonlyMap<string, readonly 
 
 function countOf(spans: readonly Span[]): bigint {
   return spans.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
+}
+
+/** From and to when after the end of its TTL a name counts: `to 1h`, `1h to 1d`, `7d and longer`. */
+function formatAges({ first, last }: Span): string {
+  // The second before is the last one of a shorter time.
+  const start = first === 0n ? '' : formatDuration(Number(first - 1n));
+  if (last > LONGEST_KEEP) return `${start} and longer`;
+  return `${start === '' ? '' : `${start} `}to ${formatDuration(Number(last))}`;
 }
 
 function formatSpan({ first, last }: Span): string {

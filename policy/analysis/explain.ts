@@ -3,6 +3,7 @@ import { containsAddress, formatPrefix, prefixOf } from '../value/cidr.ts';
 import { destinationText, type RuleDocument, type ToDocument } from '../file/document.ts';
 import {
   DESTINATION_DIMENSIONS,
+  type DestinationDimension,
   FROM,
   type IdKind,
   isAccountDimension,
@@ -20,7 +21,10 @@ import {
   meansContainerFiles,
   normalizeFlow,
 } from '../meaning/evaluate.ts';
+import { matchesNames, NAME_DEFAULTS, neededKeep, reachOf } from '../meaning/known-name.ts';
 import type { Box, Flow, From, Policy, To, Verdict } from '../meaning/policy.ts';
+import { formatKeep } from '../value/keep.ts';
+import { isPublic } from '../value/public-address.ts';
 import { printRule } from '../file/print.ts';
 import { formatProtocol, hasPorts } from '../value/protocol.ts';
 
@@ -123,10 +127,25 @@ function mismatchesOf({ action, from, to }: Box, flow: Flow): Key[] {
   );
   if (flow.socket) return matchesTo(to, flow) ? mismatches : [...mismatches, 'sockets'];
   for (const key of DESTINATION_DIMENSIONS) {
-    if (to[key] && !matchesTo({ [key]: to[key] }, flow)) mismatches.push(TO[key]);
+    const mismatch = MISMATCHES[key](to, flow);
+    if (mismatch) mismatches.push(mismatch);
   }
   return mismatches;
 }
+
+/** What of a dimension of destinations does not match; undefined where all does. */
+const MISMATCHES: Record<DestinationDimension, (to: To, flow: Flow) => Key | undefined> = {
+  names: (to, { names }) => {
+    if (matchesNames(to, names)) return undefined;
+    return matchesNames({ ...to, keep: Infinity }, names) ? 'keep' : 'name';
+  },
+  prefixes: (to, flow) => {
+    const reach = reachOf(to);
+    return reach && !matchesTo({ prefixes: [...reach] }, flow) ? 'cidr' : undefined;
+  },
+  ports: ({ ports }, flow) => (ports && !matchesTo({ ports }, flow) ? 'port' : undefined),
+  protocols: ({ protocols }, flow) => (protocols && !matchesTo({ protocols }, flow) ? 'protocol' : undefined),
+};
 
 /**
  * A rule for named subjects that matches except for one value gets that value. For anything more, and where
@@ -137,7 +156,7 @@ function allowFix(
   { box, excepted, mismatches }: NonNullable<Explanation['nearest']>,
   flow: Flow,
 ): string {
-  const { name, from } = policy.boxes[box]!;
+  const { name, from, to } = policy.boxes[box]!;
   const values = mismatches.map((key) => [key, valuesOf(key, flow)] as const);
   const unknown = values.filter(([, value]) => value === undefined).map(([key]) => key);
   if (unknown.length > 0)
@@ -149,6 +168,9 @@ function allowFix(
   const elsewhere = flow.inContainer && isForHostOnly({ action: 'allow', from });
   if (values.length === 1 && Object.keys(from).length > 0 && !portless && !elsewhere) {
     const [key, value] = values[0]!;
+    if (key === 'keep') return `make keep of rule "${name}" ${value}`;
+    // Named alone, the address would take the place of the public ones.
+    if (key === 'cidr' && !to.prefixes) return `write cidr: [public, ${value}] in rule "${name}"`;
     if (excepted) return `take ${formatAddress(flow.address)} out of except of rule "${name}"`;
     return `add ${value} to ${key} of rule "${name}"`;
   }
@@ -160,6 +182,10 @@ function valuesOf(key: Key, flow: Flow): string | undefined {
   switch (key) {
     case 'sockets':
       return flow.socket;
+    case 'name':
+      return flow.names?.[0]?.name;
+    case 'keep':
+      return formatKeep(neededKeep(Math.min(...(flow.names ?? []).map(({ age }) => age))));
     case 'cidr':
       return formatPrefix(prefixOf(flow.address));
     case 'port':
@@ -203,9 +229,13 @@ function ownRule({ version }: Policy, flow: Flow): string {
   return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
 }
 
-function destinationOf({ address, port, protocol }: Flow): ToDocument {
+/** A destination of its own, by name where it has one: a name that is allowed reaches public addresses. */
+function destinationOf({ address, names, port, protocol }: Flow): ToDocument {
+  const [best] = names ?? [];
+  const keep = best && neededKeep(best.age);
   return destinationText({
-    prefixes: [prefixOf(address)],
+    ...(best && { names: [best.name], keep: Math.max(keep!, NAME_DEFAULTS.keep) }),
+    ...(!(best && isPublic(address)) && { prefixes: [prefixOf(address)] }),
     ...(hasPorts(protocol) ? { ports: [{ first: port, last: port }] } : {}),
     protocols: [protocol],
   });

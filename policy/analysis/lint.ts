@@ -105,11 +105,12 @@ function lintAllow(box: Box, index: number): Finding[] {
     findings.push({ kind: 'script-only', box: index, message, help: 'add exe' });
   }
   findings.push(...lintPatterns(box, index));
-  if (!box.to.prefixes && !box.to.sockets) {
+  if (!box.to.prefixes && !box.to.sockets && !box.to.names) {
     const message = `allow rule "${box.name}" allows every address`;
-    findings.push({ kind: 'wide', box: index, message, help: 'name destinations with cidr' });
+    findings.push({ kind: 'wide', box: index, message, help: 'name destinations with cidr or name' });
   }
-  const wide = (box.to.prefixes ?? []).filter(isWide);
+  // Beside names they only narrow.
+  const wide = box.to.names ? [] : (box.to.prefixes ?? []).filter(isWide);
   if (wide.length > 0) {
     const limits = `wider than /${WIDEST[4]} (IPv6: /${WIDEST[6]})`;
     const message = `allow rule "${box.name}" allows ${wide.slice(0, 5).map(formatPrefix).join(', ')}, ${limits}`;
@@ -195,7 +196,8 @@ function lintNeeds(boxes: readonly Box[], resolvers: readonly Address[]): Findin
   const loopback = prefixGroup('loopback')!;
   const local = allows.some(
     ({ to }) =>
-      !to.prefixes || to.prefixes.some((prefix) => loopback.some((other) => overlaps(prefix, other))),
+      !to.names &&
+      (!to.prefixes || to.prefixes.some((prefix) => loopback.some((other) => overlaps(prefix, other)))),
   );
   if (!local) {
     const message = 'no rule allows loopback: programs of this host cannot reach each other';

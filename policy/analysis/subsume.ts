@@ -1,6 +1,8 @@
 import { BoxIndex, type FiledDimension, type Probe } from '../meaning/box-index.ts';
 import { type Prefix, parsePrefix } from '../value/cidr.ts';
 import { isForHostOnly } from '../meaning/evaluate.ts';
+import { keepOf, reachOf } from '../meaning/known-name.ts';
+import { coversNames } from '../value/host-name.ts';
 import {
   ACCOUNT_DIMENSIONS,
   comparedText,
@@ -55,7 +57,7 @@ export class Covers {
 function probeOf({ from, to }: Box): Probe {
   return {
     values: (dimension) => valuesOf(from, to, dimension).slice(0, 1),
-    block: () => mergePrefixes(to.prefixes ?? EVERYWHERE)[0] ?? NOWHERE,
+    block: () => mergePrefixes(reachOf(to) ?? EVERYWHERE)[0] ?? NOWHERE,
   };
 }
 
@@ -67,6 +69,8 @@ function valuesOf(from: From, to: To, dimension: FiledDimension): readonly (stri
       return protocolsOf(to);
     case 'sockets':
       return to.sockets ?? [];
+    case 'names':
+      return to.names ?? [];
     default: {
       if (!isTextDimension(dimension)) return from[dimension] ?? [];
       const { kind } = FROM[dimension];
@@ -125,8 +129,19 @@ const COVERS: Record<DestinationDimension, (outer: To, inner: To) => boolean> = 
   protocols: ({ protocols }, inner) =>
     !protocols || protocolsOf(inner).every((each) => protocols.includes(each)),
   ports: ({ ports }, inner) => !ports || (coversPorts(ports, inner) && protocolsOf(inner).every(hasPorts)),
-  prefixes: ({ prefixes }, inner) => !prefixes || coversPrefixes(prefixes, inner.prefixes ?? EVERYWHERE),
+  prefixes: (outer, inner) => coversReach(reachOf(outer), reachOf(inner)),
+  names: (outer, inner) => !outer.names || coversNamesOf(outer, inner),
 };
+
+function coversReach(outer: readonly Prefix[] | undefined, inner: readonly Prefix[] | undefined): boolean {
+  return outer === undefined || outer === inner || coversPrefixes(outer, inner ?? EVERYWHERE);
+}
+
+/** A destination without names matches addresses that have none. */
+function coversNamesOf(outer: To, inner: To): boolean {
+  const names = inner.names?.every((each) => outer.names!.some((pattern) => coversNames(pattern, each)));
+  return names === true && keepOf(inner) <= keepOf(outer);
+}
 
 function coversPorts(ports: readonly PortRange[], inner: To): boolean {
   const joined = joinRanges(ports);

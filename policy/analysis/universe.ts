@@ -1,5 +1,7 @@
 import { lastOf, type Prefix } from '../value/cidr.ts';
 import { isForHostOnly, meansContainerFiles } from '../meaning/evaluate.ts';
+import { keepOf, LONGEST_KEEP, reachOf } from '../meaning/known-name.ts';
+import { hostNameClasses, isNameGlob, matchesName } from '../value/host-name.ts';
 import {
   ACCOUNT_DIMENSIONS,
   type AccountDimension,
@@ -17,6 +19,7 @@ import { isGlob } from '../value/name.ts';
 import { nameClasses } from '../value/name-class.ts';
 import type { Box, Policy, To } from '../meaning/policy.ts';
 import { prefixesOfSpan } from '../value/prefix-set.ts';
+import { PUBLIC } from '../value/public-address.ts';
 import { hasPorts, PORT_PROTOCOLS } from '../value/protocol.ts';
 import type { Region } from './region.ts';
 import { SOCKET_KINDS, type SocketKind } from '../value/socket-kind.ts';
@@ -27,6 +30,7 @@ export const DESTINATION_SPANS = {
   protocols: 'protocol',
   ports: 'port',
   prefixes: 'address',
+  names: 'name',
 } as const satisfies Record<DestinationDimension, string>;
 type DestinationSpans = (typeof DESTINATION_SPANS)[DestinationDimension];
 
@@ -34,14 +38,23 @@ type DestinationSpans = (typeof DESTINATION_SPANS)[DestinationDimension];
 type IdSpans = IdDimension | `e${IdDimension}`;
 /** Those of names that ids have: which id has which name is a fact of a host, so they are dimensions apart. */
 type AccountSpans = AccountDimension | `e${AccountDimension}`;
-type NameDimension = TextDimension | AccountDimension;
-export type RegionDimension = 'judged' | TextDimension | IdSpans | AccountSpans | 'socket' | DestinationSpans;
+type NameDimension = TextDimension | AccountDimension | 'name';
+export type RegionDimension =
+  | 'judged'
+  | TextDimension
+  | IdSpans
+  | AccountSpans
+  | 'socket'
+  | DestinationSpans
+  | 'age';
 
 /**
  * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `socket` is 0 for a
  * connection, else one more than the index of the kind of socket that is opened. Of an opening, the
  * dimensions of destinations are whole: as they come after `socket`, the algebra of regions never cuts them
- * there.
+ * there. `name` is one of those that the address is known by, 0 for none, and `age` the seconds since the end of its
+ * TTL. An address may be known by several: as only an allow names any, two policies that treat each name alike treat
+ * each set of them alike.
  */
 export const DIMENSIONS: readonly RegionDimension[] = [
   'judged',
@@ -50,6 +63,7 @@ export const DIMENSIONS: readonly RegionDimension[] = [
   ...ACCOUNT_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
   'socket',
   ...Object.values(DESTINATION_SPANS),
+  'age',
 ];
 
 export function effectiveOf<D extends IdDimension | AccountDimension>(dimension: D): `e${D}` {
@@ -84,6 +98,8 @@ const ADDRESSES: readonly Span[] = subtractSpans(
 const IDS: readonly Span[] = [{ first: 0n, last: (1n << 32n) - 1n }];
 const PORTS: readonly Span[] = [{ first: 0n, last: 65_535n }];
 const PROTOCOLS: readonly Span[] = [{ first: 0n, last: 255n }];
+/** Seconds; the last one stands for all that are longer than a finite `keep` can be. */
+const AGES: readonly Span[] = [{ first: 0n, last: BigInt(LONGEST_KEEP) + 1n }];
 /** What is no opening of a socket. */
 export const CONNECTION: readonly Span[] = [{ first: 0n, last: 0n }];
 const SOCKETS: readonly Span[] = [{ first: 0n, last: BigInt(SOCKET_KINDS.length) }];
@@ -92,7 +108,7 @@ const OUTSIDE: readonly Span[] = [{ first: 0n, last: 0n }];
 const EITHER: readonly Span[] = [{ first: 0n, last: 1n }];
 
 /** All there is, in dimensions where that is the same for all policies. */
-const WHOLE: Record<Exclude<RegionDimension, TextDimension | AccountSpans>, readonly Span[]> = {
+const WHOLE: Record<Exclude<RegionDimension, TextDimension | AccountSpans | 'name'>, readonly Span[]> = {
   judged: EITHER,
   uid: IDS,
   euid: IDS,
@@ -102,6 +118,7 @@ const WHOLE: Record<Exclude<RegionDimension, TextDimension | AccountSpans>, read
   protocol: PROTOCOLS,
   port: PORTS,
   address: ADDRESSES,
+  age: AGES,
 };
 
 /**
@@ -139,6 +156,26 @@ export class Universe {
         new Map(names.map((name, index) => [name, [span(index + 1, index + 1)]])),
       );
     }
+    this.#addHostNames([...new Set(boxes.flatMap(({ to }) => to.names ?? []))]);
+  }
+
+  #addHostNames(patterns: readonly string[]): void {
+    const classes = hostNameClasses(patterns);
+    this.#names.set('name', [span(0, classes.length)]);
+    const exact = new Map(classes.map((witness, index) => [witness, index + 1]));
+    const classesOf = (pattern: string) =>
+      isNameGlob(pattern)
+        ? classes.flatMap((witness, index) => (matchesName(pattern, witness) ? [index + 1] : []))
+        : [exact.get(pattern)!];
+    this.#patterns.set(
+      'name',
+      new Map(
+        patterns.map((pattern) => [
+          pattern,
+          joinSpans(classesOf(pattern).map((index) => span(index, index))),
+        ]),
+      ),
+    );
   }
 
   /** The whole of a dimension. */
@@ -147,7 +184,7 @@ export class Universe {
   }
 
   /** The patterns of a dimension with the classes they match. */
-  patterns(dimension: TextDimension | AccountSpans): ReadonlyMap<string, readonly Span[]> {
+  patterns(dimension: TextDimension | AccountSpans | 'name'): ReadonlyMap<string, readonly Span[]> {
     return this.#patterns.get(nameDimensionOf(dimension))!;
   }
 
@@ -171,8 +208,8 @@ export class Universe {
   #regionsOf({ action, from, to }: Box, judged: readonly Span[]): Region[] {
     const names = TEXT_DIMENSIONS.map((dimension) => this.#namesOf(dimension, from[dimension]));
     const destination = to.sockets
-      ? [joinSpans(to.sockets.map(socketSpan)), ...DESTINATIONS.map((dimension) => WHOLE[dimension])]
-      : [CONNECTION, ...DESTINATIONS.map((dimension) => SPANS_OF_TO[dimension](to))];
+      ? [joinSpans(to.sockets.map(socketSpan)), ...DESTINATIONS.map((dimension) => this.all(dimension))]
+      : [CONNECTION, ...DESTINATIONS.map((dimension) => this.#destinationOf(dimension, to))];
     let subjects: Region[] = [[judged, ...names]];
     for (const dimension of ID_DIMENSIONS) {
       const listed = from[dimension] && joinSpans(from[dimension].map((id) => span(id, id)));
@@ -190,6 +227,13 @@ export class Universe {
       .filter((region) => region.every((spans) => spans.length > 0));
   }
 
+  #destinationOf(dimension: DestinationSpans | 'age', to: To): readonly Span[] {
+    if (dimension !== 'name') return SPANS_OF_TO[dimension](to);
+    if (!to.names) return this.all('name');
+    const known = this.#patterns.get('name')!;
+    return joinSpans(to.names.flatMap((pattern) => known.get(pattern)!));
+  }
+
   #namesOf(dimension: TextDimension, patterns: readonly string[] | undefined): readonly Span[] {
     if (!patterns) return this.all(dimension);
     const known = this.#patterns.get(dimension)!;
@@ -204,12 +248,12 @@ function placesOf(box: Box): readonly Span[] {
   return meansContainerFiles(box.from) ? INSIDE : EITHER;
 }
 
-function isNames(dimension: RegionDimension): dimension is TextDimension | AccountSpans {
+function isNames(dimension: RegionDimension): dimension is TextDimension | AccountSpans | 'name' {
   return !(dimension in WHOLE);
 }
 
 /** Real and effective ids have the same names. */
-function nameDimensionOf(dimension: TextDimension | AccountSpans): NameDimension {
+function nameDimensionOf(dimension: TextDimension | AccountSpans | 'name'): NameDimension {
   return ACCOUNT_DIMENSIONS.find((each) => effectiveOf(each) === dimension) ?? (dimension as NameDimension);
 }
 
@@ -269,14 +313,31 @@ export function socketKindsOf(spans: readonly Span[]): SocketKind[] {
   return SOCKET_KINDS.filter((kind) => intersectSpans(spans, [socketSpan(kind)]).length > 0);
 }
 
-const DESTINATIONS = Object.values(DESTINATION_SPANS);
+const DESTINATIONS = [...Object.values(DESTINATION_SPANS), 'age'] as const;
 
 /** What a `to` holds of a dimension. */
-const SPANS_OF_TO: Record<DestinationSpans, (to: To) => readonly Span[]> = {
+const SPANS_OF_TO: Record<Exclude<DestinationSpans, 'name'> | 'age', (to: To) => readonly Span[]> = {
   protocol: protocolsOf,
   port: ({ ports }) => (ports ? joinSpans(ports.map(({ first, last }) => span(first, last))) : PORTS),
-  address: ({ prefixes }) => (prefixes ? joinSpans(prefixes.flatMap(clip)) : ADDRESSES),
+  address: (to) => {
+    const reach = reachOf(to);
+    if (reach === PUBLIC) return publicSpans();
+    return reach ? joinSpans(reach.flatMap(clip)) : ADDRESSES;
+  },
+  age: (to) => (to.names ? [{ first: 0n, last: ageOf(keepOf(to)) }] : AGES),
 };
+
+let spansOfPublic: readonly Span[] | undefined;
+
+/** The addresses that names reach where no rule says which. */
+export function publicSpans(): readonly Span[] {
+  return (spansOfPublic ??= joinSpans(PUBLIC.flatMap(clip)));
+}
+
+/** A place on the line of ages. */
+function ageOf(keep: number): bigint {
+  return keep > LONGEST_KEEP ? AGES[0]!.last : BigInt(keep);
+}
 
 /** A box that names ports matches only protocols that have some. */
 function protocolsOf({ ports, protocols }: To): readonly Span[] {

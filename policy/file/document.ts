@@ -4,8 +4,11 @@ import {
   type DestinationKey,
   TO,
 } from '../meaning/dimension.ts';
+import { formatAddress } from '../value/address.ts';
 import { formatPrefix } from '../value/cidr.ts';
-import type { Box, From, LogOptions, Mode, Policy, Target, To } from '../meaning/policy.ts';
+import { formatKeep } from '../value/keep.ts';
+import { keepOf, NAME_DEFAULTS } from '../meaning/known-name.ts';
+import type { Box, From, LogOptions, Mode, NameOptions, Policy, Target, To } from '../meaning/policy.ts';
 import { formatPortRange } from '../value/port.ts';
 import { formatProtocol } from '../value/protocol.ts';
 
@@ -27,6 +30,7 @@ export interface PolicyDocument {
   allow?: RuleDocument[];
   /** The flat layout, instead of `deny` and `allow`. */
   flat?: Partial<Record<FlatKey, { allow?: Entry[]; deny?: Entry[] }>>;
+  names?: NamesDocument;
   log?: Partial<LogOptions>;
 }
 
@@ -40,12 +44,23 @@ export interface RuleDocument {
   sockets?: Entry[];
 }
 
-/** The keys of an entry of `to` in a file. `except` stands for no dimension: it is carved out of `cidr`. */
-export type ToKey = DestinationKey | 'except';
+/** The lists of an entry of `to` in a file. `except` stands for no dimension: it is carved out of `cidr`. */
+export type ToList = DestinationKey | 'except';
+/** The keys of an entry of `to` in a file. */
+export type ToKey = ToList | 'keep';
 
-export interface ToDocument extends Partial<Record<ToKey, Entry[]>> {
+export interface ToDocument extends Partial<Record<ToList, Entry[]>> {
   /** Printed above the destination. */
   comment?: string;
+  /** Beside `name`: a duration, or `forever`. */
+  keep?: string;
+}
+
+/** `names` of a file. */
+export interface NamesDocument {
+  resolvers?: Entry[];
+  keep?: string;
+  hosts?: boolean;
 }
 
 /**
@@ -54,17 +69,31 @@ export interface ToDocument extends Partial<Record<ToKey, Entry[]>> {
  * print of it gives the boxes back.
  */
 export function documentOf(policy: Policy): PolicyDocument {
-  const rules = (action: Box['action']) => rulesOf(policy.boxes.filter((box) => box.action === action));
+  const { keep } = policy.names ?? NAME_DEFAULTS;
+  const rules = (action: Box['action']) =>
+    rulesOf(
+      policy.boxes.filter((box) => box.action === action),
+      keep,
+    );
   return {
     mode: policy.mode,
     target: policy.target,
     deny: rules('deny'),
     allow: rules('allow'),
+    ...(policy.names && { names: namesDocument(policy.names) }),
     log: policy.log,
   };
 }
 
-function rulesOf(boxes: readonly Box[]): RuleDocument[] {
+function namesDocument({ hosts, keep, resolvers }: NameOptions): NamesDocument {
+  return {
+    resolvers: resolvers.map((each) => (each === 'auto' ? each : formatAddress(each))),
+    keep: formatKeep(keep),
+    hosts,
+  };
+}
+
+function rulesOf(boxes: readonly Box[], keep: number): RuleDocument[] {
   const rules: { name: string; from: From; to: ToDocument[]; sockets?: Entry[] }[] = [];
   for (const { name, from, to } of boxes) {
     let last = rules.at(-1);
@@ -73,7 +102,7 @@ function rulesOf(boxes: readonly Box[]): RuleDocument[] {
       rules.push((last = { name, from, to: [] }));
     }
     if (to.sockets) last.sockets = to.sockets;
-    else last.to.push(destinationText(to));
+    else last.to.push(destinationText(to, keep));
   }
   return rules.map(({ name, from, to, sockets }) => {
     const rule: RuleDocument = { name };
@@ -86,17 +115,19 @@ function rulesOf(boxes: readonly Box[]): RuleDocument[] {
   });
 }
 
-/** A destination as it stands in a file. */
-export function destinationText(to: To): ToDocument {
+/** A destination as it stands in a file, for names of which `keep` holds where it does not say. */
+export function destinationText(to: To, keep: number = NAME_DEFAULTS.keep): ToDocument {
   const document: ToDocument = {};
   for (const dimension of DESTINATION_DIMENSIONS) {
     const entries = ENTRIES[dimension](to);
     if (entries) document[TO[dimension]] = entries;
   }
+  if (to.names && keepOf(to) !== keep) document.keep = formatKeep(keepOf(to));
   return document;
 }
 
 const ENTRIES: Record<DestinationDimension, (to: To) => Entry[] | undefined> = {
+  names: ({ names }) => names,
   prefixes: ({ prefixes }) => prefixes?.map(formatPrefix),
   ports: ({ ports }) => ports?.map(portText),
   protocols: ({ protocols }) => protocols?.map(protocolText),

@@ -1,4 +1,10 @@
 import { FROM, type TextDimension, type TextKind } from '../meaning/dimension.ts';
+import { LONGEST_KEEP, NAME_DEFAULTS } from '../meaning/known-name.ts';
+import type { NameOptions } from '../meaning/policy.ts';
+import { type Address, parseAddress } from '../value/address.ts';
+import { readNamePattern } from '../value/host-name.ts';
+import { FOREVER, formatKeep, parseKeep } from '../value/keep.ts';
+import type { NamesText } from './schema.ts';
 import { formatPrefix, type Prefix, readPrefix } from '../value/cidr.ts';
 import { COMMAND_BYTES, isGlob } from '../value/name.ts';
 import { parsePortRange, type PortRange } from '../value/port.ts';
@@ -56,6 +62,57 @@ export function readPorts(ports: readonly (string | number)[], path: Path, repor
 /** The numbers that a list of protocol names and numbers stands for; the schema has checked them. */
 export function readProtocols(protocols: readonly (string | number)[]): number[] {
   return protocols.map((protocol) => parseProtocol(String(protocol))!);
+}
+
+/** The patterns that a list of names stands for, each once. */
+export function readNames(texts: readonly string[], path: Path, report: Report): string[] {
+  const patterns = texts.flatMap((text, index) => {
+    const reading = readNamePattern(text);
+    if ('pattern' in reading) return [reading.pattern];
+    report('error', [...path, index], reading.fault, reading.help);
+    return [];
+  });
+  return [...new Set(patterns)];
+}
+
+/** The seconds of a `keep`, of which the schema has checked the form. */
+export function readKeep(text: string, path: Path, report: Report): number {
+  const keep = parseKeep(text);
+  if (keep === undefined) {
+    report('error', path, `keep: ${text} has its units out of order`, 'write the larger unit first: 1h30m');
+    return LONGEST_KEEP;
+  }
+  if (keep <= LONGEST_KEEP || keep === Infinity) return keep;
+  const message = `keep: ${text} is longer than names are remembered, ${formatKeep(LONGEST_KEEP)}`;
+  report('error', path, message, `write ${formatKeep(LONGEST_KEEP)}, or ${FOREVER}`);
+  return LONGEST_KEEP;
+}
+
+/** What a policy says of names, with what it does not say. */
+export function readNameOptions(text: NamesText, report: Report): NameOptions {
+  const { hosts, keep, resolvers } = text;
+  return {
+    resolvers: resolvers
+      ? readResolvers(resolvers, ['names', 'resolvers'], report)
+      : [...NAME_DEFAULTS.resolvers],
+    keep: keep === undefined ? NAME_DEFAULTS.keep : readKeep(keep, ['names', 'keep'], report),
+    hosts: hosts ?? NAME_DEFAULTS.hosts,
+  };
+}
+
+function readResolvers(texts: readonly string[], path: Path, report: Report): ('auto' | Address)[] {
+  return texts.flatMap((text, index): ('auto' | Address)[] => {
+    const resolver = text === 'auto' ? text : parseAddress(text);
+    if (resolver) return [resolver];
+    const help = 'write auto, or the address of each resolver; its port is always 53';
+    report(
+      'error',
+      [...path, index],
+      `${JSON.stringify(text.slice(0, 80))} is not the address of a resolver`,
+      help,
+    );
+    return [];
+  });
 }
 
 /** Checks a list of texts of a dimension. */

@@ -1,7 +1,8 @@
 import type * as z from 'zod';
-import type { Report } from './entry.ts';
+import { readNameOptions, type Report } from './entry.ts';
 import { describeIssue } from './issue.ts';
 import { LIMITS } from './limit.ts';
+import { NAME_DEFAULTS } from '../meaning/known-name.ts';
 import type { Policy } from '../meaning/policy.ts';
 import { formatPath, type Path, type Problem } from './problem.ts';
 import { version1, version2 } from './schema.ts';
@@ -69,8 +70,10 @@ function policyOf(yaml: YamlSource, problems: ProblemList): PlacedPolicy | undef
     const text = checked(version2, value, yaml, problems);
     if (!text) return undefined;
     const { mode, target } = text.network;
-    const boxes = second.boxesOf(text.network, report);
-    return within({ version, mode, target, log: second.logOf(text.log, report) }, boxes, problems);
+    const names = text.names && readNameOptions(text.names, report);
+    const boxes = second.boxesOf(text.network, (names ?? NAME_DEFAULTS).keep, report);
+    const log = second.logOf(text.log, report);
+    return within({ version, mode, target, ...(names && { names }), log }, boxes, problems);
   }
   const text = checked(version1, value, yaml, problems);
   if (!text) return undefined;

@@ -13,15 +13,25 @@ import { FROM_DIMENSIONS } from '../meaning/dimension.ts';
 const WIDTH = 100;
 
 /** The keys of an entry of `to` in the order in which they are printed; the compiler asks for each. */
-const TO_KEYS = Object.keys({ cidr: 0, except: 0, port: 0, protocol: 0 } satisfies Record<
-  ToKey,
-  0
->) as ToKey[];
+const TO_KEYS = Object.keys({
+  name: 0,
+  cidr: 0,
+  except: 0,
+  port: 0,
+  protocol: 0,
+  keep: 0,
+} satisfies Record<ToKey, 0>) as ToKey[];
 
 /** A version 2 file. The same document always gives the same bytes. */
 export function printPolicy(document: PolicyDocument): string {
   const lines = comment(document.header, '');
-  lines.push('version: 2', 'network:', `  mode: ${document.mode}`, `  target: ${document.target}`);
+  lines.push(
+    'version: 2',
+    ...names(document.names),
+    'network:',
+    `  mode: ${document.mode}`,
+    `  target: ${document.target}`,
+  );
   if (document.flat) lines.push(...flat(document.flat));
   else lines.push(...rules('deny', document.deny), ...rules('allow', document.allow ?? []));
   return `${[...lines, ...log(document.log)].join('\n')}\n`;
@@ -31,7 +41,9 @@ export function printPolicy(document: PolicyDocument): string {
 export function printScalar(value: string | number): string {
   if (typeof value === 'number') return String(value);
   const plain =
-    /^[A-Za-z_/][\w./@+-]*(?: [\w./@+-]+)*$/.test(value) || /^\d+(?:\.\d+){3}(?:\/\d+)?$/.test(value);
+    /^[A-Za-z_/][\w./@+-]*(?: [\w./@+-]+)*$/.test(value) ||
+    /^\d+(?:\.\d+){3}(?:\/\d+)?$/.test(value) ||
+    /^(?:\d+[dhms])+$/.test(value);
   if (plain && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)) return value;
   return replaceUnsafe(JSON.stringify(value), (character) => {
     const hex = character.codePointAt(0)!.toString(16);
@@ -71,21 +83,24 @@ function rule({ comment: above, name, from, to, sockets }: RuleDocument): string
   ];
 }
 
-function fromPairs(from: NonNullable<RuleDocument['from']>): [string, Entry[]][] {
+/** A list, or the one value that a key takes. */
+type Content = readonly Entry[] | string;
+
+function fromPairs(from: NonNullable<RuleDocument['from']>): [string, Content][] {
   return pairsOf(from, FROM_DIMENSIONS);
 }
 
-function toPairs(to: ToDocument): [string, Entry[]][] {
+function toPairs(to: ToDocument): [string, Content][] {
   return pairsOf(to, TO_KEYS);
 }
 
 function pairsOf<K extends string>(
-  lists: Partial<Record<K, Entry[]>>,
+  contents: Partial<Record<K, Content>>,
   keys: readonly K[],
-): [string, Entry[]][] {
+): [string, Content][] {
   return keys.flatMap((key) => {
-    const entries = lists[key];
-    return entries === undefined ? [] : [[key, entries] as [string, Entry[]]];
+    const content = contents[key];
+    return content === undefined ? [] : [[key, content] as [string, Content]];
   });
 }
 
@@ -112,6 +127,17 @@ function flat(keys: NonNullable<PolicyDocument['flat']>): string[] {
   return lines;
 }
 
+function names(options: PolicyDocument['names']): string[] {
+  if (!options) return [];
+  const { hosts, keep, resolvers } = options;
+  const parts = [
+    ...(resolvers ? [`resolvers: ${flowContent(resolvers)}`] : []),
+    ...(keep === undefined ? [] : [`keep: ${printScalar(keep)}`]),
+    ...(hosts === undefined ? [] : [`hosts: ${hosts}`]),
+  ];
+  return [`names: { ${parts.join(', ')} }`];
+}
+
 function log(options: PolicyDocument['log']): string[] {
   const { format, level, output, labels } = options ?? {};
   const lines = Object.entries({ format, level, output }).flatMap(([key, value]) =>
@@ -124,7 +150,7 @@ function log(options: PolicyDocument['log']): string[] {
 }
 
 /** `key: { a: [x], b: [y] }`, or its block form where that is too long or holds comments. */
-function map(key: string, pairs: [string, readonly Entry[]][], indent: number): string[] {
+function map(key: string, pairs: [string, Content][], indent: number): string[] {
   const inline = flowMap(pairs);
   if (inline !== undefined && indent + key.length + 2 + inline.length <= WIDTH) return [`${key}: ${inline}`];
   return [
@@ -133,16 +159,17 @@ function map(key: string, pairs: [string, readonly Entry[]][], indent: number): 
   ];
 }
 
-function flowMap(pairs: readonly [string, readonly Entry[]][]): string | undefined {
+function flowMap(pairs: readonly [string, Content][]): string | undefined {
   const parts = pairs.map(([name, values]) => {
-    const inline = flowList(values);
+    const inline = flowContent(values);
     return inline === undefined ? undefined : `${name}: ${inline}`;
   });
   return parts.includes(undefined) ? undefined : `{ ${parts.join(', ')} }`;
 }
 
-function list(key: string, values: readonly Entry[], indent: number): string[] {
-  const inline = flowList(values);
+function list(key: string, values: Content, indent: number): string[] {
+  const inline = flowContent(values);
+  if (typeof values === 'string') return [`${key}: ${inline}`];
   if (inline !== undefined && indent + key.length + 2 + inline.length <= WIDTH) return [`${key}: ${inline}`];
   return [
     `${key}:`,
@@ -152,6 +179,10 @@ function list(key: string, values: readonly Entry[], indent: number): string[] {
         : `  - ${printScalar(entry)}`,
     ),
   ];
+}
+
+function flowContent(content: Content): string | undefined {
+  return typeof content === 'string' ? printScalar(content) : flowList(content);
 }
 
 /** Undefined where a value has a comment: a comment ends its line. */

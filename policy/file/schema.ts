@@ -31,6 +31,27 @@ const protocol = z
   })
   .describe('A protocol by name or IANA number.');
 
+const hostName = text.describe(
+  'A DNS name (api.github.com); "*.example.com" for all names below example.com, at any depth; "*" for any name.',
+);
+const keepFault = 'must be a duration such as 1h or 30m, or forever';
+const keep = z.string({ error: keepFault }).regex(/^(?:\d{1,6}[dhms])+$|^forever$/, { error: keepFault });
+
+const names = z
+  .strictObject({
+    resolvers: some(
+      text.describe('An address, or auto.'),
+      'Whose answers say what a name means. auto, the default: the resolvers of this host, from /etc/resolv.conf and systemd-resolved.',
+    ),
+    keep: keep
+      .exactOptional()
+      .describe(
+        'For how long after the end of its TTL an address is known by a name, where a destination does not say: at most 7d, or forever. Default: `1h`.',
+      ),
+    hosts: z.boolean().exactOptional().describe('Whether /etc/hosts names addresses too. Default: `false`.'),
+  })
+  .describe('How addresses get the names by which rules allow them.');
+
 const socket = z
   .enum(SOCKET_KINDS)
   .describe(SOCKET_KINDS.map((kind) => `${kind}: ${SOCKET_COSTS[kind]}`).join(' '));
@@ -95,6 +116,15 @@ const from = z
 
 const to = z
   .strictObject({
+    name: some(
+      hostName,
+      'DNS names: the address must be one that was looked up by such a name, and that is in cidr. Without cidr it must be public. Only in allow rules.',
+    ),
+    keep: keep
+      .exactOptional()
+      .describe(
+        'Beside name: for how long after the end of its TTL an address is known by a name, at most 7d, or forever. Absent: names.keep.',
+      ),
     cidr: some(cidr, 'Destination addresses.'),
     except: some(cidr, 'Addresses carved out of cidr.'),
     port: some(port, 'Destination ports. Protocols without ports never match.'),
@@ -146,6 +176,7 @@ const idLists = (what: string) => ({
 export const version2 = z
   .strictObject({
     version: z.literal(2).describe('Version of the policy language.'),
+    names: names.exactOptional(),
     network: z
       .strictObject({
         mode,
@@ -264,5 +295,7 @@ export type RuleText = z.infer<typeof rule>;
 export type FromText = z.infer<typeof from>;
 /** An entry of `to` as it stands in a version 2 file. */
 export type ToText = z.infer<typeof to>;
+/** `names` as it stands in a version 2 file. */
+export type NamesText = z.infer<typeof names>;
 /** `log` as it stands in a version 2 file. */
 export type LogText = z.infer<typeof log>;

@@ -16,6 +16,8 @@ import {
   checkCommands,
   checkNames,
   checkTexts,
+  readKeep,
+  readNames,
   readPorts,
   readPrefixes,
   readProtocols,
@@ -33,8 +35,8 @@ export interface PlacedBox {
   path: Path;
 }
 
-/** The boxes of a version 2 policy, deny boxes first. */
-export function boxesOf(network: Version2['network'], report: Report): PlacedBox[] {
+/** The boxes of a version 2 policy, deny boxes first. `keep`: of destinations that say nothing of it. */
+export function boxesOf(network: Version2['network'], keep: number, report: Report): PlacedBox[] {
   const flat = FLAT_KEYS.filter((key) => network[key] !== undefined);
   if (flat.length === 0) {
     if (network.sockets) {
@@ -45,7 +47,9 @@ export function boxesOf(network: Version2['network'], report: Report): PlacedBox
       const help = 'add allow: with the rules for what may connect, or allow: [] to deny everything';
       report('error', ['network'], 'network.allow is missing', help);
     }
-    return [...rulesOf('deny', network.deny ?? [], report), ...rulesOf('allow', network.allow ?? [], report)];
+    return (['deny', 'allow'] as const).flatMap((action) =>
+      rulesOf({ action, keep }, network[action] ?? [], report),
+    );
   }
   const rules = (['allow', 'deny'] as const).filter((key) => network[key] !== undefined);
   if (rules.length > 0) {
@@ -85,7 +89,14 @@ export function logOf(log: LogText | undefined, report: Report): LogOptions {
   return options;
 }
 
-function rulesOf(action: Action, rules: readonly RuleText[], report: Report): PlacedBox[] {
+/** What the rules of a list have in common. */
+interface RuleList {
+  action: Action;
+  keep: number;
+}
+
+function rulesOf(list: RuleList, rules: readonly RuleText[], report: Report): PlacedBox[] {
+  const { action } = list;
   return rules.flatMap((rule, index) => {
     const path = ['network', action, index];
     if (rule.name !== undefined) {
@@ -95,7 +106,7 @@ function rulesOf(action: Action, rules: readonly RuleText[], report: Report): Pl
     const from = rule.from ? fromOf(action, rule.from, [...path, 'from'], report) : {};
     const boxes = (rule.to ?? []).map((text, entry): PlacedBox => {
       const at = [...path, 'to', entry];
-      const to = toOf(text, at, report);
+      const to = toOf(list, text, at, report);
       // What is wrong with them has been reported.
       const except = text.except && readPrefixes(text.except, [], () => undefined);
       return { box: { action, name, from, to, ...(except && { except }) }, path: at };
@@ -146,10 +157,20 @@ function checkPatterns(
   }
 }
 
-function toOf(text: ToText, path: Path, report: Report): To {
+function toOf({ action, keep }: RuleList, text: ToText, path: Path, report: Report): To {
   const to: To = {};
   for (const dimension of DESTINATION_DIMENSIONS) {
     Object.assign(to, READERS[dimension](text, path, report));
+  }
+  if (text.name && action === 'deny') {
+    const message =
+      'a deny rule cannot name its destinations: it would miss each address that was not looked up, and hit the other names of a shared one';
+    report('error', [...path, 'name'], message, 'deny by cidr, or leave the name out of the allow rules');
+  }
+  if (text.name) to.keep = text.keep === undefined ? keep : readKeep(text.keep, [...path, 'keep'], report);
+  else if (text.keep !== undefined) {
+    const message = 'keep says for how long names count, and this destination has none';
+    report('error', [...path, 'keep'], message, 'remove it, or add name');
   }
   if (to.ports && to.protocols && !to.protocols.some(hasPorts)) {
     const help = 'remove port, or name a protocol that has ports';
@@ -162,17 +183,18 @@ function toOf(text: ToText, path: Path, report: Report): To {
 const READERS: {
   [D in DestinationDimension]: (text: ToText, path: Path, report: Report) => Pick<To, D>;
 } = {
+  names: ({ name }, path, report) => (name ? { names: readNames(name, [...path, 'name'], report) } : {}),
   prefixes: readDestinations,
   ports: ({ port }, path, report) => (port ? { ports: readPorts(port, [...path, 'port'], report) } : {}),
   protocols: ({ protocol }) => (protocol ? { protocols: readProtocols(protocol) } : {}),
 };
 
-function readDestinations({ cidr, except }: ToText, path: Path, report: Report): Pick<To, 'prefixes'> {
+function readDestinations({ cidr, except, name }: ToText, path: Path, report: Report): Pick<To, 'prefixes'> {
   const prefixes = cidr && readPrefixes(cidr, [...path, 'cidr'], report);
   if (!except) return prefixes ? { prefixes } : {};
   const holes = readPrefixes(except, [...path, 'except'], report);
   if (prefixes) return { prefixes: carve(prefixes, holes, [...path, 'except'], report) };
-  const help = 'add cidr: [0.0.0.0/0, "::/0"]';
+  const help = `add cidr: [${name ? 'public' : '0.0.0.0/0, "::/0"'}]`;
   report('error', [...path, 'except'], 'except carves from cidr, which is not here', help);
   return {};
 }

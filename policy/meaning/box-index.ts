@@ -1,12 +1,13 @@
 import type { Address } from '../value/address.ts';
 import type { Prefix } from '../value/cidr.ts';
+import { isNameGlob } from '../value/host-name.ts';
 import { isGlob } from '../value/name.ts';
 import { comparedText, FROM, FROM_DIMENSIONS, isTextDimension } from './dimension.ts';
 import type { Box, From, To } from './policy.ts';
 import { mergePrefixes } from '../value/prefix-set.ts';
 
 /** A dimension by whose values boxes are filed. Prefixes are filed as blocks. */
-export type FiledDimension = keyof From | Exclude<keyof To, 'prefixes'>;
+export type FiledDimension = keyof From | Exclude<keyof To, 'prefixes' | 'keep'>;
 
 /** What the index asks of a flow or of another box, each only when it is needed. */
 export interface Probe {
@@ -101,6 +102,7 @@ const FILED_OF_TO: Record<FiledToDimension, (to: To) => readonly (string | numbe
     ports?.every((range) => range.first === range.last) ? ports.map((range) => range.first) : undefined,
   protocols: ({ protocols }) => protocols,
   sockets: ({ sockets }) => sockets,
+  names: ({ names }) => (names?.some(isNameGlob) ? undefined : names),
 };
 const FILED_TO_DIMENSIONS = Object.keys(FILED_OF_TO) as FiledToDimension[];
 

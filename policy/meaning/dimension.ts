@@ -73,6 +73,8 @@ export const FROM = {
  * place that handles them one by one has a record with these keys.
  */
 export const TO = {
+  names: 'name',
+  keep: 'keep',
   prefixes: 'cidr',
   ports: 'port',
   protocols: 'protocol',
@@ -89,8 +91,8 @@ type DimensionOf<Values> = {
   [D in keyof From]-?: Required<From>[D] extends Values ? D : never;
 }[keyof From];
 
-/** The dimensions of `to` that describe a destination. */
-export type DestinationDimension = Exclude<keyof To, 'sockets'>;
+/** The dimensions of `to` that describe a destination, of which `keep` is a part of `names`. */
+export type DestinationDimension = Exclude<keyof To, 'sockets' | 'keep'>;
 /** Their keys in a policy file. */
 export type DestinationKey = (typeof TO)[DestinationDimension];
 
@@ -101,7 +103,7 @@ export const ID_DIMENSIONS = FROM_DIMENSIONS.filter(
   (dimension) => !isTextDimension(dimension) && !isAccountDimension(dimension),
 ) as readonly IdDimension[];
 export const DESTINATION_DIMENSIONS = (Object.keys(TO) as (keyof To)[]).filter(
-  (dimension) => dimension !== 'sockets',
+  (dimension) => dimension !== 'sockets' && dimension !== 'keep',
 );
 
 export function isTextDimension(dimension: keyof From): dimension is TextDimension {

@@ -10,6 +10,7 @@ import {
   TEXT_DIMENSIONS,
   type TextKind,
 } from './dimension.ts';
+import { matchesNames, reachOf } from './known-name.ts';
 import type { Action, Box, Flow, From, Policy, To, Verdict } from './policy.ts';
 import { hasPorts } from '../value/protocol.ts';
 
@@ -67,13 +68,12 @@ export function decidesIntent({ action, to }: Pick<Box, 'action' | 'to'>): boole
   return to.ports?.length !== 0 && to.protocols?.length !== 0;
 }
 
-function matchesIntent(box: Box, { address }: Flow): boolean {
-  const { prefixes } = box.to;
-  return decidesIntent(box) && (!prefixes || prefixes.some((prefix) => containsAddress(prefix, address)));
+function matchesIntent(box: Box, flow: Flow): boolean {
+  return decidesIntent(box) && matchesNames(box.to, flow.names) && reaches(box.to, flow.address);
 }
 
 /** The part of a flow that `to` is about. */
-export type Attempt = Pick<Flow, 'address' | 'port' | 'protocol' | 'socket'>;
+export type Attempt = Pick<Flow, 'address' | 'names' | 'port' | 'protocol' | 'socket'>;
 
 /** Whether the destination, or the socket that is opened, is in `to`. */
 export function matchesTo(to: To, attempt: Attempt): boolean {
@@ -88,9 +88,13 @@ export function matchesTo(to: To, attempt: Attempt): boolean {
 const DESTINATION_TESTS = Object.values({
   protocols: ({ protocols }, { protocol }) => !protocols || protocols.includes(protocol),
   ports: ({ ports }, attempt) => !ports || matchesPort(ports, attempt),
-  prefixes: ({ prefixes }, { address }) =>
-    !prefixes || prefixes.some((prefix) => containsAddress(prefix, address)),
+  names: (to, { names }) => matchesNames(to, names),
+  prefixes: (to, { address }) => reaches(to, address),
 } satisfies Record<DestinationDimension, (to: To, attempt: Attempt) => boolean>);
+
+function reaches(to: To, address: Address): boolean {
+  return reachOf(to)?.some((prefix) => containsAddress(prefix, address)) ?? true;
+}
 
 function matchesPort(ports: NonNullable<To['ports']>, { port, protocol }: Attempt): boolean {
   return hasPorts(protocol) && ports.some((range) => port >= range.first && port <= range.last);

@@ -1,6 +1,6 @@
 import type { Address } from '../value/address.ts';
 import { blockOf, BoxIndex, type FiledDimension, type Probe } from './box-index.ts';
-import { lastOf, type Prefix } from '../value/cidr.ts';
+import { lastOf, parsePrefix, type Prefix } from '../value/cidr.ts';
 import { FROM, isAccountDimension, isTextDimension } from './dimension.ts';
 import {
   evaluate,
@@ -14,6 +14,8 @@ import {
 } from './evaluate.ts';
 import type { Box, Flow, Policy, Verdict } from './policy.ts';
 import { mergePrefixes } from '../value/prefix-set.ts';
+import { PUBLIC } from '../value/public-address.ts';
+import { reachOf } from './known-name.ts';
 
 /** Lists up to this length are searched one by one. */
 const SHORT = 8;
@@ -51,6 +53,8 @@ function valuesOf(flow: Flow, dimension: FiledDimension): readonly (string | num
       return [flow.protocol];
     case 'sockets':
       return flow.socket === undefined ? [] : [flow.socket];
+    case 'names':
+      return flow.names?.map(({ name }) => name) ?? [];
     default: {
       if (isAccountDimension(dimension)) return everyNameOf(FROM[dimension].of, flow);
       if (!isTextDimension(dimension)) return everyIdOf(FROM[dimension].kind, flow);
@@ -61,11 +65,23 @@ function valuesOf(flow: Flow, dimension: FiledDimension): readonly (string | num
 }
 
 function compileBox(box: Box): (flow: Flow) => boolean {
-  const { prefixes, ...rest } = box.to;
-  if (!prefixes || prefixes.length <= SHORT) return (flow) => matchesBox(box, flow);
-  const contains = addressSet(prefixes);
-  const withoutPrefixes = { ...box, to: rest };
-  return (flow) => matchesTo(rest, flow) && contains(flow.address) && matchesBox(withoutPrefixes, flow);
+  const reach = reachOf(box.to);
+  if (!reach || reach.length <= SHORT) return (flow) => matchesBox(box, flow);
+  const contains = reach === PUBLIC ? isPublic : addressSet(reach);
+  const to = { ...box.to, prefixes: EVERYWHERE };
+  const anywhere = { ...box, to };
+  return (flow) => matchesTo(to, flow) && contains(flow.address) && matchesBox(anywhere, flow);
+}
+
+/** Not absent: names without prefixes reach public addresses only. */
+const EVERYWHERE = [parsePrefix('0.0.0.0/0')!, parsePrefix('::/0')!];
+
+let publicSet: ((address: Address) => boolean) | undefined;
+
+/** Most boxes with names share this list, and it is made when the first one does. */
+function isPublic(address: Address): boolean {
+  publicSet ??= addressSet(PUBLIC);
+  return publicSet(address);
 }
 
 /** Whether an address is in any of many prefixes, by bisection of their (disjoint) spans. */

@@ -45,6 +45,13 @@ export interface From {
  */
 export interface To {
   prefixes?: Prefix[];
+  /**
+   * Patterns of DNS names by one of which the address must be known, beside `prefixes`; without these it must be
+   * public. Only in an allow.
+   */
+  names?: string[];
+  /** Beside `names`: seconds after the end of its TTL for which a name counts, or Infinity. Parsed policies have it. */
+  keep?: number;
   ports?: PortRange[];
   /** IANA protocol numbers. */
   protocols?: number[];
@@ -63,6 +70,16 @@ export interface Box {
   except?: Prefix[];
 }
 
+/** By whose answers, and for how long, addresses are known by names. */
+export interface NameOptions {
+  /** The resolvers whose answers count; `auto`: those that the host is set up with. */
+  resolvers: ('auto' | Address)[];
+  /** `keep` of the destinations that say nothing of it. */
+  keep: number;
+  /** Whether /etc/hosts of the host names addresses too. */
+  hosts: boolean;
+}
+
 export interface LogOptions {
   format: 'json' | 'text';
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -78,12 +95,22 @@ export interface Policy {
   target: Target;
   /** Deny boxes first, then allow boxes, each in the order of the file: the lowest that matches decides. */
   boxes: Box[];
+  /** Absent where the policy says nothing of it: see `NAME_DEFAULTS`. */
+  names?: NameOptions;
   log: LogOptions;
 }
 
 /** What users and groups are called where a connection was made: an id may have several names. */
 export interface AccountTable {
   namesOf(kind: 'user' | 'group', id: number): readonly string[];
+}
+
+/** A DNS name by which an address is known when it is connected to. */
+export interface KnownName {
+  /** In ASCII, in lower case, without the last dot. */
+  name: string;
+  /** Seconds since the end of its TTL; 0 or less before. */
+  age: number;
 }
 
 /**
@@ -115,6 +142,8 @@ export interface Flow {
    */
   inContainer: boolean;
   address: Address;
+  /** By what the address is known at that moment. Absent: by no name, and then no list of names matches. */
+  names?: readonly KnownName[];
   /** 0 where the protocol has none. */
   port: number;
   protocol: number;

@@ -1,9 +1,10 @@
 import { parsePrefix, type Prefix } from './cidr.ts';
+import { PUBLIC } from './public-address.ts';
 
 /**
  * Names that may stand in any list of CIDRs. `metadata` holds the addresses from which cloud machines get
  * their credentials: AWS, Azure, Google, Oracle and DigitalOcean share the first; ECS and EKS tasks, Alibaba
- * and the IPv6 addresses of AWS and Google follow.
+ * and the IPv6 addresses of AWS and Google follow. `public` holds the addresses that anybody may have.
  */
 const GROUPS = {
   loopback: ['127.0.0.0/8', '::1/128'],
@@ -22,14 +23,15 @@ const GROUPS = {
   ],
 };
 
-const EXPANDED: ReadonlyMap<string, Prefix[]> = new Map(
-  Object.entries(GROUPS).map(([name, texts]) => [name, texts.map((text) => parsePrefix(text)!)]),
-);
+const EXPANDED: ReadonlyMap<string, readonly Prefix[]> = new Map([
+  ...Object.entries(GROUPS).map(([name, texts]) => [name, texts.map((text) => parsePrefix(text)!)] as const),
+  ['public', PUBLIC],
+]);
 
 /** The names, in the order of the documentation. */
-export const PREFIX_GROUPS: readonly string[] = Object.keys(GROUPS);
+export const PREFIX_GROUPS: readonly string[] = [...EXPANDED.keys()];
 
 /** The prefixes of a named group; undefined when there is no such group. */
-export function prefixGroup(name: string): Prefix[] | undefined {
+export function prefixGroup(name: string): readonly Prefix[] | undefined {
   return EXPANDED.get(name);
 }

@@ -27,6 +27,10 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
     },
   );
   const accounts = accountTable(world);
+  const age = fc.constantFrom(-60, 0, 1, 1800, 3600, 3601, 86_400, 604_800, 604_801);
+  const names = fc.array(fc.record({ name: fc.constantFrom('', ...world.names), age }), {
+    maxLength: world.names.length > 0 ? 3 : 0,
+  });
   return fc
     .record({
       command: fc.constantFrom(...world.commands),
@@ -39,10 +43,11 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       groups,
       place: fc.constantFrom(...world.places),
       address: fc.constantFrom(...world.addresses),
+      names,
       port: fc.constantFrom(...world.ports),
       protocol: fc.constantFrom(...world.protocols),
     })
-    .map(({ exe, script, uid, gid, fsuid, fsgid, groups: others, place, address, ...rest }) => {
+    .map(({ exe, script, uid, gid, fsuid, fsgid, groups: others, place, address, names, ...rest }) => {
       const flow: Flow = Object.assign(rest, place, {
         uid: uid[0],
         euid: uid[1],
@@ -54,6 +59,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       if (fsuid !== 'effective') flow.fsuid = fsuid === 'real' ? uid[0] : 0;
       if (fsgid !== 'effective') flow.fsgid = fsgid === 'real' ? gid[0] : 0;
       if (others) flow.groups = others;
+      if (names.length > 0) flow.names = names;
       if (exe !== undefined) flow.exe = exe;
       if (exe !== undefined && script !== undefined) flow.script = script;
       if (!hasPorts(flow.protocol)) flow.port = 0;

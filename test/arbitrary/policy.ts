@@ -14,7 +14,12 @@ export interface WrittenPolicy {
 /** Random policies of both versions and all layouts, as a user would write them, read by `parsePolicy`. */
 export function writtenPolicy(world: World = WORLD): fc.Arbitrary<WrittenPolicy> {
   const network = fc.oneof(
-    { weight: 5, arbitrary: rules(world).map((network) => ({ version: 2, network })) },
+    {
+      weight: 5,
+      arbitrary: fc
+        .tuple(rules(world), seldom(names(world), 3))
+        .map(([network, names]) => ({ version: 2, names, network })),
+    },
     { weight: 1, arbitrary: flatWithSockets(world).map((network) => ({ version: 2, network })) },
     { weight: 2, arbitrary: legacy(world).map((network) => ({ network })) },
   );
@@ -42,12 +47,21 @@ function seldom<T>(arbitrary: fc.Arbitrary<T>, times: number): fc.Arbitrary<T | 
   );
 }
 
+function names({ namePatterns }: World): fc.Arbitrary<object | undefined> {
+  if (namePatterns.length === 0) return fc.constant(undefined);
+  return fc.record({
+    resolvers: fc.constantFrom(undefined, ['auto'], ['127.0.0.53', 'auto', '2a00::53']),
+    keep: seldom(keep, 2),
+    hosts: fc.constantFrom(undefined, true, false),
+  });
+}
+
 function rules(world: World): fc.Arbitrary<object> {
   const rule = (action: Action) =>
     fc.record({
       name: seldom(fc.constantFrom('one', 'two'), 3),
       from: from(world, action),
-      to: to(world),
+      to: to(world, action),
       sockets: seldom(some(SOCKET_KINDS), 4),
     });
   return fc.record({
@@ -88,9 +102,15 @@ function from(world: World, action: Action): fc.Arbitrary<object> {
   });
 }
 
-function to(world: World): fc.Arbitrary<object[] | undefined> {
+/** `keep` of destinations, and of policies. */
+const keep = fc.constantFrom('0s', '30m', '1h', '1d', 'forever');
+
+function to(world: World, action: Action): fc.Arbitrary<object[] | undefined> {
+  const named = action === 'allow' && world.namePatterns.length > 0;
   const entry = fc
     .record({
+      name: named ? seldom(some(world.namePatterns), 3) : fc.constant(undefined),
+      keep: seldom(keep, 2),
       cidr: fc.option(some(world.cidrs), { nil: undefined }),
       except: seldom(some(world.cidrs, 2), 3),
       port: fc.option(some(world.portEntries), { nil: undefined }),
@@ -98,6 +118,7 @@ function to(world: World): fc.Arbitrary<object[] | undefined> {
     })
     .map((value) => {
       if (!value.cidr) value.except = undefined;
+      if (!value.name) value.keep = undefined;
       return value;
     });
   return fc.option(fc.array(entry, { minLength: 1, maxLength: 3 }), { nil: undefined });

@@ -34,6 +34,10 @@ export interface World {
   cgroupPatterns: readonly string[];
   addresses: readonly string[];
   cidrs: readonly string[];
+  /** DNS names that addresses are known by. */
+  names: readonly string[];
+  /** `name` entries of policies. */
+  namePatterns: readonly string[];
   ports: readonly number[];
   portEntries: readonly (number | string)[];
   protocols: readonly number[];
@@ -76,14 +80,22 @@ export const WORLD: World = {
   cgroupPatterns: words('/ /system.slice/* /*/two /machine.slice/one /*'),
   addresses: words(`
     0.0.0.0 0.0.0.1 10.0.0.0 10.0.0.1 10.0.0.255 10.0.1.0 10.255.255.255 127.0.0.1 127.255.255.255 128.0.0.0
-    169.254.169.254 203.0.113.7 255.255.255.255 :: ::1 fd00:: fd00::1 fd00::ff fd01:: 2001:db8::1 2001:db8:0:1::
+    169.254.169.254 203.0.113.7 1.1.1.1 8.8.8.8 255.255.255.255 :: ::1 fd00:: fd00::1 fd00::ff fd01:: 2001:db8::1 2001:db8:0:1:: 2a00::1 64:ff9b::101:101 64:ff9b::a00:1
     ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ::ffff:10.0.0.1`),
   cidrs: words(`
     0.0.0.0/0 10.0.0.0/8 10.0.0.0/24 10.0.0.0/31 10.0.0.1 10.0.0.255/32 10.0.1.0/24 127.0.0.0/8 128.0.0.0/1
     169.254.169.254 203.0.113.0/24 255.255.255.255/32 ::/0 ::1 fd00::/8 fd00::/127 fd00::1 2001:db8::/32
-    2001:db8::/64 ff00::/8 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ::ffff:10.0.0.0/104 loopback private metadata`),
+    2001:db8::/64 ff00::/8 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ::ffff:10.0.0.0/104 loopback private metadata
+    public 1.0.0.0/8 2a00::/16`),
+  names: words('a.example b.a.example c.b.a.example example xa.example b.example'),
+  namePatterns: words(
+    'a.example *.a.example *.example * b.a.example A.Example. *.b.a.example example c.example',
+  ),
   ports: [0, 1, 22, 80, 443, 8000, 8005, 65_534, 65_535],
   portEntries: [0, 22, 80, 443, '8000-8010', '80-443', '0-65535', '65535-65535', '1-22'],
   protocols: [1, 6, 6, 6, 6, 17, 17, 33, 58, 132, 136, 255],
   protocolEntries: ['tcp', 'tcp', 'udp', 'icmp', 'icmpv6', 'sctp', 33, 136, 255, 0],
 };
+
+/** The same without DNS names. */
+export const NAMELESS: World = { ...WORLD, names: [], namePatterns: [] };

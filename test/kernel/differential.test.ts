@@ -19,7 +19,7 @@ import { SAME_FILE, withAllNames } from '../arbitrary/hard-link.ts';
 import { matchesPath } from '../../policy/value/name.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import { writtenPolicy } from '../arbitrary/policy.ts';
-import { WORLD, type Place, type World } from '../arbitrary/world.ts';
+import { NAMELESS, WORLD, type Place, type World } from '../arbitrary/world.ts';
 import { Prober } from './differential/prober.ts';
 
 const POLICIES = 130;
@@ -51,7 +51,7 @@ const PLACES: Place[] = [
 
 /** What the kernel can really be: no process has the id 2^32 - 1, and paths are those of files made here. */
 const REAL: World = {
-  ...WORLD,
+  ...NAMELESS,
   ids: [0, 1, 1000, 4_294_967_294],
   places: PLACES,
   cgroupPatterns: ['/', '/system.slice/*', '/machine.slice/libpod-*', '/*'],

@@ -10,7 +10,7 @@ import { matchesPath } from '../../../policy/value/name.ts';
 import { flow, intent, opening } from '../../arbitrary/flow.ts';
 import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
-import { WORLD } from '../../arbitrary/world.ts';
+import { NAMELESS, WORLD } from '../../arbitrary/world.ts';
 import { type Caller, decide, decideSocket } from './kernel-judge.ts';
 import { fileOf, KernelTables } from './kernel-tables.ts';
 
@@ -124,12 +124,12 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
     }
   };
   const either = fc.oneof(
-    { weight: 7, arbitrary: flow() },
-    { weight: 1, arbitrary: opening() },
-    { weight: 1, arbitrary: intent() },
+    { weight: 7, arbitrary: flow(NAMELESS) },
+    { weight: 1, arbitrary: opening(NAMELESS) },
+    { weight: 1, arbitrary: intent(NAMELESS) },
   );
   const flows = fc.array(either, { minLength: FLOWS_EACH, maxLength: FLOWS_EACH });
-  fc.assert(fc.property(writtenPolicy(), fc.noShrink(flows), each), { numRuns: POLICIES, reporter });
+  fc.assert(fc.property(writtenPolicy(NAMELESS), fc.noShrink(flows), each), { numRuns: POLICIES, reporter });
   // Agreement says little where nothing meets.
   assert.ok(found.pairs >= 100_000, JSON.stringify(found));
   for (const count of [found.allow, found.deny, found.unmatched])

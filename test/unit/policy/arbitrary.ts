@@ -2,7 +2,15 @@ import fc from '../../arbitrary/fast-check.ts';
 import type { Address } from '../../../policy/value/address.ts';
 import type { Prefix } from '../../../policy/value/cidr.ts';
 import { hasPorts } from '../../../policy/value/protocol.ts';
-import type { AccountTable, Box, Flow, From, Policy, To } from '../../../policy/meaning/policy.ts';
+import type {
+  AccountTable,
+  Box,
+  Flow,
+  From,
+  NameOptions,
+  Policy,
+  To,
+} from '../../../policy/meaning/policy.ts';
 import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
 
 /** Generators of small worlds, in which random policies and flows meet often. */
@@ -13,11 +21,13 @@ const PATTERNS = ['/a', '/b', '/usr/bin/curl', '/usr/bin/*', '/usr/*/python*', '
 const PATHS = ['/a', '/b', '/usr/bin/curl', '/usr/bin/python3.11'];
 const TEXTS = ['a', 'ab', 'axb', 'b', 'web-1', 'éa'];
 const ACCOUNTS = ['root', 'ada', 'domain users', 'DOMAIN\\ada', 'zoë'];
+const HOSTS = ['a.example', '*.a.example', 'b.a.example', '*.example', '*', 'x_y.example'];
+const KEEPS = [0, 60, 3600, 86_400, 604_800, Infinity];
 const IDS = [0, 1, 1000, 4_294_967_295];
 
 export const address: fc.Arbitrary<Address> = fc.oneof(
   fc
-    .constantFrom(0n, 1n, 0x0a000000n, 0x0a000001n, 0x0a0000ffn, 0x7f000001n, 0xffffffffn)
+    .constantFrom(0n, 1n, 0x0a000000n, 0x0a000001n, 0x0a0000ffn, 0x7f000001n, 0x01010101n, 0xffffffffn)
     .map((value) => ({ family: 4 as const, value })),
   fc
     .constantFrom(0n, 1n, 0xfd00n << 112n, (0xfd00n << 112n) | 1n, (1n << 128n) - 1n)
@@ -79,6 +89,12 @@ const to: fc.Arbitrary<To> = fc
       !ports || !protocols || protocols.some((each) => each !== 1 && each !== 58 && each !== 255),
   );
 
+/** Names, in an allow alone; a parsed policy has `keep` beside them, and nowhere else. */
+const named: fc.Arbitrary<Pick<To, 'names' | 'keep'>> = fc.record({
+  names: some(HOSTS),
+  keep: fc.constantFrom(...KEEPS),
+});
+
 const sockets = some(SOCKET_KINDS);
 
 /** Sparse: a box with every dimension named matches next to nothing. */
@@ -117,11 +133,39 @@ const box = (action: Box['action']): fc.Arbitrary<Box> =>
       from: sparse(from).map((each) => accepted(action, each)),
       to: fc.oneof(
         { weight: 4, arbitrary: sparse(to) },
+        ...(action === 'allow'
+          ? [
+              {
+                weight: 2,
+                arbitrary: fc.tuple(sparse(to), named).map(([rest, names]): To => Object.assign(rest, names)),
+              },
+            ]
+          : []),
         { weight: 1, arbitrary: sockets.map((kinds): To => ({ sockets: kinds })) },
       ),
     },
     { noNullPrototype: true },
   );
+
+/** As a parsed policy is, which has no key without a value. */
+function withoutAbsentNames({
+  names,
+  ...rest
+}: Omit<Policy, 'names'> & { names: NameOptions | undefined }): Policy {
+  return names ? { ...rest, names } : rest;
+}
+
+const nameOptions: fc.Arbitrary<NameOptions> = fc.record(
+  {
+    resolvers: fc.constantFrom(
+      ['auto' as const],
+      [{ family: 4 as const, value: 0x7f000035n }, 'auto' as const],
+    ),
+    keep: fc.constantFrom(...KEEPS),
+    hosts: fc.boolean(),
+  },
+  { noNullPrototype: true },
+);
 
 export const policy: fc.Arbitrary<Policy> = fc
   .record({
@@ -129,6 +173,7 @@ export const policy: fc.Arbitrary<Policy> = fc
     target: fc.constantFrom('host' as const, 'container' as const),
     deny: fc.array(box('deny'), { maxLength: 4 }),
     allow: fc.array(box('allow'), { maxLength: 6 }),
+    names: fc.option(nameOptions, { nil: undefined }),
     log: fc.record({
       format: fc.constantFrom('json' as const, 'text' as const),
       level: fc.constantFrom('debug' as const, 'info' as const, 'warn' as const, 'error' as const),
@@ -138,13 +183,15 @@ export const policy: fc.Arbitrary<Policy> = fc
       ),
     }),
   })
-  .map(({ mode, target, deny, allow, log }) => ({
+  .map(({ mode, target, deny, allow, log, names }) => ({
     version: 2 as const,
     mode,
     target,
     boxes: [...deny, ...allow],
+    names,
     log: { ...log, labels: { ...log.labels } },
-  }));
+  }))
+  .map(withoutAbsentNames);
 
 /** Ids have a name, several, or none. */
 const NAMES_OF: ReadonlyMap<number, readonly string[]> = new Map([
@@ -183,6 +230,13 @@ export const flow: fc.Arbitrary<Flow> = fc
       port: fc.constantFrom(0, 22, 80, 85, 443, 65_535),
       protocol: fc.constantFrom(1, 6, 6, 6, 17, 33, 58, 132, 136, 255),
       socket: fc.constantFrom(...SOCKET_KINDS),
+      names: fc.array(
+        fc.record({
+          name: fc.constantFrom('a.example', 'b.a.example', 'c.b.a.example', 'other'),
+          age: fc.constantFrom(-1, 0, 61, 3600, 3601, 1_000_000),
+        }),
+        { maxLength: 3 },
+      ),
     },
     {
       requiredKeys: ['command', 'uid', 'euid', 'gid', 'egid', 'inContainer', 'address', 'port', 'protocol'],

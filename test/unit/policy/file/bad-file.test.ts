@@ -31,6 +31,50 @@ const BAD: Record<string, { text: string; says: RegExp }> = {
     text: 'version: 2\nnetwork: { 1: x }\n           ^',
     says: /key must be plain text/,
   },
+  'a deny by name': {
+    text: 'version: 2\nnetwork:\n  allow: []\n  deny:\n    - to: [{ name: [a.example] }]\n                   ^',
+    says: /a deny rule cannot name its destinations: it would miss each address that was not looked up/,
+  },
+  'an address as a name': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - to: [{ name: [a.example, 10.0.0.1] }]\n                               ^',
+    says: /"10\.0\.0\.1" is an address, not a name/,
+  },
+  'two stars in a name': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - to: [{ name: ["**.a.example"] }]\n                    ^',
+    says: /has a \* elsewhere than as its first label/,
+  },
+  'a wildcard without quotes': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - to: [{ name: [*.a.example] }]\n                    ^',
+    says: /aliases \(\*name\) are not accepted/,
+  },
+  'no name': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - to: [{ name: [] }]\n                   ^',
+    says: /is empty/,
+  },
+  'keep without a name': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - to: [{ cidr: [10.0.0.1], keep: 1h }]\n                                     ^',
+    says: /keep says for how long names count, and this destination has none/,
+  },
+  'keep without a unit': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - to: [{ name: [a.example], keep: 60 }]\n                                      ^',
+    says: /must be text, not the number 60/,
+  },
+  'a keep with its units in the wrong order': {
+    text: 'version: 2\nnames: { keep: 30m1h }\n               ^\nnetwork:\n  allow: []',
+    says: /keep: 30m1h has its units out of order/,
+  },
+  'a keep longer than names are remembered': {
+    text: 'version: 2\nnames: { keep: 8d }\n               ^\nnetwork:\n  allow: []',
+    says: /keep: 8d is longer than names are remembered, 7d/,
+  },
+  'a resolver that is no address': {
+    text: 'version: 2\nnames: { resolvers: [auto, "10.0.0.0/8"] }\n                           ^\nnetwork:\n  allow: []',
+    says: /"10\.0\.0\.0\/8" is not the address of a resolver/,
+  },
+  'except beside a name alone': {
+    text: 'version: 2\nnetwork:\n  allow:\n    - to: [{ name: [a.example], except: [1.1.1.1] }]\n                                        ^',
+    says: /except carves from cidr, which is not here/,
+  },
   'an unknown mode': {
     text: 'version: 2\nnetwork:\n  mode: blok\n        ^\n  allow: []',
     says: /must be one of monitor, block, not "blok"/,

@@ -122,17 +122,17 @@ const VARIANTS: Record<string, Variant> = {
     wrong: ['enforcer/subject.ts', 'policy/file/schema.ts', 'policy/file/version2.ts'],
   },
   // A dimension of destinations.
-  names: {
+  labels: {
     edits: [
       {
         file: 'policy/meaning/policy.ts',
         before: '  ports?: PortRange[];\n',
-        after: '  ports?: PortRange[];\n  names?: string[];\n',
+        after: '  ports?: PortRange[];\n  labels?: string[];\n',
       },
       {
         file: 'policy/meaning/dimension.ts',
         before: "  ports: 'port',\n",
-        after: "  ports: 'port',\n  names: 'name',\n",
+        after: "  ports: 'port',\n  labels: 'label',\n",
       },
     ],
     places: KERNEL_SIDE,

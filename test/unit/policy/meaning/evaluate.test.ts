@@ -69,7 +69,7 @@ test('a rule that lint calls unreachable or subsumed can go without a change of 
         }
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 800 },
   );
   assert.ok(removed > 50, `lint found only ${removed} rules to remove: the generators miss`);
 });
@@ -179,4 +179,84 @@ test('the verdict for an IPv4 address is that for its mapped form', () => {
       assert.deepEqual(evaluate(each, plain), evaluate(each, mapped));
     }),
   );
+});
+
+const BY_NAME = read(`version: 2
+names: { keep: 10m }
+network:
+  mode: block
+  deny:
+    - { name: closed, to: [{ cidr: [8.8.8.0/24] }] }
+  allow:
+    - name: web
+      to: [{ name: [api.example.com, "*.cdn.example.com"], port: [443], protocol: [tcp] }]
+    - name: database
+      to: [{ name: [db.corp.example], cidr: [10.0.0.0/8, public], port: [5432], keep: forever }]
+`);
+
+const named = (address: string, names: readonly (readonly [string, number])[], rest: Partial<Flow> = {}) =>
+  to(address, { names: names.map(([name, age]) => ({ name, age })), ...rest });
+const verdictOf = (connection: Flow): string => {
+  const verdict = evaluate(BY_NAME, connection);
+  assert.deepEqual(compileEvaluator(BY_NAME)(connection), verdict);
+  return verdict.box === undefined ? verdict.action : BY_NAME.boxes[verdict.box]!.name;
+};
+
+test('a rule by name matches where one of the names that the address is known by does', () => {
+  assert.equal(verdictOf(named('1.1.1.1', [['api.example.com', 0]])), 'web');
+  assert.equal(verdictOf(named('2a00::1', [['a.b.cdn.example.com', -30]])), 'web');
+  const several: [string, number][] = [
+    ['other.example', 0],
+    ['api.example.com', 5],
+  ];
+  assert.equal(verdictOf(named('1.1.1.1', several)), 'web');
+  assert.equal(verdictOf(named('1.1.1.1', several, { intent: true, port: 9, protocol: 17 })), 'web');
+});
+
+test('a rule by name matches no address without a name, of another name, or on another port', () => {
+  assert.equal(verdictOf(to('1.1.1.1')), 'deny');
+  assert.equal(verdictOf(named('1.1.1.1', [])), 'deny');
+  assert.equal(verdictOf(to('1.1.1.1', { intent: true })), 'deny');
+  for (const name of [
+    'cdn.example.com',
+    'xcdn.example.com',
+    'api.example.com.evil.example',
+    'API.example.com',
+  ]) {
+    assert.equal(verdictOf(named('1.1.1.1', [[name, 0]])), 'deny', name);
+  }
+  assert.equal(verdictOf(named('1.1.1.1', [['api.example.com', 0]], { port: 80 })), 'deny');
+  assert.equal(verdictOf(named('1.1.1.1', [['api.example.com', 0]], { protocol: 17 })), 'deny');
+});
+
+test('a name counts until keep is over, each for itself', () => {
+  assert.equal(verdictOf(named('1.1.1.1', [['api.example.com', 600]])), 'web');
+  assert.equal(verdictOf(named('1.1.1.1', [['api.example.com', 601]])), 'deny');
+  const stale: [string, number][] = [
+    ['api.example.com', 601],
+    ['other.example', 0],
+  ];
+  assert.equal(verdictOf(named('1.1.1.1', stale)), 'deny');
+  assert.equal(verdictOf(named('1.1.1.1', [['db.corp.example', 1e9]], { port: 5432 })), 'database');
+});
+
+test('a name that means an address which is not public gives nothing, unless the rule names it by cidr', () => {
+  for (const address of [
+    '169.254.169.254',
+    '10.0.0.5',
+    '127.0.0.1',
+    '0.0.0.0',
+    'fd00:ec2::254',
+    '64:ff9b::a00:5',
+  ]) {
+    assert.equal(verdictOf(named(address, [['api.example.com', 0]])), 'deny', address);
+    assert.equal(verdictOf(named(address, [['api.example.com', 0]], { intent: true })), 'deny', address);
+  }
+  assert.equal(verdictOf(named('10.0.0.5', [['db.corp.example', 0]], { port: 5432 })), 'database');
+  assert.equal(verdictOf(named('1.1.1.1', [['db.corp.example', 0]], { port: 5432 })), 'database');
+  assert.equal(verdictOf(named('192.168.0.5', [['db.corp.example', 0]], { port: 5432 })), 'deny');
+});
+
+test('a deny by address wins over an allow by name', () => {
+  assert.equal(verdictOf(named('8.8.8.8', [['api.example.com', 0]])), 'closed');
 });

@@ -1,0 +1,40 @@
+import type { Prefix } from '../value/cidr.ts';
+import { matchesName } from '../value/host-name.ts';
+import { PUBLIC } from '../value/public-address.ts';
+import type { KnownName, NameOptions, To } from './policy.ts';
+
+/** What a policy says of names where it says nothing. */
+export const NAME_DEFAULTS: NameOptions = { resolvers: ['auto'], keep: 3600, hosts: false };
+
+/** The longest `keep` in seconds, but for one without end: so long the daemon remembers names at all. */
+export const LONGEST_KEEP = 7 * 86_400;
+
+/** The values of `keep` that are proposed, in seconds: 1h, 6h, 1d, 7d. */
+export const KEEPS: readonly number[] = [3600, 21_600, 86_400, LONGEST_KEEP];
+
+/** The least `keep` to propose for which a name of this age counts. */
+export function neededKeep(age: number): number {
+  return KEEPS.find((keep) => age <= keep) ?? Infinity;
+}
+
+/** The addresses that `to` reaches; undefined: any. By name alone it is only those that anybody may have. */
+export function reachOf({ names, prefixes }: To): readonly Prefix[] | undefined {
+  return prefixes ?? (names && PUBLIC);
+}
+
+/** Seconds after the end of its TTL for which a name counts. */
+export function keepOf({ keep }: To): number {
+  return keep ?? NAME_DEFAULTS.keep;
+}
+
+/** Whether an address that is known by some names is known by one of `to`. What has no name that is known never is. */
+export function matchesNames(to: To, known: readonly KnownName[] | undefined): boolean {
+  const { names } = to;
+  if (!names) return true;
+  const keep = keepOf(to);
+  return known?.some(({ age, name }) => age <= keep && isListed(names, name)) === true;
+}
+
+function isListed(patterns: readonly string[], name: string): boolean {
+  return patterns.some((pattern) => matchesName(pattern, name));
+}
