@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { formatCount } from '../format/number.ts';
 import { findDrift, type Drift } from '../generator/drift.ts';
 import { describeLosses } from '../generator/header.ts';
+import { namesHosts } from '../policy/meaning/known-name.ts';
 import { isJudged } from '../policy/meaning/evaluate.ts';
 import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
@@ -92,7 +93,8 @@ async function readRecord(policy: Policy, options: Options): Promise<Evidence> {
   try {
     const window = windowOf(options);
     // What was denied outside containers is told of too where the policy judges containers alone.
-    const all = await reader.observations({ ...window, intents: options.intents });
+    const byNames = namesHosts(policy);
+    const all = await reader.observations({ ...window, intents: options.intents, byNames });
     const observations = all.filter(
       ({ subject, verdict }) => verdict === 'deny' || isJudged(policy, subject),
     );

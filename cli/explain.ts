@@ -1,9 +1,10 @@
 import { plainPath } from '../bpf/interpreter.ts';
 import { jsonDocument } from './terminal/json-document.ts';
 import { visible } from '../error/visible.ts';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { parseAddress } from '../policy/value/address.ts';
+import { isNameGlob, readNamePattern } from '../policy/value/host-name.ts';
 import { explainFlow, type Explanation, UNKNOWN_ID } from '../policy/analysis/explain.ts';
 import type { Parsed } from '../policy/file/parse.ts';
 import {
@@ -29,6 +30,7 @@ import { warnAtOnce } from './option/policy-reader.ts';
 
 interface Options extends Partial<Record<TextDimension | AccountDimension, string>> {
   to?: string;
+  name: string[];
   socket?: SocketKind;
   uid?: string;
   euid?: string;
@@ -43,6 +45,7 @@ const HELP = `
 Examples:
   $ bouheki explain policy.yaml --to 10.0.0.1:443/tcp --exe /usr/bin/curl --uid 1000
   $ bouheki explain policy.yaml --to '[fd00::1]:53/udp' --container web --json
+  $ bouheki explain policy.yaml --to 140.82.121.6:443 --name api.github.com --exe /usr/bin/curl
   $ bouheki explain policy.yaml --to 10.0.0.1/icmp
   $ bouheki explain policy.yaml --socket raw --exe /usr/bin/ping
 
@@ -83,6 +86,12 @@ export function explainCommand(): Command {
   const command = new Command('explain')
     .argument('<policy>', 'the policy file, - for standard input')
     .option('--to <destination>', 'ADDRESS:PORT[/PROTOCOL], [IPV6]:PORT[/PROTOCOL] or ADDRESS/PROTOCOL')
+    .option(
+      '--name <name>',
+      'a DNS name by which the address is known, its TTL not yet over; repeatable',
+      (name: string, all: string[]) => [...all, readName(name)],
+      [],
+    )
     .addOption(
       new Option('--socket <kind>', 'instead of --to: a socket of this kind is opened')
         .choices(SOCKET_KINDS)
@@ -153,11 +162,12 @@ function prose(
 }
 
 /** `not its port`; `its except takes the address out`; `not its port, and its except takes the address out`. */
-function mismatchText({ excepted, mismatches }: NonNullable<Explanation['nearest']>): string {
+function mismatchText({ excepted, mismatches, names }: NonNullable<Explanation['nearest']>): string {
   const others = mismatches.filter((key) => !(excepted && key === 'cidr'));
   return [
     ...(others.length > 0 ? [`not its ${others.join(', ')}`] : []),
     ...(excepted ? ['its except takes the address out'] : []),
+    ...(names === undefined ? [] : [names]),
   ].join(', and ');
 }
 
@@ -177,12 +187,21 @@ function flowOf(options: Options): Flow {
     inContainer: options.container !== undefined || options.image !== undefined,
     ...attemptOf(options),
   };
+  if (options.name.length > 0) flow.names = options.name.map((name) => ({ name, age: 0 }));
   for (const dimension of TEXT_DIMENSIONS) {
     const text = options[dimension];
     if (text === undefined) continue;
     flow[dimension] = FROM[dimension].kind === 'file' ? plainPath(text) : text;
   }
   return flow;
+}
+
+/** A name as it is recorded. */
+function readName(text: string): string {
+  const reading = readNamePattern(text);
+  if ('pattern' in reading && !isNameGlob(reading.pattern)) return reading.pattern;
+  const fault = 'fault' in reading ? reading.fault : `"${text}" stands for more than one name`;
+  throw new InvalidArgumentError(`${fault}.`);
 }
 
 /** The options with ids in the place of names. */

@@ -13,6 +13,7 @@ import {
 import { prepareRecord, type ReviewItem } from '../generator/review/review.ts';
 import { ReviewSession } from '../generator/review/review-session.ts';
 import { appendTrusted } from '../host/trusted-file.ts';
+import { namesHosts } from '../policy/meaning/known-name.ts';
 import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import { openReader, type Reader } from '../profiler/read/read.ts';
@@ -76,7 +77,7 @@ async function run(file: string, options: Options): Promise<void> {
   const policy = follow(written);
   const { accounts, observations } = await withReader(options.db, async (reader) => ({
     accounts: await accountsFor(written, await reader.accounts()),
-    observations: await reader.observations({ target: written.target }),
+    observations: await reader.observations({ target: written.target, byNames: namesHosts(written) }),
   }));
   const session = new ReviewSession({
     text,

@@ -1,7 +1,8 @@
 import { formatAddress } from '../policy/value/address.ts';
 import { matchesFrom, matchesTo, normalizeFlow } from '../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
-import type { AccountTable, Box, Flow, Policy, Verdict } from '../policy/meaning/policy.ts';
+import { reachOf } from '../policy/meaning/known-name.ts';
+import type { AccountTable, Box, Flow, Policy, To, Verdict } from '../policy/meaning/policy.ts';
 import { formatProtocol } from '../policy/value/protocol.ts';
 import type { SocketKind } from '../policy/value/socket-kind.ts';
 import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
@@ -124,7 +125,15 @@ function wasAllowedByRule(
 ): boolean {
   if (rule === undefined || decided !== undefined) return false;
   const normal = normalizeFlow(flow);
-  return policy.boxes.some((box) => box.action === 'allow' && box.name === rule && matchesTo(box.to, normal));
+  return policy.boxes.some(
+    (box) => box.action === 'allow' && box.name === rule && matchesTo(whateverName(box.to), normal),
+  );
+}
+
+/** A destination with its addresses alone: the kernel may have known a name that the record has not. */
+function whateverName({ keep: _keep, names, ...rest }: To): To {
+  const reach = names && reachOf({ names, ...rest });
+  return reach ? { ...rest, prefixes: [...reach] } : rest;
 }
 
 function recordedOf({ verdict, monitored, rule }: DriftObservation): NonNullable<DriftEntry['recorded']> {

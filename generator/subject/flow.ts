@@ -2,7 +2,7 @@ import type { Address } from '../../policy/value/address.ts';
 import { canonicalAddress } from '../../policy/value/address.ts';
 import { destinationOf } from '../../policy/meaning/evaluate.ts';
 import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
-import type { AccountTable, Flow } from '../../policy/meaning/policy.ts';
+import type { AccountTable, Flow, KnownName } from '../../policy/meaning/policy.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
 
 /**
@@ -23,7 +23,21 @@ export function flowOf(observation: Observation, accounts?: AccountTable): Flow 
   if (accounts !== undefined) flow.accounts = accounts;
   if (observation.socket !== undefined) flow.socket = observation.socket;
   if (observation.intent) flow.intent = true;
+  const names = knownNames(observation);
+  if (names) flow.names = names;
   return flow;
+}
+
+/** Seconds after the end of its TTL that an address is recorded to be known by a name which is not the only one. */
+const FRESH = 3600;
+
+/**
+ * The names that all events of an observation had; undefined where they were not told apart by them. The record has the
+ * age of the best name alone: of others it is the most that it may be.
+ */
+function knownNames({ known, names }: Observation): KnownName[] | undefined {
+  if (!known || !names) return undefined;
+  return names.map((name, place) => ({ name, age: place === 0 ? known.age : Math.max(known.age, FRESH) }));
 }
 
 /** Where the connection really went: a mapped address is IPv4, the unspecified address is this host. */

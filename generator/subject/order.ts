@@ -54,7 +54,17 @@ function compareObservations(a: Observation, b: Observation): number {
     compareText(a.verdict, b.verdict) ||
     a.first - b.first ||
     a.last - b.last ||
-    a.count - b.count
+    a.count - b.count ||
+    compareNames(a, b)
+  );
+}
+
+/** Of observations that names alone tell apart. */
+function compareNames(a: Observation, b: Observation): number {
+  return (
+    compareText(a.names?.join(' '), b.names?.join(' ')) ||
+    compareText(a.known?.by, b.known?.by) ||
+    (a.known?.age ?? 0) - (b.known?.age ?? 0)
   );
 }
 

@@ -22,7 +22,8 @@ import {
   normalizeFlow,
 } from '../meaning/evaluate.ts';
 import { matchesNames, NAME_DEFAULTS, neededKeep, reachOf } from '../meaning/known-name.ts';
-import type { Box, Flow, From, Policy, To, Verdict } from '../meaning/policy.ts';
+import { isNameGlob, parentOf } from '../value/host-name.ts';
+import type { Box, Flow, From, KnownName, Policy, To, Verdict } from '../meaning/policy.ts';
 import { formatKeep } from '../value/keep.ts';
 import { isPublic } from '../value/public-address.ts';
 import { printRule } from '../file/print.ts';
@@ -41,9 +42,9 @@ export interface Explanation {
   reason: string;
   /**
    * For a connection that no rule allows: the allow rule that comes nearest, and where it does not match. `excepted`:
-   * its `cidr` has the address, and its `except` takes it out.
+   * its `cidr` has the address, and its `except` takes it out. `names`: why none of its names is that of the address.
    */
-  nearest?: { box: number; mismatches: Key[]; excepted?: true };
+  nearest?: { box: number; mismatches: Key[]; excepted?: true; names?: string };
   /** For a denied connection: one line that would allow it. */
   fix?: string;
 }
@@ -89,6 +90,7 @@ function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest']
     const distance = distanceOf(box, flow, mismatches);
     if (nearest && !isLess(distance, least)) continue;
     nearest = { box: index, mismatches, ...(takesOut(box, flow, mismatches) && { excepted: true }) };
+    if (mismatches.includes('name')) nearest.names = nameMiss(box.to.names!, flow.names ?? []);
     least = distance;
   }
   return nearest;
@@ -115,6 +117,21 @@ function isLess(a: readonly number[], b: readonly number[]): boolean {
 /** Whether the address is in what `except` carved out of the box, and so in no cidr that could be added to it. */
 function takesOut({ except }: Box, { address }: Flow, mismatches: readonly Key[]): boolean {
   return mismatches.includes('cidr') && except?.some((hole) => containsAddress(hole, address)) === true;
+}
+
+/** Why no pattern matches a name, in words: what is nearly the same is told of. */
+function nameMiss(patterns: readonly string[], known: readonly KnownName[]): string {
+  if (known.length === 0) return 'the address is known by no name';
+  for (const { name } of known) {
+    for (const pattern of patterns) {
+      if (parentOf(pattern) === name) return `${pattern} does not stand for ${name} itself`;
+      if (isNameGlob(pattern)) continue;
+      if (name.endsWith(`.${pattern}`)) return `${pattern} does not stand for ${name} below it`;
+      if (name.startsWith(`${pattern}.`))
+        return `${name} was asked for, with a search domain behind ${pattern}`;
+    }
+  }
+  return `the address is known by ${known.map(({ name }) => name).join(', ')}`;
 }
 
 /** The dimensions in which a box does not match. */

@@ -3,6 +3,7 @@ import { containsAddress, formatPrefix, type Prefix } from '../value/cidr.ts';
 import { FROM, FROM_DIMENSIONS, isTextDimension, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
 import { matchesTo } from '../meaning/evaluate.ts';
 import type { Box, Policy } from '../meaning/policy.ts';
+import { ANY_NAME } from '../value/host-name.ts';
 import { isGlob } from '../value/name.ts';
 import { prefixGroup } from '../value/prefix-group.ts';
 import { Covers, coversBox } from './subsume.ts';
@@ -45,6 +46,7 @@ export function lintPolicy(policy: Policy, resolvers: readonly Address[] = []): 
     ...policy.boxes.flatMap(lintAddresses),
     ...lintSockets(policy),
     ...lintNeeds(policy.boxes, resolvers),
+    ...lintLookups(policy.boxes),
   ];
 }
 
@@ -108,6 +110,15 @@ function lintAllow(box: Box, index: number): Finding[] {
   if (!box.to.prefixes && !box.to.sockets && !box.to.names) {
     const message = `allow rule "${box.name}" allows every address`;
     findings.push({ kind: 'wide', box: index, message, help: 'name destinations with cidr or name' });
+  }
+  if (box.to.names?.includes(ANY_NAME)) {
+    const message = `allow rule "${box.name}" allows every name: whoever runs a name server decides which addresses that are`;
+    findings.push({
+      kind: 'wide',
+      box: index,
+      message,
+      help: 'name what is needed, or what it is below: "*.example.com"',
+    });
   }
   // Beside names they only narrow.
   const wide = box.to.names ? [] : (box.to.prefixes ?? []).filter(isWide);
@@ -179,6 +190,22 @@ function isWide(prefix: Prefix): boolean {
     (group) =>
       group.family === prefix.family && group.length <= prefix.length && containsAddress(group, prefix),
   );
+}
+
+/** Where nothing may be looked up, no address gets a name. */
+function lintLookups(boxes: readonly Box[]): Finding[] {
+  const allows = boxes.filter(({ action, to }) => action === 'allow' && !to.sockets);
+  const named = allows.filter(({ to }) => to.names !== undefined);
+  const asks = allows.some(
+    ({ to }) =>
+      !to.names &&
+      (!to.ports || to.ports.some(({ first, last }) => first <= 53 && last >= 53)) &&
+      (!to.protocols || to.protocols.includes(17)),
+  );
+  if (named.length === 0 || asks) return [];
+  const message = `allow rule "${named[0]!.name}" goes by names, and no rule allows port 53 over UDP: nothing is looked up, and no address has a name`;
+  const help = 'add a rule for the resolvers: to: [{ cidr: [...], port: [53], protocol: [udp, tcp] }]';
+  return [{ kind: 'cut-off', box: boxes.indexOf(named[0]!), message, help }];
 }
 
 function overlaps(a: Prefix, b: Prefix): boolean {

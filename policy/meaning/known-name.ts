@@ -1,7 +1,7 @@
 import type { Prefix } from '../value/cidr.ts';
 import { matchesName } from '../value/host-name.ts';
 import { PUBLIC } from '../value/public-address.ts';
-import type { KnownName, NameOptions, To } from './policy.ts';
+import type { KnownName, NameOptions, Policy, To } from './policy.ts';
 
 /** What a policy says of names where it says nothing. */
 export const NAME_DEFAULTS: NameOptions = { resolvers: ['auto'], keep: 3600, hosts: false };
@@ -15,6 +15,11 @@ export const KEEPS: readonly number[] = [3600, 21_600, 86_400, LONGEST_KEEP];
 /** The least `keep` to propose for which a name of this age counts. */
 export function neededKeep(age: number): number {
   return KEEPS.find((keep) => age <= keep) ?? Infinity;
+}
+
+/** Whether some rule goes by names of destinations: then verdicts depend on those that addresses are known by. */
+export function namesHosts({ boxes }: Pick<Policy, 'boxes'>): boolean {
+  return boxes.some(({ to }) => to.names !== undefined);
 }
 
 /** The addresses that `to` reaches; undefined: any. By name alone it is only those that anybody may have. */

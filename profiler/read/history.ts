@@ -1,5 +1,6 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { plainPath } from '../../bpf/interpreter.ts';
+import { Known, type KnownBy } from '../event/columns.ts';
 import { destinationOf } from './destination.ts';
 import { SUBJECT_MEMBERS } from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
@@ -52,7 +53,7 @@ const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
 /** The history that rows of `historySql` tell, from their columns. */
 export function historyOf(columns: readonly Column[]): History {
   const [whos, family, high, low, port, protocol, verdict, intent, monitored, rule, ...numbers] = columns;
-  const names = numbers.pop();
+  const [names, askedBy, age] = numbers.splice(-3);
   const [count, first, last, hours, ...blocks] = numbers as (readonly number[])[];
   const history: History = { observations: [], activity: [] };
   let subject: Subject;
@@ -73,6 +74,7 @@ export function historyOf(columns: readonly Column[]): History {
         monitored: monitored![row] === true,
         ...optional('rule', rule![row]!),
         ...(names![row] !== '' && { names: String(names![row]).split(' ') }),
+        ...(askedBy![row] !== 0 && { known: knownBy(Number(askedBy![row]), Number(age![row])) }),
         count: count![row]!,
         first: first![row]!,
         last: last![row]!,
@@ -82,6 +84,15 @@ export function historyOf(columns: readonly Column[]): History {
     );
   }
   return history;
+}
+
+const KNOWN_BY: ReadonlyMap<number, KnownBy> = new Map(
+  Object.entries(Known).map(([word, number]) => [number, word as KnownBy]),
+);
+
+function knownBy(number: number, age: number): NonNullable<Observation['known']> {
+  // What this version does not know is the least that it may be.
+  return { by: KNOWN_BY.get(number) ?? 'host', age };
 }
 
 function subjectOf(who: Who): Subject {

@@ -37,6 +37,8 @@ export interface Bounds {
   stretches: readonly Stretch[];
   /** Whether the record has names that addresses were known by. */
   named: boolean;
+  /** Whether observations are told apart by them. */
+  apart: boolean;
 }
 
 /** Whose path ends with ` (deleted)` because it was. */
@@ -85,6 +87,9 @@ const MOST_NAMES = 8;
 /** What tells the observations of `seen` apart. */
 const OBSERVATION = ['subject', ...sqlNames(DESTINATION_KEY), 'verdict', 'monitored'].join(', ');
 
+/** By whom names were asked for, and how old they are, where observations are not told apart by them. */
+const NOBODY = '0::UTINYINT AS asked_by, 0 AS age';
+
 /**
  * The best names of the events of each observation, those of most events first, with spaces between; as one more
  * column behind `seen`. In a pass of its own over the events that have names.
@@ -102,10 +107,31 @@ const CALLED = `,
         JOIN name_set_now s ON s.recording = f.recording AND s.id = f.names
         GROUP BY ALL))
     WHERE place <= ${MOST_NAMES} GROUP BY ALL),
-  shown AS (SELECT seen.*, coalesce(called.names, '') AS names FROM seen LEFT JOIN called USING (${OBSERVATION}))`;
+  shown AS (SELECT seen.*, coalesce(called.names, '') AS names, ${NOBODY} FROM seen LEFT JOIN called USING (${OBSERVATION}))`;
 
 const UNCALLED = `,
-  shown AS (SELECT *, '' AS names FROM seen)`;
+  shown AS (SELECT *, '' AS names, ${NOBODY} FROM seen)`;
+
+/** What is done with the names of events. */
+interface Naming {
+  /** More columns of `folded`, and of `seen`. */
+  folded: string;
+  seen: string;
+  /** What `seen` joins for them. */
+  join: string;
+  /** The statement that makes `shown` of `seen`. */
+  shown: string;
+}
+
+/** Observations are told apart by the names that their addresses were known by, and by whom those were asked for. */
+const APART: Naming = {
+  folded: ', names, known AS asked_by, max(age) AS age',
+  seen: `, coalesce(s.names, '') AS names, asked_by, max(age)::INTEGER AS age`,
+  join: 'LEFT JOIN name_set_now s ON s.recording = known.recording AND s.id = known.names',
+  shown: ', shown AS (SELECT * FROM seen)',
+};
+
+const TOGETHER = { folded: '', seen: '', join: '' };
 
 /**
  * The subjects in their order, and after each one its observations. The first column, \`who\`, says who it is
@@ -121,7 +147,8 @@ const UNCALLED = `,
  * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
  * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
-export function historySql({ named, stretches, ...ends }: Bounds): string {
+export function historySql({ apart, named, stretches, ...ends }: Bounds): string {
+  const naming = apart && named ? APART : { ...TOGETHER, shown: named ? CALLED : UNCALLED };
   const set = hourSet(HOUR, stretches);
   const edges = edgesOf(ends, stretches, BLOCKS);
   const counters = (time: string, count: string): string =>
@@ -135,11 +162,11 @@ export function historySql({ named, stretches, ...ends }: Bounds): string {
   return `WITH
   folded AS MATERIALIZED (
     SELECT ${keys}, ${INTENT}, count(*) AS count, min(time) AS first, max(time) AS last, ${set.of('time')} AS hours
-      ${counters('time', 'count(*)')}
+      ${counters('time', 'count(*)')} ${naming.folded}
     FROM event WHERE ${SINGLE} GROUP BY ALL
     UNION ALL
     SELECT ${keys}, ${INTENT}, sum(count)::BIGINT, min(first), max(last), ${set.of('first')} AS hours
-      ${counters('first', 'sum(count)')}
+      ${counters('first', 'sum(count)')} ${naming.folded}
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
     SELECT p.recording, p.id, p.flags, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
@@ -169,16 +196,16 @@ export function historySql({ named, stretches, ...ends }: Bounds): string {
     FROM named JOIN active USING (subject)),
   seen AS (
     SELECT subject, ${ASKED}, bool_and(intent) AS intent, verdict = ${Verdict.noted} AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
-      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums}
-    FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box GROUP BY ALL)${named ? CALLED : UNCALLED}
+      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums} ${naming.seen}
+    FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box ${naming.join} GROUP BY ALL)${naming.shown}
   SELECT * EXCLUDE (subject) FROM (
     SELECT NULL AS who, * FROM shown
     UNION ALL BY NAME
     SELECT who, subject, 0 AS family, 0::UBIGINT AS address_high, 0::UBIGINT AS address_low, 0 AS port, 0 AS protocol,
       0 AS verdict, false AS intent, false AS monitored, NULL AS rule,
-      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}, '' AS names
+      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}, '' AS names, ${NOBODY}
     FROM told)
-  ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored`;
+  ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored, names, asked_by`;
 }
 
 /** What hosts called the users and groups of the record; an id may have a name on each of them. */

@@ -1,5 +1,6 @@
 import type { SocketKind } from '../../bpf/wire.ts';
 export { DELETED, ELSEWHERE, TOO_LONG } from '../event/executable.ts';
+import type { KnownBy } from '../event/columns.ts';
 import type { Account } from '../identity/account.ts';
 
 /** The subject that connected, as it is recorded. Absent text is unknown. */
@@ -53,9 +54,14 @@ export interface Observation {
   verdict: 'allow' | 'deny';
   /**
    * The names that the address was known by when it was connected to, those of most events first, eight at the
-   * most; absent where none was. Observations are not told apart by it.
+   * most; absent where none was. Observations are told apart by it only where that was asked for.
    */
   names?: readonly string[];
+  /**
+   * Who asked for the first of the names, and the most seconds since the end of its TTL; only where observations are told
+   * apart by names, and there are some.
+   */
+  known?: { by: KnownBy; age: number };
   /** Number of events. */
   count: number;
   /** Microseconds since the epoch. */

@@ -31,6 +31,8 @@ export interface ObservationQuery {
   target?: 'host' | 'container';
   /** Also UDP connects that sent nothing. Name look-ups make them, so they are no traffic by default. */
   intents?: boolean;
+  /** Tell observations apart by the names that their addresses were known by, with who asked for those. */
+  byNames?: boolean;
 }
 
 /** One run of learn or enforce. Times in microseconds since the epoch. */
@@ -157,7 +159,9 @@ export class Reader {
   async history(query: ObservationQuery = {}): Promise<History> {
     const bounds = await this.#bounds(query);
     if (bounds === undefined) return { observations: [], activity: [] };
-    return historyOf(await this.#read(historySql(bounds), parameters(query)));
+    return historyOf(
+      await this.#read(historySql({ ...bounds, apart: query.byNames === true }), parameters(query)),
+    );
   }
 
   /** What the recorded hosts call their users and groups. */
@@ -268,7 +272,7 @@ export class Reader {
   }
 
   /** Undefined when nothing was observed. */
-  async #bounds(query: ObservationQuery): Promise<Bounds | undefined> {
+  async #bounds(query: ObservationQuery): Promise<Omit<Bounds, 'apart'> | undefined> {
     const [[first], [last], [named]] = (await this.#read(BOUNDS, parameters(query).slice(0, 4))) as [
       DuckDBValue[],
       DuckDBValue[],

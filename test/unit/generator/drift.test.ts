@@ -195,3 +195,44 @@ test('a policy learnt from a record finds nothing new in it, whatever its order'
     { numRuns: 300 },
   );
 });
+
+const BY_NAME = policyOf(
+  `version: 2
+network:
+  mode: block
+  allow:
+    - name: web fetches
+      from: { exe: [/usr/bin/curl], uid: [1000] }
+      to: [{ name: [api.example], port: [443], protocol: [tcp] }]
+`,
+);
+
+const askedBy = (by: 'self' | 'host', age: number) => ({ by, age });
+const newByName = (list: RecordedObservation[]) =>
+  findDrift(BY_NAME, list).new.map(({ address, count, names }) => [address, count, names]);
+
+test('what a rule by name allows is judged by the names of that moment, and never by names of other events', () => {
+  const place = { address: 0x01010101n, port: 443 };
+  assert.deepEqual(
+    newByName([observed({ ...place, names: ['api.example'], known: askedBy('host', 3600) })]),
+    [],
+  );
+  const others = [
+    observed({ ...place, count: 2, names: ['api.example'], known: askedBy('self', 3601) }),
+    observed({ ...place, count: 3, names: ['other.example'], known: askedBy('self', 0) }),
+    observed({ ...place, count: 4 }),
+    // Names that were gathered over events say of none that it had them.
+    observed({ ...place, count: 5, names: ['api.example'] }),
+  ];
+  assert.deepEqual(newByName(others), [['1.1.1.1', 14, ['api.example', 'other.example']]]);
+  const inside = observed({ address: 0x0a000005n, names: ['api.example'], known: askedBy('self', 0) });
+  assert.deepEqual(newByName([inside]), [['10.0.0.5', 1, ['api.example']]]);
+});
+
+test('what the kernel allowed by a name that the record lacks is a disagreement', () => {
+  const place = { address: 0x01010101n, port: 443, rule: 'web fetches' };
+  const { disagreed, new: fresh } = findDrift(BY_NAME, [observed(place)]);
+  assert.deepEqual([disagreed.length, fresh.length], [1, 0]);
+  const inside = findDrift(BY_NAME, [observed({ ...place, address: 0x0a000005n })]);
+  assert.deepEqual([inside.disagreed.length, inside.new.length], [0, 1]);
+});

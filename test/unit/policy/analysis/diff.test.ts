@@ -150,3 +150,36 @@ test('a rule for a container is one line, and names no process outside of contai
   assert.deepEqual(lost, []);
   assert.deepEqual(gained.map(formatChange), ['container web, uid 0 -> 192.0.2.7/32 port 443 protocol tcp']);
 });
+
+const namedRule = (text: string, names = '') =>
+  read(
+    `version: 2\n${names}network:\n  mode: block\n  allow:\n    - { from: { uid: [7] }, to: [${text}] }\n`,
+  );
+const gainedBy = (before: Policy, after: Policy) => diffPolicies(before, after).gained.map(formatChange);
+
+test('what names gain or lose is told by name, by how long they count, and by the addresses that they may mean', () => {
+  const one = namedRule('{ name: [a.example], port: [443], protocol: [tcp] }');
+  const more = namedRule('{ name: ["*.a.example", a.example], port: [443], protocol: [tcp] }');
+  assert.deepEqual(gainedBy(one, more), [
+    'uid 7 -> public name *.a.example port 443 protocol tcp keep to 1h',
+  ]);
+  assert.deepEqual(gainedBy(more, one), []);
+  const longer = namedRule('{ name: [a.example], port: [443], protocol: [tcp], keep: 24h }');
+  assert.deepEqual(gainedBy(one, longer), [
+    'uid 7 -> public name a.example port 443 protocol tcp keep 1h to 1d',
+  ]);
+  const forever = namedRule(
+    '{ name: [a.example], port: [443], protocol: [tcp] }',
+    'names: { keep: forever }\n',
+  );
+  assert.deepEqual(gainedBy(longer, forever), [
+    'uid 7 -> public name a.example port 443 protocol tcp keep 1d and longer',
+  ]);
+  const inside = namedRule('{ name: [a.example], cidr: [public, 10.0.0.0/8], port: [443], protocol: [tcp] }');
+  assert.deepEqual(gainedBy(one, inside), [
+    'uid 7 -> 10.0.0.0/8 name a.example port 443 protocol tcp keep to 1h',
+  ]);
+  const anything = namedRule('{ cidr: [public], port: [443], protocol: [tcp] }');
+  assert.deepEqual(gainedBy(anything, one), [], 'a name beside addresses only narrows');
+  assert.equal(diffPolicies(one, anything).gained.length > 0, true);
+});

@@ -116,3 +116,54 @@ test('the verdict explained is that of the reference, for any policy and connect
     { numRuns: 3000 },
   );
 });
+
+const NAMED = read(`version: 2
+network:
+  mode: block
+  allow:
+    - name: web
+      from: { exe: [/usr/bin/curl] }
+      to: [{ name: [api.example, "*.cdn.example"], port: [443], protocol: [tcp] }]
+`);
+const known = (address: string, names: readonly (readonly [string, number])[]) =>
+  to(address, 443, { exe: '/usr/bin/curl', names: names.map(([name, age]) => ({ name, age })) });
+
+test('a connection that misses a rule by its name is told how nearly, and what to add', () => {
+  const misses: Record<string, RegExp> = {
+    'cdn.example': /^\*\.cdn\.example does not stand for cdn\.example itself$/,
+    'a.api.example': /^api\.example does not stand for a\.api\.example below it$/,
+    'api.example.corp.example':
+      /^api\.example\.corp\.example was asked for, with a search domain behind api\.example$/,
+    'other.example': /^the address is known by other\.example$/,
+  };
+  for (const [name, says] of Object.entries(misses)) {
+    const { fix, nearest } = explainFlow(NAMED, known('1.1.1.1', [[name, 0]]));
+    assert.deepEqual(nearest?.mismatches, ['name']);
+    assert.match(nearest.names!, says);
+    assert.equal(fix, `add ${name} to name of rule "web"`);
+  }
+  const { fix, nearest } = explainFlow(NAMED, known('1.1.1.1', []));
+  assert.equal(nearest?.names, 'the address is known by no name');
+  assert.equal(fix, 'rule "web" needs name: say which, to see whether it matches');
+});
+
+test('a name that is too old, and an address that is not public, are told apart from another name', () => {
+  const old = explainFlow(NAMED, known('1.1.1.1', [['api.example', 7201]]));
+  assert.deepEqual(old.nearest, { box: 0, mismatches: ['keep'] });
+  assert.equal(old.fix, 'make keep of rule "web" 6h');
+  const inside = explainFlow(NAMED, known('10.0.0.5', [['api.example', 0]]));
+  assert.deepEqual(inside.nearest, { box: 0, mismatches: ['cidr'] });
+  assert.equal(inside.fix, 'write cidr: [public, 10.0.0.5/32] in rule "web"');
+});
+
+test('a rule of its own goes by name where the address has one, and allows the connection', () => {
+  for (const address of ['1.1.1.1', '10.0.0.5', '2a00::1']) {
+    const denied = { ...known(address, [['new.example', 90_000]]), exe: '/usr/bin/wget' };
+    const { fix } = explainFlow(NAMED, denied);
+    const line = /^add under network.allow: (.*)$/.exec(fix!)![1]!;
+    assert.match(line, /name: \[new\.example\]/);
+    assert.equal(/cidr/.test(line), address === '10.0.0.5');
+    const fixed = read(`version: 2\nnetwork:\n  allow:\n    ${line}\n`);
+    assert.equal(evaluate(fixed, denied).action, 'allow', line);
+  }
+});

@@ -116,3 +116,34 @@ network:
     path: 'network.allow[1].to[1]',
   });
 });
+
+test('a policy by names in which nothing may be looked up is remarked upon, as is a rule for every name', () => {
+  const named = `  allow:
+${LOOPBACK.replace(']', '], port: [80]')}    - { name: web, from: { exe: [/usr/bin/curl] }, to: [{ name: [api.example], port: [443] }] }
+`;
+  const cutOff =
+    'allow rule "web" goes by names, and no rule allows port 53 over UDP: nothing is looked up, and no address has a name';
+  assert.deepEqual(lint(named), [cutOff]);
+  const tcp = `${named}    - { to: [{ cidr: [10.0.0.53], port: [53], protocol: [tcp] }] }\n`;
+  assert.deepEqual(lint(tcp), [cutOff]);
+  const asked = `${named}    - { to: [{ cidr: [10.0.0.53], port: ["50-60"], protocol: [udp] }] }\n`;
+  assert.deepEqual(lint(asked), []);
+  const any = `${asked}    - { name: all, from: { uid: [7] }, to: [{ name: ["*"] }] }\n`;
+  assert.deepEqual(lint(any), [
+    'allow rule "all" allows every name: whoever runs a name server decides which addresses that are',
+  ]);
+});
+
+test('a rule by name allows no loopback and no name server', () => {
+  const rest = `  allow:
+    - { name: web, from: { uid: [7] }, to: [{ name: [api.example], cidr: ["0.0.0.0/0", "::/0"] }] }
+`;
+  assert.deepEqual(
+    lint(rest, ['10.0.0.53']).map((each) => each.split(':')[0]),
+    [
+      'no rule allows loopback',
+      'no rule allows the name server 10.0.0.53, port 53 over UDP',
+      'allow rule "web" goes by names, and no rule allows port 53 over UDP',
+    ],
+  );
+});

@@ -85,3 +85,51 @@ test('an observation has the best names of its events, those of most events firs
   await store.stopServing();
   store.close();
 });
+
+test('observations are told apart by names, by who asked for them and with the highest age, where that is asked for', async (t) => {
+  const path = databaseFor(t);
+  const store = await openRecorder(path);
+  for (const _ of [1, 2]) {
+    const recording = await startRecording(store, LEARN);
+    recording.command('curl');
+    recording.process(processRow());
+    const events = [
+      named('a.example', { age: -5 }),
+      named('a.example', { age: 70, time: START + HOUR }),
+      named('a.example', { known: Known.host, age: 3 }),
+      named('b.example', { age: 9000 }),
+      {},
+      { port: 22 },
+    ];
+    recording.append(batchOf(events, recording));
+    await recording.end('complete');
+  }
+  const apart = async () => {
+    const reader = await openReader(path);
+    const found = await reader.observations({ byNames: true });
+    const together = await reader.observations();
+    reader.close();
+    assert.deepEqual(
+      together.map(({ count, known, port }) => [port, count, known]),
+      [
+        [22, 2, undefined],
+        [443, 10, undefined],
+      ],
+    );
+    return found.map(({ count, known, names, port }) => [port, count, names, known]);
+  };
+  const expected = [
+    [22, 2, undefined, undefined],
+    [443, 2, undefined, undefined],
+    [443, 4, ['a.example', 'second.example'], { by: 'self', age: 70 }],
+    [443, 2, ['a.example', 'second.example'], { by: 'host', age: 3 }],
+    [443, 2, ['b.example', 'second.example'], { by: 'self', age: 9000 }],
+  ];
+  assert.deepEqual(await apart(), expected);
+  const keeper = await store.retention({ seconds: 0 });
+  await keeper.look(START + 100 * HOUR);
+  assert.deepEqual(await apart(), expected, 'folded hours say the same');
+  await keeper.close();
+  await store.stopServing();
+  store.close();
+});
