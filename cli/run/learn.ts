@@ -19,7 +19,6 @@ import {
   describeUnnamed,
   foldingMessages,
 } from '../report/recorder-messages.ts';
-import { describeEnd, patienceOf } from '../report/stability-end.ts';
 import { packageVersion } from '../report/version.ts';
 import { Progress } from '../terminal/progress.ts';
 
@@ -41,7 +40,8 @@ export async function learn(options: LearnOptions): Promise<void> {
 
 async function record(options: LearnOptions, messages: Messages): Promise<void> {
   const say = messages.say.bind(messages);
-  const atLeast = patienceOf(options);
+  const ending = await stabilityOf(options);
+  const atLeast = ending?.patienceOf(options);
   let watch: StabilityWatch | undefined;
   let clockSet = (step: number): void => say(describeClock(step));
   const kernel = await KernelSide.load(attachmentOf(options), () => say(describeHangUp('learning')));
@@ -77,13 +77,13 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     began = Date.now() * 1000;
     watch?.restart(began);
   };
-  let told: string | undefined;
+  let reported: string | undefined;
   const cutShort = await session.run(() => {
     watch?.tick(performance.now());
-    if (watch?.failure !== told) {
-      told = watch?.failure;
+    if (watch?.failure !== reported) {
+      reported = watch?.failure;
       progress.end();
-      if (told !== undefined) say(`Whether the record is stable could not be determined:\n${told}\n`);
+      if (reported !== undefined) say(`Whether the record is stable could not be determined:\n${reported}\n`);
     }
     progress.show({
       connections: connectionsOf(counters),
@@ -101,12 +101,24 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
       describeUnnamed(session.unnamed) +
       (cutShort ? 'Stopped before the time was up; the same command goes on with it.\n' : ''),
   );
-  if (atLeast !== undefined) {
-    const { stable, text } = await describeEnd(options.db, began, atLeast, watch?.stable === true);
+  if (ending !== undefined && atLeast !== undefined) {
+    const { stable, text } = await ending.describeEnd(options.db, began, atLeast, watch?.stable === true);
     say(text);
     if (!stable) process.exitCode = 1;
   }
   if (counters.events > 0) say('Next: bouheki generate > policy.yaml\n');
+}
+
+/**
+ * What an end by stability needs. It is loaded for that alone, because with it comes DuckDB, which takes a quarter of
+ * the time until the programs are loaded; and at the start, because an upgrade may have removed it when learning ends.
+ */
+async function stabilityOf({
+  atLeast,
+  until,
+}: LearnOptions): Promise<typeof import('../report/stability-end.ts') | undefined> {
+  if (until === undefined && atLeast === undefined) return undefined;
+  return await import('../report/stability-end.ts');
 }
 
 function describeRecorded(counters: Session['recording']['counters']): string {
