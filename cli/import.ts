@@ -14,7 +14,7 @@ interface Options {
 }
 
 /** Bad rows that are reported one by one. */
-const TOLD = 10;
+const SHOWN = 10;
 
 const HELP = `
 The first row of CSV, the keys of NDJSON and the columns of Parquet are these, in any order; others are not read:
@@ -52,15 +52,15 @@ export function importCommand(): Command {
 
 async function run(file: string, options: Options): Promise<void> {
   requireDirectory(options.db);
-  let told = 0;
+  let leftOut = 0;
   const result = await importFile(file, {
     db: options.db,
     format: options.format,
     skipBad: options.skipBad,
     again: options.again,
     bad: (message) => {
-      told += 1;
-      if (told <= TOLD) process.stderr.write(`Left out ${visible(message)}\n`);
+      leftOut += 1;
+      if (leftOut <= SHOWN) process.stderr.write(`Left out ${visible(message)}\n`);
     },
   });
   const { rows, events, known, skipped, recordings, unread } = result;

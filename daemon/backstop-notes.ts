@@ -7,7 +7,7 @@ const NOTE_EVERY = 60_000;
 export class DropNotes {
   readonly #say: (packets: string) => void;
   #stopped = 0;
-  #told = 0;
+  #reported = 0;
   /** Milliseconds, as performance.now(). */
   #quietUntil = 0;
 
@@ -24,9 +24,9 @@ export class DropNotes {
 
   /** Reports what no note has reported yet. */
   end(): void {
-    const packets = this.#stopped - this.#told;
+    const packets = this.#stopped - this.#reported;
     if (packets === 0) return;
-    this.#told = this.#stopped;
+    this.#reported = this.#stopped;
     this.#quietUntil = performance.now() + NOTE_EVERY;
     this.#say(packets === 1 ? '1 packet' : `${packets} packets`);
   }

@@ -55,7 +55,7 @@ export class CgroupRoster implements Disposable {
   /** Whether there were more of them than are looked at. */
   #beyond = false;
   /** Whether the kernel side knows that some are missing. */
-  #told = false;
+  #reported = false;
   /** Before this moment cgroups are not looked for once more, milliseconds of the process's clock. */
   #nextLook = 0;
   #over = false;
@@ -98,7 +98,7 @@ export class CgroupRoster implements Disposable {
       if (byUser && listedAs(this.#egress, id, boxes) === 'not') this.#unlisted.add(id);
       else this.#listed.set(id, path);
     }
-    this.#told = false;
+    this.#reported = false;
     this.#tellUnlisted();
     for (const { path } of found) this.#seen(path);
     for (const path of unsettled) this.#listAgain(path);
@@ -119,7 +119,7 @@ export class CgroupRoster implements Disposable {
     return found && this.containerAt(found.path);
   }
 
-  /** How many cgroups that users have made are not told apart, at the least. */
+  /** How many cgroups that users have made are not distinguished, at the least. */
   get unlisted(): number {
     return this.#unlisted.size + (this.#beyond ? 1 : 0);
   }
@@ -202,8 +202,8 @@ export class CgroupRoster implements Disposable {
   /** A cgroup that the kernel side cannot tell apart matches every rule that denies, and none that allows. */
   #tellUnlisted(): void {
     const missing = this.#beyond || this.#unlisted.size > 0;
-    if (missing === this.#told) return;
-    this.#told = missing;
+    if (missing === this.#reported) return;
+    this.#reported = missing;
     markUnlisted(this.#egress, missing);
     if (missing) {
       this.#warn(

@@ -179,7 +179,7 @@ export class Enforcement implements Disposable {
     return generation;
   }
 
-  /** How many cgroups that users have made are not told apart, at the least. */
+  /** How many cgroups that users have made are not distinguished, at the least. */
   get unlisted(): number {
     return this.#roster.unlisted;
   }

@@ -1,12 +1,12 @@
 import { renderFailure } from '../error/failure.ts';
 
 /** Failures that are reported; more of them are most likely the same again. */
-const TOLD = 20;
+const MOST = 20;
 
 /** What is thrown while enforcement goes on: reported once each, however often it happens. */
 export class Trouble {
   readonly #say: (text: string) => void;
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
 
   constructor(say: (text: string) => void) {
     this.#say = say;
@@ -16,8 +16,8 @@ export class Trouble {
   readonly happened = (error: unknown): void => {
     try {
       const text = renderFailure(error);
-      if (this.#told.has(text) || this.#told.size === TOLD) return;
-      this.#told.add(text);
+      if (this.#reported.has(text) || this.#reported.size === MOST) return;
+      this.#reported.add(text);
       this.#say(`${text}Enforcement goes on.\n`);
     } catch {
       // Then it cannot be reported.

@@ -49,8 +49,8 @@ function blockOf({ fields, problem }: CsvRow, where: string, warn: Warn): OwnedB
     return [{ owner, prefix: reading.prefix }];
   }
   const separator = fields.length === 1 ? /[;\t|]/.exec(last)?.[0] : undefined;
-  const told =
+  const separated =
     separator && `the columns are separated by ${JSON.stringify(separator)}; CSV separates them by ","`;
   const fault = 'fault' in reading ? reading.fault : 'the owner is missing';
-  throw new BouhekiError('usage', `${where}: ${told ?? problem ?? fault}`, { remedy: REMEDY });
+  throw new BouhekiError('usage', `${where}: ${separated ?? problem ?? fault}`, { remedy: REMEDY });
 }

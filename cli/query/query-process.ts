@@ -9,10 +9,10 @@ import type { QueryForm } from './query-limits.ts';
 const [db, form, sql] = process.argv.slice(2) as [string, QueryForm, string];
 
 /** Whether the parent process has received how it ended. */
-let told = false;
+let answered = false;
 // The parent process is gone, or needs no more of the answer.
 process.on('disconnect', () => {
-  if (told) process.exit();
+  if (answered) process.exit();
   // An exit in order waits for DuckDB, which may be at a statement that has no end.
   process.kill(process.pid, 'SIGKILL');
 });
@@ -35,7 +35,7 @@ async function answer(): Promise<void> {
 }
 
 function finish(): void {
-  told = true;
+  answered = true;
   process.disconnect();
 }
 

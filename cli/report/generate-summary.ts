@@ -18,7 +18,7 @@ import { observedDestination } from '../../generator/subject/oddity.ts';
 /** Subjects listed one by one. */
 export const SHOWN = 10;
 
-/** How a policy is told of: `output` is the file it went to, or `-`. */
+/** What is said of a policy that was written: `output` is the file it went to, or `-`. */
 export interface SummaryOptions {
   mode: 'monitor' | 'block';
   output: string;

@@ -98,11 +98,11 @@ export function describeClock(step: number): string {
 
 /** What is said at the end of containers that went without a name; nothing when there were none. */
 export function describeUnnamed({ containers, troubles }: Session['unnamed']): string {
-  const told = containers === 0 ? [] : [`${formatCount(containers, 'container')} without a name.`];
+  const lines = containers === 0 ? [] : [`${formatCount(containers, 'container')} without a name.`];
   for (const [trouble, count] of troubles) {
-    told.push(`A container runtime could not be asked, ${formatCount(count, 'time')}: ${trouble}.`);
+    lines.push(`A container runtime could not be asked, ${formatCount(count, 'time')}: ${trouble}.`);
   }
-  return told.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** Says what folding old events came to, but that it is not enough only once. */

@@ -104,8 +104,8 @@ export class ContainerNames {
   #learn(container: Container, facts: ContainerFacts): void {
     // A runtime may have created a container before it has named it.
     if (facts.name === '') return;
-    const told = Object.entries(facts).filter(([, value]) => value !== '');
-    Object.assign(container, Object.fromEntries(told), { known: true });
+    const known = Object.entries(facts).filter(([, value]) => value !== '');
+    Object.assign(container, Object.fromEntries(known), { known: true });
     this.#changed.add(container);
   }
 

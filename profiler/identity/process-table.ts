@@ -104,8 +104,8 @@ export class ProcessTable {
     if (!container && flagged && this.#strange.size < STRANGE) this.#strange.add(record.cgroupPath);
     const epoch = BigInt(Date.now()) * 1_000_000n - bootTime();
     const micros = (started: bigint): number => Number((epoch + started) / 1000n);
-    const { path: told, device, cgroup, started, ancestors, ...same } = record;
-    const path = inContainer ? told : this.#places.executableOf(record);
+    const { path: reported, device, cgroup, started, ancestors, ...same } = record;
+    const path = inContainer ? reported : this.#places.executableOf(record);
     const row = this.#sink.process({
       ...same,
       exe: path,
@@ -177,10 +177,10 @@ export class ProcessTable {
     });
   }
 
-  #addContainer(key: string, container: Container, told: ContainerRow): number {
+  #addContainer(key: string, container: Container, facts: ContainerRow): number {
     const known = this.#containers.get(key);
     if (known) return known.row;
-    const row = this.#sink.container(told);
+    const row = this.#sink.container(facts);
     const [oldest] = this.#containers.keys();
     if (this.#containers.size === CONTAINERS) this.#containers.delete(oldest!);
     this.#containers.set(key, { row, container });

@@ -61,8 +61,8 @@ export class Containerd implements Runtime {
  */
 async function askBoth(call: Call, id: string): Promise<ContainerFacts | undefined> {
   let failure: unknown;
-  const told = await askCri(call, id).catch((error: unknown) => void (failure = error));
-  const facts = told ?? (await askContainerd(call, id));
+  const known = await askCri(call, id).catch((error: unknown) => void (failure = error));
+  const facts = known ?? (await askContainerd(call, id));
   if (!facts && failure !== undefined) throw failure;
   return facts;
 }

@@ -67,8 +67,8 @@ function sandboxFacts(sandbox: PodSandboxStatus | undefined): ContainerFacts | u
  */
 async function nameOf(call: Call, { id, metadata, labels }: ContainerStatus) {
   const name = metadata?.name;
-  const told = kubernetesName(labels[POD_LABEL], labels[NAMESPACE_LABEL], name);
-  if (told) return told;
+  const named = kubernetesName(labels[POD_LABEL], labels[NAMESPACE_LABEL], name);
+  if (named) return named;
   const list = await call<{ containers: { id: string; podSandboxId: string }[] }>(
     `${SERVICE}/ListContainers`,
     { filter: { id } },
