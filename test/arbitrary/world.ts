@@ -46,7 +46,10 @@ export interface World {
 
 const words = (text: string) => text.trim().split(/\s+/);
 
-/** A world with an example of everything that is told apart, and of what looks alike: cut names, hard links, mapped addresses. */
+/**
+ * A world with an example of everything that is distinguished, and of what looks alike: cut names, hard links,
+ * mapped addresses.
+ */
 export const WORLD: World = {
   commands: words('a ab abc b curl a-very-long-command a-very-long-com ääääääää ä'),
   commandPatterns: words(`

@@ -13,7 +13,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'bouheki learn --help': [MAIN, 'learn', '--help'],
 };
 
-/** Seconds in user and kernel mode of one run, by bash, which alone tells them of a child. */
+/** Seconds in user and kernel mode of one run, by bash, which alone reports them of a child. */
 function processorTime(args: readonly string[]): number {
   const script = 'TIMEFORMAT="%U %S"; time "$@" >/dev/null 2>/dev/null';
   const { stderr } = spawnSync('bash', ['-c', script, 'bash', process.execPath, ...args], {

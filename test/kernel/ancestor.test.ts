@@ -1,4 +1,4 @@
-/** A process record tells which processes its image descends from, also when they have gone. */
+/** A process record has the processes that its image descends from, also when they have gone. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,7 +40,7 @@ after(() => {
   egress[Symbol.dispose]();
 });
 
-/** Of commands that nobody has asked for yet. */
+/** Of commands that no test has asked for yet. */
 let waiting: ProcessRecord[] = [];
 
 /** The process records of this command since they were taken last. */
@@ -102,7 +102,7 @@ test('what is executed in the place of a program has the ancestors of that', () 
   assert.equal(found!.ancestors[0]!.command, 'node');
 });
 
-/** Forks twice, both parents end, and the grandchild executes or connects when nobody is left. */
+/** Forks twice, both parents end, and the grandchild executes or connects when none is left. */
 const daemon = (last: string) => `
 import os, socket, time
 def orphan(parent):
@@ -115,7 +115,7 @@ orphan(os.getpid())
 ${last}
 `;
 
-test('the ancestors of a daemon are told when both its parents have ended before it executes', async () => {
+test('the ancestors of a daemon are reported when both its parents have ended before it executes', async () => {
   run('sh', '-c', `python3 -c '${daemon(`os.execl("${client}", "client")`)}'; :`);
   const { ancestors, parentCommand } = await soonest('client');
   assert.notEqual(parentCommand, 'python3');
@@ -123,7 +123,7 @@ test('the ancestors of a daemon are told when both its parents have ended before
   assert.deepEqual(paths(ancestors), [PYTHON, SHELL, process.execPath]);
 });
 
-test('the ancestors of a daemon are told when both its parents have ended before it connects', async () => {
+test('the ancestors of a daemon are reported when both its parents have ended before it connects', async () => {
   const connect = 'socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect_ex(("203.0.113.9", 9))';
   run('sh', '-c', `python3 -c '${daemon(connect)}'; :`);
   const { ancestors, parentCommand } = await soonest('python3');
@@ -146,7 +146,7 @@ test('what a thread executes has the ancestors that the kernel knows', () => {
   assert.deepEqual(paths(found!.ancestors).slice(0, 2), [SHELL, process.execPath]);
 });
 
-test('a path that is too long for the record is asked for, and not told of another process', () => {
+test('a path that is too long for the record is asked for, and not reported of another process', () => {
   const long = join(folder, 'x'.repeat(120));
   copyFileSync(PYTHON, long);
   run('sh', '-c', `${long} -c '${BY_PYTHON}'; :`);
@@ -174,7 +174,7 @@ test('a process that ran before has the ancestors that /proc shows, and so has w
   assert.deepEqual([found.ancestors[1]!.pid, found.ancestors[2]!.pid], [older.pid, process.pid]);
 });
 
-test('the cgroup backend tells what the kernel shows at the first connection', () => {
+test('the cgroup backend reports what the kernel shows at the first connection', () => {
   mkdirSync(CGROUP);
   using inside = Egress.load({ backend: 'cgroup', cgroup: CGROUP });
   inside.flip(SideFlag.record);

@@ -117,7 +117,7 @@ describe('a UDP connect()', () => {
   });
 });
 
-/** Sockets of the server, under a policy that allows the peer to nobody. */
+/** Sockets of the server, under a policy that allows the peer to no subject. */
 async function openServer(): Promise<void> {
   block(egress, compileRules(NOBODY), true);
   await server.open('wide', 4, ['0.0.0.0', 5300]);

@@ -1,4 +1,4 @@
-/** Rules hold however deep below the cgroup that they name a process runs; and where that can't be told, none is widened. */
+/** Rules hold however deep below their cgroup a process runs; and where that can't be known, none is widened. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';

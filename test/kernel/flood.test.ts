@@ -1,6 +1,6 @@
 /**
- * A flood of denials by one user, whatever it varies, hides nobody else's, and every denial of it is counted; also while the
- * daemon reads nothing.
+ * A flood of denials by one user, whatever it varies, hides none of another user, and every denial of it is counted;
+ * also while the daemon reads nothing.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';

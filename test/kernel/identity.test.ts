@@ -217,7 +217,7 @@ test('a process that shares the memory of another cannot replace the file of bot
   assert.equal(told(honest, 'share-memory', CURL), 'denied\nallowed');
 });
 
-/** Makes a script that the interpreter is told to connect by. */
+/** Makes a script by which the interpreter connects. */
 function script(path: string, interpreter: string): string {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `#!${interpreter} connect\n`);

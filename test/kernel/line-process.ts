@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 
-/** A process that is told what to do by lines, and answers each by a line; its first one says that it is ready. */
+/** A process that takes commands as lines, and answers each by a line; its first one says that it is ready. */
 export class LineProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;

@@ -67,7 +67,7 @@ for line in sys.stdin:
     print(json.dumps(answered), flush=True)
 `;
 
-/** A process that asks for names and connects, as it is told. */
+/** A process that asks for names and connects on command. */
 export class NameClient implements AsyncDisposable {
   readonly #process: LineProcess;
 

@@ -75,7 +75,7 @@ function onOverlay(): Pair & { link: string } {
   return { ...collide(inside.slice(1), join(merged, 'home')), link: join(merged, 'bin/link') };
 }
 
-/** What a program tells that began before anything was loaded. */
+/** What a program prints that began before anything was loaded. */
 class Early {
   readonly #process: ChildProcess;
 

@@ -1,4 +1,4 @@
-/** The kernel side tells which script an interpreter was started with, and judges by it. */
+/** The kernel side knows which script an interpreter was started with, and judges by it. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

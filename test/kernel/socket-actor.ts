@@ -70,7 +70,7 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 `;
 
-/** A process that opens UDP sockets and uses them as it is told. Answers are `done` or the name of an error. */
+/** A process that opens UDP sockets and uses them on command. Answers are `done` or the name of an error. */
 export class SocketActor implements AsyncDisposable {
   readonly #process: LineProcess;
 

@@ -1,4 +1,4 @@
-/** A process is told once in each ring, and again when the recorder asks for it. */
+/** A process is reported once in each ring, and again when the recorder asks for it. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -54,7 +54,7 @@ function takeBoth(): number[][] {
   return [takeKinds(egress.denials), takeKinds(egress.connections)];
 }
 
-test('a process is told before its first connection, and once more when it is asked for', async () => {
+test('a process is reported before its first connection, and once more when it is asked for', async () => {
   const told = async (): Promise<number[]> => {
     await connect();
     return takeKinds(egress.connections);
@@ -74,7 +74,7 @@ function denySome(): void {
   block(egress, policy, true);
 }
 
-test('a process is told in both rings, once in each', async () => {
+test('a process is reported in both rings, once in each', async () => {
   denySome();
   takeBoth();
   const other = startClient();

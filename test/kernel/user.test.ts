@@ -9,7 +9,7 @@ import { block, compileRules } from './client/policy.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
 const folder = mkdtempSync('/tmp/users-');
-/** Runs with the effective ids 2000, whoever starts it. */
+/** Runs with the effective ids 2000, whichever user starts it. */
 const setuid = join(folder, 'setuid');
 
 let egress: Egress;

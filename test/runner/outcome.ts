@@ -30,7 +30,7 @@ export function writeLine(line: Line): string {
   return `${PREFIX}${JSON.stringify(line)}\n`;
 }
 
-/** The line, or undefined where the text is somebody else's output. */
+/** The line, or undefined where the text is other output. */
 export function readLine(text: string): Line | undefined {
   if (!text.startsWith(PREFIX)) return undefined;
   return JSON.parse(text.slice(PREFIX.length)) as Line;

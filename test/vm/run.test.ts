@@ -86,7 +86,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL'] as const) {
       while (processesWith(shared).length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
       child.kill(signal);
       assert.equal(await closed, { SIGTERM: 143, SIGINT: 130, SIGKILL: 'SIGKILL' }[signal]);
-      // The kernel tells QEMU of its parent's end, and QEMU takes a moment.
+      // The kernel signals its parent's end to QEMU, and QEMU takes a moment.
       for (let i = 0; i < 100 && processesWith(shared).length > 0; i++) {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }

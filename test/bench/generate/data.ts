@@ -34,7 +34,7 @@ export interface LogEvent {
   capture: string;
   family: 4 | 6;
   address: bigint;
-  /** As the log writes it: it may tell a mapped address from the IPv4 address. */
+  /** As the log writes it: it may distinguish a mapped address from the IPv4 address. */
   addressText: string;
   port: number;
   protocol: number;

@@ -7,7 +7,7 @@
  * usage: calls CALL [6]   (6: over IPv6)
  *   udp-connect, tcp-connect, udp-sendto, tcp-send   to one destination
  *   udp-connect-many     to 64 destinations in turn, IPv4 only
- *   udp-connect-cold     after a prctl(PR_SET_NAME), which makes whoever watches look at the process anew
+ *   udp-connect-cold     after a prctl(PR_SET_NAME), which makes a profiler look at the process anew
  *   fork, exec
  */
 #include <arpa/inet.h>

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Distinct addresses, and the port, which nobody listens at. */
+/* Distinct addresses, and the port, at which no server listens. */
 #define DESTINATIONS 10000
 #define PORT 9
 #define AT_ONCE 1000

@@ -1,6 +1,6 @@
 /**
  * The other side of the benchmark: a process that loads the flood program, says where its maps are, and writes records
- * at the rate that it is told, line by line on standard input: `RATE SECONDS` (RATE 0: as fast as it can).
+ * at the rates that it is given, line by line on standard input: `RATE SECONDS` (RATE 0: as fast as it can).
  */
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';

@@ -67,7 +67,7 @@ export class Flooder implements EventSource, Disposable {
   /** Its rings are filled without shares. */
   takeFolds(): void {}
 
-  /** There are fewer processes than are remembered, and each is told once. */
+  /** There are fewer processes than are remembered, and each is reported once. */
   tellAgain(): void {}
 
   [Symbol.dispose](): void {

@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 			attempt_in_child();
 		else
 			attempt_all(0);
-		/* Whoever ends it has work to do meanwhile. */
+		/* The process that ends it has work to do meanwhile. */
 		if (!rounds)
 			usleep(3000);
 	}

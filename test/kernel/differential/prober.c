@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Connects or opens a socket as whoever it is told to be, and says with which error. The sockets to connect with are
- * made when it starts, so that only connect() is judged. Nothing is sent to any address but loopback: there is no
+ * Connects or opens a socket as the subject that it is asked to be, and prints the error. The sockets to connect with
+ * are made when it starts, so that only connect() is judged. Nothing is sent to any address but loopback: there is no
  * route.
  *
  * Standard input, a line each: UID EUID FSUID GID EGID FSGID GROUPS COMM CGROUP FAMILY PROTOCOL ADDRESS PORT KIND
@@ -9,7 +9,7 @@
  * KIND is 0 for a connection, else an enum socket_kind: then PORT chooses among the ways to open one. Standard output,
  * a line each: the errno of the system call, 0, or -1 where this kernel has no such socket.
  *
- * It keeps its capabilities whoever it is, so that nothing but a policy answers EPERM.
+ * It keeps its capabilities as any user, so that nothing but a policy answers EPERM.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

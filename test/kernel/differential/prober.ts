@@ -6,7 +6,7 @@ const EPERM = 1;
 /** The kernel has no such socket. */
 const ABSENT = -1;
 
-/** A process that connects, or opens sockets, as whoever it is told to be. */
+/** A process that connects, or opens sockets, as the subject that it is asked to be. */
 export class Prober implements AsyncDisposable {
   readonly #process: LineProcess;
 

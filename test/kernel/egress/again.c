@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Sockets used again: what was noted of them holds no more. Most open their second connection with the data
- * (MSG_FASTOPEN), for which nobody calls connect().
+ * (MSG_FASTOPEN), for which connect() is not called.
  */
 #include "egress.h"
 

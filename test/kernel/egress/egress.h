@@ -28,7 +28,7 @@
 #define OUR_INTERFACE "veth0"
 #define SECOND_INTERFACE "veth2"
 
-/* Every vector has a port of its own, by which its packets are told from others'. Below those that the kernel picks. */
+/* Every vector has a port of its own, by which its packets are recognised. Below those that the kernel picks. */
 #define FIRST_PORT 20000
 /* What a member of a group says it wants to hear: these and its port. */
 #define REPORT_SOURCE4 0x0a420000

@@ -34,7 +34,10 @@ export function takeEvents(egress: Egress): Event[] {
   return events;
 }
 
-/** Reads and removes what was folded: how many connections of each user, told apart or not, were allowed and denied. */
+/**
+ * Reads and removes what was folded: how many connections of each user, with or without a destination, were allowed
+ * and denied.
+ */
 export function takeFolds(
   egress: Egress,
 ): { uid: number; count: number; denied: boolean; excess: boolean; to: string }[] {

@@ -39,7 +39,7 @@ export function sendsByKernel(name: string): boolean {
 }
 
 /**
- * Whether the vector chooses the destination in a way that no hook is told of, so that a policy which allows the
+ * Whether the vector chooses the destination in a way that no hook sees, so that a policy which allows the
  * opening can't judge more than that.
  */
 export function choosesUnseen(name: string): boolean {
@@ -114,7 +114,7 @@ const LEAKS: Readonly<Record<string, Exception>> = {
 
 const HIDDEN = { reason: 'the kernel does not ask again for a later message of a row to the same address' };
 
-/** Where the record does not tell what left. */
+/** Where the record does not say what left. */
 const UNRECORDED: Readonly<Record<string, Exception>> = {
   ...LEAKS,
   // Heartbeats to the peer's other address.
@@ -162,8 +162,8 @@ export function passesBackstop(name: string): boolean {
 }
 
 /**
- * Whether a packet leaves even though a policy with the backstop allows its address to nobody: what is said on a connection
- * that is there is not told from an answer.
+ * Whether a packet leaves even though a policy with the backstop allows its address to no subject: what is sent on an
+ * open connection looks like an answer.
  */
 export function passesDefault(name: string, kernel: readonly [number, number]): boolean {
   const onConnection = /^(tcp|sctp)/.test(name) && holds(LEAKS[name], kernel);

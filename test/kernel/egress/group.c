@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Members of a multicast group: whoever joins one has the kernel tell the routers of the link, with the group and the
- * sources that it wants to hear. Both are the process's choice. The source bears the port of the vector.
+ * Members of a multicast group: a program that joins one has the kernel inform the routers of the link, with the group
+ * and the sources that it wants to hear. Both are the process's choice. The source bears the port of the vector.
  */
 #include "egress.h"
 

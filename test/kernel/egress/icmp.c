@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Ping sockets: an echo request from anybody whom net.ipv4.ping_group_range lets. */
+/* Ping sockets: an echo request from any group that net.ipv4.ping_group_range lets. */
 #include "egress.h"
 
 #include <netinet/icmp6.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The other end: sockets that nobody reads. The kernel makes connections with them by itself, and sends no errors back
- * that the next system call of a vector would get.
+ * The other end: sockets that no program reads. The kernel makes connections with them by itself, and sends no errors
+ * back that the next system call of a vector would get.
  */
 #include "egress.h"
 

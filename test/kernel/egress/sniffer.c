@@ -155,7 +155,7 @@ static unsigned short reported_port(const unsigned char *source, size_t size)
 	return memcmp(source, &ours.sin6_addr, 14) ? 0 : word_at(source + 14);
 }
 
-/* A report of memberships is of every vector whose source stands in it, and goes to whoever listens to the group. */
+/* A report of memberships is of every vector whose source stands in it, and goes to all that listen to the group. */
 static bool add_report(const struct packet *packet, struct sightings *seen, int (*place)(unsigned short port))
 {
 	const unsigned char *bytes = packet->payload, *end = bytes + packet->length;

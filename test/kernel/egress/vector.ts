@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '../../../..');
 const network = join(root, 'test/kernel/egress/network');
 const program = join(import.meta.dirname, 'egress');
 
-/** Beginnings of names, for somebody who looks at some vectors alone; without them all are run. */
+/** Beginnings of names, to run some vectors alone; without them all are run. */
 export const ONLY: readonly string[] = process.env['BOUHEKI_VECTORS']?.split(' ') ?? [];
 
 /** Where packets of a vector went: what the sniffer read off them. */

@@ -8,7 +8,7 @@ int must(int result, const char *what);
 /* Says "denied" when the error of a connect() is EPERM, else "allowed": there is no route anyway. */
 void tell(int result);
 
-/* Connects and tells. */
+/* Connects and prints the result. */
 void attempt(void);
 
 /* The same, by a worker of io_uring. */

@@ -62,7 +62,7 @@ export class BackstopProgram implements Disposable {
     } as unknown as Egress;
   }
 
-  /** Whether the program drops a packet: an Ethernet frame, which tells the kernel what it is, of a page at most. */
+  /** Whether the program drops a packet: an Ethernet frame, which says what it carries, of a page at most. */
   stops(frame: Uint8Array): boolean {
     new Uint8Array(this.#packet.buffer).set(frame);
     const options = Buffer.alloc(OPTIONS.size);

@@ -74,7 +74,7 @@ function deniesEverybody({ action, from, to }: Box): boolean {
   return action === 'deny' && anybody && !to.sockets && !to.ports && !to.protocols;
 }
 
-/** Most random denials name somebody, and many policies only monitor: here fewer do. */
+/** Most random denials name a subject, and many policies only monitor: here fewer do. */
 function often(policy: Policy, index: number): Policy {
   if (index % 4 === 0) return policy;
   const boxes = policy.boxes.map((box, at) => (at % 2 === 0 ? { ...box, from: {} } : box));

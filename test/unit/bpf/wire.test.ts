@@ -72,7 +72,7 @@ const asC = (name: string) =>
     .replaceAll('-', '_')
     .toUpperCase();
 
-/** BTF of the whole header: an object only tells of what its maps and globals hold, not of the records in its rings. */
+/** BTF of the whole header: an object only describes what its maps and globals hold, not of the records in its rings. */
 function compiledHeader(t: TestContext): Btf | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -34,7 +34,7 @@ test('scripts by .. and // get rules by their plain paths, and one with * is nam
   const omitted = `Not allowed (unnamed subject): /usr/bin/dash /opt/a/run[1]*.sh uid 0 (${reason}), 1 event`;
   assert.ok(stderr.includes(omitted), stderr);
   writeFileSync(policy, stdout);
-  // What is left out is all that drift has to tell.
+  // What is left out is all that drift has to report.
   assert.match(runCommand('drift', policy, '--db', db).stderr, /^Drift: 1 new, 0 denied, in 3 events\.$/m);
   const asked = ['--exe', '/usr/bin/node', '--uid', '0', '--to', '10.0.1.2:80/tcp', '--script'];
   assert.equal(runCommand('explain', policy, ...asked, '/opt/app/bin/../lib/cli.js').status, 0);

@@ -24,7 +24,7 @@ export interface Caller {
   executable?: FileObject & { nameless?: boolean };
   /** Where it was executed; absent: where the host has its mounts. */
   mountNamespace?: number;
-  /** Its mounts or its root directory are of somebody who has no power over the host's. */
+  /** Its mounts or its root directory are of a user that has no power over the host's. */
   foreignUsers?: boolean;
   /** Its file or its root directory are not of the mount namespace as its maker meant it. */
   foreignRoot?: boolean;

@@ -191,7 +191,7 @@ test(
   { skip: noFuse() },
   (t) => {
     const directory = ownDirectory(t);
-    // Nobody serves it: whoever asks it for anything waits for ever.
+    // No process serves it: a request to it waits for ever.
     const script = `exec 3<>/dev/fuse
     mount -i -t fuse user_id=0 "$1" -o fd=3,rootmode=40000,user_id=1000,group_id=1000,allow_other || exit 9
     timeout -s KILL 20 "$0" --input-type=module -e "$2" "$1/policy" 2>&1

@@ -1,4 +1,4 @@
-/** Whoever reads what a recorder writes may stop reading, or go: that costs lines, which are counted, and nothing else. */
+/** A reader of a recorder's output may stop reading, or go: that costs lines, which are counted, and nothing else. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

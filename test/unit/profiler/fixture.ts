@@ -108,7 +108,7 @@ export interface Event {
   operation?: number;
   verdict?: number;
   box?: number;
-  /** What the address is known by, which the recording gives a number; and by whom (see Known), and its age. */
+  /** The names of the address, which the recording numbers; to which subject they are known (see Known), and their age. */
   names?: readonly string[];
   known?: number;
   age?: number;

@@ -19,7 +19,7 @@ import { test, type TestContext } from 'node:test';
 import { O_PATH } from '../../../../host/descriptor.ts';
 import { openInRoot } from '../../../../enforcer/container/in-root.ts';
 
-/** A directory that is the root of somebody, with a secret beside it. */
+/** A directory that is the root of a process, with a secret beside it. */
 function rootFor(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'in-root-'));
   const root = join(folder, 'root');

@@ -27,7 +27,7 @@ interface Edit {
   after: string;
 }
 
-/** A dimension more in `from`, as somebody would begin with it. */
+/** A dimension more in `from`, as an author would begin with it. */
 const PARENT: Edit[] = [
   {
     file: 'policy/meaning/policy.ts',

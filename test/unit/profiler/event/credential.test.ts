@@ -56,7 +56,7 @@ test('users and groups are named once, those of a directory service when it has 
   ]);
   await accounts.settle();
   recorder.flush();
-  // `echo` answers with the question, which names nobody.
+  // `echo` answers with the question, which names no account.
   assert.equal(written.accounts.length, 2);
 });
 

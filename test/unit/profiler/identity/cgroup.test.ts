@@ -5,7 +5,7 @@ import { readCgroupPath } from '../../../../profiler/identity/cgroup.ts';
 const ID = '0123456789abcdef'.repeat(4);
 const OTHER = 'f'.repeat(64);
 
-/** The runtime and id that a path tells. */
+/** The runtime and id that a path contains. */
 function named(path: string): [runtime: string, id: string] | undefined {
   const { container } = readCgroupPath(path);
   return container && [container.runtime, container.id];

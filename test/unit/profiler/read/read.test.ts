@@ -241,7 +241,7 @@ test('a process that the kernel saw in a container is in one, whether or not its
   ]);
   const exported: string[] = [];
   for await (const lines of reader.lines('csv')) exported.push(...lines);
-  // Told by a column of its own: it has no name that could tell.
+  // A column of its own says it: there is no name that could.
   assert.deepEqual(exported.map((line) => /,(true|false),/.exec(line)?.[1]).toSorted(), ['false', 'true']);
 });
 

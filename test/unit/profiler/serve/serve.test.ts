@@ -159,7 +159,7 @@ test('a recording ends while somebody reads', async (t) => {
 test('readers beyond the eighth wait for a moment, and are told to come again', async (t) => {
   const path = databaseFor(t);
   const store = await openRecorder(path);
-  // Whoever has what he came for hangs up: eight that stay ask nothing.
+  // A reader that has its answer hangs up: eight that stay ask nothing.
   const others = await Promise.all(Array.from({ length: 8 }, () => RecorderClient.connect(path)));
   await assert.rejects(openReader(path), { code: 'store-busy', message: /already answers 8 readers/ });
   const waiting = openReader(path);

@@ -42,7 +42,7 @@ async function refusedBoth(path: string, why: RegExp): Promise<void> {
   await assert.rejects(openRecorder(path), { code: 'untrusted', message: why });
 }
 
-/** Serves what it likes beside a database of its own, and says when somebody has connected. */
+/** Serves what it likes beside a database of its own, and prints when a reader has connected. */
 const IMPOSTOR = `const db = argv[0];
   fs.writeFileSync(db, '');
   fs.writeFileSync(db + '.lock', process.pid + ' ' + fs.readFileSync('/proc/self/stat', 'utf8').split(') ')[1].split(' ')[19]);

@@ -181,7 +181,7 @@ test('a service that is not offered is counted', async (t) => {
       troubles: [[`${runtime.name}: the answer is gRPC UNIMPLEMENTED`, 1]],
     });
   }
-  // Not where containerd's own interface tells of the container, nor where CRI alone is not offered.
+  // Not where containerd's own interface knows the container, nor where CRI alone is not offered.
   const own = await criServer(t, containerdOf({ default: { labels: { 'nerdctl/name': 'web' } } }));
   assert.deepEqual(await namesOf(containerd(own)), { name: 'web', known: true, troubles: [] });
 });
