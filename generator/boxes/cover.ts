@@ -15,7 +15,10 @@ export interface BoxCover {
   atLeast: number;
 }
 
-/** Above this many tuples that no merging could join, a part gets fewer tries and no bound but one. */
+/** How many orders of axes a box may grow along, from each tuple. */
+const ORDERS = 24;
+
+/** Above this many tuples that no merging could join, each line grows in one order only. */
 const LARGE = 2000;
 
 /**
@@ -47,18 +50,8 @@ function coverPart(relation: Relation, apart: number): BoxCover {
     return { boxes: [relation.sizes.map(() => [0])], atLeast: 1 };
   }
   const grid = new Grid(relation);
-  const large = grid.count > LARGE;
-  const candidates = growBoxes(grid, large ? 2 : 24);
-  const chosen = selectCover(candidates, grid.count);
-  return {
-    boxes: trim(
-      grid,
-      separate(
-        grid,
-        chosen.map(({ box }) => box),
-        apart,
-      ),
-    ),
-    atLeast: large ? 1 : foolingSet(grid).length,
-  };
+  const candidates = growBoxes(grid, grid.count > LARGE ? relation.sizes.length : ORDERS);
+  const chosen = selectCover(candidates, grid.count).map(({ box }) => box);
+  const boxes = trim(grid, separate(grid, chosen, apart));
+  return { boxes, atLeast: foolingSet(grid, boxes).length };
 }

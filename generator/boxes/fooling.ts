@@ -1,11 +1,83 @@
-import type { Grid } from './grid.ts';
+import type { Grid, ValueBox } from './grid.ts';
+import { Holders } from './holders.ts';
+
+/** Above this many tuples not every pair of them is looked at. */
+const ALL_PAIRS = 2000;
+
+/** How many comparisons a large relation pays for each of its tuples at most, on average. */
+const COMPARISONS = 100;
 
 /**
  * A fooling set: tuples of which no two are in one box of the relation. Every cover needs a box for each, so
- * the number of them bounds every cover from below. Greedy, those with the fewest companions first, then
- * improved by exchanging one tuple for two.
+ * the number of them bounds every cover from below. `cover`: boxes that hold all; where there are many tuples
+ * they lead to some that are far apart.
  */
-export function foolingSet(grid: Grid): number[] {
+export function foolingSet(grid: Grid, cover: readonly ValueBox[]): number[] {
+  return grid.count <= ALL_PAIRS ? pairwise(grid) : scattered(grid, cover);
+}
+
+/**
+ * What one box of the cover alone holds first, and tuples with short lines first: each that is in no box with
+ * one taken before. Any part of a fooling set is one, so the search may end where it costs too much.
+ */
+function scattered(grid: Grid, cover: readonly ValueBox[]): number[] {
+  const boxes = cover.map((box) => ({ tuples: Int32Array.from(grid.tuplesOf(box)!) }));
+  const holders = new Holders(boxes, grid.count);
+  const shared = (tuple: number) => Number(holders.of(tuple).length > 1);
+  const reach = Float64Array.from({ length: grid.count }, (_, tuple) => reachOf(grid, tuple));
+  const order = Int32Array.from(reach.keys()).sort(
+    (a, b) => shared(a) - shared(b) || reach[a]! - reach[b]! || a - b,
+  );
+  const closed = new Uint8Array(grid.count);
+  const taken = new Map<number, number[]>();
+  const chosen: number[] = [];
+  let effort = 0;
+  for (const tuple of order) {
+    if (closed[tuple] === 1) continue;
+    const near = neighbours(grid, taken, tuple);
+    effort += near.length;
+    if (effort > COMPARISONS * grid.count) break;
+    if (near.some((other) => grid.compatible(tuple, other))) continue;
+    chosen.push(tuple);
+    // Of a box one tuple at most can be taken.
+    for (const box of holders.of(tuple)) for (const other of boxes[box]!.tuples) closed[other] = 1;
+    for (let axis = 0; axis < grid.axes; axis++) {
+      const key = grid.value(tuple, axis) * grid.axes + axis;
+      const list = taken.get(key);
+      if (list === undefined) taken.set(key, [tuple]);
+      else list.push(tuple);
+    }
+  }
+  return chosen.sort((a, b) => a - b);
+}
+
+/** The tuples with values of the tuple's lines, at most. */
+function reachOf(grid: Grid, tuple: number): number {
+  let reach = 1;
+  for (let axis = 0; axis < grid.axes; axis++) reach *= grid.lineLength(tuple, axis);
+  return reach;
+}
+
+/** Of the tuples taken those that can share a box with this one: on each axis they have a value of its line. */
+function neighbours(grid: Grid, taken: ReadonlyMap<number, number[]>, tuple: number): number[] {
+  let fewest: number[][] = [];
+  let least = Infinity;
+  for (let axis = 0; axis < grid.axes && least > 0; axis++) {
+    const lists: number[][] = [];
+    let sum = 0;
+    for (const other of grid.line(tuple, axis)) {
+      const list = taken.get(grid.value(other, axis) * grid.axes + axis);
+      if (list === undefined) continue;
+      lists.push(list);
+      sum += list.length;
+    }
+    if (sum < least) [fewest, least] = [lists, sum];
+  }
+  return fewest.flat();
+}
+
+/** Greedy, those with the fewest companions first, then improved by exchanging one tuple for two. */
+function pairwise(grid: Grid): number[] {
   const { count } = grid;
   const companions: number[][] = Array.from({ length: count }, () => []);
   for (let a = 0; a < count; a++) {

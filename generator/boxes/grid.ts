@@ -1,84 +1,125 @@
-import { type Relation, restCodes } from './relation.ts';
+import { findTuple, type Relation, restCodes } from './relation.ts';
 
 /** Values of every axis, in order: the product of them. */
 export type ValueBox = readonly (readonly number[])[];
+
+/** The tuples that are equal but for one axis, for one axis. */
+interface Lines {
+  /** The line of each tuple. */
+  of: Int32Array;
+  /** Where each line begins in `tuples`; one more than there are lines. */
+  start: Int32Array;
+  /** Tuples line after line, in each by the value on the axis. */
+  tuples: Int32Array;
+}
 
 /** A relation as a table in which a tuple, and the line through a tuple along an axis, are found at once. */
 export class Grid {
   readonly axes: number;
   readonly count: number;
   readonly #relation: Relation;
-  readonly #index = new Map<number, number>();
-  readonly #place: number[];
-  readonly #lineOf: Int32Array[] = [];
-  readonly #lines: number[][][] = [];
+  readonly #lines: Lines[] = [];
 
   constructor(relation: Relation) {
     this.#relation = relation;
     this.axes = relation.sizes.length;
     this.count = relation.tuples.length / this.axes;
-    // Exact while the product of the sizes is below 2^53; `compact` relations are.
-    this.#place = relation.sizes.map((_, axis) =>
-      relation.sizes.slice(axis + 1).reduce((product, size) => product * size, 1),
-    );
-    for (let tuple = 0; tuple < this.count; tuple++) {
-      let code = 0;
-      for (let axis = 0; axis < this.axes; axis++) code += this.value(tuple, axis) * this.#place[axis]!;
-      this.#index.set(code, tuple);
-    }
-    for (let axis = 0; axis < this.axes; axis++) {
-      const { codes, count } = restCodes(relation, axis);
-      const lines: number[][] = Array.from({ length: count }, () => []);
-      for (let tuple = 0; tuple < this.count; tuple++) lines[codes[tuple]!]!.push(this.value(tuple, axis));
-      this.#lineOf.push(codes);
-      this.#lines.push(lines);
-    }
+    for (let axis = 0; axis < this.axes; axis++) this.#lines.push(linesOf(relation, axis));
   }
 
   value(tuple: number, axis: number): number {
     return this.#relation.tuples[tuple * this.axes + axis]!;
   }
 
-  /** The values of the axis that, with the tuple's other values, are in the relation. */
-  line(tuple: number, axis: number): readonly number[] {
-    return this.#lines[axis]![this.#lineOf[axis]![tuple]!]!;
+  /** The tuples that differ from this one on the axis alone, itself among them, by their values there. */
+  line(tuple: number, axis: number): Int32Array {
+    const { of, start, tuples } = this.#lines[axis]!;
+    const line = of[tuple]!;
+    return tuples.subarray(start[line]!, start[line + 1]!);
+  }
+
+  /** How many tuples differ from this one on the axis alone, itself among them. */
+  lineLength(tuple: number, axis: number): number {
+    const { of, start } = this.#lines[axis]!;
+    const line = of[tuple]!;
+    return start[line + 1]! - start[line]!;
+  }
+
+  /** The tuple with another value on the axis; -1 when it is not in the relation. */
+  step(tuple: number, axis: number, value: number): number {
+    const at = tuple * this.axes + axis;
+    if (this.#relation.tuples[at] === value) return tuple;
+    const { of, start, tuples } = this.#lines[axis]!;
+    const line = of[tuple]!;
+    let low = start[line]!;
+    let high = start[line + 1]! - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const other = tuples[middle]!;
+      const found = this.#relation.tuples[other * this.axes + axis]!;
+      if (found === value) return other;
+      if (found < value) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
   }
 
   /** The tuples of a box; undefined when one of them is not in the relation. */
   tuplesOf(box: ValueBox): number[] | undefined {
-    let codes = [0];
+    const corner = findTuple(
+      this.#relation,
+      box.map((values) => values[0]!),
+    );
+    if (corner < 0) return undefined;
+    let tuples = [corner];
     for (let axis = 0; axis < this.axes; axis++) {
-      const place = this.#place[axis]!;
-      const values = box[axis]!;
-      if (values.length === 1) {
-        const offset = values[0]! * place;
-        for (let at = 0; at < codes.length; at++) codes[at] = codes[at]! + offset;
-      } else codes = codes.flatMap((code) => values.map((value) => code + value * place));
-    }
-    const tuples: number[] = [];
-    for (const code of codes) {
-      const tuple = this.#index.get(code);
-      if (tuple === undefined) return undefined;
-      tuples.push(tuple);
+      if (box[axis]!.length === 1) continue;
+      const wider = this.spread(tuples, axis, box[axis]!);
+      if (wider === undefined) return undefined;
+      tuples = wider;
     }
     return tuples;
   }
 
+  /** Each tuple with each of the values on the axis; undefined when one is not in the relation. */
+  spread(tuples: readonly number[], axis: number, values: readonly number[]): number[] | undefined {
+    const wider: number[] = [];
+    for (const tuple of tuples) {
+      for (const value of values) {
+        const other = this.step(tuple, axis, value);
+        if (other < 0) return undefined;
+        wider.push(other);
+      }
+    }
+    return wider;
+  }
+
   /** Whether the box spanned by two tuples lies in the relation. */
   compatible(a: number, b: number): boolean {
-    let codes = [0];
+    const corners = [a];
     for (let axis = 0; axis < this.axes; axis++) {
-      const place = this.#place[axis]!;
-      const left = this.value(a, axis) * place;
-      const right = this.value(b, axis) * place;
-      if (left === right) {
-        for (let at = 0; at < codes.length; at++) codes[at] = codes[at]! + left;
-      } else codes = [...codes.map((code) => code + left), ...codes.map((code) => code + right)];
+      const value = this.value(b, axis);
+      if (this.value(a, axis) === value) continue;
+      for (let at = corners.length - 1; at >= 0; at--) {
+        const corner = this.step(corners[at]!, axis, value);
+        if (corner < 0) return false;
+        corners.push(corner);
+      }
     }
-    // The first and the last are the tuples themselves.
-    for (let at = codes.length - 2; at > 0; at--) if (!this.#index.has(codes[at]!)) return false;
     return true;
   }
+}
+
+function linesOf(relation: Relation, axis: number): Lines {
+  const { codes, count } = restCodes(relation, axis);
+  const start = new Int32Array(count + 1);
+  for (const line of codes) start[line + 1]!++;
+  for (let line = 0; line < count; line++) start[line + 1]! += start[line]!;
+  const next = start.slice();
+  const tuples = new Int32Array(codes.length);
+  // Tuples are in lexicographic order, so those of a line come by their values on its axis.
+  for (const [tuple, line] of codes.entries()) tuples[next[line]!++] = tuple;
+  return { of: codes, start, tuples };
 }
 
 /**

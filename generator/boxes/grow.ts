@@ -3,43 +3,89 @@ import type { Grid, ValueBox } from './grid.ts';
 /** A maximal box and the tuples in it, in order. */
 export interface Candidate {
   box: ValueBox;
-  tuples: readonly number[];
+  tuples: Int32Array;
   /** Values named, over all axes. */
   size: number;
 }
 
 /**
- * Maximal boxes inside the relation: from every tuple, along its axes in up to `orders` different orders.
- * Each axis in turn takes every value with which the box stays inside. No box is listed twice.
+ * Maximal boxes inside the relation: from every line, along the other axes in up to `orders` different
+ * orders. Each axis in turn takes every value with which the box stays inside. No box is listed twice.
  */
 export function growBoxes(grid: Grid, orders: number): Candidate[] {
-  const found = new Map<string, Candidate>();
+  const found = new CandidateSet();
   for (let tuple = 0; tuple < grid.count; tuple++) {
     const open: number[] = [];
-    for (let axis = 0; axis < grid.axes; axis++) if (grid.line(tuple, axis).length > 1) open.push(axis);
-    for (const order of permutations(open, orders)) {
-      const box = growBox(grid, tuple, order);
-      const key = box.map((values) => values.join()).join(';');
-      if (found.has(key)) continue;
-      const size = box.reduce((sum, values) => sum + values.length, 0);
-      found.set(key, { box, tuples: grid.tuplesOf(box)!.sort((a, b) => a - b), size });
+    for (let axis = 0; axis < grid.axes; axis++) if (grid.lineLength(tuple, axis) > 1) open.push(axis);
+    if (open.length === 0) found.add(grow(grid, tuple, []));
+    // What a line grows to is the same from each of its tuples.
+    const firsts = open.filter((axis) => grid.line(tuple, axis)[0] === tuple);
+    for (const first of firsts) {
+      const others = open.filter((axis) => axis !== first);
+      for (const order of permutations(others, Math.max(1, Math.floor(orders / open.length)))) {
+        found.add(grow(grid, tuple, [first, ...order]));
+      }
     }
   }
-  return [...found.values()];
+  return found.candidates;
 }
 
-function growBox(grid: Grid, tuple: number, order: readonly number[]): ValueBox {
+interface Grown {
+  box: number[][];
+  tuples: number[];
+}
+
+function grow(grid: Grid, tuple: number, order: readonly number[]): Grown {
   const box: number[][] = [];
   for (let axis = 0; axis < grid.axes; axis++) box.push([grid.value(tuple, axis)]);
+  let tuples = [tuple];
   for (const axis of order) {
-    // With the box still one tuple wide on every other axis, the whole line fits.
-    const line = grid.line(tuple, axis);
-    const fits = box.every((values) => values.length === 1)
-      ? [...line]
-      : line.filter((value) => grid.tuplesOf(box.with(axis, [value])) !== undefined);
+    const fits = commonValues(grid, tuples, axis);
+    if (fits.length === 1) continue;
     box[axis] = fits;
+    tuples = grid.spread(tuples, axis, fits)!;
   }
-  return box;
+  return { box, tuples };
+}
+
+/** The values of the axis with which all tuples are in the relation; all have the same value there now. */
+function commonValues(grid: Grid, tuples: readonly number[], axis: number): number[] {
+  // The shortest line has the fewest values to look for in the others.
+  let shortest = tuples[0]!;
+  for (const tuple of tuples) {
+    if (grid.lineLength(tuple, axis) < grid.lineLength(shortest, axis)) shortest = tuple;
+  }
+  let values = Array.from(grid.line(shortest, axis), (other) => grid.value(other, axis));
+  for (const tuple of tuples) {
+    if (values.length === 1) break;
+    if (tuple !== shortest) values = values.filter((value) => grid.step(tuple, axis, value) >= 0);
+  }
+  return values;
+}
+
+/** Boxes without repeats, in the order in which they came. */
+class CandidateSet {
+  readonly candidates: Candidate[] = [];
+  /** By the first tuple of each. */
+  readonly #known = new Map<number, Candidate[]>();
+
+  add({ box, tuples }: Grown): void {
+    const sorted = Int32Array.from(tuples).sort();
+    const alike = this.#known.get(sorted[0]!);
+    if (alike?.some((other) => equalBoxes(other.box, box))) return;
+    const size = box.reduce((sum, values) => sum + values.length, 0);
+    const candidate = { box, tuples: sorted, size };
+    this.candidates.push(candidate);
+    if (alike === undefined) this.#known.set(sorted[0]!, [candidate]);
+    else alike.push(candidate);
+  }
+}
+
+function equalBoxes(a: ValueBox, b: ValueBox): boolean {
+  return a.every((values, axis) => {
+    const others = b[axis]!;
+    return values.length === others.length && values.every((value, at) => value === others[at]);
+  });
 }
 
 /** The first `limit` orders of the items, in lexicographic order of their places. */

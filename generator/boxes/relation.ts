@@ -11,9 +11,51 @@ export interface Relation {
 
 /** The relation that these tuples are, in any order and with repeats. */
 export function relationOf(sizes: readonly number[], tuples: Iterable<readonly number[]>): Relation {
+  const volume = sizes.reduce((product, size) => product * size, 1);
+  return volume <= Number.MAX_SAFE_INTEGER ? ofCodes(sizes, tuples) : ofTuples(sizes, tuples);
+}
+
+/** By a number for each tuple, which sorts several times faster than the tuples themselves. */
+function ofCodes(sizes: readonly number[], tuples: Iterable<readonly number[]>): Relation {
+  const codes = Float64Array.from(tuples, (tuple) =>
+    tuple.reduce((code, value, axis) => code * sizes[axis]! + value, 0),
+  ).sort();
+  const sorted = new Int32Array(codes.length * sizes.length);
+  let length = 0;
+  for (const [at, code] of codes.entries()) {
+    if (at > 0 && code === codes[at - 1]) continue;
+    let rest = code;
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      sorted[length + axis] = rest % sizes[axis]!;
+      rest = Math.floor(rest / sizes[axis]!);
+    }
+    length += sizes.length;
+  }
+  return { sizes, tuples: sorted.slice(0, length) };
+}
+
+function ofTuples(sizes: readonly number[], tuples: Iterable<readonly number[]>): Relation {
   const sorted = [...tuples].sort(compareTuples);
   const distinct = sorted.filter((tuple, at) => at === 0 || compareTuples(tuple, sorted[at - 1]!) !== 0);
   return { sizes, tuples: Int32Array.from(distinct.flat()) };
+}
+
+/** Where a tuple is in the order of the relation; -1 when it is not in it. */
+export function findTuple({ sizes, tuples }: Relation, wanted: readonly number[]): number {
+  const axes = sizes.length;
+  let low = 0;
+  let high = tuples.length / axes - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    let differs = 0;
+    for (let axis = 0; axis < axes && differs === 0; axis++) {
+      differs = tuples[middle * axes + axis]! - wanted[axis]!;
+    }
+    if (differs === 0) return middle;
+    if (differs < 0) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
 }
 
 export function tupleCount({ sizes, tuples }: Relation): number {

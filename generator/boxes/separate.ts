@@ -6,18 +6,20 @@ import type { Grid, ValueBox } from './grid.ts';
  * subject each are easier to decide on than those for several.
  */
 export function separate(grid: Grid, boxes: readonly ValueBox[], axes: number): ValueBox[] {
-  const result = [...boxes];
-  const times = new Int32Array(grid.count);
-  for (const box of result) for (const tuple of grid.tuplesOf(box)!) times[tuple]!++;
+  const cover: Cover = { boxes: [...boxes], times: new Int32Array(grid.count), bySubject: new Map() };
+  for (const [at, box] of boxes.entries()) {
+    for (const tuple of grid.tuplesOf(box)!) cover.times[tuple]!++;
+    file(cover, at, axes);
+  }
   for (let changed = true; changed;) {
     changed = false;
-    for (const at of byWidth(result, axes)) {
+    for (const at of byWidth(cover.boxes, axes)) {
       for (let axis = 0; axis < axes; axis++) {
-        if (narrow(grid, { boxes: result, times }, { at, axis, axes })) changed = true;
+        if (narrow(grid, cover, { at, axis, axes })) changed = true;
       }
     }
   }
-  return result;
+  return cover.boxes;
 }
 
 /**
@@ -37,6 +39,34 @@ function narrow(grid: Grid, cover: Cover, { at, axes, axis }: Omit<Slice, 'value
 interface Cover {
   boxes: ValueBox[];
   times: Int32Array;
+  /** The boxes with the same values on the first axes, in order. */
+  bySubject: Map<string, number[]>;
+}
+
+function subjectOf(box: ValueBox, axes: number): string {
+  return box
+    .slice(0, axes)
+    .map((values) => values.join())
+    .join(';');
+}
+
+/** Puts the box into the list of its subject. */
+function file({ boxes, bySubject }: Cover, at: number, axes: number): void {
+  const subject = subjectOf(boxes[at]!, axes);
+  const list = bySubject.get(subject) ?? [];
+  bySubject.set(
+    subject,
+    [...list, at].sort((a, b) => a - b),
+  );
+}
+
+/** Takes the box out of that list. */
+function unfile({ boxes, bySubject }: Cover, at: number, axes: number): void {
+  const subject = subjectOf(boxes[at]!, axes);
+  bySubject.set(
+    subject,
+    bySubject.get(subject)!.filter((other) => other !== at),
+  );
 }
 
 /** A value of an axis of the box `at`; subjects are on the first `axes` axes. */
@@ -48,18 +78,19 @@ interface Slice {
 }
 
 /** Takes the slice out of its box. Returns whether that leaves every tuple in a box. */
-function giveUp(grid: Grid, { boxes, times }: Cover, { at, axes, axis, value }: Slice): boolean {
+function giveUp(grid: Grid, cover: Cover, { at, axes, axis, value }: Slice): boolean {
+  const { boxes, times } = cover;
   const box = boxes[at]!;
   const slice = box.with(axis, [value]);
   const tuples = grid.tuplesOf(slice)!;
-  if (tuples.some((tuple) => times[tuple] === 1) && !takeOver(grid, { boxes, times }, slice, { at, axes })) {
-    return false;
-  }
+  if (tuples.some((tuple) => times[tuple] === 1) && !takeOver(grid, cover, slice, { at, axes })) return false;
   for (const tuple of tuples) times[tuple]!--;
+  unfile(cover, at, axes);
   boxes[at] = box.with(
     axis,
     box[axis]!.filter((each) => each !== value),
   );
+  file(cover, at, axes);
   return true;
 }
 
@@ -68,15 +99,14 @@ function giveUp(grid: Grid, { boxes, times }: Cover, { at, axes, axis, value }: 
  */
 function takeOver(
   grid: Grid,
-  { boxes, times }: Cover,
+  { boxes, bySubject, times }: Cover,
   slice: ValueBox,
   { at, axes }: Pick<Slice, 'at' | 'axes'>,
 ): boolean {
-  for (const [other, box] of boxes.entries()) {
-    // The subjects of the slice must be those of the box, or the box would give it to others too.
-    if (other === at || slice.slice(0, axes).some((values, axis) => values.join() !== box[axis]!.join())) {
-      continue;
-    }
+  // The subjects of the slice must be those of the box, or the box would give it to others too.
+  for (const other of bySubject.get(subjectOf(slice, axes)) ?? []) {
+    if (other === at) continue;
+    const box = boxes[other]!;
     const wider = box.map((values, axis) => (axis < axes ? values : join(values, slice[axis]!)));
     const tuples = grid.tuplesOf(wider);
     if (tuples === undefined) continue;

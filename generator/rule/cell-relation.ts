@@ -27,8 +27,8 @@ export class CellRelation {
   readonly #cells: readonly Cell[];
   readonly #axes: Axis[];
   readonly #tuples: number[][];
-  /** Cells by the number on the last axis. */
-  readonly #byLast: number[][];
+  /** For each axis, cells by their number on it. */
+  readonly #byNumber: number[][][];
 
   constructor(cells: readonly Cell[]) {
     this.#cells = cells;
@@ -36,8 +36,10 @@ export class CellRelation {
     this.keys = Object.keys(this.first.demand.subject.from) as (keyof From)[];
     this.#axes = this.first.values.map((_, axis) => new Axis(cells.map(({ values }) => values[axis]!)));
     this.#tuples = cells.map(({ values }) => values.map((value, axis) => this.#axes[axis]!.numberOf(value)));
-    this.#byLast = this.#axes.at(-1)!.values.map(() => []);
-    for (const [at, tuple] of this.#tuples.entries()) this.#byLast[tuple.at(-1)!]!.push(at);
+    this.#byNumber = this.#axes.map(({ values }) => values.map(() => []));
+    for (const [at, tuple] of this.#tuples.entries()) {
+      for (const [axis, number] of tuple.entries()) this.#byNumber[axis]![number]!.push(at);
+    }
   }
 
   /** A minimum cover, and what it can't go below. */
@@ -53,11 +55,16 @@ export class CellRelation {
 
   cellsIn(box: ValueBox): Cell[] {
     const inBox = box.map((numbers) => new Set(numbers));
-    return box
-      .at(-1)!
-      .flatMap((number) => this.#byLast[number]!)
+    return this.#fewest(box)
       .filter((at) => this.#tuples[at]!.every((number, axis) => inBox[axis]!.has(number)))
       .map((at) => this.#cells[at]!);
+  }
+
+  /** The cells with the box's values on one axis: on the one where they are the fewest. */
+  #fewest(box: ValueBox): number[] {
+    const lists = box.map((numbers, axis) => numbers.map((number) => this.#byNumber[axis]![number]!));
+    const sizes = lists.map((list) => list.reduce((sum, { length }) => sum + length, 0));
+    return lists[sizes.indexOf(Math.min(...sizes))]!.flat();
   }
 }
 

@@ -2,20 +2,21 @@
 import { benchCalibration } from './generate/calibration.ts';
 import { Checks } from './generate/check.ts';
 import { readData } from './generate/data.ts';
-
 import { benchPareto } from './generate/front.ts';
 import { benchPrefixes } from './generate/prefixes.ts';
 import { benchRecord } from './generate/record.ts';
 import { benchRules } from './generate/rules.ts';
+import { benchScale } from './generate/scale.ts';
 
 const checks = new Checks();
 if (readData('ipsum_ipv4.txt.gz') === undefined) {
   console.log(
-    'The data sets are not beside the repository (or in $BOUHEKI_DATA): only the made record is measured.',
+    'The data sets are not beside the repository (or in $BOUHEKI_DATA): only what is made here is measured.',
   );
 }
 benchPrefixes(checks);
 benchRules(checks);
+benchScale(checks);
 benchCalibration(checks);
 benchPareto(checks);
 

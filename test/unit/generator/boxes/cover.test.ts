@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { coverRelation } from '../../../../generator/boxes/cover.ts';
-import { relationOf, type Relation } from '../../../../generator/boxes/relation.ts';
+import { relationOf, tupleCount, type Relation } from '../../../../generator/boxes/relation.ts';
+import { sharedServices, sizesOf } from '../../../arbitrary/shared-services.ts';
 import { Random } from '../random.ts';
 
 /** A random relation: some boxes thrown together, so that there is structure to find. */
@@ -187,4 +188,31 @@ test('equal slices make one box of a hundred thousand tuples at once', () => {
   const { atLeast, boxes } = coverRelation(relationOf([10, 7, 10_000], tuples));
   assert.equal(boxes.length, 7);
   assert.equal(atLeast, 7);
+});
+
+test('the cover of a large part that nothing divides is exact, and has a bound near it', () => {
+  const random = new Random(14);
+  const scene = { containers: 60, services: 60, pool: 40, events: 27_000 };
+  const relation = relationOf(
+    sizesOf(scene),
+    sharedServices(scene, () => random.next()),
+  );
+  assert.ok(tupleCount(relation) > 15_000);
+  const { atLeast, boxes } = coverRelation(relation, 2);
+  assert.deepEqual([...new Set(boxes.flatMap(cells))].sort(), tuplesOf(relation).sort());
+  assert.ok(atLeast <= boxes.length);
+  assert.ok(atLeast >= boxes.length * 0.9, `${boxes.length} boxes, no fewer than ${atLeast}`);
+});
+
+test('a relation with more combinations than a number can count is the same relation', () => {
+  const tuples = [
+    [5, 1, 7, 3],
+    [0, 2, 7, 3],
+    [5, 1, 7, 3],
+    [0, 0, 999_999, 999_999],
+  ];
+  const small = relationOf([10, 10, 1_000_000, 1_000_000], tuples);
+  const large = relationOf([1_000_000, 1_000_000, 1_000_000, 1_000_000], tuples);
+  assert.deepEqual(tuplesOf(small), ['0,0,999999,999999', '0,2,7,3', '5,1,7,3']);
+  assert.deepEqual(tuplesOf(large), tuplesOf(small));
 });

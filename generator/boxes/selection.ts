@@ -1,0 +1,192 @@
+import type { Candidate } from './grow.ts';
+import { Holders } from './holders.ts';
+
+/** Candidates chosen to hold every tuple, and what an exchange of some of them would change. */
+export class Selection {
+  /** In the order in which they were chosen. */
+  chosen: number[] = [];
+  /** Pairs of a candidate and a tuple that were looked at: what has been spent, whatever the machine. */
+  effort = 0;
+  readonly #candidates: readonly Candidate[];
+  readonly #holders: Holders;
+  readonly #isChosen: Uint8Array;
+  /** When each candidate was chosen last. */
+  readonly #turn: Int32Array;
+  #turns = 0;
+  /** How many of the chosen hold each tuple. */
+  readonly #times: Int32Array;
+  /** How many tuples that are open each candidate holds; 0 between two calls. */
+  readonly #gain: Int32Array;
+
+  constructor(candidates: readonly Candidate[], count: number) {
+    this.#candidates = candidates;
+    this.#holders = new Holders(candidates, count);
+    this.#isChosen = new Uint8Array(candidates.length);
+    this.#turn = new Int32Array(candidates.length);
+    this.#times = new Int32Array(count);
+    this.#gain = new Int32Array(candidates.length);
+  }
+
+  /** Chooses until every tuple is held, what nothing else can replace first; none is superfluous then. */
+  complete(): void {
+    for (const only of this.#holders.sole()) {
+      if (this.#isChosen[only] === 0) this.#choose(only);
+    }
+    this.#chooseGreedily();
+    const all = this.#inOrder([...this.#candidates.keys()].filter((index) => this.#isChosen[index] === 1));
+    this.#releaseSuperfluous(all);
+    this.chosen = all.filter((index) => this.#isChosen[index] === 1);
+  }
+
+  /** The chosen that share a candidate with this one, in order: exchanging others with it changes nothing. */
+  near(dropped: number): number[] {
+    const near = new Set<number>();
+    const seen = new Set<number>();
+    for (const tuple of this.#candidates[dropped]!.tuples) {
+      for (const candidate of this.#holders.of(tuple)) {
+        if (seen.has(candidate)) continue;
+        seen.add(candidate);
+        this.effort += this.#candidates[candidate]!.tuples.length;
+        for (const other of this.#candidates[candidate]!.tuples) this.#chosenOf(other, near);
+      }
+    }
+    near.delete(dropped);
+    return this.#inOrder(near);
+  }
+
+  /**
+   * Drops two of the chosen and chooses anew what they leave open, the first of them only where nothing else
+   * will do. Kept where it needs fewer candidates, or as many with fewer values; returns whether.
+   */
+  tryWithout(dropped: number, other: number): boolean {
+    this.#release(dropped);
+    this.#release(other);
+    const open = this.#openOf(dropped, other);
+    const added = this.#cover(open, dropped);
+    const suspects = new Set<number>();
+    for (const index of added) {
+      for (const tuple of this.#candidates[index]!.tuples) this.#chosenOf(tuple, suspects);
+    }
+    const removed = this.#releaseSuperfluous(this.#inOrder(suspects));
+    const before = [dropped, other, ...removed];
+    if (added.length < before.length || (added.length === before.length && this.#isSmaller(added, before))) {
+      const kept = this.chosen.filter((index) => this.#isChosen[index] === 1 && !added.includes(index));
+      this.chosen = [...kept, ...added.filter((index) => this.#isChosen[index] === 1)];
+      return true;
+    }
+    for (const index of removed) this.#hold(index);
+    for (const index of added) this.#release(index);
+    this.#hold(dropped);
+    this.#hold(other);
+    return false;
+  }
+
+  #isSmaller(some: readonly number[], others: readonly number[]): boolean {
+    const size = (list: readonly number[]) =>
+      list.reduce((sum, index) => sum + this.#candidates[index]!.size, 0);
+    return size(some) < size(others);
+  }
+
+  #inOrder(chosen: Iterable<number>): number[] {
+    return [...chosen].sort((a, b) => this.#turn[a]! - this.#turn[b]!);
+  }
+
+  #choose(index: number): void {
+    this.#turn[index] = this.#turns++;
+    this.#hold(index);
+  }
+
+  #hold(index: number): void {
+    this.#isChosen[index] = 1;
+    for (const tuple of this.#candidates[index]!.tuples) this.#times[tuple]!++;
+    this.effort += this.#candidates[index]!.tuples.length;
+  }
+
+  #release(index: number): void {
+    this.#isChosen[index] = 0;
+    for (const tuple of this.#candidates[index]!.tuples) this.#times[tuple]!--;
+    this.effort += this.#candidates[index]!.tuples.length;
+  }
+
+  /** Adds the chosen that hold the tuple. */
+  #chosenOf(tuple: number, to: Set<number>): void {
+    const holders = this.#holders.of(tuple);
+    this.effort += holders.length;
+    for (const index of holders) if (this.#isChosen[index] === 1) to.add(index);
+  }
+
+  #openOf(...released: readonly number[]): number[] {
+    const open = new Set<number>();
+    for (const index of released) {
+      for (const tuple of this.#candidates[index]!.tuples) if (this.#times[tuple] === 0) open.add(tuple);
+    }
+    return [...open];
+  }
+
+  /** Chooses, one by one, the candidate with most of the open tuples, fewest values, lowest number. */
+  #cover(open: readonly number[], avoided: number): number[] {
+    const touched: number[] = [];
+    for (const tuple of open) {
+      for (const index of this.#holders.of(tuple)) {
+        if (this.#gain[index]!++ === 0) touched.push(index);
+      }
+    }
+    touched.sort((a, b) => this.#candidates[a]!.size - this.#candidates[b]!.size || a - b);
+    const added: number[] = [];
+    for (let left = open.length; left > 0;) {
+      let best = -1;
+      for (const index of touched) {
+        if (index !== avoided && (best < 0 || this.#gain[index]! > this.#gain[best]!)) best = index;
+      }
+      this.effort += touched.length;
+      if (best < 0 || this.#gain[best] === 0) best = avoided;
+      left -= this.#claim(best);
+      added.push(best);
+      this.#choose(best);
+    }
+    return added;
+  }
+
+  /** The same for all that is open, by lists of candidates with equal gains. */
+  #chooseGreedily(): void {
+    const gain = this.#gain;
+    const byGain: number[][] = [];
+    const put = (index: number) => (byGain[gain[index]!] ??= []).push(index);
+    for (const [index, { tuples }] of this.#candidates.entries()) {
+      for (const tuple of tuples) if (this.#times[tuple] === 0) gain[index]!++;
+      put(index);
+    }
+    for (let most = byGain.length - 1; most > 0; most--) {
+      const level = byGain[most];
+      if (level === undefined) continue;
+      delete byGain[most];
+      level.sort((a, b) => this.#candidates[a]!.size - this.#candidates[b]!.size || a - b);
+      // Gains only shrink, so who is still at this level is the best there is.
+      for (const index of level) {
+        if (gain[index] !== most) {
+          put(index);
+          continue;
+        }
+        this.#claim(index);
+        this.#choose(index);
+      }
+    }
+  }
+
+  /** Takes the open tuples of the candidate from the gains of all that hold them. Returns how many. */
+  #claim(index: number): number {
+    const open = this.#candidates[index]!.tuples.filter((tuple) => this.#times[tuple] === 0);
+    for (const tuple of open) for (const other of this.#holders.of(tuple)) this.#gain[other]!--;
+    return open.length;
+  }
+
+  /** Releases those whose tuples are held by others as well, the last first, and returns them. */
+  #releaseSuperfluous(order: readonly number[]): number[] {
+    // The largest boxes were taken first, so the last are the likeliest to be superfluous.
+    return order.toReversed().filter((index) => {
+      if (this.#candidates[index]!.tuples.some((tuple) => this.#times[tuple] === 1)) return false;
+      this.#release(index);
+      return true;
+    });
+  }
+}
