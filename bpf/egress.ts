@@ -67,7 +67,16 @@ const HOOKS = [
   'socket_sendmsg',
 ];
 
-const CGROUP_HOOKS = ['received', 'connect4', 'connect6', 'sendmsg4', 'sendmsg6'];
+const CGROUP_HOOKS = [
+  'received',
+  'created',
+  'option_set',
+  'sent',
+  'connect4',
+  'connect6',
+  'sendmsg4',
+  'sendmsg6',
+];
 
 /** The loaded kernel side: rings, maps, switches. Nothing is judged or recorded until `setSide`. */
 export class Egress implements Disposable {

@@ -13,7 +13,7 @@ export type Backend = Attachment['backend'];
 
 /** What programs of the cgroup kind are not shown, in words. */
 export const UNSEEN_BY_CGROUP =
-  'raw and packet sockets, protocols other than TCP and UDP, and sends on sockets that were connected before';
+  'sockets of other families than IP, where SCTP and DCCP go, and sends on TCP connections that were made before';
 
 /** What programs of the kind `fmod_ret` can't tell, in words. */
 export const UNSEEN_BY_FMOD_RET =

@@ -8,13 +8,14 @@
 
 #include "maps.bpf.h"
 #include "subject/answering.bpf.h"
+#include "subject/current.bpf.h"
 
 static __always_inline struct share_key share_key_of(struct cred *cred, __u32 flags)
 {
 	struct share_key key = {.uid = answering_uid(cred), .container = flags & PROCESS_IN_CONTAINER};
 
 	if (!key.uid)
-		key.cgroup = bpf_get_current_cgroup_id();
+		key.cgroup = current_cgroup();
 	return key;
 }
 

@@ -33,6 +33,7 @@ export interface LogLine {
   Container?: string;
   Image?: string;
   Rule?: string;
+  Socket?: string;
   Policy: string;
   Count?: number;
   level: string;

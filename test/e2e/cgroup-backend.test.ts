@@ -1,6 +1,6 @@
 /** `--cgroup`: one cgroup is watched and judged, nobody else; what cannot be seen there is said. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { folder, inCgroup, run, startNetwork, stopNetwork, succeeded } from './g
 const CGROUP = '/sys/fs/cgroup/judged';
 const BELOW = `${CGROUP}/below`;
 const UNSEEN =
-  'raw and packet sockets, protocols other than TCP and UDP, and sends on sockets that were connected before';
+  'sockets of other families than IP, where SCTP and DCCP go, and sends on TCP connections that were made before';
 
 const place = folder();
 const db = join(place, 'record.duckdb');
@@ -122,8 +122,11 @@ suite('enforce', () => {
     succeeded(run(...curl('http://203.0.113.7/')));
   });
 
-  test('a raw socket in the cgroup is not seen, as was said', () => {
-    assert.equal(inCgroup(CGROUP, ...ping('203.0.113.7')).stdout, 'reached\n');
+  test('a raw socket in the cgroup takes a permission of its own, and not elsewhere', async () => {
+    assert.match(inCgroup(CGROUP, ...ping('10.0.1.1')).stderr, /^PermissionError/m);
+    const { Action, Comm } = await enforce.logged({ Socket: 'raw' });
+    assert.deepEqual({ Action, Comm }, { Action: 'BLOCKED', Comm: 'python3' });
+    assert.equal(run(...ping('10.0.1.1')).stdout, 'reached\n');
   });
 
   test('drift tells of the denials', async () => {
@@ -136,9 +139,14 @@ suite('enforce', () => {
   });
 });
 
-test('with the backstop a raw socket of the cgroup ends at a denied address, and of nobody else', async () => {
+test('a raw socket that a rule allows is judged by its packets in the cgroup, and the backstop sees them too', async () => {
+  const pings =
+    '{ name: pings, from: { command: [python3] }, to: [{ cidr: [10.0.1.1/32] }], sockets: [raw] }';
+  writeFileSync(policy, readFileSync(policy, 'utf8').replace(/^ {2}allow:$/m, `$&\n    - ${pings}`));
   const enforce = await Running.start('enforce', policy, '--cgroup', CGROUP, '--db', db, '--backstop');
   assert.equal(inCgroup(BELOW, ...ping('203.0.113.7')).stdout, 'EPERM\n');
+  assert.equal((await enforce.logged({ Addr: '203.0.113.7', Protocol: 'icmp' })).Rule, 'nobody');
+  assert.equal(inCgroup(BELOW, ...ping('10.0.1.2')).stdout, 'EPERM\n');
   assert.equal(inCgroup(BELOW, ...ping('10.0.1.1')).stdout, 'reached\n');
   assert.equal(run(...ping('203.0.113.7')).stdout, 'reached\n');
   const { status, stderr } = await enforce.end('SIGINT');

@@ -1,5 +1,6 @@
 /** The backend for kernels without BPF LSM: it judges and records the processes of one cgroup and no others. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Egress } from '../../bpf/egress.ts';
@@ -16,17 +17,19 @@ const UDP = 17;
 
 const by = (address: string, port = 9): Destination => ({ address, port });
 const ALLOWED = [by('198.51.100.1'), by('2001:db8::1'), by('::ffff:198.51.100.1')];
-const DENIED = [by('203.0.113.1'), by('2001:db8::66'), by('::ffff:203.0.113.1'), by('198.51.100.1', 10)];
-const DESTINATIONS = [...ALLOWED, ...DENIED];
+const ELSEWHERE = [by('203.0.113.1'), by('2001:db8::66'), by('::ffff:203.0.113.1')];
+const OTHER_PORT = [by('198.51.100.1', 10)];
+const DESTINATIONS = [...ALLOWED, ...ELSEWHERE, ...OTHER_PORT];
 const POLICY = compileRules(`
   allow:
     - { from: { uid: [1000] }, to: [{ cidr: [198.51.100.1, "2001:db8::1"], port: [9] }] }
 `);
 
 const CALLS = [
-  { call: 'TCP', protocol: TCP, operation: Operation.connect },
-  { call: 'CONNECT', protocol: UDP, operation: Operation.connect },
-  { call: 'SEND', protocol: UDP, operation: Operation.send },
+  { call: 'TCP', protocol: TCP, operation: Operation.connect, refused: [...ELSEWHERE, ...OTHER_PORT] },
+  // It sends nothing: its address alone counts.
+  { call: 'CONNECT', protocol: UDP, operation: Operation.intent, refused: ELSEWHERE },
+  { call: 'SEND', protocol: UDP, operation: Operation.send, refused: [...ELSEWHERE, ...OTHER_PORT] },
 ] as const;
 
 let egress: Egress;
@@ -36,6 +39,11 @@ before(() => {
   block(egress, POLICY, true);
 });
 after(() => egress[Symbol.dispose]());
+
+function run(...[program, ...words]: string[]): void {
+  const { status, stderr } = spawnSync(program!, words, { encoding: 'utf8' });
+  assert.equal(status, 0, `${program} ${words.join(' ')}: ${stderr}`);
+}
 
 /** Goes to each destination once; the verdicts, and what was recorded. */
 async function go(work: Omit<Work, 'destinations'>): Promise<{ denied: Destination[]; events: Event[] }> {
@@ -47,11 +55,11 @@ async function go(work: Omit<Work, 'destinations'>): Promise<{ denied: Destinati
   return { denied, events };
 }
 
-for (const { call, protocol, operation } of CALLS) {
+for (const { call, protocol, operation, refused } of CALLS) {
   test(`${call} in the cgroup, and in one below it, is judged and recorded`, async () => {
     for (const cgroup of [CGROUP, INSIDE]) {
       const { denied, events } = await go({ call, cgroup });
-      assert.deepEqual(denied, DENIED);
+      assert.deepEqual(denied, refused);
       assert.deepEqual(
         events.map((event) => [
           event.to,
@@ -61,14 +69,16 @@ for (const { call, protocol, operation } of CALLS) {
           event.uid,
           event.blocked,
         ]),
-        DESTINATIONS.map((destination) => [
-          destination.address.replace('::ffff:', ''),
-          destination.port,
-          protocol,
-          operation,
-          1000,
-          DENIED.includes(destination),
-        ]),
+        [...DESTINATIONS]
+          .sort((one, other) => Number(refused.includes(one)) - Number(refused.includes(other)))
+          .map((destination) => [
+            destination.address.replace('::ffff:', ''),
+            destination.port,
+            protocol,
+            operation,
+            1000,
+            refused.includes(destination),
+          ]),
       );
     }
   });
@@ -117,10 +127,35 @@ test('what a server in the cgroup answers is neither judged nor recorded, and no
   assert.deepEqual(own(), [['2001:db8::9', true]]);
 });
 
+test('a destination that is translated is judged and recorded as the program named it', async () => {
+  const rule = ['OUTPUT', '-d', '198.51.100.1', '-p', 'udp', '-j', 'DNAT', '--to', '127.0.0.1:5399'];
+  run('ip', 'addr', 'add', '198.51.100.1/32', 'dev', 'lo');
+  run('iptables', '-t', 'nat', '-A', ...rule);
+  const script = `echo 0 >${CGROUP}/cgroup.procs; exec setpriv --reuid 1000 --clear-groups "$@"`;
+  await using client = await SocketActor.start('sh', '-c', script, 'sh');
+  await using server = await SocketActor.start();
+  await server.open('server', 4, ['127.0.0.1', 5399]);
+  for (const sends of ['write', 'send'] as const) {
+    await client.open(sends, 4);
+    if (sends === 'write') assert.equal(await client.connect(sends, ['198.51.100.1', 9]), 'done');
+    takeEvents(egress);
+    const answer = sends === 'write' ? client.write(sends) : client.send(sends, ['198.51.100.1', 9]);
+    assert.equal(await answer, 'done');
+    assert.match(await server.receive('server'), /^(198\.51\.100\.1|127\.0\.0\.1) /);
+    const own = takeEvents(egress).filter(({ pid }) => pid === client.pid);
+    assert.deepEqual(
+      own.map(({ to, port, blocked }) => [to, port, blocked]),
+      [['198.51.100.1', 9, false]],
+    );
+  }
+  run('iptables', '-t', 'nat', '-D', ...rule);
+  run('ip', 'addr', 'del', '198.51.100.1/32', 'dev', 'lo');
+});
+
 test('nothing is judged in the cgroup once the programs are gone', async () => {
   const loaded = Egress.load({ backend: 'cgroup', cgroup: CGROUP }, { connections: 4096, denials: 4096 });
   // Both are asked, and both must agree: the second has no policy yet.
-  assert.equal((await go({ cgroup: CGROUP })).denied.length, DENIED.length);
+  assert.deepEqual((await go({ cgroup: CGROUP })).denied, ELSEWHERE);
   egress[Symbol.dispose]();
   egress = loaded;
   assert.deepEqual(await go({ cgroup: CGROUP }), { denied: [], events: [] });

@@ -5,6 +5,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Egress } from '../../bpf/egress.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Operation } from '../../profiler/event/batch.ts';
+import { testedAttachment } from './attachment.ts';
 import { block, compileRules } from './client/policy.ts';
 import { type Event, takeEvents } from './egress/event.ts';
 import { PEER_RACE } from './peer-race.ts';
@@ -41,7 +42,7 @@ function reported(): Event[] {
 
 before(async () => {
   run('test/vm/network', 'start', '--udp', '53');
-  egress = Egress.load();
+  egress = Egress.load(testedAttachment());
   server = await SocketActor.start();
   peer = await SocketActor.start('ip', 'netns', 'exec', 'servers');
   await openPeer();
@@ -115,6 +116,49 @@ describe('a UDP connect()', () => {
       assert.equal(await server.write('old', how), 'EPERM', how);
     await server.close('old');
   });
+});
+
+test('a UDP connect(), and what is sent by it, are recorded once each', async () => {
+  block(egress, compileRules(only('{ cidr: [10.9.9.9, "2001:db8::9"], port: [53, 54] }')), true);
+  for (const [family, address] of [
+    [4, '10.9.9.9'],
+    [6, '2001:db8::9'],
+    [6, '::ffff:10.9.9.9'],
+  ] as const) {
+    await server.open('probe', family);
+    const operations = async (answer: Promise<string>): Promise<number[]> => {
+      assert.equal(await answer, 'done');
+      return reported().map(({ operation }) => operation);
+    };
+    assert.deepEqual(await operations(server.connect('probe', [address, 53])), [Operation.intent]);
+    assert.deepEqual(await operations(server.write('probe')), [Operation.send]);
+    assert.deepEqual(await operations(server.write('probe')), []);
+    assert.deepEqual(await operations(server.send('probe', [address, 54])), [Operation.send]);
+    await server.close('probe');
+  }
+});
+
+test('a datagram that was begun to a port that is denied does not go there by way of another peer', async () => {
+  block(egress, compileRules(only('{ cidr: [10.9.9.9, "2001:db8::9"], port: [53] }')), true);
+  for (const [family, [address, port], by] of [
+    [4, PEER, 'four'],
+    [6, PEER6, 'six'],
+    [6, MAPPED, 'four'],
+  ] as const) {
+    await server.open('parts', family);
+    assert.equal(await server.connect('parts', [address, port]), 'done');
+    await server.more('parts');
+    assert.equal(await server.disconnect('parts'), 'done');
+    assert.equal(await server.connect('parts', [address, 53]), 'done');
+    await server.write('parts');
+    egress.flip(0);
+    await server.close('parts');
+    await server.open('after', family, [family === 4 ? '0.0.0.0' : '::', 5306]);
+    assert.equal(await server.send('after', [address, port]), 'done');
+    assert.match(await peer.receive(by), / 5306$/, 'the first that came');
+    await server.close('after');
+    block(egress, compileRules(only('{ cidr: [10.9.9.9, "2001:db8::9"], port: [53] }')), true);
+  }
 });
 
 /** Sockets of the server, under a policy that allows the peer to no subject. */

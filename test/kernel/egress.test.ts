@@ -17,6 +17,7 @@ import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { Operation } from '../../profiler/event/batch.ts';
+import { testedAttachment } from './attachment.ts';
 import { type Event, takeEvents } from './egress/event.ts';
 import {
   choosesUnseen,
@@ -127,7 +128,7 @@ for (const uid of [0, 1000]) {
 
     before(async () => {
       none = await runWith('none', uid, () => {});
-      egress = Egress.load();
+      egress = Egress.load(testedAttachment());
       assert(await provesItself(egress), 'the kernel asks the programs');
       egress.attachRouteGuard(cgroupRoot());
     });

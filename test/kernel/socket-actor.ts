@@ -4,7 +4,8 @@ import { LineProcess } from './line-process.ts';
 export type Place = readonly [address: string, port: number];
 
 const PYTHON = `
-import errno, json, os, socket, sys, tempfile
+import ctypes, errno, json, os, socket, sys, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
 sockets = {}
 
 def open_(name, family, place, free=False, shared=False, group=None):
@@ -29,6 +30,13 @@ def send(name, place, count=1):
 
 def connect(name, place):
     sockets[name].connect(tuple(place))
+
+def disconnect(name):
+    if libc.connect(sockets[name].fileno(), bytes(16), 16):
+        raise OSError(ctypes.get_errno(), 'connect')
+
+def more(name):
+    sockets[name].send(b'x', socket.MSG_MORE)
 
 def write(name):
     sockets[name].send(b'x')
@@ -114,6 +122,16 @@ export class SocketActor implements AsyncDisposable {
 
   connect(name: string, place: Place): Promise<string> {
     return this.#does('connect', name, place);
+  }
+
+  /** Takes the peer away. */
+  disconnect(name: string): Promise<string> {
+    return this.#does('disconnect', name);
+  }
+
+  /** Begins a datagram to the peer, which leaves with the next part. */
+  more(name: string): Promise<string> {
+    return this.#does('more', name);
   }
 
   /** Sends to the peer that the socket is connected to. */

@@ -33,16 +33,19 @@ static __always_inline bool is_source_route(int level, int option)
 				     option == IPV6_2292PKTOPTIONS || option == IPV6_FLOWLABEL_MGR);
 }
 
-/* The hook does not see the value of the option: clearing one is judged like setting it. */
+/* No hook needs the value of the option: clearing one is judged like setting it. */
+static __always_inline bool denies_option_of(__u16 protocol, int level, int option)
+{
+	if ((level == SOL_IP && option == IP_HDRINCL) || (level == SOL_IPV6 && option == IPV6_HDRINCL))
+		return judge_opening(SOCKET_RAW, protocol);
+	return is_source_route(level, option) && judge_opening(SOCKET_SOURCE_ROUTE, protocol);
+}
+
 static __always_inline bool denies_option(const struct socket *sock, int level, int option)
 {
 	struct sock *sk = sock->sk;
 
-	if (!sk || is_kernel_socket(sk))
-		return false;
-	if ((level == SOL_IP && option == IP_HDRINCL) || (level == SOL_IPV6 && option == IPV6_HDRINCL))
-		return judge_opening(SOCKET_RAW, sk->sk_protocol);
-	return is_source_route(level, option) && judge_opening(SOCKET_SOURCE_ROUTE, sk->sk_protocol);
+	return sk && !is_kernel_socket(sk) && denies_option_of(sk->sk_protocol, level, option);
 }
 
 #endif

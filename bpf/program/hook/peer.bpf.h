@@ -4,11 +4,7 @@
 #define BOUHEKI_PEER_H
 
 #include "../flow.bpf.h"
-
-static __always_inline __u32 current_pid(void)
-{
-	return bpf_get_current_pid_tgid() >> 32;
-}
+#include "../subject/current.bpf.h"
 
 static __always_inline __u32 current_generation(void)
 {

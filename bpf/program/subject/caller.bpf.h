@@ -21,7 +21,7 @@ static __always_inline __u64 process_key(__u64 started, __u32 pid, __u64 exec, _
 static __always_inline struct subject *subject_by_thread(struct task_struct *task)
 {
 	static const struct subject empty;
-	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	__u32 thread = current_thread();
 	__u64 started = READ(task, start_boottime), name[2] = {}, *known;
 	struct subject *subject = bpf_map_lookup_elem(&subjects_by_thread, &thread);
 
@@ -35,7 +35,7 @@ static __always_inline struct subject *subject_by_thread(struct task_struct *tas
 	}
 	/* Thread ids are reused, and no hook reports a new name here. */
 	known = (__u64 *)subject->comm;
-	bpf_get_current_comm(name, sizeof(name));
+	current_name(name);
 	if (subject->started != started || known[0] != name[0] || known[1] != name[1] ||
 	    subject->exec != READ(task, self_exec_id))
 		subject->version = 0;
@@ -51,7 +51,7 @@ static __always_inline struct subject *subject_by_thread(struct task_struct *tas
 static __always_inline bool was_taken(struct subject *subject)
 {
 #ifdef LEGACY
-	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	__u32 thread = current_thread();
 
 	if (bpf_map_lookup_elem(&subjects_by_thread, &thread) == subject)
 		return false;
@@ -83,7 +83,7 @@ static __always_inline __u64 cgroup_place(struct task_struct *task)
 #else
 static __always_inline __u64 cgroup_place(struct task_struct *task)
 {
-	return bpf_get_current_cgroup_id();
+	return current_cgroup();
 }
 #endif
 
@@ -111,20 +111,20 @@ static __always_inline struct subject *current_subject(__u64 version)
 	leader = READ(task, group_leader);
 	subject->version = version;
 	subject->place = place;
-	subject->cgroup = bpf_get_current_cgroup_id();
+	subject->cgroup = current_cgroup();
 	subject->uid = uid;
 	subject->gid = gid;
 	subject->euid = euid;
 	subject->egid = egid;
 	subject->fsuid = fsuid;
 	subject->fsgid = fsgid;
-	subject->pid = bpf_get_current_pid_tgid() >> 32;
+	subject->pid = current_pid();
 	subject->reported = 0;
 	subject->process =
 		process_key(READ(leader, start_boottime), subject->pid, READ(task, self_exec_id), subject->cgroup);
 	/* The helper leaves what follows the end of the name, and names are compared whole. */
 	__builtin_memset(subject->comm, 0, COMM_SIZE);
-	bpf_get_current_comm(subject->comm, COMM_SIZE);
+	current_name(subject->comm);
 #pragma unroll
 	for (int i = 0; i < DECISIONS; i++)
 		subject->decisions[i].rest = 0;

@@ -1,3 +1,5 @@
+import { onCgroup } from '../attachment.ts';
+
 /** What is known of single vectors. Whatever is not said here must hold for a vector as for all others. */
 
 /** The addresses that a policy denies; see egress.h. */
@@ -44,7 +46,12 @@ export function sendsByKernel(name: string): boolean {
  */
 export function choosesUnseen(name: string): boolean {
   const opening = openingOf(name);
-  return opening === 'packet' || opening === 'source-route' || /^raw4_header|^raw6_header/.test(name);
+  return (
+    opening === 'packet' ||
+    opening === 'source-route' ||
+    /^raw4_header|^raw6_header/.test(name) ||
+    goesUnseen(name)
+  );
 }
 
 /** Whether nothing but the packet shows its source route, which the policy must allow to leave. */
@@ -138,11 +145,26 @@ const STOPPED: Readonly<Record<string, Exception>> = {
   udp_connect_only: { reason: 'a connect() that nothing follows is denied like one that something follows' },
 };
 
+/** The hooks of cgroups are not asked where SCTP and DCCP go, but whether a socket of theirs may be made. */
+function goesUnseen(name: string): boolean {
+  return onCgroup() && /^(sctp|dccp)/.test(name);
+}
+
+/**
+ * What the hooks of cgroups are not asked for: sockets of other families than IP, and sends on a connection that was
+ * there before the policy.
+ */
+function passesCgroup(name: string): boolean {
+  const passed = /^rds|^(tcp6?|mptcp|sctp|dccp)_prepared_|^again_(mptcp_)?renamed/;
+  return onCgroup() && (openingOf(name) === 'packet' || passed.test(name));
+}
+
 export function mayLeak(name: string, kernel: readonly [number, number]): boolean {
-  return holds(LEAKS[name], kernel);
+  return holds(LEAKS[name], kernel) || passesCgroup(name);
 }
 
 export function mayGoUnrecorded(name: string, kernel: readonly [number, number]): boolean {
+  if (passesCgroup(name) || (onCgroup() && name.startsWith('smc'))) return true;
   return holds(hidesRoute(name) ? HIDDEN : UNRECORDED[name], kernel);
 }
 
@@ -167,5 +189,5 @@ export function passesBackstop(name: string): boolean {
  */
 export function passesDefault(name: string, kernel: readonly [number, number]): boolean {
   const onConnection = /^(tcp|sctp)/.test(name) && holds(LEAKS[name], kernel);
-  return passesBackstop(name) || LEAKS[name] === ACCEPTED || onConnection;
+  return passesBackstop(name) || LEAKS[name] === ACCEPTED || onConnection || passesCgroup(name);
 }
