@@ -5,7 +5,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
  * bound of the whole instance while others use the database too.
  */
 export const RECORDER_MEMORY = '64MB';
-const SHARED_MEMORY = '1GB';
+export const SHARED_MEMORY = '1GB';
 
 /** Bytes that statements may take, and how often that is looked at, milliseconds. */
 const ALLOWED = 400e6;

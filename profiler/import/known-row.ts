@@ -1,4 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { SHARED_MEMORY } from '../database/allowance.ts';
 import { connectionRows } from '../database/connection-column.ts';
 
 /**
@@ -14,7 +15,7 @@ const keys = (recordings: string, time: string, first: string, last: string): st
 /**
  * How many rows of the recordings behind `before` are those of recordings up to there, whatever file, format
  * or order they came in; one that was recorded and exported is one too. Only what lies in the same time is
- * compared.
+ * compared. Raises the limit of memory: rows that are not committed leave too little of a recorder's.
  */
 export async function countKnown(
   connection: DuckDBConnection,
@@ -23,6 +24,7 @@ export async function countKnown(
 ): Promise<number> {
   const [first, last] = [`first <= ${span.last}`, `last >= ${span.first}`];
   const time = `time BETWEEN ${span.first} AND ${span.last}`;
+  await connection.run(`SET memory_limit = '${SHARED_MEMORY}'`);
   const counted = await connection.runAndReadAll(
     `SELECT count(*)::INTEGER FROM (${keys(`recording > ${before}`, time, first, last)})
     WHERE key IN (${keys(`recording <= ${before}`, time, first, last)})`,
