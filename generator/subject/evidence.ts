@@ -29,7 +29,10 @@ export function sumNames(observations: readonly Pick<Observation, 'names'>[]): s
   return [...new Set(observations.flatMap(({ names }) => names ?? []))].slice(0, MOST_NAMES);
 }
 
-/** How many hours clock hours are: events of a day touch 25 of the clock, but are in 24. */
+/**
+ * How many hours clock hours are: events of a day touch 25 of the clock, but are in 24. Hours are counted
+ * from the first event, which is in one already.
+ */
 export function elapsedHours(clockHours: number, { first, last }: Pick<Evidence, 'first' | 'last'>): number {
-  return Math.min(clockHours, Math.max(1, Math.ceil((last - first) / HOUR)));
+  return Math.min(clockHours, Math.floor((last - first) / HOUR) + 1);
 }

@@ -94,6 +94,15 @@ test('events of a day are in no more than 24 hours, whichever clock hours they t
   assert.match(document.allow![0]!.comment!, /^3,124 events in 24 hours, /);
 });
 
+test('an hour that has begun counts: 168 events, each an hour after the last, are in 168 hours', () => {
+  const HOUR = 3_600_000_000;
+  const hours = Array.from({ length: 168 }, (_, hour) => START / HOUR + hour);
+  const week = [observed({ count: 168, last: START + 167 * HOUR, hours: 168 })];
+  const activity = [{ subject: week[0]!.subject, verdict: 'allow' as const, hours }];
+  const { document } = generatePolicy(input(week, { activity }), OPTIONS);
+  assert.match(document.allow![0]!.comment!, /^168 events in 168 hours, /);
+});
+
 function at(exe: string): RecordedObservation {
   return observed({ count: 9, subject: { exe } });
 }
