@@ -13,6 +13,7 @@ import {
 import { prepareRecord, type ReviewItem } from '../generator/review/review.ts';
 import { ReviewSession } from '../generator/review/review-session.ts';
 import { appendTrusted } from '../host/trusted-file.ts';
+import { strayMarks } from '../policy/file/edit.ts';
 import { namesHosts } from '../policy/meaning/known-name.ts';
 import { followLinks } from '../policy/meaning/linked-path.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
@@ -25,7 +26,7 @@ import { parseText, readTrustedPolicyText } from './option/policy-file.ts';
 import { warnAtOnce } from './option/policy-reader.ts';
 import { databaseOption } from './option/record-option.ts';
 import { askAll, askYes } from './report/review-prompt.ts';
-import { reviewJson, say, wideningText } from './report/review-text.ts';
+import { reviewJson, say, strayText, wideningText } from './report/review-text.ts';
 import { readTrustedText } from './option/trusted-text.ts';
 
 interface Options {
@@ -91,9 +92,11 @@ async function run(file: string, options: Options): Promise<void> {
   const remembered = options.decisions === undefined ? kept : [];
   const harmless = remembered.filter(({ decision }) => decision !== 'widen');
   const again = harmless.length - session.decide(harmless).length;
+  // By the file as it is now: decisions take marks away, but none of these.
+  const stray = strayMarks(text);
   if (options.json) {
-    process.stdout.write(reviewJson(file, session.open));
-    if (session.open.length > 0) process.exitCode = 1;
+    process.stdout.write(reviewJson(file, session.open, stray));
+    if (session.open.length + stray.length > 0) process.exitCode = 1;
     return;
   }
   const keeper = new PolicyKeeper(file, text);
@@ -104,8 +107,10 @@ async function run(file: string, options: Options): Promise<void> {
     await interact(session, keeper, log, options.db);
   } else replay(session, keeper, options.decisions, log);
   const left = session.open.length;
-  say(left === 0 ? 'Nothing is left to review.' : `${formatCount(left, 'destination')} left to review.`);
-  if (left > 0) process.exitCode = 1;
+  if (left > 0) say(`${formatCount(left, 'destination')} left to review.`);
+  else if (stray.length === 0) say('Nothing is left to review.');
+  if (stray.length > 0) say(...strayText(strayMarks(session.text)));
+  if (left + stray.length > 0) process.exitCode = 1;
 }
 
 /** The policy with what its paths lead to on this host. */

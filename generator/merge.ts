@@ -99,7 +99,12 @@ export function mergeWithBase(
 function refuseLayout(text: string, { version }: Policy): void {
   const network = networkOf(text);
   const flat = FLAT_KEYS.some((key) => network?.has(key));
-  if (version !== 2 || listOf(text, 'allow') === undefined || flat) {
+  if (version === 2 && flat) {
+    throw new BouhekiError('usage', '--base is a flat policy, to which no rule can be added', {
+      remedy: 'Generate anew: with --layout flat, or without it for a policy that can be a base.',
+    });
+  }
+  if (version !== 2 || listOf(text, 'allow') === undefined) {
     throw new BouhekiError('usage', '--base is no version 2 policy with rules', {
       remedy: 'Bring it to version 2 with `bouheki check --upgrade`, or generate anew without --base.',
     });

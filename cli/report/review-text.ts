@@ -5,6 +5,7 @@ import { formatCount } from '../../format/number.ts';
 import type { Decision } from '../../generator/review/decision.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
 import { sumNames } from '../../generator/subject/evidence.ts';
+import type { strayMarks } from '../../policy/file/edit.ts';
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -132,8 +133,27 @@ export function wideningText(decisions: readonly Decision[]): string[] {
   return formatTable(['RULE', 'DESTINATION', 'WIDENED TO'], rows, { indent: 2 });
 }
 
-/** What is to be reviewed, for programs. */
-export function reviewJson(policy: string, items: readonly ReviewItem[]): string {
+/** A mark that no question is about: where it stands, and what it says. */
+type StrayMark = ReturnType<typeof strayMarks>[number];
+
+/** What is said of marks that no question is about. */
+export function strayText(stray: readonly StrayMark[]): string[] {
+  if (stray.length === 0) return [];
+  const marks = stray.slice(0, SHOWN).map(({ line, mark }) => `  line ${line}: ${mark}`);
+  const more = stray.length - marks.length;
+  return [
+    `${formatCount(stray.length, 'mark')} left that review cannot settle, since it asks about rules alone. Decide on each, and remove its mark by hand:`,
+    ...marks,
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+/** What is to be reviewed, for programs: by questions, and by hand. */
+export function reviewJson(
+  policy: string,
+  items: readonly ReviewItem[],
+  byHand: readonly StrayMark[],
+): string {
   const json = {
     file: policy,
     items: items.map((item) => {
@@ -144,6 +164,7 @@ export function reviewJson(policy: string, items: readonly ReviewItem[]): string
         evidenceOf(item),
       );
     }),
+    byHand,
   };
   return jsonDocument('review', json);
 }

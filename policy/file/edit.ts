@@ -25,6 +25,20 @@ export function findMarks(text: string): { location: RuleLocation; marks: string
   });
 }
 
+/**
+ * The marks that `findMarks` does not find, each with its line from 1: those of a flat policy stand behind
+ * its values, and people may write one anywhere.
+ */
+export function strayMarks(text: string): { line: number; mark: string }[] {
+  const found = new Set(
+    itemsOf(text).flatMap(({ item }) => linesAbove(text, item).map(({ start }) => start)),
+  );
+  return lexemesOf(text, 0, text.length).flatMap(({ at, lexeme }) => {
+    if (!MARK.test(lexeme) || found.has(text.lastIndexOf('\n', at - 1) + 1)) return [];
+    return [{ line: text.slice(0, at).split('\n').length, mark: lexeme.trim().slice(2) }];
+  });
+}
+
 /** What `generate` writes above a rule beside its marks: what was seen of it, and of whom. */
 const EVIDENCE =
   /^ *# (?:[\d,]+ events? in (?:at least )?[\d,]+ hours?, |over-grant x|owners: |by image: a name such as |uid \d+(?: \(|, \d))/;

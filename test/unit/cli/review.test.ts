@@ -183,6 +183,37 @@ test('the same decisions from a file do the same, and the file keeps its mode', 
   assert.equal(readFileSync(`${file}.decisions`, 'utf8').split('\n').length, 3);
 });
 
+test('marks that no question is about are told, in a flat policy and wherever people write one', async (t) => {
+  const { db, file } = await marked(t);
+  const flat = join(directoryFor(t), 'flat.yaml');
+  assert.equal(runCommand('generate', '--db', db, '--layout', 'flat', '--output', flat).status, 0);
+  const before = readFileSync(flat, 'utf8');
+  const decisions = join(directoryFor(t), 'decisions');
+  writeFileSync(decisions, '');
+  const told = runCommand('review', flat, '--db', db, '--decisions', decisions);
+  assert.equal(told.status, 1, told.stderr);
+  assert.doesNotMatch(told.stderr, /Nothing is left/);
+  assert.match(told.stderr, /^2 marks left that review cannot settle, .*by hand:$/m);
+  const lines = before.split('\n').flatMap((line, at) => (line.includes('# review: ') ? [at + 1] : []));
+  for (const line of lines) assert.match(told.stderr, new RegExp(`^  line ${line}: review: `, 'm'));
+  const { status, stdout } = runCommand('review', flat, '--db', db, '--json');
+  assert.equal(status, 1);
+  assert.deepEqual(
+    JSON.parse(stdout).byHand.map(({ line }: { line: number }) => line),
+    lines,
+  );
+  assert.equal(readFileSync(flat, 'utf8'), before);
+  writeFileSync(flat, before.replaceAll(/ # review: .*/g, ''));
+  assert.equal(runCommand('review', flat, '--db', db, '--decisions', decisions).status, 0);
+  // Of a policy with rules: on what it denies.
+  const odd = readFileSync(file, 'utf8').replace('  deny:', '  # review: do we want this?\n  deny:');
+  writeFileSync(file, odd);
+  assert.match(
+    runCommand('review', file, '--db', db, '--decisions', decisions).stderr,
+    /^2 destinations left to review\.\n1 mark left [^]*\n {2}line \d+: review: do we want this\?$/m,
+  );
+});
+
 test('a decision that fits nothing is named, and nothing is changed', async (t) => {
   const { db, file } = await marked(t);
   const before = readFileSync(file, 'utf8');

@@ -91,5 +91,6 @@ test('a policy without a header takes in the whole record, and gets a window', (
 
 test('a policy without rules cannot be a base', () => {
   const text = 'version: 2\nnetwork:\n  mode: block\n  cidr: { allow: [10.0.0.0/8] }\n';
-  assert.throws(() => merge(text, [observed()]), { code: 'usage' });
+  // No other version helps: it is of version 2, and flat.
+  assert.throws(() => merge(text, [observed()]), { code: 'usage', remedy: /^Generate anew: / });
 });
