@@ -17,6 +17,8 @@ import { coverDemands } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeStrays, windowOf, type Window } from './subject/window.ts';
+import { changeSubjects } from './subject/each-subject.ts';
+import { namesOnce } from './subject/named-once.ts';
 import { joinVersions } from './subject/version.ts';
 import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 
@@ -84,7 +86,7 @@ export interface Generated extends Layout {
  * `maxCidrs` is too small.
  */
 export function generatePolicy(recorded: GenerateInput, options: GenerateOptions): Generated {
-  const input = withVersions(recorded, options);
+  const input = generalise(recorded, options);
   const lost = input.losses.filter(isEventLoss);
   if (lost.length > 0 && !options.allowLoss) {
     throw new BouhekiError('loss', `the record lacks events: ${describeLosses(lost)}`, {
@@ -155,10 +157,14 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
   };
 }
 
-/** The record with one path for the versions of a program, where that is asked for. */
-function withVersions(recorded: GenerateInput, { acceptsPattern, layout }: GenerateOptions): GenerateInput {
-  if (acceptsPattern === undefined || layout === 'flat') return recorded;
-  return { ...recorded, ...joinVersions(recorded, acceptsPattern) };
+/**
+ * The record with what its subjects show of each other: names that are made up and, where that is asked for,
+ * one path for the versions of a program.
+ */
+function generalise(recorded: GenerateInput, { acceptsPattern, layout }: GenerateOptions): GenerateInput {
+  const named = { ...recorded, ...changeSubjects(recorded, namesOnce) };
+  if (acceptsPattern === undefined || layout === 'flat') return named;
+  return { ...named, ...changeSubjects(named, (subjects) => joinVersions(subjects, acceptsPattern)) };
 }
 
 /** What is to be said of the window, and of those subjects that have a rhythm. */

@@ -14,11 +14,11 @@ import { elapsedHours, sumEvidence, sumNames } from './subject/evidence.ts';
 import { flatBox, markFlat } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
+import { isNamedOnce } from './subject/named-once.ts';
 import { OddityFinder, observedDestination } from './subject/oddity.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
 import type { Demand } from './subject/select.ts';
-import { isNamedOnce } from './subject/subject.ts';
 import {
   grantOf,
   ownerNotes,

@@ -6,6 +6,7 @@ import { AddressSet } from './address-set.ts';
 import { METADATA } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { userIds } from './ids.ts';
+import { isNamedOnce } from './named-once.ts';
 import { isElsewhere } from './subject.ts';
 import { versionsOf } from './version.ts';
 import { ZONES } from '../prefixes/zone.ts';
@@ -95,6 +96,7 @@ const SEVERITY = [
   'process with user ids',
   'path that an update changes',
   'pattern for ',
+  'container whose name',
   'public address without a neighbour',
   'first seen in the last tenth',
   'seen once',
@@ -121,6 +123,8 @@ export function subjectReasons(subject: Subject): string[] {
     reasons.push('program that is no file of the host: the rule is for its whole service');
   const origin = oddOrigin(subject);
   if (origin !== undefined) reasons.push(origin);
+  if (isNamedOnce(subject) && !subject.image)
+    reasons.push(`container whose name no later one will have, ${subject.container}, of an unknown image`);
   for (const dimension of ['exe', 'script'] as const) {
     const path = subject[dimension];
     const versions = versionsOf(subject, dimension);
@@ -145,8 +149,8 @@ const CHANGING: readonly [part: RegExp, instead: string][] = [
 ];
 
 /**
- * A path with `*` for what is another one after an update; undefined where nothing is. For snaps there is a link that
- * always leads to the present one.
+ * A path with `*` for what is another one after an update; undefined where nothing is. For snaps there is a
+ * link that always leads to the present one.
  */
 function patternOf(path: string): string | undefined {
   const [part, instead] = CHANGING.find(([each]) => each.test(path)) ?? [];

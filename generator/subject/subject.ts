@@ -3,6 +3,7 @@ import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, DELETED, ELSEWHERE, type Subject } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
+import { isNamedOnce } from './named-once.ts';
 import { type VersionedDimension, versionsOf } from './version.ts';
 
 /**
@@ -133,17 +134,6 @@ function hostOrContainer({
   return [`container ${container} `, { container: [container] }];
 }
 
-/**
- * The end of the name of a pod that a Deployment makes: two words of the letters that Kubernetes takes for
- * words that it makes up. The next pod has another name.
- */
-const POD = /-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$/;
-
-/** Whether a container has a name that no later one will have. */
-export function isNamedOnce({ container, inContainer }: Subject): boolean {
-  return inContainer && container !== undefined && POD.test(container);
-}
-
 function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
   const { command } = subject;
   if (subject.inContainer) return containerSubject(subject, uids);
@@ -193,8 +183,8 @@ export function isElsewhere({ exe, inContainer }: Subject): boolean {
 }
 
 /**
- * A program that is no file of the host, by the service that it is part of: no path can name it. Scopes, and what the
- * services of users run, may be anything that a user starts.
+ * A program that is no file of the host, by the service that it is part of: no path can name it. Scopes, and
+ * what the services of users run, may be anything that a user starts.
  */
 function wholeUnit({ unit }: Subject, uids: Uids): RuleSubject | undefined {
   if (unit === undefined || !/^(?!user@).*\.service$/.test(unit) || !isNameable('unit', unit))

@@ -11,22 +11,16 @@ interface VersionedSubject extends Subject {
   versions: ReadonlyMap<VersionedDimension, readonly string[]>;
 }
 
-/** What was seen of subjects. */
-interface Seen<Observation, Activity> {
-  observations: readonly Observation[];
-  activity: readonly Activity[];
-}
-
 /**
- * A record in which programs that were seen under two or more versions have one path, with `*` for the version: the
- * same path but for one directory that is named by a version. `accepts` is asked whether the pattern can be enforced;
- * where it cannot, the paths stay. Programs in containers keep their paths, since a pattern means files of the host.
+ * Gives programs that were seen under two or more versions one path, with `*` for the version: the same path
+ * but for one directory that is named by a version. `accepts` is asked whether the pattern can be enforced;
+ * where it cannot, the paths stay. Programs in containers keep their paths, since a pattern means files of
+ * the host.
  */
-export function joinVersions<O extends { subject: Subject }, A extends { subject: Subject }>(
-  { activity, observations }: Seen<O, A>,
+export function joinVersions(
+  subjects: Iterable<Subject>,
   accepts: (pattern: string) => boolean,
-): { observations: O[]; activity: A[] } {
-  const subjects = new Set([...observations, ...activity].map(({ subject }) => subject));
+): (subject: Subject) => Subject {
   const hosts = [...subjects].filter(({ inContainer }) => !inContainer);
   const patterns = new Map(
     DIMENSIONS.map((dimension) => {
@@ -34,10 +28,7 @@ export function joinVersions<O extends { subject: Subject }, A extends { subject
       return [dimension, patternsOf(new Set(paths), accepts)] as const;
     }),
   );
-  const joined = new Map([...subjects].map((subject) => [subject, joinSubject(subject, patterns)]));
-  const withJoined = <T extends { subject: Subject }>(each: T): T =>
-    Object.assign({}, each, { subject: joined.get(each.subject)! });
-  return { observations: observations.map(withJoined), activity: activity.map(withJoined) };
+  return (subject) => joinSubject(subject, patterns);
 }
 
 /** The paths that a pattern of a subject stands for; undefined where the path is one that was seen. */

@@ -148,9 +148,54 @@ test('pods that a Deployment names anew are known by their image, and the reason
   assert.match(text, /# by image: a name such as shop\/web-[a-z0-9-]+ is made up anew for each pod$/m);
   assert.doesNotMatch(text, /container: /);
   assert.equal(text.match(/name: "?image /g)?.length, 1, text);
-  // Other names stay, and so do those of which the image is not known.
-  assert.match(print([pod('shop/web-frontend', 1n)]), /container: \[shop\/web-frontend\]/);
-  assert.match(print([pod(pods[0]!, 1n, '')]), /container: /);
+});
+
+test('whatever makes the name of a container up anew, it is known by its image', () => {
+  const once = [
+    'shop/agent-x7k2p',
+    'shop/report-29384756-bcdfg',
+    'shop/migrate-0-x7k2p',
+    'web.2.k0p4b1n9z8x7c6v5b4n3m2l1k',
+    'cache-5f3c1a52-77aa-2c1e-0a1f-1c2d3e4f5a6b',
+    'ecs-web-7-app-b2c4d6e8f0a2c4e6f8a0',
+    'shop-web-run-0a1b2c3d4e5f',
+  ];
+  for (const name of once) {
+    const text = print([pod(name, 1n)]);
+    assert.match(text, /image: \["?reg\/shop\/web:1"?\]/, name);
+    assert.doesNotMatch(text, /container: /, name);
+  }
+});
+
+test('a word that only the other pods of a DaemonSet show to be made up is known as such', () => {
+  const [one, other] = [pod('shop/agent-bcdfg', 1n), pod('shop/agent-kqzwx', 2n)];
+  const text = print([one, other]);
+  assert.match(text, /# by image: a name such as shop\/agent-/);
+  assert.doesNotMatch(text, /container: /);
+  // Alone, or of another image, it may be a word that somebody chose.
+  assert.match(print([one]), /container: \[shop\/agent-bcdfg\]/);
+  assert.match(print([one, pod('shop/agent-kqzwx', 2n, 'reg/shop/other:1')]), /container: /);
+});
+
+test('a name that the next container has too stays, as those of a StatefulSet do', () => {
+  const names = [
+    'shop/web-frontend',
+    'shop/db-0',
+    'shop/web-https',
+    'shop-web-1',
+    'shop/web-25565',
+    'db-mysql8',
+  ];
+  for (const name of names) assert.match(print([pod(name, 1n)]), /container: /, name);
+});
+
+test('a name that is made up anew makes a rule only where the image is not known, and that is marked', () => {
+  const text = print([pod('shop/web-fd46cb62f-f665d', 1n, '')]);
+  assert.match(text, /container: /);
+  assert.match(
+    text,
+    /# review: container whose name no later one will have, shop\/web-fd46cb62f-f665d, of an unknown image: /,
+  );
 });
 
 test('a program in /tmp shares no rule with one that goes to the same place, and has its mark alone', () => {

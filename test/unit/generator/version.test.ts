@@ -3,9 +3,11 @@ import test from 'node:test';
 import fc from '../../arbitrary/fast-check.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
+import { changeSubjects } from '../../../generator/subject/each-subject.ts';
 import { joinVersions } from '../../../generator/subject/version.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import type { Subject } from '../../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observation, observed, OPTIONS, policyOf, unlessNoData } from './fixture.ts';
 
@@ -28,9 +30,15 @@ function written(observations: readonly RecordedObservation[], accepted = true):
 /** The patterns that stand for these paths, by path. */
 function patternsFor(paths: readonly string[]): (string | undefined)[] {
   const observations = seen(...paths);
-  return joinVersions({ observations, activity: [] }, () => true).observations.map(
-    ({ subject }) => subject.exe,
-  );
+  return join(observations).map(({ subject }) => subject.exe);
+}
+
+function joinAll(subjects: Iterable<Subject>): (subject: Subject) => Subject {
+  return joinVersions(subjects, () => true);
+}
+
+function join(observations: readonly RecordedObservation[]): RecordedObservation[] {
+  return changeSubjects({ observations, activity: [] }, joinAll).observations;
 }
 
 test('a program that was seen under several versions gets one rule, marked for review', () => {
@@ -87,8 +95,7 @@ test('a pattern that could not be enforced, or would be of a container, is not p
   const inside = AGENT.map((exe) =>
     observed({ subject: { exe, uid: 0, inContainer: true, container: 'web', image: 'web:1' } }),
   );
-  const { observations } = joinVersions({ observations: inside, activity: [] }, () => true);
-  assert.deepEqual(observations, inside);
+  assert.deepEqual(join(inside), inside);
 });
 
 test('a policy with patterns allows all that was recorded', () => {

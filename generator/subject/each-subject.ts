@@ -1,0 +1,23 @@
+import type { Subject } from '../../profiler/read/observation.ts';
+
+/** What was seen of subjects. */
+export interface Seen<Observation, Activity> {
+  observations: readonly Observation[];
+  activity: readonly Activity[];
+}
+
+/**
+ * A record in which each subject is what `change` makes of it, which is told all of them first. Those of one
+ * subject hold the same object, as they did before.
+ */
+export function changeSubjects<O extends { subject: Subject }, A extends { subject: Subject }>(
+  { activity, observations }: Seen<O, A>,
+  change: (subjects: ReadonlySet<Subject>) => (subject: Subject) => Subject,
+): { observations: O[]; activity: A[] } {
+  const subjects = new Set([...observations, ...activity].map(({ subject }) => subject));
+  const one = change(subjects);
+  const changed = new Map([...subjects].map((subject) => [subject, one(subject)]));
+  const withChanged = <T extends { subject: Subject }>(each: T): T =>
+    Object.assign({}, each, { subject: changed.get(each.subject)! });
+  return { observations: observations.map(withChanged), activity: activity.map(withChanged) };
+}
