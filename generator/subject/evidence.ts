@@ -34,5 +34,5 @@ export function sumNames(observations: readonly Pick<Observation, 'names'>[]): s
  * from the first event, which is in one already.
  */
 export function elapsedHours(clockHours: number, { first, last }: Pick<Evidence, 'first' | 'last'>): number {
-  return Math.min(clockHours, Math.floor((last - first) / HOUR) + 1);
+  return Math.min(clockHours, Math.max(0, Math.floor((last - first) / HOUR)) + 1);
 }
