@@ -48,12 +48,17 @@ export function printJson(value: unknown, indent?: number): string {
   return visibleJson(JSON.stringify(value, null, indent));
 }
 
-/** With these a spreadsheet begins a formula; the apostrophe that stops it has to be stopped itself. */
-const FORMULA = /^[=+\-@']/;
+/**
+ * With these a spreadsheet begins a formula, but for a negative number, which is one; the apostrophe that stops
+ * it has to be stopped itself.
+ */
+const FORMULA = /^(?:[=+@']|-(?!\d+$))/;
+/** What may follow an apostrophe that is no part of the cell: numbers too, which had one before. */
+const GUARDED = /^'[=+\-@']/;
 
 /** Whether a line of CSV may hold a cell that `printCell` would change. */
 export function needsCells(line: string): boolean {
-  return /(?:^|,)"?[=+\-@']|\\u\{/.test(line) || isUnsafe(line);
+  return /(?:^|,)"?(?:[=+@']|-(?!\d+(?:,|$)))|\\u\{/.test(line) || isUnsafe(line);
 }
 
 /**
@@ -68,7 +73,7 @@ export function printCell(text: string): string {
 
 /** What a cell says that `printCell` has written; any other cell is itself. */
 export function readCell(cell: string): string {
-  const text = cell.startsWith("'") && FORMULA.test(cell.slice(1)) ? cell.slice(1) : cell;
+  const text = GUARDED.test(cell) ? cell.slice(1) : cell;
   if (!text.includes('\\u{')) return text;
   return text.replace(/\\u\{([0-9a-f]{1,6})\}/g, (escape, hex: string) => {
     const code = Number.parseInt(hex, 16);

@@ -208,6 +208,15 @@ test('a cell of CSV can be read back, whatever it holds', () => {
   assert.equal(readCell('\\u{41}'), '\\u{41}', 'of other programs');
 });
 
+test('a negative number needs no guard in CSV, what only begins as one does', () => {
+  assert.equal(printCell('-3'), '-3');
+  assert.equal(readCell("'-3"), '-3', 'as exports were before');
+  for (const cell of ['-3+1', '-3\t', '-', '--3', "'-3"]) {
+    assert.equal(printCell(cell)[0], "'", cell);
+    assert.equal(readCell(printCell(cell)), cell);
+  }
+});
+
 test('JSON in which nothing is hidden has the same value', () => {
   const value = { [HOSTILE]: [HOSTILE, ORDINARY, '\ud800', 'a\n\tb'] };
   const printed = printJson(value, 2);
