@@ -2,6 +2,7 @@ import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { LogShare } from '../../enforcer/log-share.ts';
+import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Mode } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { entryOf, excessOf, payerOf } from '../../daemon/denial/denial-entry.ts';
@@ -15,8 +16,9 @@ import { KernelSide } from '../../daemon/kernel-side.ts';
 import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { formatMoment } from '../../format/moment.ts';
 import { PacketGuard } from '../../daemon/packet-guard.ts';
+import { realPaths } from '../option/linked-path.ts';
 import { PolicySource } from '../option/policy-source.ts';
-import { requireDirectory } from '../../profiler/database/record-place.ts';
+import { requireRecordable } from '../../profiler/database/lock.ts';
 import {
   connectionsOf,
   describeApart,
@@ -50,7 +52,7 @@ const FIND_EVERY = 5;
 
 /** Judges and records by the policy of a file until a signal comes. */
 export async function enforce(file: string, options: EnforceOptions): Promise<void> {
-  requireDirectory(options.db);
+  requireRecordable(options.db);
   await withMessages((messages) => judge(file, options, messages));
 }
 
@@ -240,7 +242,8 @@ class EnforceRun {
     await enforcement.prepare(policy);
     if (enforcement.over) return;
     const generation = enforcement.apply(policy);
-    generations.add(generation, read);
+    // The log names the rule that comes nearest by paths without links, which is what processes have.
+    generations.add(generation, { hash, policy: followLinks(policy, realPaths).policy });
     Object.assign(inForce, {
       mode: policy.mode,
       policyHash: hash,

@@ -6,7 +6,7 @@ import { StabilityWatch } from '../../daemon/stability.ts';
 import { BouhekiError } from '../../error/error.ts';
 import type { Target } from '../../policy/meaning/policy.ts';
 import { isEventLoss, LOSS_KINDS } from '../../profiler/event/dimension.ts';
-import { requireDirectory } from '../../profiler/database/record-place.ts';
+import { requireRecordable } from '../../profiler/database/lock.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
 import { attachmentOf } from './attachment.ts';
@@ -34,7 +34,7 @@ export interface LearnOptions extends RecorderOptions {
 
 /** Records what the host connects to until it is enough. */
 export async function learn(options: LearnOptions): Promise<void> {
-  requireDirectory(options.db);
+  requireRecordable(options.db);
   await withMessages((messages) => record(options, messages));
 }
 

@@ -92,10 +92,9 @@ function nearestTo(denial: Denial, judged: JudgingPolicy | undefined): Partial<V
   if (denial.box !== undefined || judged === undefined || denial.destination === undefined) return {};
   const { command, destination, image, protocol, uid } = denial;
   const { port, ...address } = destination;
-  const container = image?.container;
   const flow: Flow = {
     command,
-    ...(image?.path && { exe: image.path }),
+    ...imageOf(image),
     uid,
     euid: uid,
     gid: UNKNOWN_ID,
@@ -104,12 +103,22 @@ function nearestTo(denial: Denial, judged: JudgingPolicy | undefined): Partial<V
       accounts: { namesOf: (_, id) => (id === uid ? [denial.user!] : []) },
     }),
     inContainer: image?.inContainer ?? denial.inContainer,
-    ...(container?.name && { container: container.name }),
-    ...(container?.image && { image: container.image }),
     address,
     port,
     protocol,
   };
   const { boxes } = judged.policy;
   return { nearest: { boxes: boxes.length, find: () => nearestRule(boxes, flow) } };
+}
+
+/** What is known of the process. */
+function imageOf(image: Denial['image']): Partial<Flow> {
+  const { container, path, script, unit } = image ?? {};
+  return {
+    ...(path && { exe: path }),
+    ...(script && { script }),
+    ...(unit && { unit }),
+    ...(container?.name && { container: container.name }),
+    ...(container?.image && { image: container.image }),
+  };
 }

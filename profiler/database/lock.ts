@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { BouhekiError } from '../../error/error.ts';
-import { RecordPlace } from './record-place.ts';
+import { RecordPlace, requireDirectory } from './record-place.ts';
 
 /**
  * The process that has a database open for recording. `startTicks` distinguishes it from a later process with
@@ -145,6 +145,21 @@ function take(place: RecordPlace, databasePath: string, recorder: number): numbe
 export function recorderOf(databasePath: string): number | undefined {
   using place = RecordPlace.open(databasePath, 'find');
   return livingHolder(place);
+}
+
+/**
+ * Refuses a database that cannot be opened for recording, before anything is done for it that takes long.
+ * Throws BouhekiError `store` where its directory is missing, `store-busy`, and `untrusted`. What else is wrong
+ * is left to those who open it.
+ */
+export function requireRecordable(databasePath: string): void {
+  requireDirectory(databasePath);
+  try {
+    using place = RecordPlace.open(databasePath, 'find');
+    refuseIfRecording(place, databasePath);
+  } catch (error) {
+    if (error instanceof BouhekiError) throw error;
+  }
 }
 
 function livingHolder(place: RecordPlace): number | undefined {

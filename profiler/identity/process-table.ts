@@ -14,12 +14,17 @@ import type { EventSink } from '../event/sink.ts';
  * Of a process image that has connected, what is asked for later: there may be many, and their arguments are
  * long.
  */
-export interface ProcessImage extends Pick<ProcessRecord, 'key' | 'path' | 'nodename' | 'parentCommand'> {
+export interface ProcessImage extends Pick<
+  ProcessRecord,
+  'key' | 'path' | 'script' | 'nodename' | 'parentCommand'
+> {
   /** Row id in the recording. */
   row: number;
   /** See ancestorText(). */
   ancestors: string;
   container?: Container;
+  /** systemd unit. */
+  unit?: string;
   /** Also where no runtime that we know has made the container. */
   inContainer: boolean;
   /** As whom it asks for names. */
@@ -122,15 +127,17 @@ export class ProcessTable {
         primed: ancestor.primed,
       })),
     });
-    const { key, nodename, parentCommand } = record;
+    const { key, nodename, parentCommand, script } = record;
     this.#keep({
       key,
       path,
+      script,
       nodename,
       parentCommand,
       ancestors: ancestorText(ancestors),
       row,
       ...(container && { container }),
+      ...(unit !== undefined && { unit }),
       inContainer,
       asker: { pid: record.pid, started, cgroup, networkNamespace: record.networkNamespace },
     });

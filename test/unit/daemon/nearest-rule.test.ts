@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { entryOf } from '../../../daemon/denial/denial-entry.ts';
+import { followLinks } from '../../../policy/meaning/linked-path.ts';
 import { parsePolicy } from '../../../policy/file/parse.ts';
 import type { Denial } from '../../../profiler/record/denial.ts';
 
@@ -11,6 +12,18 @@ network:
     - name: web
       from: { exe: [/usr/bin/curl], uid: [0] }
       to: [{ cidr: [10.0.1.1/32], port: [80], protocol: [tcp] }]
+    - name: cli
+      from: { exe: [/bin/node], script: [/opt/cli.js] }
+      to: [{ cidr: [10.0.1.1/32], port: [80], protocol: [tcp] }]
+    - name: other
+      from: { exe: [/bin/node], script: [/opt/other.js] }
+      to: [{ cidr: [10.0.1.1/32], port: [80], protocol: [tcp] }]
+    - name: agent
+      from: { exe: ["/opt/agent_*/agent"], uid: [0] }
+      to: [{ cidr: [10.0.1.1/32], port: [80], protocol: [tcp] }]
+    - name: service
+      from: { unit: [backup.service] }
+      to: [{ cidr: [10.0.1.1/32], port: [80], protocol: [tcp] }]
     - name: container db
       from: { container: [db] }
       to: [{ cidr: [10.0.9.9/32], port: [8080], protocol: [tcp] }]
@@ -20,6 +33,7 @@ const DENIAL: Denial = {
   image: {
     key: 1n,
     path: '/usr/bin/curl',
+    script: '',
     nodename: 'host',
     parentCommand: 'sh',
     ancestors: '',
@@ -42,7 +56,8 @@ const DENIAL: Denial = {
 };
 
 function nearestTo(change: Partial<Denial>): string | undefined {
-  const policy = parsePolicy(POLICY, 'policy.yaml').policy!;
+  const written = parsePolicy(POLICY, 'policy.yaml').policy!;
+  const { policy } = followLinks(written, (path) => [path.replace(/^\/bin\//, '/usr/bin/')]);
   return entryOf({ ...DENIAL, ...change }, { policy, hash: '' }).nearest?.find();
 }
 
@@ -53,6 +68,19 @@ test('the nearest rule of a denial is that of its program, or of its destination
     nearestTo({ image, uid: 5, destination: { family: 4, value: 0x0a00_0909n, port: 8080 } }),
     'container db',
   );
+});
+
+test('the nearest rule is found by what a pattern or a link of it means, by scripts and by units', () => {
+  const image = DENIAL.image!;
+  assert.equal(nearestTo({ image: { ...image, path: '/opt/agent_2.8/agent' } }), 'agent');
+  for (const [script, rule] of [
+    ['/opt/cli.js', 'cli'],
+    ['/opt/other.js', 'other'],
+  ] as const) {
+    assert.equal(nearestTo({ image: { ...image, path: '/usr/bin/node', script } }), rule);
+  }
+  const unit = 'backup.service';
+  assert.equal(nearestTo({ image: { ...image, path: '/usr/bin/rsync', unit }, uid: 5 }), 'service');
 });
 
 test('a denial by a rule, of a socket, or of a policy that is forgotten has no nearest rule', () => {

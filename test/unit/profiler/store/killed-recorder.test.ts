@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { requireRecordable } from '../../../../profiler/database/lock.ts';
 import { openReader } from '../../../../profiler/read/read.ts';
 import { openRecorder } from '../../../../profiler/store/store.ts';
 import { databaseFor, START } from '../fixture.ts';
@@ -28,6 +29,7 @@ test('while one process records, other recorders are refused with its pid', asyn
   try {
     const message = `${path} is being recorded by process ${child.pid}`;
     await assert.rejects(openRecorder(path), { code: 'store-busy', message });
+    assert.throws(() => requireRecordable(path), { code: 'store-busy', message });
   } finally {
     await kill(child);
   }

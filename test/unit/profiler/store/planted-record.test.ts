@@ -13,8 +13,9 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { requireRecordable } from '../../../../profiler/database/lock.ts';
 import { openReader } from '../../../../profiler/read/read.ts';
 import { openRecorder } from '../../../../profiler/store/store.ts';
 import {
@@ -40,6 +41,9 @@ async function recordAt(path: string): Promise<void> {
 async function refusedBoth(path: string, why: RegExp): Promise<void> {
   await assert.rejects(openReader(path), { code: 'untrusted', message: why });
   await assert.rejects(openRecorder(path), { code: 'untrusted', message: why });
+  // Also before the kernel side is loaded, which takes much longer, and where no directory has to be made.
+  if (existsSync(dirname(path)))
+    assert.throws(() => requireRecordable(path), { code: 'untrusted', message: why });
 }
 
 /** Serves what it likes beside a database of its own, and prints when a reader has connected. */
