@@ -1,20 +1,8 @@
-import { visible } from '../error/visible.ts';
 import { Command, Option } from 'commander';
-import { importFile } from '../profiler/import/import.ts';
-import { IMPORT_FORMATS, type ImportFormat } from '../profiler/import/input.ts';
+import { IMPORT_FORMATS } from '../profiler/import/format.ts';
 import { EXPORTED } from '../profiler/database/connection-column.ts';
-import { requireDirectory } from '../profiler/database/record-place.ts';
 import { databaseOption } from './option/record-option.ts';
-
-interface Options {
-  db: string;
-  format: ImportFormat;
-  skipBad: boolean;
-  again: boolean;
-}
-
-/** Bad rows that are reported one by one. */
-const SHOWN = 10;
+import type { ImportOptions } from './run/import.ts';
 
 const HELP = `
 The first row of CSV, the keys of NDJSON and the columns of Parquet are these, in any order; others are not read:
@@ -47,30 +35,8 @@ export function importCommand(): Command {
     .option('--again', 'import what the record has already: it counts twice then', false)
     .addOption(databaseOption())
     .addHelpText('after', HELP)
-    .action(run);
-}
-
-async function run(file: string, options: Options): Promise<void> {
-  requireDirectory(options.db);
-  let leftOut = 0;
-  const result = await importFile(file, {
-    db: options.db,
-    format: options.format,
-    skipBad: options.skipBad,
-    again: options.again,
-    bad: (message) => {
-      leftOut += 1;
-      if (leftOut <= SHOWN) process.stderr.write(`Left out ${visible(message)}\n`);
-    },
-  });
-  const { rows, events, known, skipped, recordings, unread } = result;
-  const first = recordings[0]!;
-  const last = recordings.at(-1)!;
-  const which = first === last ? `recording ${first}` : `recordings ${first} to ${last}`;
-  process.stderr.write(
-    `Imported ${rows} rows, which stand for ${events} connections, as ${which}; ${skipped} bad rows left out.\n`,
-  );
-  if (unread.length > 0) process.stderr.write(`Columns that are not read: ${visible(unread.join(', '))}.\n`);
-  if (known > 0)
-    process.stderr.write(`The record had ${known} of these rows before: they count twice now.\n`);
+    .action(async (file: string, options: ImportOptions) => {
+      const { importFlows } = await import('./run/import.ts');
+      await importFlows(file, options);
+    });
 }

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { queryWithinLimits } from './query/query-limits.ts';
 import { wideOption } from './option/wide-option.ts';
 import { databaseOption } from './option/record-option.ts';
 
@@ -24,7 +23,8 @@ export function queryCommand(): Command {
     .option('--json', 'print one JSON object a row', false)
     .addOption(wideOption())
     .addHelpText('after', HELP)
-    .action((sql: string, { db, json, wide }: { db: string; json: boolean; wide: boolean }) =>
-      queryWithinLimits(db, json ? 'json' : wide ? 'wide table' : 'table', sql),
-    );
+    .action(async (sql: string, { db, json, wide }: { db: string; json: boolean; wide: boolean }) => {
+      const { queryWithinLimits } = await import('./query/query-limits.ts');
+      await queryWithinLimits(db, json ? 'json' : wide ? 'wide table' : 'table', sql);
+    });
 }

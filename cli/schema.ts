@@ -1,7 +1,5 @@
 import { Command } from 'commander';
 import { SCHEMA_COMMENT } from '../policy/file/document.ts';
-import { printReference } from '../policy/analysis/reference.ts';
-import { printJsonSchema } from '../policy/file/schema-json.ts';
 
 const HELP = `
 Examples:
@@ -18,7 +16,10 @@ export function schemaCommand(): Command {
   return new Command('schema')
     .option('--markdown', 'print a reference for people instead: every key with its description', false)
     .addHelpText('after', HELP)
-    .action(({ markdown }: { markdown: boolean }) => {
-      process.stdout.write(markdown ? printReference() : printJsonSchema());
+    .action(async ({ markdown }: { markdown: boolean }) => {
+      const print = markdown
+        ? (await import('../policy/analysis/reference.ts')).printReference
+        : (await import('../policy/file/schema-json.ts')).printJsonSchema;
+      process.stdout.write(print());
     });
 }

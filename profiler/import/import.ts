@@ -1,7 +1,8 @@
 import { BouhekiError } from '../../error/error.ts';
 import { storeFailure } from '../database/failure.ts';
 import { openRecorder } from '../store/store.ts';
-import { type ImportFormat, type Input, type InputRow, openInput, rowFault } from './input.ts';
+import type { ImportFormat } from './format.ts';
+import { type Input, type InputRow, openInput, rowFault } from './input.ts';
 import { RowReader } from './row.ts';
 import { ImportWriter } from './writer.ts';
 

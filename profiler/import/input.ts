@@ -1,3 +1,4 @@
+import type { ImportFormat } from './format.ts';
 import { CsvParser, type CsvRow } from '../event/csv.ts';
 import { EXPORTED } from '../database/connection-column.ts';
 import { readCell } from '../../error/visible.ts';
@@ -5,9 +6,6 @@ import { BouhekiError } from '../../error/error.ts';
 import { parquetInput } from './parquet-input.ts';
 import { headerProblem, isColumn, type RowProblem } from './row.ts';
 import { inputName, textOf } from './text-input.ts';
-
-export const IMPORT_FORMATS = ['csv', 'ndjson', 'parquet'] as const;
-export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
 /** A row as it stands in the file. `line`: of a Parquet file the number of the row; from 1. */
 export type InputRow = CsvRow;

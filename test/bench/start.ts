@@ -4,13 +4,31 @@ import { join } from 'node:path';
 
 const MAIN = join(import.meta.dirname, '../../bundle/main.js');
 const RUNS = 15;
+const HELPED = [
+  'learn',
+  'generate',
+  'enforce',
+  'drift',
+  'check',
+  'diff',
+  'explain',
+  'review',
+  'schema',
+  'import',
+  'export',
+  'query',
+  'status',
+  'doctor',
+];
 
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'node -e 0': ['-e', '0'],
   'bouheki --version': [MAIN, '--version'],
   'bouheki --help': [MAIN, '--help'],
   'bouheki lern': [MAIN, 'lern'],
-  'bouheki learn --help': [MAIN, 'learn', '--help'],
+  ...Object.fromEntries(
+    HELPED.map((command) => [`bouheki ${command} --help`, [MAIN, command, '--help']] as const),
+  ),
 };
 
 /** Seconds in user and kernel mode of one run, by bash, which alone reports them of a child. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { Requirement } from '../../../bpf/requirement.ts';
-import { verdictOn } from '../../../cli/doctor.ts';
+import { verdictOn } from '../../../cli/run/doctor.ts';
 
 const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
 

@@ -13,6 +13,7 @@ const KERNEL_SIDE = ['enforcer/compile.ts'];
 const EVERYWHERE = [
   ...KERNEL_SIDE,
   'cli/explain.ts',
+  'cli/run/explain.ts',
   'generator/rule/rule-name.ts',
   'generator/subject/flow.ts',
   'generator/subject/order.ts',
@@ -77,6 +78,7 @@ const VARIANTS: Record<string, Variant> = {
     places: EVERYWHERE,
     wrong: [
       'cli/explain.ts',
+      'cli/run/explain.ts',
       'enforcer/subject.ts',
       'generator/rule/rule-name.ts',
       'generator/subject/flow.ts',

@@ -1,0 +1,3 @@
+/** What an import reads; apart from the readers, which the help of the command does without. */
+export const IMPORT_FORMATS = ['csv', 'ndjson', 'parquet'] as const;
+export type ImportFormat = (typeof IMPORT_FORMATS)[number];
