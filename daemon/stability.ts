@@ -13,6 +13,10 @@ import type { Discovery } from '../generator/discovery.ts';
 const LOOK_EVERY = 60_000;
 const REST = 9;
 
+/** The same where nobody waits for the answer, which is for metrics alone: a hundredth of the time. */
+const SELDOM = 600_000;
+const LONG_REST = 99;
+
 /** Characters of the answer. */
 const MOST = 256e6;
 
@@ -23,8 +27,9 @@ const MOST = 256e6;
 export class StabilityWatch {
   readonly #db: string;
   #since: number;
-  readonly #atLeast: number;
+  readonly #atLeast: number | undefined;
   readonly #every: number;
+  readonly #rest: number;
   #child: ChildProcess | undefined;
   #next: number | undefined;
   #known: Discovery | undefined;
@@ -33,18 +38,24 @@ export class StabilityWatch {
 
   /**
    * `since`: when learning began, microseconds since the epoch. `atLeast`: seconds that the traffic must
-   * span.
+   * span to be stable; without it nobody waits for that.
    */
-  constructor(db: string, since: number, atLeast: number) {
+  constructor(db: string, since: number, atLeast?: number) {
     this.#db = db;
     this.#since = since;
     this.#atLeast = atLeast;
-    this.#every = Math.min(LOOK_EVERY, atLeast * 1000);
+    this.#every = atLeast === undefined ? SELDOM : Math.min(LOOK_EVERY, atLeast * 1000);
+    this.#rest = atLeast === undefined ? LONG_REST : REST;
+  }
+
+  /** Whether somebody waits until every subject is stable. */
+  get awaited(): boolean {
+    return this.#atLeast !== undefined;
   }
 
   /** Whether every subject was stable at the last look, and the traffic spanned the time that it must. */
   get stable(): boolean {
-    return this.#known !== undefined && isStable(this.#known, this.#atLeast);
+    return this.#known !== undefined && this.#atLeast !== undefined && isStable(this.#known, this.#atLeast);
   }
 
   /** `stable 3 of 5`. */
@@ -54,9 +65,9 @@ export class StabilityWatch {
     return `stable ${subjects.filter(({ state }) => state === 'stable').length} of ${subjects.length}`;
   }
 
-  /** Subjects by state at the last look. */
+  /** Subjects by state at the last look; undefined where it had no result. */
   get states(): SubjectStates | undefined {
-    if (this.#known === undefined) return undefined;
+    if (this.#known === undefined || this.failure !== undefined) return undefined;
     const states: SubjectStates = { stable: 0, stabilizing: 0, learning: 0 };
     for (const { state } of this.#known.subjects) states[state] += 1;
     return states;
@@ -77,7 +88,7 @@ export class StabilityWatch {
         if (this.#child !== child) return;
         this.#child = undefined;
         const took = performance.now() - began;
-        this.#next = now + took + Math.max(this.#every, REST * took);
+        this.#next = now + took + Math.max(this.#every, this.#rest * took);
         this.failure = error === null ? undefined : stderr.trim() || error.message;
         if (error === null) this.#known = readinessIn(stdout);
       },

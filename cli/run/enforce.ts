@@ -33,6 +33,7 @@ import { packageVersion } from '../report/version.ts';
 import type { EnforcementStatus } from '../../profiler/serve/live-status.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
 import { attachmentOf } from './attachment.ts';
+import { StabilityWatch } from '../../daemon/stability.ts';
 import { Session, type SessionOptions } from '../../daemon/session.ts';
 import { Trouble } from '../../daemon/trouble.ts';
 
@@ -83,6 +84,8 @@ interface Parts {
   inForce: InForce;
   generations: GenerationMemory;
   guard: PacketGuard;
+  /** How well what is recorded is known, where metrics are offered. */
+  watch: StabilityWatch | undefined;
   say(text: string): void;
 }
 
@@ -113,6 +116,7 @@ class EnforceRun {
     const generations = new GenerationMemory();
     const trouble = new Trouble(say);
     const names = new ContainerNames();
+    const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
     const kernel = await KernelSide.load(attachmentOf(options));
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     const session = await Session.open(kernel, names, {
@@ -130,8 +134,14 @@ class EnforceRun {
         cgroupMade: (id, path) => enforcement.cgroupMade(id, path),
       },
       unlisted: () => enforcement.unlisted,
-      describe: () => ({ enforcement: { ...inForce, ...denials } }),
-      ending: () => enforcement[Symbol.dispose](),
+      describe: () => ({
+        enforcement: { ...inForce, ...denials },
+        ...(watch?.states && { subjects: watch.states }),
+      }),
+      ending: () => {
+        watch?.close();
+        enforcement[Symbol.dispose]();
+      },
       onTrouble: trouble.happened,
     });
     try {
@@ -148,6 +158,7 @@ class EnforceRun {
         inForce,
         generations,
         guard,
+        watch,
         say,
       });
       await run.#putInForce(read);
@@ -201,11 +212,12 @@ class EnforceRun {
 
   /** About once a second. */
   #tick(): void {
-    const { enforcement, guard, log, session, share } = this.#parts;
+    const { enforcement, guard, log, session, share, watch } = this.#parts;
     this.#ticks += 1;
     share.tick();
     log.tick();
     guard.show();
+    if (session.failure === undefined) watch?.tick(performance.now());
     enforcement.followExecutables();
     enforcement.followAccounts();
     if (this.#ticks % SWEEP_EVERY === 0) enforcement.sweep();

@@ -70,7 +70,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   const { counters, startedAt } = session.recording;
   let began = session.window?.start ?? startedAt;
   const progress = new Progress(messages, 'learning', options.duration, () => session.passed);
-  watch = atLeast === undefined ? undefined : new StabilityWatch(options.db, began, atLeast);
+  watch = watchOf(options, began, atLeast);
   clockSet = (step) => {
     progress.end();
     say(describeClock(step));
@@ -90,7 +90,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
       intents: counters.intents,
       processes: counters.processes,
       lost: total(counters.lost),
-      ...(watch && { readiness: watch.progress }),
+      ...(watch?.awaited && { readiness: watch.progress }),
     });
     return watch?.stable === true;
   });
@@ -107,6 +107,15 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     if (!stable) process.exitCode = 1;
   }
   if (counters.events > 0) say('Next: bouheki generate > policy.yaml\n');
+}
+
+/** Looks at how well subjects are known, where learning waits for that or metrics tell of it. */
+function watchOf(
+  { db, metrics }: LearnOptions,
+  began: number,
+  atLeast: number | undefined,
+): StabilityWatch | undefined {
+  return atLeast === undefined && metrics === undefined ? undefined : new StabilityWatch(db, began, atLeast);
 }
 
 /**

@@ -96,7 +96,7 @@ export interface LiveStatus {
   database?: DatabaseSize;
   /** Absent where nothing is enforced. */
   enforcement?: EnforcementStatus;
-  /** At the last look of `learn --until stable`; absent where nobody looks. */
+  /** At the last look of `learn --until stable`, or for metrics; absent where nobody looks. */
   subjects?: SubjectStates;
 }
 

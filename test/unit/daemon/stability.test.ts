@@ -73,6 +73,27 @@ test('a record that is being written is watched by a process of its own, until e
   assert.equal(silent.text, 'Ended before it was stable: there was no traffic.\n');
 });
 
+test('where nobody waits for it, how well subjects are known is looked at for metrics, and seldom', async (t) => {
+  const db = databaseFor(t);
+  const store = await openRecorder(db);
+  t.after(() => store.close());
+  const recording = await startRecording(store, LEARN);
+  recording.process(processRow());
+  recording.command('curl');
+  recording.append(batchOf([{ time: START }], recording));
+  recording.flush();
+  const watch = new StabilityWatch(db, START);
+  watch.tick(0);
+  watch.tick(599_000);
+  await wait(50);
+  assert.equal(watch.states, undefined);
+  watch.tick(600_000);
+  while (watch.states === undefined) await wait(20);
+  assert.deepEqual(watch.states, { stable: 0, stabilizing: 0, learning: 1 });
+  assert.equal(watch.stable, false);
+  watch.close();
+});
+
 test('a look that fails says why, and the next one may tell', async (t) => {
   const watch = new StabilityWatch(databaseFor(t), START, 1);
   watch.tick(0);
