@@ -4,6 +4,7 @@ import { SCHEMA_COMMENT, type PolicyDocument, type RuleDocument } from '../polic
 import type { Mode, Target } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { Accounts } from '../profiler/read/observation.ts';
+import type { Gap } from '../profiler/read/stretch.ts';
 import { isEventLoss, type Activity, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
 import { sumEvidence } from './subject/evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
@@ -16,7 +17,7 @@ import { readinessOf, type Readiness } from './readiness.ts';
 import { coverDemands } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
-import { describeStrays, windowOf, type Window } from './subject/window.ts';
+import { describeUnrecorded, describeStrays, windowOf, type Window } from './subject/window.ts';
 import { changeSubjects } from './subject/each-subject.ts';
 import { namesOnce } from './subject/named-once.ts';
 import { joinVersions } from './subject/version.ts';
@@ -31,6 +32,8 @@ export interface GenerateInput {
   /** Number of recordings that overlap the window, and how many of them were cut short. */
   recordings: number;
   interrupted: number;
+  /** The times between recordings. Absent: none are known. */
+  gaps?: readonly Gap[];
   /** What the hosts call their users and groups. */
   accounts?: Accounts;
 }
@@ -117,7 +120,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
       : layOutRules(cover, widening, { hours, ...named });
   const tested = holdOut(demands, (training) => learn(training, widening, options));
   const readiness = readinessOf(demands);
-  const rhythm = rhythmOf(window, demands, hours);
+  const rhythm = [...rhythmOf(window, demands, hours), ...describeUnrecorded(input.gaps ?? [])];
   const header = headerLines({
     version: options.version,
     evidence: { ...evidence, first: window.first, last: window.last },

@@ -6,6 +6,8 @@ import type {
   OutputLoss,
   Watch,
 } from '../../profiler/serve/live-status.ts';
+import { describeUnrecorded } from '../../generator/subject/window.ts';
+import type { Gap } from '../../profiler/read/stretch.ts';
 import { isEventLoss, type Extent, type Loss, type RecordingSummary } from '../../profiler/read/read.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { formatStep } from '../../format/clock-step.ts';
@@ -23,6 +25,8 @@ export interface Status {
   /** The recorder that runs; absent when none does. */
   recorder?: LiveStatus;
   recordings: RecordingSummary[];
+  /** The times between recordings. */
+  gaps: readonly Gap[];
   losses: Loss[];
   /** What is known of what each subject does. */
   readiness: Discovery;
@@ -57,7 +61,7 @@ export function statusText(status: Status, now: number, draw: boolean, view: Vie
     );
   }
   const readiness = discoveryText(status.readiness, draw, view);
-  if (readiness.length > 0) lines.push('', ...readiness);
+  if (readiness.length > 0) lines.push('', ...describeUnrecorded(status.gaps), ...readiness);
   return `${lines.join('\n')}\n`;
 }
 

@@ -13,6 +13,7 @@ import type { AccountTable, Mode, Target } from '../../policy/meaning/policy.ts'
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { printPolicy } from '../../policy/file/print.ts';
 import type { Problem } from '../../policy/file/problem.ts';
+import { gapsOf } from '../../profiler/read/stretch.ts';
 import { openReader, type RecordingSummary } from '../../profiler/read/read.ts';
 import { curveJson, curveText } from '../report/curve.ts';
 import { readDenyList } from '../option/deny-list.ts';
@@ -206,6 +207,7 @@ async function readRecord(
       accounts: await reader.accounts(),
       losses: await reader.losses(window),
       recordings: recordings.length,
+      gaps: gapsOf(recordings),
       interrupted: recordings.filter((recording) => recording.state === 'interrupted').length,
     };
     return { input, recordings };

@@ -1,3 +1,4 @@
+import { gapsOf } from '../../profiler/read/stretch.ts';
 import { databaseSize } from '../../profiler/serve/database-size.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
 import { BouhekiError } from '../../error/error.ts';
@@ -32,6 +33,7 @@ export async function reportStatus(options: StatusOptions): Promise<void> {
       extent: await reader.extent(),
       ...(recorder && { recorder }),
       recordings: await reader.recordings(),
+      gaps: gapsOf(await reader.recordings(windowOf(options))),
       losses: await reader.losses(),
       readiness: discoveryOf(await reader.observations(windowOf(options)), await reader.accounts()),
     };

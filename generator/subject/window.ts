@@ -1,6 +1,7 @@
+import { formatDuration } from '../../format/duration.ts';
 import { formatTime } from '../../format/moment.ts';
 import { formatCount } from '../../format/number.ts';
-import { HOUR, stretchesOf, type Stretch } from '../../profiler/read/stretch.ts';
+import { type Gap, HOUR, stretchesOf, type Stretch } from '../../profiler/read/stretch.ts';
 import type { Evidence } from './evidence.ts';
 
 /** The time that a record stands for. Microseconds. */
@@ -57,4 +58,18 @@ export function describeStrays({ first, last, strays }: Window): string[] {
       `${formatCount(Math.floor(days), 'day')} from the rest: was the clock wrong? The window leaves it out.`
     );
   });
+}
+
+/** What is said of times between recordings, which all that is computed from a window takes for silence. */
+export function describeUnrecorded(gaps: readonly Gap[]): string[] {
+  const [longest] = gaps.toSorted((a, b) => lengthOf(b) - lengthOf(a));
+  if (longest === undefined) return [];
+  const all = formatDuration(gaps.reduce((sum, gap) => sum + lengthOf(gap), 0) / 1e6);
+  const most = `from ${formatTime(longest.start)} to ${formatTime(longest.end)}`;
+  const what = gaps.length === 1 ? `${all}, ${most}` : `${all} in ${gaps.length} gaps, most ${most}`;
+  return [`Not recorded: ${what}: hold-out, readiness and periods take that for time without events.`];
+}
+
+function lengthOf({ end, start }: Gap): number {
+  return end - start;
 }

@@ -1,3 +1,5 @@
+import type { RecordingSummary } from './read.ts';
+
 /** Clock hours since the epoch, both included, between which nothing long was left out. */
 export interface Stretch {
   from: number;
@@ -52,3 +54,30 @@ export function edgesOf(
 
 /** Microseconds. */
 export const HOUR = 3_600_000_000;
+
+/** A time in which nothing was recorded. Microseconds since the epoch. */
+export interface Gap {
+  start: number;
+  end: number;
+}
+
+/** What is shorter is the time that one run takes to end and the next to start, microseconds. */
+const SHORTEST = 60_000_000;
+
+/**
+ * The times between recordings of one host, in their order: whatever computes with the time between the first and the
+ * last event takes them for silence. What was imported says nothing of when it was recorded.
+ */
+export function gapsOf(
+  recordings: readonly Pick<RecordingSummary, 'backend' | 'host' | 'startedAt' | 'endedAt'>[],
+): Gap[] {
+  const gaps: Gap[] = [];
+  const ends = new Map<string, number>();
+  const own = recordings.filter(({ backend }) => backend !== 'import');
+  for (const { endedAt, host, startedAt } of own.toSorted((a, b) => a.startedAt - b.startedAt)) {
+    const end = ends.get(host);
+    if (end !== undefined && startedAt - end >= SHORTEST) gaps.push({ start: end, end: startedAt });
+    ends.set(host, Math.max(end ?? endedAt, endedAt));
+  }
+  return gaps;
+}

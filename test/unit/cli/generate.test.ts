@@ -171,6 +171,30 @@ test('a recording that was cut short, and jobs that the window holds too few rou
   );
 });
 
+test('the time between two runs is said in the policy, its summary and the status', async (t) => {
+  const path = join(directoryFor(t), 'bouheki.duckdb');
+  const store = await openRecorder(path);
+  for (const day of [0, 3]) {
+    const recording = await startRecording(store, LEARN);
+    recording.process(processRow());
+    recording.command('curl');
+    recording.append(batchOf([{ time: START + day * 24 * HOUR }], recording));
+    await recording.end('complete');
+  }
+  await store.connection.run(`UPDATE recording SET started_at = ${START} + (id - 1) * 72 * ${HOUR}`);
+  await store.connection.run(`UPDATE recording SET ended_at = started_at + 24 * ${HOUR}`);
+  store.close();
+  const said = 'Not recorded: 2d, from 2026-11-22 00:00:00Z to 2026-11-24 00:00:00Z: ';
+  const { stderr, stdout } = runCommand('generate', '--db', path);
+  assert.ok(stderr.includes(`\n${said}`), stderr);
+  assert.ok(stdout.includes(`\n# ${said}`), stdout);
+  const status = runCommand('status', '--db', path);
+  assert.ok(status.stdout.includes(`\n${said}`), status.stdout);
+  assert.deepEqual(JSON.parse(runCommand('status', '--db', path, '--json').stdout).gaps, [
+    { start: '2026-11-22T00:00:00.000Z', end: '2026-11-24T00:00:00.000Z' },
+  ]);
+});
+
 test('a record of containers alone makes no policy for the host', async (t) => {
   const db = await record(directoryFor(t), [{}], { target: 'container' });
   assert.match(runCommand('generate', '--db', db).stderr, /^no-data: .* containers only/);

@@ -57,6 +57,7 @@ test('for how long a recording has run is not told by a clock that was set meanw
     extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
     recorder,
     recordings: [],
+    gaps: [],
     losses: [],
     readiness: { discovery: [], subjects: [] },
   };
@@ -146,6 +147,7 @@ test('status tells what a recorder of one cgroup does not see, and what the back
       extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
       recorder: live,
       recordings: [],
+      gaps: [],
       losses: [],
       readiness: { discovery: [], subjects: [] },
     },

@@ -78,6 +78,7 @@ function shown(recordings: RecordingSummary[]): string {
       database: { path: '/record', bytes: 0, log: 0 },
       extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
       recordings,
+      gaps: [],
       losses: [],
       readiness: { discovery: [], subjects: [] },
     },
