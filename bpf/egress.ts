@@ -99,16 +99,25 @@ export class Egress implements Disposable {
   readonly #object: BpfObject;
   readonly #readers = new GracePeriod();
   #looksAtPackets = false;
+  /** Whether a policy may block: one that only records has no use for the hook of files. */
+  readonly #blocks: boolean;
   /** Whether a policy that blocks needs the hook of files too, and it is not attached yet. */
   #lacksPages: boolean;
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
 
-  private constructor(object: BpfObject, rings: RingSizes, canPrime: boolean, userCgroupRoom: number) {
+  private constructor(
+    object: BpfObject,
+    rings: RingSizes,
+    canPrime: boolean,
+    userCgroupRoom: number,
+    blocks: boolean,
+  ) {
     this.userCgroupRoom = userCgroupRoom;
     this.#object = object;
     this.canPrime = canPrime;
-    this.#lacksPages = object.has('socket_pages') && sendsPagesUnasked();
+    this.#blocks = blocks;
+    this.#lacksPages = needsPages(object, blocks);
     this.connections = new Ring(object.map('connections', 0, 0).fd, rings.connections);
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
@@ -124,11 +133,15 @@ export class Egress implements Disposable {
     this.#version = new BigUint64Array(this.#control.buffer, Control.offset.version, 1);
   }
 
-  /** Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. */
+  /**
+   * Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. `blocks`:
+   * whether a policy may come that blocks.
+   */
   static load(
     attachment: Attachment = hostAttachment().attachment,
     rings: RingSizes = DEFAULT_RINGS,
     userCgroupRoom = MAX_USER_CGROUPS,
+    blocks = true,
   ): Egress {
     const { modern, object } = loadFirst(objectsFor(attachment.backend), (each) => {
       each.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings));
@@ -136,12 +149,13 @@ export class Egress implements Disposable {
       each.resize('connections', rings.connections);
       each.resize('denials', rings.denials);
       each.resize('user_cgroups', userCgroupRoom);
+      if (each.has('socket_pages') && !needsPages(each, blocks)) each.leaveOut('socket_pages');
     });
     try {
       if (attachment.backend === 'cgroup')
         for (const hook of CGROUP_HOOKS) object.attachToCgroup(hook, attachment.cgroup);
       else for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
-      return new Egress(object, rings, modern, userCgroupRoom);
+      return new Egress(object, rings, modern, userCgroupRoom, blocks);
     } catch (error) {
       object[Symbol.dispose]();
       throw error;
@@ -203,8 +217,9 @@ export class Egress implements Disposable {
    * and waits until no hook reads the old side any more. Returns the new generation.
    */
   flip(flags: number, denyBoxes = 0): bigint {
-    if (this.#lacksPages && (flags & SideFlag.block) !== 0) {
-      this.#object.attach('socket_pages');
+    if ((flags & SideFlag.block) !== 0) {
+      if (!this.#blocks) throw new Error('loaded to record alone: part of what blocks is missing');
+      if (this.#lacksPages) this.#object.attach('socket_pages');
       this.#lacksPages = false;
     }
     const generation = (this.generation + 1n) & 0xffff_ffffn;
@@ -336,6 +351,11 @@ export class Egress implements Disposable {
 function recordsOf<T>(bytes: Buffer, size: number, read: (bytes: DataView, at: number) => T): T[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => read(view, index * size));
+}
+
+/** Whether the hook of files is to be attached once a policy blocks. */
+function needsPages(object: BpfObject, blocks: boolean): boolean {
+  return blocks && object.has('socket_pages') && sendsPagesUnasked();
 }
 
 /** The host's mount namespace as the kernel side of this backend sees it. */

@@ -45,7 +45,13 @@ export class BpfObject implements Disposable {
     );
   }
 
-  /** Loads every map and program. A BouhekiError carries the verifier's log. */
+  /** Before load: a program that will not be attached, so that the verifier has less to do. */
+  leaveOut(program: string): void {
+    const pointer = checkPointer(program, libbpf().bpf_object__find_program_by_name(this.#pointer, program));
+    check('bpf_program__set_autoload', libbpf().bpf_program__set_autoload(pointer, false));
+  }
+
+  /** Loads every map and every program that is not left out. A BouhekiError carries the verifier's log. */
   load(): void {
     const { result, messages } = withMessages(() => libbpf().bpf_object__load(this.#pointer));
     if (result === 0) return;

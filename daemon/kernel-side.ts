@@ -26,10 +26,10 @@ export class KernelSide implements Disposable {
 
   /**
    * Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in
-   * the way. `hungUp` is called when the terminal has gone, for a command that SIGHUP ends otherwise: it goes
-   * on.
+   * the way. `blocks`: whether a policy may come that blocks. `hungUp` is called when the terminal has gone,
+   * for a command that SIGHUP ends otherwise: it goes on.
    */
-  static async load(chosen: ChosenAttachment, hungUp?: () => void): Promise<KernelSide> {
+  static async load(chosen: ChosenAttachment, blocks: boolean, hungUp?: () => void): Promise<KernelSide> {
     const { attachment } = chosen;
     requireAll(attachment.backend);
     protectFromOom();
@@ -37,7 +37,7 @@ export class KernelSide implements Disposable {
     const stopSignal = awaitStopSignal(hungUp);
     let egress: Egress | undefined;
     try {
-      egress = Egress.load(attachment);
+      egress = Egress.load(attachment, undefined, undefined, blocks);
       if (attachment.backend !== 'cgroup') await requireProof(egress, attachment.backend);
       primeIdentities(egress);
       return new KernelSide(egress, chosen, stopSignal);

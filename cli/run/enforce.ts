@@ -117,7 +117,7 @@ class EnforceRun {
     const trouble = new Trouble(say);
     const names = new ContainerNames();
     const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
-    const kernel = await KernelSide.load(attachmentOf(options));
+    const kernel = await KernelSide.load(attachmentOf(options), true);
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     const session = await Session.open(kernel, names, {
       ...recordingOf(options, read, messages),

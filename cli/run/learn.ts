@@ -44,7 +44,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   const atLeast = ending?.patienceOf(options);
   let watch: StabilityWatch | undefined;
   let clockSet = (step: number): void => say(describeClock(step));
-  const kernel = await KernelSide.load(attachmentOf(options), () => say(describeHangUp('learning')));
+  const kernel = await KernelSide.load(attachmentOf(options), false, () => say(describeHangUp('learning')));
   const session = await Session.open(kernel, new ContainerNames(), {
     db: options.db,
     info: { command: 'learn', target: options.target },
