@@ -70,6 +70,7 @@ extern const struct vector raw_vectors[];
 extern const struct vector ring_vectors[];
 extern const struct vector icmp_vectors[];
 extern const struct vector route_vectors[];
+extern const struct vector route_row_vectors[];
 extern const struct vector uring_vectors[];
 extern const struct vector sctp_vectors[];
 extern const struct vector protocol_vectors[];

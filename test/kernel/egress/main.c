@@ -30,9 +30,9 @@
 #define SETTLE_MILLISECONDS 500
 
 static const struct vector *const tables[] = {
-	tcp_vectors,	udp_vectors,	raw_vectors,	  icmp_vectors,	    route_vectors,
-	uring_vectors,	sctp_vectors,	protocol_vectors, prepared_vectors, process_vectors,
-	compat_vectors, device_vectors, ring_vectors,	  again_vectors,    group_vectors,
+	tcp_vectors,	udp_vectors,  raw_vectors,	icmp_vectors,	  route_vectors,   route_row_vectors,
+	uring_vectors,	sctp_vectors, protocol_vectors, prepared_vectors, process_vectors, compat_vectors,
+	device_vectors, ring_vectors, again_vectors,	group_vectors,
 };
 
 static const struct vector *vectors[MAX_VECTORS];
