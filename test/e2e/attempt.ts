@@ -48,7 +48,7 @@ except OSError as error:
 
 /**
  * The arguments of a program that writes an echo request by itself, header and all, and says like `pythonTo` what came
- * of it. `written` is the destination in its header, `named` what it tells the system call.
+ * of it. `written` is the destination in its header, `named` what it passes to the system call.
  */
 export function ping(written: string, named = written): string[] {
   return [...PYTHON3, PING, written, named];
@@ -70,7 +70,7 @@ export function flood(address: string, ports: number): number {
   return Number(succeeded(run(...PYTHON3, FLOOD, address, String(ports))).stdout);
 }
 
-/** The arguments of a curl that tells why it could not connect, and waits for nobody for long. */
+/** The arguments of a curl that says why it could not connect, and waits for no server for long. */
 export function curl(url: string): string[] {
   return ['curl', '-sS', '-v', '--max-time', '20', url];
 }

@@ -8,7 +8,7 @@ import { bouheki, Running } from './bouheki.ts';
 import { folder, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const DENIED = '203.0.113.7';
-/** Nobody denies them; the administrator of the network sends what goes there to the denied address. */
+/** No rule denies them; the administrator of the network sends what goes there to the denied address. */
 const TRANSLATED = '10.0.9.9';
 
 const place = folder();

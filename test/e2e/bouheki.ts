@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Ended, folder, ROOT, run, succeeded } from './guest.ts';
+import { openReader } from '../../profiler/read/read.ts';
+import { type Ended, folder, ROOT, run } from './guest.ts';
 
 export const BOUHEKI = [process.execPath, join(ROOT, 'dist/bundle/main.js')] as const;
 
@@ -11,9 +12,18 @@ export function bouheki(...args: string[]): Ended {
   return run(...BOUHEKI, ...args);
 }
 
-/** The rows that `bouheki query --json` prints. */
-export function query<Row>(db: string, sql: string): Row[] {
-  return lines(succeeded(bouheki('query', '--json', '--db', db, sql)).stdout) as Row[];
+/**
+ * The rows that `bouheki query` would print, read in the way of that command but in this process: in an emulated
+ * machine starting the command takes seconds.
+ */
+export async function query<Row>(db: string, sql: string): Promise<Row[]> {
+  const reader = await openReader(db, 'query');
+  try {
+    const { columns, rows } = await reader.query(sql);
+    return rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])) as Row);
+  } finally {
+    reader.close();
+  }
 }
 
 /** A line of the log of denied connections. */
@@ -44,7 +54,7 @@ export interface LogLine {
 /** How long a recorder may take to say what is waited for, milliseconds. */
 const PATIENCE = 240_000;
 
-/** `bouheki learn` or `bouheki enforce`, running. It writes to files: a pipe that nobody reads would stop it. */
+/** `bouheki learn` or `bouheki enforce`, running. It writes to files: a pipe without a reader would stop it. */
 export class Running {
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | null>;
@@ -113,7 +123,7 @@ export class Running {
   /** Waits until the record has rows that answer `sql`, and returns them. */
   async recorded<Row>(db: string, sql: string): Promise<Row[]> {
     let rows: Row[] = [];
-    await this.#wait(() => (rows = query<Row>(db, sql)).length > 0, sql);
+    await this.#wait(async () => (rows = await query<Row>(db, sql)).length > 0, sql);
     return rows;
   }
 
@@ -124,13 +134,13 @@ export class Running {
     return { status, stdout: this.stdout, stderr: this.stderr };
   }
 
-  async #wait(there: () => boolean, what: string): Promise<void> {
+  async #wait(there: () => boolean | Promise<boolean>, what: string): Promise<void> {
     // The clock on the wall may be what a test sets.
     const deadline = performance.now() + PATIENCE;
-    while (!there()) {
+    while (!(await there())) {
       const ended = this.#child.exitCode ?? this.#child.signalCode;
       // What it wrote last may have come between the two looks.
-      if (ended !== null && there()) return;
+      if (ended !== null && (await there())) return;
       if (ended !== null || performance.now() > deadline) {
         const how = ended === null ? 'still runs' : `ended with ${ended}`;
         throw new Error(`no ${what}: bouheki ${how}\n${this.stdout}${this.stderr}`);

@@ -1,4 +1,4 @@
-/** `--cgroup`: one cgroup is watched and judged, nobody else; what cannot be seen there is said. */
+/** `--cgroup`: one cgroup is watched and judged, nothing else; what cannot be seen there is said. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,7 +55,10 @@ suite('learn', () => {
     succeeded(run(...curl('http://10.0.1.3/')));
     const { status, stderr } = await learn.end('SIGINT');
     assert.equal(status, 0, stderr);
-    const rows = query(db, 'SELECT command, exe, address, port, protocol FROM connections ORDER BY address');
+    const rows = await query(
+      db,
+      'SELECT command, exe, address, port, protocol FROM connections ORDER BY address',
+    );
     const row = { command: 'curl', exe: '/usr/bin/curl', port: 80, protocol: 'tcp' };
     assert.deepEqual(rows, [
       { ...row, address: '10.0.1.1' },

@@ -44,7 +44,7 @@ test('a learning window lasts as long as it should, however often the clock is s
   assert.equal(status, 0, stderr);
   assert(performance.now() - start >= 40_000, 'no clock that is set ends it');
   setClock(rightNow());
-  const steps = query<{ n: number }>(db, 'SELECT count(*)::INTEGER AS n FROM clock_step');
+  const steps = await query<{ n: number }>(db, 'SELECT count(*)::INTEGER AS n FROM clock_step');
   assert.equal(Number(steps[0]!.n), 4);
   assert.match(succeeded(bouheki('status', '--db', db)).stdout, /^Recording 1: the clock was set 4 times, /m);
 });

@@ -1,4 +1,4 @@
-/** Who a container is: as its runtime tells it, whatever its processes do, and also where no runtime is known. */
+/** Which container a process is in: as its runtime says, whatever the process does, and also without a known runtime. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ before(startNetwork);
 
 after(stopNetwork);
 
-/** What a runtime does that nobody has heard of: namespaces and a cgroup of its own. */
+/** What an unknown runtime does: namespaces and a cgroup of its own. */
 const strange = (...command: string[]): Ended =>
   inCgroup(cgroup('/strange/box'), 'unshare', '--mount', '--pid', '--fork', ...command);
 
@@ -25,7 +25,10 @@ suite('a container of an unknown runtime', () => {
     succeeded(strange(...curl('http://10.0.1.1/')));
     succeeded(run(...curl('http://10.0.1.2/')));
     succeeded(await learn.end('SIGINT'));
-    const rows = query(db, `SELECT in_container, container, exe, address FROM connections ORDER BY time`);
+    const rows = await query(
+      db,
+      `SELECT in_container, container, exe, address FROM connections ORDER BY time`,
+    );
     assert.deepEqual(rows, [
       { in_container: true, container: null, exe: '/usr/bin/curl', address: '10.0.1.1' },
       { in_container: false, container: null, exe: '/usr/bin/curl', address: '10.0.1.2' },
@@ -72,7 +75,7 @@ suite('a container of an unknown runtime', () => {
     assert.ok(curlRefused(strange(...curl('http://203.0.113.7/'))));
     assert.equal(run(...curl('http://203.0.113.7/')).status, 0);
     succeeded(await enforce.end('SIGINT'));
-    const rows = query(join(place, 'target.duckdb'), 'SELECT DISTINCT in_container FROM connections');
+    const rows = await query(join(place, 'target.duckdb'), 'SELECT DISTINCT in_container FROM connections');
     assert.deepEqual(rows, [{ in_container: true }]);
   });
 });

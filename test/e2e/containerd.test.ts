@@ -1,4 +1,4 @@
-/** Containers of a real containerd are known as Kubernetes' interface and containerd's own tell them. */
+/** Containers of a real containerd are known as Kubernetes' interface and containerd's own describe them. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
@@ -23,8 +23,8 @@ const RUN = ['--net-host', '--snapshotter', 'native', '--label', 'tier=front', `
 const fetchOf = (address: string) => ['/bin/busybox', 'wget', '-q', '-O', '-', `http://${address}/`];
 
 /** What is recorded of the containers that connected to an address. */
-function recorded(db: string, address: string): Record<string, unknown>[] {
-  const rows = query<Record<string, unknown>>(
+async function recorded(db: string, address: string): Promise<Record<string, unknown>[]> {
+  const rows = await query<Record<string, unknown>>(
     db,
     `SELECT DISTINCT c.runtime, c.container_id, v.in_container, v.container, v.image, v.image_digest, v.labels, v.pod,
       v.namespace
@@ -36,12 +36,15 @@ function recorded(db: string, address: string): Record<string, unknown>[] {
   return rows;
 }
 
-/** Waits until the runtime has told what its files do not. */
+/** Milliseconds. */
+const PATIENCE = 120_000;
+
+/** Waits until the runtime has answered what its files do not say. */
 async function answered(db: string, address: string): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    const [row] = recorded(db, address);
+  for (const deadline = performance.now() + PATIENCE; ;) {
+    const [row] = await recorded(db, address);
     if (row && row.labels !== null) return;
-    if (attempt === 20) throw new Error(`no answer: ${JSON.stringify(row)}`);
+    if (performance.now() > deadline) throw new Error(`no answer: ${JSON.stringify(row)}`);
     await wait(200);
   }
 }
@@ -93,7 +96,7 @@ suite('containers of containerd', { skip }, () => {
     });
   }
 
-  /** What is to be recorded: what CRI tells of a container and its pod. */
+  /** What is to be recorded: what CRI says of a container and its pod. */
   function toldOf({ container, pod, namespace }: EndedPod): Record<string, unknown> {
     assert.equal(container.imageRef, `${NAME}@${digest}`);
     return {
@@ -135,12 +138,11 @@ suite('containers of containerd', { skip }, () => {
     const learn = await Running.start('learn', '--db', db);
     const labelled = await fetchInPod('10.0.3.1', true);
     const bare = await fetchInPod('10.0.3.2', false);
-    await answered(db, '10.0.3.1');
-    await answered(db, '10.0.3.2');
+    for (const address of ['10.0.3.1', '10.0.3.2']) await answered(db, address);
     const { stderr } = succeeded(await learn.end('SIGINT'));
     assert.doesNotMatch(stderr, /without a name|could not be asked/);
-    assert.deepEqual(recorded(db, '10.0.3.1'), [toldOf(labelled)]);
-    assert.deepEqual(recorded(db, '10.0.3.2'), [toldOf(bare)]);
+    assert.deepEqual(await recorded(db, '10.0.3.1'), [toldOf(labelled)]);
+    assert.deepEqual(await recorded(db, '10.0.3.2'), [toldOf(bare)]);
     for (const { sandboxId } of [labelled, bare]) await kubelet.remove(sandboxId);
   });
 
@@ -152,7 +154,8 @@ suite('containers of containerd', { skip }, () => {
     const ended = await fetchInPod('10.0.3.4', true);
     const { stderr } = succeeded(await learn.end('SIGINT'));
     assert.doesNotMatch(stderr, /without a name|could not be asked/);
-    assert.deepEqual(recorded(db, '10.0.3.4'), [{ ...toldOf(ended), image_digest: null, labels: null }]);
+    const unlabelled = { ...toldOf(ended), image_digest: null, labels: null };
+    assert.deepEqual(await recorded(db, '10.0.3.4'), [unlabelled]);
   });
 
   test('a pod that is made anew is the same subject', () => {
@@ -175,7 +178,7 @@ suite('containers of containerd', { skip }, () => {
     const info = succeeded(run('ctr', '--address', K3S, 'containers', 'info', id)).stdout;
     const { Image, Labels } = JSON.parse(info) as { Image: string; Labels: Record<string, string> };
     assert.equal(Labels.tier, 'front');
-    assert.deepEqual(recorded(db, '10.0.3.3'), [
+    assert.deepEqual(await recorded(db, '10.0.3.3'), [
       {
         runtime: 'containerd',
         container_id: id,

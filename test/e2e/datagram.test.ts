@@ -39,7 +39,7 @@ test('learn records what clients ask for, and of the server nothing', async () =
   assert.equal(answers('10.0.0.2', 5301, 3), 3);
   const { status, stderr } = await learn.end('SIGINT');
   assert.equal(status, 0, stderr);
-  const rows = query(
+  const rows = await query(
     db,
     `SELECT address, port, protocol, operation, count(*)::INTEGER AS count FROM connections
      WHERE operation <> 'intent' GROUP BY ALL ORDER BY ALL`,

@@ -96,11 +96,11 @@ suite('containers of docker', { skip }, () => {
       const learn = await Running.start('learn', '--db', db);
       const name = `by-${address}`;
       const inspected = fetchIn(name, address);
-      // docker tells nothing of a container that it is starting.
+      // docker says nothing of a container that it is starting.
       await learn.recorded(db, `SELECT container FROM connections WHERE container = '${name}'`);
       const { stderr } = succeeded(await learn.end('SIGINT'));
       assert.doesNotMatch(stderr, /without a name|could not be asked/);
-      const rows = query(
+      const rows = await query(
         db,
         `SELECT DISTINCT c.runtime, c.container_id, v.in_container, v.container, v.image, c.image_id, v.labels
         FROM connections v LEFT JOIN container_now c ON c.name = v.container WHERE address = '${address}'`,

@@ -46,16 +46,16 @@ test('root is denied, recorded and logged each time while a user floods in every
 test('at its end each denial of the flood is in the record or a loss, and in the log', async () => {
   const { status, stderr } = await enforce.end('SIGINT');
   assert.equal(status, 0, stderr);
-  const [roots] = query<{ count: number }>(
+  const [roots] = await query<{ count: number }>(
     db,
     `SELECT sum(count)::INTEGER AS count FROM connections WHERE uid = 0 AND address = '${ROOTS}' AND verdict = 'deny'`,
   );
   assert.equal(roots!.count, ATTEMPTS);
-  const [recorded] = query<{ count: number }>(
+  const [recorded] = await query<{ count: number }>(
     db,
     `SELECT sum(count)::INTEGER AS count FROM connections WHERE uid = ${USER} AND verdict = 'deny'`,
   );
-  const [lost] = query<{ count: number }>(
+  const [lost] = await query<{ count: number }>(
     db,
     `SELECT coalesce(sum(count), 0)::INTEGER AS count FROM loss WHERE kind = 'denial-share' AND uid = ${USER}`,
   );

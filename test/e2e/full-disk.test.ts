@@ -51,7 +51,9 @@ test('a disk that fills up ends learn with an error, and what was recorded stays
   assert.equal(status, 2);
   assert.deepEqual(lsmPrograms(), []);
   rmSync(filler);
-  assert.deepEqual(query(db, `SELECT port FROM connections WHERE address = '10.0.1.1'`), [{ port: 80 }]);
+  assert.deepEqual(await query(db, `SELECT port FROM connections WHERE address = '10.0.1.1'`), [
+    { port: 80 },
+  ]);
 });
 
 test('a disk that fills up ends the recording of enforce and its log, not the enforcement', async () => {
@@ -91,7 +93,7 @@ test('a disk that fills up ends the recording of enforce and its log, not the en
     ['"Port":80', '"Port":81', '"Port":82'],
     'the log tells the rest once there is space',
   );
-  const denied = query<{ port: number }>(
+  const denied = await query<{ port: number }>(
     db,
     `SELECT port FROM connections WHERE verdict = 'deny' AND protocol = 'tcp' ORDER BY time`,
   );

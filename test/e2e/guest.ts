@@ -79,7 +79,7 @@ export function folder(): string {
   return mkdtempSync('/tmp/e2e-');
 }
 
-/** The names of the LSM programs in the kernel, whoever loaded them. */
+/** The names of all LSM programs in the kernel. */
 export function lsmPrograms(): string[] {
   const programs = JSON.parse(succeeded(run('bpftool', '--json', 'prog', 'list')).stdout) as {
     type: string;

@@ -85,7 +85,7 @@ test('a denied address stays denied, logged and recorded, whatever is asked mean
   assert.ok(Number(denials) > 100, told);
   const { status, stderr } = await enforce.end('SIGTERM');
   assert.equal(status, 0, stderr);
-  const [recorded] = query<{ n: string }>(
+  const [recorded] = await query<{ n: string }>(
     db,
     `SELECT count(*) AS n FROM connections WHERE address = '10.0.1.71'`,
   );

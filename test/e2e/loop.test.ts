@@ -36,7 +36,7 @@ function dailyWork(): void {
   assert.equal(container.stdout, 'hello from 10.0.1.71 port 80\n');
 }
 
-/** What nobody did before: TCP and UDP of a host process, and the container. */
+/** What was not done before: TCP and UDP of a host process, and the container. */
 function unusualWork() {
   return {
     python: pythonTo('tcp', '203.0.113.7', 443),
@@ -58,8 +58,8 @@ before(async () => {
 
 after(stopNetwork);
 
-test('learn records every connection with executable, user and container', () => {
-  const rows = query(
+test('learn records every connection with executable, user and container', async () => {
+  const rows = await query(
     db,
     `SELECT command, exe, uid, gid, container, address, port, protocol, verdict, host
      FROM connections WHERE operation NOT IN ('intent', 'open') ORDER BY time`,
@@ -85,8 +85,8 @@ test('learn records every connection with executable, user and container', () =>
   ]);
 });
 
-test('a raw socket is recorded as that, and podman, which talks to the kernel, opens none', () => {
-  const rows = query(db, `SELECT DISTINCT command, socket FROM connections WHERE operation = 'open'`);
+test('a raw socket is recorded as that, and podman, which talks to the kernel, opens none', async () => {
+  const rows = await query(db, `SELECT DISTINCT command, socket FROM connections WHERE operation = 'open'`);
   assert.deepEqual(rows, [{ command: 'python3', socket: 'raw' }]);
 });
 

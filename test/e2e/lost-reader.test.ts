@@ -1,4 +1,4 @@
-/** Nobody who reads what a recorder writes, or who should, ends it, stops it or changes its exit status by not reading. */
+/** A reader that does not read what a recorder writes neither ends it, nor stops it, nor changes its exit status. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,9 +15,9 @@ after(stopNetwork);
 /** How long anything that is waited for may take, milliseconds. */
 const PATIENCE = 300_000;
 
-async function until(there: () => boolean, what: string): Promise<void> {
+async function until(there: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + PATIENCE;
-  while (!there()) {
+  while (!(await there())) {
     if (Date.now() > deadline) throw new Error(`${what}: not within ${PATIENCE} ms`);
     await sleep(200);
   }
@@ -68,7 +68,7 @@ ${log}`,
     return Number(this.file('pid'));
   }
 
-  /** Whether the recorder is there: its process may be one that nobody has waited for. */
+  /** Whether the recorder is there: its process may have ended without a parent that waits. */
   get runs(): boolean {
     return /^State:\s+[^ZX]/m.test(readFileOf(`/proc/${this.pid}/status`));
   }
@@ -140,7 +140,7 @@ for (const [how, line, log] of [
       const { lines, waiting } = enforce.status().recorder.output;
       return lines + waiting > 0;
     }, 'lines that wait');
-    // Made now, so that it is known only if somebody hears of it.
+    // Made now, so that it is known only if enforcement hears of it.
     const late = cgroup('/late');
     await until(
       () =>
@@ -151,14 +151,13 @@ for (const [how, line, log] of [
     enforce.deny('10.0.1.2', log);
     enforce.signal('SIGHUP');
     await enforce.inForce('10.0.1.2');
-    await until(
-      () =>
-        query<{ n: number }>(
-          enforce.db,
-          `SELECT count(DISTINCT port)::INTEGER AS n FROM connections WHERE address = '10.0.1.1' AND verdict = 'deny'`,
-        )[0]!.n >= 6000,
-      'every denial in the record',
-    );
+    await until(async () => {
+      const [denied] = await query<{ n: number }>(
+        enforce.db,
+        `SELECT count(DISTINCT port)::INTEGER AS n FROM connections WHERE address = '10.0.1.1' AND verdict = 'deny'`,
+      );
+      return denied!.n >= 6000;
+    }, 'every denial in the record');
     assert.equal(await enforce.end(), '0');
     enforce.write('read');
     enforce.kill();
@@ -179,7 +178,7 @@ test('a terminal that is closed ends neither enforce nor its policy, and is no S
   );
   assert.equal(pythonTo('tcp', '10.0.1.2', 80), 'reached', 'not read again');
   assert.equal(pythonTo('tcp', '10.0.1.1', 80), 'EPERM', 'it blocks');
-  // After a while, in which others may tell of the same terminal, it is again somebody's wish.
+  // After a while, in which others may signal the end of the same terminal, SIGHUP is a request again.
   await until(() => {
     enforce.signal('SIGHUP');
     return pythonTo('tcp', '10.0.1.2', 80) === 'EPERM';
@@ -196,15 +195,10 @@ test('learn goes on without its terminal and without a reader, and ends with 0',
   const learn = new Started(
     `SHELL=/bin/bash script -qec 'bash -c "trap : HUP; recorder learn"' /dev/null & echo $! >terminal; wait`,
   );
-  const recorded = (address: string): boolean =>
+  await until(() => existsSync(`${learn.db}.sock`), 'a recorder that answers');
+  const recorded = async (address: string): Promise<boolean> =>
     pythonTo('tcp', address, 80) === 'reached' &&
-    bouheki(
-      'query',
-      '--json',
-      '--db',
-      learn.db,
-      `SELECT 1 FROM connections WHERE address = '${address}'`,
-    ).stdout.includes('1');
+    (await query(learn.db, `SELECT 1 FROM connections WHERE address = '${address}'`)).length > 0;
   await until(() => recorded('10.0.1.1'), 'a record');
   process.kill(Number(learn.file('terminal')), 'SIGKILL');
   await until(

@@ -97,8 +97,8 @@ before(async () => {
 
 after(stopNetwork);
 
-test('the record says which file each program was', () => {
-  const rows = query<{ exe: string }>(
+test('the record says which file each program was', async () => {
+  const rows = await query<{ exe: string }>(
     db,
     `SELECT DISTINCT exe FROM connections WHERE address IN ('${PLACE}', '10.0.1.5') ORDER BY exe`,
   );

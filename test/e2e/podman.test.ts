@@ -106,7 +106,7 @@ suite('learn', () => {
     const { stderr } = succeeded(await learn.end('SIGINT'));
     assert.doesNotMatch(stderr, /without a name|could not be asked/);
     service.kill();
-    const found = query<{
+    const found = await query<{
       address: string;
       in_container: boolean;
       container: string | null;
@@ -119,8 +119,8 @@ suite('learn', () => {
     rows = new Map(found.map(({ address, ...who }) => [address, who]));
   });
 
-  test('name, id and image are those that podman inspect tells', () => {
-    const [container] = query(
+  test('name, id and image are those that podman inspect tells', async () => {
+    const [container] = await query(
       db,
       `SELECT runtime, container_id AS id, name, image, image_id, digest, labels FROM container_now WHERE name = 'long'`,
     );
@@ -150,8 +150,9 @@ suite('learn', () => {
     assert.deepEqual(rows.get('10.0.2.5'), { in_container: false, container: null, unit: 'private.service' });
   });
 
-  test('a container that is made anew is the same subject', () => {
-    assert.equal(query(db, `SELECT DISTINCT container_id FROM container_now WHERE name = 'again'`).length, 2);
+  test('a container that is made anew is the same subject', async () => {
+    const ids = await query(db, `SELECT DISTINCT container_id FROM container_now WHERE name = 'again'`);
+    assert.equal(ids.length, 2);
     const { stdout } = succeeded(bouheki('generate', '--db', db, '--target', 'container'));
     assert.equal(stdout.match(/container: \[again\]/g)?.length, 1, stdout);
     assert.equal(stdout.match(/cidr: \[10\.0\.2\.6\/32\]/g)?.length, 1);
@@ -180,7 +181,7 @@ test('rules by container, image, unit and cgroup hold for whom they name', async
   cgroup('/system.slice/web.service');
   const enforce = await Running.start('enforce', file, '--db', join(place, 'enforce.duckdb'));
   const all = fetchFrom(...rules.map(([, address]) => address));
-  // A rule by name holds as soon as podman has told the name, a moment after the start.
+  // A rule by name holds as soon as podman has given the name, a moment after the start.
   const { stdout: inside } = inContainer('web', 'sh', '-c', `sleep 2; ${all}`);
   const { stdout: service } = inCgroup(cgroup('/system.slice/web.service'), 'sh', '-c', all);
   succeeded(await enforce.end('SIGINT'));
@@ -202,7 +203,7 @@ test('a service that calls a cgroup of its own like a container is not that cont
   succeeded(run('podman', 'exec', 'real', 'wget', '-q', '-O', '/dev/null', 'http://10.0.4.2/'));
   const { stderr } = succeeded(await learn.end('SIGINT'));
   assert.match(stderr, /^1 container without a name\.$/m);
-  const rows = query(
+  const rows = await query(
     join(place, 'forged.duckdb'),
     'SELECT address, in_container, container, image FROM connections ORDER BY address',
   );

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
-import { folder, lsmPrograms, startNetwork, stopNetwork } from './guest.ts';
+import { folder, lsmPrograms, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const db = join(folder(), 'record.duckdb');
 let learn: Running;
@@ -17,6 +17,12 @@ before(async () => {
 after(stopNetwork);
 
 const ADDRESSES = 'SELECT address, recording FROM connections';
+
+test('what only a policy that blocks needs is not loaded', () => {
+  const programs = lsmPrograms();
+  assert.ok(programs.includes('socket_connect'), programs.join(' '));
+  assert.ok(!programs.includes('socket_pages'), programs.join(' '));
+});
 
 test('a second recorder is refused with the pid of the first', () => {
   const { status, stdout, stderr } = bouheki('learn', '--db', db);
@@ -32,13 +38,16 @@ test('a second recorder is refused with the pid of the first', () => {
 
 test('a reader is answered while the recording goes on', async () => {
   assert.equal(pythonTo('tcp', '10.0.1.1', 80), 'reached');
-  assert.deepEqual(await learn.recorded(db, ADDRESSES), [{ address: '10.0.1.1', recording: 1 }]);
+  const rows = await learn.recorded(db, ADDRESSES);
+  assert.deepEqual(rows, [{ address: '10.0.1.1', recording: 1 }]);
+  const { stdout } = succeeded(bouheki('query', '--json', '--db', db, ADDRESSES));
+  assert.deepEqual(JSON.parse(stdout), rows[0], 'one object a line');
 });
 
 test('SIGKILL loses at most the last second, and leaves nothing in the kernel', async () => {
   assert.equal((await learn.end('SIGKILL')).status, null);
   assert.deepEqual(lsmPrograms(), []);
-  assert.deepEqual(query(db, ADDRESSES), [{ address: '10.0.1.1', recording: 1 }]);
+  assert.deepEqual(await query(db, ADDRESSES), [{ address: '10.0.1.1', recording: 1 }]);
 });
 
 test('the start after it says so, and --duration ends it', async () => {
@@ -58,7 +67,7 @@ test('SIGTERM keeps everything, up to the last connection', async () => {
   assert.equal(status, 0, stderr);
   assert.match(stderr, /^Recorded 1 connections of 1 processes, 0 lost\.$/m);
   assert.deepEqual(lsmPrograms(), []);
-  const recordings = query(
+  const recordings = await query(
     db,
     `SELECT id, command, state, events::INTEGER AS events, (SELECT list(address) FROM connections WHERE recording = id) AS addresses
      FROM recording ORDER BY id`,

@@ -101,8 +101,8 @@ test('the protocol of a packet socket is recorded as it is written, 0x0800 for I
   succeeded(run('python3', '-c', open));
   const sql = `SELECT protocol FROM connections WHERE socket = 'packet'`;
   const db = join(place, 'record.duckdb');
-  while (query(db, sql).length === 0) await wait(100);
-  assert.deepEqual(query(db, sql), [{ protocol: '0x0800' }]);
+  while ((await query(db, sql)).length === 0) await wait(100);
+  assert.deepEqual(await query(db, sql), [{ protocol: '0x0800' }]);
 });
 
 test('a log that has been moved away is begun anew, and in the format that the policy now asks for', async () => {

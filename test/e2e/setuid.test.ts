@@ -10,7 +10,7 @@ import { asUser, folder, run, startNetwork, stopNetwork, succeeded, USER } from 
 const place = folder();
 const db = join(place, 'setuid.duckdb');
 const policy = join(place, 'policy.yaml');
-/** curl that runs as root, whoever starts it. */
+/** curl that runs as root, whichever user starts it. */
 const program = join(place, 'curl-as-root');
 
 const setuidCurl = (url: string): string[] => [program, ...curl(url).slice(1)];
@@ -33,10 +33,10 @@ before(async () => {
 
 after(stopNetwork);
 
-test('the record has the real user and the effective one, by number and by name', () => {
+test('the record has the real user and the effective one, by number and by name', async () => {
   const user = run('id', '-nu', String(USER)).stdout.trim();
   const sql = `SELECT DISTINCT uid, euid, fsuid, gid, egid, user_name, euser_name FROM connections WHERE exe = '${program}'`;
-  assert.deepEqual(query(db, sql), [
+  assert.deepEqual(await query(db, sql), [
     { uid: USER, euid: 0, fsuid: 0, gid: USER, egid: USER, user_name: user, euser_name: 'root' },
   ]);
 });

@@ -69,7 +69,7 @@ test('ten containers that connect once and end at once are named', async (t) => 
   }
   const { stderr } = succeeded(await learn.end('SIGINT'));
   assert.doesNotMatch(stderr, /without a name/);
-  const rows = query(
+  const rows = await query(
     db,
     `SELECT address, container, in_container FROM connections WHERE address LIKE '10.0.5.%'
     ORDER BY split_part(address, '.', 4)::INTEGER`,

@@ -44,7 +44,7 @@ test('ftrace switched off opens the host, which is said at once, in status and i
   const { status, stdout } = await enforce.end('SIGTERM');
   assert.equal(status, 0);
   assert.doesNotMatch(stdout, new RegExp(CANARY), 'the canary is no denial of anybody');
-  const rows = query<{ n: string }>(
+  const rows = await query<{ n: string }>(
     db,
     `SELECT count(*)::INTEGER AS n FROM connections WHERE address = '${CANARY}'`,
   );

@@ -73,7 +73,7 @@ function runInLxc(name: string, script: string): Ended {
   return run('cat', join(root, 'out'));
 }
 
-/** With a part of its own in the addresses below, and the name that is to be known: none where nothing tells it. */
+/** With a part of its own in the addresses below, and the name that is to be known: none where nothing gives it. */
 const CONTAINERS: readonly [what: string, name: string | null, start: (script: string) => Ended][] = [
   [
     'systemd-nspawn that registers its machine',
@@ -146,7 +146,7 @@ suite('containers', () => {
 
   test('they are recorded by their names', async () => {
     succeeded(await enforce.end('SIGINT'));
-    const rows = query<{ place: string }>(
+    const rows = await query<{ place: string }>(
       db,
       `SELECT DISTINCT split_part(address, '.', 4) AS place, in_container, container FROM connections
       WHERE address LIKE '10.0._.%' AND address NOT LIKE '%.99' ORDER BY place`,

@@ -67,7 +67,7 @@ function runAsService(name: string, script: string, ...settings: string[]): stri
 
 const quoted = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(' ');
 
-/** By whom a rule allows it. */
+/** The subject to which a rule allows it. */
 const TO = {
   uid: '10.0.1.1',
   root: '10.0.1.2',
@@ -175,7 +175,7 @@ suite('a user', () => {
   test('rootless containers are recorded as containers without a name, which no rule is written for', async () => {
     const { stderr } = succeeded(await enforce.end('SIGINT'));
     assert.match(stderr, /^3 containers without a name\.$/m);
-    const rows = query(
+    const rows = await query(
       db,
       `SELECT DISTINCT address, uid, in_container, container ~ '^[0-9a-f]{12}$' AS id FROM connections
       WHERE address LIKE '10.0.2.%' ORDER BY address`,

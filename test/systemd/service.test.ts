@@ -75,7 +75,7 @@ suite('services', () => {
 
   test('in the record they are processes of the host, and of their unit', async () => {
     succeeded(await enforce.end('SIGINT'));
-    const rows = query<{ unit: string; dynamic: boolean }>(
+    const rows = await query<{ unit: string; dynamic: boolean }>(
       db,
       `SELECT unit, in_container, container, exe, bool_or(uid BETWEEN 61184 AND 65519) AS dynamic,
         count(*) FILTER (verdict = 'deny') AS denied

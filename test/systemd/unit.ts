@@ -16,7 +16,7 @@ const PLACE = '/run/test';
 export interface Service {
   /** Lines of the section [Service]. */
   settings?: readonly string[];
-  /** What `systemctl` is run with: as whom, and which manager it asks. */
+  /** What `systemctl` is run with: as which user, and which manager it asks. */
   systemctl?: readonly string[];
   /** Where that manager looks for units. */
   units?: string;
@@ -36,7 +36,7 @@ export function runService(name: string, script: string, service: Service = {}):
   const file = join(PLACE, `${name}.sh`);
   const [out, errors] = [join(PLACE, `${name}.out`), join(PLACE, `${name}.err`)];
   writeFileSync(file, script);
-  // Whoever's manager it is opens them.
+  // The manager opens them, as the user that it runs as.
   for (const path of [out, errors]) {
     writeFileSync(path, '');
     chmodSync(path, 0o666);

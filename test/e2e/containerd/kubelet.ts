@@ -5,7 +5,7 @@ import { Client, credentials, loadPackageDefinition, type ServiceClientConstruct
 import { loadSync } from '@grpc/proto-loader';
 import { ROOT } from '../guest.ts';
 
-/** What CRI tells of a container. */
+/** What CRI says of a container. */
 export interface Status {
   id: string;
   metadata: { name: string };
@@ -16,7 +16,7 @@ export interface Status {
   labels: Record<string, string>;
 }
 
-/** A pod whose one container has come to its end, as CRI tells of both. */
+/** A pod whose one container has come to its end, as CRI describes both. */
 export interface EndedPod {
   sandboxId: string;
   pod: string;
