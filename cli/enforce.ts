@@ -10,7 +10,7 @@ Examples:
 
 Every connection is recorded with its verdict, for \`bouheki drift\`. Denied connections are logged on standard output, or
 in the file that the policy names: in a terminal as a line for people, with repeats counted every ten seconds and times
-by the host's clock, else as JSON or in the format that the policy names.
+by the host's clock (all other times are UTC), else as JSON or in the format that the policy names.
 SIGHUP reads the policy again; if it is not valid, the one in force stays.
 Enforcement ends with this process, but not with the terminal that started it: closing the terminal is no SIGHUP.
 A reader of the output cannot stall enforcement. Lines that cannot be written are kept, up to 1 MiB, then dropped and

@@ -4,8 +4,13 @@ import type { Parsed } from '../../policy/file/parse.ts';
 import type { Problem } from '../../policy/file/problem.ts';
 import { type Address, parseAddress } from '../../policy/value/address.ts';
 
-/** What `check` remarks upon in a policy without errors, for this host. */
-export function findingsOf({ policy, locationOf }: Parsed): Problem[] {
+/** All that `check` says of a policy, for this host: in the order of the file, what is wrong before what is odd. */
+export function remarksOn(parsed: Parsed): Problem[] {
+  return [...parsed.problems, ...findingsOf(parsed)].sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+/** What is remarked upon in a policy without errors. */
+function findingsOf({ policy, locationOf }: Parsed): Problem[] {
   if (!policy) return [];
   return lintPolicy(policy, resolvers()).map(({ box, message, help }) => {
     const problem: Problem = Object.assign({ severity: 'warning' as const, message }, locationOf(box));

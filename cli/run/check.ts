@@ -1,4 +1,4 @@
-import { findingsOf } from '../option/policy-finding.ts';
+import { remarksOn } from '../option/policy-finding.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
 import { visible } from '../../error/visible.ts';
 import { diffPolicies } from '../../policy/analysis/diff.ts';
@@ -24,9 +24,7 @@ export function check(file: string, { json, upgrade }: CheckOptions): void {
 
 function printProblems(text: string, file: string, json: boolean): void {
   const parsed = parsePolicy(text, file);
-  const problems = [...parsed.problems, ...findingsOf(parsed)].sort(
-    (a, b) => a.line - b.line || a.column - b.column,
-  );
+  const problems = remarksOn(parsed);
   if (json) {
     const valid = parsed.policy !== undefined;
     process.stdout.write(jsonDocument('check', { file, valid, problems }));

@@ -59,13 +59,13 @@ function json(
 ): string {
   const ruleOf = (box: number) => {
     const { line, column, path } = locationOf(box);
-    return { name: policy.boxes[box]!.name, path, line, column };
+    return { rule: policy.boxes[box]!.name, place: { path, line, column } };
   };
   const report = {
     verdict: verdict.action,
     mode: policy.mode,
     reason,
-    ...(verdict.box === undefined ? {} : { rule: ruleOf(verdict.box) }),
+    ...(verdict.box === undefined ? {} : ruleOf(verdict.box)),
     ...(nearest && { nearest: { ...ruleOf(nearest.box), ...nearest, box: undefined } }),
     ...(fix === undefined ? {} : { fix }),
   };

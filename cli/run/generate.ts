@@ -1,4 +1,4 @@
-import { findingsOf } from '../option/policy-finding.ts';
+import { remarksOn } from '../option/policy-finding.ts';
 import { visible, visibleLines } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { formatCount, formatPercent } from '../../format/number.ts';
@@ -83,7 +83,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const generated = generatePolicy(input, { ...settings, ...(maxCidrs !== undefined && { maxCidrs }) });
   const text = printPolicy(generated.document);
   writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);
-  process.stderr.write(generateSummary(generated, input, remarksOn(text), options));
+  process.stderr.write(generateSummary(generated, input, remarksOnWritten(text), options));
   const faults = faultsOf(generated, options);
   if (faults.length > 0) {
     process.stderr.write(`${faults.map(visible).join('\n')}\n`);
@@ -92,10 +92,8 @@ export async function generate(options: GenerateOptions): Promise<void> {
 }
 
 /** What `check` says of a policy that was written just now; undefined when that would take too long. */
-function remarksOn(text: string): Problem[] | undefined {
-  if (text.length > CHECKED) return undefined;
-  const parsed = parsePolicy(text, 'the policy');
-  return [...parsed.problems, ...findingsOf(parsed)];
+function remarksOnWritten(text: string): Problem[] | undefined {
+  return text.length > CHECKED ? undefined : remarksOn(parsePolicy(text, 'the policy'));
 }
 
 /** Entries of lists are the user's own text. */

@@ -25,7 +25,21 @@ const SYNONYMS = new Set([
 ]);
 
 /** What is of the same kind wherever it stands. */
-const SAME = ['subject', 'address', 'file', 'policy', 'reason', 'count', 'verdict', 'state', 'policyHash'];
+const SAME = [
+  'subject',
+  'address',
+  'file',
+  'policy',
+  'reason',
+  'count',
+  'verdict',
+  'state',
+  'policyHash',
+  'rule',
+  'command',
+  'destination',
+  'mode',
+];
 
 /** Every member of a document, with the name that it has. */
 function* membersOf(value: unknown, name = ''): Generator<[string, unknown]> {
@@ -37,7 +51,7 @@ function* membersOf(value: unknown, name = ''): Generator<[string, unknown]> {
 }
 
 /** Each document that a command prints, by its topic. */
-async function commandsFor(t: TestContext): Promise<Record<string, string[]>> {
+async function commandsFor(t: TestContext): Promise<[topic: string, args: string[]][]> {
   const directory = directoryFor(t);
   const hours = Array.from({ length: 10 }, (_, hour) => ({ time: START + hour * HOUR }));
   const late = { time: START + 9 * HOUR, port: 22 };
@@ -48,23 +62,24 @@ async function commandsFor(t: TestContext): Promise<Record<string, string[]>> {
   assert.equal(generated.status, 0, String(generated.stderr));
   const allow = 'version: 2\nnetwork:\n  allow:\n    - { to: [{ cidr: [10.9.0.0/16] }] }\n';
   writeFileSync(other, allow, { mode: 0o600 });
-  return {
-    check: ['check', policy],
-    diff: ['diff', policy, other],
-    explain: ['explain', policy, '--to', '10.0.0.9:443/tcp', '--exe', '/usr/bin/curl'],
-    drift: ['drift', other, '--db', db],
-    generate: ['generate', '--db', db],
-    curve: ['generate', '--curve', '--db', db],
-    merge: ['generate', '--base', other, '--db', db],
-    review: ['review', policy, '--db', db],
-    status: ['status', '--db', db],
-    doctor: ['doctor', '--cgroup', '/sys/fs/cgroup/none'],
-  };
+  return [
+    ['check', ['check', policy]],
+    ['diff', ['diff', policy, other]],
+    ['explain', ['explain', policy, '--to', '10.0.0.9:443/tcp', '--exe', '/usr/bin/curl']],
+    ['explain', ['explain', other, '--to', '10.9.0.1:443/tcp']],
+    ['drift', ['drift', other, '--db', db]],
+    ['generate', ['generate', '--db', db]],
+    ['curve', ['generate', '--curve', '--db', db]],
+    ['merge', ['generate', '--base', other, '--db', db]],
+    ['review', ['review', policy, '--db', db]],
+    ['status', ['status', '--db', db]],
+    ['doctor', ['doctor', '--cgroup', '/sys/fs/cgroup/none']],
+  ];
 }
 
 test('every document of --json has its schema, times in ISO 8601, and one name for one thing', async (t) => {
   const kinds = new Map<string, Set<string>>();
-  for (const [topic, args] of Object.entries(await commandsFor(t))) {
+  for (const [topic, args] of await commandsFor(t)) {
     const { status, stderr, stdout } = spawnSync(process.execPath, [MAIN, ...args, '--json'], {
       encoding: 'utf8',
     });

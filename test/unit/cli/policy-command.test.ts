@@ -79,8 +79,8 @@ test('explain says verdict and rule, or what comes nearest, and reads standard i
     NEW,
   );
   assert.equal(allowed.status, 0);
-  const { verdict, rule } = JSON.parse(allowed.stdout);
-  assert.deepEqual([verdict, rule.name, rule.line], ['allow', 'web', 6]);
+  const { place, rule, verdict } = JSON.parse(allowed.stdout);
+  assert.deepEqual([verdict, rule, place.line], ['allow', 'web', 6]);
   const denied = bouheki(['explain', '-', '--to', '10.0.0.1:80', '--exe', '/usr/bin/curl'], NEW);
   assert.equal(denied.status, 1);
   assert.equal(
