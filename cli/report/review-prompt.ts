@@ -82,7 +82,10 @@ export async function askAll(desk: Desk): Promise<void> {
 function takeBack({ session, undone }: Desk, made: (readonly Decision[])[]): void {
   const last = made.pop();
   if (last === undefined) {
-    say('There is nothing to undo in this review.');
+    say(
+      'There is nothing to undo in this review. To take back a decision of an earlier one, edit the policy, and remove',
+      'its line from the file of decisions: else it is carried out again when the policy asks about it.',
+    );
     return;
   }
   session.undo();

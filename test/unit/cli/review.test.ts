@@ -71,8 +71,12 @@ test(
     const denied = readFileSync(file, 'utf8');
     assert.match(denied, /name: "\/usr\/bin\/curl uid 1000 \(denied\)"/);
     assert.match(denied, /# review: /);
-    const second = await answer(db, file, 'w', '', 'q');
+    const second = await answer(db, file, 'u', 'w', '', 'q');
     assert.equal(second.status, 0, second.shown);
+    assert.match(
+      second.shown,
+      /nothing to undo in this review\. To take back a decision of an earlier one, /,
+    );
     assert.match(second.shown, /Nothing is left to review\./);
     const text = readFileSync(file, 'utf8');
     assert.doesNotMatch(text, /# review: /);
