@@ -119,6 +119,7 @@ class EnforceRun {
     const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
     const kernel = await KernelSide.load(attachmentOf(options), true);
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
+    let guard: PacketGuard | undefined;
     const session = await Session.open(kernel, names, {
       ...recordingOf(options, read, messages),
       log,
@@ -140,13 +141,15 @@ class EnforceRun {
       }),
       ending: () => {
         watch?.close();
+        // What was dropped since the last second.
+        guard?.show();
         enforcement[Symbol.dispose]();
       },
       onTrouble: trouble.happened,
     });
     try {
-      const cgroup = options.cgroup ?? cgroupRoot();
-      const guard = new PacketGuard(kernel.egress, cgroup, options.backstop ?? false, say);
+      const cgroup = kernel.cgroup ?? cgroupRoot();
+      guard = new PacketGuard(kernel.egress, cgroup, options.backstop ?? false, say);
       const run = new EnforceRun({
         source,
         session,
