@@ -64,6 +64,11 @@ export function hasSecurityFunctions(): boolean {
   return libbpf().libbpf_find_vmlinux_btf_id('security_socket_connect', BPF_MODIFY_RETURN) > 0;
 }
 
+/** To the cgroup that a user names; `/` is the root of the hierarchy of version 2, wherever that is mounted. */
+export function cgroupAttachment(cgroup: string): Attachment {
+  return { backend: 'cgroup', cgroup: cgroup === '/' ? cgroupRoot() : cgroup };
+}
+
 /** An attachment, and why it is this one. */
 export interface ChosenAttachment {
   attachment: Attachment;
@@ -80,7 +85,7 @@ export function hostAttachment(): ChosenAttachment {
     : `which security modules are active can't be read from ${LSM_LIST}`;
   if (hasSecurityFunctions()) return { attachment: { backend: 'fmod_ret' }, reason: inactive };
   return {
-    attachment: { backend: 'cgroup', cgroup: cgroupRoot() },
+    attachment: cgroupAttachment('/'),
     reason: `${inactive}, and programs cannot change the kernel's security_socket_connect()`,
   };
 }

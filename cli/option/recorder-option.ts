@@ -33,7 +33,7 @@ export function recorderOptions(): Option[] {
       .default('auto'),
     new Option(
       '--cgroup <directory>',
-      'watch this cgroup and those below it alone: it sees only TCP, and UDP with an address',
+      'watch this cgroup and those below it alone, / for all; the start says what it does not see',
     ),
     new Option(
       '--retention <time>',

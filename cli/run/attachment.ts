@@ -1,4 +1,4 @@
-import { type ChosenAttachment, hostAttachment } from '../../bpf/probe.ts';
+import { cgroupAttachment, type ChosenAttachment, hostAttachment } from '../../bpf/probe.ts';
 import { BouhekiError } from '../../error/error.ts';
 import type { RecorderOptions } from '../option/recorder-option.ts';
 
@@ -9,11 +9,11 @@ export function attachmentOf({ backend, cgroup }: RecorderOptions): ChosenAttach
   const reason = backend === 'auto' ? 'asked for by --cgroup' : 'asked for by --backend';
   switch (backend) {
     case 'auto':
-      return cgroup === undefined ? hostAttachment() : { attachment: { backend: 'cgroup', cgroup }, reason };
+      return cgroup === undefined ? hostAttachment() : { attachment: cgroupAttachment(cgroup), reason };
     case 'cgroup':
-      if (cgroup !== undefined) return { attachment: { backend, cgroup }, reason };
+      if (cgroup !== undefined) return { attachment: cgroupAttachment(cgroup), reason };
       throw new BouhekiError('usage', 'the backend cgroup needs to know whose connections are meant', {
-        remedy: 'name the directory of a cgroup: --cgroup /sys/fs/cgroup/...',
+        remedy: 'name the directory of a cgroup: --cgroup /sys/fs/cgroup/..., or --cgroup / for all of them',
       });
     case 'lsm':
     case 'fmod_ret':

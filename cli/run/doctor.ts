@@ -3,7 +3,7 @@ import { visible, visibleLines } from '../../error/visible.ts';
 import { provesItself } from '../../bpf/canary.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
-import { type Attachment, hostAttachment } from '../../bpf/probe.ts';
+import { type Attachment, cgroupAttachment, hostAttachment } from '../../bpf/probe.ts';
 import { paint, type Style, wantsColour } from '../../output/terminal.ts';
 import { requirements, type Requirement, WITHOUT_ROOT } from '../../bpf/requirement.ts';
 import { BouhekiError } from '../../error/error.ts';
@@ -43,7 +43,7 @@ export async function doctor({ cgroup, json }: DoctorOptions): Promise<void> {
 
 /** What `learn` and `enforce` would take; where libbpf can't be asked, any one of the whole host. */
 function attachmentFor(cgroup: string | undefined): Attachment {
-  if (cgroup !== undefined) return { backend: 'cgroup', cgroup };
+  if (cgroup !== undefined) return cgroupAttachment(cgroup);
   try {
     return hostAttachment().attachment;
   } catch (error) {
