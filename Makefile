@@ -7,7 +7,7 @@ kernels := 5.10 6.1 6.12 7.2
 help:
 	@echo 'make demo          the whole loop on real traffic, in a virtual machine'
 	@echo 'make test          all tests: here, and in a virtual machine with kernel 6.1'
-	@echo 'make test-kernels  the kernel tests on $(kernels), with bpf as a security module and without'
+	@echo 'make test-kernels  the kernel tests on $(kernels), with bpf as a security module and without; servers of Debian on 6.1'
 	@echo 'make build         TypeScript and the kernel side'
 	@echo 'make check         lint, build and the unit tests'
 	@echo 'make setup         install what the others need'
@@ -26,6 +26,7 @@ test:
 test-kernels: setup
 	@node dist/test/run.js kernel $(addprefix --kernel ,$(kernels))
 	@node dist/test/run.js kernel --without-bpf $(addprefix --kernel ,$(kernels))
+	@node dist/test/run.js server
 
 demo: setup
 	@test/demo

@@ -1,8 +1,9 @@
 /**
- * The test driver: `node dist/test/run.js [unit] [vm] [kernel] [e2e] [systemd] [--kernel VERSION]... [--without-bpf]
- * [--at-once N]`. Runs the named levels, all without a name, as many parts at a time as there are processors and memory for;
- * in the virtual machine with bpf among the active security modules, or without. Ends with the time that each level took and
- * the line `N passed, N failed, N skipped`, and with 1 when anything failed or nothing ran.
+ * The test driver: `node dist/test/run.js [unit] [vm] [kernel] [e2e] [systemd] [server] [--kernel VERSION]...
+ * [--without-bpf] [--at-once N]`. Runs the named levels; without a name all but `server`, which `make test-kernels`
+ * runs. As many parts at a time as there are processors and memory for; in the virtual machine with bpf among the
+ * active security modules, or without. Ends with the time that each level took and the line `N passed, N failed,
+ * N skipped`, and with 1 when anything failed or nothing ran.
  */
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -80,7 +81,9 @@ async function main(): Promise<number> {
   }
   const tally = new Tally();
   const watch = new Stopwatch();
-  const wanted = LEVELS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const wanted = LEVELS.filter(({ name, onRequest }) =>
+    positionals.length === 0 ? !onRequest : positionals.includes(name),
+  );
   const parts = wanted.flatMap((level) => partsOf(root, level, values.kernel, values['without-bpf']));
   await inLanes(parts, atOnce, (part) => runPart(part, tally, watch));
   process.stdout.write(`\n${watch.summary()}`);
