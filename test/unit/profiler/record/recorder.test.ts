@@ -9,7 +9,7 @@ const ID = 'a'.repeat(64);
 const CGROUP = `container\0libpod-${ID}.scope\0machine.slice\0\0`;
 const DENIED = { verdict: 1, flags: ConnectionFlag.judged | ConnectionFlag.blocked } as const;
 
-test('a connection becomes a row with the process that was told before it', () => {
+test('a connection becomes a row with the process that was reported before it', () => {
   const { connections, recorder, written } = recording();
   connections.process({ key: 9n, arguments: 'curl\0-s\0', flags: ProcessFlag.primed });
   connections.connection({ process: 9n, time: 1000n });
@@ -48,7 +48,7 @@ function keyOf(values: Parameters<FakeRing['connection']>[0]): Buffer {
   return Buffer.from(ring.bytes.slice(at, at + Connection.size));
 }
 
-test('folded connections become one row with their count, after their process was told, and one denial', () => {
+test('folded connections become one row with their count, after their process was reported, and one denial', () => {
   const { denials, denied, folds, recorder, written } = recording();
   const { blocked, inContainer } = ConnectionFlag;
   const first = 10n ** 9n;
@@ -71,7 +71,7 @@ test('folded connections become one row with their count, after their process wa
   );
 });
 
-test('what was too much to tell apart is lost, with the user whose it was', () => {
+test('what was too much to distinguish is lost, with the user whose it was', () => {
   const { excess, folds, recorder, written } = recording();
   const nothing = { kind: RecordKind.excess, uid: 1000, first: 0n };
   const folded = { count: 7, first: 1n, last: 2n };
@@ -129,7 +129,7 @@ test('an event without its process is a loss, counted once with the record that 
   ]);
 });
 
-test('a denial is told with the box of the policy that judged it', () => {
+test('a denial is reported with the box of the policy that judged it', () => {
   const { denials, recorder, denied, written } = recording();
   recorder.setBoxBase(0x1_0000_0002n, 40);
   denials.connection({ ...DENIED, box: 3, generation: 2 });
@@ -179,97 +179,13 @@ test('a UDP connect is an intent and not logged, whether it got EPERM or only wo
   assert.equal(denied.length, 0);
 });
 
-test('a process that two threads told is one row', () => {
+test('a process that two threads reported is one row', () => {
   const { connections, recorder, written } = recording();
   connections.process({ key: 9n });
   connections.process({ key: 9n });
   connections.process({ key: 10n });
   recorder.drain();
   assert.equal(written.processes.length, 2);
-});
-
-test('a container that gets its name later is told again, once', () => {
-  const { connections, recorder, written, learnName } = recording();
-  connections.process({ key: 9n, cgroup_path: CGROUP, flags: ProcessFlag.inContainer });
-  connections.process({ key: 10n, cgroup_path: CGROUP, flags: ProcessFlag.inContainer });
-  recorder.drain();
-  recorder.flush();
-  assert.deepEqual(
-    written.containers.map(({ id, name }) => [id, name]),
-    [[ID, '']],
-  );
-  assert.deepEqual(
-    written.processes.map(({ containerId }) => containerId),
-    [1, 1],
-  );
-  learnName();
-  recorder.flush();
-  recorder.flush();
-  assert.deepEqual(
-    written.updates.map(([id, { name, image }]) => [id, name, image]),
-    [[1, 'web', 'nginx:1']],
-  );
-});
-
-test('a container is looked for when its cgroup is made, before it connects', () => {
-  const { connections, recorder, written, learnName, forgetName } = recording();
-  learnName();
-  connections.cgroup({ cgroup: 77n, cgroup_path: CGROUP });
-  recorder.drain();
-  forgetName();
-  connections.process({ key: 9n, cgroup_path: CGROUP, flags: ProcessFlag.inContainer });
-  recorder.drain();
-  assert.deepEqual(
-    written.containers.map(({ name }) => name),
-    ['web'],
-  );
-});
-
-test('a container inside another has its id, and no name but that of the one that holds it', () => {
-  const { connections, recorder, written, learnName } = recording();
-  learnName();
-  const inner = 'b'.repeat(64);
-  const flags = ProcessFlag.inContainer;
-  connections.process({ key: 9n, cgroup_path: `libpod-${inner}\0${CGROUP}`, flags });
-  connections.process({ key: 10n, cgroup_path: CGROUP, flags });
-  recorder.drain();
-  assert.deepEqual(
-    written.containers.map(({ id, name, parent }) => [id, name, parent]),
-    [
-      [ID, 'web', undefined],
-      [inner, '', 1],
-    ],
-  );
-  assert.deepEqual(
-    written.processes.map(({ containerId }) => containerId),
-    [2, 1],
-  );
-});
-
-test('a virtual machine of systemd is no container', () => {
-  const { connections, recorder, written } = recording();
-  const machine = 'machine-web.scope\0machine.slice\0\0';
-  connections.process({ key: 9n, cgroup_path: machine });
-  connections.process({ key: 10n, cgroup_path: `payload\0${machine}`, flags: ProcessFlag.inContainer });
-  recorder.drain();
-  assert.deepEqual(
-    written.processes.map(({ containerId }) => containerId),
-    [undefined, 1],
-  );
-});
-
-test('containers without a name are counted, also those whose runtime is not known', () => {
-  const { connections, processes, recorder, learnName } = recording();
-  const flags = ProcessFlag.inContainer;
-  connections.process({ key: 9n, cgroup_path: CGROUP, flags });
-  connections.process({ key: 10n, cgroup_path: 'box\0\0', flags });
-  connections.process({ key: 11n, cgroup_path: 'box\0\0', flags });
-  connections.process({ key: 12n, cgroup_path: 'box\0\0' });
-  recorder.drain();
-  assert.equal(processes.unnamed, 2);
-  learnName();
-  recorder.flush();
-  assert.equal(processes.unnamed, 1);
 });
 
 test('what the kernel side lost since the last flush is recorded, not what it lost before we began', () => {
@@ -292,7 +208,7 @@ test('what the kernel side lost since the last flush is recorded, not what it lo
   ]);
 });
 
-test('a cgroup that was made is told with its path', () => {
+test('a cgroup that was made is reported with its path', () => {
   const { connections, recorder, made } = recording();
   connections.cgroup({ cgroup: 77n, cgroup_path: CGROUP });
   assert.equal(recorder.drain(), 0);
@@ -325,7 +241,7 @@ test('without a recording denials are still heard of, with their process', () =>
   assert.equal(denied[0]!.image?.path, '/usr/bin/curl');
 });
 
-test('a process that is told late is known from then on, under each name that it gives itself', () => {
+test('a process that is reported late is known from then on, under each name that it gives itself', () => {
   const { connections, recorder, written } = recording();
   connections.connection({ process: 9n });
   connections.process({ key: 9n });
