@@ -53,6 +53,14 @@ export function generateCommand(): Command {
     )
     .addOption(
       new Option(
+        '--destinations <kind>',
+        'what destinations go by; name: by DNS name where every event had one. auto: the same where that would have denied no more than addresses',
+      )
+        .choices(['address', 'name', 'auto'])
+        .default('address'),
+    )
+    .addOption(
+      new Option(
         '--layout <layout>',
         'rules: each subject is allowed its own destinations; flat: one box of commands, ids and addresses',
       )

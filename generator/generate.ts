@@ -6,6 +6,7 @@ import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { Accounts } from '../profiler/read/observation.ts';
 import type { Gap } from '../profiler/read/stretch.ts';
 import { isEventLoss, type Activity, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
+import { joinNames, type DestinationKind } from './subject/by-name.ts';
 import { sumEvidence } from './subject/evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
 import { judgeByFlatBox } from './flat.ts';
@@ -14,6 +15,7 @@ import { layOutFlat, layOutRules, type Layout } from './layout.ts';
 import type { OwnerTable } from './rule/owner.ts';
 import { describePeriods, periodOf } from './subject/period.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
+import { describeNames } from './rule/name-evidence.ts';
 import { coverDemands } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
@@ -26,6 +28,8 @@ import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 /** The record to explain. */
 export interface GenerateInput {
   observations: readonly RecordedObservation[];
+  /** The same events told apart by the names of their addresses, where destinations may go by name. */
+  apart?: readonly RecordedObservation[];
   /** When the subjects were active, for the hours in each rule's evidence. */
   activity: readonly Activity[];
   losses: readonly Loss[];
@@ -53,6 +57,8 @@ export interface GenerateOptions {
   version: string;
   /** What a subject is. Default: `auto`. */
   by?: SubjectKind;
+  /** What destinations go by where the record has names. Default: `address`. */
+  destinations?: DestinationKind;
   /** Default: `rules`. */
   layout?: 'rules' | 'flat';
   /**
@@ -89,13 +95,8 @@ export interface Generated extends Layout {
  * `maxCidrs` is too small.
  */
 export function generatePolicy(recorded: GenerateInput, options: GenerateOptions): Generated {
-  const input = generalise(recorded, options);
-  const lost = input.losses.filter(isEventLoss);
-  if (lost.length > 0 && !options.allowLoss) {
-    throw new BouhekiError('loss', `the record lacks events: ${describeLosses(lost)}`, {
-      remedy: 'Record again, or accept a policy that may deny what was lost with --allow-loss.',
-    });
-  }
+  const input = generalise(withNames(recorded, options), options);
+  refuseLosses(input, options);
   const named = input.accounts && { accounts: input.accounts };
   const { demands, metadata, metadataUsers, omissions } = selectObservations(input.observations, {
     ...options,
@@ -118,7 +119,10 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     options.layout === 'flat'
       ? layOutFlat(demands, denied, widening)
       : layOutRules(cover, widening, { hours, ...named });
-  const tested = holdOut(demands, (training) => learn(training, widening, options));
+  const tested: HoldOut = {
+    ...holdOut(demands, (training) => learn(training, widening, options)),
+    ...byAddress(recorded, demands, widening, options),
+  };
   const readiness = readinessOf(demands);
   const rhythm = [...rhythmOf(window, demands, hours), ...describeUnrecorded(input.gaps ?? [])];
   const header = headerLines({
@@ -134,7 +138,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     readiness,
     ...(layout.boxes && { boxes: layout.boxes }),
     grant: layout.grant,
-    notes: layout.notes,
+    notes: [...nameNotes(demands), ...layout.notes],
   });
   const document: PolicyDocument = {
     header: [SCHEMA_COMMENT, ...header].join('\n'),
@@ -158,6 +162,44 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     window,
     denied,
   };
+}
+
+/** What was lost may be denied; where all is to go by name, an answer of a resolver too. */
+function refuseLosses({ losses }: GenerateInput, { allowLoss, destinations }: GenerateOptions): void {
+  const lost = losses.filter((loss) => isEventLoss(loss) || destinations === 'name');
+  if (lost.length === 0 || allowLoss) return;
+  const what = lost.some(isEventLoss) ? 'events' : 'names';
+  throw new BouhekiError('loss', `the record lacks ${what}: ${describeLosses(lost)}`, {
+    remedy: 'Record again, or accept a policy that may deny what was lost with --allow-loss.',
+  });
+}
+
+/** The record with names in the place of addresses, where destinations can go by them. */
+function withNames(
+  recorded: GenerateInput,
+  { destinations = 'address', layout }: GenerateOptions,
+): GenerateInput {
+  const { apart } = recorded;
+  if (apart === undefined || layout === 'flat') return recorded;
+  return { ...recorded, observations: joinNames(recorded.observations, apart, destinations) };
+}
+
+function nameNotes(demands: readonly Demand[]): string[] {
+  return describeNames(demands.flatMap(({ observations }) => observations)).map((line) => `Names: ${line}`);
+}
+
+/** What the same would have denied by address alone, where some destinations go by name. */
+function byAddress(
+  recorded: GenerateInput,
+  demands: readonly Demand[],
+  widening: WidenOptions,
+  options: GenerateOptions,
+): Pick<HoldOut, 'byAddress'> {
+  if (!demands.some(({ observations }) => observations.some(({ name }) => name !== undefined))) return {};
+  const { accounts, observations } = generalise(recorded, options);
+  const others = selectObservations(observations, { ...options, ...(accounts && { accounts }) });
+  const { denied } = holdOut(others.demands, (training) => learn(training, widening, options));
+  return { byAddress: denied };
 }
 
 /**

@@ -91,10 +91,11 @@ export function describeLosses(losses: readonly Loss[]): string {
   return kinds.length === 0 ? 'none' : kinds.map(([kind, count]) => `${count} ${kind}`).join(', ');
 }
 
-export function describeHoldOut({ denied, events }: HoldOut): string {
+export function describeHoldOut({ byAddress, denied, events }: HoldOut): string {
   if (events === 0) return 'not possible, all events are on one side of the last fifth of the window';
   const share = `${formatPercent(denied / events)} of ${formatCount(events, 'event')}`;
-  return `learnt from the first 80 % of the window, it would deny ${share} in the rest`;
+  const other = byAddress === undefined ? '' : `; by address alone ${formatPercent(byAddress / events)}`;
+  return `learnt from the first 80 % of the window, it would deny ${share} in the rest${other}`;
 }
 
 /** `2 stable, 1 learning`. */
@@ -116,7 +117,7 @@ export function describeBoxes({ apart, atLeast, count }: BoxCount): string {
 
 /** `x1.5 (12 allowed, 8 observed)`: over all entries, as in the curve; IPv6 counts by /64. */
 export function describeGrant({ allowed, observed }: Grant): string {
-  if (observed === 0) return 'none, no address is allowed';
+  if (observed === 0) return 'none, no address is named';
   const ratio = allowed / observed;
   const digits = ratio < 100 ? ratio.toFixed(2).replace(/\.?0+$/, '') : formatNumber(Math.round(ratio));
   return `x${digits} (${formatNumber(allowed)} allowed, ${formatNumber(observed)} observed addresses)`;

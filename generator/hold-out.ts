@@ -4,6 +4,8 @@ import type { Box, To } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { flowOf } from './subject/flow.ts';
 import { observedDestination } from './subject/oddity.ts';
+import { TRAINING } from './subject/by-name.ts';
+import { reachOfEntry } from './rule/reach.ts';
 import type { Rule } from './rule/rule.ts';
 import type { Demand } from './subject/select.ts';
 import { coveredKeys, type SubjectKind, subjectNamer } from './subject/subject.ts';
@@ -15,9 +17,9 @@ export interface HoldOut {
   denied: number;
   /** The subjects with denied events, in order. */
   subjects: { name: string; events: number; denied: number }[];
+  /** Denied events had all destinations gone by address; where some go by name. */
+  byAddress?: number;
 }
-
-const TRAINING = 8;
 
 /** Whether a policy allows an observation. */
 export type Judge = (observation: RecordedObservation) => boolean;
@@ -50,12 +52,8 @@ export function holdOut(demands: readonly Demand[], learn: (training: readonly D
 /** The judgement of rules with these prefixes for their entries. */
 export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly Prefix[][])[]): Judge {
   const boxes = rules.flatMap(({ entries, from, sockets }, rule): Box[] => {
-    const reached = entries.map(({ ports, protocols }, entry): To => ({
-      prefixes: lists[rule]![entry]!,
-      ...(ports === undefined ? {} : { ports }),
-      protocols,
-    }));
-    return [...reached, { sockets }].map((to) => ({ action: 'allow', name: '', from, to }));
+    const reached = entries.map((each, entry) => reachOfEntry(each, lists[rule]![entry]!));
+    return [...reached, { sockets }].map((to: To) => ({ action: 'allow', name: '', from, to }));
   });
   const log = { format: 'json', level: 'info', labels: {} } as const;
   const judge = compileEvaluator({ version: 2, mode: 'block', target: 'host', boxes, log });

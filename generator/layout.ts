@@ -1,12 +1,7 @@
 import { formatTime } from '../format/moment.ts';
 import { formatCount } from '../format/number.ts';
 import { prefixOf, type Prefix } from '../policy/value/cidr.ts';
-import {
-  destinationText,
-  type PolicyDocument,
-  type RuleDocument,
-  type ToDocument,
-} from '../policy/file/document.ts';
+import { type PolicyDocument, type RuleDocument, type ToDocument } from '../policy/file/document.ts';
 import type { From } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import { Accounts } from '../profiler/read/observation.ts';
@@ -16,6 +11,8 @@ import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
 import { isNamedOnce } from './subject/named-once.ts';
 import { OddityFinder, observedDestination } from './subject/oddity.ts';
+import { describeNames } from './rule/name-evidence.ts';
+import { entryText } from './rule/reach.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
 import type { Demand } from './subject/select.ts';
@@ -56,7 +53,7 @@ export interface Background {
 
 /** What the addresses of a rule were known by when they were connected to. */
 function knownBy({ observations }: Pick<Rule, 'observations'>): string[] {
-  const names = sumNames(observations);
+  const names = sumNames(observations.filter(({ name }) => name === undefined));
   return names.length === 0 ? [] : [`known by ${names.join(', ')}`];
 }
 
@@ -78,6 +75,7 @@ export function layOutRules(
       comment: [
         describeEvidence(rule, hours),
         ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
+        ...describeNames(rule.observations),
         ...knownBy(rule),
         ...ownersOf(rule, widening),
         ...namedOnce(rule),
@@ -106,9 +104,7 @@ export function layOutRules(
 }
 
 function destinationsOf(rule: Rule, lists: readonly Prefix[][]): ToDocument[] {
-  return rule.entries.map(({ ports, protocols }, entry) =>
-    destinationText({ prefixes: lists[entry]!, ...(ports === undefined ? {} : { ports }), protocols }),
-  );
+  return rule.entries.map((each, entry) => entryText(each, lists[entry]!));
 }
 
 /** The one box of the flat keys. */

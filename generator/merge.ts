@@ -2,7 +2,7 @@ import { BouhekiError } from '../error/error.ts';
 import { formatTime } from '../format/moment.ts';
 import { formatCount } from '../format/number.ts';
 import { appendRules, listOf, networkOf, type Addition } from '../policy/file/append.ts';
-import { destinationText, FLAT_KEYS } from '../policy/file/document.ts';
+import { FLAT_KEYS } from '../policy/file/document.ts';
 import { findMarks } from '../policy/file/edit.ts';
 import { extendName } from '../policy/file/limit.ts';
 import { plainLines } from '../format/line-end.ts';
@@ -10,12 +10,14 @@ import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../policy/file/parse.ts';
 import type { AccountTable, Policy } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
+import { joinAddresses, joinNames, type DestinationKind } from './subject/by-name.ts';
 import type { Evidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 import { ignoredBy } from './review/ignored.ts';
 import { observedDestination, OddityFinder } from './subject/oddity.ts';
 import { describePeriods } from './subject/period.ts';
 import { boxesByRule } from './review/review.ts';
+import { entryText } from './rule/reach.ts';
 import { coverDemands } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
 import type { Demand } from './subject/select.ts';
@@ -38,7 +40,7 @@ export interface Merged {
  * Three-way merge of a policy with the record. The base is what people made of what they were offered; what
  * they were offered is what the record holds up to the end of the window in the base's header. So what was
  * seen in that window and is not allowed was taken out by hand and stays out, what was seen since is added,
- * and nothing is ever removed. When there is nothing to add, the text is the base's, byte for byte. Throws
+ * and nothing is ever removed. Observations may be told apart by names: what is new goes by them as `by` says. When there is nothing to add, the text is the base's, byte for byte. Throws
  * BouhekiError `usage` when the base has no rules to add to.
  */
 export function mergeWithBase(
@@ -46,6 +48,7 @@ export function mergeWithBase(
   demands: readonly Demand[],
   evidence: Evidence,
   accounts?: AccountTable,
+  by: DestinationKind = 'address',
 ): Merged {
   refuseLayout(text, policy);
   const judge = compileEvaluator(policy);
@@ -68,18 +71,17 @@ export function mergeWithBase(
     if (added.length > 0) fresh.push({ subject: demand.subject, observations: added });
   }
   if (fresh.length === 0) return { text, added: 0, kept };
+  const whole = demands.flatMap(({ observations }) => joined(observations, by));
   const { boxes, rules } = coverDemands(
-    fresh,
-    new OddityFinder(demands.flatMap(({ observations }) => observations)),
+    fresh.map(({ observations, subject }) => ({ subject, observations: joined(observations, by) })),
+    new OddityFinder(whole),
   );
   const names = nameRules(rules);
   const taken = new Set(policy.boxes.map(({ name }) => name));
   const additions = rules.flatMap(({ entries, from, observations, sockets }, index): Addition[] => {
     const events = observations.reduce((sum, { count }) => sum + count, 0);
     const comment = `added: ${formatCount(events, 'event')}, ${formatTime(Math.min(...observations.map(({ first }) => first)))}`;
-    const to = entries.map(({ observed, ports, protocols }) =>
-      destinationText({ prefixes: observed, ...(ports === undefined ? {} : { ports }), protocols }),
-    );
+    const to = entries.map((entry) => entryText(entry, entry.observed));
     // Apart, because destinations go to a rule that the policy has.
     return [...(to.length > 0 ? [{ to }] : []), ...(sockets.length > 0 ? [{ sockets }] : [])].map((what) =>
       Object.assign({ comment, name: unusedName(names[index]!, taken), from }, what),
@@ -93,6 +95,11 @@ export function mergeWithBase(
     accounts,
   );
   return { text: merged, added: boxes, kept };
+}
+
+/** By name where that is asked for and can be: observations may have been told apart by names. */
+function joined(apart: readonly RecordedObservation[], by: DestinationKind): RecordedObservation[] {
+  return joinNames(joinAddresses(apart), apart, by);
 }
 
 /** Throws BouhekiError `usage` for a policy to which nothing can be added that is marked for review. */
@@ -183,7 +190,7 @@ function withWindow(text: string, old: Window | undefined, evidence: Evidence): 
     .replace(/^# (?:Window shorter than|Periodic: |Clock: ).*\n/gm, '')
     .replace(WINDOW, line)
     .replace(/^# Boxes: .*$/m, '# Boxes: merged, see `generate` without --base for the fewest')
-    .replace(/^# (?:Events|Hold-out|Readiness|Over-grant): .*\n/gm, '');
+    .replace(/^# (?:Events|Hold-out|Readiness|Over-grant|Names): .*\n/gm, '');
 }
 
 function unusedName(name: string, taken: Set<string>): string {

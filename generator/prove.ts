@@ -18,6 +18,8 @@ interface Value {
 /** A destination of a rule, with the values of its lists. */
 interface Destinations {
   rule: number;
+  /** Instead of prefixes. */
+  names: Map<string, Value> | undefined;
   prefixes: { prefix: Prefix; value: Value }[];
   ports: { first: number; last: number; value: Value }[] | undefined;
   protocols: Map<number, Value>;
@@ -46,8 +48,9 @@ export function findSuperfluous(
     ),
   );
   const destinationsOfRules = rules.map(({ entries }, rule) =>
-    entries.map(({ ports, protocols }, entry): Destinations => ({
+    entries.map(({ names, ports, protocols }, entry): Destinations => ({
       rule,
+      names: names && new Map(names.map((name) => [name, valueOf(rule, `name ${name}`)])),
       prefixes: lists[rule]![entry]!.map((prefix) => ({
         prefix,
         value: valueOf(rule, `cidr ${formatPrefix(prefix)}`),
@@ -93,10 +96,18 @@ function valuesHit(destinations: Destinations, observation: RecordedObservation)
   const { port } = observation;
   const range = destinations.ports?.find(({ first, last }) => first <= port && port <= last);
   if (destinations.ports !== undefined && range === undefined) return undefined;
+  const place = placeHit(destinations, observation);
+  if (place === undefined) return undefined;
+  return [protocol, place, ...(range === undefined ? [] : [range.value])];
+}
+
+/** The name, or the prefix, that lets the observation through. */
+function placeHit({ names, prefixes }: Destinations, observation: RecordedObservation): Value | undefined {
+  if (names) return observation.name === undefined ? undefined : names.get(observation.name);
+  // Where it goes by name, its address is one of many.
+  if (observation.name !== undefined) return undefined;
   const address = destinationAddress(observation);
-  const block = destinations.prefixes.find(({ prefix }) => containsAddress(prefix, address));
-  if (block === undefined) return undefined;
-  return [protocol, block.value, ...(range === undefined ? [] : [range.value])];
+  return prefixes.find(({ prefix }) => containsAddress(prefix, address))?.value;
 }
 
 /** Finds the rules whose `from` holds a subject by the value of one dimension each. */

@@ -85,7 +85,8 @@ export function blocksByPlace(observations: readonly RecordedObservation[]): num
   const places = new Map<string, number[]>();
   for (const observation of observations) {
     const { family, value } = destinationAddress(observation);
-    const key = `${family} ${value} ${observation.port} ${observation.protocol} ${observation.socket ?? ''}`;
+    const place = observation.name ?? `${family} ${value}`;
+    const key = `${place} ${observation.port} ${observation.protocol} ${observation.socket ?? ''}`;
     const sum = places.get(key);
     if (sum === undefined) places.set(key, [...observation.blocks]);
     else for (const [block, count] of observation.blocks.entries()) sum[block]! += count;

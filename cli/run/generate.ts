@@ -3,6 +3,7 @@ import { visible, visibleLines } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { formatCount, formatPercent } from '../../format/number.ts';
 import { curveOf } from '../../generator/rule/curve.ts';
+import type { DestinationKind } from '../../generator/subject/by-name.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../../generator/generate.ts';
 import { mergeWithBase } from '../../generator/merge.ts';
@@ -37,6 +38,7 @@ export interface GenerateOptions extends RecordOptions {
   includeDenied: boolean;
   allowCommandRules: boolean;
   by: SubjectKind;
+  destinations: DestinationKind;
   layout: 'rules' | 'flat';
   maxCidrs?: number;
   curve: boolean;
@@ -57,6 +59,7 @@ const CHECKED = 500_000;
 /** Writes the policy that explains the record, or adds to one what is new. */
 export async function generate(options: GenerateOptions): Promise<void> {
   refuseContradictions(options);
+  refuseNames(options);
   const { maxCidrs, owners, ...rest } = options;
   const settings = {
     ...rest,
@@ -76,7 +79,9 @@ export async function generate(options: GenerateOptions): Promise<void> {
     return;
   }
   if (options.base !== undefined) {
-    const generated = generatePolicy(input, { ...settings, layout: 'rules' });
+    // A policy may go by names: what it allows is asked of the events of each.
+    const each = { ...input, observations: input.apart ?? input.observations };
+    const generated = generatePolicy(each, { ...settings, destinations: 'address', layout: 'rules' });
     await runMerge(options.base, generated, input.accounts, options);
     return;
   }
@@ -114,7 +119,7 @@ async function runMerge(
   const { links, policy } = followLinks(parseText(text, file, warnAtOnce), realPaths);
   process.stderr.write(describeLinks(links));
   const accounts = await accountsFor(policy, recorded);
-  const merged = mergeWithBase({ text, policy }, demands, evidence, accounts);
+  const merged = mergeWithBase({ text, policy }, demands, evidence, accounts, options.destinations);
   process.stderr.write(mergeSummary(merged, file));
   const entries = formatCount(merged.added, 'destination entry', 'destination entries');
   if (options.check) {
@@ -153,6 +158,16 @@ function refuseContradictions(options: GenerateOptions): void {
       remedy: 'Use one or the other: --base only adds what is new, exactly.',
     });
   }
+}
+
+/** What has addresses alone cannot go by name; `auto` does not ask for it. */
+function refuseNames({ curve, destinations, layout }: GenerateOptions): void {
+  if (destinations !== 'name' || (layout !== 'flat' && !curve)) return;
+  throw new BouhekiError(
+    'usage',
+    `--destinations name does not go with ${curve ? '--curve' : '--layout flat'}`,
+    { remedy: 'Both have addresses alone. Leave one of the two out.' },
+  );
 }
 
 /** Why a policy that was written does not do, by what the options ask for. */
@@ -200,8 +215,12 @@ async function readRecord(
     const window = windowOf(options);
     const query = { ...window, target: options.target };
     const recordings = await reader.recordings(window);
+    const history = await reader.history(query);
+    const named = history.observations.some(({ names }) => names !== undefined);
+    const apart = named && needsNames(options) && (await reader.observations({ ...query, byNames: true }));
     const input = {
-      ...(await reader.history(query)),
+      ...history,
+      ...(apart && { apart }),
       accounts: await reader.accounts(),
       losses: await reader.losses(window),
       recordings: recordings.length,
@@ -212,6 +231,11 @@ async function readRecord(
   } finally {
     reader.close();
   }
+}
+
+/** A policy that is added to may go by names, whatever is added goes by. */
+function needsNames({ base, curve, destinations, layout }: GenerateOptions): boolean {
+  return base !== undefined || (destinations !== 'address' && layout !== 'flat' && !curve);
 }
 
 /** A policy for the host from a record of containers alone would cut every other process off. */

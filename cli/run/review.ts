@@ -9,7 +9,7 @@ import {
   printUndone,
   type Decision,
 } from '../../generator/review/decision.ts';
-import { prepareRecord, type ReviewItem } from '../../generator/review/review.ts';
+import { joinForReview, prepareRecord, type ReviewItem } from '../../generator/review/review.ts';
 import { ReviewSession } from '../../generator/review/review-session.ts';
 import { appendTrusted } from '../../host/trusted-file.ts';
 import { strayMarks } from '../../policy/file/edit.ts';
@@ -57,7 +57,10 @@ export async function review(file: string, options: ReviewOptions): Promise<void
   const session = new ReviewSession({
     text,
     policy,
-    record: prepareRecord(observations, { accounts, follow }),
+    record: prepareRecord(namesHosts(policy) ? joinForReview(policy, observations, accounts) : observations, {
+      accounts,
+      follow,
+    }),
   });
   const log = `${file}.decisions`;
   // What was decided in an earlier review holds here as well, also when the policy was generated anew; but

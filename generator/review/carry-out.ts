@@ -10,6 +10,7 @@ import {
 import { destinationText, type ToDocument } from '../../policy/file/document.ts';
 import { allowRules, replaceEntry, type RuleLocation } from '../../policy/file/edit.ts';
 import { extendName } from '../../policy/file/limit.ts';
+import { keepOf } from '../../policy/meaning/known-name.ts';
 import type { Box } from '../../policy/meaning/policy.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
@@ -36,18 +37,33 @@ export function carryOut(input: ReviewInput, item: ReviewItem, { cidr, decision 
     case 'allow':
       return input.text;
     case 'deny':
+      // A deny rule knows no names, and one for an address would hit the other names that it has.
+      if (goesByName(input, item)) return ignore(input, item);
       return appendRules(takeOut(input, item) ?? input.text, 'deny', [denyRule(input, item)]);
-    case 'ignore': {
-      const { name: _, ...rule } = denyRule(input, item);
-      const text = takeOut(input, item);
-      if (text === undefined) throw inseparable(item);
-      return withIgnored(text, rule);
-    }
+    case 'ignore':
+      return ignore(input, item);
     case 'narrow':
       return narrow(input, item);
     case 'widen':
       return widenTo(input, item, cidr!);
   }
+}
+
+function ignore(input: ReviewInput, item: ReviewItem): string {
+  const { name: _, ...rule } = denyRule(input, item);
+  const text = takeOut(input, item);
+  if (text === undefined) throw inseparable(item);
+  return withIgnored(text, rule);
+}
+
+/** Whether what allows an item is a list of names. */
+function goesByName({ policy, record, text }: ReviewInput, { location, observations }: ReviewItem): boolean {
+  const boxes = boxesByRule(text, policy).filter(
+    (each) => each.location.rule === location.rule && each.box.to.names !== undefined,
+  );
+  if (observations.length === 0) return boxes.some((each) => each.location.entry === location.entry);
+  const flow = record.flowOf(observations[0]!);
+  return boxes.some(({ box }) => allowsFlow(policy, box, flow));
 }
 
 /** The next wider prefix that an item may be widened to; undefined when there is none. */
@@ -86,7 +102,9 @@ export function prefixFor(input: ReviewInput, item: ReviewItem): Prefix | undefi
 }
 
 /** What denies an item to the subjects of its rule. */
-function denyRule({ record, text }: ReviewInput, { observations, location, rule }: ReviewItem): Addition {
+function denyRule(input: ReviewInput, item: ReviewItem): Addition {
+  const { record, text } = input;
+  const { observations, location, rule } = item;
   const { from = {}, sockets, to } = allowRules(text)[location.rule]!;
   const name = extendName(rule, ' (denied)');
   const [observation] = observations;
@@ -94,13 +112,20 @@ function denyRule({ record, text }: ReviewInput, { observations, location, rule 
     if (location.entry !== undefined) return { name, from, to: [to![location.entry]!] };
     return { name, from, ...(to && { to }), ...(sockets && { sockets }) };
   }
-  const { address, port, protocol, socket } = record.flowOf(observation);
+  const { address, names, port, protocol, socket } = record.flowOf(observation);
   if (socket !== undefined) return { name, from, sockets: [socket] };
   const ports = hasPorts(protocol) ? { ports: [{ first: port, last: port }] } : {};
+  const byName = goesByName(input, item);
   return {
     name,
     from,
-    to: [destinationText({ prefixes: [prefixOf(address)], ...ports, protocols: [protocol] })],
+    to: [
+      destinationText({
+        ...(byName && names ? { names: names.map(({ name }) => name) } : { prefixes: [prefixOf(address)] }),
+        ...ports,
+        protocols: [protocol],
+      }),
+    ],
   };
 }
 
@@ -138,7 +163,9 @@ function widenTo(input: ReviewInput, item: ReviewItem, wider: Prefix): string {
   const ranges = hasPorts(protocol) ? [{ first: port, last: port }] : undefined;
   const alone = JSON.stringify([ports, protocols]) === JSON.stringify([ranges, [protocol]]);
   if (alone) return exchange(input, holder, [...holder.box.to.prefixes!, wider]);
+  const { keep, names } = holder.box.to;
   const entry = destinationText({
+    ...(names && { names, keep: keepOf({ ...(keep !== undefined && { keep }) }) }),
     prefixes: [wider],
     ...(ranges && { ports: ranges }),
     protocols: [protocol],

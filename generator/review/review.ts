@@ -5,6 +5,7 @@ import type { AccountTable, Box, Flow, Policy } from '../../policy/meaning/polic
 import { printRule } from '../../policy/file/print.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { elapsedHours, sumEvidence, type Evidence } from '../subject/evidence.ts';
+import { joinAddresses, joinNamed } from '../subject/by-name.ts';
 import { flowOf } from '../subject/flow.ts';
 import { OddityFinder, observedDestination } from '../subject/oddity.ts';
 import { selectObservations } from '../subject/select.ts';
@@ -69,6 +70,24 @@ export function prepareRecord(
   if (observations.length === 0) return { observations, reasons: () => [], ...judged };
   const oddities = new OddityFinder(observations);
   return { observations, reasons: (observation) => oddities.reasons(observation), ...judged };
+}
+
+/**
+ * Observations that were told apart by names, as a policy treats them: one for each name that it allows, and for each
+ * address of the rest.
+ */
+export function joinForReview(
+  policy: Policy,
+  apart: readonly RecordedObservation[],
+  accounts?: AccountTable,
+): RecordedObservation[] {
+  const judge = compileEvaluator(policy);
+  const isNamed = (each: RecordedObservation): boolean => {
+    const { box } = judge(flowOf(each, accounts));
+    return box !== undefined && policy.boxes[box]!.to.names !== undefined;
+  };
+  const named = new Set(apart.filter(isNamed));
+  return [...joinNamed([...named]), ...joinAddresses(apart.filter((each) => !named.has(each)))];
 }
 
 /**

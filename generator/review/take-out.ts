@@ -10,7 +10,9 @@ import {
 } from '../../policy/file/edit.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
-import type { Box, Flow, Policy } from '../../policy/meaning/policy.ts';
+import { matchesNames } from '../../policy/meaning/known-name.ts';
+import { isNameGlob } from '../../policy/value/host-name.ts';
+import type { Box, Flow, Policy, To } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
@@ -66,7 +68,7 @@ function without(
   flow: Flow,
 ): string | undefined {
   const { entry, rule } = location;
-  const { ports, prefixes, protocols, sockets } = box.to;
+  const { names, ports, prefixes, protocols, sockets } = box.to;
   if (sockets) {
     return replaceSockets(
       text,
@@ -75,7 +77,13 @@ function without(
     );
   }
   const ported = hasPorts(flow.protocol);
-  if (entry === undefined || prefixes === undefined || protocols === undefined) return undefined;
+  if (entry === undefined || protocols === undefined) return undefined;
+  if (names) {
+    const raw = allowRules(text)[rule]!.to![entry]!;
+    const left = withoutNames(raw, box.to, flow);
+    return left && replaceEntry(text, { rule, entry }, left);
+  }
+  if (prefixes === undefined) return undefined;
   if (ported && ports === undefined) return undefined;
   const single = prefixOf(flow.address);
   const rest = carve(allowRules(text)[rule]!.to![entry]!, single);
@@ -89,6 +97,28 @@ function without(
     left.push(destinationText({ prefixes: [single], ...(ports && { ports }), protocols: otherProtocols }));
   }
   return replaceEntry(text, { rule, entry }, left);
+}
+
+/**
+ * The destinations without the names by which a flow is allowed, which keep its other ports and protocols; undefined where
+ * those are names that nobody has listed one by one.
+ */
+function withoutNames(raw: ToDocument, to: To, flow: Flow): ToDocument[] | undefined {
+  const hit = to.names!.filter((name) => matchesNames({ ...to, names: [name] }, flow.names));
+  if (hit.some(isNameGlob)) return undefined;
+  const others = to.names!.filter((name) => !hit.includes(name));
+  const left: ToDocument[] = others.length === 0 ? [] : [{ ...raw, name: others }];
+  const ported = hasPorts(flow.protocol);
+  if (ported && to.ports === undefined) return undefined;
+  const ports = ported ? withoutPort(to.ports!, flow.port) : [];
+  const text = (rest: Pick<To, 'ports' | 'protocols'>): ToDocument => {
+    const { port: _port, protocol: _protocol, ...same } = raw;
+    return { ...same, name: hit, ...destinationText(rest) };
+  };
+  if (ports.length > 0) left.push(text({ ports, protocols: [flow.protocol] }));
+  const protocols = to.protocols!.filter((protocol) => protocol !== flow.protocol);
+  if (protocols.length > 0) left.push(text({ ...(to.ports && { ports: to.ports }), protocols }));
+  return left;
 }
 
 /** The destination without one address; undefined when nothing is left. */

@@ -1,5 +1,6 @@
 import { compareAddresses, type Address } from '../../policy/value/address.ts';
 import { prefixOf, type Prefix } from '../../policy/value/cidr.ts';
+import { neededKeep } from '../../policy/meaning/known-name.ts';
 import { isForHostOnly } from '../../policy/meaning/evaluate.ts';
 import type { Flow, From } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
@@ -20,8 +21,11 @@ import { coveredKeys, type RuleSubject } from '../subject/subject.ts';
 
 /** What one entry of a rule's `to` has to allow. */
 export interface Entry {
-  /** Observed addresses, merged. */
+  /** Observed addresses, merged; none where it goes by names. */
   observed: Prefix[];
+  /** Names, in order, instead of addresses, and for how long after their TTLs they must count, in seconds. */
+  names?: string[];
+  keep?: number;
   /** Absent for protocols without ports. */
   ports?: PortRange[];
   protocols: number[];
@@ -103,7 +107,7 @@ function addBox(rules: Map<string, Draft>, relation: CellRelation, box: ValueBox
   if (uid !== undefined && uid.length > 1) from.uid = uid;
   const rule = ruleOf(rules, from);
   if (first.observation.socket !== undefined) rule.sockets.push(...(values.at(-1) as SocketKind[]));
-  else rule.entries.push(entryOf(values.slice(keys.length)));
+  else rule.entries.push(entryOf(values.slice(keys.length), relation.cellsIn(box)));
   for (const { demand, moved, observation } of relation.cellsIn(box)) {
     rule.demands.add(demand);
     rule.held.add(observation);
@@ -143,13 +147,13 @@ function comparableCells(
   );
   for (const { demand, moved, observation } of withoutRepeats(demands)) {
     const { kind, marking, who } = subjects.get(demand)!;
-    const { port, protocol, socket } = observation;
+    const { name, port, protocol, socket } = observation;
     const withPort = hasPorts(protocol);
     const values =
       socket === undefined
-        ? [...who, protocol, ...(withPort ? [port] : []), destinationAddress(observation)]
+        ? [...who, protocol, ...(withPort ? [port] : []), name ?? destinationAddress(observation)]
         : [...who, socket];
-    const alike = `${kind} ${socket === undefined ? withPort : 'socket'}`;
+    const alike = `${kind} ${socket === undefined ? withPort : 'socket'}${name === undefined ? '' : ' name'}`;
     markings.set(alike, (markings.get(alike) ?? new Set()).add(marking));
     const key = `${alike} ${marking}`;
     const group = groups.get(key);
@@ -221,21 +225,32 @@ function ruleOf(rules: Map<string, Draft>, from: From): Draft {
   return rule;
 }
 
-function entryOf(values: readonly Value[][]): Entry {
-  const addresses = values.at(-1) as Address[];
-  const entry: Entry = {
-    observed: mergePrefixes(addresses.map(prefixOf)),
-    protocols: values[0] as number[],
-  };
+function entryOf(values: readonly Value[][], cells: readonly Cell[]): Entry {
+  const places = values.at(-1) as Address[] | string[];
+  const protocols = values[0] as number[];
+  const entry: Entry = isNames(places)
+    ? { observed: [], names: places, keep: keepFor(cells), protocols }
+    : { observed: mergePrefixes(places.map(prefixOf)), protocols };
   if (values.length > 2) entry.ports = portRanges(values[1] as number[]);
   return entry;
+}
+
+function isNames(places: Address[] | string[]): places is string[] {
+  return typeof places[0] === 'string';
+}
+
+/** The least of the usual times for which the names of all events counted. */
+function keepFor(cells: readonly Cell[]): number {
+  const oldest = Math.max(...cells.map(({ observation }) => observation.known?.age ?? 0));
+  return neededKeep(oldest);
 }
 
 function compareEntries(a: Entry, b: Entry): number {
   return (
     compareLists(a.protocols, b.protocols) ||
     compareLists(a.ports?.map(({ first }) => first) ?? [], b.ports?.map(({ first }) => first) ?? []) ||
-    compareAddresses(a.observed[0]!, b.observed[0]!)
+    compareText(a.names?.[0], b.names?.[0]) ||
+    (a.names ? 0 : compareAddresses(a.observed[0]!, b.observed[0]!))
   );
 }
 

@@ -24,23 +24,23 @@ export interface WidenOptions {
 }
 
 /**
- * For each rule the prefixes of each of its entries. Throws BouhekiError `usage` with the least feasible
+ * For each rule the prefixes of each of its entries, none where that goes by names. Throws BouhekiError `usage` with the least feasible
  * number when more prefixes are needed than `maxCidrs`.
  */
 export function widen(rules: readonly Rule[], options: WidenOptions): Prefix[][][] {
   const lists = widenLists(
-    rules.flatMap(({ entries }) => entries.map(({ observed }) => observed)),
+    rules.flatMap(({ entries }) => entries.flatMap(({ names, observed }) => (names ? [] : [observed]))),
     options,
   );
   let next = 0;
-  return rules.map(({ entries }) => entries.map(() => lists[next++]!));
+  return rules.map(({ entries }) => entries.map(({ names }) => (names ? [] : lists[next++]!)));
 }
 
 /** As `widen`, for plain lists. */
 export function widenLists(observed: readonly Prefix[][], options: WidenOptions): Prefix[][] {
   const { denied, maxCidrs, owners } = options;
   const lists = owners === undefined ? [...observed] : observed.map((list) => byOwner(list, owners, denied));
-  if (maxCidrs === undefined) return lists;
+  if (maxCidrs === undefined || lists.length === 0) return lists;
   const cover = sharedCover(lists, denied);
   return cover.within(options.atLeastFeasible ? Math.max(maxCidrs, cover.least) : maxCidrs);
 }

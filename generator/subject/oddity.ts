@@ -35,7 +35,7 @@ export class OddityFinder {
     this.#mayBeNew = observations.some((each) => !isLate(each));
     const distinct = new Set<bigint>();
     for (const observation of observations) {
-      if (observation.socket !== undefined) continue;
+      if (observation.socket !== undefined || observation.name !== undefined) continue;
       const { family, value } = destinationAddress(observation);
       if (family !== 4 || distinct.has(value)) continue;
       distinct.add(value);
@@ -68,6 +68,7 @@ export class OddityFinder {
     if (count === 1) reasons.push('seen once');
     if (this.#mayBeNew && isLate(observation)) reasons.push('first seen in the last tenth of the window');
     if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
+    else if (observation.name !== undefined) reasons.push(...nameReasons(observation));
     else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
     else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
     reasons.push(...subjectReasons(observation.subject));
@@ -86,6 +87,19 @@ export class OddityFinder {
   }
 }
 
+/** Addresses of a name from which on it is one that many services may be behind. */
+const MANY = 64;
+
+/** Why a person should look at a name: what a rule for it allows beside what was meant. */
+function nameReasons({ known, seen }: RecordedObservation): string[] {
+  const reasons: string[] = [];
+  if (known?.by === 'host') reasons.push('name asked by another process of the host');
+  if (seen !== undefined && seen.addresses > MANY)
+    reasons.push(`many addresses, ${seen.addresses} of one name`);
+  if (seen !== undefined && seen.others > 0) reasons.push('shared address, which other names have too');
+  return reasons;
+}
+
 /** How the reasons begin, what can do most harm first. */
 const SEVERITY = [
   'metadata address',
@@ -98,6 +112,9 @@ const SEVERITY = [
   'pattern for ',
   'container whose name',
   'public address without a neighbour',
+  'name asked by another',
+  'many addresses',
+  'shared address',
   'first seen in the last tenth',
   'seen once',
 ] as const;
@@ -173,7 +190,8 @@ export function observedDestination(observation: RecordedObservation): string {
   if (observation.socket !== undefined) return `${observation.socket} socket`;
   const address = destinationAddress(observation);
   const protocol = formatProtocol(observation.protocol);
-  const text = formatAddress(address);
+  const text = observation.name ?? formatAddress(address);
   if (!hasPorts(observation.protocol)) return `${text}/${protocol}`;
+  if (observation.name !== undefined) return `${text}:${observation.port}/${protocol}`;
   return `${address.family === 4 ? text : `[${text}]`}:${observation.port}/${protocol}`;
 }

@@ -47,6 +47,7 @@ function compareObservations(a: Observation, b: Observation): number {
   return (
     compareSubjects(a.subject, b.subject) ||
     compareText(a.socket, b.socket) ||
+    compareText(a.name, b.name) ||
     a.family - b.family ||
     (a.address < b.address ? -1 : a.address > b.address ? 1 : 0) ||
     a.port - b.port ||

@@ -2,6 +2,7 @@
 import { benchCalibration } from './generate/calibration.ts';
 import { Checks } from './generate/check.ts';
 import { readData } from './generate/data.ts';
+import { benchNames } from './generate/names.ts';
 import { benchPareto } from './generate/front.ts';
 import { benchPrefixes } from './generate/prefixes.ts';
 import { benchRecord } from './generate/record.ts';
@@ -19,6 +20,7 @@ benchRules(checks);
 benchScale(checks);
 benchCalibration(checks);
 benchPareto(checks);
+benchNames(checks);
 
 await benchRecord(checks);
 console.log(checks.failed === 0 ? 'All as it should be.' : `${checks.failed} not as they should be.`);

@@ -76,6 +76,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'generator/prefixes',
     'profiler/read',
     ...policy('value', 'meaning', 'file'),
+    'format',
   ],
   'generator/review': [
     'generator/subject',

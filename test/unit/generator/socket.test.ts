@@ -42,7 +42,7 @@ test('what a subject opened stands on its rule, beside its destinations, to be r
 
 test('a record of sockets alone is a policy that allows no address', () => {
   const text = print([opened('raw')]);
-  assert.match(text, /# Over-grant: none, no address is allowed/);
+  assert.match(text, /# Over-grant: none, no address is named/);
   assert.deepEqual(policyOf(text).boxes.at(-1)?.to, { sockets: ['raw'] });
 });
 

@@ -1,0 +1,165 @@
+import { readNamePattern } from '../../policy/value/host-name.ts';
+import { isPublic } from '../../policy/value/public-address.ts';
+import type { Subject } from '../../profiler/read/observation.ts';
+import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { sumNames } from './evidence.ts';
+import { destinationAddress } from './flow.ts';
+import { inStableOrder } from './order.ts';
+
+/** Tenths of the window that a policy is learnt from when it is tried on the rest. */
+export const TRAINING = 8;
+
+/** What destinations go by: `auto` is by name where every event had one, and that denies no more than addresses would. */
+export type DestinationKind = 'auto' | 'name' | 'address';
+
+/**
+ * The record with one observation for all addresses of a name, where destinations can go by name: every event of an
+ * address there must have been known by a name that its program or container asked for, or by the only one on the host,
+ * and the address must be public. All others stay, one for each address. `apart` are the same events, told apart by
+ * names.
+ */
+export function joinNames(
+  together: readonly RecordedObservation[],
+  apart: readonly RecordedObservation[],
+  by: DestinationKind,
+): RecordedObservation[] {
+  if (by === 'address') return [...together];
+  const keyOf = placeKeys();
+  const parts = groupsOf(apart, keyOf);
+  const services = new Map<string, Service>();
+  const rest: RecordedObservation[] = [];
+  for (const observation of together) {
+    const named = parts.get(keyOf(observation));
+    if (!named?.every(goesByName)) {
+      rest.push(observation);
+      continue;
+    }
+    const { port, protocol, subject, verdict } = observation;
+    const key = keyOf.service(subject, `${verdict} ${observation.monitored} ${port} ${protocol}`);
+    const service = services.get(key) ?? { addresses: [], parts: [] };
+    services.set(key, service);
+    service.addresses.push(observation);
+    service.parts.push(...named);
+  }
+  return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by))];
+}
+
+/** What one subject did on one port. */
+interface Service {
+  addresses: RecordedObservation[];
+  parts: RecordedObservation[];
+}
+
+/** The events of a service by name, or by address where names would have denied more of the last fifth. */
+function chosen({ addresses, parts }: Service, by: DestinationKind): RecordedObservation[] {
+  const named = [...groupsOf(parts, ({ names }) => names![0]!)].map(([name, events]) => joinOf(name, events));
+  return by === 'name' || unforeseen(named) <= unforeseen(addresses) ? named : addresses;
+}
+
+/** Events of the last fifth of the window at what was not seen before. */
+function unforeseen(observations: readonly RecordedObservation[]): number {
+  return observations.reduce((sum, { blocks }) => {
+    const known = blocks.slice(0, TRAINING).some((count) => count > 0);
+    return known ? sum : sum + blocks.slice(TRAINING).reduce((events, count) => events + count, 0);
+  }, 0);
+}
+
+/** Whether all events of an observation can be allowed by the first of their names. */
+function goesByName(observation: RecordedObservation): boolean {
+  const { known, names, socket } = observation;
+  if (socket !== undefined || known === undefined || names === undefined) return false;
+  if (known.by === 'host' && names.length > 1) return false;
+  const reading = readNamePattern(names[0]!);
+  return 'pattern' in reading && reading.pattern === names[0] && isPublic(destinationAddress(observation));
+}
+
+/** One observation for the events of a name. */
+function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedObservation {
+  const others = new Set(parts.flatMap(({ names }) => names!.slice(1)));
+  others.delete(name);
+  return {
+    ...sumOf(parts),
+    name,
+    names: [name],
+    // What holds for the event that was known worst holds for all.
+    known: {
+      by: ASKERS.find((each) => parts.some(({ known }) => known!.by === each))!,
+      age: Math.max(...parts.map(({ known }) => known!.age)),
+    },
+    seen: {
+      addresses: new Set(parts.map(({ address, family }) => `${family} ${address}`)).size,
+      others: others.size,
+      self: parts.reduce((sum, { count, known }) => (known!.by === 'self' ? sum + count : sum), 0),
+    },
+  };
+}
+
+/** Those who ask for names, the least telling first. */
+const ASKERS = ['host', 'cgroup', 'self'] as const;
+
+/** The events of several observations, as one of the busiest. Hours cannot be added: there were at least so many. */
+function sumOf(unordered: readonly RecordedObservation[]): RecordedObservation {
+  const parts = inStableOrder(unordered);
+  const most = parts.reduce((a, b) => (b.count > a.count ? b : a));
+  return {
+    ...most,
+    count: parts.reduce((sum, { count }) => sum + count, 0),
+    first: Math.min(...parts.map(({ first }) => first)),
+    last: Math.max(...parts.map(({ last }) => last)),
+    hours: Math.max(...parts.map(({ hours }) => hours)),
+    blocks: most.blocks.map((_, block) => parts.reduce((sum, { blocks }) => sum + blocks[block]!, 0)),
+  };
+}
+
+/** Those that go by a name as one for each name, on each port; the others as they are. */
+export function joinNamed(apart: readonly RecordedObservation[]): RecordedObservation[] {
+  const keyOf = placeKeys();
+  const named = groupsOf(apart.filter(goesByName), ({ monitored, names, port, protocol, subject, verdict }) =>
+    keyOf.service(subject, `${names![0]} ${verdict} ${monitored} ${port} ${protocol}`),
+  );
+  const joined = [...named.values()].map((parts) => joinOf(parts[0]!.names![0]!, parts));
+  return [...apart.filter((each) => !goesByName(each)), ...joined];
+}
+
+/** The observations of each address as one, of those that were told apart by names. */
+export function joinAddresses(apart: readonly RecordedObservation[]): RecordedObservation[] {
+  return [...groupsOf(apart, placeKeys()).values()].map((parts) => {
+    const { known: _known, names: _names, ...joined } = sumOf(parts);
+    const names = sumNames(inStableOrder(parts));
+    return Object.assign(joined, names.length > 0 && { names });
+  });
+}
+
+function groupsOf<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
+}
+
+interface PlaceKeys {
+  /** Equal for equal subjects, destinations and verdicts. */
+  (observation: RecordedObservation): string;
+  service(subject: Subject, rest: string): string;
+}
+
+/** Subjects of two queries are different objects. */
+function placeKeys(): PlaceKeys {
+  const subjects = new Map<Subject, string>();
+  const subjectKey = (subject: Subject): string => {
+    let key = subjects.get(subject);
+    if (key === undefined) subjects.set(subject, (key = JSON.stringify(subject)));
+    return key;
+  };
+  const keyOf = (observation: RecordedObservation): string => {
+    const { address, family, monitored, port, protocol, socket, subject, verdict } = observation;
+    return `${subjectKey(subject)} ${verdict} ${monitored} ${socket ?? ''} ${family} ${address} ${port} ${protocol}`;
+  };
+  return Object.assign(keyOf, {
+    service: (subject: Subject, rest: string) => `${subjectKey(subject)} ${rest}`,
+  });
+}
