@@ -14,15 +14,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define ALLOW 1
 #define DENY 0
 
-/* A denial can put an in-kernel client, such as NFS, into an endless retry. The hook does not show whose socket it is.
- */
-static __always_inline bool by_kernel_thread(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	return BPF_CORE_READ(task, flags) & PF_KTHREAD && !BPF_CORE_READ(task, mm);
-}
-
 static __always_inline bool denies(struct flow *flow, struct bpf_sock_addr *ctx, __u8 operation)
 {
 	struct bpf_sock *shown = ctx->sk;
@@ -72,7 +63,7 @@ int source_route(struct __sk_buff *skb)
 SEC("cgroup_skb/egress")
 int sent(struct __sk_buff *skb)
 {
-	return !by_kernel_thread() && denies_sent_packet(skb) ? DENY : ALLOW;
+	return denies_sent_packet(skb) ? DENY : ALLOW;
 }
 
 SEC("cgroup_skb/ingress")

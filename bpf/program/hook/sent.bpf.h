@@ -49,6 +49,15 @@ struct {
 	__type(value, struct named);
 } names_sent SEC(".maps");
 
+/* A denial can put an in-kernel client, such as NFS, into an endless retry. The hook does not show whose socket it is.
+ */
+static __always_inline bool by_kernel_thread(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, flags) & PF_KTHREAD && !BPF_CORE_READ(task, mm);
+}
+
 static __always_inline const struct socket *socket_of(const struct sock *sk)
 {
 	return sk ? BPF_CORE_READ(sk, sk_socket) : 0;
@@ -261,7 +270,7 @@ static __always_inline bool denies_sent_packet(struct __sk_buff *skb)
 	if (!shown)
 		return false;
 	type = shown->type;
-	if ((type != SOCK_DGRAM && type != SOCK_RAW) || is_kernel_packet(shown))
+	if ((type != SOCK_DGRAM && type != SOCK_RAW) || is_kernel_packet(shown) || by_kernel_thread())
 		return false;
 	sk = real_socket(shown);
 	flow.protocol = shown->protocol;
