@@ -6,6 +6,7 @@ import type { AccountTable, Box, Flow, Policy, To, Verdict } from '../policy/mea
 import { formatProtocol } from '../policy/value/protocol.ts';
 import type { SocketKind } from '../policy/value/socket-kind.ts';
 import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
+import { type NameDrift, NameDriftFinder } from './name-drift.ts';
 import { sumNames } from './subject/evidence.ts';
 import { destinationAddress, flowOf } from './subject/flow.ts';
 import { inStableOrder } from './subject/order.ts';
@@ -45,6 +46,8 @@ export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
   socket?: SocketKind;
   /** What the address was known by, the best first; absent where it was not. */
   names?: string[];
+  /** What names have to do with it: rules allow others, or other addresses. */
+  nameDrift?: NameDrift;
   count: number;
   /** Microseconds since the epoch. */
   first: number;
@@ -92,13 +95,23 @@ export function findDrift(
     disagreed: new Map(),
   };
   const judge = compileEvaluator(policy);
-  for (const observation of inStableOrder(observations)) {
+  const nameDrift = new NameDriftFinder(policy);
+  const judged = inStableOrder(observations).map((observation) => {
     const flow = flowOf(observation, called);
     const verdict = judge(flow);
+    if (verdict.action === 'allow') nameDrift.allowed(verdict.box, observation.names ?? []);
+    return { observation, flow, verdict };
+  });
+  for (const { flow, observation, verdict } of judged) {
     if (verdict.action === 'allow' && observation.verdict === 'allow') continue;
     const part = partOf(policy, observation, flow, verdict);
+    const kind =
+      verdict.action === 'deny' && verdict.box === undefined
+        ? nameDrift.kindOf(normalizeFlow(flow), observation.names ?? [])
+        : undefined;
     add(found[part], observation, accounts, () => ({
       ...ruleMember(policy, flow, verdict),
+      ...(kind && { nameDrift: kind }),
       ...(part === 'disagreed' && { recorded: recordedOf(observation) }),
     }));
   }
@@ -145,7 +158,7 @@ function add(
   entries: Map<string, DriftEntry>,
   observation: DriftObservation,
   accounts: Accounts,
-  decision: () => Pick<DriftEntry, 'rule' | 'recorded'>,
+  decision: () => Pick<DriftEntry, 'rule' | 'recorded' | 'nameDrift'>,
 ): void {
   const { subject, port, protocol, socket, count, first, last } = observation;
   const who = ruleSubject(subject, undefined, accounts);

@@ -39,8 +39,9 @@ function endpoint({ address, names, port, protocol, socket }: DriftEntry): strin
   return `${protocol} ${address?.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-function ruleText({ recorded, rule }: DriftEntry): string {
-  const now = rule === undefined ? '-' : decisionText(rule);
+function ruleText({ nameDrift, recorded, rule }: DriftEntry): string {
+  const decided = rule === undefined ? '-' : decisionText(rule);
+  const now = nameDrift === undefined ? decided : `${nameDrift}; ${decided}`;
   if (recorded === undefined) return now;
   const then = `was ${recorded.verdict === 'would be denied' ? 'to be denied' : recorded.verdict}`;
   const by = recorded.rule === undefined ? '' : ` by ${recorded.rule}`;

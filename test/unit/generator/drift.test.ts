@@ -236,3 +236,34 @@ test('what the kernel allowed by a name that the record lacks is a disagreement'
   const inside = findDrift(BY_NAME, [observed({ ...place, address: 0x0a000005n })]);
   assert.deepEqual([inside.disagreed.length, inside.new.length], [0, 1]);
 });
+
+const knownAt = (address: bigint, name: string | undefined, age: number, change: object = {}) =>
+  observed({
+    address,
+    ...(name !== undefined && { names: [name], known: askedBy('self', age) }),
+    ...change,
+  });
+
+test('what names have to do with a connection that is not allowed is told', () => {
+  const policy = policyOf(`version: 2
+network:
+  mode: block
+  allow:
+    - name: web fetches
+      from: { exe: [/usr/bin/curl], uid: [1000] }
+      to: [{ name: [api.example], port: [443], protocol: [tcp] }, { cidr: [9.9.9.0/24], port: [80], protocol: [tcp] }]
+    - { name: database, from: { exe: [/usr/bin/psql] }, to: [{ cidr: [10.0.9.0/24], port: [5432] }] }
+`);
+  const kindOf = (...list: RecordedObservation[]) =>
+    findDrift(policy, list).new.map((each) => each.nameDrift);
+  const http = { port: 80 };
+  assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 0)), [], 'allowed');
+  assert.deepEqual(kindOf(knownAt(0x01010101n, 'other.example', 0)), ['new name']);
+  assert.deepEqual(kindOf(knownAt(0x01010101n, undefined, 0)), ['unknown name']);
+  assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 9000)), ['expired, keep would have to be 6h']);
+  assert.deepEqual(kindOf(knownAt(0x0a000005n, 'api.example', 0)), ['private']);
+  const moved = [knownAt(0x09090909n, 'cdn.example', 0, http), knownAt(0x08080808n, 'cdn.example', 0, http)];
+  assert.deepEqual(kindOf(...moved), ['moved']);
+  const psql = { exe: '/usr/bin/psql', command: 'psql' };
+  assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 0, { subject: psql })), [undefined]);
+});
