@@ -52,7 +52,7 @@ export function carryOut(input: ReviewInput, item: ReviewItem, { cidr, decision 
 function ignore(input: ReviewInput, item: ReviewItem): string {
   const { name: _, ...rule } = denyRule(input, item);
   const text = takeOut(input, item);
-  if (text === undefined) throw inseparable(item);
+  if (text === undefined) throw inseparable(item, goesByName(input, item));
   return withIgnored(text, rule);
 }
 

@@ -40,10 +40,12 @@ export function takeOut({ policy, record, text }: ReviewInput, item: ReviewItem)
   return result;
 }
 
-/** Why an item cannot be left out without a deny rule. */
-export function inseparable({ destination, rule }: ReviewItem): BouhekiError {
+/** Why an item cannot be left out without a deny rule, which knows no names. */
+export function inseparable({ destination, rule }: ReviewItem, byName: boolean): BouhekiError {
   const message = `${destination} cannot be taken out of rule ${rule} alone: something allows it together with more`;
-  return new BouhekiError('usage', message, { remedy: 'Deny it instead, or edit the rule.' });
+  return new BouhekiError('usage', message, {
+    remedy: byName ? 'Edit the rule.' : 'Deny it instead, or edit the rule.',
+  });
 }
 
 /** Whether a box alone allows a flow. */
