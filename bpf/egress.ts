@@ -67,6 +67,16 @@ const HOOKS = [
   'socket_sendmsg',
 ];
 
+/** The second judge: programs of a cgroup, which the kernel never leaves out. The one for packets comes last. */
+const SECOND_HOOKS = [
+  'second_create',
+  'second_connect4',
+  'second_connect6',
+  'second_sendmsg4',
+  'second_sendmsg6',
+  'second_packet',
+];
+
 const CGROUP_HOOKS = [
   'received',
   'created',
@@ -101,23 +111,27 @@ export class Egress implements Disposable {
   #looksAtPackets = false;
   /** Whether a policy may block: one that only records has no use for the hook of files. */
   readonly #blocks: boolean;
+  #judgesAgain: boolean | undefined;
   /** Whether a policy that blocks needs the hook of files too, and it is not attached yet. */
   #lacksPages: boolean;
   /** Whether identities are kept in task storage, so that the daemon can add those of running processes. */
   readonly canPrime: boolean;
+  /** Whether there is a second judge to be attached. */
+  readonly hasSecondJudge: boolean;
 
   private constructor(
     object: BpfObject,
     rings: RingSizes,
     canPrime: boolean,
     userCgroupRoom: number,
-    blocks: boolean,
+    blocks: boolean | 'twice',
   ) {
     this.userCgroupRoom = userCgroupRoom;
+    this.hasSecondJudge = blocks === 'twice';
     this.#object = object;
     this.canPrime = canPrime;
-    this.#blocks = blocks;
-    this.#lacksPages = needsPages(object, blocks);
+    this.#blocks = blocks !== false;
+    this.#lacksPages = needsPages(object, this.#blocks);
     this.connections = new Ring(object.map('connections', 0, 0).fd, rings.connections);
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
@@ -135,21 +149,23 @@ export class Egress implements Disposable {
 
   /**
    * Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. `blocks`:
-   * whether a policy may come that blocks.
+   * whether a policy may come that blocks, or `twice`, with a second judge, so that `attachSecondJudge` can be called.
    */
   static load(
     attachment: Attachment = hostAttachment().attachment,
     rings: RingSizes = DEFAULT_RINGS,
     userCgroupRoom = MAX_USER_CGROUPS,
-    blocks = true,
+    blocks: boolean | 'twice' = true,
   ): Egress {
-    const { modern, object } = loadFirst(objectsFor(attachment.backend), (each) => {
-      each.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings));
+    const second = blocks === 'twice';
+    const { modern, object } = loadFirst(objectsFor(attachment.backend, second), (each) => {
+      each.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings, second));
+      if (!second) for (const program of SECOND_HOOKS) if (each.has(program)) each.leaveOut(program);
       each.setInitialValue('.rodata.interpreters', interpreterBytes());
       each.resize('connections', rings.connections);
       each.resize('denials', rings.denials);
       each.resize('user_cgroups', userCgroupRoom);
-      if (each.has('socket_pages') && !needsPages(each, blocks)) each.leaveOut('socket_pages');
+      if (each.has('socket_pages') && !needsPages(each, blocks !== false)) each.leaveOut('socket_pages');
     });
     try {
       if (attachment.backend === 'cgroup')
@@ -170,6 +186,21 @@ export class Egress implements Disposable {
   attachBackstop(path: string): void {
     this.#object.attachToCgroup('backstop', path);
     this.#looksAtPackets = true;
+  }
+
+  /**
+   * Has what a policy blocks judged once more, where the kernel has left out the program that was to judge it.
+   * `path`: the root of the hierarchy of cgroups.
+   */
+  attachSecondJudge(path: string): void {
+    this.#judgesAgain = false;
+    for (const hook of SECOND_HOOKS) this.#object.attachToCgroup(hook, path);
+    this.#judgesAgain = true;
+  }
+
+  /** Whether the second judge could be attached; undefined where that was not tried. */
+  get judgesAgain(): boolean | undefined {
+    return this.#judgesAgain;
   }
 
   /** Programs that were detached from their cgroup. */

@@ -53,6 +53,7 @@ function declare() {
       'int bpf_obj_get_info_by_fd(int fd, _Inout_ uint8_t *info, _Inout_ uint32_t *length)',
     ),
     bpf_program__fd: libbpf.func('int bpf_program__fd(void *program)'),
+    bpf_program__set_autoload: libbpf.func('int bpf_program__set_autoload(void *program, bool autoload)'),
     bpf_prog_test_run_opts: libbpf.func('int bpf_prog_test_run_opts(int fd, _Inout_ uint8_t *opts)'),
     bpf_program__set_autoload: libbpf.func('int bpf_program__set_autoload(void *program, bool autoload)'),
     bpf_map__set_max_entries: libbpf.func('int bpf_map__set_max_entries(void *map, uint32_t max_entries)'),

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { release } from 'node:os';
+import { release, version } from 'node:os';
 import { cgroupRoot } from '../host/cgroup-root.ts';
 import type { ObjectFile } from './object.ts';
 import { libbpf } from './libbpf.ts';
@@ -19,9 +19,12 @@ export const UNSEEN_BY_CGROUP =
 export const UNSEEN_BY_FMOD_RET =
   'what another security module refuses is recorded too, as it is asked later';
 
-/** The objects for a backend, the best first. Those of `fmod_ret` may use task storage from Linux 5.13 on. */
-export function objectsFor(backend: Backend): ObjectFile[] {
-  const modern = backend !== 'cgroup' && hasTaskStorage();
+/**
+ * The objects for a backend, the best first. Those of `fmod_ret` may use task storage from Linux 5.13 on. `second`:
+ * with a second judge, whose programs cannot use it.
+ */
+export function objectsFor(backend: Backend, second = false): ObjectFile[] {
+  const modern = backend !== 'cgroup' && !second && hasTaskStorage();
   switch (backend) {
     case 'lsm':
       return [{ file: modern ? 'egress' : 'egress-legacy', modern }];
@@ -49,6 +52,61 @@ const BPF_MODIFY_RETURN = 26;
  */
 export function sendsPagesUnasked(): boolean {
   return libbpf().libbpf_find_vmlinux_btf_id('udp_sendpage', BPF_TRACE_FENTRY) > 0;
+}
+
+/** What is known of how a kernel preempts tasks that are in it. */
+export interface PreemptionFacts {
+  /** What `uname -v` prints: `#1 SMP PREEMPT_DYNAMIC Debian ...`. */
+  version: string;
+  /** The mode among its alternatives, as debugfs shows it: `none voluntary (full)`. */
+  modes?: string | undefined;
+  /** How it was booted. */
+  commandLine?: string | undefined;
+  /** How it was built. */
+  config?: string | undefined;
+}
+
+/**
+ * Whether a task can be preempted inside the kernel: by `preempt=full` or `lazy`, or in a real-time kernel. Where that
+ * is not known it counts as possible.
+ */
+export function isPreemptible({ commandLine, config, modes, version: text }: PreemptionFacts): boolean {
+  if (!/\bPREEMPT/.test(text)) return false;
+  if (!/\bPREEMPT_DYNAMIC\b/.test(text)) return true;
+  const mode = /\((\w+)\)/.exec(modes ?? '')?.[1] ?? /(?:^|\s)preempt=(\w+)/.exec(commandLine ?? '')?.[1];
+  if (mode !== undefined) return mode !== 'none' && mode !== 'voluntary';
+  return !/^CONFIG_PREEMPT_(?:NONE|VOLUNTARY)=y$/m.test(config ?? '');
+}
+
+/** The text of a file; undefined where it can't be read. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function canPreempt(): boolean {
+  return isPreemptible({
+    version: version(),
+    modes: textOf('/sys/kernel/debug/sched/preempt'),
+    commandLine: textOf('/proc/cmdline'),
+    config: textOf(`/boot/config-${release()}`),
+  });
+}
+
+/**
+ * Whether the kernel leaves out a program of this backend that is running on the same processor, in a task that
+ * was preempted inside of it. Of LSM programs no kernel does that which has the function that came with the
+ * change.
+ */
+export function mayLeaveOut(backend: Backend): boolean {
+  if (backend === 'cgroup' || !hasTaskStorage() || !canPreempt()) return false;
+  return (
+    backend === 'fmod_ret' ||
+    libbpf().libbpf_find_vmlinux_btf_id('bpf_trampoline_enter', BPF_TRACE_FENTRY) <= 0
+  );
 }
 
 const LSM_LIST = '/sys/kernel/security/lsm';

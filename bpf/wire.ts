@@ -84,8 +84,9 @@ export const Counter = {
   lostCgroup: 6,
   stoppedRoute: 7,
   skippedRun: 8,
+  stoppedUnjudged: 9,
 } as const;
-export const COUNTERS = 9;
+export const COUNTERS = 10;
 
 export const NameCounter = { lostAnswer: 0, cutAnswer: 1, unaskedAnswer: 2, lostQuery: 3 } as const;
 export const NAME_COUNTERS = 4;
@@ -244,7 +245,7 @@ export const SHARES = 3;
 
 export const Knobs = layout({
   host_mount_namespace: [4],
-  pad: [4],
+  second_judge: [4],
   crowded: [8],
   burst: [8, SHARES],
   cost: [8, SHARES],

@@ -1,6 +1,6 @@
 import { provesItself } from '../bpf/canary.ts';
 import { Egress } from '../bpf/egress.ts';
-import { type Attachment, type ChosenAttachment, UNSEEN_BY_CGROUP } from '../bpf/probe.ts';
+import { type Attachment, type ChosenAttachment, mayLeaveOut, UNSEEN_BY_CGROUP } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { protectFromOom } from '../host/oom-score.ts';
@@ -37,7 +37,8 @@ export class KernelSide implements Disposable {
     const stopSignal = awaitStopSignal(hungUp);
     let egress: Egress | undefined;
     try {
-      egress = Egress.load(attachment, undefined, undefined, blocks);
+      const twice = blocks && mayLeaveOut(attachment.backend);
+      egress = Egress.load(attachment, undefined, undefined, twice ? 'twice' : blocks);
       if (attachment.backend !== 'cgroup') await requireProof(egress, attachment.backend);
       primeIdentities(egress);
       return new KernelSide(egress, chosen, stopSignal);
@@ -64,12 +65,13 @@ export class KernelSide implements Disposable {
    * without room.
    */
   describe(unasked: string | undefined, unlisted: number): Watch {
-    const { stoppedPackets } = this.egress;
+    const { judgesAgain, stoppedPackets } = this.egress;
     return {
       ...this.attachment,
       ...(unasked !== undefined && { unasked }),
       ...(this.cgroup !== undefined && { unseen: UNSEEN_BY_CGROUP }),
       ...(stoppedPackets !== undefined && { stoppedPackets }),
+      ...(judgesAgain !== undefined && { secondJudge: judgesAgain }),
       ...(unlisted > 0 && { unlistedCgroups: unlisted }),
     };
   }

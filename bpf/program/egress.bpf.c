@@ -12,6 +12,9 @@
 #include "hook/receive.bpf.h"
 #include "hook/sctp.bpf.h"
 #include "hook/send.bpf.h"
+#ifdef LEGACY
+#include "second/judge.bpf.h"
+#endif
 #include "subject/iterator.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -119,6 +122,46 @@ int source_route(struct __sk_buff *skb)
 {
 	return !stops_route_counted(skb);
 }
+
+#ifdef SECOND_JUDGE
+#define ALLOW_SOCKET(denied) ((denied) ? 0 : 1)
+
+SEC("cgroup/connect4")
+int second_connect4(struct bpf_sock_addr *ctx)
+{
+	return ALLOW_SOCKET(denies_again4(ctx, OPERATION_CONNECT, HOOK_NUMBER(CGROUP_INET4_CONNECT)));
+}
+
+SEC("cgroup/connect6")
+int second_connect6(struct bpf_sock_addr *ctx)
+{
+	return ALLOW_SOCKET(denies_again6(ctx, OPERATION_CONNECT, HOOK_NUMBER(CGROUP_INET6_CONNECT)));
+}
+
+SEC("cgroup/sendmsg4")
+int second_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return ALLOW_SOCKET(denies_again4(ctx, OPERATION_SEND, HOOK_NUMBER(CGROUP_UDP4_SENDMSG)));
+}
+
+SEC("cgroup/sendmsg6")
+int second_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return ALLOW_SOCKET(denies_again6(ctx, OPERATION_SEND, HOOK_NUMBER(CGROUP_UDP6_SENDMSG)));
+}
+
+SEC("cgroup/sock_create")
+int second_create(struct bpf_sock *ctx)
+{
+	return ALLOW_SOCKET(denies_socket_again(ctx));
+}
+
+SEC("cgroup_skb/egress")
+int second_packet(struct __sk_buff *skb)
+{
+	return !stops_unjudged_counted(skb);
+}
+#endif
 
 VOID_HOOK(bprm_committed_creds)
 int BPF_PROG(committed_creds, struct linux_binprm *bprm)

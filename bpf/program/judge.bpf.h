@@ -6,6 +6,7 @@
 #include "decide.bpf.h"
 #include "hook/peer.bpf.h"
 #include "report.bpf.h"
+#include "second/mark.bpf.h"
 #include "subject/caller.bpf.h"
 
 static __always_inline bool is_canary(const struct flow *flow)
@@ -80,6 +81,8 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 	}
 	if (denied || flags & SIDE_RECORD)
 		report(flow, subject, version, box, denied, event);
+	if (!(event & CONNECTION_BLOCKED))
+		mark_allowed(subject, flow, version);
 	if (connected) {
 		if (event & CONNECTION_BLOCKED)
 			forget_peer(connected);

@@ -148,8 +148,24 @@ struct kernfs_node {
 struct kernfs_node___rcu {
 	struct kernfs_node *__parent;
 };
+struct bpf_prog_array_item {
+	struct bpf_prog *prog;
+};
+struct bpf_prog_array {
+	struct bpf_prog_array_item items[2];
+};
+struct cgroup_bpf {
+	struct bpf_prog_array *effective[64];
+};
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_bpf bpf;
+};
+enum cgroup_bpf_attach_type {
+	CGROUP_INET4_CONNECT = 1,
+	CGROUP_INET6_CONNECT,
+	CGROUP_UDP4_SENDMSG,
+	CGROUP_UDP6_SENDMSG,
 };
 struct css_set {
 	struct cgroup *dfl_cgrp;

@@ -12,6 +12,11 @@
  * programs that change the return value of the kernel's own functions instead of LSM programs; the plain one needs
  * Linux 5.13 then, for task storage. CGROUP_BACKEND, which implies LEGACY, has programs of the cgroup kind.
  */
+/* A second judge, see second/judge.bpf.h: of programs that are not in a cgroup, and keep all they know in maps. */
+#if defined(LEGACY) && !defined(CGROUP_BACKEND)
+#define SECOND_JUDGE
+#endif
+
 #ifdef LEGACY
 #define has_task_storage false
 #define GLOBAL static __always_inline
@@ -198,6 +203,14 @@ struct decision {
 
 #define DECISIONS 4
 
+/* What a thread was allowed last, see second/mark.bpf.h; `rest` is 0 where it was nothing. */
+struct allowed {
+	__u64 high;
+	__u64 low;
+	__u64 rest; /* as of a decision, but the kind of operation << 40 */
+	__u64 version;
+};
+
 /* What a thread's connections are judged by, valid while everything that it was made from is unchanged. */
 struct subject {
 	__u64 version; /* of struct control; 0: not worked out */
@@ -223,6 +236,9 @@ struct subject {
 	char comm[COMM_SIZE];
 	struct share_key share;
 	struct decision decisions[DECISIONS];
+#ifdef SECOND_JUDGE
+	struct allowed allowed;
+#endif
 	struct vector boxes;
 	/* Room to work in: the stack has none. */
 	struct vector work;

@@ -381,10 +381,10 @@ enum share_kind { SHARE_DENIALS = 0, SHARE_CONNECTIONS = 1, SHARE_CGROUPS = 2, S
 /* Fixed at load. */
 struct knobs {
 	__u32 host_mount_namespace; /* inum of /proc/1/ns/mnt, which differs between kernels */
-	__u32 pad;
-	__u64 crowded;	     /* bytes in the ring of connections from which on shares count there */
-	__u64 burst[SHARES]; /* nanoseconds that a share may be used ahead of its time */
-	__u64 cost[SHARES];  /* nanoseconds that a byte of a record takes of it */
+	__u32 second_judge;	    /* whether what is allowed is marked for it */
+	__u64 crowded;		    /* bytes in the ring of connections from which on shares count there */
+	__u64 burst[SHARES];	    /* nanoseconds that a share may be used ahead of its time */
+	__u64 cost[SHARES];	    /* nanoseconds that a byte of a record takes of it */
 };
 
 #define VERSION_SUBJECTS (1ULL << 32) /* what is added for new subjects; 1 is added for a new policy */
@@ -408,16 +408,17 @@ struct control {
 
 /* Per-CPU counters. */
 enum counter {
-	LOST_CONNECTION = 0, /* ring full, allowed connection */
-	LOST_DENIAL = 1,     /* ring full, denied connection */
-	LOST_PROCESS = 2,    /* ring full, process record; tried again at its next connection */
-	LOST_IDENTITY = 3,   /* storage failed at exec, fork or lookup: the executable is unknown */
-	LOST_SUBJECT = 4,    /* no room to judge; see subjects_by_thread */
-	STOPPED_PACKET = 5,  /* packets that the backstop dropped */
-	LOST_CGROUP = 6,     /* ring full, cgroup record; or no cgroup of a policy found above a process */
-	STOPPED_ROUTE = 7,   /* packets dropped for their source route */
-	SKIPPED_RUN = 8,     /* the kernel left a program out; it counts these itself, and the daemon adds them here */
-	COUNTERS = 9,
+	LOST_CONNECTION = 0,  /* ring full, allowed connection */
+	LOST_DENIAL = 1,      /* ring full, denied connection */
+	LOST_PROCESS = 2,     /* ring full, process record; tried again at its next connection */
+	LOST_IDENTITY = 3,    /* storage failed at exec, fork or lookup: the executable is unknown */
+	LOST_SUBJECT = 4,     /* no room to judge; see subjects_by_thread */
+	STOPPED_PACKET = 5,   /* packets that the backstop dropped */
+	LOST_CGROUP = 6,      /* ring full, cgroup record; or no cgroup of a policy found above a process */
+	STOPPED_ROUTE = 7,    /* packets dropped for their source route */
+	SKIPPED_RUN = 8,      /* the kernel left a program out; it counts these itself, and the daemon adds them here */
+	STOPPED_UNJUDGED = 9, /* packets that the second judge dropped, because the first one was left out */
+	COUNTERS = 10,
 };
 
 #endif

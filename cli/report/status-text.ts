@@ -127,7 +127,19 @@ function apartText({ intents, sockets }: LiveStatus): string {
   return apart.length === 0 ? '' : `, of them ${apart.join(' and ')}`;
 }
 
-function watchLines({ cgroup, unasked, unseen, stoppedPackets, unlistedCgroups }: Watch): string[][] {
+const SECOND_JUDGE = {
+  true: 'attached, as this kernel can leave out programs',
+  false: 'missing: what a program would have denied that this kernel leaves out is let through',
+};
+
+function watchLines({
+  cgroup,
+  secondJudge,
+  stoppedPackets,
+  unasked,
+  unlistedCgroups,
+  unseen,
+}: Watch): string[][] {
   return [
     ...(unasked === undefined
       ? []
@@ -138,6 +150,7 @@ function watchLines({ cgroup, unasked, unseen, stoppedPackets, unlistedCgroups }
     ...(stoppedPackets === undefined
       ? []
       : [['Backstop', `${formatNumber(stoppedPackets)} packets dropped`]]),
+    ...(secondJudge === undefined ? [] : [['Second judge', SECOND_JUDGE[`${secondJudge}`]]]),
     ...(unlistedCgroups === undefined
       ? []
       : [

@@ -3,7 +3,7 @@ import { visible, visibleLines } from '../../error/visible.ts';
 import { provesItself } from '../../bpf/canary.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
-import { type Attachment, cgroupAttachment, hostAttachment } from '../../bpf/probe.ts';
+import { type Attachment, cgroupAttachment, hostAttachment, mayLeaveOut } from '../../bpf/probe.ts';
 import { paint, type Style, wantsColour } from '../../output/terminal.ts';
 import { requirements, type Requirement, WITHOUT_ROOT } from '../../bpf/requirement.ts';
 import { BouhekiError } from '../../error/error.ts';
@@ -103,9 +103,15 @@ async function tryKernelSide(
 async function trial(attachment: Attachment): Promise<Requirement[]> {
   const requirement = { name: TRIAL[attachment.backend], code: 'kernel' as const };
   try {
-    using egress = Egress.load(attachment, { connections: 1 << 16, denials: 1 << 16 });
+    const rings = { connections: 1 << 16, denials: 1 << 16 };
+    using egress = Egress.load(
+      attachment,
+      rings,
+      MAX_USER_CGROUPS,
+      mayLeaveOut(attachment.backend) ? 'twice' : true,
+    );
     const finding = { ...requirement, ...(await proof(egress, attachment)) };
-    return [finding, packets(egress, attachment)];
+    return [finding, packets(egress, attachment), ...secondJudge(egress)];
   } catch (error) {
     if (!(error instanceof BouhekiError)) throw error;
     const found = error.detail ? `${error.message}\n${error.detail}` : error.message;
@@ -143,6 +149,27 @@ function packets(egress: Egress, attachment: Attachment): Requirement {
       found: `${error.message}: a source route that the hooks are not shown is not stopped, and there is no backstop`,
       remedy: 'mount cgroup v2 (mount -t cgroup2 none /sys/fs/cgroup/unified) and hold CAP_NET_ADMIN',
     };
+  }
+}
+
+/** Where the kernel can leave out the programs that judge: whether others can judge what they did not. */
+function secondJudge(egress: Egress): Requirement[] {
+  if (!egress.hasSecondJudge) return [];
+  const requirement = { name: 'a second judge of what this kernel leaves out', code: 'kernel' as const };
+  const why = 'it preempts tasks inside of programs, and leaves out a program that is running there';
+  try {
+    egress.attachSecondJudge(cgroupRoot());
+    return [{ ...requirement, state: 'ok', found: `enforce attaches it at ${cgroupRoot()}: ${why}` }];
+  } catch (error) {
+    if (!(error instanceof BouhekiError)) throw error;
+    return [
+      {
+        ...requirement,
+        state: 'limited',
+        found: `${error.message}: ${why}, and what that would have denied is let through`,
+        remedy: 'mount cgroup v2 and hold CAP_NET_ADMIN, or boot with preempt=voluntary',
+      },
+    ];
   }
 }
 

@@ -16,6 +16,11 @@ export interface Watch {
   /** Packets that the backstop has dropped, where there is one. */
   stoppedPackets?: number;
   /**
+   * Whether a second judge is attached, where the kernel can leave out the first; absent where it cannot, or nothing is
+   * blocked.
+   */
+  secondJudge?: boolean;
+  /**
    * Cgroups that users have made and that could not be told apart, at the least; absent when there are none.
    */
   unlistedCgroups?: number;

@@ -83,8 +83,16 @@ function knownLines({ database, subjects }: LiveStatus): string[] {
   return lines;
 }
 
-function watchLines({ stoppedPackets, unasked }: Watch): string[] {
+function watchLines({ secondJudge, stoppedPackets, unasked }: Watch): string[] {
   return [
+    ...(secondJudge === undefined
+      ? []
+      : metric(
+          'second_judge',
+          'gauge',
+          'Whether a second judge is attached where the kernel can leave out the first.',
+          secondJudge ? 1 : 0,
+        )),
     ...(stoppedPackets === undefined
       ? []
       : metric('backstop_packets_total', 'counter', 'Packets that the backstop dropped.', stoppedPackets)),

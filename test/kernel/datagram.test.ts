@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Operation } from '../../profiler/event/batch.ts';
 import { testedAttachment } from './attachment.ts';
 import { block, compileRules } from './client/policy.ts';
 import { type Event, takeEvents } from './egress/event.ts';
+import { loadEnforcing } from './enforcing.ts';
 import { PEER_RACE } from './peer-race.ts';
 import { type Place, SocketActor } from './socket-actor.ts';
 
@@ -42,7 +43,7 @@ function reported(): Event[] {
 
 before(async () => {
   run('test/vm/network', 'start', '--udp', '53');
-  egress = Egress.load(testedAttachment());
+  egress = loadEnforcing(testedAttachment());
   server = await SocketActor.start();
   peer = await SocketActor.start('ip', 'netns', 'exec', 'servers');
   await openPeer();

@@ -6,7 +6,7 @@ import { copyFileSync, linkSync, mkdirSync, mkdtempSync, statSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from '../arbitrary/fast-check.ts';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { namespaceOf } from '../../host/namespace.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
@@ -20,6 +20,7 @@ import { matchesPath } from '../../policy/value/name.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import { writtenPolicy } from '../arbitrary/policy.ts';
 import { NAMELESS, WORLD, type Place, type World } from '../arbitrary/world.ts';
+import { loadEnforcing } from './enforcing.ts';
 import { Prober } from './differential/prober.ts';
 
 const POLICIES = 130;
@@ -94,7 +95,7 @@ before(async () => {
     }
   }
   for (const place of containers) holders.set(place, await holdMounts());
-  egress = Egress.load();
+  egress = loadEnforcing();
   for (const place of [undefined, ...containers]) {
     for (const exe of WORLD.exes) {
       for (const script of INTERPRETERS.has(exe) ? [undefined, ...WORLD.scripts] : [undefined]) {

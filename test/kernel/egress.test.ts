@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { provesItself } from '../../bpf/canary.ts';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { kernelVersion } from '../../bpf/probe.ts';
 import { SOCKET_KINDS, SocketKind, Tables, VECTOR_WORDS } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
@@ -19,6 +19,7 @@ import { parsePolicy } from '../../policy/file/parse.ts';
 import { Operation } from '../../profiler/event/batch.ts';
 import { testedAttachment } from './attachment.ts';
 import { type Event, takeEvents } from './egress/event.ts';
+import { loadEnforcing } from './enforcing.ts';
 import {
   choosesUnseen,
   DENIED,
@@ -128,7 +129,7 @@ for (const uid of [0, 1000]) {
 
     before(async () => {
       none = await runWith('none', uid, () => {});
-      egress = Egress.load(testedAttachment());
+      egress = loadEnforcing(testedAttachment());
       assert(await provesItself(egress), 'the kernel asks the programs');
       egress.attachRouteGuard(cgroupRoot());
     });

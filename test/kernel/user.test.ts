@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { block, compileRules } from './client/policy.ts';
+import { loadEnforcing } from './enforcing.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
 const folder = mkdtempSync('/tmp/users-');
@@ -18,7 +19,7 @@ before(() => {
   copyFileSync(ATTEMPT, setuid);
   chownSync(setuid, 2000, 2000);
   chmodSync(setuid, 0o6755);
-  egress = Egress.load();
+  egress = loadEnforcing();
 });
 after(() => egress[Symbol.dispose]());
 

@@ -61,7 +61,7 @@ test('without bpf among the active modules the backend lsm does not start, and t
 
 test('without bpf among the active modules everything works by fmod_ret, and no boot parameter is asked for', () => {
   const [doctor, learn] = runInGuest(
-    ['--lsm', 'landlock,yama'],
+    ['--lsm', 'landlock,yama', '--append', 'preempt=full'],
     [['doctor'], ['learn', '--duration', '1s', '--db', '/root/other.duckdb']],
   );
   assert.match(
@@ -73,6 +73,10 @@ test('without bpf among the active modules everything works by fmod_ret, and no 
   assert.match(doctor!.text, /^ +not needed: the backend fmod_ret is taken$/m);
   assert.match(doctor!.text, /^ok {7}the backend fmod_ret: sees the whole host; /m);
   assert.match(doctor!.text, /^ok {7}the kernel side loads, attaches and is asked: by fmod_ret; /m);
+  assert.match(
+    doctor!.text,
+    /^ok {7}a second judge of what this kernel leaves out: enforce attaches it at \/sys\/fs\/cgroup: it preempts /m,
+  );
   assert.match(doctor!.text, /\nReady: learn and enforce can watch the whole host\.$/m);
   assert.doesNotMatch(doctor!.text, /boot parameter/);
   assert.equal(doctor!.status, 0);
@@ -99,6 +103,7 @@ test('under lockdown=integrity everything works', () => {
   const [doctor] = runInGuest(['--append', 'lockdown=integrity'], [['doctor']]);
   assert.match(doctor!.text, /^ok {7}kernel memory readable by BPF programs: lockdown: integrity$/m);
   assert.match(doctor!.text, /^ok {7}the kernel side loads, attaches and is asked: /m);
+  assert.doesNotMatch(doctor!.text, /second judge/);
   assert.match(doctor!.text, /\nReady: learn and enforce can watch the whole host\.$/m);
   assert.equal(doctor!.status, 0);
 });

@@ -5,9 +5,30 @@
 
 #include "../judge.bpf.h"
 
+/* The protocol that a socket of IPv4 or IPv6 gets: two types have one of their own, which need not be asked for. */
+static __always_inline int inet_protocol(int type, int protocol)
+{
+	if (protocol != IPPROTO_IP)
+		return protocol;
+	return type == SOCK_SEQPACKET ? IPPROTO_SCTP : type == SOCK_DCCP ? IPPROTO_DCCP : IPPROTO_IP;
+}
+
+/* The kind of a socket of IPv4 or IPv6 that takes a permission of its own; 0: of one whose destinations hooks see. */
+static __always_inline __u32 inet_socket_kind(int type, int protocol)
+{
+	if (type == SOCK_RAW)
+		return SOCKET_RAW;
+	if (protocol == IPPROTO_IP || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP || protocol == IPPROTO_UDP ||
+	    protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		return 0;
+	return SOCKET_OTHER;
+}
+
 /* Sockets that carry no IP traffic of their own choosing, and those whose destinations the other hooks see. */
 static __always_inline bool denies_socket(int family, int type, int protocol)
 {
+	__u32 kind;
+
 	/* The one family whose protocol is given in network order, an EtherType: 0x0800, not 8. */
 	if (family == AF_PACKET)
 		return judge_opening(SOCKET_PACKET, bpf_ntohs(protocol));
@@ -17,12 +38,9 @@ static __always_inline bool denies_socket(int family, int type, int protocol)
 		return false;
 	if (family != AF_INET && family != AF_INET6)
 		return judge_opening(SOCKET_OTHER, family);
-	if (type == SOCK_RAW)
-		return judge_opening(SOCKET_RAW, protocol);
-	if (protocol == IPPROTO_IP || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP || protocol == IPPROTO_UDP ||
-	    protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
-		return false;
-	return judge_opening(SOCKET_OTHER, protocol);
+	protocol = inet_protocol(type, protocol);
+	kind = inet_socket_kind(type, protocol);
+	return kind && judge_opening(kind, protocol);
 }
 
 static __always_inline bool is_source_route(int level, int option)

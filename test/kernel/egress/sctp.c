@@ -29,6 +29,12 @@ static void sctp_connect_many(int)
 	connect_ipv4(open_socket(AF_INET, SCTP_MANY, IPPROTO_SCTP), EVIL_IPV4);
 }
 
+/* The protocol is the only one of this type. */
+static void sctp_connect_unnamed(int)
+{
+	connect_ipv4(open_socket(AF_INET, SCTP_MANY, 0), EVIL_IPV4);
+}
+
 /* ./network has the peer that may be reached not answer, so that the kernel tries the next address of an association.
  */
 static void wait_for_retry(void)
@@ -153,6 +159,7 @@ const struct vector sctp_vectors[] = {
 	{"sctp_connect", sctp_connect},
 	{"sctp6_connect", sctp6_connect},
 	{"sctp_connect_many", sctp_connect_many},
+	{"sctp_connect_unnamed", sctp_connect_unnamed},
 	{"sctp_connectx_first", sctp_connectx_first},
 	{"sctp_connectx_second", sctp_connectx_second},
 	{"sctp_sendto", sctp_sendto},
