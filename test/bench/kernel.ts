@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { BpfObject } from '../../bpf/object.ts';
+import { MAX_USER_CGROUPS } from '../../bpf/wire.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { primeIdentities } from '../../profiler/identity/prime.ts';
@@ -15,74 +16,109 @@ import { benchPolicy } from './kernel/policy.ts';
 const here = import.meta.dirname;
 const root = join(here, '../../..');
 
-const CALLS = ['udp-connect', 'tcp-connect', 'udp-sendto', 'tcp-send'];
 const SIZES = [
   { boxes: 1, prefixes: 1 },
   { boxes: 64, prefixes: 1000 },
   { boxes: 512, prefixes: 100_000 },
+] as const;
+
+/** How the kernel side is attached, one column each. */
+const COLUMNS = [
+  { name: 'lsm', backend: 'lsm', second: false },
+  { name: 'fmod_ret', backend: 'fmod_ret', second: false },
+  { name: 'fmod_ret, two judges', backend: 'fmod_ret', second: true },
+] as const;
+type Column = (typeof COLUMNS)[number];
+
+/** Instructions of each call, by the label of its row. */
+type Rows = Map<string, Map<Call, number>>;
+
+interface Call {
+  name: string;
+  ipv6: boolean;
+}
+
+/** `tcp-exchange` is what a whole program pays for one of 2,000 short connections, with all that both ends do. */
+const CALLS = ['udp-connect', 'tcp-connect', 'udp-sendto', 'tcp-send', 'tcp-exchange'];
+
+const TABLES = [
+  { title: 'IPv4', calls: callsOf(CALLS, false) },
+  { title: 'IPv6', calls: callsOf(CALLS, true) },
+  {
+    title: '64 destinations in turn; a subject worked out anew each time; new processes',
+    calls: callsOf(['udp-connect-many', 'udp-connect-cold', 'fork', 'exec'], false),
+  },
 ];
 
-interface Row {
-  label: string;
-  figures: number[];
+function callsOf(names: readonly string[], ipv6: boolean): Call[] {
+  return names.map((name) => ({ name, ipv6 }));
 }
 
 function signed(difference: number): string {
   return difference < 0 ? String(difference) : `+${difference}`;
 }
 
-/** Instructions of one call, without or with `6` over IPv6. */
-function measure(call: string, ipv6: boolean): number {
-  const calls = join(here, 'kernel/calls');
-  return Number(execFileSync(calls, ipv6 ? [call, '6'] : [call], { encoding: 'utf8' }));
+/** Measures every call, and keeps what came out under a label. */
+function take(rows: Rows, label: string): void {
+  const figures = new Map<Call, number>();
+  for (const call of TABLES.flatMap(({ calls }) => calls)) {
+    const words = call.ipv6 ? [call.name, '6'] : [call.name];
+    figures.set(call, Number(execFileSync(join(here, 'kernel/calls'), words, { encoding: 'utf8' })));
+  }
+  rows.set(label, figures);
 }
 
-function rowsOf(calls: readonly string[], ipv6: boolean): Row[] {
-  const rows: Row[] = [];
-  const take = (label: string) => rows.push({ label, figures: calls.map((call) => measure(call, ipv6)) });
-  take('no program');
-  {
-    using empty = BpfObject.open(join(here, 'kernel/empty.bpf.o'));
-    empty.load();
-    for (const hook of [
-      'socket_connect',
-      'socket_sendmsg',
-      'socket_create',
-      'committed_creds',
-      'process_fork',
-    ])
-      empty.attach(hook);
-    take('empty programs');
-  }
-  for (const size of SIZES) {
-    for (const record of [false, true]) {
-      using egress = Egress.load(undefined, { connections: 64 << 20, denials: 1 << 16 });
-      primeIdentities(egress);
-      const compiled = compilePolicy(benchPolicy(size), () => undefined);
-      applyPolicy(egress, compiled, { mode: 'block', target: 'host', record, cgroups: [] });
-      take(`${size.boxes} boxes, ${size.prefixes} prefixes, ${record ? 'with event' : 'verdict only'}`);
-      // What `enforce` has besides in block mode, and with --backstop.
-      if (record && size === SIZES[1]) {
-        egress.attachRouteGuard(cgroupRoot());
-        take('the same, source routes of packets');
-        egress.attachBackstop(cgroupRoot());
-        take('the same, with the backstop');
-      }
-      const lost = egress.counters().reduce((sum, count) => sum + count, 0);
-      if (lost > 0) throw new Error(`${lost} records did not fit: the figures are of no use`);
-    }
-  }
+function takeEmpty(rows: Rows, { backend }: Column): void {
+  using empty = BpfObject.open(join(here, `kernel/empty-${backend}.bpf.o`));
+  empty.load();
+  for (const hook of ['socket_connect', 'socket_sendmsg', 'socket_create', 'committed_creds', 'process_fork'])
+    empty.attach(hook);
+  take(rows, 'empty programs');
+}
+
+/** With the programs loaded once, as policies come and go in one run of `enforce`. */
+function rowsOf(column: Column): Rows {
+  const { backend, second } = column;
+  const rows: Rows = new Map();
+  take(rows, 'no program');
+  takeEmpty(rows, column);
+  using egress = Egress.load(
+    { backend },
+    { connections: 256 << 20, denials: 1 << 16 },
+    MAX_USER_CGROUPS,
+    second,
+  );
+  primeIdentities(egress);
+  if (second) egress.attachSecondJudge(cgroupRoot());
+  const apply = (size: (typeof SIZES)[number], record: boolean): string => {
+    const compiled = compilePolicy(benchPolicy(size), () => undefined);
+    applyPolicy(egress, compiled, { mode: 'block', target: 'host', record, cgroups: [] });
+    return `${size.boxes} boxes, ${size.prefixes} prefixes, ${record ? 'with event' : 'verdict only'}`;
+  };
+  for (const size of SIZES) for (const record of [false, true]) take(rows, apply(size, record));
+  // What `enforce` has besides in block mode, and with --backstop. Neither can be taken away again.
+  const label = apply(SIZES[1], true);
+  egress.attachRouteGuard(cgroupRoot());
+  take(rows, `${label}, source routes of packets`);
+  egress.attachBackstop(cgroupRoot());
+  take(rows, `${label}, and the backstop`);
+  const lost = egress.counters().reduce((sum, count) => sum + count, 0);
+  if (lost > 0) throw new Error(`${lost} records did not fit: the figures are of no use`);
   return rows;
 }
 
-function print(title: string, calls: readonly string[], rows: readonly Row[]): void {
+function print(title: string, calls: readonly Call[], columns: readonly Rows[]): void {
   console.log(`\n${title}\n`);
-  console.log(`| | ${calls.join(' | ')} |`);
-  console.log(`|---|${calls.map(() => '---:').join('|')}|`);
-  const base = rows[0]!.figures;
-  for (const [index, { label, figures }] of rows.entries()) {
-    const cells = figures.map((figure, call) =>
-      index === 0 ? String(figure) : signed(figure - base[call]!),
+  const heads = calls.flatMap((call) => COLUMNS.map(({ name }) => `${call.name}, ${name}`));
+  console.log(`| | ${heads.join(' | ')} |`);
+  console.log(`|---|${heads.map(() => '---:').join('|')}|`);
+  for (const label of columns[0]!.keys()) {
+    const cells = calls.flatMap((call) =>
+      columns.map((rows) => {
+        const base = rows.get('no program')!.get(call)!;
+        const figure = rows.get(label)!.get(call)!;
+        return label === 'no program' ? String(figure) : signed(figure - base);
+      }),
     );
     console.log(`| ${label} | ${cells.join(' | ')} |`);
   }
@@ -98,7 +134,7 @@ if (process.env.BOUHEKI_VM_BENCH === undefined) {
       kernel,
       '--icount',
       '--timeout',
-      '3000',
+      '4000',
       '--',
       'env',
       'BOUHEKI_VM_BENCH=1',
@@ -110,12 +146,6 @@ if (process.env.BOUHEKI_VM_BENCH === undefined) {
   process.exitCode = status ?? 1;
 } else {
   console.log('Instructions of one call; below the first line, what is added to it. Warm subject.');
-  print('IPv4', CALLS, rowsOf(CALLS, false));
-  print('IPv6', CALLS, rowsOf(CALLS, true));
-  const rare = ['udp-connect-many', 'udp-connect-cold', 'fork', 'exec'];
-  print(
-    '64 destinations in turn; a subject worked out anew each time; new processes',
-    rare,
-    rowsOf(rare, false),
-  );
+  const columns = COLUMNS.map(rowsOf);
+  for (const { calls, title } of TABLES) print(title, calls, columns);
 }

@@ -8,6 +8,7 @@
  *   udp-connect, tcp-connect, udp-sendto, tcp-send   to one destination
  *   udp-connect-many     to 64 destinations in turn, IPv4 only
  *   udp-connect-cold     after a prctl(PR_SET_NAME), which makes a profiler look at the process anew
+ *   tcp-exchange         all of a short exchange, from socket() to close() at both ends, and whatever is between
  *   fork, exec
  */
 #include <arpa/inet.h>
@@ -145,6 +146,24 @@ static void tcp_send(void)
 	check(recv(accepted, &byte, 1, 0), "recv");
 }
 
+static void tcp_exchange(void)
+{
+	static char text[200];
+	struct linger reset = {.l_onoff = 1};
+	int client = check(socket(family, SOCK_STREAM, 0), "socket"), server;
+
+	check(connect(client, (void *)&target, target_length), "connect");
+	server = check(accept(listener, 0, 0), "accept");
+	check(send(client, text, sizeof(text), 0), "send");
+	check(recv(server, text, sizeof(text), MSG_WAITALL), "recv");
+	check(send(server, text, sizeof(text), 0), "send");
+	check(recv(client, text, sizeof(text), MSG_WAITALL), "recv");
+	/* As above. */
+	setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(client);
+	close(server);
+}
+
 static void fork_wait(void)
 {
 	pid_t child;
@@ -184,6 +203,7 @@ static const struct {
 	{"udp-connect-cold", udp_connect_cold, SOCK_DGRAM, 1000, false},
 	{"udp-sendto", udp_sendto, SOCK_DGRAM, 2000, false},
 	{"tcp-connect", tcp_connect, 0, 1000, true},
+	{"tcp-exchange", tcp_exchange, 0, 2000, false},
 	{"tcp-send", tcp_send, SOCK_STREAM, 2000, true},
 	{"fork", fork_wait, 0, 200, true},
 };

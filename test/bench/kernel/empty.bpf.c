@@ -7,27 +7,36 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-SEC("lsm/socket_connect")
+#ifdef FMOD_RET
+#define HOOK(name) SEC("fmod_ret/security_" #name)
+#define VOID_HOOK(name) SEC("fentry/security_" #name)
+#else
+#define HOOK(name) SEC("lsm/" #name)
+#define VOID_HOOK(name) SEC("lsm/" #name)
+#endif
+
+HOOK(socket_connect)
 int BPF_PROG(socket_connect)
 {
 	return 0;
 }
 
-SEC("lsm/socket_sendmsg")
+HOOK(socket_sendmsg)
 int BPF_PROG(socket_sendmsg)
 {
 	return 0;
 }
 
-SEC("lsm/socket_create")
+HOOK(socket_create)
 int BPF_PROG(socket_create)
 {
 	return 0;
 }
 
-SEC("lsm/bprm_committed_creds")
-void BPF_PROG(committed_creds)
+VOID_HOOK(bprm_committed_creds)
+int BPF_PROG(committed_creds)
 {
+	return 0;
 }
 
 SEC("tp_btf/sched_process_fork")
