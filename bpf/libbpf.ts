@@ -55,7 +55,6 @@ function declare() {
     bpf_program__fd: libbpf.func('int bpf_program__fd(void *program)'),
     bpf_program__set_autoload: libbpf.func('int bpf_program__set_autoload(void *program, bool autoload)'),
     bpf_prog_test_run_opts: libbpf.func('int bpf_prog_test_run_opts(int fd, _Inout_ uint8_t *opts)'),
-    bpf_program__set_autoload: libbpf.func('int bpf_program__set_autoload(void *program, bool autoload)'),
     bpf_map__set_max_entries: libbpf.func('int bpf_map__set_max_entries(void *map, uint32_t max_entries)'),
     bpf_map__set_initial_value: libbpf.func(
       'int bpf_map__set_initial_value(void *map, const void *data, size_t size)',

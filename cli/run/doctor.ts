@@ -104,12 +104,8 @@ async function trial(attachment: Attachment): Promise<Requirement[]> {
   const requirement = { name: TRIAL[attachment.backend], code: 'kernel' as const };
   try {
     const rings = { connections: 1 << 16, denials: 1 << 16 };
-    using egress = Egress.load(
-      attachment,
-      rings,
-      MAX_USER_CGROUPS,
-      mayLeaveOut(attachment.backend) ? 'twice' : true,
-    );
+    const blocks = mayLeaveOut(attachment.backend) ? 'twice' : true;
+    using egress = Egress.load(attachment, rings, undefined, blocks);
     const finding = { ...requirement, ...(await proof(egress, attachment)) };
     return [finding, packets(egress, attachment), ...secondJudge(egress)];
   } catch (error) {

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
 import { BpfObject } from '../../bpf/object.ts';
-import { MAX_USER_CGROUPS } from '../../bpf/wire.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { primeIdentities } from '../../profiler/identity/prime.ts';
@@ -85,8 +84,8 @@ function rowsOf(column: Column): Rows {
   using egress = Egress.load(
     { backend },
     { connections: 256 << 20, denials: 1 << 16 },
-    MAX_USER_CGROUPS,
-    second,
+    undefined,
+    second ? 'twice' : true,
   );
   primeIdentities(egress);
   if (second) egress.attachSecondJudge(cgroupRoot());

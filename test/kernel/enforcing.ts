@@ -1,13 +1,11 @@
 import { Egress } from '../../bpf/egress.ts';
 import { type Attachment, hostAttachment, mayLeaveOut } from '../../bpf/probe.ts';
-import { DEFAULT_RINGS } from '../../bpf/share.ts';
-import { MAX_USER_CGROUPS } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 
 /** Loads the kernel side as `enforce` does: with a second judge where the kernel may leave out the first. */
 export function loadEnforcing(attachment: Attachment = hostAttachment().attachment): Egress {
   const second = mayLeaveOut(attachment.backend);
-  const egress = Egress.load(attachment, DEFAULT_RINGS, MAX_USER_CGROUPS, second ? 'twice' : true);
+  const egress = Egress.load(attachment, undefined, undefined, second ? 'twice' : true);
   if (second) egress.attachSecondJudge(cgroupRoot());
   return egress;
 }

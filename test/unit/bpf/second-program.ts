@@ -19,7 +19,8 @@ export class SecondProgram implements Disposable {
 
   constructor(cgroup: string, others: readonly string[]) {
     const object = (this.#object = BpfObject.open(OBJECT));
-    for (const program of others) if (!PROGRAMS.includes(program)) object.leaveOut(program);
+    for (const program of others)
+      if (object.has(program) && !PROGRAMS.includes(program)) object.leaveOut(program);
     object.setInitialValue('.rodata.knobs', knobBytes(0, DEFAULT_RINGS, true));
     for (const ring of ['connections', 'denials']) object.resize(ring, SMALLEST_RING);
     object.load();
