@@ -30,7 +30,7 @@ test('learn records what the clients ask for, of the servers what they ask thems
   assert.ok(fetchesByTftp(LEARNT, 30), said());
   const { status, stderr } = await learn.end('SIGINT');
   assert.equal(status, 0, stderr);
-  const rows = query(
+  const rows = await query(
     db,
     `SELECT DISTINCT regexp_extract(exe, '[^/]*$') AS program, port FROM connections
      WHERE operation IN ('send', 'connect') AND exe NOT LIKE '%/python3%' ORDER BY ALL`,
