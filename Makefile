@@ -1,6 +1,8 @@
 # The commands of this repository, for those who have no npm packages yet. They run as root on Debian or Ubuntu and install what they need (test/setup).
 
 kernels := 5.10 6.1 6.12 7.2
+# What is tried on 6.1 without bpf among the active security modules too.
+without_bpf := loop reference container podman docker containerd short-container container-exe backstop
 
 .PHONY: help setup build check test test-kernels demo clean
 
@@ -24,8 +26,9 @@ test:
 	@npm test --silent
 
 test-kernels: setup
-	@node dist/test/run.js kernel $(addprefix --kernel ,$(kernels))
-	@node dist/test/run.js kernel --without-bpf $(addprefix --kernel ,$(kernels))
+	@node dist/test/run.js kernel --long $(addprefix --kernel ,$(kernels))
+	@node dist/test/run.js kernel --long --without-bpf $(addprefix --kernel ,$(kernels))
+	@node dist/test/run.js e2e --without-bpf $(addprefix --file ,$(without_bpf))
 	@node dist/test/run.js server
 
 demo: setup

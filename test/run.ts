@@ -1,9 +1,10 @@
 /**
  * The test driver: `node dist/test/run.js [unit] [vm] [kernel] [e2e] [systemd] [server] [--kernel VERSION]...
- * [--without-bpf] [--at-once N]`. Runs the named levels; without a name all but `server`, which `make test-kernels`
- * runs. As many parts at a time as there are processors and memory for; in the virtual machine with bpf among the
- * active security modules, or without. Ends with the time that each level took and the line `N passed, N failed,
- * N skipped`, and with 1 when anything failed or nothing ran.
+ * [--without-bpf] [--file NAME]... [--long] [--at-once N]`. Runs the named levels; without a name all but `server`,
+ * which `make test-kernels` runs; with --file these files of them alone (`loop` is loop.test.ts). As many parts at a
+ * time as there are processors and memory for; in the virtual machine with bpf among the active security modules, or
+ * without. With --long, tests that can last longer do. Ends with the time that each level took and the line `N passed,
+ * N failed, N skipped`, and with 1 when anything failed or nothing ran.
  */
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 import { type Ending, execute } from './runner/execute.ts';
 import { LEVELS, type Level } from './runner/level.ts';
-import { inLanes, type Part, partsOf } from './runner/part.ts';
+import { inLanes, isCalled, type Part, partsOf } from './runner/part.ts';
 import { progressOf } from './runner/progress.ts';
 import { Tally } from './runner/tally.ts';
 import { Stopwatch } from './runner/stopwatch.ts';
@@ -66,6 +67,8 @@ async function main(): Promise<number> {
     options: {
       kernel: { type: 'string', multiple: true, default: ['6.1'] },
       'without-bpf': { type: 'boolean', default: false },
+      file: { type: 'string', multiple: true, default: [] },
+      long: { type: 'boolean', default: false },
       'at-once': { type: 'string' },
     },
   });
@@ -84,7 +87,13 @@ async function main(): Promise<number> {
   const wanted = LEVELS.filter(({ name, onRequest }) =>
     positionals.length === 0 ? !onRequest : positionals.includes(name),
   );
-  const parts = wanted.flatMap((level) => partsOf(root, level, values.kernel, values['without-bpf']));
+  const { file: files, kernel: kernels, long, 'without-bpf': withoutBpf } = values;
+  const parts = wanted.flatMap((level) => partsOf(root, level, { kernels, withoutBpf, long, files }));
+  const lost = files.find((name) => !parts.some((part) => part.files.some((path) => isCalled(path, name))));
+  if (lost !== undefined) {
+    console.error(`--file ${lost}: no such test file in ${wanted.map((level) => level.name).join(', ')}.`);
+    return 2;
+  }
   await inLanes(parts, atOnce, (part) => runPart(part, tally, watch));
   process.stdout.write(`\n${watch.summary()}`);
   process.stdout.write(`\n${tally.summary()}`);

@@ -79,11 +79,11 @@ export function folder(): string {
   return mkdtempSync('/tmp/e2e-');
 }
 
-/** The names of all LSM programs in the kernel. */
-export function lsmPrograms(): string[] {
+/** The names of the programs in the kernel that hooks run, whoever loaded them. */
+export function loadedPrograms(): string[] {
   const programs = JSON.parse(succeeded(run('bpftool', '--json', 'prog', 'list')).stdout) as {
     type: string;
     name: string;
   }[];
-  return programs.filter(({ type }) => type === 'lsm').map(({ name }) => name);
+  return programs.filter(({ type }) => type === 'lsm' || type === 'tracing').map(({ name }) => name);
 }

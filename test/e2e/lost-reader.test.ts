@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { flood, pythonTo } from './attempt.ts';
 import { BOUHEKI, bouheki, query } from './bouheki.ts';
-import { cgroup, folder, inCgroup, lsmPrograms, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { cgroup, folder, inCgroup, loadedPrograms, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 before(startNetwork);
 after(stopNetwork);
@@ -93,7 +93,7 @@ ${log}`,
   async end(): Promise<string> {
     this.signal('SIGTERM');
     await until(() => this.file('status') !== '', 'the end');
-    assert.deepEqual(lsmPrograms(), []);
+    assert.deepEqual(loadedPrograms(), []);
     return this.file('status').trim();
   }
 
@@ -121,7 +121,7 @@ test('enforce whose standard error and output end at once blocks on, reads its p
   const { output } = enforce.status().recorder;
   assert.ok(output.messages > 0 && output.lines > 0, JSON.stringify(output));
   assert.equal(await enforce.end(), '0');
-  assert.match(enforce.file('first'), /^Recording 1 into .*\nBackend lsm: .*\nBlocking by policy\.yaml/);
+  assert.match(enforce.file('first'), /^Recording 1 into .*\nBackend \w+: .*\nBlocking by policy\.yaml/);
 });
 
 for (const [how, line, log] of [

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
-import { folder, lsmPrograms, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { folder, loadedPrograms, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const db = join(folder(), 'record.duckdb');
 let learn: Running;
@@ -19,7 +19,7 @@ after(stopNetwork);
 const ADDRESSES = 'SELECT address, recording FROM connections';
 
 test('what only a policy that blocks needs is not loaded', () => {
-  const programs = lsmPrograms();
+  const programs = loadedPrograms();
   assert.ok(programs.includes('socket_connect'), programs.join(' '));
   assert.ok(!programs.includes('socket_pages'), programs.join(' '));
 });
@@ -46,7 +46,7 @@ test('a reader is answered while the recording goes on', async () => {
 
 test('SIGKILL loses at most the last second, and leaves nothing in the kernel', async () => {
   assert.equal((await learn.end('SIGKILL')).status, null);
-  assert.deepEqual(lsmPrograms(), []);
+  assert.deepEqual(loadedPrograms(), []);
   assert.deepEqual(await query(db, ADDRESSES), [{ address: '10.0.1.1', recording: 1 }]);
 });
 
@@ -66,7 +66,7 @@ test('SIGTERM keeps everything, up to the last connection', async () => {
   const { status, stderr } = await learn.end('SIGTERM');
   assert.equal(status, 0, stderr);
   assert.match(stderr, /^Recorded 1 connections of 1 processes, 0 lost\.$/m);
-  assert.deepEqual(lsmPrograms(), []);
+  assert.deepEqual(loadedPrograms(), []);
   const recordings = await query(
     db,
     `SELECT id, command, state, events::INTEGER AS events, (SELECT list(address) FROM connections WHERE recording = id) AS addresses

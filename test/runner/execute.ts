@@ -6,6 +6,9 @@ import type { Part } from './part.ts';
 
 const NODE_TEST = ['--enable-source-maps', '--test', '--test-reporter=./dist/test/runner/reporter.js'];
 
+/** By how much long tests may take longer. */
+const LONGER = 2;
+
 /** How a run ended. */
 export interface Ending {
   /** The exit status or the signal. */
@@ -20,14 +23,15 @@ export interface Ending {
  */
 export async function execute(
   root: string,
-  { files, kernel, level, withoutBpf }: Part,
+  { files, kernel, level, long, withoutBpf }: Part,
   onLine: (line: Line) => void,
   onText: (text: string) => void,
 ): Promise<Ending> {
-  const limit = level.limitSeconds;
+  const longer = long ? LONGER : 1;
+  const limit = level.limitSeconds * longer;
   const node = [
     ...NODE_TEST,
-    `--test-timeout=${level.fileLimitSeconds * 1000}`,
+    `--test-timeout=${level.fileLimitSeconds * longer * 1000}`,
     ...(level.inVm ? ['--test-concurrency=1'] : []),
     ...files,
   ];
@@ -40,7 +44,7 @@ export async function execute(
     ...(withoutBpf ? ['--lsm', 'landlock,lockdown,yama,apparmor'] : []),
   ];
   const [command, args] = kernel
-    ? ['test/vm/run', [...machine, '--', 'node', ...node]]
+    ? ['test/vm/run', [...machine, '--', ...(long ? ['env', 'BOUHEKI_LONG=1'] : []), 'node', ...node]]
     : [process.execPath, node];
   // In a process group of its own, so that the end of the time, or ours, ends the test files' processes too.
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], detached: true });

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { type Level, testFiles } from './level.ts';
 
 /** What one process or one virtual machine runs: a level's files, or a share of them. */
@@ -7,14 +8,36 @@ export interface Part {
   readonly kernel: string | undefined;
   /** That kernel has no bpf among its active security modules. */
   readonly withoutBpf: boolean;
+  /** Tests that can last longer do. */
+  readonly long: boolean;
   readonly files: readonly string[];
   /** As it is printed: `e2e 2/4`, `kernel on 6.1 1/2`. */
   readonly label: string;
 }
 
+/** What is to be run of a level, and on what. */
+export interface Selection {
+  kernels: readonly string[];
+  withoutBpf: boolean;
+  long: boolean;
+  /** Names of test files, without `.test.ts`; all of them where there is none. */
+  files: readonly string[];
+}
+
+/** Whether a compiled test file has this name. */
+export function isCalled(path: string, name: string): boolean {
+  return basename(path, '.test.js') === name;
+}
+
 /** The parts of a level on each kernel, in the order in which they are best begun. */
-export function partsOf(root: string, level: Level, kernels: readonly string[], withoutBpf: boolean): Part[] {
-  const files = testFiles(root, level);
+export function partsOf(
+  root: string,
+  level: Level,
+  { files: wanted, kernels, long, withoutBpf }: Selection,
+): Part[] {
+  const files = testFiles(root, level).filter(
+    (path) => wanted.length === 0 || wanted.some((name) => isCalled(path, name)),
+  );
   return (level.inVm ? kernels : [undefined]).flatMap((kernel) => {
     const bare = withoutBpf ? ' without bpf' : '';
     const where = kernel === undefined ? level.name : `${level.name} on ${kernel}${bare}`;
@@ -23,6 +46,7 @@ export function partsOf(root: string, level: Level, kernels: readonly string[], 
       level,
       kernel,
       withoutBpf,
+      long,
       files: share,
       label: shares.length > 1 ? `${where} ${index + 1}/${shares.length}` : where,
     }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'node:test';
 
-import { inLanes, shareOut } from '../../runner/part.ts';
+import { inLanes, isCalled, shareOut } from '../../runner/part.ts';
 import { Stopwatch } from '../../runner/stopwatch.ts';
 
 test('every file is in exactly one share, and no share is empty', () => {
@@ -13,6 +13,11 @@ test('every file is in exactly one share, and no share is empty', () => {
   ]);
   assert.deepEqual(shareOut(['a'], 4), [['a']]);
   assert.deepEqual(shareOut([], 2), []);
+});
+
+test('a test file is named without its folder and its ending, and in full', () => {
+  assert(isCalled('dist/test/e2e/loop.test.js', 'loop'));
+  assert(!isCalled('dist/test/e2e/short-container.test.js', 'container'));
 });
 
 test('no more parts run at a time than there are lanes, and all of them run', async () => {
