@@ -8,7 +8,7 @@ export interface Seen<Observation, Activity> {
 
 /**
  * A record in which each subject is what `change` makes of it, which is told all of them first. Those of one
- * subject hold the same object, as they did before.
+ * subject hold the same object, as they did before, and what does not change is the same object too.
  */
 export function changeSubjects<O extends { subject: Subject }, A extends { subject: Subject }>(
   { activity, observations }: Seen<O, A>,
@@ -17,7 +17,9 @@ export function changeSubjects<O extends { subject: Subject }, A extends { subje
   const subjects = new Set([...observations, ...activity].map(({ subject }) => subject));
   const one = change(subjects);
   const changed = new Map([...subjects].map((subject) => [subject, one(subject)]));
-  const withChanged = <T extends { subject: Subject }>(each: T): T =>
-    Object.assign({}, each, { subject: changed.get(each.subject)! });
+  const withChanged = <T extends { subject: Subject }>(each: T): T => {
+    const subject = changed.get(each.subject)!;
+    return subject === each.subject ? each : Object.assign({}, each, { subject });
+  };
   return { observations: observations.map(withChanged), activity: activity.map(withChanged) };
 }

@@ -1,6 +1,6 @@
 /** What stands in the way is said in one sentence, with what to do about it, before anything has changed. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { BOUHEKI, bouheki } from './bouheki.ts';
@@ -41,7 +41,7 @@ function policyFile(text: string, mode = 0o600): string {
 const AS_ROOT = /^ {2}run it as root, for instance with sudo$/;
 
 test('a user who is not root is told which capabilities are missing', () => {
-  chmodSync(place, 0o777);
+  chownSync(place, USER, USER);
   // What lets it read its own program, wherever that is.
   const reading = ['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search'];
   const who = ['setpriv', '--reuid', String(USER), '--regid', String(USER), '--clear-groups', ...reading];

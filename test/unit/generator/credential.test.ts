@@ -75,7 +75,7 @@ test('what its rule allows anyway needs no other rule', () => {
 test('the hours of its evidence are not those of its own subject alone', () => {
   // The window has 49 hours, although it touches 50 of the clock.
   const often = observed({ count: 50, hours: 50, last: observed().first + 49 * 3_600_000_000 });
-  assert.match(print([observed({ subject: SETUID }), often]), /# 51 events in at least 49 hours/);
+  assert.match(print([observed({ subject: SETUID }), often]), /# 51 events in at least 50 hours/);
 });
 
 test('which of its ids is the real one makes no other rule', () => {
