@@ -18,7 +18,8 @@ interface Ended {
 function runInGuest(options: string[], commands: string[][]): Ended[] {
   const script = `
     printf 'network:\\n  mode: block\\n' >/tmp/policy.yaml
-    export BOUHEKI_DB=/tmp/record.duckdb
+    mkdir -m 700 /run/record
+    export BOUHEKI_DB=/run/record/record.duckdb
     for command in "$@"; do
       node dist/bundle/main.js $command 2>&1
       printf '\\001%s\\002' $?
@@ -27,7 +28,7 @@ function runInGuest(options: string[], commands: string[][]): Ended[] {
   const words = commands.map((command) => command.join(' '));
   const { status, stdout, stderr } = spawnSync(
     join(repository, 'test/vm/run'),
-    ['--timeout', '140', ...options, '--', 'bash', '-c', script, 'bash', ...words],
+    ['--timeout', '200', ...options, '--', 'bash', '-c', script, 'bash', ...words],
     { encoding: 'utf8', cwd: repository },
   );
   assert.equal(status, 0, `no database is made\n${stdout}${stderr}`);
