@@ -7,9 +7,24 @@ import { libbpf } from './libbpf.ts';
 import type { BpfMap, MapMemory } from './map.ts';
 import { hostMountNamespace, visibleNamespace } from '../host/namespace.ts';
 import { type BpfObject, loadFirst } from './object.ts';
-import { type Attachment, hostAttachment, objectsFor, sendsPagesUnasked } from './probe.ts';
+import {
+  type Attachment,
+  CGROUP_HOOKS,
+  hostAttachment,
+  HOOKS,
+  objectsFor,
+  SECOND_HOOKS,
+  sendsPagesUnasked,
+} from './probe.ts';
 import { Ring } from './ring.ts';
-import { DEFAULT_RINGS, type FoldVisitor, knobBytes, type RingSizes, takeFoldsBefore } from './share.ts';
+import {
+  DEFAULT_RINGS,
+  type FoldVisitor,
+  type HostNamespaces,
+  knobBytes,
+  type RingSizes,
+  takeFoldsBefore,
+} from './share.ts';
 import {
   Control,
   Connection,
@@ -17,6 +32,9 @@ import {
   COUNTERS,
   Fold,
   Image,
+  KnownAddress,
+  KnownKey,
+  MAX_KNOWN,
   MAX_USER_CGROUPS,
   OpenFile as OpenFileLayout,
   RunningProgram as RunningProgramLayout,
@@ -47,46 +65,15 @@ export interface RunningProgram {
   flags: number;
 }
 
-/** Identity hooks first, so that nothing that connects goes unidentified. */
-const HOOKS = [
-  'committed_creds',
-  'task_prctl',
-  'process_fork',
-  'process_free',
-  'task_rename',
-  'cgroup_mkdir',
-  'cgroup_rmdir',
-  'cgroup_attach_task',
-  'socket_create',
-  'socket_post_create',
-  'sock_graft',
-  'socket_setsockopt',
-  'sctp_bind_connect',
-  'udp_received',
-  'socket_connect',
-  'socket_sendmsg',
-];
-
-/** The second judge: programs of a cgroup, which the kernel never leaves out. The one for packets comes last. */
-const SECOND_HOOKS = [
-  'second_create',
-  'second_connect4',
-  'second_connect6',
-  'second_sendmsg4',
-  'second_sendmsg6',
-  'second_packet',
-];
-
-const CGROUP_HOOKS = [
-  'received',
-  'created',
-  'option_set',
-  'sent',
-  'connect4',
-  'connect6',
-  'sendmsg4',
-  'sendmsg6',
-];
+/** What is needed of the kernel side; absent is all of it. */
+export interface KernelNeeds {
+  /** Whether a policy may come that blocks; `twice`: with a second judge, so that `attachSecondJudge` can be called. */
+  blocks?: boolean | 'twice';
+  /** Cgroups that users have made, both sides. */
+  userCgroups?: number;
+  /** Addresses known by names, of which the memory is taken at once; 1 where no policy can ask for names. */
+  known?: number;
+}
 
 /** The loaded kernel side: rings, maps, switches. Nothing is judged or recorded until `setSide`. */
 export class Egress implements Disposable {
@@ -95,6 +82,8 @@ export class Egress implements Disposable {
   readonly subjects: BpfMap;
   /** Cgroups that others than root can have made. */
   readonly userCgroups: BpfMap;
+  /** Addresses that are known by names, for the programs that read DNS. */
+  readonly known: BpfMap;
   /** Entries of both sides that fit there. */
   readonly userCgroupRoom: number;
   readonly #identities: BpfMap;
@@ -136,6 +125,7 @@ export class Egress implements Disposable {
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
     this.userCgroups = object.map('user_cgroups', SubjectKey.size, Vector.size);
+    this.known = object.map('known', KnownKey.size, KnownAddress.size);
     this.#identities = object.map('identities', 4, Image.size);
     this.#scripts = object.map('scripts', 4, Script.size);
     this.#counters = object.map('counters', 4, 8);
@@ -147,31 +137,28 @@ export class Egress implements Disposable {
     this.#version = new BigUint64Array(this.#control.buffer, Control.offset.version, 1);
   }
 
-  /**
-   * Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. `blocks`:
-   * whether a policy may come that blocks, or `twice`, with a second judge, so that `attachSecondJudge` can be called.
-   */
+  /** Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. */
   static load(
     attachment: Attachment = hostAttachment().attachment,
     rings: RingSizes = DEFAULT_RINGS,
-    userCgroupRoom = MAX_USER_CGROUPS,
-    blocks: boolean | 'twice' = true,
+    { blocks = true, known = MAX_KNOWN, userCgroups = MAX_USER_CGROUPS }: KernelNeeds = {},
   ): Egress {
     const second = blocks === 'twice';
     const { modern, object } = loadFirst(objectsFor(attachment.backend, second), (each) => {
-      each.setInitialValue('.rodata.knobs', knobBytes(namespaceOf(attachment), rings, second));
+      each.setInitialValue('.rodata.knobs', knobBytes(namespacesOf(attachment), rings, second));
       if (!second) for (const program of SECOND_HOOKS) if (each.has(program)) each.leaveOut(program);
       each.setInitialValue('.rodata.interpreters', interpreterBytes());
       each.resize('connections', rings.connections);
       each.resize('denials', rings.denials);
-      each.resize('user_cgroups', userCgroupRoom);
+      each.resize('user_cgroups', userCgroups);
+      each.resize('known', known);
       if (each.has('socket_pages') && !needsPages(each, blocks !== false)) each.leaveOut('socket_pages');
     });
     try {
       if (attachment.backend === 'cgroup')
         for (const hook of CGROUP_HOOKS) object.attachToCgroup(hook, attachment.cgroup);
       else for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
-      return new Egress(object, rings, modern, userCgroupRoom, blocks);
+      return new Egress(object, rings, modern, userCgroups, blocks);
     } catch (error) {
       object[Symbol.dispose]();
       throw error;
@@ -389,9 +376,10 @@ function needsPages(object: BpfObject, blocks: boolean): boolean {
   return blocks && object.has('socket_pages') && sendsPagesUnasked();
 }
 
-/** The host's mount namespace as the kernel side of this backend sees it. */
-function namespaceOf({ backend }: Attachment): number {
-  return backend === 'cgroup' ? visibleNamespace('mnt') : hostMountNamespace();
+/** The host's namespaces as the kernel side of this backend sees them. */
+function namespacesOf({ backend }: Attachment): HostNamespaces {
+  const mount = backend === 'cgroup' ? visibleNamespace('mnt') : hostMountNamespace();
+  return { mount, network: visibleNamespace('net') };
 }
 
 const SYS_PIDFD_OPEN = 434;

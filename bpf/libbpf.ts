@@ -98,6 +98,25 @@ function declare() {
   };
 }
 
+/** What maps of two objects, and large ones, take. */
+function declareMaps() {
+  const libbpf = open(['libbpf.so.1'], 'libbpf1');
+  return {
+    bpf_map__reuse_fd: libbpf.func('int bpf_map__reuse_fd(void *map, int fd)'),
+    bpf_map_lookup_batch: libbpf.func(
+      'int bpf_map_lookup_batch(int fd, const void *from, _Out_ uint8_t *next, _Out_ uint8_t *keys, _Out_ uint8_t *values, _Inout_ uint32_t *count, const void *opts)',
+    ),
+  };
+}
+
+let maps: ReturnType<typeof declareMaps> | undefined;
+
+/** The part of the table that shares maps and reads them in batches. */
+export function mapCalls(): ReturnType<typeof declareMaps> {
+  maps ??= declareMaps();
+  return maps;
+}
+
 /** What is asked of the C library where no program is loaded: reading a record needs no libbpf. */
 function declareSockets() {
   const libc = open(['libc.so.6', 'libc.so'], 'libc6');

@@ -1,7 +1,10 @@
-import { check, libbpf, map as mapMemory, unmap, type Mapping } from './libbpf.ts';
+import { check, libbpf, map as mapMemory, mapCalls, unmap, type Mapping } from './libbpf.ts';
 
 const BPF_NOEXIST = 1;
 const EEXIST = 17;
+const ENOENT = 2;
+/** Entries read at a time: many more than can fall on one bucket of a hash. */
+const BATCH = 4096;
 
 /** A BPF map by its descriptor. Keys and values are bytes in the layout of wire.h. */
 export class BpfMap {
@@ -57,6 +60,24 @@ export class BpfMap {
   /** Whether it has no key. */
   get empty(): boolean {
     return libbpf().bpf_map_get_next_key(this.fd, null, Buffer.alloc(this.keySize)) !== 0;
+  }
+
+  /** All keys and values of a hash, as of now, some thousand at a time. */
+  *batches(): Generator<{ keys: Buffer; values: Buffer; count: number }> {
+    const keys = Buffer.alloc(BATCH * this.keySize);
+    const values = Buffer.alloc(BATCH * this.valueSize);
+    const count = new Uint32Array(1);
+    let from: Buffer | null = null;
+    for (;;) {
+      const next: Buffer = Buffer.alloc(Math.max(this.keySize, 8));
+      count[0] = BATCH;
+      const result = mapCalls().bpf_map_lookup_batch(this.fd, from, next, keys, values, count, null);
+      // What it found last comes together with the word that there is no more.
+      if (result < 0 && Math.abs(result) !== ENOENT) check(`reading ${this.name}`, result);
+      yield { keys, values, count: count[0]! };
+      if (result < 0) return;
+      from = next;
+    }
   }
 
   /** All keys, as of now. */

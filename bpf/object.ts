@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { programFile } from '../host/program-file.ts';
 import { BouhekiError } from '../error/error.ts';
-import { check, checkPointer, libbpf, SystemError, withMessages, type Pointer } from './libbpf.ts';
+import { check, checkPointer, libbpf, mapCalls, SystemError, withMessages, type Pointer } from './libbpf.ts';
 import { BpfMap } from './map.ts';
 
 /**
@@ -35,6 +35,11 @@ export class BpfObject implements Disposable {
   /** Before load: number of entries, or bytes of a ring. */
   resize(map: string, maxEntries: number): void {
     check('bpf_map__set_max_entries', libbpf().bpf_map__set_max_entries(this.#find(map), maxEntries));
+  }
+
+  /** Before load: takes the map of another object in the place of its own. */
+  share(map: string, { fd }: BpfMap): void {
+    check('bpf_map__reuse_fd', mapCalls().bpf_map__reuse_fd(this.#find(map), fd));
   }
 
   /** Before load: contents of a section of globals. */

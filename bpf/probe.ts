@@ -19,6 +19,48 @@ export const UNSEEN_BY_CGROUP =
 export const UNSEEN_BY_FMOD_RET =
   'what another security module refuses is recorded too, as it is asked later';
 
+/** The programs that are attached, in this order. Identity hooks first, so that nothing that connects goes unidentified. */
+export const HOOKS = [
+  'committed_creds',
+  'task_prctl',
+  'process_fork',
+  'process_free',
+  'task_rename',
+  'cgroup_mkdir',
+  'cgroup_rmdir',
+  'cgroup_attach_task',
+  'socket_create',
+  'socket_post_create',
+  'sock_graft',
+  'socket_setsockopt',
+  'sctp_bind_connect',
+  'udp_received',
+  'socket_connect',
+  'socket_sendmsg',
+];
+
+/** The second judge: programs of a cgroup, which the kernel never leaves out. The one for packets comes last. */
+export const SECOND_HOOKS = [
+  'second_create',
+  'second_connect4',
+  'second_connect6',
+  'second_sendmsg4',
+  'second_sendmsg6',
+  'second_packet',
+];
+
+/** Those of the backend for one cgroup. */
+export const CGROUP_HOOKS = [
+  'received',
+  'created',
+  'option_set',
+  'sent',
+  'connect4',
+  'connect6',
+  'sendmsg4',
+  'sendmsg6',
+];
+
 /**
  * The objects for a backend, the best first. Those of `fmod_ret` may use task storage from Linux 5.13 on. `second`:
  * with a second judge, whose programs cannot use it.

@@ -37,11 +37,18 @@ export interface Folded {
 /** Is given the key of a fold, which is a struct connection at offset 0. */
 export type FoldVisitor = (key: Buffer, folded: Folded) => void;
 
-/** The knobs of wire.h. `namespace`: the host's mount namespace; `second`: whether there is to be a second judge. */
-export function knobBytes(namespace: number, rings: RingSizes, second: boolean): Buffer {
+/** The host's namespaces by their numbers. */
+export interface HostNamespaces {
+  mount: number;
+  network: number;
+}
+
+/** The knobs of wire.h. `second`: whether there is to be a second judge. */
+export function knobBytes({ mount, network }: HostNamespaces, rings: RingSizes, second: boolean): Buffer {
   const knobs = Buffer.alloc(Knobs.size);
   const { offset } = Knobs;
-  knobs.writeUInt32LE(namespace, offset.host_mount_namespace);
+  knobs.writeUInt32LE(mount, offset.host_mount_namespace);
+  knobs.writeUInt32LE(network, offset.host_network_namespace);
   knobs.writeUInt32LE(second ? 1 : 0, offset.second_judge);
   knobs.writeBigUInt64LE(BigInt(Math.floor(rings.connections * CROWDED)), offset.crowded);
   const shares = sharesOf(rings);

@@ -17,6 +17,11 @@ export const ANCESTOR_PATH_SIZE = 128;
 export const MAX_GROUPS = 64;
 export const MAX_FOLDS = 16_384;
 export const SHARE_FOLDS = 256;
+export const MAX_NAME_CLASSES = 4096;
+export const MAX_KEEPS = 7;
+export const MAX_PATTERNS = 65_536;
+export const MAX_KNOWN = 131_072;
+export const NAME_SLOTS = 4;
 
 export const RecordKind = { connection: 1, process: 2, cgroup: 3, excess: 4, answer: 5 } as const;
 /** Added to `control.version` to have subjects worked out anew. */
@@ -24,7 +29,7 @@ export const VERSION_SUBJECTS = 1n << 32n;
 export const NO_BOX = 0xffff_ffff;
 export const CANARY_ADDRESS = '192.0.2.1';
 
-export const ConnectionFlag = { blocked: 1, judged: 2, inContainer: 4 } as const;
+export const ConnectionFlag = { blocked: 1, judged: 2, inContainer: 4, named: 8 } as const;
 
 export const ProcessFlag = {
   inContainer: 1,
@@ -88,10 +93,23 @@ export const Counter = {
 } as const;
 export const COUNTERS = 10;
 
-export const NameCounter = { lostAnswer: 0, cutAnswer: 1, unaskedAnswer: 2, lostQuery: 3 } as const;
-export const NAME_COUNTERS = 4;
+export const NameCounter = {
+  lostAnswer: 0,
+  cutAnswer: 1,
+  unaskedAnswer: 2,
+  lostQuery: 3,
+  foreignAnswer: 4,
+  unlistedAnswer: 5,
+  strayedAnswer: 6,
+  doubtedAnswer: 7,
+  impostor: 8,
+  knownFull: 9,
+  patternFull: 10,
+  addressFull: 11,
+} as const;
+export const NAME_COUNTERS = 12;
 
-export const AnswerFlag = { stream: 1, near: 2 } as const;
+export const AnswerFlag = { stream: 1, near: 2, trusted: 4, doubted: 8 } as const;
 
 /** Bytes of one element and number of elements. */
 type Field = readonly [size: 1 | 2 | 4 | 8, count?: number];
@@ -193,6 +211,32 @@ export const Answer = layout({
   message: [1, 0],
 });
 
+export const KnownKey = layout({ side: [4], network_namespace: [4], high: [8], low: [8] });
+
+export const KnownAddress = layout({ slot: [8, NAME_SLOTS], class: [4], pad: [4] });
+
+export const PatternKey = layout({ bits: [4], text: [1, 256] });
+
+export const ResolverKey = layout({ address: [8, 2], network_namespace: [4], family: [4] });
+
+export const ResolverValue = layout({
+  doubted: [8],
+  cgroup: [8],
+  uid: [4],
+  process_uid: [4],
+  near: [4],
+  pad: [4],
+});
+
+export const Naming = layout({
+  host_namespace: [4],
+  block: [4],
+  sides: [4, 2],
+  keep: [4, 2],
+  known: [4, 2],
+  known_of_class: [4, 2 * MAX_NAME_CLASSES],
+});
+
 export const Fold = layout({ count: [8], first: [8], last: [8] });
 
 export const FileObject = layout({ object: [8], inode: [8], device: [4], generation: [4] });
@@ -245,7 +289,9 @@ export const SHARES = 3;
 
 export const Knobs = layout({
   host_mount_namespace: [4],
+  host_network_namespace: [4],
   second_judge: [4],
+  pad: [4],
   crowded: [8],
   burst: [8, SHARES],
   cost: [8, SHARES],
@@ -273,6 +319,10 @@ export const Tables = layout({
   backstop: [8, VECTOR_WORDS],
   intent: [8, VECTOR_WORDS],
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
+  nameless: [8, VECTOR_WORDS],
+  kept: [8, (MAX_KEEPS + 1) * VECTOR_WORDS],
+  keep: [4, MAX_KEEPS],
+  keep_pad: [4],
   last_interval6: [4],
   command_prefixes: [4],
   source_routes: [4],
@@ -284,6 +334,7 @@ export const Tables = layout({
   protocol_class: [2, 256],
   address: [8, MAX_ADDRESS_CLASSES * VECTOR_WORDS],
   port: [8, MAX_PORT_CLASSES * VECTOR_WORDS],
+  name: [8, MAX_NAME_CLASSES * VECTOR_WORDS],
 });
 
 export const Tables6 = layout({ high: [8, MAX_INTERVALS] });

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { cgroupRoot } from '../host/cgroup-root.ts';
 import type { Egress } from '../bpf/egress.ts';
 import { SystemError } from '../bpf/libbpf.ts';
-import { applyPolicy } from '../enforcer/apply.ts';
-import { sizeOf } from '../enforcer/box-vector.ts';
+import { applyPolicy, type NameSides } from '../enforcer/apply.ts';
+import { BouhekiError } from '../error/error.ts';
+import { sizeOf } from '../enforcer/vector/box-vector.ts';
 import { cgroupPaths } from '../enforcer/cgroup-list.ts';
 import { allowsSomeToNobody, compilePolicy, type CompiledPolicy } from '../enforcer/compile.ts';
 import { ContainerFiles } from '../enforcer/container/container-files.ts';
@@ -20,6 +21,7 @@ import { atMost } from '../profiler/identity/at-most.ts';
 import type { ContainerNames } from '../profiler/identity/container.ts';
 import type { PacketRules } from './backstop-notes.ts';
 import { type CgroupListing, CgroupRoster } from './cgroup-roster.ts';
+import type { NameService } from './name/name-service.ts';
 
 /** How long a policy may wait for what its paths mean in containers, milliseconds. */
 const PREPARATION = 15_000;
@@ -48,6 +50,8 @@ export class Enforcement implements Disposable {
   #prepared: { policy: Policy; containers: ContainerWatch; ids: AccountIds } | undefined;
   #policy: Policy | undefined;
   #over = false;
+  /** What keeps names, or why there is nothing that does. */
+  #names: NameService | string = 'no answers of resolvers are read';
 
   /**
    * `warn` receives one sentence about what cannot be held. `root`: where the hierarchy of cgroups is
@@ -64,6 +68,11 @@ export class Enforcement implements Disposable {
     this.#warn = (text) => warn(visible(text));
     const seen = (path: string): void => this.#followContainer(path);
     this.#roster = new CgroupRoster(egress, names, { root, warn: this.#warn, seen });
+  }
+
+  /** What policies by name go by; a text says why none can be put in force. */
+  set names(names: NameService | string) {
+    this.#names = names;
   }
 
   /** Whether it has ended: the kernel side may be gone. */
@@ -156,8 +165,10 @@ export class Enforcement implements Disposable {
         target,
         record: true,
         cgroups: listing.found,
+        names: this.#namesFor(policy, compiled),
       });
     } catch (error) {
+      this.#followNames(this.#policy);
       executables[Symbol.dispose]();
       containers[Symbol.dispose]();
       ids[Symbol.dispose]();
@@ -177,6 +188,25 @@ export class Enforcement implements Disposable {
     this.#policy = policy;
     this.#roster.begin(compiled.subjects, listing);
     return generation;
+  }
+
+  /** What keeps the names of a policy. Throws BouhekiError where it has some and there is nothing that does. */
+  #namesFor(policy: Policy, { names }: CompiledPolicy): NameSides | undefined {
+    const service = this.#followNames(policy);
+    if (typeof service !== 'string') return service.verdicts;
+    if (names.patterns.size === 0) return undefined;
+    throw new BouhekiError(
+      'policy',
+      `the policy allows by DNS name, which takes reading DNS answers: ${service}`,
+      {
+        remedy: 'mend that, or allow addresses instead of names',
+      },
+    );
+  }
+
+  #followNames(policy: Policy | undefined): NameService | string {
+    if (typeof this.#names !== 'string') this.#names.follow(policy?.names);
+    return this.#names;
   }
 
   /** How many cgroups that users have made are not distinguished, at the least. */

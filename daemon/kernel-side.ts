@@ -1,5 +1,5 @@
 import { provesItself } from '../bpf/canary.ts';
-import { Egress } from '../bpf/egress.ts';
+import { Egress, type KernelNeeds } from '../bpf/egress.ts';
 import { type Attachment, type ChosenAttachment, mayLeaveOut, UNSEEN_BY_CGROUP } from '../bpf/probe.ts';
 import { requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
@@ -26,10 +26,10 @@ export class KernelSide implements Disposable {
 
   /**
    * Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in
-   * the way. `blocks`: whether a policy may come that blocks. `hungUp` is called when the terminal has gone,
+   * the way. `hungUp` is called when the terminal has gone,
    * for a command that SIGHUP ends otherwise: it goes on.
    */
-  static async load(chosen: ChosenAttachment, blocks: boolean, hungUp?: () => void): Promise<KernelSide> {
+  static async load(chosen: ChosenAttachment, needs: KernelNeeds, hungUp?: () => void): Promise<KernelSide> {
     const { attachment } = chosen;
     requireAll(attachment.backend);
     protectFromOom();
@@ -37,8 +37,9 @@ export class KernelSide implements Disposable {
     const stopSignal = awaitStopSignal(hungUp);
     let egress: Egress | undefined;
     try {
+      const { blocks = true } = needs;
       const twice = blocks && mayLeaveOut(attachment.backend);
-      egress = Egress.load(attachment, undefined, undefined, twice ? 'twice' : blocks);
+      egress = Egress.load(attachment, undefined, { ...needs, blocks: twice ? 'twice' : blocks });
       if (attachment.backend !== 'cgroup') await requireProof(egress, attachment.backend);
       primeIdentities(egress);
       return new KernelSide(egress, chosen, stopSignal);

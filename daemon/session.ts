@@ -1,6 +1,5 @@
 import { hostname, release } from 'node:os';
 import type { Egress } from '../bpf/egress.ts';
-import { Names } from '../bpf/name/names.ts';
 import type { Backend } from '../bpf/probe.ts';
 import { BouhekiError } from '../error/error.ts';
 import { cgroupRoot } from '../host/cgroup-root.ts';
@@ -23,6 +22,7 @@ import type { Past, RecordingInfo } from '../profiler/store/store.ts';
 import { CanaryWatch } from './canary-watch.ts';
 import type { DenialLog } from './denial/denial-log.ts';
 import { type FailureHandlers, Isolation, type RecordingFailure } from './isolation.ts';
+import { NameService } from './name/name-service.ts';
 import type { KernelSide } from './kernel-side.ts';
 import type { Messages } from './messages.ts';
 import { MetricsServer, type Endpoint } from './metrics-server.ts';
@@ -87,7 +87,8 @@ export class Session {
   readonly window: RunningWindow | undefined;
   readonly #kernel: KernelSide;
   readonly #names: ContainerNames;
-  readonly #answers: Names | undefined;
+  /** What keeps names for verdicts, or why they can't be gone by. */
+  readonly names: NameService | string;
   readonly #accounts = new AccountNames();
   readonly #processes: ProcessTable;
   readonly #store: StoreProcess;
@@ -122,7 +123,7 @@ export class Session {
     const credentials = new CredentialTable(recording, this.#accounts);
     const listeners = this.#isolation.around(options.listeners ?? {});
     this.recorder = new Recorder(egress, recording, this.#processes, credentials, listeners);
-    this.#answers = options.names ? this.#readAnswers() : undefined;
+    this.names = options.names ? this.#readAnswers() : 'it was started with --no-names';
     store.noticed = (text) => messages.say(`Warning: ${text}\n`);
     store.kernelSide = () => ({
       watch: kernel.describe(this.#canary.unasked, options.unlisted?.() ?? 0),
@@ -131,6 +132,7 @@ export class Session {
       output: outputOf(options),
       version: options.version,
       database: databaseSize(options.db),
+      ...(typeof this.names !== 'string' && { names: this.names.status }),
       ...options.describe?.(),
     });
   }
@@ -234,15 +236,18 @@ export class Session {
   }
 
   /** Has DNS answers read. Where the kernel refuses, connections go without names, and nothing else is different. */
-  #readAnswers(): Names | undefined {
+  #readAnswers(): NameService | string {
+    const { messages } = this.#options;
     try {
-      const answers = Names.load(this.cgroup ?? cgroupRoot());
-      this.recorder.readNames(answers);
-      return answers;
+      const root = cgroupRoot();
+      const { egress } = this;
+      return NameService.open({ cgroup: this.cgroup ?? root, root, egress }, this.recorder, (text) =>
+        messages.say(text),
+      );
     } catch (error) {
       if (!(error instanceof BouhekiError)) throw error;
-      this.#options.messages.say(`Warning: connections are recorded without DNS names: ${error.message}.\n`);
-      return undefined;
+      messages.say(`Warning: connections are recorded without DNS names: ${error.message}.\n`);
+      return error.message;
     }
   }
 
@@ -283,6 +288,8 @@ export class Session {
     this.#isolation.recording(() => this.#flush());
     const enough = this.#isolation.beside(tick) === true;
     this.#isolation.beside(() => this.#followClock());
+    const { names } = this;
+    if (typeof names !== 'string') this.#isolation.beside(() => names.tick());
     // A timer cannot wait for longer than 24 days.
     return enough || (this.window !== undefined && this.#over);
   }
@@ -339,7 +346,7 @@ export class Session {
         await this.recording.end(state);
       }
     } finally {
-      this.#answers?.[Symbol.dispose]();
+      if (typeof this.names !== 'string') this.names[Symbol.dispose]();
       this.#metrics?.close();
       await this.#store.close().finally(() => this.#kernel[Symbol.dispose]());
     }

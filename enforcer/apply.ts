@@ -2,6 +2,7 @@ import type { Egress } from '../bpf/egress.ts';
 import { SystemError } from '../bpf/libbpf.ts';
 import {
   MAX_INTERVALS,
+  MAX_KEEPS,
   SideFlag,
   SubjectKey,
   SubjectKind,
@@ -11,11 +12,13 @@ import {
 } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
 import type { Mode, Target } from '../policy/meaning/policy.ts';
-import type { BoxVector } from './box-vector.ts';
+import { emptyVector, type BoxVector } from './vector/box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
+import type { NameTables } from './name/name-table.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
 const E2BIG = 7;
+const ENOSPC = 28;
 
 /** A cgroup with an identity of its own, and the boxes that accept it. */
 export interface ListedCgroup {
@@ -28,6 +31,16 @@ export interface ListedCgroup {
   byUser?: boolean;
 }
 
+/** What keeps the names of a policy: see NameVerdicts. */
+export interface NameSides {
+  /** Fills a side that no verdict looks at. Throws SystemError when there is no room. */
+  prepare(side: 0 | 1, tables: NameTables): void;
+  /** Forgets one. */
+  leave(side: 0 | 1): void;
+  /** Whether packets of whoever speaks as a resolver of this host are dropped. */
+  block: boolean;
+}
+
 /**
  * Puts a compiled policy in force: fills the side that no hook reads, then flips. When anything fails before
  * the flip, the policy in force stays. Returns the new generation. Cgroups that users have made make nothing
@@ -37,16 +50,28 @@ export interface ListedCgroup {
 export function applyPolicy(
   egress: Egress,
   policy: CompiledPolicy,
-  options: { mode: Mode; target: Target; record: boolean; cgroups: readonly ListedCgroup[] },
+  options: {
+    mode: Mode;
+    target: Target;
+    record: boolean;
+    cgroups: readonly ListedCgroup[];
+    names?: NameSides | undefined;
+  },
 ): bigint {
   const side = egress.inactiveSide;
+  const before = activeSide(egress);
+  const { names } = options;
+  const asks = policy.names.patterns.size > 0;
+  if (asks && names === undefined) throw namesNotRead();
   fillTables(egress, side, policy);
   try {
     replaceSubjects(egress, side, policy, options.cgroups);
+    names?.prepare(side, policy.names);
   } catch (error) {
-    if (!(error instanceof SystemError) || error.errno !== E2BIG) throw error;
+    names?.leave(side);
+    if (!isFull(error)) throw error;
     const named = policy.subjects.entries.length;
-    const message = `the kernel side has no room for ${named} commands, executables and ids and ${options.cgroups.length} cgroups beside those of the policy in force`;
+    const message = `the kernel side has no room for ${named} commands, executables and ids, ${policy.names.patterns.size} names and ${options.cgroups.length} cgroups beside those of the policy in force`;
     throw new BouhekiError('policy', message, {
       remedy:
         'name fewer of them, remove cgroups that are not used, or end bouheki and start it with this policy',
@@ -57,7 +82,22 @@ export function applyPolicy(
   if (options.mode === 'block') flags |= SideFlag.block;
   if (options.target === 'container') flags |= SideFlag.containers;
   if (options.record) flags |= SideFlag.record;
-  return egress.flip(flags, policy.denyBoxes);
+  const generation = egress.flip(flags, policy.denyBoxes);
+  if (names) {
+    names.block = asks && options.mode === 'block';
+    names.leave(before);
+  }
+  return generation;
+}
+
+/** No room: of a hash, or of a map of prefixes. */
+function isFull(error: unknown): error is SystemError {
+  return error instanceof SystemError && (error.errno === E2BIG || error.errno === ENOSPC);
+}
+
+function namesNotRead(): BouhekiError {
+  const message = 'the policy allows by DNS name, and no answers of resolvers are read';
+  return new BouhekiError('policy', message, { remedy: 'allow addresses instead of names' });
 }
 
 /**
@@ -143,6 +183,7 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   putVectors(tables, offset.backstop, [policy.backstop]);
   putVectors(tables, offset.intent, [policy.intent]);
   putVectors(tables, offset.socket, policy.sockets);
+  fillNames(tables, policy.names);
   putVectors(tables, offset.address, policy.addresses);
   putVectors(tables, offset.port, policy.ports);
   tables.setUint32(offset.command_prefixes, policy.subjects.commandPrefixes, true);
@@ -169,6 +210,23 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   const class6 = tables6Low.byteOffset + Tables6Low.offset.class6;
   new Uint16Array(tables6Low.buffer, class6, MAX_INTERVALS).set(six.classes);
   tables.setUint32(offset.last_interval6, six.starts.length - 1, true);
+}
+
+/** A time without end, and what stands behind the last one, is all ones. */
+const FOREVER = 0xffff_ffff;
+
+function fillNames(tables: DataView, { classes, keeps, kept, nameless }: NameTables): void {
+  const { offset } = Tables;
+  putVectors(tables, offset.nameless, [nameless]);
+  const none = emptyVector();
+  putVectors(
+    tables,
+    offset.kept,
+    Array.from({ length: MAX_KEEPS + 1 }, (_, passed) => kept[passed] ?? none),
+  );
+  for (let at = 0; at < MAX_KEEPS; at += 1)
+    tables.setUint32(offset.keep + 4 * at, Math.min(keeps[at] ?? FOREVER, FOREVER), true);
+  putVectors(tables, offset.name, classes);
 }
 
 function putVectors(tables: DataView, offset: number, vectors: readonly BoxVector[]): void {

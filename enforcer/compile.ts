@@ -13,10 +13,12 @@ import { BouhekiError } from '../error/error.ts';
 import { lastOf } from '../policy/value/cidr.ts';
 import { DESTINATION_DIMENSIONS, type DestinationDimension } from '../policy/meaning/dimension.ts';
 import { decidesIntent } from '../policy/meaning/evaluate.ts';
+import { reachOf } from '../policy/meaning/known-name.ts';
 import type { Box, Policy } from '../policy/meaning/policy.ts';
-import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './box-vector.ts';
+import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './vector/box-vector.ts';
 import type { KnownContainer } from './executable-entry.ts';
-import { sweep, type Intervals, type Span } from './interval.ts';
+import { sweep, type Intervals, type Span } from './vector/interval.ts';
+import { compileNames, type NameTables } from './name/name-table.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 import {
   compileSubjects,
@@ -47,6 +49,7 @@ export interface CompiledPolicy {
   sockets: BoxVector[];
   /** Whether some subject may route packets by the source. */
   sourceRoutes: boolean;
+  names: NameTables;
   subjects: SubjectTables;
 }
 
@@ -66,12 +69,11 @@ export function compilePolicy(
   scripts?: ResolveScripts,
 ): CompiledPolicy {
   const { boxes } = policy;
-  refuseNames(boxes);
   limit('boxes (a rule has one for each entry of `to`, and one for `sockets`)', boxes.length, MAX_BOXES);
   const denyBoxes = boxes.filter((box) => box.action === 'deny').length;
   const reaching = boxes.map((box) => (box.to.sockets ? { ...box, to: NOWHERE } : box));
   const addressClasses = new VectorClasses();
-  const anyAddress = boxesWhere(reaching, (box) => box.to.prefixes === undefined);
+  const anyAddress = boxesWhere(reaching, (box) => reachOf(box.to) === undefined);
   const intervals4 = sweep(spans4(reaching), anyAddress, 0xffff_ffff, (value) => value + 1, addressClasses);
   const intervals6 = sweep(
     spans6(reaching),
@@ -103,15 +105,9 @@ export function compilePolicy(
     intent: boxesWhere(boxes, decidesIntent),
     sockets: compileSockets(boxes),
     sourceRoutes: mayRoute(boxes),
+    names: compileNames(boxes),
     subjects,
   };
-}
-
-function refuseNames(boxes: readonly Box[]): void {
-  const named = boxes.find(({ to }) => to.names !== undefined);
-  if (named === undefined) return;
-  const message = `rule "${named.name}" allows by DNS name, which the kernel side does not judge by yet`;
-  throw new BouhekiError('policy', message, { remedy: 'name its addresses with cidr instead' });
 }
 
 /** A packet on its way out shows its address, but neither its process nor, in a fragment, its port. */
@@ -161,7 +157,7 @@ function limit(what: string, found: number, most: number): void {
 function spans4(boxes: readonly Box[]): Span<number>[] {
   const spans: Span<number>[] = [];
   for (const [box, { to }] of boxes.entries()) {
-    for (const prefix of to.prefixes ?? []) {
+    for (const prefix of reachOf(to) ?? []) {
       if (prefix.family === 4) spans.push({ box, first: Number(prefix.value), last: Number(lastOf(prefix)) });
     }
   }
@@ -171,7 +167,7 @@ function spans4(boxes: readonly Box[]): Span<number>[] {
 function spans6(boxes: readonly Box[]): Span<bigint>[] {
   const spans: Span<bigint>[] = [];
   for (const [box, { to }] of boxes.entries()) {
-    for (const prefix of to.prefixes ?? []) {
+    for (const prefix of reachOf(to) ?? []) {
       if (prefix.family === 6) spans.push({ box, first: prefix.value, last: lastOf(prefix) });
     }
   }

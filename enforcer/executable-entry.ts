@@ -2,7 +2,7 @@ import type { FileObject } from '../bpf/executable.ts';
 import { SubjectKind } from '../bpf/wire.ts';
 import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
 import type { Box } from '../policy/meaning/policy.ts';
-import { boxesWhere, emptyVector } from './box-vector.ts';
+import { boxesWhere, emptyVector } from './vector/box-vector.ts';
 import { acceptsContainer, type KnownCgroup } from './known-cgroup.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 

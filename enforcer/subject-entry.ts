@@ -1,4 +1,4 @@
-import type { BoxVector } from './box-vector.ts';
+import type { BoxVector } from './vector/box-vector.ts';
 
 /** One value of one subject dimension that some box names, and the boxes that name it. */
 export interface SubjectEntry {

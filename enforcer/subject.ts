@@ -5,7 +5,7 @@ import { meansContainerFiles } from '../policy/meaning/evaluate.ts';
 import { COMMAND_BYTES, isGlob } from '../policy/value/name.ts';
 import { type AccountDimension, FROM, type IdKind } from '../policy/meaning/dimension.ts';
 import type { Action, Box, From } from '../policy/meaning/policy.ts';
-import { boxesWhere, type BoxVector } from './box-vector.ts';
+import { boxesWhere, type BoxVector } from './vector/box-vector.ts';
 import { compileContainer, compileExecutables, type KnownContainer } from './executable-entry.ts';
 import { acceptsCgroup, type KnownCgroup, namesCgroup, type PlaceDimension } from './known-cgroup.ts';
 import type { SubjectEntry } from './subject-entry.ts';

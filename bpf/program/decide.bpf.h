@@ -8,6 +8,7 @@
 
 #include "flow.bpf.h"
 #include "maps.bpf.h"
+#include "name/known.bpf.h"
 #include "read.bpf.h"
 
 #define LAST_INTERVAL (MAX_INTERVALS - 1)
@@ -116,10 +117,123 @@ GLOBAL __u32 decide_socket(const struct subject *subject, __u32 kind, __u32 side
 	return NO_BOX;
 }
 
-/* The box that decides, or NO_BOX. */
+/* How long a connection is not cut off because its name is not known any more. */
+#define ESTABLISHED_SECONDS 86400
+
+/* Where the caller looks for names: what is known in one network namespace says nothing in another. 0: the host's. */
+static __always_inline __u32 naming_namespace(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u32 namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+
+	/* A task without namespaces is at its end. */
+	if (!namespace)
+		return ~0U;
+	return namespace == knobs.host_network_namespace ? 0 : namespace;
+}
+
+/*
+ * The classes of an address's names, 16 bits each: the class, and above it how many of the times in `keep` have passed
+ * since the end of the TTL, of which `spared` seconds don't count. 0 where there is none. A function of its own, so
+ * that the verifier goes through it once.
+ */
+__noinline __u64 name_classes(__u64 high, __u64 low, __u32 side, __u32 spared)
+{
+	struct known_key key = {.side = side & 1, .network_namespace = naming_namespace(), .high = high, .low = low};
+	struct tables *tables = bpf_map_lookup_elem(&policy, &key.side);
+	struct known_address *found = bpf_map_lookup_elem(&known, &key);
+	__u64 classes = 0, now;
+
+	if (!tables || !found)
+		return 0;
+	now = boot_seconds();
+#pragma unroll
+	for (int i = 0; i < NAME_SLOTS; i++) {
+		__u64 slot = found->slot[i], end = (__u32)slot + (__u64)spared, passed = 0;
+
+		if (!slot)
+			continue;
+		if (now > end) {
+#pragma unroll
+			for (int j = 0; j < MAX_KEEPS; j++)
+				passed += tables->keep[j] < now - end;
+		}
+		classes |= (slot >> 32 | passed << NAME_CLASS_BITS) << (16 * i);
+	}
+	return classes;
+}
+
+/*
+ * What decide() returns where the lowest box that accepts subject, address and port asks for a name: this, the class of
+ * the address and that of the port. A box is less, NO_BOX is more.
+ */
+#define ASKS_NAMES (1U << 30)
+#define PORT_CLASS_BITS 11
+_Static_assert(MAX_PORT_CLASSES == 1 << PORT_CLASS_BITS, "the class of a port, and above it that of an address");
+_Static_assert(MAX_ADDRESS_CLASSES << PORT_CLASS_BITS <= ASKS_NAMES, "both fit");
+
+static __always_inline bool asks_names(__u32 decided)
+{
+	return decided >> 30 == 1;
+}
+
+static __always_inline struct vector *port_vector(struct tables *tables, const struct flow *flow, __u32 class)
+{
+	/* Nothing leaves yet: what counts is whether the subject may reach the address at all. */
+	return flow->probe ? &tables->intent : &tables->port[class & (MAX_PORT_CLASSES - 1)];
+}
+
+/*
+ * A connection that is there is judged again under a new policy, long after its name was asked for: nothing may cut it
+ * off because of that. Of TCP and DCCP a send is always on a connection.
+ */
+static __always_inline bool is_established(const struct flow *flow)
+{
+	return flow->operation == OPERATION_SEND && (flow->protocol == IPPROTO_TCP || flow->protocol == IPPROTO_DCCP);
+}
+
+static __always_inline __u64 classes_of(const struct flow *flow, __u32 side)
+{
+	bool ipv4 = flow->family == 4;
+
+	return name_classes(ipv4 ? 0 : flow->high, ipv4 ? flow->low | 0xffff00000000ULL : flow->low, side,
+			    is_established(flow) ? ESTABLISHED_SECONDS : 0);
+}
+
+/* The boxes that one of an address's names opens, while it is kept. */
+#define OPENED(slot, i)                                                          \
+	(tables->name[classes >> (16 * slot) & (MAX_NAME_CLASSES - 1)].word[i] & \
+	 tables->kept[classes >> (16 * slot + NAME_CLASS_BITS) & MAX_KEEPS].word[i])
+
+/* The box that decides, or NO_BOX, by what decide() returned and the classes of the address's names. */
+GLOBAL __u32 decide_by_names(const struct flow *flow, const struct subject *subject, __u32 side, __u32 decided,
+			     __u64 classes)
+{
+	__u32 key = side & 1;
+	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
+	struct vector *address, *port;
+
+	if (!tables || !flow || !subject)
+		return NO_BOX;
+	address = &tables->address[decided >> PORT_CLASS_BITS & (MAX_ADDRESS_CLASSES - 1)];
+	port = port_vector(tables, flow, decided);
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 boxes = subject->boxes.word[i] & address->word[i] & port->word[i];
+
+		if (!boxes)
+			continue;
+		boxes &= tables->nameless.word[i] | OPENED(0, i) | OPENED(1, i) | OPENED(2, i) | OPENED(3, i);
+		if (boxes)
+			return i * 64 + lowest_bit(boxes);
+	}
+	return NO_BOX;
+}
+
+/* The box that decides, or NO_BOX, or that it takes the names of the address: see ASKS_NAMES. */
 GLOBAL __u32 decide(const struct flow *flow, const struct subject *subject, __u32 side)
 {
-	__u32 key = side & 1, class;
+	__u32 key = side & 1, class, ports;
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
 	struct vector *address, *port;
 
@@ -127,15 +241,19 @@ GLOBAL __u32 decide(const struct flow *flow, const struct subject *subject, __u3
 		return NO_BOX;
 	class = flow->family == 4 ? address_class4(tables, flow->low) : address_class6(flow->high, flow->low, side);
 	address = &tables->address[class & (MAX_ADDRESS_CLASSES - 1)];
-	/* Nothing leaves yet: what counts is whether the subject may reach the address at all. */
-	port = flow->probe ? &tables->intent : &tables->port[port_class(tables, flow) & (MAX_PORT_CLASSES - 1)];
+	ports = flow->probe ? 0 : port_class(tables, flow);
+	port = port_vector(tables, flow, ports);
 
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++) {
 		__u64 boxes = subject->boxes.word[i] & address->word[i] & port->word[i];
 
-		if (boxes)
+		if (!boxes)
+			continue;
+		if (boxes & -boxes & tables->nameless.word[i])
 			return i * 64 + lowest_bit(boxes);
+		return ASKS_NAMES | (class & (MAX_ADDRESS_CLASSES - 1)) << PORT_CLASS_BITS |
+		       (ports & (MAX_PORT_CLASSES - 1));
 	}
 	return NO_BOX;
 }

@@ -14,10 +14,14 @@ static __always_inline bool is_canary(const struct flow *flow)
 	return flow->low == CANARY_ADDRESS && flow->family == 4 && control.canary && control.canary == current_pid();
 }
 
-/* The box that decides, for the destination of a flow or the kind of socket that it opens. */
-static __always_inline __u32 deciding_box(struct flow *flow, struct subject *subject, __u32 side)
+/*
+ * The box that decides, for the destination of a flow or the kind of socket that it opens. CONNECTION_NAMED is added to
+ * `event` where the names of the address were asked for.
+ */
+static __always_inline __u32 deciding_box(struct flow *flow, struct subject *subject, __u32 side, __u32 *event)
 {
 	struct decision *known;
+	__u32 decided;
 	__u64 rest;
 
 	if (flow->operation == OPERATION_OPEN)
@@ -27,11 +31,17 @@ static __always_inline __u32 deciding_box(struct flow *flow, struct subject *sub
 	known = &subject->decisions[(flow->low ^ flow->port) & (DECISIONS - 1)];
 	if (known->rest == rest && known->low == flow->low && known->high == flow->high)
 		return known->box;
+	decided = decide(flow, subject, side);
+	/* Not kept: answers come, and their time ends. */
+	if (asks_names(decided)) {
+		*event |= CONNECTION_NAMED;
+		return decide_by_names(flow, subject, side, decided, classes_of(flow, side));
+	}
 	known->rest = rest;
 	known->low = flow->low;
 	known->high = flow->high;
-	known->box = decide(flow, subject, side);
-	return known->box;
+	known->box = decided;
+	return decided;
 }
 
 static __always_inline enum peer peer_after(__u8 operation)
@@ -63,7 +73,7 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 		return false;
 	if (flags & SIDE_POLICY) {
 		event |= CONNECTION_JUDGED;
-		box = deciding_box(flow, subject, side);
+		box = deciding_box(flow, subject, side, &event);
 		/* NO_BOX is above every number of deny boxes, and also a denial. */
 		denied = box == NO_BOX || box < control.deny_boxes[side];
 	}

@@ -321,6 +321,7 @@ struct sock {
 	__u8 sk_kern_sock : 1;
 	__u16 sk_type;
 	__u16 sk_protocol;
+	kuid_t sk_uid;
 };
 struct ip_options {
 	__u8 srr;

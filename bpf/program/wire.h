@@ -25,6 +25,12 @@
 #define MAX_FOLDS 16384			     /* distinct folded connections of an epoch and the one before */
 #define SHARE_FOLDS 256			     /* of these, in an epoch, for all that has one share */
 #define MAX_SHARES 4096			     /* who has a share at one time; the least recently used one starts anew */
+#define MAX_NAME_CLASSES 4096		     /* distinct sets of boxes that a DNS name can have; 0 is the empty one */
+#define MAX_KEEPS 7			     /* distinct times for which names are kept after the end of their TTL */
+#define MAX_PATTERNS 65536		     /* of names, both sides */
+#define MAX_KNOWN 131072		     /* addresses that are known by names, both sides */
+#define NAME_SLOTS 4			     /* sets of boxes that an address can have by its names at one time */
+#define MAX_RESOLVERS 1024
 
 #define COMM_SIZE 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
 #define NODENAME_SIZE 64
@@ -73,6 +79,7 @@ enum verdict { VERDICT_ALLOW = 0, VERDICT_DENY = 1 };
 #define CONNECTION_BLOCKED 1 /* the caller got -EPERM, not only a would-be denial */
 #define CONNECTION_JUDGED 2  /* a policy was in force */
 #define CONNECTION_IN_CONTAINER 4
+#define CONNECTION_NAMED 8 /* by which names the address was known has decided */
 
 /* One attempt to send. 96 bytes. */
 struct connection {
@@ -171,8 +178,10 @@ struct cgroup_made {
 #define LONG_MESSAGE 2048
 
 /* struct answer, flags */
-#define ANSWER_STREAM 1 /* by TCP */
-#define ANSWER_NEAR 2	/* by the loopback device, from a resolver on this host */
+#define ANSWER_STREAM 1	 /* by TCP */
+#define ANSWER_NEAR 2	 /* by the loopback device, from a resolver on this host */
+#define ANSWER_TRUSTED 4 /* from a resolver of that network namespace, on the way that its answers take */
+#define ANSWER_DOUBTED 8 /* somebody else speaks as that resolver */
 
 /* The answer to a DNS query, reported before the program that asked receives it. `message` is behind it. */
 struct answer {
@@ -197,7 +206,66 @@ enum name_counter {
 	CUT_ANSWER = 1,	    /* longer than LONG_MESSAGE, or in pieces of a stream */
 	UNASKED_ANSWER = 2, /* to no query that this socket has sent in the last seconds */
 	LOST_QUERY = 3,	    /* no memory to keep it */
-	NAME_COUNTERS = 4,
+	/* Answers that count for no verdict: in a network namespace that has no resolver, */
+	FOREIGN_ANSWER = 4,
+	UNLISTED_ANSWER = 5, /* from what is no resolver there, */
+	STRAYED_ANSWER = 6,  /* by the loopback device from elsewhere, or the other way round, */
+	DOUBTED_ANSWER = 7,  /* while somebody else speaks as that resolver. */
+	IMPOSTOR = 8,	     /* packets as from a resolver of this host by somebody else; in block mode dropped */
+	/* Names that are not known, and what is connected to is denied: no room for one more address, */
+	KNOWN_FULL = 9,
+	PATTERN_FULL = 10, /* no more for one set of boxes, which may fill a quarter, */
+	ADDRESS_FULL = 11, /* no more sets of boxes for one address. */
+	NAME_COUNTERS = 12,
+};
+
+/* An address that is known by names in one network namespace, as far as one side of the policy asks for them. */
+struct known_key {
+	__u32 side;		 /* generation & 1 */
+	__u32 network_namespace; /* 0: the host's */
+	__u64 high;		 /* in host order, as in struct flow, but IPv4 is ::ffff:a.b.c.d */
+	__u64 low;
+};
+
+struct known_address {
+	__u64 slot[NAME_SLOTS]; /* class << 32 | end of the TTL in seconds since boot; 0: none */
+	__u32 class;		/* of whose share it is */
+	__u32 pad;
+};
+
+/*
+ * Backwards, so that the names below one have a common beginning: moc.elpmaxe.www NUL is that name alone, moc.elpmaxe.
+ * all below example.com. Labels are never cut. The size is what a map of prefixes takes at the most.
+ */
+struct pattern_key {
+	__u32 bits;	/* of text that count */
+	__u8 text[256]; /* the side first */
+};
+
+struct resolver_key {
+	__u64 address[2];	 /* in network order; IPv4 in the first 4 bytes */
+	__u32 network_namespace; /* 0: the host's */
+	__u32 family;		 /* 4 or 6 */
+};
+
+/* Whose answers count. */
+struct resolver {
+	__u64 doubted;	   /* nanoseconds since boot: when somebody else last spoke as this one */
+	__u64 cgroup;	   /* of the socket that answers, for one on this host */
+	__u32 uid;	   /* who opened it */
+	__u32 process_uid; /* who has it open, and opens others */
+	__u32 near;	   /* 1: on this host, so that answers come by the loopback device; 0: elsewhere */
+	__u32 pad;
+};
+
+/* What the programs that read DNS have to know. Written by the daemon through a mapping, but for the two counts. */
+struct naming {
+	__u32 host_namespace;
+	__u32 block;	/* 1: drop packets of impostors */
+	__u32 sides[2]; /* 1: answers make addresses known on this side */
+	__u32 keep[2];	/* the longest time for which a name of this side counts after the end of its TTL, seconds */
+	__u32 known[2]; /* addresses on each side */
+	__u32 known_of_class[2][MAX_NAME_CLASSES];
 };
 
 /*
@@ -346,9 +414,15 @@ struct tables {
 	struct vector backstop;		    /* deny boxes that name addresses and nothing else */
 	struct vector intent;		    /* boxes that decide over a connect() which sends nothing */
 	struct vector socket[SOCKET_KINDS]; /* boxes that name this kind of socket */
-	__u32 last_interval6;		    /* index of the last IPv6 interval in use */
-	__u32 command_prefixes;		    /* number of SUBJECT_COMMAND_PREFIX keys */
-	__u32 source_routes;		    /* 1: some subject may route by the source */
+	struct vector nameless;		    /* boxes that decide whatever names the address is known by */
+	/* Of the others: those that still count when so many of the times in `keep` have passed since the end of a TTL.
+	 */
+	struct vector kept[MAX_KEEPS + 1];
+	__u32 keep[MAX_KEEPS]; /* seconds, ascending; the rest and a time without end are all ones */
+	__u32 keep_pad;
+	__u32 last_interval6;	/* index of the last IPv6 interval in use */
+	__u32 command_prefixes; /* number of SUBJECT_COMMAND_PREFIX keys */
+	__u32 source_routes;	/* 1: some subject may route by the source */
 	__u32 pad;
 	__u32 root4[65536 + 2];
 	__u32 start4[MAX_INTERVALS];
@@ -357,6 +431,7 @@ struct tables {
 	__u16 protocol_class[256];
 	struct vector address[MAX_ADDRESS_CLASSES];
 	struct vector port[MAX_PORT_CLASSES];
+	struct vector name[MAX_NAME_CLASSES]; /* boxes that a name opens, by its class in `patterns` */
 };
 
 /* IPv6 intervals: upper halves of the starts. Padded with all ones. */
@@ -381,10 +456,12 @@ enum share_kind { SHARE_DENIALS = 0, SHARE_CONNECTIONS = 1, SHARE_CGROUPS = 2, S
 /* Fixed at load. */
 struct knobs {
 	__u32 host_mount_namespace; /* inum of /proc/1/ns/mnt, which differs between kernels */
-	__u32 second_judge;	    /* whether what is allowed is marked for it */
-	__u64 crowded;		    /* bytes in the ring of connections from which on shares count there */
-	__u64 burst[SHARES];	    /* nanoseconds that a share may be used ahead of its time */
-	__u64 cost[SHARES];	    /* nanoseconds that a byte of a record takes of it */
+	__u32 host_network_namespace;
+	__u32 second_judge; /* whether what is allowed is marked for it */
+	__u32 pad;
+	__u64 crowded;	     /* bytes in the ring of connections from which on shares count there */
+	__u64 burst[SHARES]; /* nanoseconds that a share may be used ahead of its time */
+	__u64 cost[SHARES];  /* nanoseconds that a byte of a record takes of it */
 };
 
 #define VERSION_SUBJECTS (1ULL << 32) /* what is added for new subjects; 1 is added for a new policy */

@@ -3,6 +3,7 @@ import type {
   EnforcementStatus,
   LiveStatus,
   MemoryBounds,
+  NameStatus,
   OutputLoss,
   Watch,
 } from '../../profiler/serve/live-status.ts';
@@ -74,7 +75,7 @@ function recordLine({ extent }: Status): string {
 
 /** How many connections have a name; nothing where there are none, as in records of before. */
 function namesLine({ extent: { named }, losses }: Status): string[][] {
-  const lost = losses.filter((loss) => !isEventLoss(loss)).reduce((sum, { count }) => sum + count, 0);
+  const lost = losses.filter(({ kind }) => kind === 'answer').reduce((sum, { count }) => sum + count, 0);
   if (named === 0 && lost === 0) return [];
   const missing = lost === 0 ? '' : `; ${formatNumber(lost)} answers of resolvers were not read`;
   return [['Names', `${formatNumber(named)} connections to an address with a name${missing}`]];
@@ -104,6 +105,7 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
     ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
     ...(live.enforcement === undefined ? [] : [['Policy', enforcementText(live.enforcement)]]),
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
+    ...(live.names === undefined ? [] : knownLines(live.names)),
     ...(live.output === undefined ? [] : outputLines(live.output)),
   ];
 }
@@ -157,6 +159,46 @@ function watchLines({
           [
             'Cgroups',
             `${formatNumber(unlistedCgroups)} or more of users found no room: denials by cgroup, unit and container hold there, permissions do not`,
+          ],
+        ]),
+  ];
+}
+
+/** Why answers did not count: each rule of docs/names.md. */
+const NOT_BELIEVED = {
+  unasked: 'that nobody asked for',
+  foreign: 'in network namespaces without a resolver',
+  unlisted: 'from no resolver of this host',
+  strayed: 'by another way than from that resolver',
+  doubted: 'while somebody else spoke as the resolver',
+} as const satisfies Partial<Record<keyof NameStatus, string>>;
+
+/** Nothing where neither a policy asks for names nor an answer was refused. */
+function knownLines(names: NameStatus): string[][] {
+  const { impostors, known, patterns, room, withoutRoom } = names;
+  const refused = Object.entries(NOT_BELIEVED).flatMap(([reason, text]) => {
+    const count = names[reason as keyof NameStatus];
+    return count === 0 ? [] : [`${formatNumber(count)} ${text}`];
+  });
+  return [
+    ...(patterns === 0
+      ? []
+      : [
+          [
+            'Known',
+            `${formatNumber(known)} addresses by ${formatCount(patterns, 'name')} of the policy, room for ${formatNumber(room)}`,
+          ],
+        ]),
+    ...(withoutRoom === 0
+      ? []
+      : [['WARNING', `${formatNumber(withoutRoom)} times a name found no room: nothing was allowed by it`]]),
+    ...(refused.length === 0 ? [] : [['Not believed', `answers ${refused.join(', ')}`]]),
+    ...(impostors === 0
+      ? []
+      : [
+          [
+            'Impostors',
+            `${formatCount(impostors, 'packet')} of somebody who spoke as a resolver of this host`,
           ],
         ]),
   ];

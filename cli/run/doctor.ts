@@ -105,7 +105,7 @@ async function trial(attachment: Attachment): Promise<Requirement[]> {
   try {
     const rings = { connections: 1 << 16, denials: 1 << 16 };
     const blocks = mayLeaveOut(attachment.backend) ? 'twice' : true;
-    using egress = Egress.load(attachment, rings, undefined, blocks);
+    using egress = Egress.load(attachment, rings, { blocks, known: 1 });
     const finding = { ...requirement, ...(await proof(egress, attachment)) };
     return [finding, packets(egress, attachment), ...secondJudge(egress)];
   } catch (error) {

@@ -87,7 +87,7 @@ function summary(drift: Drift, { hidden, losses, observations }: Evidence): stri
   }
   const lost = losses.filter(isEventLoss);
   if (lost.length > 0) lines.push(`The record lacks events: ${describeLosses(lost)}.`);
-  const answers = losses.filter((loss) => !isEventLoss(loss)).reduce((sum, { count }) => sum + count, 0);
+  const answers = losses.filter(({ kind }) => kind === 'answer').reduce((sum, { count }) => sum + count, 0);
   if (answers > 0) {
     lines.push(`${formatCount(answers, 'answer')} of resolvers were not read: names may be missing.`);
   }

@@ -2,6 +2,7 @@ import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { LogShare } from '../../enforcer/log-share.ts';
+import { meansContainerFiles } from '../../policy/meaning/evaluate.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Mode } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
@@ -117,7 +118,7 @@ class EnforceRun {
     const trouble = new Trouble(say);
     const names = new ContainerNames();
     const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
-    const kernel = await KernelSide.load(attachmentOf(options), true);
+    const kernel = await KernelSide.load(attachmentOf(options), options.names ? {} : { known: 1 });
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     let guard: PacketGuard | undefined;
     const session = await Session.open(kernel, names, {
@@ -254,6 +255,7 @@ class EnforceRun {
     const { enforcement, generations, guard, inForce, session } = this.#parts;
     const { hash, policy } = read;
     guard.prepare(policy);
+    enforcement.names = session.names;
     await enforcement.prepare(policy);
     if (enforcement.over) return;
     const generation = enforcement.apply(policy);
@@ -309,6 +311,14 @@ function describePolicy(file: string, enforcement: Enforcement, session: Session
     `${policy.mode === 'block' ? 'Blocking' : 'Monitoring'} by ${file}: ` +
       `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? whole : `containers of ${whole}`}.`,
   ];
+  if (
+    policy.boxes.some(
+      (box) => box.to.names && (policy.target === 'container' || meansContainerFiles(box.from)),
+    )
+  )
+    lines.push(
+      'Warning: names count for processes in the network of the host: rules by name allow a container with a network of its own nothing.',
+    );
   for (const path of unresolved)
     lines.push(`Warning: ${path} does not exist here; until it does, no rule that names it matches.`);
   for (const account of unknownAccounts)

@@ -32,6 +32,9 @@ export interface LearnOptions extends RecorderOptions {
   target: Target;
 }
 
+/** No policy is judged by. */
+const NEEDS = { blocks: false, known: 1 };
+
 /** Records what the host connects to until it is enough. */
 export async function learn(options: LearnOptions): Promise<void> {
   requireRecordable(options.db);
@@ -44,7 +47,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   const atLeast = ending?.patienceOf(options);
   let watch: StabilityWatch | undefined;
   let clockSet = (step: number): void => say(describeClock(step));
-  const kernel = await KernelSide.load(attachmentOf(options), false, () => say(describeHangUp('learning')));
+  const kernel = await KernelSide.load(attachmentOf(options), NEEDS, () => say(describeHangUp('learning')));
   const session = await Session.open(kernel, new ContainerNames(), {
     db: options.db,
     info: { command: 'learn', target: options.target },

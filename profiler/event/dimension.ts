@@ -99,7 +99,8 @@ export interface AnswerRow {
  * What can go missing: events in the ring or in the denials' own ring, entries of a full map, process events;
  * allowed and denied events of a user that were too many and too different to be told apart, in `share` and
  * `denial-share`; events that were taken out because the record was too large, in `size`; answers of resolvers
- * that were lost or could not be read, in `answer`, which are no events; and programs that the kernel did not
+ * that were lost or could not be read, in `answer`, and names for which the kernel side had no room, in `name`, which
+ * are no events; and programs that the kernel did not
  * run because they ran there already, in `skipped`: most often an attempt that was not judged.
  */
 export const LOSS_KINDS = [
@@ -111,11 +112,12 @@ export const LOSS_KINDS = [
   'denial-share',
   'size',
   'answer',
+  'name',
   'skipped',
 ] as const;
 export type LossKind = (typeof LOSS_KINDS)[number];
 
 /** Losses of events: without them more was connected to than the record says. */
 export function isEventLoss({ kind }: { kind: LossKind }): boolean {
-  return kind !== 'answer';
+  return kind !== 'answer' && kind !== 'name';
 }

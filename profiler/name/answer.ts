@@ -18,6 +18,9 @@ export interface AnswerRecord {
   resolver: Address;
   /** It came by the loopback device. */
   near: boolean;
+  /** It makes its addresses known, for verdicts too; or somebody else speaks as that resolver. */
+  trusted: boolean;
+  doubted: boolean;
   /** Nanoseconds since boot. */
   time: bigint;
   message: Buffer;
@@ -28,6 +31,7 @@ export function decodeAnswer({ bytes, view }: Records, at: number): AnswerRecord
   const message = at + offset.message;
   const length = view.getUint32(at + offset.length, true);
   const resolver = at + offset.resolver;
+  const flags = view.getUint8(at + offset.flags);
   return {
     asker: {
       pid: view.getUint32(at + offset.pid, true),
@@ -39,7 +43,9 @@ export function decodeAnswer({ bytes, view }: Records, at: number): AnswerRecord
       view.getUint8(at + offset.family) === 4
         ? { family: 4, value: BigInt(view.getUint32(resolver)) }
         : { family: 6, value: (view.getBigUint64(resolver) << 64n) | view.getBigUint64(resolver + 8) },
-    near: (view.getUint8(at + offset.flags) & AnswerFlag.near) !== 0,
+    near: (flags & AnswerFlag.near) !== 0,
+    trusted: (flags & AnswerFlag.trusted) !== 0,
+    doubted: (flags & AnswerFlag.doubted) !== 0,
     time: view.getBigUint64(at + offset.time, true),
     // A copy: the ring is overwritten.
     message: Buffer.from(bytes.subarray(message, message + length)),

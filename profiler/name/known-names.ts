@@ -27,9 +27,20 @@ export interface NameMatch {
   until: number;
 }
 
+/** That an address has a name, by an answer that counts for verdicts. */
+export interface NameFact {
+  networkNamespace: number;
+  address: Address;
+  name: string;
+  /** Seconds since boot: the end of its TTL. */
+  end: number;
+}
+
 interface NameOfAddress {
   /** Seconds since boot: the latest end of a TTL. */
   end: number;
+  /** The same of answers that count for verdicts; 0: there was none. */
+  trusted: number;
   askers: Recent<string>;
   cgroups: Recent<bigint>;
 }
@@ -40,18 +51,31 @@ export class KnownNames {
   version = 0;
   readonly #addresses = new Map<string, Map<string, NameOfAddress>>();
 
-  /** `time`: seconds since boot. */
-  learn(asker: Asker, { addresses, question }: NameAnswer, time: number): void {
+  /** `time`: seconds since boot; `trusted`: for verdicts too. */
+  learn(asker: Asker, { addresses, question }: NameAnswer, time: number, trusted = false): void {
     for (const address of addresses) {
       const names = this.#namesOf(keyOf(asker.networkNamespace, address));
-      const known = names.get(question) ?? { end: 0, askers: new Recent(), cgroups: new Recent() };
+      const known = names.get(question) ?? {
+        end: 0,
+        trusted: 0,
+        askers: new Recent(),
+        cgroups: new Recent(),
+      };
       names.delete(question);
       if (names.size === NAMES) names.delete(names.keys().next().value!);
       names.set(question, known);
       known.end = Math.max(known.end, time + address.ttl);
+      if (trusted) known.trusted = Math.max(known.trusted, time + address.ttl);
       known.askers.add(askerKey(asker));
       known.cgroups.add(asker.cgroup);
       this.version += 1;
+    }
+  }
+
+  /** All that counts for verdicts. */
+  *facts(): Generator<NameFact> {
+    for (const [key, names] of this.#addresses) {
+      for (const [name, { trusted }] of names) if (trusted > 0) yield { ...placeOf(key), name, end: trusted };
     }
   }
 
@@ -91,7 +115,15 @@ export class KnownNames {
 }
 
 function keyOf(namespace: number, { family, value }: Address): string {
-  return `${namespace}/${family}/${value.toString(36)}`;
+  return `${namespace}/${family}/${value.toString(16)}`;
+}
+
+function placeOf(key: string): Pick<NameFact, 'address' | 'networkNamespace'> {
+  const [namespace, family, value] = key.split('/') as [string, string, string];
+  return {
+    networkNamespace: Number(namespace),
+    address: { family: family === '4' ? 4 : 6, value: BigInt(`0x${value}`) },
+  };
 }
 
 function askerKey({ pid, started }: Asker): string {

@@ -8,12 +8,19 @@ const FILES = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
 /** What is asked where no file names one; see resolv.conf(5). */
 const DEFAULTS = ['127.0.0.1', '::1'];
 
+/** Whose answers count. */
+export interface Resolver {
+  address: Address;
+  /** It is on this host itself. */
+  near: boolean;
+}
+
 /** Whose word about names counts on this host. The files are followed as they change. */
 export class Resolvers {
   readonly #files: readonly string[];
   #stamps: string | undefined;
-  /** Whether each is on this host itself. */
-  #known = new Map<string, boolean>();
+  #wanted: readonly ('auto' | Address)[] = ['auto'];
+  #known = new Map<string, Resolver>();
 
   constructor(files: readonly string[] = FILES) {
     this.#files = files;
@@ -25,7 +32,18 @@ export class Resolvers {
    * process may have sent it, and one of this host never from elsewhere.
    */
   believes(resolver: Address, near: boolean): boolean {
-    return this.#known.get(keyOf(resolver)) === near;
+    return this.#known.get(keyOf(resolver))?.near === near;
+  }
+
+  get list(): Resolver[] {
+    return [...this.#known.values()];
+  }
+
+  /** Which ones count from now on; `auto` are those of the files. */
+  set wanted(wanted: readonly ('auto' | Address)[]) {
+    this.#wanted = wanted;
+    this.#stamps = undefined;
+    this.refresh();
   }
 
   /** Reads the files, if one of them has changed. */
@@ -33,17 +51,20 @@ export class Resolvers {
     const stamps = this.#files.map(stampOf).join();
     if (stamps === this.#stamps) return;
     this.#stamps = stamps;
-    const named = this.#files.flatMap(namedIn);
     const own = ownAddresses();
-    const texts = named.length > 0 ? named : DEFAULTS;
+    const addresses = this.#wanted.flatMap((each) => (each === 'auto' ? this.#configured() : [each]));
     this.#known = new Map(
-      texts.flatMap((text) => {
-        const address = parseAddress(text.replace(/%.*/, ''));
-        if (address === undefined) return [];
+      addresses.map((address) => {
         const key = keyOf(address);
-        return [[key, isLoopback(address) || own.has(key)]] as const;
+        return [key, { address, near: isLoopback(address) || own.has(key) }];
       }),
     );
+  }
+
+  #configured(): Address[] {
+    const named = this.#files.flatMap(namedIn);
+    const texts = named.length > 0 ? named : DEFAULTS;
+    return texts.flatMap((text) => parseAddress(text.replace(/%.*/, '')) ?? []);
   }
 }
 

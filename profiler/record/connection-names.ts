@@ -5,7 +5,7 @@ import type { EventSink } from '../event/sink.ts';
 import { visibleNamespace } from '../../host/namespace.ts';
 import type { ProcessTable } from '../identity/process-table.ts';
 import { type AnswerRecord, decodeAnswer } from '../name/answer.ts';
-import { KnownNames } from '../name/known-names.ts';
+import { KnownNames, type NameFact } from '../name/known-names.ts';
 import { type NameAnswer, readMessage } from '../name/message.ts';
 import { Resolvers } from '../name/resolvers.ts';
 
@@ -27,6 +27,9 @@ export interface EventNames {
 
 /** Of an event whose destination has none. */
 export const UNNAMED: EventNames = { names: 0, known: 0, age: 0, name: undefined };
+
+/** Who asked for what was not asked for. */
+const NOBODY = { pid: 0, started: 0n, cgroup: 0n };
 
 interface Cached extends EventNames {
   /** Seconds since boot, as in NameMatch. */
@@ -60,6 +63,9 @@ export class ConnectionNames {
   /** Answers that could not be read, and how many of the kernel side's losses the sink has. */
   #unread = 0;
   #lost = 0;
+  #lostNames = 0;
+  /** Is told what each answer says that counts for verdicts. */
+  learnt: ((fact: NameFact) => void) | undefined;
   /** Of each slot the key of the process, the address, family and version. */
   readonly #words = new Uint32Array(SLOT_WORDS << BITS);
   readonly #cached: Cached[] = [];
@@ -86,6 +92,21 @@ export class ConnectionNames {
     answers.drain((at) => this.#take(decodeAnswer(answers, at)));
   }
 
+  /** Takes up what is known of the host's network without an answer, until a time in seconds since boot. */
+  know(facts: readonly Pick<NameFact, 'address' | 'name'>[], end: number): void {
+    const networkNamespace = this.#host;
+    for (const { address, name } of facts) {
+      const answer = { question: name, chain: [], addresses: [{ ...address, ttl: 0 }] };
+      this.#known.learn({ ...NOBODY, networkNamespace }, answer, end, true);
+      this.learnt?.({ networkNamespace, address, name, end });
+    }
+  }
+
+  /** What the answers so far say, as far as they count for verdicts. */
+  facts(): Iterable<NameFact> {
+    return this.#known.facts();
+  }
+
   /** Writes the answers taken up so far, now that the processes that asked are known. */
   settle(bootEpoch: number): void {
     for (const { answer, record } of this.#fresh) this.#write(answer, record, bootEpoch);
@@ -98,6 +119,9 @@ export class ConnectionNames {
     const lost = this.#losses();
     this.#sink.recordLoss('answer', lost - this.#lost);
     this.#lost = lost;
+    const roomless = this.#roomless();
+    this.#sink.recordLoss('name', roomless - this.#lostNames);
+    this.#lostNames = roomless;
   }
 
   /**
@@ -121,13 +145,21 @@ export class ConnectionNames {
   }
 
   #take(record: AnswerRecord): void {
-    const { asker, message, near, resolver, time } = record;
+    const { asker, doubted, message, near, resolver, time, trusted } = record;
     const answer = readMessage(message);
     if (answer === undefined) this.#unread += 1;
+    const { networkNamespace } = asker;
     // Whose namespace another one is, and who answers there, is that one's affair: it counts for nobody else.
-    const believed = asker.networkNamespace !== this.#host || this.#resolvers.believes(resolver, near);
+    const believed =
+      networkNamespace !== this.#host || (!doubted && this.#resolvers.believes(resolver, near));
     if (answer === undefined || !believed) return;
-    this.#known.learn(asker, answer, Number(time) / SECOND);
+    const seconds = Number(time) / SECOND;
+    this.#known.learn(asker, answer, seconds, trusted);
+    if (trusted && this.learnt) {
+      const { addresses, question: name } = answer;
+      for (const address of addresses)
+        this.learnt({ networkNamespace, address, name, end: seconds + address.ttl });
+    }
     this.#fresh.push({ record, answer });
   }
 
@@ -149,6 +181,13 @@ export class ConnectionNames {
     const counters = this.#source.counters();
     const lost = [NameCounter.lostAnswer, NameCounter.cutAnswer, NameCounter.lostQuery];
     return lost.reduce((sum, counter) => sum + counters[counter]!, this.#unread);
+  }
+
+  /** Names for whose addresses there was no room. */
+  #roomless(): number {
+    const counters = this.#source.counters();
+    const { addressFull, knownFull, patternFull } = NameCounter;
+    return [addressFull, knownFull, patternFull].reduce((sum, counter) => sum + counters[counter]!, 0);
   }
 
   #slot(words: Uint32Array, word: number): number {

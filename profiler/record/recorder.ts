@@ -16,6 +16,7 @@ import {
 import { ConnectionNames, type NameSource, UNNAMED } from './connection-names.ts';
 import { decodeDenial, type Denial, type ExcessDenials } from './denial.ts';
 import type { ProcessTable } from '../identity/process-table.ts';
+import type { Resolvers } from '../name/resolvers.ts';
 import { discarding, type EventSink } from '../event/sink.ts';
 import { SubjectCache } from '../event/subject-cache.ts';
 
@@ -90,9 +91,7 @@ export class Recorder {
   /** Whether the cache holds connections whose process was not known. */
   #unknown = false;
   #forgotten = 0;
-  /**
-   * Events of processes that are not known, and how many the recording received together with lost records.
-   */
+  /** Events of processes that are not known, and how many the recording got together with lost records. */
   #nameless = 0;
   #toldNameless = 0;
   /** Process records that the kernel side has lost since we began. */
@@ -118,8 +117,9 @@ export class Recorder {
   }
 
   /** From now on connections have the names that DNS answers from there give them. */
-  readNames(source: NameSource): void {
-    this.#names = new ConnectionNames(source, this.#sink, this.#processes);
+  readNames(source: NameSource, resolvers?: Resolvers): ConnectionNames {
+    this.#names = new ConnectionNames(source, this.#sink, this.#processes, resolvers);
+    return this.#names;
   }
 
   /** From `generation` (low 32 bits count) on, box 0 of an event is row `base` of the recording's boxes. */

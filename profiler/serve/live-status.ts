@@ -26,6 +26,29 @@ export interface Watch {
   unlistedCgroups?: number;
 }
 
+/** What is known of names for verdicts, and the answers that did not count since the start, by the reason. */
+export interface NameStatus {
+  /** Addresses that are known by a name of the policy in force, and how many there can be. */
+  known: number;
+  room: number;
+  /** Names and wildcards of the policy. */
+  patterns: number;
+  /** Without a query of that socket. */
+  unasked: number;
+  /** In network namespaces without a resolver of their own. */
+  foreign: number;
+  /** From what is no resolver. */
+  unlisted: number;
+  /** By the loopback device from a resolver elsewhere, or the other way round. */
+  strayed: number;
+  /** While somebody else spoke as the resolver. */
+  doubted: number;
+  /** Packets of somebody who spoke as a resolver of this host. */
+  impostors: number;
+  /** Names of addresses for which there was no room, so that nothing is allowed by them. */
+  withoutRoom: number;
+}
+
 /** What bounds the memory of a recorder. Bytes. */
 export interface MemoryBounds {
   /** What its own objects take, and what they can take at most before it ends. */
@@ -90,6 +113,8 @@ export interface LiveStatus {
   rateMinute: number;
   /** Absent before the programs are attached. */
   watch?: Watch;
+  /** Absent where no answers are read. */
+  names?: NameStatus;
   /** Absent for a recorder that has no such output. */
   output?: OutputLoss;
   /** Bytes that wait in the kernel's rings, and how many fit. */
@@ -108,7 +133,7 @@ export interface LiveStatus {
 /** What is asked of the owner of the kernel side. */
 export type KernelSide = Pick<
   LiveStatus,
-  'pending' | 'capacity' | 'watch' | 'output' | 'version' | 'database' | 'enforcement' | 'subjects'
+  'pending' | 'capacity' | 'watch' | 'names' | 'output' | 'version' | 'database' | 'enforcement' | 'subjects'
 >;
 
 /** The status of this process, which writes `recording` when there is one. */

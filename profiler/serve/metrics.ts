@@ -1,5 +1,12 @@
 import { LOSS_KINDS } from '../event/dimension.ts';
-import type { EnforcementStatus, LiveStatus, MemoryBounds, OutputLoss, Watch } from './live-status.ts';
+import type {
+  EnforcementStatus,
+  LiveStatus,
+  MemoryBounds,
+  NameStatus,
+  OutputLoss,
+  Watch,
+} from './live-status.ts';
 
 /** Content type of the text below. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -25,6 +32,7 @@ export function metricsText(status: LiveStatus): string {
     output,
     bounds,
     enforcement,
+    names,
     version,
   } = status;
   const lines = [
@@ -44,6 +52,7 @@ export function metricsText(status: LiveStatus): string {
     ...metric('ring_pending_bytes', 'gauge', 'Bytes that wait in the rings of the kernel side.', pending),
     ...metric('ring_capacity_bytes', 'gauge', 'Bytes that fit into these rings.', capacity),
     ...(watch === undefined ? [] : watchLines(watch)),
+    ...(names === undefined ? [] : nameLines(names)),
     ...(output === undefined ? [] : outputLines(output)),
     ...metric(
       'unlisted_cgroups',
@@ -101,6 +110,26 @@ function watchLines({ secondJudge, stoppedPackets, unasked }: Watch): string[] {
       'gauge',
       'Whether the kernel asks the programs: 0 means that nothing is judged or recorded.',
       unasked === undefined ? 1 : 0,
+    ),
+  ];
+}
+
+function nameLines({ impostors, known, patterns, room, withoutRoom, ...refused }: NameStatus): string[] {
+  return [
+    ...metric('known_addresses', 'gauge', 'Addresses known by names of the policy in force.', known),
+    ...metric('known_addresses_room', 'gauge', 'How many there can be.', room),
+    ...metric('policy_names', 'gauge', 'Names and wildcards of the policy in force.', patterns),
+    ...metric('names_without_room_total', 'counter', 'Names that found no room.', withoutRoom),
+    ...metric(
+      'impostor_packets_total',
+      'counter',
+      'Packets sent as from a resolver of this host.',
+      impostors,
+    ),
+    '# HELP bouheki_answers_not_believed_total Answers that do not count, by the reason.',
+    '# TYPE bouheki_answers_not_believed_total counter',
+    ...Object.entries(refused).map(
+      ([reason, count]) => `bouheki_answers_not_believed_total{reason="${reason}"} ${count}`,
     ),
   ];
 }

@@ -102,3 +102,18 @@ export const WORLD: World = {
 
 /** The same without DNS names. */
 export const NAMELESS: World = { ...WORLD, names: [], namePatterns: [] };
+
+/** A world in which little but the names of a destination decides. */
+export const NAMING: World = {
+  ...WORLD,
+  commands: ['curl'],
+  commandPatterns: words('curl *'),
+  ids: [0],
+  places: WORLD.places.slice(0, 1),
+  addresses: words('1.1.1.1 8.8.8.8 10.0.0.5 2a00::1 64:ff9b::101:101'),
+  cidrs: words('public 1.0.0.0/8 10.0.0.0/8 2a00::/16'),
+  ports: [443],
+  portEntries: [443],
+  protocols: [6],
+  protocolEntries: ['tcp'],
+};

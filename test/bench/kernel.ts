@@ -84,8 +84,7 @@ function rowsOf(column: Column): Rows {
   using egress = Egress.load(
     { backend },
     { connections: 256 << 20, denials: 1 << 16 },
-    undefined,
-    second ? 'twice' : true,
+    { blocks: second ? 'twice' : true },
   );
   primeIdentities(egress);
   if (second) egress.attachSecondJudge(cgroupRoot());

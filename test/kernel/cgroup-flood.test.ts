@@ -53,7 +53,7 @@ before(() => {
   mkdirSync(`${ROOT}/user`);
   chownSync(`${ROOT}/user`, USER, USER);
   chownSync(`${ROOT}/user/cgroup.procs`, USER, USER);
-  egress = Egress.load(undefined, DEFAULT_RINGS, ROOM);
+  egress = Egress.load(undefined, DEFAULT_RINGS, { userCgroups: ROOM });
   enforcement = new Enforcement(egress, new ContainerNames([]), (text) => warnings.push(text));
   enforcement.apply(policy!);
   drain = setInterval(() => {

@@ -25,7 +25,7 @@ import { Prober } from './differential/prober.ts';
 
 const POLICIES = 130;
 const FLOWS_EACH = 110;
-const SEED = 20_221_020;
+const SEED = 20_261_129;
 const CGROUPS = '/sys/fs/cgroup';
 const PROBER = join(import.meta.dirname, 'differential/prober');
 

@@ -15,17 +15,28 @@ def answer(id, name, address):
     return struct.pack('!6H', id, 0x8180, 1, 1, 0, 0) + name_of(name) + struct.pack('!2H', 1, 1) + record
 
 def reach(address, port=80):
+    """Whether it is denied."""
     with socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET) as made:
         made.setblocking(False)
-        made.connect_ex((address, port))
+        return 'denied' if made.connect_ex((address, port)) == errno.EPERM else 'done'
 
 def resolve(name, family=0):
     return [entry[4][0] for entry in socket.getaddrinfo(name, 80, family, socket.SOCK_STREAM)]
 
-def visit(name, count=1):
-    """Each name is new, and its address is connected to in the next system call."""
-    for at in range(count):
-        reach(resolve(name if count == 1 else f'{at}.{name}', socket.AF_INET)[0])
+def visit(name, count=1, port=80):
+    """Each name is new, and its address is connected to in the next system call. How many are denied."""
+    reached = [reach(resolve(name if count == 1 else f'{at}.{name}', socket.AF_INET)[0], port) for at in range(count)]
+    return f'{reached.count("denied")} denied' if 'denied' in reached else 'done'
+
+kept = []
+
+def hold(address, port):
+    made = socket.create_connection((address, port))
+    kept.append(made)
+
+def send_on():
+    for each in kept:
+        each.send(b'x')
 
 def ask(name, resolver, source=None, id=7, stream=False, double=False):
     family = socket.AF_INET6 if ':' in resolver else socket.AF_INET
@@ -55,6 +66,23 @@ def forge(name, address, port=53, source='127.0.0.1', asked=None, id=7, times=1)
         for _ in range(times):
             forger.sendto(answer(id, name, address), victim.getsockname())
             victim.recv(4096)
+
+def pretend(name, address, resolver='127.0.0.1', bound='127.0.0.99', id=7, own='127.0.0.1'):
+    """Answers its own query to a resolver in the place of that one, which stays silent: a socket at another address
+    chooses the source of its packets."""
+    six = ':' in resolver
+    family = socket.AF_INET6 if six else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as victim, socket.socket(family, socket.SOCK_DGRAM) as forger:
+        victim.settimeout(1)
+        victim.bind((own, 0))
+        if six:
+            forger.setsockopt(socket.IPPROTO_IPV6, 78, 1)
+        forger.bind((resolver if six else bound, 53))
+        victim.sendto(query(id, name), (resolver, 53))
+        source = struct.pack('=I', 0) + socket.inet_aton(resolver) * 2 if not six else b''
+        control = [] if six else [(socket.IPPROTO_IP, 8, source)]
+        forger.sendmsg([answer(id, name, address)], control, 0, victim.getsockname())
+        victim.recv(4096)
 
 does = {name: function for name, function in globals().items() if callable(function)}
 print('ready', flush=True)

@@ -142,7 +142,7 @@ before(async () => {
   await serve('::1', 'udp6');
   await serveStreams('127.0.0.1');
   egress = Egress.load();
-  names = Names.load(cgroupRoot());
+  names = Names.load(cgroupRoot(), egress.known);
   written = new Written();
   const processes = new ProcessTable(written, new ContainerNames([]));
   recorder = new Recorder(egress, written, processes, new CredentialTable(written, new AccountNames()));

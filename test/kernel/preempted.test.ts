@@ -122,7 +122,7 @@ for (const backend of BACKENDS) {
       run('test/vm/network', 'start', '--tcp', '80', '--udp-sink', '514');
       for (const address of [DENIED, DENIED_PORT])
         run('ip', 'netns', 'exec', 'servers', 'iptables', '-t', 'raw', '-A', 'PREROUTING', '-d', address);
-      egress = Egress.load({ backend }, undefined, undefined, second ? 'twice' : true);
+      egress = Egress.load({ backend }, undefined, { blocks: second ? 'twice' : true });
       assert(await provesItself(egress));
       block(egress, POLICY);
       slow = makeSlow();

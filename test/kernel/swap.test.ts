@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Egress } from '../../bpf/egress.ts';
 import { MAX_BOXES, MAX_SUBJECT_KEYS } from '../../bpf/wire.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
-import { emptyVector } from '../../enforcer/box-vector.ts';
+import { emptyVector } from '../../enforcer/vector/box-vector.ts';
 import { Client, type Destination, type Tally } from './client/client.ts';
 import { block, compileRules } from './client/policy.ts';
 

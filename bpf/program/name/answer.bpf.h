@@ -3,7 +3,8 @@
 #ifndef BOUHEKI_NAME_ANSWER_H
 #define BOUHEKI_NAME_ANSWER_H
 
-#include "message.bpf.h"
+#include "learn.bpf.h"
+#include "trust.bpf.h"
 
 /* No error, and something in it: nobody learns from the rest. */
 static __always_inline bool has_answers(struct __sk_buff *skb, __u32 at)
@@ -53,8 +54,8 @@ static __always_inline void fill_answer(struct answer *answer, struct __sk_buff 
 {
 	answer->kind = RECORD_ANSWER;
 	answer->family = packet->ipv4 ? 4 : 6;
-	answer->flags =
-		(packet->stream ? ANSWER_STREAM : 0) | (skb->ingress_ifindex == LOOPBACK_IFINDEX ? ANSWER_NEAR : 0);
+	answer->flags = (packet->stream ? ANSWER_STREAM : 0) | packet->trust |
+			(skb->ingress_ifindex == LOOPBACK_IFINDEX ? ANSWER_NEAR : 0);
 	answer->pad = 0;
 	answer->time = bpf_ktime_get_boot_ns();
 	answer->started = asker->started;
@@ -104,7 +105,21 @@ static __always_inline void report_answer(struct __sk_buff *skb, const struct as
 		REPORT(LONG_MESSAGE);
 }
 
-static __always_inline void report_answers(struct __sk_buff *skb, const struct dns_packet *packet)
+/* First what a verdict needs, whatever becomes of the report. */
+static __always_inline void take_answer(struct __sk_buff *skb, const struct asker *asker, struct dns_packet *packet,
+					__u32 at, __u32 length)
+{
+	__u32 namespace = known_namespace(asker->network_namespace);
+
+	if (!has_answers(skb, at))
+		return;
+	packet->trust = trust_in(skb, packet, namespace);
+	if (packet->trust == ANSWER_TRUSTED)
+		learn_answer(skb, at, length, namespace);
+	report_answer(skb, asker, packet, at, length);
+}
+
+static __always_inline void take_answers(struct __sk_buff *skb, struct dns_packet *packet)
 {
 	__u32 at = packet->message, length = 0;
 	struct asker *asker = bpf_sk_storage_get(&askers, packet->sk, 0, 0);
@@ -121,8 +136,7 @@ static __always_inline void report_answers(struct __sk_buff *skb, const struct d
 		}
 		sum = sum_message(skb, at);
 		if (sum && take_query(asker, sum)) {
-			if (has_answers(skb, at))
-				report_answer(skb, asker, packet, at, length);
+			take_answer(skb, asker, packet, at, length);
 		} else {
 			count_name(UNASKED_ANSWER);
 		}

@@ -26,6 +26,7 @@ struct dns_packet {
 	__u32 message;
 	bool ipv4;
 	bool stream;
+	__u8 trust; /* of an answer: ANSWER_TRUSTED or ANSWER_DOUBTED; see trust_in() */
 };
 
 static __always_inline __u16 port_at(struct __sk_buff *skb, __u32 at)

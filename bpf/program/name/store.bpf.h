@@ -61,6 +61,8 @@ struct {
 	__type(value, __u64);
 } name_counters SEC(".maps");
 
+struct naming naming SEC(".data.naming") = {};
+
 static __always_inline void count_name(enum name_counter counter)
 {
 	__u32 key = counter;

@@ -21,7 +21,7 @@ export class SecondProgram implements Disposable {
     const object = (this.#object = BpfObject.open(OBJECT));
     for (const program of others)
       if (object.has(program) && !PROGRAMS.includes(program)) object.leaveOut(program);
-    object.setInitialValue('.rodata.knobs', knobBytes(0, DEFAULT_RINGS, true));
+    object.setInitialValue('.rodata.knobs', knobBytes({ mount: 0, network: 0 }, DEFAULT_RINGS, true));
     for (const ring of ['connections', 'denials']) object.resize(ring, SMALLEST_RING);
     object.load();
     this.egress = this.#egress();

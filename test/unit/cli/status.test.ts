@@ -174,6 +174,43 @@ test('status tells what a recorder of one cgroup does not see, and what the back
   assert.doesNotMatch(metricsText(unattached), /backstop/);
 });
 
+test('status tells what is known by names, and which answers did not count', () => {
+  const names = {
+    known: 12,
+    room: 65_536,
+    patterns: 3,
+    unasked: 1,
+    foreign: 0,
+    unlisted: 4000,
+    strayed: 0,
+    doubted: 0,
+    impostors: 2,
+    withoutRoom: 5,
+  };
+  const live = liveStatus(undefined, { pending: 0, capacity: 0, names });
+  const status = {
+    database: { path: '/record', bytes: 0, log: 0 },
+    extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
+    recorder: live,
+    recordings: [],
+    losses: [],
+    gaps: [],
+    readiness: { discovery: [], subjects: [] },
+  };
+  const text = statusText(status, 0, false);
+  assert.match(text, /^Known +12 addresses by 3 names of the policy, room for 65,536$/m);
+  assert.match(text, /^WARNING +5 times a name found no room: nothing was allowed by it$/m);
+  assert.match(text, /^Not believed +answers 1 that nobody asked for, 4,000 from no resolver of this host$/m);
+  assert.match(text, /^Impostors +2 packets of somebody who spoke as a resolver of this host$/m);
+  const metrics = metricsText(live);
+  assert.match(metrics, /^bouheki_known_addresses 12$/m);
+  assert.match(metrics, /^bouheki_names_without_room_total 5$/m);
+  assert.match(metrics, /^bouheki_answers_not_believed_total\{reason="unlisted"\} 4000$/m);
+  const quiet = { ...names, patterns: 0, unasked: 0, unlisted: 0, impostors: 0, withoutRoom: 0 };
+  const before = { ...status, recorder: liveStatus(undefined, { pending: 0, capacity: 0, names: quiet }) };
+  assert.doesNotMatch(statusText(before, 0, false), /Known|believed|Impostors|WARNING/);
+});
+
 test('metrics have what a policy did, which one it is, what runs, and how much is known', () => {
   const live = liveStatus(undefined, {
     pending: 0,

@@ -162,3 +162,14 @@ test(
     assert.equal(kernel.subject('cgroup', claimed), undefined, 'as those above it');
   },
 );
+
+test('a policy by name is refused where no answers are read, with the reason, and the one before stays', (t) => {
+  const { enforcement, kernel } = fixtureFor(t, OWN);
+  const { generation } = kernel;
+  enforcement.names = 'the kernel refused names.bpf.o';
+  const text = 'version: 2\nnetwork: { allow: [{ to: [{ name: [api.example] }] }] }';
+  const { policy } = parsePolicy(text, 'test.yaml');
+  assert.throws(() => enforcement.apply(policy!), /allows by DNS name.*: the kernel refused names\.bpf\.o/);
+  assert.equal(kernel.generation, generation);
+  assert.equal(enforcement.policy.boxes[0]!.name, 'own');
+});

@@ -10,7 +10,7 @@ import { matchesPath } from '../../../policy/value/name.ts';
 import { flow, intent, opening } from '../../arbitrary/flow.ts';
 import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
-import { NAMELESS, WORLD } from '../../arbitrary/world.ts';
+import { NAMING, WORLD, type World } from '../../arbitrary/world.ts';
 import { type Caller, decide, decideSocket } from './kernel-judge.ts';
 import { fileOf, KernelTables } from './kernel-tables.ts';
 
@@ -74,6 +74,7 @@ function decided(kernel: KernelTables, flow: Flow): number | undefined {
     port: flow.port,
     protocol: flow.protocol,
     ...(flow.intent && { intent: true }),
+    ...(flow.names && { names: flow.names }),
   });
 }
 
@@ -82,17 +83,24 @@ function reporter<T>({ failed, seed, counterexamplePath, errorInstance }: fc.Run
   if (failed) throw new Error(`seed ${seed}, path ${counterexamplePath}`, { cause: errorInstance });
 }
 
-test(`the compiled tables give the verdicts of the reference for ${POLICIES * FLOWS_EACH} random pairs`, () => {
-  const kernel = new KernelTables();
-  const found = {
+/** What was met on the way, so that agreement says something. */
+function nothingFound() {
+  return {
     pairs: 0,
     allow: 0,
     deny: 0,
     unmatched: 0,
     version1: 0,
+    named: 0,
     sockets: { allow: 0, deny: 0 },
     intents: { allow: 0, deny: 0 },
   };
+}
+
+/** Compares random policies and flows of a world. */
+function compare(world: World, policies: number): ReturnType<typeof nothingFound> {
+  const kernel = new KernelTables();
+  const found = nothingFound();
   const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
     const compiled = compilePolicy(
       policy,
@@ -105,12 +113,15 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
       id: BigInt(100 + index),
       boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),
     }));
-    applyPolicy(kernel.egress, compiled, { mode: policy.mode, target: policy.target, record: true, cgroups });
+    const { names } = kernel;
+    const { mode, target } = policy;
+    applyPolicy(kernel.egress, compiled, { mode, target, record: true, cgroups, names });
     const reference = withAllNames(policy);
     if (policy.version === 1) found.version1 += 1;
     for (const flow of flows) {
       const expected = evaluate(reference, flow);
       found.pairs += 1;
+      if (expected.box !== undefined && policy.boxes[expected.box]!.to.names) found.named += 1;
       (flow.socket ? found.sockets : flow.intent ? found.intents : found)[expected.action] += 1;
       if (policy.target === 'container' && !flow.inContainer) continue;
       const box = decided(kernel, flow);
@@ -124,12 +135,17 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
     }
   };
   const either = fc.oneof(
-    { weight: 7, arbitrary: flow(NAMELESS) },
-    { weight: 1, arbitrary: opening(NAMELESS) },
-    { weight: 1, arbitrary: intent(NAMELESS) },
+    { weight: 7, arbitrary: flow(world) },
+    { weight: 1, arbitrary: opening(world) },
+    { weight: 1, arbitrary: intent(world) },
   );
   const flows = fc.array(either, { minLength: FLOWS_EACH, maxLength: FLOWS_EACH });
-  fc.assert(fc.property(writtenPolicy(NAMELESS), fc.noShrink(flows), each), { numRuns: POLICIES, reporter });
+  fc.assert(fc.property(writtenPolicy(world), fc.noShrink(flows), each), { numRuns: policies, reporter });
+  return found;
+}
+
+test(`the compiled tables give the verdicts of the reference for ${POLICIES * FLOWS_EACH} random pairs`, () => {
+  const found = compare(WORLD, POLICIES);
   // Agreement says little where nothing meets.
   assert.ok(found.pairs >= 100_000, JSON.stringify(found));
   for (const count of [found.allow, found.deny, found.unmatched])
@@ -137,4 +153,9 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
   for (const count of [...Object.values(found.sockets), ...Object.values(found.intents)])
     assert.ok(count > 1000, JSON.stringify(found));
   assert.ok(found.version1 > 100, JSON.stringify(found));
+});
+
+test('they do where names decide', () => {
+  const found = compare(NAMING, POLICIES / 5);
+  assert.ok(found.named > 100, JSON.stringify(found));
 });

@@ -1,6 +1,7 @@
 import type { FileObject } from '../../../bpf/executable.ts';
 import { scriptSum } from '../../../bpf/interpreter.ts';
-import { MAX_GROUPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
+import { MAX_GROUPS, MAX_KEEPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
+import type { KnownName } from '../../../policy/meaning/policy.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
 /** As in bpf/program/subject/cgroup.bpf.h. */
@@ -42,6 +43,8 @@ export interface Destination {
   protocol: number;
   /** A connect() that sends nothing. */
   intent?: boolean;
+  /** By which names the address is known, and the seconds since the end of each TTL. */
+  names?: readonly KnownName[];
 }
 
 /** The index of the box that decides over the opening of a socket of this SocketKind: decide_socket(). */
@@ -57,7 +60,32 @@ export function decide(kernel: KernelTables, caller: Caller, to: Destination): n
   const port = to.intent
     ? kernel.vector(offset.intent, 0)
     : kernel.vector(offset.port, portClass(kernel, to));
-  return lowestBox(workOutSubject(kernel, caller), address, port);
+  const subject = workOutSubject(kernel, caller);
+  const box = lowestBox(subject, address, port);
+  const nameless = kernel.vector(offset.nameless, 0);
+  if (box === undefined || (nameless[box >> 5]! >>> (box & 31)) & 1) return box;
+  const opened = nameless.map((boxes, half) =>
+    nameClasses(kernel, to.names ?? []).reduce(
+      (sum, { found, passed }) =>
+        sum | (kernel.vector(offset.name, found)[half]! & kernel.vector(offset.kept, passed)[half]!),
+      boxes,
+    ),
+  );
+  return lowestBox(subject, address, port, opened);
+}
+
+/** name_classes(), where the answers were read as learn.bpf.h does it: of one class the end that is latest counts. */
+function nameClasses(kernel: KernelTables, names: readonly KnownName[]): { found: number; passed: number }[] {
+  const ages = new Map<number, number>();
+  for (const { age, name } of names) {
+    const found = kernel.nameClass(name);
+    if (found !== 0) ages.set(found, Math.min(age, ages.get(found) ?? Infinity));
+  }
+  const { tables } = kernel.tables(kernel.side);
+  const keeps = Array.from({ length: MAX_KEEPS }, (_, at) =>
+    tables.getUint32(Tables.offset.keep + 4 * at, true),
+  );
+  return [...ages].map(([found, age]) => ({ found, passed: keeps.filter((keep) => keep < age).length }));
 }
 
 function lowestBox(...vectors: Uint32Array[]): number | undefined {

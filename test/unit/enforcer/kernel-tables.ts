@@ -1,7 +1,9 @@
 import { fstatSync, readdirSync, statSync } from 'node:fs';
 import type { Egress, OpenFile } from '../../../bpf/egress.ts';
 import type { FileObject } from '../../../bpf/executable.ts';
-import { SubjectKey, SubjectKind, Tables, Tables6, Tables6Low } from '../../../bpf/wire.ts';
+import { PatternKey, SubjectKey, SubjectKind, Tables, Tables6, Tables6Low } from '../../../bpf/wire.ts';
+import type { NameSides } from '../../../enforcer/apply.ts';
+import { patternKey } from '../../../enforcer/name/known-address.ts';
 
 /** What is used of a BpfMap. */
 function mapOver(entries: Map<string, Uint8Array>) {
@@ -16,6 +18,10 @@ function mapOver(entries: Map<string, Uint8Array>) {
 /** A file as the kernel would describe it, with an object that is its own. */
 export function fileOf(device: number, inode: bigint): FileObject {
   return { device, inode, object: (1n << 63n) | (BigInt(device) << 40n) | inode, generation: 7 };
+}
+
+function lengthOf({ key }: { key: Buffer }): number {
+  return key.readUInt32LE(PatternKey.offset.bits);
 }
 
 /** The file that a path means. */
@@ -38,6 +44,7 @@ export class KernelTables {
   }));
   readonly #subjects = new Map<string, Uint8Array>();
   readonly #userCgroups = new Map<string, Uint8Array>();
+  readonly #patterns: { key: Buffer; found: number }[][] = [[], []];
   epochs = 0;
 
   /** What `applyPolicy` and `listCgroup` use of an Egress, and nothing else. */
@@ -64,6 +71,33 @@ export class KernelTables {
 
   tables(side: 0 | 1) {
     return this.#sides[side]!;
+  }
+
+  /** What `applyPolicy` uses of NameVerdicts. */
+  get names(): NameSides {
+    return {
+      block: false,
+      prepare: (side, { patterns }) => {
+        this.#patterns[side] = [...patterns].map(([pattern, found]) => ({
+          key: patternKey(pattern, side),
+          found,
+        }));
+      },
+      leave: (side) => {
+        this.#patterns[side] = [];
+      },
+    };
+  }
+
+  /** class_of_name(): the longest prefix of the name, written backwards, that is a key of the map. */
+  nameClass(name: string): number {
+    const whole = patternKey(name, this.side);
+    const matches = this.#patterns[this.side]!.filter(({ key }) => {
+      const bits = key.readUInt32LE(PatternKey.offset.bits);
+      const end = PatternKey.offset.text + bits / 8;
+      return key.subarray(PatternKey.offset.text, end).equals(whole.subarray(PatternKey.offset.text, end));
+    });
+    return matches.sort((a, b) => lengthOf(b) - lengthOf(a))[0]?.found ?? 0;
   }
 
   flip(flags: number): bigint {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { encode, type Answer } from 'dns-packet';
-import { NAME_COUNTERS } from '../../../../bpf/wire.ts';
+import { AnswerFlag, NAME_COUNTERS } from '../../../../bpf/wire.ts';
+import { visibleNamespace } from '../../../../host/namespace.ts';
+import type { NameFact } from '../../../../profiler/name/known-names.ts';
+import { Resolvers } from '../../../../profiler/name/resolvers.ts';
+import { parseAddress } from '../../../../policy/value/address.ts';
 import { FakeRing } from '../fake-ring.ts';
 import { recording } from '../recorder-fixture.ts';
 
@@ -30,5 +34,47 @@ test('an IPv6 address that begins with the bytes of an IPv4 address does not get
   assert.deepEqual(
     written.events.map(({ names }) => names),
     [1, 0, 1],
+  );
+});
+
+test('what the kernel side believes is reported for verdicts, and what is doubted is not recorded either', () => {
+  const { recorder, written } = recording();
+  const answers = new FakeRing();
+  const resolvers = new Resolvers([]);
+  resolvers.wanted = [parseAddress('192.0.2.53')!];
+  const source = { answers: answers.ring, counters: () => Array.from({ length: NAME_COUNTERS }, () => 0) };
+  const names = recorder.readNames(source, resolvers);
+  const learnt: NameFact[] = [];
+  names.learnt = (fact) => learnt.push(fact);
+  const host = visibleNamespace('net');
+  for (const [name, flags] of [
+    ['trusted.example', AnswerFlag.trusted],
+    ['unheld.example', 0],
+    ['doubted.example', AnswerFlag.doubted],
+  ] as const) {
+    const answer: Answer = { type: 'A', name, data: '192.0.2.7', ttl: 60 };
+    const message = encode({ type: 'response', id: 1, questions: [{ type: 'A', name }], answers: [answer] });
+    answers.answer(message, { network_namespace: host, flags, resolver: [192, 0, 2, 53] });
+  }
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    learnt.map(({ name }) => name),
+    ['trusted.example'],
+  );
+  assert.deepEqual(
+    [...names.facts()].map(({ name }) => name),
+    ['trusted.example'],
+  );
+  names.know([{ name: 'file.example', address: parseAddress('192.0.2.8')! }], 1000);
+  assert.deepEqual(learnt.at(-1), {
+    networkNamespace: host,
+    address: parseAddress('192.0.2.8'),
+    name: 'file.example',
+    end: 1000,
+  });
+  assert.deepEqual(
+    written.answers.map(({ question }) => question),
+    ['trusted.example', 'unheld.example'],
   );
 });

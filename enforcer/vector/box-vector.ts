@@ -1,4 +1,4 @@
-import { VECTOR_WORDS } from '../bpf/wire.ts';
+import { VECTOR_WORDS } from '../../bpf/wire.ts';
 
 /** Half words: JavaScript's bit operations work on 32 bits. */
 export const VECTOR_HALVES = VECTOR_WORDS * 2;

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from '../../arbitrary/fast-check.ts';
-import { addBox, boxesWhere, emptyVector, isEmpty, VectorClasses } from '../../../enforcer/box-vector.ts';
-import { type Span, sweep } from '../../../enforcer/interval.ts';
+import fc from '../../../arbitrary/fast-check.ts';
+import {
+  addBox,
+  boxesWhere,
+  emptyVector,
+  isEmpty,
+  VectorClasses,
+} from '../../../../enforcer/vector/box-vector.ts';
+import { type Span, sweep } from '../../../../enforcer/vector/interval.ts';
 
 const MAX = 63;
 const next = (value: number) => value + 1;

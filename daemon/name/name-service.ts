@@ -1,0 +1,126 @@
+import { bootTime } from '../../bpf/clock.ts';
+import type { Egress } from '../../bpf/egress.ts';
+import { Names } from '../../bpf/name/names.ts';
+import { NameCounter } from '../../bpf/wire.ts';
+import { NameVerdicts } from '../../enforcer/name/name-verdicts.ts';
+import { formatAddress } from '../../policy/value/address.ts';
+import { NAME_DEFAULTS } from '../../policy/meaning/known-name.ts';
+import type { NameOptions } from '../../policy/meaning/policy.ts';
+import { HostsFile } from '../../profiler/name/hosts-file.ts';
+import { ResolverTable } from '../../profiler/name/resolver-table.ts';
+import { Resolvers } from '../../profiler/name/resolvers.ts';
+import type { ConnectionNames } from '../../profiler/record/connection-names.ts';
+import type { Recorder } from '../../profiler/record/recorder.ts';
+import type { NameStatus } from '../../profiler/serve/live-status.ts';
+
+/** How often what is over is forgotten, and the hosts file read again, in calls of `tick`. */
+const SWEEP_EVERY = 10;
+/** Seconds for which what the hosts file says counts, as if a resolver had answered so. */
+const HOSTS_TTL = 60;
+
+/** What reads DNS answers, and keeps what verdicts need of them. */
+export class NameService implements Disposable {
+  readonly verdicts: NameVerdicts;
+  readonly #names: Names;
+  readonly #resolvers = new Resolvers();
+  readonly #table: ResolverTable;
+  readonly #known: ConnectionNames;
+  readonly #say: (text: string) => void;
+  #hosts: HostsFile | undefined;
+  #ticks = 0;
+  #told = '';
+
+  private constructor(names: Names, recorder: Recorder, say: (text: string) => void) {
+    this.#names = names;
+    this.#say = say;
+    this.#table = new ResolverTable(names.resolvers, this.#resolvers, names.seesImpostors);
+    this.#known = recorder.readNames(names, this.#resolvers);
+    this.verdicts = new NameVerdicts(names, this.#known, now);
+  }
+
+  /**
+   * Has answers read in a cgroup, and impostors of resolvers found below `root`. Throws BouhekiError where the kernel
+   * refuses.
+   */
+  static open(
+    { cgroup, egress, root }: { cgroup: string; root: string; egress: Egress },
+    recorder: Recorder,
+    say: (text: string) => void,
+  ): NameService {
+    const names = Names.load(cgroup, egress.known, root);
+    try {
+      return new NameService(names, recorder, say);
+    } catch (error) {
+      names[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** By whose answers the policy that is to come into force goes. */
+  follow({ hosts, resolvers }: NameOptions = NAME_DEFAULTS): void {
+    this.#resolvers.wanted = resolvers;
+    this.#table.look();
+    this.#hosts = hosts ? new HostsFile() : undefined;
+    this.#readHosts();
+  }
+
+  /** About once a second. */
+  tick(): void {
+    this.#table.look();
+    this.#ticks += 1;
+    if (this.#ticks % SWEEP_EVERY !== 0) return;
+    this.verdicts.sweep();
+    this.#readHosts();
+    this.#reportTroubles();
+  }
+
+  get status(): NameStatus {
+    const counters = this.#names.counters();
+    const of = (counter: number): number => counters[counter]!;
+    return {
+      ...this.verdicts.status,
+      unasked: of(NameCounter.unaskedAnswer),
+      foreign: of(NameCounter.foreignAnswer),
+      unlisted: of(NameCounter.unlistedAnswer),
+      strayed: of(NameCounter.strayedAnswer),
+      doubted: of(NameCounter.doubtedAnswer),
+      impostors: of(NameCounter.impostor),
+      withoutRoom: of(NameCounter.knownFull) + of(NameCounter.patternFull) + of(NameCounter.addressFull),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.verdicts[Symbol.dispose]();
+    this.#names[Symbol.dispose]();
+  }
+
+  #readHosts(): void {
+    this.#known.know(this.#hosts?.read() ?? [], now() + HOSTS_TTL);
+  }
+
+  /** Says once what keeps names from counting for the policy in force. */
+  #reportTroubles(): void {
+    if (this.verdicts.status.patterns === 0) return;
+    const troubles = [
+      ...this.#table.unheld.map(
+        ({ address }) =>
+          `who holds port 53 of ${formatAddress(address)} can't be seen: by its answers no rule allows anything`,
+      ),
+      ...(this.#table.missing > 0
+        ? [`there is no room for ${this.#table.missing} resolvers: by their answers no rule allows anything`]
+        : []),
+      ...this.#names.detached.map(
+        (program) =>
+          `${program} was detached from its cgroup: rules by name allow nothing new until bouheki is started again`,
+      ),
+    ];
+    const text = troubles.map((each) => `Warning: ${each}.\n`).join('');
+    if (text !== this.#told && text !== '') this.#say(text);
+    this.#told = text;
+  }
+}
+
+/** Seconds since boot. */
+function now(): number {
+  return Number(bootTime()) / 1e9;
+}
