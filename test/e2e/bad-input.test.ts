@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, readdirSync, realpathSync, writeFileS
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { BOUHEKI, bouheki } from './bouheki.ts';
-import { type Ended, folder, loadedPrograms, run, succeeded, USER } from './guest.ts';
+import { type Ended, folder, programsLeft, run, succeeded, USER } from './guest.ts';
 
 let place: string;
 let db: string;
@@ -23,7 +23,7 @@ function assertRefused({ status, stdout, stderr }: Ended, sentence: RegExp, reme
   assert.equal(status, 2);
   assert.equal(stdout, '');
   assert.doesNotMatch(stderr, /bug in bouheki|^ +at /m);
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
   assert.equal(existsSync(db), false, 'no database is made');
   assert.deepEqual(
     readdirSync(place).filter((name) => name.startsWith('record.duckdb')),

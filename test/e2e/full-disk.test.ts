@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { flood, pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
-import { folder, loadedPrograms, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { folder, programsLeft, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const disk = folder();
 const db = join(disk, 'record.duckdb');
@@ -36,7 +36,7 @@ test('learn does not start on a full disk, and leaves nothing there', () => {
   assert.match(stderr, NO_SPACE);
   assert.equal(status, 2);
   assert.deepEqual(readdirSync(disk), ['filler']);
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
   rmSync(filler);
 });
 
@@ -49,7 +49,7 @@ test('a disk that fills up ends learn with an error, and what was recorded stays
   const { status, stderr } = await learn.end();
   assert.match(stderr, NO_SPACE);
   assert.equal(status, 2);
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
   rmSync(filler);
   assert.deepEqual(await query(db, `SELECT port FROM connections WHERE address = '10.0.1.1'`), [
     { port: 80 },
@@ -86,7 +86,7 @@ test('a disk that fills up ends the recording of enforce and its log, not the en
       'm',
     ),
   );
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
   const ports = readFileSync(log, 'utf8').match(/"Port":\d+(?=.*"Protocol":"tcp")/g);
   assert.deepEqual(
     ports,

@@ -87,3 +87,15 @@ export function loadedPrograms(): string[] {
   }[];
   return programs.filter(({ type }) => type === 'lsm' || type === 'tracing').map(({ name }) => name);
 }
+
+/** How long the kernel may take to free the programs of a process that has ended, milliseconds. */
+const FREEING = 30_000;
+
+/** The names of those that are there still, when the kernel has had time to free what was detached. */
+export function programsLeft(): string[] {
+  const deadline = Date.now() + FREEING;
+  for (;;) {
+    const names = loadedPrograms();
+    if (names.length === 0 || Date.now() > deadline) return names;
+  }
+}

@@ -9,7 +9,7 @@ import {
   asUser,
   folder,
   inContainer,
-  loadedPrograms,
+  programsLeft,
   makeImage,
   run,
   startNetwork,
@@ -196,7 +196,7 @@ suite('under enforcement', () => {
     const { status, stderr } = await enforce.end('SIGINT');
     assert.equal(status, 0, stderr);
     assert.match(stderr, /^Recorded \d+ connections; the policy is no longer in force\.$/m);
-    assert.deepEqual(loadedPrograms(), []);
+    assert.deepEqual(programsLeft(), []);
     assert.equal(pythonTo('tcp', '203.0.113.7', 443), 'reached');
   });
 

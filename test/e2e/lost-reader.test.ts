@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { flood, pythonTo } from './attempt.ts';
 import { BOUHEKI, bouheki, query } from './bouheki.ts';
-import { cgroup, folder, inCgroup, loadedPrograms, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { cgroup, folder, inCgroup, programsLeft, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 before(startNetwork);
 after(stopNetwork);
@@ -93,7 +93,7 @@ ${log}`,
   async end(): Promise<string> {
     this.signal('SIGTERM');
     await until(() => this.file('status') !== '', 'the end');
-    assert.deepEqual(loadedPrograms(), []);
+    assert.deepEqual(programsLeft(), []);
     return this.file('status').trim();
   }
 

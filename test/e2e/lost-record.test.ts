@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pythonTo } from './attempt.ts';
 import { Running } from './bouheki.ts';
-import { folder, loadedPrograms, startNetwork, stopNetwork } from './guest.ts';
+import { folder, programsLeft, startNetwork, stopNetwork } from './guest.ts';
 
 before(startNetwork);
 after(stopNetwork);
@@ -63,7 +63,7 @@ async function goesOn(enforce: Running, policy: string, why: RegExp): Promise<vo
   assert.equal(status, 2, stderr);
   assert.match(stderr, /^Nothing was recorded from \S+ on; the policy is no longer in force\.$/m);
   assert.doesNotMatch(stderr, /is a bug/);
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
 }
 
 for (const signal of ['SIGABRT', 'SIGKILL'] as const) {
@@ -98,5 +98,5 @@ test('the process of the store ends: learn ends with an error, and nothing is le
   const { status, stderr } = await learn.end();
   assert.equal(status, 2, stderr);
   assert.match(stderr, /^bouheki: the process that writes the record ended with SIGKILL$/m);
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
-import { folder, loadedPrograms, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { folder, loadedPrograms, programsLeft, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const db = join(folder(), 'record.duckdb');
 let learn: Running;
@@ -46,7 +46,7 @@ test('a reader is answered while the recording goes on', async () => {
 
 test('SIGKILL loses at most the last second, and leaves nothing in the kernel', async () => {
   assert.equal((await learn.end('SIGKILL')).status, null);
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
   assert.deepEqual(await query(db, ADDRESSES), [{ address: '10.0.1.1', recording: 1 }]);
 });
 
@@ -66,7 +66,7 @@ test('SIGTERM keeps everything, up to the last connection', async () => {
   const { status, stderr } = await learn.end('SIGTERM');
   assert.equal(status, 0, stderr);
   assert.match(stderr, /^Recorded 1 connections of 1 processes, 0 lost\.$/m);
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
   const recordings = await query(
     db,
     `SELECT id, command, state, events::INTEGER AS events, (SELECT list(address) FROM connections WHERE recording = id) AS addresses

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
-import { folder, loadedPrograms, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { folder, programsLeft, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const place = folder();
 const file = join(place, 'policy.yaml');
@@ -122,5 +122,5 @@ test('a log that has been moved away is begun anew, and in the format that the p
     old.map((line) => (JSON.parse(line) as { Addr: string }).Addr),
     ['10.0.1.1', '10.0.1.2', '10.0.1.2', '10.0.1.2'],
   );
-  assert.deepEqual(loadedPrograms(), []);
+  assert.deepEqual(programsLeft(), []);
 });
