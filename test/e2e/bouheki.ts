@@ -55,6 +55,9 @@ export interface LogLine {
 /** How long a recorder may take to say what is waited for, milliseconds. */
 const PATIENCE = 240_000;
 
+/** A look at the record is work for the recorder too: it must get on with what is waited for. Milliseconds. */
+const BETWEEN_LOOKS = 1000;
+
 /** `bouheki learn` or `bouheki enforce`, running. It writes to files: a pipe without a reader would stop it. */
 export class Running {
   readonly #child: ChildProcess;
@@ -124,7 +127,7 @@ export class Running {
   /** Waits until the record has rows that answer `sql`, and returns them. */
   async recorded<Row>(db: string, sql: string): Promise<Row[]> {
     let rows: Row[] = [];
-    await this.#wait(async () => (rows = await query<Row>(db, sql)).length > 0, sql);
+    await this.#wait(async () => (rows = await query<Row>(db, sql)).length > 0, sql, BETWEEN_LOOKS);
     return rows;
   }
 
@@ -135,7 +138,7 @@ export class Running {
     return { status, stdout: this.stdout, stderr: this.stderr };
   }
 
-  async #wait(there: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  async #wait(there: () => boolean | Promise<boolean>, what: string, pause = 50): Promise<void> {
     // The clock on the wall may be what a test sets.
     const deadline = performance.now() + PATIENCE;
     while (!(await there())) {
@@ -146,7 +149,7 @@ export class Running {
         const how = ended === null ? 'still runs' : `ended with ${ended}`;
         throw new Error(`no ${what}: bouheki ${how}\n${this.stdout}${this.stderr}`);
       }
-      await wait(50);
+      await wait(pause);
     }
   }
 }
