@@ -76,7 +76,11 @@ function putInForce(policy: Policy): CompiledPolicy {
 }
 
 test('the kernel and the reference agree by names', { timeout: 500_000 }, async (context) => {
-  const policies = fc.sample(writtenPolicy(NAMING), { numRuns: POLICIES, seed: SEED });
+  // Cgroups are another test's subject: nothing tells this kernel side which there are.
+  const policies = fc.sample(
+    writtenPolicy(NAMING).filter(({ policy }) => policy.boxes.every(({ from }) => from.cgroup === undefined)),
+    { numRuns: POLICIES, seed: SEED },
+  );
   const flows = fc.sample(flow(NAMING), { numRuns: POLICIES * FLOWS_EACH, seed: SEED });
   const mismatches: string[] = [];
   const found = { judged: 0, denied: 0, named: 0, missed: 0 };
