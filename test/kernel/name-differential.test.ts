@@ -108,5 +108,5 @@ test('the kernel and the reference agree by names', { timeout: 500_000 }, async 
   context.diagnostic(JSON.stringify(found));
   assert.deepEqual(mismatches.slice(0, 5), [], `${mismatches.length} of ${found.judged} differ`);
   assert(found.judged >= 10_000, `only ${found.judged} were judged`);
-  assert(found.named >= 100 && found.missed >= 100, 'names decide');
+  assert(found.named >= 100 && found.missed >= 50, 'names decide');
 });
