@@ -57,7 +57,7 @@ suite('enforce where the kernel preempts tasks inside of programs', () => {
     assert.equal(pythonTo('udp', DENIED, 514), 'EPERM');
     const { status, stderr } = await enforce.end('SIGINT');
     assert.equal(status, 0, stderr);
-    const rows = query(
+    const rows = await query(
       db,
       `SELECT verdict, operation, socket, address, protocol, count(*)::INT AS times FROM connections
        WHERE command = 'python3' GROUP BY ALL ORDER BY ALL`,

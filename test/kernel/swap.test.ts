@@ -174,7 +174,7 @@ test('a policy whose cgroups do not fit leaves the one in force', { timeout: 120
   const options = { mode: 'block', target: 'host', record: false, cgroups } as const;
   assert.throws(
     () => applyPolicy(egress, B, options),
-    /has no room for \d+ commands, executables and ids and 65537 cgroups /,
+    /has no room for \d+ commands, executables and ids, 0 names and 65537 cgroups /,
   );
   assert.equal(egress.generation, generation);
   assert.deepEqual(await allowedNow(), [...ONLY_A, ...BOTH]);
