@@ -50,23 +50,23 @@ function subjectOf(box: ValueBox, axes: number): string {
     .join(';');
 }
 
-/** Puts the box into the list of its subject. */
+/** Puts the box into the list of its subject. Most come in order. */
 function file({ boxes, bySubject }: Cover, at: number, axes: number): void {
   const subject = subjectOf(boxes[at]!, axes);
-  const list = bySubject.get(subject) ?? [];
-  bySubject.set(
-    subject,
-    [...list, at].sort((a, b) => a - b),
-  );
+  const list = bySubject.get(subject);
+  if (list === undefined) {
+    bySubject.set(subject, [at]);
+    return;
+  }
+  let place = list.length;
+  while (place > 0 && list[place - 1]! > at) place--;
+  list.splice(place, 0, at);
 }
 
 /** Takes the box out of that list. */
 function unfile({ boxes, bySubject }: Cover, at: number, axes: number): void {
-  const subject = subjectOf(boxes[at]!, axes);
-  bySubject.set(
-    subject,
-    bySubject.get(subject)!.filter((other) => other !== at),
-  );
+  const list = bySubject.get(subjectOf(boxes[at]!, axes))!;
+  list.splice(list.indexOf(at), 1);
 }
 
 /** A value of an axis of the box `at`; subjects are on the first `axes` axes. */
