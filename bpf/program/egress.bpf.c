@@ -15,18 +15,10 @@
 #ifdef LEGACY
 #include "second/judge.bpf.h"
 #endif
+#include "section.bpf.h"
 #include "subject/iterator.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-#ifdef FMOD_RET
-#define HOOK(name) SEC("fmod_ret/security_" #name)
-/* A hook that returns nothing has no value to change. */
-#define VOID_HOOK(name) SEC("fentry/security_" #name)
-#else
-#define HOOK(name) SEC("lsm/" #name)
-#define VOID_HOOK(name) SEC("lsm/" #name)
-#endif
 
 /* Linux 6.12 wants to see that a hook returns 0 or an error; the arithmetic that clang makes of ?: hides it. */
 static __always_inline int as_return_value(bool denied)

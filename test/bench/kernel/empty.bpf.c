@@ -5,15 +5,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-char LICENSE[] SEC("license") = "GPL";
+#include "../../../bpf/program/section.bpf.h"
 
-#ifdef FMOD_RET
-#define HOOK(name) SEC("fmod_ret/security_" #name)
-#define VOID_HOOK(name) SEC("fentry/security_" #name)
-#else
-#define HOOK(name) SEC("lsm/" #name)
-#define VOID_HOOK(name) SEC("lsm/" #name)
-#endif
+char LICENSE[] SEC("license") = "GPL";
 
 HOOK(socket_connect)
 int BPF_PROG(socket_connect)
