@@ -18,6 +18,17 @@ except OSError as error:
     print(errno.errorcode[error.errno] if error.errno else 'no answer')
 `;
 
+/** A policy that blocks one address, and allows everything else and raw sockets. */
+export function policyAgainst(address: string): string {
+  return `
+version: 2
+network:
+  mode: block
+  deny: [{ name: nobody, to: [{ cidr: [${address}/32] }] }]
+  allow: [{ name: everything, to: [{}], sockets: [raw] }]
+`;
+}
+
 /** `reached`, or the name of the error that the system call gave; `no answer` after so many seconds. */
 export function pythonTo(protocol: 'tcp' | 'udp', address: string, port: number, seconds = 20): string {
   return run(...PYTHON3, PYTHON, protocol, address, String(port), String(seconds)).stdout.trim();

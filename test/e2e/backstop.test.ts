@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { hostAttachment } from '../../bpf/probe.ts';
-import { ping, pythonTo } from './attempt.ts';
+import { ping, policyAgainst, pythonTo } from './attempt.ts';
 import { bouheki, Running } from './bouheki.ts';
 import { folder, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
@@ -16,13 +16,7 @@ const place = folder();
 const db = join(place, 'record.duckdb');
 
 const policy = join(place, 'policy.yaml');
-const POLICY = `
-version: 2
-network:
-  mode: block
-  deny: [{ name: nobody, to: [{ cidr: [${DENIED}/32] }] }]
-  allow: [{ name: everything, to: [{}], sockets: [raw] }]
-`;
+const POLICY = policyAgainst(DENIED);
 
 /** The ways out: by name, whether they reach the denied address. */
 function waysOut(): Record<string, string> {

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { ping, pythonTo } from './attempt.ts';
+import { ping, policyAgainst, pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
 import { folder, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
@@ -13,13 +13,7 @@ const DENIED = '203.0.113.7';
 const place = folder();
 const db = join(place, 'record.duckdb');
 const policy = join(place, 'policy.yaml');
-const POLICY = `
-version: 2
-network:
-  mode: block
-  deny: [{ name: nobody, to: [{ cidr: [${DENIED}/32] }] }]
-  allow: [{ name: everything, to: [{}], sockets: [raw] }]
-`;
+const POLICY = policyAgainst(DENIED);
 
 suite('enforce where the kernel preempts tasks inside of programs', () => {
   let enforce: Running;
