@@ -21,6 +21,9 @@ export const MAX_NAME_CLASSES = 4096;
 export const MAX_KEEPS = 7;
 export const MAX_PATTERNS = 65_536;
 export const MAX_KNOWN = 131_072;
+export const KNOWN_OF_SIDE = 65_536;
+export const KNOWN_OF_CLASS = 16_384;
+export const ESTABLISHED_SECONDS = 86_400;
 export const NAME_SLOTS = 4;
 
 export const RecordKind = { connection: 1, process: 2, cgroup: 3, excess: 4, answer: 5 } as const;

@@ -212,7 +212,7 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   tables.setUint32(offset.last_interval6, six.starts.length - 1, true);
 }
 
-/** A time without end, and what stands behind the last one, is all ones. */
+/** All ones: a time without end, and each place behind the last time. */
 const FOREVER = 0xffff_ffff;
 
 function fillNames(tables: DataView, { classes, keeps, kept, nameless }: NameTables): void {

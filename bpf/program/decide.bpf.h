@@ -117,9 +117,6 @@ GLOBAL __u32 decide_socket(const struct subject *subject, __u32 kind, __u32 side
 	return NO_BOX;
 }
 
-/* How long a connection is not cut off because its name is not known any more. */
-#define ESTABLISHED_SECONDS 86400
-
 /* Where the caller looks for names: what is known in one network namespace says nothing in another. 0: the host's. */
 static __always_inline __u32 naming_namespace(void)
 {

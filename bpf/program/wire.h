@@ -29,6 +29,9 @@
 #define MAX_KEEPS 7			     /* distinct times for which names are kept after the end of their TTL */
 #define MAX_PATTERNS 65536		     /* of names, both sides */
 #define MAX_KNOWN 131072		     /* addresses that are known by names, both sides */
+#define KNOWN_OF_SIDE 65536		     /* half of them */
+#define KNOWN_OF_CLASS 16384		     /* those that one set of boxes may have: a quarter of a side */
+#define ESTABLISHED_SECONDS 86400	     /* how long no connection is cut off because its name is known no more */
 #define NAME_SLOTS 4			     /* sets of boxes that an address can have by its names at one time */
 #define MAX_RESOLVERS 1024
 

@@ -28,7 +28,7 @@ export class NameService implements Disposable {
   readonly #say: (text: string) => void;
   #hosts: HostsFile | undefined;
   #ticks = 0;
-  #told = '';
+  #reported = '';
 
   private constructor(names: Names, recorder: Recorder, say: (text: string) => void) {
     this.#names = names;
@@ -115,8 +115,8 @@ export class NameService implements Disposable {
       ),
     ];
     const text = troubles.map((each) => `Warning: ${each}.\n`).join('');
-    if (text !== this.#told && text !== '') this.#say(text);
-    this.#told = text;
+    if (text !== this.#reported && text !== '') this.#say(text);
+    this.#reported = text;
   }
 }
 

@@ -1,7 +1,15 @@
 import { GracePeriod } from '../../bpf/grace-period.ts';
 import { SystemError } from '../../bpf/libbpf.ts';
 import type { Names } from '../../bpf/name/names.ts';
-import { KnownAddress, KnownKey, MAX_KNOWN, MAX_NAME_CLASSES, NAME_SLOTS } from '../../bpf/wire.ts';
+import {
+  ESTABLISHED_SECONDS,
+  KNOWN_OF_CLASS,
+  KNOWN_OF_SIDE,
+  KnownAddress,
+  KnownKey,
+  MAX_NAME_CLASSES,
+  NAME_SLOTS,
+} from '../../bpf/wire.ts';
 import type { Address } from '../../policy/value/address.ts';
 import { knownKey, knownValue, type NameSlot, patternKey, slotsOf } from './known-address.ts';
 import { nameClass, type NameTables } from './name-table.ts';
@@ -25,15 +33,10 @@ export interface NameFacts {
   facts(): Iterable<NameFact>;
 }
 
-/** How long a name that is not kept any more still counts for connections that are there. As in decide.bpf.h. */
-const ESTABLISHED = 86_400;
 /** A time that is over all times of the kernel side, which has 32 bits for it. */
 const FOREVER = 0xffff_ffff;
-const ROOM = MAX_KNOWN / 2;
-/** Addresses that one set of boxes may have. As in learn.bpf.h. */
-const SHARE = ROOM / 4;
 /** From so many addresses on those that no new connection needs are forgotten first. */
-const CROWDED = (ROOM * 3) / 4;
+const CROWDED = (KNOWN_OF_SIDE * 3) / 4;
 
 /** Keeps what the kernel side knows of names true to the policy in force, and to the answers. */
 export class NameVerdicts implements Disposable {
@@ -65,8 +68,8 @@ export class NameVerdicts implements Disposable {
   /** Addresses that are known by names of the policy in force, patterns that it has, and how many addresses fit. */
   get status(): { known: number; patterns: number; room: number } {
     const side = this.#tables.findIndex((tables, at) => tables !== undefined && this.#sides[at] === 1);
-    if (side < 0) return { known: 0, patterns: 0, room: ROOM };
-    return { known: this.#known[side]!, patterns: this.#tables[side]!.patterns.size, room: ROOM };
+    if (side < 0) return { known: 0, patterns: 0, room: KNOWN_OF_SIDE };
+    return { known: this.#known[side]!, patterns: this.#tables[side]!.patterns.size, room: KNOWN_OF_SIDE };
   }
 
   /**
@@ -113,7 +116,7 @@ export class NameVerdicts implements Disposable {
   sweep(): void {
     const now = this.#now();
     this.#remove((side, slots) => {
-      const spared = this.#known[side]! >= CROWDED ? 0 : ESTABLISHED;
+      const spared = this.#known[side]! >= CROWDED ? 0 : ESTABLISHED_SECONDS;
       return slots.every(({ end }) => end + this.#keep[side]! + spared < now);
     });
   }
@@ -136,7 +139,7 @@ export class NameVerdicts implements Disposable {
     const now = Math.floor(this.#now());
     const keep = this.#keep[side]!;
     const slot: NameSlot = { class: found, end: Math.floor(end) };
-    if (found === 0 || (keep !== FOREVER && slot.end + keep + ESTABLISHED < now)) return;
+    if (found === 0 || (keep !== FOREVER && slot.end + keep + ESTABLISHED_SECONDS < now)) return;
     const namespace = networkNamespace === this.#host ? 0 : networkNamespace;
     const key = knownKey({ address, namespace, side });
     const bytes = this.#names.known.get(key);
@@ -173,7 +176,7 @@ export class NameVerdicts implements Disposable {
 
   #add(side: 0 | 1, key: Buffer, slot: NameSlot): void {
     const share = side * MAX_NAME_CLASSES + slot.class;
-    if (this.#known[side]! >= ROOM || this.#knownOfClass[share]! >= SHARE) return;
+    if (this.#known[side]! >= KNOWN_OF_SIDE || this.#knownOfClass[share]! >= KNOWN_OF_CLASS) return;
     if (!this.#write(key, knownValue([slot], slot.class))) return;
     Atomics.add(this.#known, side, 1);
     Atomics.add(this.#knownOfClass, share, 1);

@@ -14,8 +14,6 @@
 #define TYPE_A 1
 #define TYPE_AAAA 28
 #define CLASS_IN 1
-#define KNOWN_OF_SIDE (MAX_KNOWN / 2)
-#define KNOWN_OF_CLASS (KNOWN_OF_SIDE / 4)
 
 #define NAME_BYTES 256 /* of a name as it stands in a message: 255 at the most */
 #define CHUNK 8
