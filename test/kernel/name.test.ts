@@ -1,8 +1,6 @@
 /** What a connection's destination is called: DNS answers, read before the program that asked receives them. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
-import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type Answer, decode, encode, type Packet, streamDecode, streamEncode } from 'dns-packet';
@@ -19,6 +17,7 @@ import { CredentialTable } from '../../profiler/identity/credential-table.ts';
 import { ProcessTable } from '../../profiler/identity/process-table.ts';
 import { Recorder } from '../../profiler/record/recorder.ts';
 import { Written } from '../unit/profiler/recorder-fixture.ts';
+import { prepareGuest } from './name/guest.ts';
 import { NameClient } from './name-client.ts';
 
 /** Addresses that names stand for here: none that anything else connects to. */
@@ -134,10 +133,7 @@ async function asks(what: string, words: unknown[], named = {}, who = client): P
 }
 
 before(async () => {
-  writeFileSync('/etc/resolv.conf', 'nameserver 127.0.0.1\noptions timeout:2\n');
-  spawnSync('ip', ['link', 'add', 'far', 'type', 'dummy']);
-  spawnSync('ip', ['link', 'set', 'far', 'up']);
-  spawnSync('ip', ['route', 'add', 'default', 'dev', 'far']);
+  closing.push(prepareGuest(['127.0.0.1']));
   for (const address of ['127.0.0.1', '127.0.0.2']) await serve(address, 'udp4');
   await serve('::1', 'udp6');
   await serveStreams('127.0.0.1');

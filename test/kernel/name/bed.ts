@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import type { Answer } from 'dns-packet';
 import { bootTime } from '../../../bpf/clock.ts';
@@ -19,6 +17,7 @@ import { Recorder } from '../../../profiler/record/recorder.ts';
 import { Written } from '../../unit/profiler/recorder-fixture.ts';
 import { compileRules } from '../client/policy.ts';
 import { NameClient } from '../name-client.ts';
+import { prepareGuest } from './guest.ts';
 import { NameServer } from './server.ts';
 
 /** A resolver elsewhere: its address can be had by whoever may have one that is not the host's. */
@@ -108,14 +107,10 @@ export async function visit(name: string): Promise<unknown> {
 }
 
 const server = new NameServer(zone);
+let restoreGuest: (() => void) | undefined;
 
 before(async () => {
-  writeFileSync('/etc/resolv.conf', `nameserver 127.0.0.1\nnameserver ${FAR}\noptions timeout:2\n`);
-  writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '53');
-  for (const words of ['link add far type dummy', 'link set far up', 'route add default dev far'])
-    spawnSync('ip', words.split(' '));
-  spawnSync('ip', ['-6', 'address', 'add', `${OWN}/64`, 'dev', 'far', 'nodad']);
-  spawnSync('ip', ['-6', 'route', 'add', 'default', 'dev', 'far']);
+  restoreGuest = prepareGuest(['127.0.0.1', FAR], [`${OWN}/64`]);
   await server.listen('127.0.0.1');
   await server.listen('127.0.0.2');
   // The backend of one cgroup where that is named.
@@ -138,4 +133,5 @@ after(async () => {
   await bed.client?.[Symbol.asyncDispose]();
   await bed.user?.[Symbol.asyncDispose]();
   for (const part of [bed.verdicts, bed.names, bed.egress]) part?.[Symbol.dispose]();
+  restoreGuest?.();
 });

@@ -255,7 +255,16 @@ test('losses are kept by kind, and nothing is written for a loss of none', async
   recording.recordLoss('ring', 2);
   recording.recordLoss('map', 0);
   recording.recordLoss('process', 1);
-  const none = { 'denial-ring': 0, map: 0, share: 0, 'denial-share': 0, size: 0, answer: 0, skipped: 0 };
+  const none = {
+    'denial-ring': 0,
+    map: 0,
+    share: 0,
+    'denial-share': 0,
+    size: 0,
+    answer: 0,
+    name: 0,
+    skipped: 0,
+  };
   assert.deepEqual(recording.counters.lost, { ...none, ring: 7, process: 1 });
   await recording.end('complete');
   store.close();
