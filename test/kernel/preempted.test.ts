@@ -31,6 +31,8 @@ const POLICY = compileRules(`
 const MODES = '/sys/kernel/debug/sched/preempt';
 const SECOND_CPU = '/sys/devices/system/cpu/cpu1/online';
 const SLOW = ['bpf_get_current_pid_tgid', '__htab_map_lookup_elem'];
+/** What a process sends. A reset is the kernel's, to what a server sends again for a connection of an earlier attack. */
+const SENT = ['-p udp', '-p tcp --syn'];
 const BPF_TRACE_FENTRY = 24;
 
 /** What an attack met, by how it was tried. */
@@ -52,6 +54,12 @@ function preemptFully(): boolean {
   } catch {
     return false;
   }
+}
+
+/** Has the other end count the packets of a kind that come for an address. */
+function countArrivals(address: string, kind: string): void {
+  const words = `netns exec servers iptables -t raw -A PREROUTING -d ${address} ${kind}`;
+  run('ip', ...words.split(' '));
 }
 
 /** Packets to the denied addresses that have come to the other end so far. */
@@ -120,8 +128,7 @@ for (const backend of BACKENDS) {
 
     before(async () => {
       run('test/vm/network', 'start', '--tcp', '80', '--udp-sink', '514');
-      for (const address of [DENIED, DENIED_PORT])
-        run('ip', 'netns', 'exec', 'servers', 'iptables', '-t', 'raw', '-A', 'PREROUTING', '-d', address);
+      for (const address of [DENIED, DENIED_PORT]) for (const kind of SENT) countArrivals(address, kind);
       egress = Egress.load({ backend }, undefined, { blocks: second ? 'twice' : true });
       assert(await provesItself(egress));
       block(egress, POLICY);
