@@ -11,7 +11,9 @@ import { type Btf, type BtfStruct, readBtf } from './btf.ts';
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
-const header = readFileSync(join(ROOT, 'bpf/program/wire.h'), 'utf8');
+const header = ['bpf/program/wire.h', 'bpf/program/name/wire.h']
+  .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  .join('\n');
 const declared = (kind: 'struct' | 'enum') =>
   [...header.matchAll(new RegExp(`^${kind} (\\w+) \\{`, 'gm'))].map(([, name]) => name!);
 
