@@ -1,6 +1,8 @@
 # The commands of this repository, for those who have no npm packages yet. They run as root on Debian or Ubuntu and install what they need (test/setup).
 
 kernels := 5.10 6.1 6.12 7.2
+# What takes too long for make test (test/*/*.long.test.ts), but for the kernel level.
+long := docker containerd container-exe machine
 # What is tried on 6.1 without bpf among the active security modules too.
 without_bpf := loop reference container podman docker containerd short-container container-exe backstop
 
@@ -28,6 +30,7 @@ test:
 test-kernels: setup
 	@node dist/test/run.js kernel --long $(addprefix --kernel ,$(kernels))
 	@node dist/test/run.js kernel --long --without-bpf $(addprefix --kernel ,$(kernels))
+	@node dist/test/run.js e2e systemd $(addprefix --file ,$(long))
 	@node dist/test/run.js e2e --without-bpf $(addprefix --file ,$(without_bpf))
 	@node dist/test/run.js server
 

@@ -3,16 +3,17 @@
  * [--without-bpf] [--file NAME]... [--long] [--at-once N]`. Runs the named levels; without a name all but `server`,
  * which `make test-kernels` runs; with --file these files of them alone (`loop` is loop.test.ts). As many parts at a
  * time as there are processors and memory for; in the virtual machine with bpf among the active security modules, or
- * without. With --long, tests that can last longer do. Ends with the time that each level took and the line `N passed,
- * N failed, N skipped`, and with 1 when anything failed or nothing ran.
+ * without. With --long, tests that can last longer do; files called *.long.test.ts run only then, or where --file names
+ * them. Ends with the time that each level took and the line `N passed, N failed, N skipped`, and with 1 when anything
+ * failed or nothing ran.
  */
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { type Ending, execute } from './runner/execute.ts';
-import { LEVELS, type Level } from './runner/level.ts';
-import { inLanes, isCalled, type Part, partsOf } from './runner/part.ts';
+import { LEVELS, type Level, testFiles } from './runner/level.ts';
+import { inLanes, isLong, nameOf, type Part, partsOf } from './runner/part.ts';
 import { progressOf } from './runner/progress.ts';
 import { Tally } from './runner/tally.ts';
 import { Stopwatch } from './runner/stopwatch.ts';
@@ -89,15 +90,27 @@ async function main(): Promise<number> {
   );
   const { file: files, kernel: kernels, long, 'without-bpf': withoutBpf } = values;
   const parts = wanted.flatMap((level) => partsOf(root, level, { kernels, withoutBpf, long, files }));
-  const lost = files.find((name) => !parts.some((part) => part.files.some((path) => isCalled(path, name))));
+  const lost = files.find((name) => !parts.some((part) => part.files.some((path) => nameOf(path) === name)));
   if (lost !== undefined) {
     console.error(`--file ${lost}: no such test file in ${wanted.map((level) => level.name).join(', ')}.`);
     return 2;
   }
   await inLanes(parts, atOnce, (part) => runPart(part, tally, watch));
   process.stdout.write(`\n${watch.summary()}`);
+  if (!long && files.length === 0) process.stdout.write(describeLeftOut(wanted));
   process.stdout.write(`\n${tally.summary()}`);
   return tally.good ? 0 : 1;
+}
+
+/** What took too long for this run. */
+function describeLeftOut(levels: readonly Level[]): string {
+  const lines = levels.flatMap((level) => {
+    const names = testFiles(root, level).filter(isLong).map(nameOf);
+    return names.length === 0 ? [] : [`left out ${level.name}: ${names.join(', ')}\n`];
+  });
+  return lines.length === 0
+    ? ''
+    : `\n${lines.join('')}         They take long: make test-kernels runs them.\n`;
 }
 
 /** How many parts this machine can run at a time: each emulated machine takes one processor and its memory. */

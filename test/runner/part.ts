@@ -20,13 +20,20 @@ export interface Selection {
   kernels: readonly string[];
   withoutBpf: boolean;
   long: boolean;
-  /** Names of test files, without `.test.ts`; all of them where there is none. */
+  /** Names of test files, without `.test.ts`; where there is none all of them, but for those that take long. */
   files: readonly string[];
 }
 
-/** Whether a compiled test file has this name. */
-export function isCalled(path: string, name: string): boolean {
-  return basename(path, '.test.js') === name;
+const LONG = '.long';
+
+/** The name of a compiled test file: `loop` of loop.test.js, `docker` of docker.long.test.js. */
+export function nameOf(path: string): string {
+  return basename(basename(path, '.test.js'), LONG);
+}
+
+/** Whether a compiled test file runs only where it is named, or where tests that take long are asked for. */
+export function isLong(path: string): boolean {
+  return basename(path, '.test.js').endsWith(LONG);
 }
 
 /** The parts of a level on each kernel, in the order in which they are best begun. */
@@ -35,8 +42,8 @@ export function partsOf(
   level: Level,
   { files: wanted, kernels, long, withoutBpf }: Selection,
 ): Part[] {
-  const files = testFiles(root, level).filter(
-    (path) => wanted.length === 0 || wanted.some((name) => isCalled(path, name)),
+  const files = testFiles(root, level).filter((path) =>
+    wanted.length === 0 ? long || !isLong(path) : wanted.includes(nameOf(path)),
   );
   return (level.inVm ? kernels : [undefined]).flatMap((kernel) => {
     const bare = withoutBpf ? ' without bpf' : '';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'node:test';
 
-import { inLanes, isCalled, shareOut } from '../../runner/part.ts';
+import { inLanes, isLong, nameOf, shareOut } from '../../runner/part.ts';
 import { Stopwatch } from '../../runner/stopwatch.ts';
 
 test('every file is in exactly one share, and no share is empty', () => {
@@ -15,9 +15,12 @@ test('every file is in exactly one share, and no share is empty', () => {
   assert.deepEqual(shareOut([], 2), []);
 });
 
-test('a test file is named without its folder and its ending, and in full', () => {
-  assert(isCalled('dist/test/e2e/loop.test.js', 'loop'));
-  assert(!isCalled('dist/test/e2e/short-container.test.js', 'container'));
+test('a test file is named without its folder and its ending, one that takes long like others', () => {
+  assert.equal(nameOf('dist/test/e2e/loop.test.js'), 'loop');
+  assert.equal(nameOf('dist/test/e2e/short-container.test.js'), 'short-container');
+  assert.equal(nameOf('dist/test/e2e/docker.long.test.js'), 'docker');
+  assert(isLong('dist/test/e2e/docker.long.test.js'));
+  assert(!isLong('dist/test/e2e/until-stable.test.js'));
 });
 
 test('no more parts run at a time than there are lanes, and all of them run', async () => {
