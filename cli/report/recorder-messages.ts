@@ -56,23 +56,6 @@ export function describeUnenforced(
   return [`Nothing was enforced for ${gap}: enforcement ${how} at ${formatMoment(endedAt)}.`];
 }
 
-/** What a recording has counted: connections, and what is none. */
-type Counters = Session['recording']['counters'];
-
-/** How many of the events were connections: a UDP connect sends nothing, and a socket goes nowhere yet. */
-export function connectionsOf({ events, intents, sockets }: Counters): number {
-  return events - intents - sockets;
-}
-
-/** The events that are no connections; nothing where there were none. */
-export function describeApart({ intents, sockets }: Counters): string {
-  const apart = [
-    ...(intents === 0 ? [] : [`${formatCount(intents, 'intent')} (UDP connects, which send nothing)`]),
-    ...(sockets === 0 ? [] : [`${formatCount(sockets, 'opening')} of sockets without a destination`]),
-  ];
-  return apart.length === 0 ? '' : `Besides: ${apart.join(', ')}.\n`;
-}
-
 /** How many attempts were denied in all; what did not happen is said of the mode alone that was in force last. */
 export function describeDenials(
   { denied, wouldBeDenied }: { denied: number; wouldBeDenied: number },

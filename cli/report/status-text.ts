@@ -10,6 +10,7 @@ import type {
 import { describeUnrecorded } from '../../generator/subject/window.ts';
 import type { Gap } from '../../profiler/read/stretch.ts';
 import { isEventLoss, type Extent, type Loss, type RecordingSummary } from '../../profiler/read/read.ts';
+import { connectionsOf, describeApart } from '../../format/connection-count.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { formatStep } from '../../format/clock-step.ts';
 import { formatMoment } from '../../format/moment.ts';
@@ -97,10 +98,8 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
       'Recorder',
       `process ${live.pid}, ${recording}, ${formatSize(live.memory)} of memory, rings ${full} % full`,
     ],
-    [
-      'Rate',
-      `${rate(live.rate)} connections/s, ${rate(live.rateMinute)} over the last minute, ${formatNumber(live.events)} in all${apartText(live)}`,
-    ],
+    ['Rate', `${rate(live.rate)} events/s, ${rate(live.rateMinute)} over the last minute`],
+    ['Recorded', `${formatCount(connectionsOf(live), 'connection')}. ${describeApart(live)}`.trimEnd()],
     ['Lost', losses],
     ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
     ...(live.enforcement === undefined ? [] : [['Policy', enforcementText(live.enforcement)]]),
@@ -119,14 +118,6 @@ function enforcementText(status: EnforcementStatus): string {
     ...(wouldBeDenied > 0 || mode === 'monitor' ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
   ];
   return parts.join(', ');
-}
-
-function apartText({ intents, sockets }: LiveStatus): string {
-  const apart = [
-    ...(intents === 0 ? [] : [formatCount(intents, 'intent')]),
-    ...(sockets === 0 ? [] : [formatCount(sockets, 'socket')]),
-  ];
-  return apart.length === 0 ? '' : `, of them ${apart.join(' and ')}`;
 }
 
 const SECOND_JUDGE = {

@@ -15,14 +15,13 @@ import { renderFailure } from '../../error/failure.ts';
 import { ReloadSignal } from '../../daemon/hang-up.ts';
 import { KernelSide } from '../../daemon/kernel-side.ts';
 import { type Messages, withMessages } from '../../daemon/messages.ts';
+import { connectionsOf, describeApart } from '../../format/connection-count.ts';
 import { formatMoment } from '../../format/moment.ts';
 import { PacketGuard } from '../../daemon/packet-guard.ts';
 import { realPaths } from '../option/linked-path.ts';
 import { PolicySource } from '../option/policy-source.ts';
 import { requireRecordable } from '../../profiler/database/lock.ts';
 import {
-  connectionsOf,
-  describeApart,
   describeClock,
   describeDenials,
   describeHangUp,

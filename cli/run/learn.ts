@@ -4,6 +4,7 @@ import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { Session } from '../../daemon/session.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
 import { BouhekiError } from '../../error/error.ts';
+import { connectionsOf, describeApart } from '../../format/connection-count.ts';
 import type { Target } from '../../policy/meaning/policy.ts';
 import { isEventLoss, LOSS_KINDS } from '../../profiler/event/dimension.ts';
 import { requireRecordable } from '../../profiler/database/lock.ts';
@@ -11,8 +12,6 @@ import { ContainerNames } from '../../profiler/identity/container.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
 import { attachmentOf } from './attachment.ts';
 import {
-  connectionsOf,
-  describeApart,
   describeClock,
   describeHangUp,
   describeStart,

@@ -1,3 +1,4 @@
+import { connectionsOf } from '../../format/connection-count.ts';
 import { LOSS_KINDS } from '../event/dimension.ts';
 import type {
   EnforcementStatus,
@@ -17,7 +18,6 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
  */
 export function metricsText(status: LiveStatus): string {
   const {
-    events,
     intents,
     sockets,
     processes,
@@ -39,7 +39,7 @@ export function metricsText(status: LiveStatus): string {
     ...(version === undefined
       ? []
       : info('build_info', 'What runs.', { version, node: process.versions.node })),
-    ...metric('connections_total', 'counter', 'Connections recorded.', events - intents - sockets),
+    ...metric('connections_total', 'counter', 'Connections recorded.', connectionsOf(status)),
     ...metric('intents_total', 'counter', 'UDP connects recorded, which send nothing.', intents),
     ...metric('sockets_total', 'counter', 'Openings of raw, packet and other sockets recorded.', sockets),
     ...metric('processes_total', 'counter', 'Process images that made a connection.', processes),

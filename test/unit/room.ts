@@ -27,7 +27,15 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'bpf',
     'host',
   ],
-  'profiler/serve': ['profiler/record', 'profiler/database', 'profiler/event', 'bpf', 'host', 'error'],
+  'profiler/serve': [
+    'profiler/record',
+    'profiler/database',
+    'profiler/event',
+    'bpf',
+    'host',
+    'format',
+    'error',
+  ],
   'profiler/store': [
     'profiler/serve',
     'profiler/record',

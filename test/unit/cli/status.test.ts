@@ -74,6 +74,7 @@ test('status asks the recorder while one runs; so do generate and export', async
     const { stdout } = runCommand('status', '--db', path);
     assert.match(stdout, new RegExp(`^Recorder +process ${child.pid}, recording 1 for \\S+, `, 'm'));
     assert.match(stdout, /^Lost +none$/m);
+    assert.match(stdout, /^Recorded +150 connections\.$/m);
     assert.match(stdout, /^1 +web1 +learn +running +\S+ +- +100 +0$/m);
     assert.match(stdout, /^\/usr\/bin\/curl uid 1000 +stable +0 % +1 +100 +1 1 1 1 1 1 1 1 1 1$/m);
     const metrics = runCommand('status', '--db', path, '--metrics').stdout;
