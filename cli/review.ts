@@ -7,10 +7,12 @@ Examples:
   $ bouheki review policy.yaml
   $ bouheki review policy.yaml --json
   $ bouheki review policy.yaml --decisions decisions.jsonl
+  $ bouheki review policy.yaml --undo
 
 Asks about each destination that a rule is marked for with "review:", and about what \`generate --base\` added. Each
 answer changes the policy in place, and nothing but the entry that it is about: comments, order and edits stay.
-Answers are kept in POLICY.decisions, so that the next review continues with the rest; "undo" takes the last one back.
+Answers are kept in POLICY.decisions, so that the next review continues with the rest. "undo", or --undo without
+asking, takes the last one back, in turn also those of earlier reviews, unless the policy was changed since.
 What can do most harm is asked first. To widen settles what the prefix covers as well, on that port. Earlier answers
 that widen the policy are shown, and carried out again only after a yes. --decisions takes the answers from a file and
 asks nothing. All these files must belong to root or to you, and no other user may be able to write them. \`generate
@@ -23,6 +25,7 @@ export function reviewCommand(): Command {
     .argument('<policy>', 'the policy file, which is changed in place')
     .addOption(databaseOption())
     .option('--decisions <file>', 'ask nothing: carry out the decisions of this file')
+    .option('--undo', 'ask nothing: take the last answer back', false)
     .option('--json', 'ask nothing: print what is to be reviewed as JSON', false)
     .addHelpText('after', HELP)
     .action(async (file: string, options: ReviewOptions) => {

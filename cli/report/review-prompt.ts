@@ -1,14 +1,13 @@
 import { createInterface, type Interface } from 'node:readline/promises';
 import { BouhekiError } from '../../error/error.ts';
-import type { Decision, DecisionKind } from '../../generator/review/decision.ts';
+import type { Decided, Decision, DecisionKind } from '../../generator/review/decision.ts';
 import { groupItems, type ReviewItem } from '../../generator/review/review.ts';
 import type { ReviewSession } from '../../generator/review/review-session.ts';
 import { prefixFor, widerFor } from '../../generator/review/carry-out.ts';
-import { formatCount } from '../../format/number.ts';
 import { destinationAddress } from '../../generator/subject/flow.ts';
 import { containsAddress, formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
-import { type Question, questionText, say, whyText } from './review-text.ts';
+import { type Question, questionText, say, undoneText, whyText } from './review-text.ts';
 
 const ANSWERS = [
   'allow',
@@ -46,6 +45,11 @@ export interface Desk {
   decided(decisions: readonly Decision[]): void;
   /** Called after the last decisions were taken back. */
   undone(decisions: readonly Decision[]): void;
+  /**
+   * Takes back what was decided last in a review before this one, with another session for the rest. Undefined where
+   * the policy has changed since.
+   */
+  undoEarlier(): readonly Decided[] | undefined;
   sample(item: ReviewItem): Promise<SampleProcess | undefined>;
 }
 
@@ -79,19 +83,23 @@ export async function askAll(desk: Desk): Promise<void> {
   }
 }
 
-function takeBack({ session, undone }: Desk, made: (readonly Decision[])[]): void {
+function takeBack(desk: Desk, made: (readonly Decision[])[]): void {
   const last = made.pop();
   if (last === undefined) {
-    say(
-      'There is nothing to undo in this review. To take back a decision of an earlier one, edit the policy, and remove',
-      'its line from the file of decisions: else it is carried out again when the policy asks about it.',
-    );
+    const earlier = desk.undoEarlier();
+    say(...(earlier === undefined ? CANNOT_UNDO : undoneText(earlier)));
     return;
   }
-  session.undo();
-  undone(last);
-  say(`Undone: ${formatCount(last.length, 'decision')}.`);
+  desk.session.undo();
+  desk.undone(last);
+  say(...undoneText(last));
 }
+
+const CANNOT_UNDO = [
+  'There is nothing to undo in this review, and of earlier ones nothing, or the policy has changed since. To take back',
+  'such a decision, edit the policy, and remove its line from the file of decisions: else it is carried out again when',
+  'the policy asks about it.',
+];
 
 /** Whether the answer is yes; anything else, and the end of input, is no. */
 export async function askYes(question: string): Promise<boolean> {

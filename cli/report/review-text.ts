@@ -2,7 +2,7 @@ import { jsonDocument } from '../terminal/json-document.ts';
 import { visible } from '../../error/visible.ts';
 import { formatTime } from '../../format/moment.ts';
 import { formatCount } from '../../format/number.ts';
-import type { Decision } from '../../generator/review/decision.ts';
+import type { Decided, Decision } from '../../generator/review/decision.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
 import { sumNames } from '../../generator/subject/evidence.ts';
 import type { strayMarks } from '../../policy/file/edit.ts';
@@ -87,7 +87,7 @@ export function whyText(items: readonly ReviewItem[]): string[] {
     '  narrow  allow only the addresses that were seen, where the rule allows more',
     '  widen   allow a larger block of addresses; others of the rule within it are settled with it',
     '  each    ask for each destination by itself',
-    '  undo    take the last answer of this review back',
+    '  undo    take the last answer back, also one of an earlier review',
     '  skip    ask again the next time',
   ];
 }
@@ -131,6 +131,17 @@ export function wideningText(decisions: readonly Decision[]): string[] {
   );
   if (rows.length === 0) return [];
   return formatTable(['RULE', 'DESTINATION', 'WIDENED TO'], rows, { indent: 2 });
+}
+
+/** What is said of decisions that were taken back. */
+export function undoneText(decisions: readonly Decided[]): string[] {
+  const shown = decisions.slice(0, SHOWN).map(({ destination, rule }) => `  ${rule}: ${destination}`);
+  const more = decisions.length - shown.length;
+  return [
+    `Undone: ${formatCount(decisions.length, 'decision')}.`,
+    ...shown,
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
 }
 
 /** A mark that no question is about: where it stands, and what it says. */

@@ -5,10 +5,14 @@ import { formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.
 /** `allow` leaves the policy as it is; `ignore` takes the destination out, `deny` denies it as well. */
 export type DecisionKind = 'allow' | 'deny' | 'ignore' | 'narrow' | 'widen';
 
-/** A person's decision about a destination of a rule. */
-export interface Decision {
+/** What a decision is about: a destination of a rule. */
+export interface Decided {
   rule: string;
   destination: string;
+}
+
+/** A person's decision about a destination of a rule. */
+export interface Decision extends Decided {
   decision: DecisionKind;
   /** What to widen to. */
   cidr?: Prefix;
@@ -17,7 +21,7 @@ export interface Decision {
 const KINDS: readonly string[] = ['allow', 'deny', 'ignore', 'narrow', 'widen'] satisfies DecisionKind[];
 
 /** The line that takes an earlier one back. */
-export function printUndone({ destination, rule }: Decision): string {
+export function printUndone({ destination, rule }: Decided): string {
   return `${printJson({ rule, destination, decision: UNDO })}\n`;
 }
 
@@ -31,7 +35,7 @@ export function printDecision({ cidr, decision, destination, rule }: Decision): 
 /**
  * A file of decisions: an object of JSON a line; empty lines and lines that begin with `#` are left out. A
  * later decision on the same destination of the same rule takes the place of an earlier one, and `undo` takes
- * it away. Throws BouhekiError `usage` with the line.
+ * it away. How decisions changed the policy is left to `lastChange`. Throws BouhekiError `usage` with the line.
  */
 export function parseDecisions(text: string, file: string): Decision[] {
   const decisions = new Map<string, Decision>();
@@ -45,26 +49,22 @@ export function parseDecisions(text: string, file: string): Decision[] {
       });
     }
     if ('undone' in decision) decisions.delete(decision.undone);
-    else decisions.set(itemKey(decision), decision);
+    else if ('decision' in decision) decisions.set(itemKey(decision), decision);
   }
   return [...decisions.values()];
 }
 
 /** Equal for a decision and what it is about. */
-export function itemKey({ destination, rule }: { rule: string; destination: string }): string {
+export function itemKey({ destination, rule }: Decided): string {
   return JSON.stringify([rule, destination]);
 }
 
-/** The decision, the key of one that is taken back, or why it is none. */
-function parseDecision(line: string): Decision | { undone: string } | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return 'it is no JSON';
-  }
-  if (typeof value !== 'object' || value === null) return 'it is no object';
-  const { cidr, decision, destination, rule, ...rest } = value as Record<string, unknown>;
+/** The decision, the key of one that is taken back, what decisions have changed, or why it is none of these. */
+function parseDecision(line: string): Decision | { undone: string } | { change: unknown } | string {
+  const value = parseObject(line);
+  if (typeof value === 'string') return value;
+  if ('change' in value) return { change: value.change };
+  const { cidr, decision, destination, rule, ...rest } = value;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) return `"${unknown}" is no part of a decision`;
   if (typeof rule !== 'string' || typeof destination !== 'string') return 'rule and destination must be text';
@@ -77,4 +77,15 @@ function parseDecision(line: string): Decision | { undone: string } | string {
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined;
   if (prefix === undefined) return `cidr: "${String(cidr)}" is no CIDR`;
   return { rule, destination, decision: kind, cidr: prefix };
+}
+
+function parseObject(line: string): Record<string, unknown> | string {
+  try {
+    const value = JSON.parse(line) as unknown;
+    return typeof value === 'object' && value !== null
+      ? (value as Record<string, unknown>)
+      : 'it is no object';
+  } catch {
+    return 'it is no JSON';
+  }
 }

@@ -80,6 +80,7 @@ export class ReviewSession {
     };
     try {
       const unmatched = decisions.filter((decision) => !this.#decideOne(decision));
+      if (unmatched.length === decisions.length) return unmatched;
       this.#clear();
       const mayWiden = decisions.some(({ decision }) => decision === 'widen');
       if (!mayWiden && diffPolicies(before.input.policy, this.#input.policy).gained.length > 0) {

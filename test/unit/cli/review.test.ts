@@ -71,12 +71,8 @@ test(
     const denied = readFileSync(file, 'utf8');
     assert.match(denied, /name: "\/usr\/bin\/curl uid 1000 \(denied\)"/);
     assert.match(denied, /# review: /);
-    const second = await answer(db, file, 'u', 'w', '', 'q');
+    const second = await answer(db, file, 'w', '', 'q');
     assert.equal(second.status, 0, second.shown);
-    assert.match(
-      second.shown,
-      /nothing to undo in this review\. To take back a decision of an earlier one, /,
-    );
     assert.match(second.shown, /Nothing is left to review\./);
     const text = readFileSync(file, 'utf8');
     assert.doesNotMatch(text, /# review: /);
@@ -87,6 +83,71 @@ test(
       [],
     );
     assert.equal(runCommand('generate', '--db', db, '--base', file, '--check').status, 0);
+  },
+);
+
+test(
+  'decisions of earlier reviews are taken back one after the other, until the policy is the one that was generated',
+  { skip: noTerminal },
+  async (t) => {
+    const { db, file } = await marked(t);
+    const generated = readFileSync(file, 'utf8');
+    assert.equal((await answer(db, file, 'd', 'q')).status, 1);
+    const denied = readFileSync(file, 'utf8');
+    assert.equal((await answer(db, file, 'a')).status, 0);
+    // Nothing is left to ask about.
+    const undone = runCommand('review', file, '--db', db, '--undo');
+    assert.equal(undone.status, 1, undone.stderr);
+    assert.match(
+      undone.stderr,
+      /^Undone: 1 decision\.\n {2}\/usr\/bin\/curl uid 1000: 10\.0\.0\.1:22\/tcp\n1 destination left to review\.$/m,
+    );
+    assert.equal(readFileSync(file, 'utf8'), denied);
+    const { shown } = await answer(db, file, 'u', 'i', 'u', 'u', 'q');
+    assert.match(shown, /Undone: 1 decision\.\s+\/usr\/bin\/curl uid 1000: 203\.0\.113\.5:443\/tcp/);
+    assert.match(shown, /1\/2: 2 destinations left/);
+    assert.match(shown, /There is nothing to undo in this review, and of earlier ones nothing,/);
+    assert.equal(readFileSync(file, 'utf8'), generated);
+    // Nor does any of them come back.
+    const listed = runCommand('review', file, '--db', db, '--json');
+    assert.equal(JSON.parse(listed.stdout).items.length, 2);
+  },
+);
+
+test('an answer is not taken back from a policy that was changed since', async (t) => {
+  const { db, file } = await marked(t);
+  const decisions = join(directoryFor(t), 'decisions');
+  const none = runCommand('review', file, '--db', db, '--undo');
+  assert.deepEqual([none.status, readFileSync(file, 'utf8').includes('# review: ')], [2, true]);
+  writeFileSync(decisions, line('10.0.0.1:22/tcp', 'deny') + line('203.0.113.5:443/tcp', 'allow'));
+  assert.equal(runCommand('review', file, '--db', db, '--decisions', decisions).status, 0);
+  const edited = `${readFileSync(file, 'utf8')}# mine\n`;
+  writeFileSync(file, edited);
+  const { status, stderr } = runCommand('review', file, '--db', db, '--undo');
+  assert.equal(status, 2);
+  assert.match(stderr, /^usage: the last answer in .*policy\.yaml\.decisions cannot be taken back$/m);
+  assert.equal(readFileSync(file, 'utf8'), edited);
+  writeFileSync(file, edited.replace('# mine\n', ''));
+  assert.equal(runCommand('review', file, '--db', db, '--undo').status, 1);
+  assert.equal(runCommand('review', file, '--db', db, '--undo', '--json').status, 2);
+  assert.equal(JSON.parse(runCommand('review', file, '--db', db, '--json').stdout).items.length, 2);
+});
+
+test(
+  'a policy that was generated anew takes earlier decisions, each of which can be taken back',
+  { skip: noTerminal },
+  async (t) => {
+    const { db, file } = await marked(t);
+    const generated = readFileSync(file, 'utf8');
+    assert.equal((await answer(db, file, 'd', 'i')).status, 0);
+    writeFileSync(file, generated);
+    const again = await answer(db, file);
+    assert.match(again.shown, /2 decisions of .* carried out again/);
+    assert.equal(runCommand('review', file, '--db', db, '--undo').status, 1);
+    assert.match(readFileSync(file, 'utf8'), /\(denied\)/);
+    assert.doesNotMatch(readFileSync(file, 'utf8'), /^# ignored: /m);
+    assert.equal(runCommand('review', file, '--db', db, '--undo').status, 1);
+    assert.equal(readFileSync(file, 'utf8'), generated);
   },
 );
 
@@ -184,7 +245,7 @@ test('the same decisions from a file do the same, and the file keeps its mode', 
   assert.equal(runCommand('review', file, '--db', db, '--decisions', decisions).status, 0);
   assert.equal(statSync(file).mode & 0o777, 0o640);
   assert.equal(runCommand('review', file, '--db', db, '--json').status, 0);
-  assert.equal(readFileSync(`${file}.decisions`, 'utf8').split('\n').length, 3);
+  assert.equal(readFileSync(`${file}.decisions`, 'utf8').match(/"decision":/g)!.length, 2);
 });
 
 test('marks that no question is about are told, in a flat policy and wherever people write one', async (t) => {

@@ -8,6 +8,7 @@ import {
   printUndone,
   type DecisionKind,
 } from '../../../../generator/review/decision.ts';
+import { changeBetween, lastChange, printChange, textBefore } from '../../../../generator/review/change.ts';
 import { sumEvidence } from '../../../../generator/subject/evidence.ts';
 import { flowOf } from '../../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../../generator/generate.ts';
@@ -126,6 +127,42 @@ test('a decision is undone with all that it changed, and in the file of decision
   const made = { rule: 'a', destination: '192.0.2.1:443/tcp', decision: 'deny' as const };
   assert.deepEqual(parseDecisions(printDecision(made) + printUndone(made), 'file'), []);
   assert.deepEqual(parseDecisions(printUndone(made) + printDecision(made), 'file'), [made]);
+});
+
+test('what answers have changed is taken back from the file of decisions, in turn', () => {
+  const session = sessionOf(print(RECORD), RECORD);
+  const texts = [session.text];
+  let log = '';
+  for (const decision of ['deny', 'ignore', 'allow', 'deny'] as const) {
+    const made = { ...session.open[0]!, decision };
+    const before = session.text;
+    session.decide([made]);
+    texts.push(session.text);
+    log +=
+      printDecision(made) +
+      printChange(changeBetween(before, session.text, { of: [made], digest: String(texts.length) }));
+  }
+  assert.equal(parseDecisions(log, 'file').length, 4);
+  for (const before of texts.toReversed().slice(1)) {
+    const change = lastChange(log)!;
+    assert.equal(change.digest, String(texts.length));
+    assert.equal(textBefore(change, texts.pop()!), before);
+    log += change.of.map(printUndone).join('');
+  }
+  assert.equal(lastChange(log), undefined);
+  assert.deepEqual(parseDecisions(log, 'file'), []);
+  assert.equal(lastChange('{"change":{"of":[],"digest":"0","back":[["x",1,[]]]}}\n'), undefined);
+});
+
+test('any text comes back from any other by the lines that were changed', () => {
+  const text = fc
+    .array(fc.constantFrom('a', 'b', 'c', ''), { maxLength: 30 })
+    .map((lines) => lines.join('\n'));
+  fc.assert(
+    fc.property(text, text, (before, after) => {
+      assert.equal(textBefore(changeBetween(before, after, { of: [], digest: '' }), after), before);
+    }),
+  );
 });
 
 test('what can do most harm is asked first, whatever its name', () => {
