@@ -21,7 +21,8 @@ import { selectObservations, type Demand, type Omission } from './subject/select
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeUnrecorded, describeStrays, windowOf, type Window } from './subject/window.ts';
 import { changeSubjects } from './subject/each-subject.ts';
-import { namesOnce } from './subject/named-once.ts';
+import { namesOnce, poolSubjects } from './subject/by-image.ts';
+import { describePool, findPools, type Pool } from './pool.ts';
 import { joinVersions } from './subject/version.ts';
 import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 
@@ -86,6 +87,8 @@ export interface Generated extends Layout {
   window: Window;
   /** Everything that the policy denies whatever was observed. */
   denied: Prefix[];
+  /** Containers that share a rule for their image, though each has a name. */
+  pools: Pool[];
 }
 
 /**
@@ -95,7 +98,7 @@ export interface Generated extends Layout {
  * `maxCidrs` is too small.
  */
 export function generatePolicy(recorded: GenerateInput, options: GenerateOptions): Generated {
-  const input = generalise(withNames(recorded, options), options);
+  const { pools, ...input } = pool(generalise(withNames(recorded, options), options), options);
   refuseLosses(input, options);
   const named = input.accounts && { accounts: input.accounts };
   const { demands, metadata, metadataUsers, omissions } = selectObservations(input.observations, {
@@ -138,7 +141,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     readiness,
     ...(layout.boxes && { boxes: layout.boxes }),
     grant: layout.grant,
-    notes: [...nameNotes(demands), ...layout.notes],
+    notes: [...nameNotes(demands), ...pools.map((each) => `Pool: ${describePool(each)}`), ...layout.notes],
   });
   const document: PolicyDocument = {
     header: [SCHEMA_COMMENT, ...header].join('\n'),
@@ -161,7 +164,16 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     periods: rhythm,
     window,
     denied,
+    pools,
   };
+}
+
+/** The record in which containers that behave alike are known by their image, where nobody chose another subject. */
+function pool(input: GenerateInput, options: GenerateOptions): GenerateInput & { pools: Pool[] } {
+  const { by = 'auto', includeDenied, layout } = options;
+  if (by !== 'auto' || layout === 'flat') return { ...input, pools: [] };
+  const pools = findPools(input.observations.filter(({ verdict }) => verdict === 'allow' || includeDenied));
+  return { ...input, ...changeSubjects(input, () => poolSubjects(pools)), pools };
 }
 
 /** What was lost may be denied; where all is to go by name, an answer of a resolver too. */
@@ -196,7 +208,7 @@ function byAddress(
   options: GenerateOptions,
 ): Pick<HoldOut, 'byAddress'> {
   if (!demands.some(({ observations }) => observations.some(({ name }) => name !== undefined))) return {};
-  const { accounts, observations } = generalise(recorded, options);
+  const { accounts, observations } = pool(generalise(recorded, options), options);
   const others = selectObservations(observations, { ...options, ...(accounts && { accounts }) });
   const { denied } = holdOut(others.demands, (training) => learn(training, widening, options));
   return { byAddress: denied };

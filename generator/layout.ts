@@ -9,7 +9,7 @@ import { elapsedHours, sumEvidence, sumNames } from './subject/evidence.ts';
 import { flatBox, markFlat } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
-import { isNamedOnce } from './subject/named-once.ts';
+import { isNamedOnce, poolSize } from './subject/by-image.ts';
 import { OddityFinder, observedDestination } from './subject/oddity.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { entryText } from './rule/reach.ts';
@@ -78,7 +78,7 @@ export function layOutRules(
         ...describeNames(rule.observations),
         ...knownBy(rule),
         ...ownersOf(rule, widening),
-        ...namedOnce(rule),
+        ...byImage(rule),
         ...usersOf(rule.from, accounts),
         ...odd.map((line) => `review: ${line}`),
       ].join('\n'),
@@ -167,10 +167,12 @@ function usersOf({ cgroup, container, image, uid }: From, accounts: Accounts): s
 }
 
 /** Why a rule is for an image, where its containers have names. */
-function namedOnce({ from, observations }: Rule): string[] {
-  const once = from.image && observations.find(({ subject }) => isNamedOnce(subject));
-  if (!once) return [];
-  return [`by image: a name such as ${once.subject.container} is made up anew for each pod`];
+function byImage({ from, observations }: Rule): string[] {
+  if (!from.image) return [];
+  const once = observations.find(({ subject }) => isNamedOnce(subject));
+  if (once) return [`by image: a name such as ${once.subject.container} is made up anew for each pod`];
+  const pooled = observations.map(({ subject }) => poolSize(subject)).find((size) => size !== undefined);
+  return pooled === undefined ? [] : [`by image: ${pooled} containers of it behave alike`];
 }
 
 /** `owners: amazon, cloudflare`, where blocks of owners are allowed. */

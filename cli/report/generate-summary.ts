@@ -14,6 +14,7 @@ import {
 } from '../../generator/header.ts';
 import type { Merged } from '../../generator/merge.ts';
 import { observedDestination } from '../../generator/subject/oddity.ts';
+import { describePool } from '../../generator/pool.ts';
 
 /** Subjects listed one by one. */
 export const SHOWN = 10;
@@ -33,7 +34,7 @@ export function generateSummary(
   findings: readonly Problem[] | undefined,
   { mode, output, verbose }: SummaryOptions,
 ): string {
-  const { metadataUsers, notes, periods, reviews } = generated;
+  const { metadataUsers, notes, periods, pools, reviews } = generated;
   const file = output === '-' ? 'POLICY' : output;
   const lines = [
     `Wrote ${describeSize(generated)}${output === '-' ? '' : ` to ${output}`}, ${describeWidth(generated)}${reviews > 0 ? `; ${reviews} ${reviews === 1 ? 'needs' : 'need'} your eye:` : '.'}`,
@@ -42,6 +43,7 @@ export function generateSummary(
     `Seen: ${describeInput(input)}.`,
     ...cut(periods),
     ...describeChanging(generated),
+    ...cut(pools.map((pool) => `${describePool(pool)}.`)),
     ...notes,
     ...(verbose ? technicalLines(generated) : []),
   ];
@@ -162,6 +164,7 @@ export function generateJson(policy: string, generated: Generated, input: Genera
     losses: input.losses,
     metadataUsers: generated.metadataUsers,
     periods: generated.periods,
+    pools: generated.pools,
     omissions: generated.omissions.map(({ reason, subject, observations }) => ({
       reason,
       subject,

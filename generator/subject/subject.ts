@@ -3,7 +3,7 @@ import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, DELETED, ELSEWHERE, type Subject } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
-import { isNamedOnce } from './named-once.ts';
+import { isNamedOnce, poolSize } from './by-image.ts';
 import { type VersionedDimension, versionsOf } from './version.ts';
 
 /**
@@ -154,7 +154,7 @@ function defaultSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
 /** A rule for an image holds for containers with names too, so it has a lower rank than one for those. */
 function containerSubject(subject: Subject, uids: Uids): RuleSubject | undefined {
   const { container, image } = subject;
-  if (isNamedOnce(subject) && image && isNameable('image', image))
+  if ((isNamedOnce(subject) || poolSize(subject) !== undefined) && image && isNameable('image', image))
     return ruleFor(`image ${image}`, { image: [image] }, uids, 2);
   if (container && isNameable('container', container))
     return ruleFor(`container ${container}`, { container: [container] }, uids, 3);

@@ -25,10 +25,10 @@ interface Way {
 }
 
 const WAYS = {
-  'by address': { destinations: 'address' },
-  'by name, within the TTL': { destinations: 'name', change: withoutKeep },
-  'by name, keep learnt': { destinations: 'name' },
-  auto: { destinations: 'auto' },
+  'by address': { destinations: 'address', by: 'container' },
+  'by name, within the TTL': { destinations: 'name', by: 'container', change: withoutKeep },
+  'by name, keep learnt': { destinations: 'name', by: 'container' },
+  'by name, pooled': { destinations: 'name' },
   'by name and image': { destinations: 'name', by: 'image' },
 } satisfies Record<string, Way>;
 

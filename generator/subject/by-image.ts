@@ -66,3 +66,29 @@ function isMadeUp(name: string): boolean {
   const [, , word = ''] = WORD.exec(name) ?? [];
   return ONCE.test(name) || (/\d/.test(word) && /[a-z]/.test(word));
 }
+
+/** A subject whose rule is for its image, as its container behaves like others. */
+interface PooledSubject extends Subject {
+  pooled: number;
+}
+
+/** Notes of each subject with how many containers it shares the rule for its image. */
+export function poolSubjects(
+  pools: readonly { image: string; containers: readonly string[] }[],
+): (subject: Subject) => Subject {
+  const sizes = new Map(
+    pools.flatMap(({ containers, image }) =>
+      containers.map((name) => [`${image}\0${name}`, containers.length]),
+    ),
+  );
+  return (subject) => {
+    const pooled = subject.inContainer ? sizes.get(`${subject.image}\0${subject.container}`) : undefined;
+    if (pooled === undefined) return subject;
+    return Object.assign({}, subject, { pooled } satisfies Partial<PooledSubject>);
+  };
+}
+
+/** With how many containers a subject shares the rule for its image; undefined where it has one of its own. */
+export function poolSize(subject: Subject): number | undefined {
+  return (subject as Partial<PooledSubject>).pooled;
+}
