@@ -40,6 +40,7 @@ test('learn records what the clients ask for, of the servers what they ask thems
     { program: 'dnsmasq', port: 5311 },
     { program: 'gtlsclient', port: 4433 },
     { program: 'in.tftpd', port: LEARNT },
+    { program: 'systemd-resolved', port: 5311 },
   ]);
   const { stdout } = succeeded(bouheki('generate', '--mode', 'block', '--db', db));
   for (const file of [generated, policy]) writeFileSync(file, stdout, { mode: 0o600 });

@@ -18,6 +18,9 @@ export function installServers(): void {
   succeeded(run('cp', '-a', `${tree}/.`, '/'));
   writeFileSync(join(place, 'unbound.conf'), UNBOUND);
   writeFileSync(join(place, 'chrony.conf'), CHRONY);
+  succeeded(run('useradd', '--system', '--no-create-home', 'systemd-resolve'));
+  for (const path of ['/etc/systemd', '/run/systemd']) mkdirSync(path, { recursive: true });
+  writeFileSync('/etc/systemd/resolved.conf', RESOLVED);
   mkdirSync(join(place, 'files'));
   writeFileSync(join(place, 'files/document'), DOCUMENT);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
@@ -51,7 +54,19 @@ bindcmdaddress /
 pidfile ${join(place, 'chronyd.pid')}
 `;
 
-/** dnsmasq asks unbound. */
+/** Its stub at 127.0.0.53 has port 53; the other one is for clients that ask an address of the host. */
+const RESOLVED = `[Resolve]
+DNS=127.0.0.1:5311
+FallbackDNS=
+Domains=~.
+DNSSEC=no
+LLMNR=no
+MulticastDNS=no
+Cache=no
+DNSStubListenerExtra=${HOME}:5312
+`;
+
+/** dnsmasq and systemd-resolved ask unbound. */
 const SERVERS = [
   ['unbound', '-d', '-c', join(place, 'unbound.conf')],
   [
@@ -66,6 +81,7 @@ const SERVERS = [
     '--pid-file',
     '--cache-size=0',
   ],
+  ['/usr/lib/systemd/systemd-resolved'],
   ['chronyd', '-d', '-x', '-u', 'root', '-f', join(place, 'chrony.conf')],
   [
     'in.tftpd',
@@ -117,8 +133,15 @@ print(data[4:].decode())`;
 /** Without the modules of the site, which take Python longer to load than a look-up lasts. */
 const PYTHON = ['/usr/bin/python3', '-I', '-S', '-c'] as const;
 
-/** dnsmasq and unbound, by both families. */
-const NAME_SERVERS = [`${HOME}#5310`, '::1#5310', '127.0.0.1#5311', 'fd00::2#5311'];
+/** dnsmasq and unbound, by both families, and the two stubs of systemd-resolved. */
+const NAME_SERVERS = [
+  `${HOME}#5310`,
+  '::1#5310',
+  '127.0.0.1#5311',
+  'fd00::2#5311',
+  '127.0.0.53#53',
+  `${HOME}#5312`,
+];
 
 /** Whether tftpd answers a client that has this port, within so many seconds. */
 export function fetchesByTftp(port: number, seconds: number): boolean {
@@ -186,7 +209,7 @@ export class Servers implements AsyncDisposable {
 }
 
 /** The UDP ports of the servers. */
-const PORTS = [5310, 5311, 11123, 6969, 4433];
+const PORTS = [5310, 5311, 5312, 53, 11123, 6969, 4433];
 
 function isBound(port: number): boolean {
   const local = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
