@@ -21,7 +21,7 @@ import { selectObservations, type Demand, type Omission } from './subject/select
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeUnrecorded, describeStrays, windowOf, type Window } from './subject/window.ts';
 import { changeSubjects } from './subject/each-subject.ts';
-import { namesOnce, poolSubjects } from './subject/by-image.ts';
+import { namesOnce, poolSubjects } from './subject/passing-name.ts';
 import { describePool, findPools, type Pool } from './pool.ts';
 import { joinVersions } from './subject/version.ts';
 import { widen, widenLists, type WidenOptions } from './rule/widen.ts';

@@ -9,7 +9,7 @@ import { elapsedHours, sumEvidence, sumNames } from './subject/evidence.ts';
 import { flatBox, markFlat } from './flat.ts';
 import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
-import { isNamedOnce, poolSize } from './subject/by-image.ts';
+import { isNamedOnce, poolSize } from './subject/passing-name.ts';
 import { OddityFinder, observedDestination } from './subject/oddity.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { entryText } from './rule/reach.ts';

@@ -2,7 +2,7 @@ import { isNameable } from '../policy/file/entry.ts';
 import { formatCount, formatPercent } from '../format/number.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { userIds } from './subject/ids.ts';
-import { isNamedOnce } from './subject/by-image.ts';
+import { isNamedOnce } from './subject/passing-name.ts';
 import { observedDestination } from './subject/oddity.ts';
 import { compareText } from './subject/order.ts';
 

@@ -6,7 +6,7 @@ import { AddressSet } from './address-set.ts';
 import { METADATA } from './deny.ts';
 import { destinationAddress } from './flow.ts';
 import { userIds } from './ids.ts';
-import { isNamedOnce } from './by-image.ts';
+import { isNamedOnce } from './passing-name.ts';
 import { isElsewhere } from './subject.ts';
 import { versionsOf } from './version.ts';
 import { ZONES } from '../prefixes/zone.ts';

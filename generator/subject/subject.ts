@@ -3,7 +3,7 @@ import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, DELETED, ELSEWHERE, type Subject } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
-import { isNamedOnce, poolSize } from './by-image.ts';
+import { isNamedOnce, isPassingUnit, poolSize } from './passing-name.ts';
 import { type VersionedDimension, versionsOf } from './version.ts';
 
 /**
@@ -98,7 +98,7 @@ function chosenSubject(
   }
   if (by === 'image' && inContainer && image && isNameable('image', image))
     return ruleFor(`image ${image}`, { image: [image] }, uids, CHOSEN);
-  if (by === 'unit' && unit && isNameable('unit', unit))
+  if (by === 'unit' && unit && !isPassingUnit(unit) && isNameable('unit', unit))
     return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, CHOSEN);
   // The same rule is for containers and for the host.
   if (by === 'uid') return subjectOf(uidText({ ...uids, accounts }), { uid: uids.ids }, CHOSEN);
@@ -187,8 +187,8 @@ export function isElsewhere({ exe, inContainer }: Subject): boolean {
  * what the services of users run, may be anything that a user starts.
  */
 function wholeUnit({ unit }: Subject, uids: Uids): RuleSubject | undefined {
-  if (unit === undefined || !/^(?!user@).*\.service$/.test(unit) || !isNameable('unit', unit))
-    return undefined;
+  if (unit === undefined || !/^(?!user@).*\.service$/.test(unit) || isPassingUnit(unit)) return undefined;
+  if (!isNameable('unit', unit)) return undefined;
   return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, 1);
 }
 

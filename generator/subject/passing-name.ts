@@ -92,3 +92,22 @@ export function poolSubjects(
 export function poolSize(subject: Subject): number | undefined {
   return (subject as Partial<PooledSubject>).pooled;
 }
+
+/**
+ * Units of systemd whose next start has another name: of systemd-run, sessions, instances that a socket starts for each
+ * connection, and what desktops and snaps start.
+ */
+const PASSING_UNIT = new RegExp(
+  [
+    '^run-(?:r[0-9a-f]{32}|u\\d+|p\\d+-i\\d+)\\.(?:scope|service)$',
+    '^session-c?\\d+\\.scope$',
+    '@\\d+-\\S+-\\S+\\.service$',
+    '^app-.*[-@]\\S+\\.(?:scope|service)$',
+    '-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.scope$',
+  ].join('|'),
+);
+
+/** Whether a unit has a name that no later start will have. */
+export function isPassingUnit(unit: string): boolean {
+  return PASSING_UNIT.test(unit);
+}
