@@ -68,7 +68,24 @@ export function headerLines(from: Provenance): string[] {
     const places = formatCount(observations.length, 'destination');
     lines.push(`Not allowed (${reason}): ${subject}, ${formatCount(count, 'event')} to ${places}`);
   }
-  return lines;
+  return lines.flatMap((line) => wrap(line));
+}
+
+/** What a reader sees of a line of a comment without scrolling, in characters. */
+const WIDTH = 160;
+const INDENT = '  ';
+
+/** A line, broken at spaces where it is too long; what follows is indented. */
+function wrap(line: string): string[] {
+  const lines: string[] = [];
+  let current = '';
+  for (const word of line.split(' ')) {
+    if (current !== '' && `${current} ${word}`.length > WIDTH) {
+      lines.push(current);
+      current = `${INDENT}${word}`;
+    } else current = current === '' ? word : `${current} ${word}`;
+  }
+  return [...lines, current];
 }
 
 /** Subjects that are named in one line. */

@@ -138,7 +138,9 @@ export function layOutFlat(
 function describeEvidence(rule: Rule, hours: Background['hours']): string {
   const { count, first, last } = sumEvidence(rule.observations);
   const most = rule.observations.reduce((a, b) => (b.count > a.count ? b : a));
-  const sample = rule.observations.length > 1 ? `, most to ${observedDestination(most)}` : '';
+  // Where all were seen once there is none that was seen most.
+  const sample =
+    rule.observations.length > 1 && most.count > 1 ? `, most to ${observedDestination(most)}` : '';
   return (
     `${formatCount(count, 'event')} in ${hoursOf(rule, hours)}, ` +
     `${formatTime(first)} to ${formatTime(last)}${sample}`

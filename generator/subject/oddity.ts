@@ -2,6 +2,7 @@ import { formatAddress, type Address } from '../../policy/value/address.ts';
 import { formatProtocol, hasPorts } from '../../policy/value/protocol.ts';
 import { DELETED, type Subject, TOO_LONG } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { HOUR } from '../../profiler/read/stretch.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA } from './deny.ts';
 import { destinationAddress } from './flow.ts';
@@ -10,6 +11,8 @@ import { isNamedOnce } from './passing-name.ts';
 import { isElsewhere } from './subject.ts';
 import { versionsOf } from './version.ts';
 import { ZONES } from '../prefixes/zone.ts';
+
+const SEEN_ONCE = 'seen once';
 
 /** Examples in one line. */
 const SHOWN = 3;
@@ -43,13 +46,24 @@ export class OddityFinder {
     }
   }
 
-  /** A line for each reason, with the destinations it applies to: `seen once: 192.0.2.1:443/tcp and 4 more`. */
+  /**
+   * A line for each reason, with the destinations it applies to: `seen once: 192.0.2.1:443/tcp and 4 more`. What one
+   * subject did once and others did often is told apart from what was seen once at all.
+   */
   lines(observations: readonly RecordedObservation[]): string[] {
+    const totals = new Map<string, number>();
+    for (const each of observations) {
+      const destination = observedDestination(each);
+      totals.set(destination, (totals.get(destination) ?? 0) + each.count);
+    }
     const destinations = new Map<string, Set<string>>();
     for (const observation of observations) {
+      const destination = observedDestination(observation);
       for (const reason of this.reasons(observation)) {
-        const set = destinations.get(reason) ?? new Set();
-        destinations.set(reason, set.add(observedDestination(observation)));
+        const often = reason === SEEN_ONCE && totals.get(destination)! > 1;
+        const text = often ? `${SEEN_ONCE} by one of the subjects` : reason;
+        const set = destinations.get(text) ?? new Set();
+        destinations.set(text, set.add(destination));
       }
     }
     return [...destinations]
@@ -65,12 +79,13 @@ export class OddityFinder {
     const { count } = observation;
     const address = destinationAddress(observation);
     const reasons: string[] = [];
-    if (count === 1) reasons.push('seen once');
+    if (count === 1) reasons.push(SEEN_ONCE);
     if (this.#mayBeNew && isLate(observation)) reasons.push('first seen in the last tenth of the window');
     if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
     else if (observation.name !== undefined) reasons.push(...nameReasons(observation));
     else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
-    else if (this.#isAlone(address)) reasons.push('public address without a neighbour in its /24');
+    else if (!isSteady(observation) && this.#isAlone(address))
+      reasons.push('public address without a neighbour in its /24');
     reasons.push(...subjectReasons(observation.subject));
     return reasons.sort((a, b) => severityOf(a) - severityOf(b));
   }
@@ -85,6 +100,16 @@ export class OddityFinder {
     if (address.family !== 4 || special.has(address)) return false;
     return this.#neighbours.get(address.value >> 8n) === 1;
   }
+}
+
+/** Days over which something is seen again and again until its address alone is no reason to look at it. */
+const STEADY = 3 * 24 * HOUR;
+/** In how many tenths of the window. */
+const STEADY_TENTHS = 8;
+
+/** Whether something was seen nearly all the time, for days: then nothing about it is a matter of chance. */
+function isSteady({ blocks, first, last }: RecordedObservation): boolean {
+  return last - first >= STEADY && blocks.filter((count) => count > 0).length >= STEADY_TENTHS;
 }
 
 /** Addresses of a name from which on it is one that many services may be behind. */

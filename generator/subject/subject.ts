@@ -98,8 +98,7 @@ function chosenSubject(
   }
   if (by === 'image' && inContainer && image && isNameable('image', image))
     return ruleFor(`image ${image}`, { image: [image] }, uids, CHOSEN);
-  if (by === 'unit' && unit && !isPassingUnit(unit) && isNameable('unit', unit))
-    return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, CHOSEN);
+  if (by === 'unit' && isLastingUnit(unit)) return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, CHOSEN);
   // The same rule is for containers and for the host.
   if (by === 'uid') return subjectOf(uidText({ ...uids, accounts }), { uid: uids.ids }, CHOSEN);
   return undefined;
@@ -187,9 +186,13 @@ export function isElsewhere({ exe, inContainer }: Subject): boolean {
  * what the services of users run, may be anything that a user starts.
  */
 function wholeUnit({ unit }: Subject, uids: Uids): RuleSubject | undefined {
-  if (unit === undefined || !/^(?!user@).*\.service$/.test(unit) || isPassingUnit(unit)) return undefined;
-  if (!isNameable('unit', unit)) return undefined;
+  if (!isLastingUnit(unit) || !/^(?!user@).*\.service$/.test(unit)) return undefined;
   return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, 1);
+}
+
+/** Whether a rule can name a unit, and its next start has that name too. */
+function isLastingUnit(unit: string | undefined): unit is string {
+  return unit !== undefined && unit !== '' && !isPassingUnit(unit) && isNameable('unit', unit);
 }
 
 /** What to call one whom no rule can name, with the reason where more is known than its ids. */

@@ -30,6 +30,65 @@ test('what is rare or odd is kept and marked for review, with the reason', () =>
   );
 });
 
+test('what was seen all the time for days is not marked for its address, and what began late still is', () => {
+  const DAY = 24 * 3_600_000_000;
+  const steady = Array.from({ length: 20 }, (_, at) =>
+    observed({
+      address: 0x08080808n + BigInt(at << 8),
+      count: 370,
+      last: START + 37 * DAY,
+      blocks: [37, 37, 37, 37, 37, 37, 37, 37, 37, 37],
+    }),
+  );
+  const late = observed({
+    address: 0xcb007105n,
+    count: 9,
+    first: START + 36 * DAY,
+    last: START + 37 * DAY,
+    blocks: [0, 0, 0, 0, 0, 0, 0, 0, 0, 9],
+  });
+  const marks = print([...steady, late]).match(/# review: .*/g);
+  assert.deepEqual(marks, [
+    '# review: public address without a neighbour in its /24: 203.0.113.5:443/tcp',
+    '# review: first seen in the last tenth of the window: 203.0.113.5:443/tcp',
+  ]);
+  assert.match(
+    print(steady.map((each) => Object.assign(each, { last: START + DAY }))),
+    /without a neighbour/,
+  );
+});
+
+test('no rule says that most went to what it says was seen once', () => {
+  const all = print([1n, 2n, 3n].map((at) => observed({ address: 0x0a000000n + at, count: 1 })));
+  assert.match(all, /^ *# 3 events in [^,]*, \S+ \S+ to \S+ \S+$/m);
+  assert.match(all, /# review: seen once: 10\.0\.0\.1:443\/tcp, /);
+  // Marked for its place, so that both subjects share a rule.
+  const shared = [1, 217].map((count, at) =>
+    observed({ address: 0x0a000001n, count, subject: { exe: '/tmp/x', uid: at, gid: at } }),
+  );
+  assert.match(
+    print(shared),
+    /# 218 events [^#]*# review: executable in \/tmp: [^#]*# review: seen once by one of the subjects: 10\.0\.0\.1:443\/tcp$/m,
+  );
+});
+
+test('no line of the header is longer than 160 characters', () => {
+  const list = Array.from({ length: 9 }, (_, at) =>
+    observed({
+      address: 0xa9fea9fen,
+      count: 5,
+      subject: { exe: `/opt/a-vendor-with-a-long-name/agent-${at}/bin/agent-of-that-vendor` },
+    }),
+  );
+  const { header } = generatePolicy(input(list), OPTIONS).document;
+  const lines = header!.split('\n');
+  assert.ok(
+    lines.every((line) => line.length <= 160),
+    header,
+  );
+  assert.match(header!.replaceAll('\n  ', ' '), /and 6 more subjects were seen at a cloud metadata address/);
+});
+
 test('the last fifth of the window is replayed against the rest', () => {
   const old = observed({ count: 90, blocks: [10, 10, 10, 10, 10, 10, 10, 10, 5, 5] });
   const late = observed({ port: 22, count: 10, blocks: [0, 0, 0, 0, 0, 0, 0, 0, 0, 10] });
