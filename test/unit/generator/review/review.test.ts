@@ -108,20 +108,31 @@ test('a group of destinations is widened at once', () => {
   }
 });
 
-test('a decision is undone with all that it changed, and in the file of decisions too', () => {
-  const session = sessionOf(print(RECORD), RECORD);
+test('decisions are undone one by one with all that they changed, across rules, and in the file of decisions too', () => {
+  const wget = [7, 8, 9, 10].map((low) =>
+    observed({ subject: { exe: '/usr/bin/wget' }, address: 0xcb007100n + BigInt(low) }),
+  );
+  const record = [...RECORD, ...wget];
+  const session = sessionOf(print(record), record);
   const states = [session.text];
-  const asked = session.open.map(({ destination }) => destination);
-  for (const decision of ['deny', 'ignore', 'allow'] as const) {
-    session.decide([{ ...session.open[0]!, decision }]);
+  const asked = session.open.map(({ destination, rule }) => [rule, destination]);
+  const rules = [...new Set(asked.map(([rule]) => rule))];
+  assert.equal(rules.length, 2);
+  const cidr = parsePrefix('203.0.113.0/24')!;
+  for (const decision of ['deny', 'ignore', 'allow', 'widen'] as const) {
+    // Of each rule the next one, together.
+    const items = rules.flatMap((rule) => session.open.find((item) => item.rule === rule) ?? []);
+    const decided = items.map(({ destination, rule }) => ({ destination, rule, decision }));
+    session.decide(decision === 'widen' ? decided.map((each) => Object.assign(each, { cidr })) : decided);
     states.push(session.text);
   }
+  assert.deepEqual(session.open, []);
   for (const text of states.toReversed()) {
     assert.equal(session.text, text);
     assert.equal(session.undo(), text !== states[0]);
   }
   assert.deepEqual(
-    session.open.map(({ destination }) => destination),
+    session.open.map(({ destination, rule }) => [rule, destination]),
     asked,
   );
   const made = { rule: 'a', destination: '192.0.2.1:443/tcp', decision: 'deny' as const };
