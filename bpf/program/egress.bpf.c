@@ -70,7 +70,7 @@ int BPF_PROG(sctp_bind_connect, struct sock *sk, int optname, struct sockaddr *a
 HOOK(socket_create)
 int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
 {
-	return ret ? ret : as_return_value(!kern && denies_socket(family, type, protocol));
+	return ret ? ret : as_return_value(!kern && denies_new_socket(family, type, protocol));
 }
 
 /* Before the program that receives it can answer. */
@@ -86,6 +86,8 @@ HOOK(socket_post_create)
 int BPF_PROG(socket_post_create, struct socket *sock, int family, int type, int protocol, int kern, int ret)
 {
 	forget_former(sock->sk);
+	if (!ret && !kern)
+		remember_opening(sock->sk, family, type);
 	return ret;
 }
 

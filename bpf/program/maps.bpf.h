@@ -233,6 +233,7 @@ struct subject {
 	 */
 	__u32 cgroups;
 	__u32 pad;
+	__u64 opened; /* see note_opening() */
 	char comm[COMM_SIZE];
 	struct share_key share;
 	struct decision decisions[DECISIONS];

@@ -43,6 +43,62 @@ static __always_inline bool denies_socket(int family, int type, int protocol)
 	return kind && judge_opening(kind, protocol);
 }
 
+/* The kind by which each use of such a socket is judged, see denies_kind(); 0 of all others. */
+static __always_inline __u32 used_kind(int family, int type)
+{
+	if (family == AF_PACKET || family == AF_XDP)
+		return SOCKET_PACKET;
+	return type == SOCK_RAW && (family == AF_INET || family == AF_INET6) ? SOCKET_RAW : 0;
+}
+
+static __always_inline __u64 opened_under(__u32 generation, __u32 kind)
+{
+	return (__u64)generation << 32 | kind;
+}
+
+/*
+ * A socket that is about to be made was let through, by one policy from beginning to end. Without this its first use
+ * would be judged and recorded as one more opening.
+ */
+static __always_inline void note_opening(__u32 kind, __u32 generation)
+{
+	struct subject *subject;
+
+	if (!kind || generation != current_generation())
+		return;
+	subject = cached_subject(current_task());
+	if (subject)
+		subject->opened = opened_under(generation, kind);
+}
+
+static __always_inline bool denies_new_socket(int family, int type, int protocol)
+{
+	__u32 generation = current_generation();
+
+	if (denies_socket(family, type, protocol))
+		return true;
+	note_opening(used_kind(family, type), generation);
+	return false;
+}
+
+/* That socket was made. One that no program has judged, or only by an older policy, is judged when it is used. */
+static __always_inline void remember_opening(struct sock *sk, int family, int type)
+{
+	__u32 kind = used_kind(family, type), generation = current_generation();
+	struct subject *subject;
+	__u64 opened;
+
+	if (!kind || !sk)
+		return;
+	subject = cached_subject(current_task());
+	if (!subject)
+		return;
+	opened = subject->opened;
+	subject->opened = 0;
+	if (opened == opened_under(generation, kind))
+		remember_peer(socket_key(sk), peer_of(PEER_OF_KIND, generation, current_pid()));
+}
+
 static __always_inline bool is_source_route(int level, int option)
 {
 	if (level == SOL_IP)
