@@ -64,12 +64,17 @@ export class Grid {
     return -1;
   }
 
-  /** The tuples of a box; undefined when one of them is not in the relation. */
-  tuplesOf(box: ValueBox): number[] | undefined {
-    const corner = findTuple(
+  /** The tuple with the first value of a box on each axis; -1 when it is not in the relation. */
+  cornerOf(box: ValueBox): number {
+    return findTuple(
       this.#relation,
       box.map((values) => values[0]!),
     );
+  }
+
+  /** The tuples of a box; undefined when one of them is not in the relation. */
+  tuplesOf(box: ValueBox): number[] | undefined {
+    const corner = this.cornerOf(box);
     if (corner < 0) return undefined;
     let tuples = [corner];
     for (let axis = 0; axis < this.axes; axis++) {

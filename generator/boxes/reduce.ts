@@ -61,20 +61,36 @@ function mergeAxis(relation: Relation, axis: number): { relation: Relation; grou
 }
 
 /**
- * A number for each value of the axis, equal for equal slices: the node in a trie of the sequences of what
- * the other axes say. Tuples are in lexicographic order, so equal slices are equal sequences.
+ * A number for each value of the axis, equal for equal slices. Tuples are in lexicographic order, so equal slices are
+ * equal sequences of what the other axes say: they are looked up by a hash, and compared.
  */
-function sliceNumbers(relation: Relation, axis: number): Float64Array {
+function sliceNumbers(relation: Relation, axis: number): Int32Array {
   const { sizes, tuples } = relation;
-  const { codes, count } = restCodes(relation, axis);
-  const slices = new Float64Array(sizes[axis]!);
-  const trie = new Map<number, number>();
+  const size = sizes[axis]!;
+  const { codes } = restCodes(relation, axis);
+  const start = new Int32Array(size + 1);
+  for (let at = axis; at < tuples.length; at += sizes.length) start[tuples[at]! + 1]!++;
+  for (let value = 0; value < size; value++) start[value + 1]! += start[value]!;
+  const sequences = new Int32Array(codes.length);
+  const hashes = new Int32Array(size);
+  const next = start.slice();
   for (let tuple = 0; tuple < codes.length; tuple++) {
     const value = tuples[tuple * sizes.length + axis]!;
-    const edge = slices[value]! * count + codes[tuple]!;
-    let node = trie.get(edge);
-    if (node === undefined) trie.set(edge, (node = trie.size + 1));
-    slices[value] = node;
+    sequences[next[value]!++] = codes[tuple]!;
+    hashes[value] = (Math.imul(hashes[value]!, 0x01000193) ^ Math.imul(codes[tuple]!, 0x9e3779b1)) | 0;
   }
-  return slices;
+  const sequence = (value: number): Int32Array => sequences.subarray(start[value]!, start[value + 1]!);
+  const alike = new Map<number, number[]>();
+  return Int32Array.from({ length: size }, (_, value) => {
+    const others = alike.get(hashes[value]!);
+    const equal = others?.find((other) => areEqual(sequence(other), sequence(value)));
+    if (equal !== undefined) return equal;
+    if (others === undefined) alike.set(hashes[value]!, [value]);
+    else others.push(value);
+    return value;
+  });
+}
+
+function areEqual(some: Int32Array, others: Int32Array): boolean {
+  return some.length === others.length && some.every((code, at) => code === others[at]);
 }

@@ -6,7 +6,12 @@ import type { Grid, ValueBox } from './grid.ts';
  * subject each are easier to decide on than those for several.
  */
 export function separate(grid: Grid, boxes: readonly ValueBox[], axes: number): ValueBox[] {
-  const cover: Cover = { boxes: [...boxes], times: new Int32Array(grid.count), bySubject: new Map() };
+  const cover: Cover = {
+    boxes: [...boxes],
+    corners: Int32Array.from(boxes, (box) => grid.cornerOf(box)),
+    times: new Int32Array(grid.count),
+    bySubject: new Map(),
+  };
   for (const [at, box] of boxes.entries()) {
     for (const tuple of grid.tuplesOf(box)!) cover.times[tuple]!++;
     file(cover, at, axes);
@@ -38,6 +43,8 @@ function narrow(grid: Grid, cover: Cover, { at, axes, axis }: Omit<Slice, 'value
 /** Boxes, and how many of them hold each tuple. */
 interface Cover {
   boxes: ValueBox[];
+  /** A tuple of each box. */
+  corners: Int32Array;
   times: Int32Array;
   /** The boxes with the same values on the first axes, in order. */
   bySubject: Map<string, number[]>;
@@ -79,7 +86,7 @@ interface Slice {
 
 /** Takes the slice out of its box. Returns whether that leaves every tuple in a box. */
 function giveUp(grid: Grid, cover: Cover, { at, axes, axis, value }: Slice): boolean {
-  const { boxes, times } = cover;
+  const { boxes, corners, times } = cover;
   const box = boxes[at]!;
   const slice = box.with(axis, [value]);
   const tuples = grid.tuplesOf(slice)!;
@@ -90,6 +97,7 @@ function giveUp(grid: Grid, cover: Cover, { at, axes, axis, value }: Slice): boo
     axis,
     box[axis]!.filter((each) => each !== value),
   );
+  corners[at] = grid.cornerOf(boxes[at]);
   file(cover, at, axes);
   return true;
 }
@@ -99,13 +107,16 @@ function giveUp(grid: Grid, cover: Cover, { at, axes, axis, value }: Slice): boo
  */
 function takeOver(
   grid: Grid,
-  { boxes, bySubject, times }: Cover,
+  { boxes, bySubject, corners, times }: Cover,
   slice: ValueBox,
   { at, axes }: Pick<Slice, 'at' | 'axes'>,
 ): boolean {
+  const corner = grid.cornerOf(slice);
   // The subjects of the slice must be those of the box, or the box would give it to others too.
   for (const other of bySubject.get(subjectOf(slice, axes)) ?? []) {
     if (other === at) continue;
+    // Most fail here, at a fraction of what the whole box costs to look at.
+    if (!grid.compatible(corner, corners[other]!)) continue;
     const box = boxes[other]!;
     const wider = box.map((values, axis) => (axis < axes ? values : join(values, slice[axis]!)));
     const tuples = grid.tuplesOf(wider);
@@ -113,6 +124,7 @@ function takeOver(
     for (const tuple of grid.tuplesOf(box)!) times[tuple]!--;
     for (const tuple of tuples) times[tuple]!++;
     boxes[other] = wider;
+    corners[other] = grid.cornerOf(wider);
     return true;
   }
   return false;
