@@ -47,10 +47,16 @@ export function listOf(text: string, action: Action): YAMLSeq<Node> | undefined 
   return isSeq(list) ? (list as YAMLSeq<Node>) : undefined;
 }
 
-/** What is below `network`; undefined where that is no map. */
+/** The text that was parsed last: an edit looks at the same one many times, and changes nothing in what was parsed. */
+let parsed: { text: string; network: YAMLMap | undefined } | undefined;
+
+/** What is below `network`, to be read only; undefined where that is no map. */
 export function networkOf(text: string): YAMLMap | undefined {
-  const network = parseDocument(text).get('network', true) as unknown;
-  return isMap(network) ? network : undefined;
+  if (parsed?.text !== text) {
+    const network = parseDocument(text).get('network', true) as unknown;
+    parsed = { text, network: isMap(network) ? network : undefined };
+  }
+  return parsed.network;
 }
 
 /** A list that is missing goes above `allow`. */
