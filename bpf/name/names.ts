@@ -51,7 +51,7 @@ export class Names implements Disposable {
       names = new Names(object, known);
       if (root !== cgroup) names.#attachTo(root);
       // Whose query was not seen gets no answer read: first the program that sees queries.
-      for (const program of ['asks', 'answers']) object.attachToCgroup(program, cgroup);
+      for (const program of ['named4', 'named6', 'asks', 'answers']) object.attachToCgroup(program, cgroup);
       return names;
     } catch (error) {
       names?.[Symbol.dispose]();

@@ -24,6 +24,20 @@ int asks(struct __sk_buff *skb)
 	return PASS;
 }
 
+SEC("cgroup/sendmsg4")
+int named4(struct bpf_sock_addr *ctx)
+{
+	remember_named(ctx, 4);
+	return PASS;
+}
+
+SEC("cgroup/sendmsg6")
+int named6(struct bpf_sock_addr *ctx)
+{
+	remember_named(ctx, 6);
+	return PASS;
+}
+
 /* On the root cgroup where the others are on another one: who speaks as a resolver may be anywhere. */
 SEC("cgroup_skb/egress")
 int impostors(struct __sk_buff *skb)

@@ -67,9 +67,9 @@ def forge(name, address, port=53, source='127.0.0.1', asked=None, id=7, times=1)
             forger.sendto(answer(id, name, address), victim.getsockname())
             victim.recv(4096)
 
-def pretend(name, address, resolver='127.0.0.1', bound='127.0.0.99', id=7, own='127.0.0.1'):
-    """Answers its own query to a resolver in the place of that one, which stays silent: a socket at another address
-    chooses the source of its packets."""
+def pretend(name, address, resolver='127.0.0.1', bound='127.0.0.99', id=7, own='127.0.0.1', asked=None):
+    """Answers its own query to a resolver, or to another one that it asks, in the place of that one, which stays silent: a
+    socket at another address chooses the source of its packets."""
     six = ':' in resolver
     family = socket.AF_INET6 if six else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as victim, socket.socket(family, socket.SOCK_DGRAM) as forger:
@@ -78,7 +78,7 @@ def pretend(name, address, resolver='127.0.0.1', bound='127.0.0.99', id=7, own='
         if six:
             forger.setsockopt(socket.IPPROTO_IPV6, 78, 1)
         forger.bind((resolver if six else bound, 53))
-        victim.sendto(query(id, name), (resolver, 53))
+        victim.sendto(query(id, name), (asked or resolver, 53))
         source = struct.pack('=I', 0) + socket.inet_aton(resolver) * 2 if not six else b''
         control = [] if six else [(socket.IPPROTO_IP, 8, source)]
         forger.sendmsg([answer(id, name, address)], control, 0, victim.getsockname())

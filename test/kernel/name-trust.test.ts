@@ -78,6 +78,17 @@ describe('who speaks as a resolver gets none', () => {
     assert.equal(await other.does('reach', [WANTED]), 'denied');
   });
 
+  test('by an answer from another resolver than the one that was asked', async () => {
+    // Otherwise who speaks as the resolver is dropped.
+    bed.verdicts.block = false;
+    const before = counted(NameCounter.unaskedAnswer);
+    const named = { asked: '127.0.0.2' };
+    assert.equal(await bed.user.does('pretend', ['silent.bank.test', WANTED], named), 'done');
+    bed.verdicts.block = true;
+    assert.equal(counted(NameCounter.unaskedAnswer), before + 1);
+    assert.equal(await reach(WANTED), 'denied');
+  });
+
   test('while nothing is blocked it is marked, and the resolver is believed again later', async () => {
     bed.verdicts.block = false;
     const before = counted(NameCounter.doubtedAnswer);

@@ -123,10 +123,14 @@ static __always_inline void take_answers(struct __sk_buff *skb, struct dns_packe
 {
 	__u32 at = packet->message, length = 0;
 	struct asker *asker = bpf_sk_storage_get(&askers, packet->sk, 0, 0);
-	__u64 sum;
+	__u64 resolver[2] = {}, sum;
 
 	if (!asker || at == skb->len)
 		return;
+	if (packet->ipv4)
+		bpf_skb_load_bytes(skb, IPV4_SOURCE, resolver, 4);
+	else
+		bpf_skb_load_bytes(skb, IPV6_SOURCE, resolver, 16);
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		at = message_in(skb, packet, at, &length);
@@ -134,7 +138,7 @@ static __always_inline void take_answers(struct __sk_buff *skb, struct dns_packe
 			count_name(CUT_ANSWER);
 			return;
 		}
-		sum = sum_message(skb, at);
+		sum = sum_message(skb, at, resolver);
 		if (sum && take_query(asker, sum)) {
 			take_answer(skb, asker, packet, at, length);
 		} else {

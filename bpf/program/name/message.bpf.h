@@ -55,14 +55,33 @@ static __always_inline bool may_be_dns(struct __sk_buff *skb, bool ipv4, __u32 p
 }
 
 /*
- * `port`: which of the two ports is the resolver's. A packet that leaves has gone through address translation, as to
- * the resolver that docker puts into a network of its own; what a connected socket was connected to has not.
+ * A packet that leaves has gone through address translation, as to the resolver that docker puts into a network of its
+ * own. What a socket was connected to, or a program has named for its packet, has not.
  */
+static __always_inline bool was_to_resolver(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct asker *asker;
+
+	if (!sk)
+		return false;
+	if (sk->dst_port)
+		return sk->dst_port == bpf_htons(DNS_PORT);
+	/* Translated to another port as a rule on its own host alone: other packets are spared the look. */
+	if (skb->ifindex != LOOPBACK_IFINDEX)
+		return false;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return false;
+	asker = bpf_sk_storage_get(&askers, sk, 0, 0);
+	return asker && asker->is_named;
+}
+
+/* `port`: which of the two ports is the resolver's. */
 static __always_inline bool is_dns(struct __sk_buff *skb, struct dns_packet *packet, __u32 port)
 {
+	bool asked = port == DESTINATION_PORT && was_to_resolver(skb);
 	__u32 protocol;
-
-	bool asked = port == DESTINATION_PORT && skb->sk && skb->sk->dst_port == bpf_htons(DNS_PORT);
 
 	packet->ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	if (!asked && !may_be_dns(skb, packet->ipv4, port))
@@ -159,14 +178,14 @@ __noinline __u64 sum_question(struct __sk_buff *skb, __u32 at, __u64 sum)
 }
 
 /* What a query and its answer have in common. 0 where the message has no question, or several. */
-static __always_inline __u64 sum_message(struct __sk_buff *skb, __u32 at)
+static __always_inline __u64 sum_message(struct __sk_buff *skb, __u32 at, const __u64 resolver[2])
 {
 	__u16 id = 0, questions = 0;
 
 	if (bpf_skb_load_bytes(skb, at, &id, sizeof(id)) ||
 	    bpf_skb_load_bytes(skb, at + DNS_QUESTIONS, &questions, sizeof(questions)) || questions != bpf_htons(1))
 		return 0;
-	return sum_question(skb, at + DNS_HEADER, mix(0, id));
+	return sum_question(skb, at + DNS_HEADER, mix(mix(mix(0, resolver[0]), resolver[1]), id));
 }
 
 #endif

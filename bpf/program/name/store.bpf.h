@@ -17,7 +17,7 @@
 #define ANSWER_BURST (2000 * ANSWER_COST)
 
 struct query {
-	__u64 sum; /* of question and id; 0: none, or answered */
+	__u64 sum; /* of resolver, id and question; 0: none, or answered */
 	__u64 time;
 };
 
@@ -29,6 +29,10 @@ struct asker {
 	__u32 uid; /* who answers for it; see answering_uid() */
 	__u32 network_namespace;
 	__u32 next; /* place of the next query, modulo QUERIES */
+	/* Where the packet goes that a program sends next, as it named it for a socket without a peer. */
+	__u64 named[2]; /* in network order; IPv4 in the first 4 bytes */
+	__u32 is_named; /* 4 or 6; 0: nothing is named */
+	__u32 pad;
 	struct query queries[QUERIES];
 };
 
