@@ -68,7 +68,7 @@ function unforeseen(observations: readonly RecordedObservation[]): number {
 function goesByName(observation: RecordedObservation): boolean {
   const { known, names, socket } = observation;
   if (socket !== undefined || known === undefined || names === undefined) return false;
-  if (known.by === 'host' && names.length > 1) return false;
+  if (known.by === 'unbelieved' || (known.by === 'host' && names.length > 1)) return false;
   const reading = readNamePattern(names[0]!);
   return 'pattern' in reading && reading.pattern === names[0] && isPublic(destinationAddress(observation));
 }
@@ -95,7 +95,7 @@ function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedOb
 }
 
 /** Those who ask for names, the least telling first. */
-const ASKERS = ['host', 'cgroup', 'self'] as const;
+const ASKERS = ['unbelieved', 'host', 'cgroup', 'self'] as const;
 
 /** The events of several observations, as one of the busiest. Hours cannot be added: there were at least so many. */
 function sumOf(unordered: readonly RecordedObservation[]): RecordedObservation {

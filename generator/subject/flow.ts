@@ -36,7 +36,7 @@ const FRESH = 3600;
  * age of the best name alone: of others it is the most that it may be.
  */
 function knownNames({ known, names }: Observation): KnownName[] | undefined {
-  if (!known || !names) return undefined;
+  if (!known || known.by === 'unbelieved' || !names) return undefined;
   return names.map((name, place) => ({ name, age: place === 0 ? known.age : Math.max(known.age, FRESH) }));
 }
 

@@ -134,7 +134,7 @@ const WHERE = [
   {
     name: 'name_known',
     sql: words('e.known', Known, 'NULL'),
-    says: 'who had asked for it: self, cgroup (its container or cgroup) or host (anybody)',
+    says: 'who had asked for it: self, cgroup (its container or cgroup), host (anybody), or unbelieved: nobody whose answers count there has said so',
     exported: { name: 'name_known', ...word, added: 7 },
   },
   {

@@ -36,11 +36,15 @@ export interface NameFact {
   end: number;
 }
 
+/** For what an answer counts: for verdicts and in the record, in the record, or as what somebody said. */
+export type Standing = 'verdict' | 'record' | 'unbelieved';
+
 interface NameOfAddress {
   /** Seconds since boot: the latest end of a TTL. */
   end: number;
   /** The same of answers that count for verdicts; 0: there was none. */
   trusted: number;
+  believed: boolean;
   askers: Recent<string>;
   cgroups: Recent<bigint>;
 }
@@ -51,13 +55,19 @@ export class KnownNames {
   version = 0;
   readonly #addresses = new Map<string, Map<string, NameOfAddress>>();
 
-  /** `time`: seconds since boot; `trusted`: for verdicts too. */
-  learn(asker: Asker, { addresses, question }: NameAnswer, time: number, trusted = false): void {
+  /** `time`: seconds since boot. */
+  learn(
+    asker: Asker,
+    { addresses, question }: NameAnswer,
+    time: number,
+    standing: Standing = 'record',
+  ): void {
     for (const address of addresses) {
       const names = this.#namesOf(keyOf(asker.networkNamespace, address));
       const known = names.get(question) ?? {
         end: 0,
         trusted: 0,
+        believed: false,
         askers: new Recent(),
         cgroups: new Recent(),
       };
@@ -65,7 +75,8 @@ export class KnownNames {
       if (names.size === NAMES) names.delete(names.keys().next().value!);
       names.set(question, known);
       known.end = Math.max(known.end, time + address.ttl);
-      if (trusted) known.trusted = Math.max(known.trusted, time + address.ttl);
+      if (standing !== 'unbelieved') known.believed = true;
+      if (standing === 'verdict') known.trusted = Math.max(known.trusted, time + address.ttl);
       known.askers.add(askerKey(asker));
       known.cgroups.add(asker.cgroup);
       this.version += 1;
@@ -86,16 +97,14 @@ export class KnownNames {
     const process = askerKey(asker);
     const live = [...names]
       .filter(([, { end }]) => end + KEPT >= time)
-      .map(([name, { askers, cgroups, end }]) => ({
-        name,
-        end,
-        by: askers.has(process) ? Known.self : cgroups.has(asker.cgroup) ? Known.cgroup : Known.host,
-      }))
+      .map(([name, each]) => ({ name, end: each.end, by: knownBy(each, process, asker.cgroup) }))
       .sort((a, b) => a.by - b.by || b.end - a.end);
     const fresh = live.filter(({ end }) => end + FRESH >= time);
-    const listed = (fresh.length > 0 ? fresh : live.slice(0, 1)).slice(0, LISTED);
-    const [best] = listed;
+    const [best] = fresh.length > 0 ? fresh : live;
     if (best === undefined) return undefined;
+    // What nobody is believed stands in no list with what somebody is.
+    const alike = fresh.filter(({ by }) => (by === Known.unbelieved) === (best.by === Known.unbelieved));
+    const listed = fresh.length > 0 ? alike.slice(0, LISTED) : [best];
     const kept = fresh.length > 0 ? FRESH : KEPT;
     return {
       names: listed.map(({ name }) => name),
@@ -103,6 +112,14 @@ export class KnownNames {
       end: best.end,
       until: Math.min(...listed.map(({ end }) => end)) + kept,
     };
+  }
+
+  /** Network namespaces that ended: others get their numbers. */
+  forget(namespaces: ReadonlySet<number>): void {
+    const beginnings = new Set([...namespaces].map(String));
+    for (const key of this.#addresses.keys())
+      if (beginnings.has(key.slice(0, key.indexOf('/')))) this.#addresses.delete(key);
+    this.version += 1;
   }
 
   #namesOf(key: string): Map<string, NameOfAddress> {
@@ -124,6 +141,12 @@ function placeOf(key: string): Pick<NameFact, 'address' | 'networkNamespace'> {
     networkNamespace: Number(namespace),
     address: { family: family === '4' ? 4 : 6, value: BigInt(`0x${value}`) },
   };
+}
+
+function knownBy({ askers, believed, cgroups }: NameOfAddress, process: string, cgroup: bigint): number {
+  if (!believed) return Known.unbelieved;
+  if (askers.has(process)) return Known.self;
+  return cgroups.has(cgroup) ? Known.cgroup : Known.host;
 }
 
 function askerKey({ pid, started }: Asker): string {

@@ -97,7 +97,7 @@ export class ConnectionNames {
     const networkNamespace = this.#host;
     for (const { address, name } of facts) {
       const answer = { question: name, chain: [], addresses: [{ ...address, ttl: 0 }] };
-      this.#known.learn({ ...NOBODY, networkNamespace }, answer, end, true);
+      this.#known.learn({ ...NOBODY, networkNamespace }, answer, end, 'verdict');
       this.learnt?.({ networkNamespace, address, name, end });
     }
   }
@@ -105,6 +105,11 @@ export class ConnectionNames {
   /** What the answers so far say, as far as they count for verdicts. */
   facts(): Iterable<NameFact> {
     return this.#known.facts();
+  }
+
+  /** Network namespaces ended: others get their numbers. */
+  forget(namespaces: ReadonlySet<number>): void {
+    this.#known.forget(namespaces);
   }
 
   /** Writes the answers taken up so far, now that the processes that asked are known. */
@@ -150,11 +155,11 @@ export class ConnectionNames {
     if (answer === undefined) this.#unread += 1;
     const { networkNamespace } = asker;
     // Whose namespace another one is, and who answers there, is that one's affair: it counts for nobody else.
-    const believed =
-      networkNamespace !== this.#host || (!doubted && this.#resolvers.believes(resolver, near));
+    const elsewhere = networkNamespace !== this.#host;
+    const believed = elsewhere || (!doubted && this.#resolvers.believes(resolver, near));
     if (answer === undefined || !believed) return;
     const seconds = Number(time) / SECOND;
-    this.#known.learn(asker, answer, seconds, trusted);
+    this.#known.learn(asker, answer, seconds, trusted ? 'verdict' : elsewhere ? 'unbelieved' : 'record');
     if (trusted && this.learnt) {
       const { addresses, question: name } = answer;
       for (const address of addresses)

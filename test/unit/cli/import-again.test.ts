@@ -226,7 +226,7 @@ test('names that no record could have are refused by line and column', (t) => {
   for (const [cells, problem] of [
     [',,self,', /flows\.csv:2:\d+: name_known: there is no name/],
     [',,,5', /age: there is no name/],
-    ['a.example,,root,', /name_known: "root" is none of self, cgroup, host/],
+    ['a.example,,root,', /name_known: "root" is none of self, cgroup, host, unbelieved/],
     ['a.example,,self,1.5', /age: "1\.5" is no number of seconds/],
     [`,${'x'.repeat(1017)},self,1`, /names: "x+…" is longer than a name can be/],
     [`,${Array.from({ length: 65 }, (_, index) => `n${index}`).join(' ')},self,1`, /more than 64 names/],

@@ -38,6 +38,32 @@ test('what is known in one network namespace says nothing in another', () => {
   assert.equal(names.find(asker(2, 1n, 200), ADDRESS, 1)!.names[0], 'forged.example');
 });
 
+test('what nobody is believed is told apart, and stands beside nothing that somebody is', () => {
+  const names = new KnownNames();
+  const answer = (question: string) => ({ question, chain: [], addresses: [{ ...ADDRESS, ttl: 60 }] });
+  names.learn(asker(1), answer('said.example'), 0, 'unbelieved');
+  const said = names.find(asker(1), ADDRESS, 1)!;
+  assert.deepEqual([said.names, said.by], [['said.example'], Known.unbelieved]);
+  names.learn(asker(2, 2n), answer('known.example'), 0);
+  const known = names.find(asker(1), ADDRESS, 1)!;
+  assert.deepEqual([known.names, known.by], [['known.example'], Known.host]);
+  assert.deepEqual([...names.facts()], []);
+  names.learn(asker(1), answer('said.example'), 0, 'verdict');
+  assert.deepEqual(names.find(asker(1), ADDRESS, 1)!.names, ['said.example', 'known.example']);
+  assert.deepEqual(
+    [...names.facts()].map(({ name }) => name),
+    ['said.example'],
+  );
+});
+
+test('of a network namespace that ended nothing is known', () => {
+  const names = new KnownNames();
+  for (const namespace of [200, 201, 20]) told(names, asker(1, 1n, namespace), `n${namespace}.example`, 0);
+  names.forget(new Set([200, 201]));
+  assert.equal(names.find(asker(1, 1n, 200), ADDRESS, 1), undefined);
+  assert.deepEqual(names.find(asker(1, 1n, 20), ADDRESS, 1)!.names, ['n20.example']);
+});
+
 test('an old name counts where there is no younger one, and not for ever', () => {
   const names = new KnownNames();
   told(names, asker(1), 'old.example', 0);
