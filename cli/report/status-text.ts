@@ -158,7 +158,7 @@ function watchLines({
 /** Why answers did not count: each rule of docs/names.md. */
 const NOT_BELIEVED = {
   unasked: 'that nobody asked for',
-  foreign: 'in network namespaces without a resolver',
+  foreign: 'in other networks than that of the host, from no resolver that counts there',
   unlisted: 'from no resolver of this host',
   strayed: 'by another way than from that resolver',
   doubted: 'while somebody else spoke as the resolver',

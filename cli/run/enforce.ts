@@ -2,7 +2,6 @@ import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { LogShare } from '../../enforcer/log-share.ts';
-import { meansContainerFiles } from '../../policy/meaning/evaluate.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Mode } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
@@ -310,14 +309,6 @@ function describePolicy(file: string, enforcement: Enforcement, session: Session
     `${policy.mode === 'block' ? 'Blocking' : 'Monitoring'} by ${file}: ` +
       `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? whole : `containers of ${whole}`}.`,
   ];
-  if (
-    policy.boxes.some(
-      (box) => box.to.names && (policy.target === 'container' || meansContainerFiles(box.from)),
-    )
-  )
-    lines.push(
-      'Warning: names count for processes in the network of the host: rules by name allow a container with a network of its own nothing.',
-    );
   for (const path of unresolved)
     lines.push(`Warning: ${path} does not exist here; until it does, no rule that names it matches.`);
   for (const account of unknownAccounts)

@@ -12,6 +12,8 @@ import { Resolvers } from '../../profiler/name/resolvers.ts';
 import type { ConnectionNames } from '../../profiler/record/connection-names.ts';
 import type { Recorder } from '../../profiler/record/recorder.ts';
 import type { NameStatus } from '../../profiler/serve/live-status.ts';
+import { ContainerNetworks } from './container-networks.ts';
+import { NetworkWatch } from './network-watch.ts';
 
 /** How often what is over is forgotten, and the hosts file read again, in calls of `tick`. */
 const SWEEP_EVERY = 10;
@@ -25,6 +27,8 @@ export class NameService implements Disposable {
   readonly #resolvers = new Resolvers();
   readonly #table: ResolverTable;
   readonly #known: ConnectionNames;
+  readonly #networks = new ContainerNetworks();
+  readonly #watch = new NetworkWatch(this.#networks, () => this.#followContainers());
   readonly #say: (text: string) => void;
   #hosts: HostsFile | undefined;
   #ticks = 0;
@@ -36,6 +40,7 @@ export class NameService implements Disposable {
     this.#table = new ResolverTable(names.resolvers, this.#resolvers, names.seesImpostors);
     this.#known = recorder.readNames(names, this.#resolvers);
     this.verdicts = new NameVerdicts(names, this.#known, now);
+    this.#watch.look();
   }
 
   /**
@@ -60,6 +65,7 @@ export class NameService implements Disposable {
   follow({ hosts, resolvers }: NameOptions = NAME_DEFAULTS): void {
     this.#resolvers.wanted = resolvers;
     this.#table.look();
+    this.#watch.look();
     this.#hosts = hosts ? new HostsFile() : undefined;
     this.#readHosts();
   }
@@ -67,6 +73,7 @@ export class NameService implements Disposable {
   /** About once a second. */
   tick(): void {
     this.#table.look();
+    this.#watch.look();
     this.#ticks += 1;
     if (this.#ticks % SWEEP_EVERY !== 0) return;
     this.verdicts.sweep();
@@ -90,8 +97,22 @@ export class NameService implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+    this.#networks[Symbol.dispose]();
     this.verdicts[Symbol.dispose]();
     this.#names[Symbol.dispose]();
+  }
+
+  /**
+   * Believes the resolvers of containers in their networks. Of one that ended first nobody is believed any more, then
+   * all is forgotten that is known there, and only then its number is given back to the kernel for another namespace.
+   */
+  #followContainers(): void {
+    this.#table.inside = this.#networks.list.flatMap((each) => each.resolvers(this.#resolvers.wanted));
+    const { ended } = this.#networks;
+    if (ended.size === 0) return;
+    this.verdicts.forget(ended);
+    this.#networks.release();
   }
 
   #readHosts(): void {
@@ -109,6 +130,18 @@ export class NameService implements Disposable {
       ...(this.#table.missing > 0
         ? [`there is no room for ${this.#table.missing} resolvers: by their answers no rule allows anything`]
         : []),
+      ...(this.#networks.missing > 0
+        ? [
+            `there is no room for the networks of ${this.#networks.missing} containers: in these no rule by name allows anything`,
+          ]
+        : []),
+      ...this.#networks.list.flatMap(({ rewritten }) =>
+        rewritten === undefined
+          ? []
+          : [
+              `${rewritten} was written after its container had begun: the resolvers that it names now do not count`,
+            ],
+      ),
       ...this.#names.detached.map(
         (program) =>
           `${program} was detached from its cgroup: rules by name allow nothing new until bouheki is started again`,

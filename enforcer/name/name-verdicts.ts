@@ -31,6 +31,8 @@ export interface NameFacts {
   learnt: ((fact: NameFact) => void) | undefined;
   /** What is known so far. */
   facts(): Iterable<NameFact>;
+  /** Of these network namespaces nothing is known any more. */
+  forget(namespaces: ReadonlySet<number>): void;
 }
 
 /** A time that is over all times of the kernel side, which has 32 bits for it. */
@@ -107,7 +109,7 @@ export class NameVerdicts implements Disposable {
     // A program that saw the side in use may still write there.
     this.#programs.wait();
     for (const pattern of before.patterns.keys()) this.#names.patterns.delete(patternKey(pattern, side));
-    this.#remove((place) => place === side);
+    this.#remove(({ side: place }) => place === side);
     this.#known[side] = 0;
     this.#knownOfClass.fill(0, side * MAX_NAME_CLASSES, (side + 1) * MAX_NAME_CLASSES);
   }
@@ -115,10 +117,23 @@ export class NameVerdicts implements Disposable {
   /** Forgets addresses whose names are known no more. */
   sweep(): void {
     const now = this.#now();
-    this.#remove((side, slots) => {
+    this.#remove(({ side, slots }) => {
       const spared = this.#known[side]! >= CROWDED ? 0 : ESTABLISHED_SECONDS;
       return slots.every(({ end }) => end + this.#keep[side]! + spared < now);
     });
+  }
+
+  /**
+   * Forgets all that is known in network namespaces that ended, in whose resolvers nobody believes any more. When this
+   * returns, another namespace can have their numbers.
+   */
+  forget(namespaces: ReadonlySet<number>): void {
+    // A program that saw one of these resolvers listed may still write, and report an answer.
+    this.#programs.wait();
+    this.#facts.drain();
+    this.#facts.forget(namespaces);
+    if (this.#known.every((known) => known === 0)) return;
+    this.#remove(({ namespace }) => namespaces.has(namespace));
   }
 
   [Symbol.dispose](): void {
@@ -182,14 +197,15 @@ export class NameVerdicts implements Disposable {
     Atomics.add(this.#knownOfClass, share, 1);
   }
 
-  #remove(isGone: (side: number, slots: NameSlot[]) => boolean): void {
+  #remove(isGone: (entry: { side: number; namespace: number; slots: NameSlot[] }) => boolean): void {
     const { known } = this.#names;
     const gone: { key: Buffer; share: number; side: number }[] = [];
     for (const { count, keys, values } of known.batches()) {
       for (let at = 0; at < count; at += 1) {
         const key = keys.subarray(at * KnownKey.size, (at + 1) * KnownKey.size);
         const side = key.readUInt32LE(KnownKey.offset.side);
-        if (!isGone(side, slotsOf(values, at * KnownAddress.size))) continue;
+        const namespace = key.readUInt32LE(KnownKey.offset.network_namespace);
+        if (!isGone({ side, namespace, slots: slotsOf(values, at * KnownAddress.size) })) continue;
         const share = values.readUInt32LE(at * KnownAddress.size + KnownAddress.offset.class);
         gone.push({ key: Buffer.from(key), share, side });
       }

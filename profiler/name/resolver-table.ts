@@ -1,7 +1,14 @@
 import { SystemError } from '../../bpf/libbpf.ts';
 import type { BpfMap } from '../../bpf/map.ts';
 import { ResolverKey, ResolverValue } from '../../bpf/wire.ts';
-import { type BoundSocket, holdersOfSockets, type SocketHolder, socketsAt } from './port-holder.ts';
+import {
+  type BoundSocket,
+  everywhere,
+  exactly,
+  holdersOfSockets,
+  type SocketHolder,
+  socketsAt,
+} from './port-holder.ts';
 import type { Resolver, Resolvers } from './resolvers.ts';
 
 const DNS_PORT = 53;
@@ -9,12 +16,19 @@ const DNS_PORT = 53;
 const AGAIN = 10;
 
 /** The socket that answers as a resolver of this host: what tells it from others that say they do. */
-interface Holder extends SocketHolder {
+export interface Holder extends SocketHolder {
   inode: string;
   uid: number;
 }
 
-/** Keeps the kernel side's list of resolvers true to those of this host, and to who holds their ports. */
+/** Whose answers count in a network namespace of containers. */
+export interface NamespaceResolver extends Resolver {
+  namespace: number;
+  /** Of a near one: undefined where it was not found, and then its answers count for nothing. */
+  holder: Holder | undefined;
+}
+
+/** Keeps the kernel side's list of resolvers true to those of this host and of containers, and to who holds their ports. */
 export class ResolverTable {
   readonly #map: BpfMap;
   readonly #resolvers: Resolvers;
@@ -40,15 +54,33 @@ export class ResolverTable {
 
   /** Resolvers for which there was no room. */
   missing = 0;
+  /** Those of containers. */
+  #inside: readonly NamespaceResolver[] = [];
 
   /** To be called about once a second. */
   look(): void {
     this.#resolvers.refresh();
     this.#findHolders();
+    this.#write();
+  }
+
+  /** From now on these count in the network namespaces of containers. */
+  set inside(inside: readonly NamespaceResolver[]) {
+    this.#inside = inside;
+    this.#write();
+  }
+
+  #write(): void {
+    const own = this.#resolvers.list.map((each) => ({
+      ...each,
+      namespace: 0,
+      holder: this.#holders.get(textOf(each)),
+    }));
+    // Those of the host first, where there is too little room.
     const wanted = new Map(
-      this.#resolvers.list.map((each) => {
+      [...own, ...this.#inside].map((each) => {
         const key = keyOf(each);
-        return [key.toString('hex'), { key, value: valueOf(each, this.#holders.get(textOf(each))) }];
+        return [key.toString('hex'), { key, value: valueOf(each) }];
       }),
     );
     for (const [text, { key }] of this.#written) {
@@ -99,7 +131,7 @@ function holderOf(
   holders: ReadonlyMap<string, SocketHolder>,
   before: Holder | undefined,
 ): Holder | undefined {
-  for (const addresses of [exactly(resolver), everywhere(resolver)]) {
+  for (const addresses of [exactly(resolver.address), everywhere(resolver.address)]) {
     const found = sockets.flatMap(({ address, inode, uid }): Holder[] => {
       const holder = holders.get(inode);
       return addresses.includes(address) && holder ? [{ inode, uid, ...holder }] : [];
@@ -112,37 +144,20 @@ function holderOf(
   return undefined;
 }
 
-const MAPPED = 0xffff_0000_0000n;
-
-/** The address as /proc/net/udp and udp6 write it. */
-function exactly({ address: { family, value } }: Resolver): string[] {
-  return family === 4 ? [words(value, 1), words(MAPPED | value, 4)] : [words(value, 4)];
-}
-
-function everywhere({ address: { family } }: Resolver): string[] {
-  return family === 4 ? [words(0n, 1), words(0n, 4)] : [words(0n, 4)];
-}
-
-/** Words of 32 bits whose bytes lie in memory in network order, each read as a little-endian number. */
-function words(value: bigint, count: number): string {
-  const bytes = Buffer.from(value.toString(16).padStart(8 * count, '0'), 'hex');
-  return bytes.swap32().toString('hex').toUpperCase();
-}
-
 function textOf({ address: { family, value } }: Resolver): string {
   return `${family}/${value}`;
 }
 
-/** Of the host's network namespace. */
-function keyOf({ address: { family, value } }: Resolver): Buffer {
+function keyOf({ address: { family, value }, namespace }: NamespaceResolver): Buffer {
   const key = Buffer.alloc(ResolverKey.size);
   const bytes = Buffer.from(value.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex');
   bytes.copy(key, ResolverKey.offset.address);
+  key.writeUInt32LE(namespace, ResolverKey.offset.network_namespace);
   key.writeUInt32LE(family, ResolverKey.offset.family);
   return key;
 }
 
-function valueOf({ near }: Resolver, holder: Holder | undefined): Buffer {
+function valueOf({ holder, near }: NamespaceResolver): Buffer {
   const value = Buffer.alloc(ResolverValue.size);
   value.writeUInt32LE(near ? 1 : 0, ResolverValue.offset.near);
   value.writeBigUInt64LE(holder?.cgroup ?? 0n, ResolverValue.offset.cgroup);

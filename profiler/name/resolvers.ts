@@ -46,6 +46,10 @@ export class Resolvers {
     this.refresh();
   }
 
+  get wanted(): readonly ('auto' | Address)[] {
+    return this.#wanted;
+  }
+
   /** Reads the files, if one of them has changed. */
   refresh(): void {
     const stamps = this.#files.map(stampOf).join();
@@ -62,9 +66,8 @@ export class Resolvers {
   }
 
   #configured(): Address[] {
-    const named = this.#files.flatMap(namedIn);
-    const texts = named.length > 0 ? named : DEFAULTS;
-    return texts.flatMap((text) => parseAddress(text.replace(/%.*/, '')) ?? []);
+    const named = this.#files.flatMap((file) => namedIn(textIn(file)));
+    return named.length > 0 ? named : DEFAULTS.flatMap((text) => parseAddress(text) ?? []);
   }
 }
 
@@ -72,7 +75,8 @@ function keyOf({ family, value }: Address): string {
   return `${family}/${value}`;
 }
 
-function isLoopback({ family, value }: Address): boolean {
+/** Whether an address is of the host that it is used on. */
+export function isLoopback({ family, value }: Address): boolean {
   return family === 4 ? value >> 24n === 127n : value === 1n;
 }
 
@@ -96,12 +100,17 @@ function stampOf(file: string): string {
   }
 }
 
-/** The addresses on lines such as `nameserver 192.0.2.53`. */
-function namedIn(file: string): string[] {
+function textIn(file: string): string {
   try {
-    const lines = readFileSync(file, 'utf8').split('\n');
-    return lines.flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? []);
+    return readFileSync(file, 'utf8');
   } catch {
-    return [];
+    return '';
   }
+}
+
+/** The addresses on lines such as `nameserver 192.0.2.53` of a resolv.conf. */
+export function namedIn(text: string): Address[] {
+  return text
+    .split('\n')
+    .flatMap((line) => parseAddress(/^\s*nameserver\s+([^\s%]+)/.exec(line)?.[1] ?? '') ?? []);
 }

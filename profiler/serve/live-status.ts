@@ -35,7 +35,7 @@ export interface NameStatus {
   patterns: number;
   /** Without a query of that socket. */
   unasked: number;
-  /** In network namespaces without a resolver of their own. */
+  /** In other network namespaces than the host's, from what is no resolver there. */
   foreign: number;
   /** From what is no resolver. */
   unlisted: number;

@@ -112,10 +112,11 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'daemon/denial': ['enforcer', 'profiler/record', ...policy('value', 'meaning', 'analysis'), 'bpf'],
   'daemon/name': [
     'enforcer/name',
-    ...profiler('name', 'record', 'serve'),
+    ...profiler('name', 'identity/runtime', 'record', 'serve'),
     ...policy('value', 'meaning'),
     'bpf/name',
     'bpf',
+    'host',
   ],
   daemon: [
     'daemon/denial',

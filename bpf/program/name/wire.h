@@ -13,7 +13,7 @@
 #define KNOWN_OF_CLASS 16384	  /* those that one set of boxes may have: a quarter of a side */
 #define ESTABLISHED_SECONDS 86400 /* how long no connection is cut off because its name is known no more */
 #define NAME_SLOTS 4		  /* sets of boxes that an address can have by its names at one time */
-#define MAX_RESOLVERS 1024
+#define MAX_RESOLVERS 16384	  /* of the host and of all containers */
 
 #define SHORT_MESSAGE 512 /* bytes of nearly all DNS messages */
 #define LONG_MESSAGE 2048
@@ -47,9 +47,9 @@ enum name_counter {
 	CUT_ANSWER = 1,	    /* longer than LONG_MESSAGE, or in pieces of a stream */
 	UNASKED_ANSWER = 2, /* to no query that this socket has sent in the last seconds */
 	LOST_QUERY = 3,	    /* no memory to keep it */
-	/* Answers that count for no verdict: in a network namespace that has no resolver, */
+	/* Answers that count for no verdict: from what is no resolver, in another network namespace than the host's, */
 	FOREIGN_ANSWER = 4,
-	UNLISTED_ANSWER = 5, /* from what is no resolver there, */
+	UNLISTED_ANSWER = 5, /* and on the host, */
 	STRAYED_ANSWER = 6,  /* by the loopback device from elsewhere, or the other way round, */
 	DOUBTED_ANSWER = 7,  /* while somebody else speaks as that resolver. */
 	IMPOSTOR = 8,	     /* packets as from a resolver of this host by somebody else; in block mode dropped */

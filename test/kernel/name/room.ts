@@ -57,7 +57,7 @@ describe('where there is no room', () => {
     // A guest that has just booted is younger than what it forgets.
     const aged = new NameVerdicts(
       bed.names,
-      { drain: () => {}, facts: () => [], learnt: undefined },
+      { drain: () => {}, facts: () => [], forget: () => {}, learnt: undefined },
       () => 200_000,
     );
     aged.sweep();
