@@ -240,10 +240,9 @@ export class Session {
     const { messages } = this.#options;
     try {
       const root = cgroupRoot();
-      const { egress } = this;
-      return NameService.open({ cgroup: this.cgroup ?? root, root, egress }, this.recorder, (text) =>
-        messages.say(text),
-      );
+      const { egress, past } = this;
+      const options = { cgroup: this.cgroup ?? root, root, egress, past: past.answers };
+      return NameService.open(options, this.recorder, (text) => messages.say(text));
     } catch (error) {
       if (!(error instanceof BouhekiError)) throw error;
       messages.say(`Warning: connections are recorded without DNS names: ${error.message}.\n`);

@@ -40,7 +40,7 @@ export function describeStart(session: Session, db: string, command: 'learn' | '
  * to a user who enforces again; `learn` alone would hide the end of a run that was killed.
  */
 export function describeUnenforced(
-  { interrupted, lastEnforcement }: Past,
+  { interrupted, lastEnforcement }: Pick<Past, 'interrupted' | 'lastEnforcement'>,
   command: 'learn' | 'enforce',
   { host, now }: { host: string; now: number },
 ): string[] {

@@ -3,22 +3,33 @@ import type { Egress } from '../../bpf/egress.ts';
 import { Names } from '../../bpf/name/names.ts';
 import { NameCounter } from '../../bpf/wire.ts';
 import { NameVerdicts } from '../../enforcer/name/name-verdicts.ts';
-import { formatAddress } from '../../policy/value/address.ts';
+import { formatAddress, parseAddress } from '../../policy/value/address.ts';
 import { NAME_DEFAULTS } from '../../policy/meaning/known-name.ts';
 import type { NameOptions } from '../../policy/meaning/policy.ts';
+import { MOST_TTL } from '../../profiler/name/message.ts';
 import { HostsFile } from '../../profiler/name/hosts-file.ts';
 import { ResolverTable } from '../../profiler/name/resolver-table.ts';
 import { Resolvers } from '../../profiler/name/resolvers.ts';
 import type { ConnectionNames } from '../../profiler/record/connection-names.ts';
 import type { Recorder } from '../../profiler/record/recorder.ts';
 import type { NameStatus } from '../../profiler/serve/live-status.ts';
+import type { RecentAnswer } from '../../profiler/store/recent-answers.ts';
 import { ContainerNetworks } from './container-networks.ts';
+import { flushResolved } from './resolved-cache.ts';
 import { NetworkWatch } from './network-watch.ts';
 
 /** How often what is over is forgotten, and the hosts file read again, in calls of `tick`. */
 const SWEEP_EVERY = 10;
 /** Seconds for which what the hosts file says counts, as if a resolver had answered so. */
 const HOSTS_TTL = 60;
+
+/** Where answers are read, and what is known before. */
+interface NameServiceOptions {
+  cgroup: string;
+  root: string;
+  egress: Egress;
+  past: readonly RecentAnswer[];
+}
 
 /** What reads DNS answers, and keeps what verdicts need of them. */
 export class NameService implements Disposable {
@@ -31,12 +42,21 @@ export class NameService implements Disposable {
   readonly #watch = new NetworkWatch(this.#networks, () => this.#followContainers());
   readonly #say: (text: string) => void;
   #hosts: HostsFile | undefined;
+  #flushed = false;
+  /** What the record has of answers and was not taken up. */
+  #past: readonly RecentAnswer[];
   #ticks = 0;
   #reported = '';
 
-  private constructor(names: Names, recorder: Recorder, say: (text: string) => void) {
+  private constructor(
+    names: Names,
+    recorder: Recorder,
+    say: (text: string) => void,
+    past: readonly RecentAnswer[],
+  ) {
     this.#names = names;
     this.#say = say;
+    this.#past = past;
     this.#table = new ResolverTable(names.resolvers, this.#resolvers, names.seesImpostors);
     this.#known = recorder.readNames(names, this.#resolvers);
     this.verdicts = new NameVerdicts(names, this.#known, now);
@@ -44,17 +64,17 @@ export class NameService implements Disposable {
   }
 
   /**
-   * Has answers read in a cgroup, and impostors of resolvers found below `root`. Throws BouhekiError where the kernel
-   * refuses.
+   * Has answers read in a cgroup, and impostors of resolvers found below `root`. `past`: what the record has of answers.
+   * Throws BouhekiError where the kernel refuses.
    */
   static open(
-    { cgroup, egress, root }: { cgroup: string; root: string; egress: Egress },
+    { cgroup, egress, past, root }: NameServiceOptions,
     recorder: Recorder,
     say: (text: string) => void,
   ): NameService {
     const names = Names.load(cgroup, egress.known, root);
     try {
-      return new NameService(names, recorder, say);
+      return new NameService(names, recorder, say, past);
     } catch (error) {
       names[Symbol.dispose]();
       throw error;
@@ -66,6 +86,7 @@ export class NameService implements Disposable {
     this.#resolvers.wanted = resolvers;
     this.#table.look();
     this.#watch.look();
+    this.#recall();
     this.#hosts = hosts ? new HostsFile() : undefined;
     this.#readHosts();
   }
@@ -74,6 +95,8 @@ export class NameService implements Disposable {
   tick(): void {
     this.#table.look();
     this.#watch.look();
+    this.#recall();
+    this.#flushOnce();
     this.#ticks += 1;
     if (this.#ticks % SWEEP_EVERY !== 0) return;
     this.verdicts.sweep();
@@ -115,8 +138,33 @@ export class NameService implements Disposable {
     this.#networks.release();
   }
 
+  /**
+   * Takes up what the resolvers that count now have answered before, so that programs which go on with what they were told
+   * are not denied by a restart. What ended before this boot has no place in the time that the kernel side goes by.
+   */
+  #recall(): void {
+    if (this.#past.length === 0) return;
+    const listed = new Set(this.#resolvers.list.map(({ address }) => formatAddress(address)));
+    const boot = Date.now() / 1000 - now();
+    const facts = this.#past.flatMap(({ address, end, name, resolver }) => {
+      const parsed = parseAddress(address);
+      const seconds = Math.min(end / 1e6 - boot, now() + MOST_TTL);
+      return parsed && seconds > 0 && listed.has(resolver) ? [{ address: parsed, end: seconds, name }] : [];
+    });
+    this.#past = [];
+    this.#known.know(facts);
+  }
+
+  /** Has what this host keeps of earlier answers asked again, once a policy goes by names. */
+  #flushOnce(): void {
+    if (this.#flushed || this.verdicts.status.patterns === 0) return;
+    this.#flushed = true;
+    void flushResolved().then((text) => text !== undefined && this.#say(`${text}\n`));
+  }
+
   #readHosts(): void {
-    this.#known.know(this.#hosts?.read() ?? [], now() + HOSTS_TTL);
+    const end = now() + HOSTS_TTL;
+    this.#known.know((this.#hosts?.read() ?? []).map(({ address, name }) => ({ address, end, name })));
   }
 
   /** Says once what keeps names from counting for the policy in force. */

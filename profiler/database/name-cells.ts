@@ -76,6 +76,7 @@ export const CELL_COLUMNS = {
     'count',
     'first',
     'last',
+    'counts',
   ],
 } as const satisfies Partial<Record<NameTable, readonly string[]>>;
 
@@ -118,10 +119,10 @@ export interface AnswerCount {
 export function answerCells({ told, ttlMin, ttlMax, count, first, last }: AnswerCount): Cell[] {
   const numbers = [ttlMin, ttlMax, ...[count, first, last].map((number) => BigInt(Math.round(number)))];
   if (told === undefined)
-    return [undefined, undefined, undefined, undefined, undefined, undefined, ...numbers];
-  const { process, resolver, question, chain, family, address } = told;
+    return [undefined, undefined, undefined, undefined, undefined, undefined, ...numbers, 0];
+  const { process, resolver, question, chain, counts, family, address } = told;
   const text = family === 0 ? undefined : formatAddress({ family, value: address });
-  return [process, formatAddress(resolver), question, chain, family, text, ...numbers];
+  return [process, formatAddress(resolver), question, chain, family, text, ...numbers, counts ? 1 : 0];
 }
 
 function namesOf<Row>(columns: Columns<Row>): string[] {

@@ -137,8 +137,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     (table) =>
       `UPDATE ${table} SET verdict = 2 WHERE verdict = 1 AND recording IN (SELECT id FROM recording WHERE mode = 'monitor')`,
   ),
-  // The view has one more word for who asked for a name.
-  [],
+  // The view has one more word for who asked for a name, too.
+  ['ALTER TABLE answer ADD COLUMN counts UTINYINT DEFAULT 0'],
 ];
 
 /**

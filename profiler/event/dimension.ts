@@ -93,6 +93,8 @@ export interface AnswerRow {
   ttl: number;
   /** Microseconds since the epoch. */
   time: number;
+  /** It counts for verdicts in the host's network. */
+  counts: boolean;
 }
 
 /**

@@ -85,9 +85,11 @@ export class AnswerFold {
       chain: row.chain.slice(0, MOST_CHAIN).map(kept),
       family: row.family,
       address: row.address,
+      counts: row.counts,
     };
-    const { address, chain, family, process, question, resolver } = told;
-    const key = [process, resolver.family, resolver.value, question, ...chain, family, address].join(' ');
+    const { address, chain, counts, family, process, question, resolver } = told;
+    const from = [process, counts, resolver.family, resolver.value];
+    const key = [...from, question, ...chain, family, address].join(' ');
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const ofProcess = this.#ofProcess.get(process) ?? 0;

@@ -92,10 +92,10 @@ export class ConnectionNames {
     answers.drain((at) => this.#take(decodeAnswer(answers, at)));
   }
 
-  /** Takes up what is known of the host's network without an answer, until a time in seconds since boot. */
-  know(facts: readonly Pick<NameFact, 'address' | 'name'>[], end: number): void {
+  /** Takes up what is known of the host's network without an answer, each until a time in seconds since boot. */
+  know(facts: readonly Pick<NameFact, 'address' | 'end' | 'name'>[]): void {
     const networkNamespace = this.#host;
-    for (const { address, name } of facts) {
+    for (const { address, end, name } of facts) {
       const answer = { question: name, chain: [], addresses: [{ ...address, ttl: 0 }] };
       this.#known.learn({ ...NOBODY, networkNamespace }, answer, end, 'verdict');
       this.learnt?.({ networkNamespace, address, name, end });
@@ -168,7 +168,7 @@ export class ConnectionNames {
     this.#fresh.push({ record, answer });
   }
 
-  #write(answer: NameAnswer, { asker, resolver, time }: AnswerRecord, bootEpoch: number): void {
+  #write(answer: NameAnswer, { asker, resolver, time, trusted }: AnswerRecord, bootEpoch: number): void {
     const { addresses, chain, question } = answer;
     const row = {
       process: this.#processes.rowOf(asker),
@@ -176,6 +176,7 @@ export class ConnectionNames {
       question,
       chain,
       time: bootEpoch + Number(time / 1000n),
+      counts: trusted && asker.networkNamespace === this.#host,
     };
     for (const { family, ttl, value } of addresses)
       this.#sink.answer({ ...row, family, address: value, ttl });

@@ -33,7 +33,7 @@ export interface FoldListeners {
  */
 export class StoreProcess {
   /** What was found when the database was opened. */
-  past: Past = { interrupted: [], lastEnforcement: undefined };
+  past: Past = { interrupted: [], lastEnforcement: undefined, answers: [] };
   /** Why readers can't ask while this recorder runs; undefined when they can. */
   unserved: string | undefined;
   /** Where the state of the kernel side is to be looked up, until `close`. */

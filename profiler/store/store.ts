@@ -1,4 +1,5 @@
 import { existsSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { BouhekiError } from '../../error/error.ts';
 import { Allowance } from '../database/allowance.ts';
@@ -19,6 +20,7 @@ import { SEEN_OF_OPEN } from '../database/open-recording.ts';
 import { withPrivateFiles } from '../database/private-files.ts';
 import type { RecordingIdentity } from '../record/recording.ts';
 import { RecordingWriter } from './recording-writer.ts';
+import { type RecentAnswer, recentAnswers } from './recent-answers.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import { RetentionClock } from './retention-clock.ts';
 import { RetentionKeeper } from './retention-keeper.ts';
@@ -52,6 +54,8 @@ export interface Past {
   /** Recordings of killed runs that opening found and closed. */
   interrupted: readonly InterruptedRecording[];
   lastEnforcement: LastEnforcement | undefined;
+  /** What resolvers of this host have answered, the last first. */
+  answers: readonly RecentAnswer[];
 }
 
 /** What readers learn of a recorder. */
@@ -81,8 +85,12 @@ export async function openRecorder(
       const opened = (database = await openDatabase(file, 'write'));
       await migrate(opened.connection, file);
       const interrupted = await closeLeftOpen(opened.connection, held.lastSign);
-      const enforced = await lastEnforcement(opened.connection);
-      return new RecordStore(file, opened, held, { interrupted, lastEnforcement: enforced }, isNew);
+      const past = {
+        interrupted,
+        lastEnforcement: await lastEnforcement(opened.connection),
+        answers: await recentAnswers(opened.connection, hostname(), Date.now()),
+      };
+      return new RecordStore(file, opened, held, past, isNew);
     });
     await store.serve(status ?? (() => liveStatus(undefined, { pending: 0, capacity: 0 })), pid);
     return store;

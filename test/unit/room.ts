@@ -112,7 +112,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'daemon/denial': ['enforcer', 'profiler/record', ...policy('value', 'meaning', 'analysis'), 'bpf'],
   'daemon/name': [
     'enforcer/name',
-    ...profiler('name', 'identity/runtime', 'record', 'serve'),
+    ...profiler('name', 'identity/runtime', 'record', 'serve', 'store'),
     ...policy('value', 'meaning'),
     'bpf/name',
     'bpf',

@@ -66,7 +66,7 @@ test('what the kernel side believes is reported for verdicts, and what is doubte
     [...names.facts()].map(({ name }) => name),
     ['trusted.example'],
   );
-  names.know([{ name: 'file.example', address: parseAddress('192.0.2.8')! }], 1000);
+  names.know([{ name: 'file.example', address: parseAddress('192.0.2.8')!, end: 1000 }]);
   assert.deepEqual(learnt.at(-1), {
     networkNamespace: host,
     address: parseAddress('192.0.2.8'),

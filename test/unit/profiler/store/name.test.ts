@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 import test, { type TestContext } from 'node:test';
 import { Known } from '../../../../profiler/event/columns.ts';
 import type { AnswerRow } from '../../../../profiler/event/dimension.ts';
@@ -41,6 +42,7 @@ const answer = (change: Partial<AnswerRow> = {}): AnswerRow => ({
   address: 0x0a000001n,
   ttl: 30,
   time: START,
+  counts: true,
   ...change,
 });
 
@@ -187,4 +189,32 @@ test('a flood of different answers adds a bounded number of rows, and counts all
   assert.equal(counted, 34_010);
   assert.equal(second, 10, 'another process has what it needs');
   assert.ok(rows <= 4096 + 2 && others <= 2, `${rows} rows, ${others} for the others`);
+});
+
+test('what counted on this host is known to the next recorder, for a week', async (t) => {
+  const path = databaseFor(t);
+  const now = Date.now() * 1000;
+  const told: [host: string, Partial<AnswerRow>][] = [
+    [hostname(), { time: now - 2 * HOUR, ttl: 60 }],
+    [hostname(), { time: now - HOUR }],
+    [hostname(), { question: 'ipv6.example', family: 6, address: 1n << 64n, time: now - 2 * HOUR }],
+    [hostname(), { question: 'old.example', time: now - 8 * 24 * HOUR }],
+    [hostname(), { question: 'elsewhere.example', time: now, counts: false }],
+    [hostname(), { question: 'none.example', family: 0, address: 0n, time: now }],
+    ['other', { question: 'other.example', time: now }],
+  ];
+  for (const [host, change] of told) {
+    const store = await openRecorder(path);
+    const recording = await startRecording(store, { ...LEARN, host });
+    recording.answer(answer(change));
+    await recording.end('complete');
+    await closed(store);
+  }
+  const store = await openRecorder(path);
+  const resolver = '127.0.0.53';
+  assert.deepEqual(store.past.answers, [
+    { resolver, address: '10.0.0.1', name: 'api.example', end: now - HOUR + 30e6 },
+    { resolver, address: '0:0:0:1::', name: 'ipv6.example', end: now - 2 * HOUR + 30e6 },
+  ]);
+  await closed(store);
 });
