@@ -34,8 +34,8 @@ export const NAME_KEY = {
 
 /**
  * Who asked for a name that an address is known by: the process itself, its container or cgroup, or anybody on
- * the host. Unbelieved is what somebody answered in a network namespace where such an answer counts for no verdict. 0
- * where no name was known.
+ * the host. Unbelieved is what somebody answered who counts for no verdict in that network namespace. 0 where no name
+ * was known.
  */
 export const Known = { self: 1, cgroup: 2, host: 3, unbelieved: 4 } as const;
 export type KnownBy = keyof typeof Known;

@@ -36,15 +36,11 @@ export interface NameFact {
   end: number;
 }
 
-/** For what an answer counts: for verdicts and in the record, in the record, or as what somebody said. */
-export type Standing = 'verdict' | 'record' | 'unbelieved';
-
 interface NameOfAddress {
   /** Seconds since boot: the latest end of a TTL. */
   end: number;
   /** The same of answers that count for verdicts; 0: there was none. */
   trusted: number;
-  believed: boolean;
   askers: Recent<string>;
   cgroups: Recent<bigint>;
 }
@@ -55,19 +51,13 @@ export class KnownNames {
   version = 0;
   readonly #addresses = new Map<string, Map<string, NameOfAddress>>();
 
-  /** `time`: seconds since boot. */
-  learn(
-    asker: Asker,
-    { addresses, question }: NameAnswer,
-    time: number,
-    standing: Standing = 'record',
-  ): void {
+  /** `time`: seconds since boot; `trusted`: it counts for verdicts. */
+  learn(asker: Asker, { addresses, question }: NameAnswer, time: number, trusted = true): void {
     for (const address of addresses) {
       const names = this.#namesOf(keyOf(asker.networkNamespace, address));
       const known = names.get(question) ?? {
         end: 0,
         trusted: 0,
-        believed: false,
         askers: new Recent(),
         cgroups: new Recent(),
       };
@@ -75,8 +65,7 @@ export class KnownNames {
       if (names.size === NAMES) names.delete(names.keys().next().value!);
       names.set(question, known);
       known.end = Math.max(known.end, time + address.ttl);
-      if (standing !== 'unbelieved') known.believed = true;
-      if (standing === 'verdict') known.trusted = Math.max(known.trusted, time + address.ttl);
+      if (trusted) known.trusted = Math.max(known.trusted, time + address.ttl);
       known.askers.add(askerKey(asker));
       known.cgroups.add(asker.cgroup);
       this.version += 1;
@@ -143,8 +132,8 @@ function placeOf(key: string): Pick<NameFact, 'address' | 'networkNamespace'> {
   };
 }
 
-function knownBy({ askers, believed, cgroups }: NameOfAddress, process: string, cgroup: bigint): number {
-  if (!believed) return Known.unbelieved;
+function knownBy({ askers, cgroups, trusted }: NameOfAddress, process: string, cgroup: bigint): number {
+  if (trusted === 0) return Known.unbelieved;
   if (askers.has(process)) return Known.self;
   return cgroups.has(cgroup) ? Known.cgroup : Known.host;
 }

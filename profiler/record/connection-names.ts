@@ -97,7 +97,7 @@ export class ConnectionNames {
     const networkNamespace = this.#host;
     for (const { address, end, name } of facts) {
       const answer = { question: name, chain: [], addresses: [{ ...address, ttl: 0 }] };
-      this.#known.learn({ ...NOBODY, networkNamespace }, answer, end, 'verdict');
+      this.#known.learn({ ...NOBODY, networkNamespace }, answer, end);
       this.learnt?.({ networkNamespace, address, name, end });
     }
   }
@@ -155,11 +155,10 @@ export class ConnectionNames {
     if (answer === undefined) this.#unread += 1;
     const { networkNamespace } = asker;
     // Whose namespace another one is, and who answers there, is that one's affair: it counts for nobody else.
-    const elsewhere = networkNamespace !== this.#host;
-    const believed = elsewhere || (!doubted && this.#resolvers.believes(resolver, near));
-    if (answer === undefined || !believed) return;
+    const heard = networkNamespace !== this.#host || (!doubted && this.#resolvers.believes(resolver, near));
+    if (answer === undefined || !heard) return;
     const seconds = Number(time) / SECOND;
-    this.#known.learn(asker, answer, seconds, trusted ? 'verdict' : elsewhere ? 'unbelieved' : 'record');
+    this.#known.learn(asker, answer, seconds, trusted);
     if (trusted && this.learnt) {
       const { addresses, question: name } = answer;
       for (const address of addresses)

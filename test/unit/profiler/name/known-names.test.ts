@@ -41,18 +41,18 @@ test('what is known in one network namespace says nothing in another', () => {
 test('what nobody is believed is told apart, and stands beside nothing that somebody is', () => {
   const names = new KnownNames();
   const answer = (question: string) => ({ question, chain: [], addresses: [{ ...ADDRESS, ttl: 60 }] });
-  names.learn(asker(1), answer('said.example'), 0, 'unbelieved');
+  names.learn(asker(1), answer('said.example'), 0, false);
+  assert.deepEqual([...names.facts()], []);
   const said = names.find(asker(1), ADDRESS, 1)!;
   assert.deepEqual([said.names, said.by], [['said.example'], Known.unbelieved]);
   names.learn(asker(2, 2n), answer('known.example'), 0);
   const known = names.find(asker(1), ADDRESS, 1)!;
   assert.deepEqual([known.names, known.by], [['known.example'], Known.host]);
-  assert.deepEqual([...names.facts()], []);
-  names.learn(asker(1), answer('said.example'), 0, 'verdict');
+  names.learn(asker(1), answer('said.example'), 0);
   assert.deepEqual(names.find(asker(1), ADDRESS, 1)!.names, ['said.example', 'known.example']);
   assert.deepEqual(
     [...names.facts()].map(({ name }) => name),
-    ['said.example'],
+    ['known.example', 'said.example'],
   );
 });
 
