@@ -57,7 +57,7 @@ export function generateCommand(): Command {
         'what destinations go by; name: by DNS name where every event had one. auto: the same where that would have denied no more than addresses',
       )
         .choices(['address', 'name', 'auto'])
-        .default('address'),
+        .default('auto'),
     )
     .addOption(
       new Option(
