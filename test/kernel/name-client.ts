@@ -38,10 +38,14 @@ def send_on():
     for each in kept:
         each.send(b'x')
 
-def ask(name, resolver, source=None, id=7, stream=False, double=False):
+def ask(name, resolver, id=7, stream=False, double=False, connected=True):
     family = socket.AF_INET6 if ':' in resolver else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM) as made:
         made.settimeout(5)
+        if not connected:
+            made.sendto(query(id, name), (resolver, 53))
+            made.recv(4096)
+            return
         made.connect((resolver, 53))
         if not stream:
             made.send(query(id, name))

@@ -70,6 +70,7 @@ export const bed = {} as {
   names: Names;
   recorder: Recorder;
   verdicts: NameVerdicts;
+  table: ResolverTable;
   /** Of root, and of an ordinary user. */
   client: NameClient;
   user: NameClient;
@@ -121,11 +122,12 @@ before(async () => {
   const processes = new ProcessTable(written, new ContainerNames([]));
   const recorder = new Recorder(egress, written, processes, new CredentialTable(written, new AccountNames()));
   const resolvers = new Resolvers();
-  assert.deepEqual(new ResolverTable(names.resolvers, resolvers).unheld, []);
+  const table = new ResolverTable(names.resolvers, resolvers);
+  assert.deepEqual(table.unheld, []);
   const verdicts = new NameVerdicts(names, recorder.readNames(names, resolvers), now);
   const client = await NameClient.start();
   const user = await NameClient.start('setpriv', '--reuid=1000', '--regid=1000', '--clear-groups');
-  Object.assign(bed, { egress, names, recorder, verdicts, client, user });
+  Object.assign(bed, { egress, names, recorder, verdicts, table, client, user });
 });
 
 after(async () => {

@@ -159,7 +159,10 @@ test('what has addresses alone does not go by name', async (t) => {
     assert.equal(status, 2);
     assert.match(stderr, /--destinations name does not go with --(?:layout flat|curve)/);
   }
-  for (const others of [['--layout', 'flat'], ['--destinations', 'address']])
+  for (const others of [
+    ['--layout', 'flat'],
+    ['--destinations', 'address'],
+  ])
     assert.doesNotMatch(runCommand('generate', '--db', db, ...others).stdout, /name: \[/);
   assert.match(runCommand('generate', '--db', db).stdout, /name: \[/);
 });
