@@ -5,13 +5,15 @@ import { formatKeep } from '../policy/value/keep.ts';
 
 /**
  * Why a connection that no rule allows is none of the names that its subject is allowed. `new name`: another name than
- * those that rules for it have. `unknown name`: it goes by names, and here the address had none: it was written down, or
+ * those that rules for it have. `unbelieved name`: it goes by names, and nobody whose answers count has said that the
+ * address has one. `unknown name`: it goes by names, and here the address had none: it was written down, or
  * looked up where it is not seen. `expired`: the name was too old. `private`: an allowed name has an address that is not
  * public, or in none of the rule's blocks. `moved`: rules allow other addresses of the same name by `cidr`.
  */
 export type NameDrift =
   | 'new name'
   | 'unknown name'
+  | 'unbelieved name'
   | 'moved'
   | 'private'
   | `expired, keep would have to be ${string}`;
@@ -51,7 +53,8 @@ export class NameDriftFinder {
     if (called.length > 0) return 'private';
     if (onPort.some((box) => names.some((name) => this.#names.get(box)?.has(name)))) return 'moved';
     if (!own.some(({ to }) => to.names)) return undefined;
-    return names.length > 0 ? 'new name' : 'unknown name';
+    if (names.length === 0) return 'unknown name';
+    return flow.names === undefined ? 'unbelieved name' : 'new name';
   }
 }
 

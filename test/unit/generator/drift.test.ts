@@ -260,6 +260,8 @@ network:
   assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 0)), [], 'allowed');
   assert.deepEqual(kindOf(knownAt(0x01010101n, 'other.example', 0)), ['new name']);
   assert.deepEqual(kindOf(knownAt(0x01010101n, undefined, 0)), ['unknown name']);
+  const unbelieved = { known: { by: 'unbelieved' as const, age: 0 } };
+  assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 0, unbelieved)), ['unbelieved name']);
   assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 9000)), ['expired, keep would have to be 6h']);
   assert.deepEqual(kindOf(knownAt(0x0a000005n, 'api.example', 0)), ['private']);
   const moved = [knownAt(0x09090909n, 'cdn.example', 0, http), knownAt(0x08080808n, 'cdn.example', 0, http)];
