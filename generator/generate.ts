@@ -23,6 +23,7 @@ import { describeUnrecorded, describeStrays, windowOf, type Window } from './sub
 import { changeSubjects } from './subject/each-subject.ts';
 import { namesOnce, poolSubjects } from './subject/passing-name.ts';
 import { describePool, findPools, type Pool } from './pool.ts';
+import type { Registrable } from './subject/wildcard.ts';
 import { joinVersions } from './subject/version.ts';
 import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 
@@ -60,6 +61,8 @@ export interface GenerateOptions {
   by?: SubjectKind;
   /** What destinations go by where the record has names. Default: `address`. */
   destinations?: DestinationKind;
+  /** Which part of a name somebody has registered; without it no wildcards are proposed. */
+  registrable?: Registrable;
   /** Default: `rules`. */
   layout?: 'rules' | 'flat';
   /**
@@ -189,11 +192,11 @@ function refuseLosses({ losses }: GenerateInput, { allowLoss, destinations }: Ge
 /** The record with names in the place of addresses, where destinations can go by them. */
 function withNames(
   recorded: GenerateInput,
-  { destinations = 'address', layout }: GenerateOptions,
+  { destinations = 'address', layout, registrable }: GenerateOptions,
 ): GenerateInput {
   const { apart } = recorded;
   if (apart === undefined || layout === 'flat') return recorded;
-  return { ...recorded, observations: joinNames(recorded.observations, apart, destinations) };
+  return { ...recorded, observations: joinNames(recorded.observations, apart, destinations, registrable) };
 }
 
 function nameNotes(demands: readonly Demand[]): string[] {

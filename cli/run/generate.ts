@@ -5,6 +5,7 @@ import { formatCount, formatPercent } from '../../format/number.ts';
 import { curveOf } from '../../generator/rule/curve.ts';
 import type { DestinationKind } from '../../generator/subject/by-name.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
+import { loadRegistrable } from './public-suffix.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../../generator/generate.ts';
 import { mergeWithBase } from '../../generator/merge.ts';
 import { findSuperfluous } from '../../generator/prove.ts';
@@ -85,7 +86,11 @@ export async function generate(options: GenerateOptions): Promise<void> {
     await runMerge(options.base, generated, input.accounts, options);
     return;
   }
-  const generated = generatePolicy(input, { ...settings, ...(maxCidrs !== undefined && { maxCidrs }) });
+  const generated = generatePolicy(input, {
+    ...settings,
+    ...(maxCidrs !== undefined && { maxCidrs }),
+    ...(input.apart && { registrable: await loadRegistrable() }),
+  });
   const text = printPolicy(generated.document);
   writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);
   process.stderr.write(generateSummary(generated, input, remarksOnWritten(text), options));

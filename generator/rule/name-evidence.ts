@@ -13,15 +13,22 @@ export function describeNames(observations: readonly RecordedObservation[]): str
   const named = observations.filter(({ name }) => name !== undefined);
   if (named.length === 0) return [];
   const { count } = sumEvidence(named);
-  const names = new Set(named.map(({ name }) => name)).size;
+  const ofName = new Map<string, number>();
+  for (const { name, seen } of named) ofName.set(name!, Math.max(seen!.names, ofName.get(name!) ?? 0));
+  const names = [...ofName.values()].reduce((sum, each) => sum + each, 0);
+  const wildcards = [...ofName].filter(([name]) => name.startsWith('*.'));
   const addresses = named.reduce((sum, { seen }) => sum + seen!.addresses, 0);
   const others = Math.max(...named.map(({ seen }) => seen!.others));
   const self = named.reduce((sum, { seen }) => sum + seen!.self, 0);
   const oldest = Math.max(...named.map(({ known }) => known!.age));
   const shared = others === 0 ? '' : `, shared with up to ${formatCount(others, 'other name')}`;
   const age = oldest > 0 ? `longest ${formatDuration(oldest)} after the TTL` : 'none after the TTL';
+  const unbounded = wildcards.map(
+    ([name, each]) => `${name} allows any number of names, ${formatNumber(each)} seen`,
+  );
   return [
     `${formatCount(count, 'event')} by ${formatCount(names, 'name')}, ${formatCount(addresses, 'address', 'addresses')} seen${shared}; ` +
       `${formatNumber(self)} asked by the program itself; keep ${formatKeep(neededKeep(oldest))} covers all (${age})`,
+    ...unbounded,
   ];
 }

@@ -5,6 +5,7 @@ import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { sumNames } from './evidence.ts';
 import { destinationAddress } from './flow.ts';
 import { inStableOrder } from './order.ts';
+import { type Registrable, widenNames } from './wildcard.ts';
 
 /** Tenths of the window that a policy is learnt from when it is tried on the rest. */
 export const TRAINING = 8;
@@ -16,12 +17,13 @@ export type DestinationKind = 'auto' | 'name' | 'address';
  * The record with one observation for all addresses of a name, where destinations can go by name: every event of an
  * address there must have been known by a name that its program or container asked for, or by the only one on the host,
  * and the address must be public. All others stay, one for each address. `apart` are the same events, told apart by
- * names.
+ * names. With `registrable` wildcards stand for names where new ones keep coming.
  */
 export function joinNames(
   together: readonly RecordedObservation[],
   apart: readonly RecordedObservation[],
   by: DestinationKind,
+  registrable?: Registrable,
 ): RecordedObservation[] {
   if (by === 'address') return [...together];
   const keyOf = placeKeys();
@@ -41,7 +43,7 @@ export function joinNames(
     service.addresses.push(observation);
     service.parts.push(...named);
   }
-  return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by))];
+  return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by, registrable))];
 }
 
 /** What one subject did on one port. */
@@ -51,16 +53,28 @@ interface Service {
 }
 
 /** The events of a service by name, or by address where names would have denied more of the last fifth. */
-function chosen({ addresses, parts }: Service, by: DestinationKind): RecordedObservation[] {
-  const named = [...groupsOf(parts, ({ names }) => names![0]!)].map(([name, events]) => joinOf(name, events));
+function chosen(
+  { addresses, parts }: Service,
+  by: DestinationKind,
+  registrable: Registrable | undefined,
+): RecordedObservation[] {
+  const exact = groupsOf(parts, ({ names }) => names![0]!);
+  const groups = registrable === undefined ? exact : widenNames(exact, registrable, isEarly);
+  const named = [...groups].map(([name, events]) => joinOf(name, events));
   return by === 'name' || unforeseen(named) <= unforeseen(addresses) ? named : addresses;
+}
+
+function isEarly(observations: readonly RecordedObservation[]): boolean {
+  return observations.some(({ blocks }) => blocks.slice(0, TRAINING).some((count) => count > 0));
 }
 
 /** Events of the last fifth of the window at what was not seen before. */
 function unforeseen(observations: readonly RecordedObservation[]): number {
-  return observations.reduce((sum, { blocks }) => {
-    const known = blocks.slice(0, TRAINING).some((count) => count > 0);
-    return known ? sum : sum + blocks.slice(TRAINING).reduce((events, count) => events + count, 0);
+  return observations.reduce((sum, observation) => {
+    const { blocks } = observation;
+    return isEarly([observation])
+      ? sum
+      : sum + blocks.slice(TRAINING).reduce((events, count) => events + count, 0);
   }, 0);
 }
 
@@ -73,14 +87,18 @@ function goesByName(observation: RecordedObservation): boolean {
   return 'pattern' in reading && reading.pattern === names[0] && isPublic(destinationAddress(observation));
 }
 
-/** One observation for the events of a name. */
+/** Names of an observation. */
+const LISTED = 8;
+
+/** One observation for the events of a name, or of those that a wildcard stands for. */
 function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedObservation {
-  const others = new Set(parts.flatMap(({ names }) => names!.slice(1)));
-  others.delete(name);
+  const names = [...new Set(parts.map((part) => part.names![0]!))].sort();
+  const own = new Set(names);
+  const others = new Set(parts.flatMap((part) => part.names!.slice(1)).filter((other) => !own.has(other)));
   return {
     ...sumOf(parts),
     name,
-    names: [name],
+    names: names.slice(0, LISTED),
     // What holds for the event that was known worst holds for all.
     known: {
       by: ASKERS.find((each) => parts.some(({ known }) => known!.by === each))!,
@@ -89,6 +107,7 @@ function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedOb
     seen: {
       addresses: new Set(parts.map(({ address, family }) => `${family} ${address}`)).size,
       others: others.size,
+      names: names.length,
       self: parts.reduce((sum, { count, known }) => (known!.by === 'self' ? sum + count : sum), 0),
     },
   };

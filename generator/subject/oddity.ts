@@ -116,8 +116,9 @@ function isSteady({ blocks, first, last }: RecordedObservation): boolean {
 const MANY = 64;
 
 /** Why a person should look at a name: what a rule for it allows beside what was meant. */
-function nameReasons({ known, seen }: RecordedObservation): string[] {
+function nameReasons({ known, name, seen }: RecordedObservation): string[] {
   const reasons: string[] = [];
+  if (name?.startsWith('*.')) reasons.push('wildcard, which allows names that nobody has asked for yet');
   if (known?.by === 'host') reasons.push('name asked by another process of the host');
   if (seen !== undefined && seen.addresses > MANY)
     reasons.push(`many addresses, ${seen.addresses} of one name`);
@@ -137,6 +138,7 @@ const SEVERITY = [
   'pattern for ',
   'container whose name',
   'public address without a neighbour',
+  'wildcard',
   'name asked by another',
   'many addresses',
   'shared address',

@@ -62,13 +62,16 @@ export interface Observation {
    * apart by names, and there are some.
    */
   known?: { by: KnownBy; age: number };
-  /** The name that it goes by in a rule, for all addresses of the name; the address is the one of most events. */
+  /**
+   * The name that it goes by in a rule, or the wildcard, for all addresses of that; the address is the one of most
+   * events.
+   */
   name?: string;
   /**
-   * Beside `name`: how many addresses it had, by how many other names those were known, and how many events had asked for
-   * the name themselves.
+   * Beside `name`: how many addresses it had, by how many other names those were known, how many events had asked for
+   * the name themselves, and of a wildcard how many names it stands for.
    */
-  seen?: { addresses: number; others: number; self: number };
+  seen?: { addresses: number; others: number; self: number; names: number };
   /** Number of events. */
   count: number;
   /** Microseconds since the epoch. */

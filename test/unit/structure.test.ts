@@ -15,6 +15,7 @@ const OWNERS: Record<string, string> = {
   pino: 'enforcer/',
   commander: 'cli/',
   'dns-packet': 'profiler/name/',
+  tldts: 'cli/run/',
   '@grpc/grpc-js': 'profiler/identity/runtime/',
   '@grpc/proto-loader': 'profiler/identity/runtime/',
 };

@@ -1,0 +1,58 @@
+import type { RecordedObservation } from '../../profiler/read/read.ts';
+
+/** Names of a domain from which on a wildcard may stand for them. */
+const FEWEST = 3;
+
+/**
+ * The part of a name that somebody has registered, with all below it: of `a.b.example.co.uk` it is `example.co.uk`. Where
+ * anybody can register below a name, as below `github.io`, that is not one. Undefined for such a suffix itself.
+ */
+export type Registrable = (name: string) => string | undefined;
+
+/** What is below a name. */
+export function wildcardOf(domain: string): string {
+  return `*.${domain}`;
+}
+
+export function isBelow(name: string, domain: string): boolean {
+  return name.endsWith(`.${domain}`);
+}
+
+/**
+ * The events of a service by what a rule is to name: by wildcard for those of a domain to which new names keep coming,
+ * and by name for the others. `isEarly`: whether events are of the part of the window that a policy is learnt from.
+ */
+export function widenNames(
+  named: ReadonlyMap<string, RecordedObservation[]>,
+  registrable: Registrable,
+  isEarly: (events: readonly RecordedObservation[]) => boolean,
+): Map<string, RecordedObservation[]> {
+  const domains = new Map<string, string[]>();
+  for (const name of named.keys()) {
+    const domain = registrable(name);
+    if (domain !== undefined) domains.set(domain, [...(domains.get(domain) ?? []), name]);
+  }
+  const widened = new Map(named);
+  for (const names of domains.values()) {
+    const early = names.filter((name) => isEarly(named.get(name)!));
+    const late = names.filter((name) => !early.includes(name));
+    const domain = commonDomain(early);
+    const below = names.filter((name) => isBelow(name, domain));
+    const told = below.length - late.length;
+    if (late.length === 0 || told < FEWEST || !late.every((name) => below.includes(name))) continue;
+    widened.set(
+      wildcardOf(domain),
+      below.flatMap((name) => named.get(name)!),
+    );
+    for (const name of below) widened.delete(name);
+  }
+  return widened;
+}
+
+/** The longest domain that all names are below, or that one of them is. */
+function commonDomain(names: readonly string[]): string {
+  const [first = [], ...others] = names.map((name) => name.split('.').reverse());
+  const end = first.findIndex((label, at) => others.some((labels) => labels[at] !== label));
+  const common = first.slice(0, end < 0 ? first.length : end);
+  return common.reverse().join('.');
+}
