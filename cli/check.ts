@@ -9,8 +9,8 @@ Examples:
 
 Reports errors with line and column. In a policy without errors it also reports likely
 mistakes: rules that never decide, rules that any process can meet by renaming itself,
-wide prefixes, raw and packet sockets without a program, and no access to loopback or to
-this host's name servers.
+wide prefixes, wildcards below which anybody can have a name, raw and packet sockets
+without a program, and no access to loopback or to this host's name servers.
 Exit status: 0 nothing to report, 1 warnings, 2 errors.`;
 
 /** `bouheki check POLICY`: errors, then lint. */
@@ -22,6 +22,6 @@ export function checkCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (file: string, options: CheckOptions) => {
       const { check } = await import('./run/check.ts');
-      check(file, options);
+      await check(file, options);
     });
 }

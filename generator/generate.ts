@@ -6,7 +6,7 @@ import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { Accounts } from '../profiler/read/observation.ts';
 import type { Gap } from '../profiler/read/stretch.ts';
 import { isEventLoss, type Activity, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
-import { joinNames, type DestinationKind } from './subject/by-name.ts';
+import { joinNames, type DestinationKind } from './name/by-name.ts';
 import { sumEvidence } from './subject/evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
 import { judgeByFlatBox } from './flat.ts';
@@ -23,7 +23,7 @@ import { describeUnrecorded, describeStrays, windowOf, type Window } from './sub
 import { changeSubjects } from './subject/each-subject.ts';
 import { namesOnce, poolSubjects } from './subject/passing-name.ts';
 import { describePool, findPools, type Pool } from './pool.ts';
-import type { Registrable } from './subject/wildcard.ts';
+import type { Registrable } from './name/wildcard.ts';
 import { joinVersions } from './subject/version.ts';
 import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
 

@@ -4,7 +4,7 @@ import type { Box, To } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { flowOf } from './subject/flow.ts';
 import { observedDestination } from './subject/oddity.ts';
-import { TRAINING } from './subject/by-name.ts';
+import { TRAINING } from './name/by-name.ts';
 import { reachOfEntry } from './rule/reach.ts';
 import type { Rule } from './rule/rule.ts';
 import type { Demand } from './subject/select.ts';

@@ -10,7 +10,7 @@ import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../policy/file/parse.ts';
 import type { AccountTable, Policy } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
-import { joinAddresses, joinNames, type DestinationKind } from './subject/by-name.ts';
+import { joinAddresses, joinNames, type DestinationKind } from './name/by-name.ts';
 import type { Evidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 import { ignoredBy } from './review/ignored.ts';

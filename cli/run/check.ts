@@ -16,15 +16,17 @@ export interface CheckOptions {
 }
 
 /** Prints the problems of a policy, or the policy as version 2. */
-export function check(file: string, { json, upgrade }: CheckOptions): void {
+export async function check(file: string, { json, upgrade }: CheckOptions): Promise<void> {
   const text = readPolicyText(file);
   if (upgrade) printUpgraded(text, file);
-  else printProblems(text, file, json);
+  else await printProblems(text, file, json);
 }
 
-function printProblems(text: string, file: string, json: boolean): void {
+async function printProblems(text: string, file: string, json: boolean): Promise<void> {
   const parsed = parsePolicy(text, file);
-  const problems = remarksOn(parsed);
+  const hasWildcards = parsed.policy?.boxes.some(({ to }) => to.names?.some((name) => name.startsWith('*.')));
+  const suffixes = hasWildcards ? await import('./public-suffix.ts') : undefined;
+  const problems = remarksOn(parsed, suffixes?.isPublicSuffix);
   if (json) {
     const valid = parsed.policy !== undefined;
     process.stdout.write(jsonDocument('check', { file, valid, problems }));

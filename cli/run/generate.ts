@@ -3,9 +3,8 @@ import { visible, visibleLines } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { formatCount, formatPercent } from '../../format/number.ts';
 import { curveOf } from '../../generator/rule/curve.ts';
-import type { DestinationKind } from '../../generator/subject/by-name.ts';
+import type { DestinationKind } from '../../generator/name/by-name.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
-import { loadRegistrable } from './public-suffix.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../../generator/generate.ts';
 import { mergeWithBase } from '../../generator/merge.ts';
 import { findSuperfluous } from '../../generator/prove.ts';
@@ -89,7 +88,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const generated = generatePolicy(input, {
     ...settings,
     ...(maxCidrs !== undefined && { maxCidrs }),
-    ...(input.apart && { registrable: await loadRegistrable() }),
+    ...(input.apart && { registrable: (await import('./public-suffix.ts')).registrable }),
   });
   const text = printPolicy(generated.document);
   writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);

@@ -5,7 +5,7 @@ import type { AccountTable, Box, Flow, Policy } from '../../policy/meaning/polic
 import { printRule } from '../../policy/file/print.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { elapsedHours, sumEvidence, type Evidence } from '../subject/evidence.ts';
-import { joinAddresses, joinNamed } from '../subject/by-name.ts';
+import { joinAddresses, joinNamed } from '../name/by-name.ts';
 import { flowOf } from '../subject/flow.ts';
 import { OddityFinder, observedDestination } from '../subject/oddity.ts';
 import { selectObservations } from '../subject/select.ts';

@@ -30,19 +30,29 @@ export interface Finding {
 /** The widest prefixes that a rule may allow without a remark. */
 const WIDEST = { 4: 8, 6: 32 } as const;
 
+const WILDCARD = '*.';
+
 const LONGEST = { 4: 32, 6: 128 } as const;
 
 /** An address whose bits of these are all zero is hardly ever a host's. */
 const HOST_BITS = { 4: 0xffffn, 6: 0xffff_ffff_ffff_ffffn } as const;
 
+/** Whether people who have nothing to do with each other can have names below a name, such as `github.io`. */
+export type IsPublicSuffix = (name: string) => boolean;
+
 /**
  * What the policy's author should look at again. `resolvers` are the name servers of the host it is meant
  * for.
  */
-export function lintPolicy(policy: Policy, resolvers: readonly Address[] = []): Finding[] {
+export function lintPolicy(
+  policy: Policy,
+  resolvers: readonly Address[] = [],
+  isPublicSuffix: IsPublicSuffix = () => false,
+): Finding[] {
   return [
     ...lintReach(policy.boxes),
     ...policy.boxes.flatMap((box, index) => (box.action === 'allow' ? lintAllow(box, index) : [])),
+    ...policy.boxes.flatMap((box, index) => lintWildcards(box, index, isPublicSuffix)),
     ...policy.boxes.flatMap(lintAddresses),
     ...lintSockets(policy),
     ...lintNeeds(policy.boxes, resolvers),
@@ -89,6 +99,18 @@ function firstOther(covers: Covers, boxes: readonly Box[], box: Box, index: numb
 function subsumed(index: number, box: Box, by: Box): Finding {
   const message = `${box.action} rule "${box.name}" adds nothing: rule "${by.name}" covers it`;
   return { kind: 'subsumed', box: index, message, help: 'remove it' };
+}
+
+function lintWildcards({ name, to }: Box, index: number, isPublicSuffix: IsPublicSuffix): Finding[] {
+  const wild = (to.names ?? []).filter((each) => each.startsWith(WILDCARD));
+  return wild
+    .filter((pattern) => isPublicSuffix(pattern.slice(WILDCARD.length)))
+    .map((pattern) => ({
+      kind: 'wide',
+      box: index,
+      message: `allow rule "${name}" allows ${pattern}, and anybody can have a name there`,
+      help: 'name what is needed',
+    }));
 }
 
 function lintAllow(box: Box, index: number): Finding[] {

@@ -71,6 +71,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     ...policy('value', 'meaning', 'file'),
     'format',
   ],
+  'generator/name': ['generator/subject', 'profiler/read', 'policy/value'],
   'generator/rule': [
     'generator/subject',
     'generator/boxes',
@@ -80,6 +81,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
   ],
   'generator/review': [
+    'generator/name',
     'generator/subject',
     'generator/prefixes',
     'profiler/read',
@@ -90,6 +92,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   generator: [
     'generator/review',
     'generator/rule',
+    'generator/name',
     'generator/subject',
     'profiler/read',
     ...policy('value', 'meaning', 'file'),
@@ -166,6 +169,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'daemon',
     'enforcer',
     ...generator(),
+    'generator/name',
     ...profiler('event', 'identity', 'database', 'serve', 'read', 'import'),
     ...policy('value', 'meaning', 'file', 'analysis'),
     'bpf',

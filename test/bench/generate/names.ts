@@ -1,5 +1,5 @@
 import { generatePolicy } from '../../../generator/generate.ts';
-import { joinAddresses, type DestinationKind } from '../../../generator/subject/by-name.ts';
+import { joinAddresses, type DestinationKind } from '../../../generator/name/by-name.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import type { SubjectKind } from '../../../generator/subject/subject.ts';
 import { parsePolicy } from '../../../policy/file/parse.ts';

@@ -5,7 +5,7 @@ import { findDrift } from '../../../generator/drift.ts';
 import { generatePolicy, type Generated, type GenerateOptions } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
 import { findSuperfluous } from '../../../generator/prove.ts';
-import { joinAddresses, type DestinationKind } from '../../../generator/subject/by-name.ts';
+import { joinAddresses, type DestinationKind } from '../../../generator/name/by-name.ts';
 import { joinForReview, prepareRecord } from '../../../generator/review/review.ts';
 import { ReviewSession } from '../../../generator/review/review-session.ts';
 import type { Decision } from '../../../generator/review/decision.ts';

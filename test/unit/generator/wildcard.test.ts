@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { loadRegistrable } from '../../../cli/run/public-suffix.ts';
+import { registrable } from '../../../cli/run/public-suffix.ts';
 import { findDrift } from '../../../generator/drift.ts';
 import { generatePolicy, type Generated } from '../../../generator/generate.ts';
-import { joinAddresses } from '../../../generator/subject/by-name.ts';
+import { joinAddresses } from '../../../generator/name/by-name.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { activityOf, observed, policyOf, START } from './fixture.ts';
 
 const HOUR = 3_600_000_000;
-const registrable = await loadRegistrable();
 const EARLY = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
 const LATE = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isPublicSuffix } from '../../../../cli/run/public-suffix.ts';
 import { parseAddress } from '../../../../policy/value/address.ts';
 import { lintPolicy } from '../../../../policy/analysis/lint.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
@@ -145,5 +146,25 @@ test('a rule by name allows no loopback and no name server', () => {
       'no rule allows the name server 10.0.0.53, port 53 over UDP',
       'allow rule "web" goes by names, and no rule allows port 53 over UDP',
     ],
+  );
+});
+
+test('a wildcard below which anybody can have a name is remarked upon', async () => {
+  const patterns = ['*.github.io', '*.co.uk', '*.example.com', '*.ada.github.io', '*.corp', 'github.io', '*'];
+  const names = patterns.map((each) => JSON.stringify(each)).join(', ');
+  const { policy } = parsePolicy(
+    `version: 2
+network:
+  mode: block
+  allow: [{ name: web, from: { uid: [7] }, to: [{ name: [${names}] }] }]
+`,
+    'policy.yaml',
+  );
+  const found = lintPolicy(policy!, [], isPublicSuffix).map(({ message }) => message);
+  assert.deepEqual(
+    found.filter((message) => message.includes('anybody')),
+    ['*.github.io', '*.co.uk'].map(
+      (each) => `allow rule "web" allows ${each}, and anybody can have a name there`,
+    ),
   );
 });

@@ -2,9 +2,9 @@ import { readNamePattern } from '../../policy/value/host-name.ts';
 import { isPublic } from '../../policy/value/public-address.ts';
 import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
-import { sumNames } from './evidence.ts';
-import { destinationAddress } from './flow.ts';
-import { inStableOrder } from './order.ts';
+import { sumNames } from '../subject/evidence.ts';
+import { destinationAddress } from '../subject/flow.ts';
+import { inStableOrder } from '../subject/order.ts';
 import { type Registrable, widenNames } from './wildcard.ts';
 
 /** Tenths of the window that a policy is learnt from when it is tried on the rest. */
