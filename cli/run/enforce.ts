@@ -1,3 +1,4 @@
+import type { KernelNeeds } from '../../bpf/egress.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { BouhekiError } from '../../error/error.ts';
@@ -116,7 +117,7 @@ class EnforceRun {
     const trouble = new Trouble(say);
     const names = new ContainerNames();
     const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
-    const kernel = await KernelSide.load(attachmentOf(options), options.names ? {} : { known: 1 });
+    const kernel = await KernelSide.load(attachmentOf(options), needsOf(options));
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     let guard: PacketGuard | undefined;
     const session = await Session.open(kernel, names, {
@@ -274,6 +275,11 @@ class EnforceRun {
     say(describePolicy(source.file, enforcement, session));
     say(guard.describe(enforcement.policy, enforcement.packetRules));
   }
+}
+
+/** What is needed of the kernel side. With `--mode monitor` no policy that is read later blocks either. */
+function needsOf({ mode, names }: EnforceOptions): KernelNeeds {
+  return { blocks: mode !== 'monitor', ...(!names && { known: 1 }) };
 }
 
 /** What the session is to record, and what it says of the record. */

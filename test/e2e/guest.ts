@@ -79,13 +79,23 @@ export function folder(): string {
   return mkdtempSync('/tmp/e2e-');
 }
 
-/** The names of the programs in the kernel that hooks run, whoever loaded them. */
+/** As bpftool names what bouheki has; container runtimes have others. */
+const PROGRAM_TYPES = new Set([
+  'lsm',
+  'tracing',
+  'cgroup_skb',
+  'cgroup_sock',
+  'cgroup_sock_addr',
+  'cgroup_sockopt',
+]);
+
+/** The names of the programs in the kernel of these kinds, whoever loaded them. */
 export function loadedPrograms(): string[] {
   const programs = JSON.parse(succeeded(run('bpftool', '--json', 'prog', 'list')).stdout) as {
     type: string;
     name: string;
   }[];
-  return programs.filter(({ type }) => type === 'lsm' || type === 'tracing').map(({ name }) => name);
+  return programs.filter(({ type }) => PROGRAM_TYPES.has(type)).map(({ name }) => name);
 }
 
 /** How long the kernel may take to free the programs of a process that has ended, milliseconds. */

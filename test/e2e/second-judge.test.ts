@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { ping, policyAgainst, pythonTo } from './attempt.ts';
 import { bouheki, query, Running } from './bouheki.ts';
-import { folder, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
+import { folder, loadedPrograms, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const MODES = '/sys/kernel/debug/sched/preempt';
 const DENIED = '203.0.113.7';
@@ -14,6 +14,11 @@ const place = folder();
 const db = join(place, 'record.duckdb');
 const policy = join(place, 'policy.yaml');
 const POLICY = policyAgainst(DENIED);
+
+/** With the backend whose programs this kernel can leave out. */
+async function start(...options: string[]): Promise<Running> {
+  return await Running.start('enforce', policy, '--db', db, '--backend', 'fmod_ret', ...options);
+}
 
 suite('enforce where the kernel preempts tasks inside of programs', () => {
   let enforce: Running;
@@ -25,7 +30,7 @@ suite('enforce where the kernel preempts tasks inside of programs', () => {
     writeFileSync(MODES, 'full');
     writeFileSync(policy, POLICY, { mode: 0o600 });
     startNetwork();
-    enforce = await Running.start('enforce', policy, '--db', db, '--backend', 'fmod_ret');
+    enforce = await start();
   });
   after(() => {
     stopNetwork();
@@ -66,5 +71,19 @@ suite('enforce where the kernel preempts tasks inside of programs', () => {
       { ...allowed, verdict: 'deny', operation: 'connect', address: DENIED, protocol: 'tcp' },
       { ...allowed, verdict: 'deny', operation: 'send', address: DENIED, protocol: 'udp' },
     ]);
+  });
+
+  test('loads none where nothing can be blocked', async () => {
+    const monitor = await start('--mode', 'monitor');
+    try {
+      const programs = loadedPrograms();
+      assert(programs.includes('socket_connect'), programs.join());
+      assert.deepEqual(
+        programs.filter((name) => name.startsWith('second_')),
+        [],
+      );
+    } finally {
+      await monitor.end('SIGINT');
+    }
   });
 });
