@@ -102,6 +102,8 @@ async function attack(t: TestContext, egress: Egress): Promise<Result> {
     leftOut: egress.counters()[Counter.skippedRun]! - leftOut,
   };
   t.diagnostic(`in ${SECONDS} s: ${JSON.stringify(result)} ${JSON.stringify(outcomes)}`);
+  if (result.leftOut === 0)
+    t.diagnostic('no program was left out: this could not provoke what a second judge is for');
   return result;
 }
 
