@@ -9,6 +9,7 @@ import { hostMountNamespace, visibleNamespace } from '../host/namespace.ts';
 import { type BpfObject, loadFirst } from './object.ts';
 import {
   type Attachment,
+  CGROUP_FOLLOWERS,
   CGROUP_HOOKS,
   hostAttachment,
   HOOKS,
@@ -155,9 +156,10 @@ export class Egress implements Disposable {
       if (each.has('socket_pages') && !needsPages(each, blocks !== false)) each.leaveOut('socket_pages');
     });
     try {
+      const hooks = attachment.backend === 'cgroup' ? CGROUP_FOLLOWERS : HOOKS;
+      for (const hook of hooks) if (object.has(hook)) object.attach(hook);
       if (attachment.backend === 'cgroup')
         for (const hook of CGROUP_HOOKS) object.attachToCgroup(hook, attachment.cgroup);
-      else for (const hook of HOOKS) if (object.has(hook)) object.attach(hook);
       return new Egress(object, rings, modern, userCgroups, blocks);
     } catch (error) {
       object[Symbol.dispose]();

@@ -49,7 +49,10 @@ export const SECOND_HOOKS = [
   'second_packet',
 ];
 
-/** Those of the backend for one cgroup. */
+/** On the backend for one cgroup: those that follow what processes run, anywhere. */
+export const CGROUP_FOLLOWERS = ['executed', 'process_fork', 'process_free'];
+
+/** On that backend: those of the cgroup. */
 export const CGROUP_HOOKS = [
   'received',
   'created',

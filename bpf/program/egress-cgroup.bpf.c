@@ -7,6 +7,7 @@
 #include "hook/backstop.bpf.h"
 #include "hook/receive.bpf.h"
 #include "hook/sent.bpf.h"
+#include "subject/follow.bpf.h"
 #include "subject/iterator.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

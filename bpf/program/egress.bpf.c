@@ -15,7 +15,7 @@
 #ifdef LEGACY
 #include "second/judge.bpf.h"
 #endif
-#include "section.bpf.h"
+#include "subject/follow.bpf.h"
 #include "subject/iterator.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -157,28 +157,11 @@ int second_packet(struct __sk_buff *skb)
 }
 #endif
 
-VOID_HOOK(bprm_committed_creds)
-int BPF_PROG(committed_creds, struct linux_binprm *bprm)
-{
-	remember_exec(bprm);
-	remember_script(bprm);
-	forget_subject(current_task());
-	return 0;
-}
-
 HOOK(task_prctl)
 int BPF_PROG(task_prctl, int option, unsigned long what, unsigned long third, unsigned long fourth, unsigned long fifth,
 	     int ret)
 {
 	return ret ? ret : as_return_value(forgets_file(option, what));
-}
-
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
-{
-	inherit_identity(parent, child);
-	inherit_script(parent, child);
-	return 0;
 }
 
 SEC("tp_btf/cgroup_mkdir")
@@ -210,19 +193,6 @@ SEC("tp_btf/task_rename")
 int BPF_PROG(task_rename, struct task_struct *task)
 {
 	forget_subject(task);
-	return 0;
-}
-#else
-/* Task storage goes with its task by itself. */
-SEC("tp_btf/sched_process_free")
-int BPF_PROG(process_free, struct task_struct *task)
-{
-	struct leader_key key = {.started = task->start_boottime, .pid = task->tgid};
-
-	if (task->pid == task->tgid) {
-		bpf_map_delete_elem(&identities, &key);
-		bpf_map_delete_elem(&scripts, &key);
-	}
 	return 0;
 }
 #endif

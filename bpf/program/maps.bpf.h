@@ -116,22 +116,13 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 #else
-#ifndef CGROUP_BACKEND
 	/* Removed when the leader goes. Full: as above. */
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-#else
-	/* Nothing tells of an end there: evicts by itself, and finds the program again at the next connection. */
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-#endif
 	__uint(max_entries, 65536);
 	__type(key, struct leader_key);
 #endif
-#ifndef CGROUP_BACKEND
 	__type(value, struct image);
-#else
-	__type(value, struct identity);
-#endif
 } identities SEC(".maps");
 
 /* The kernel's allocator gives 1 KB or 2 KB; what heads an element of a map takes less than 128 bytes of it. */
@@ -147,7 +138,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 #else
-	/* Removed when the leader goes; in the cgroup backend, which sees no exec, it stays empty. */
+	/* Removed when the leader goes. */
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 16384);

@@ -111,7 +111,7 @@ static __always_inline void describe_arguments(struct process *process, struct t
 static __always_inline void describe_ancestors(struct process *process, struct identity *identity,
 					       struct task_struct *leader)
 {
-	if (identity && lineage_of(identity) && lineage_of(identity)->ancestors[0].pid) {
+	if (identity && lineage_of(identity)->ancestors[0].pid) {
 		__builtin_memcpy(process->ancestors, lineage_of(identity)->ancestors, sizeof(process->ancestors));
 		return;
 	}

@@ -233,7 +233,7 @@ struct lineage {
 	struct ancestor ancestors[ANCESTORS];
 };
 
-/* What is kept of a thread group; on the cgroup backend, which hears of no exec, the identity alone. */
+/* What is kept of a thread group. */
 struct image {
 	struct identity identity;
 	struct lineage lineage;
@@ -267,7 +267,7 @@ struct interpreter {
 struct leader_key {
 	__u64 started;
 	__u32 pid;
-	__u32 exec; /* low half of self_exec_id where no hook reports an exec (cgroup backend), else 0 */
+	__u32 pad;
 };
 
 /* A set of boxes: bit i % 64 of word i / 64 is box i. Deny boxes come first. */

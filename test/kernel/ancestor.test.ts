@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, realpathSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,12 +12,12 @@ import { withExecutable } from '../../profiler/identity/ancestor.ts';
 import { type AncestorRecord, decodeProcess, type ProcessRecord } from '../../profiler/event/decode.ts';
 import { primeIdentities } from '../../profiler/identity/prime.ts';
 import { readProcessStat } from '../../host/process-stat.ts';
+import { testedAttachment } from './attachment.ts';
 
 const folder = mkdtempSync('/tmp/ancestor-');
 const client = join(folder, 'client');
 const PYTHON = realpathSync('/usr/bin/python3');
 const SHELL = realpathSync('/bin/sh');
-const CGROUP = '/sys/fs/cgroup/ancestors';
 /** What a shell that connects by itself says, in a child that executes nothing. */
 const CONNECT = '(: >/dev/udp/203.0.113.9/9) 2>/dev/null';
 
@@ -31,7 +31,7 @@ before(async () => {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   await once(older.stdout!, 'data');
-  egress = Egress.load();
+  egress = Egress.load(testedAttachment());
   primeIdentities(egress);
   egress.flip(SideFlag.record);
 });
@@ -172,18 +172,4 @@ test('a process that ran before has the ancestors that /proc shows, and so has w
     Array(3).fill(egress.canPrime),
   );
   assert.deepEqual([found.ancestors[1]!.pid, found.ancestors[2]!.pid], [older.pid, process.pid]);
-});
-
-test('the cgroup backend reports what the kernel shows at the first connection', () => {
-  mkdirSync(CGROUP);
-  using inside = Egress.load({ backend: 'cgroup', cgroup: CGROUP });
-  inside.flip(SideFlag.record);
-  run('sh', '-c', `echo $$ > ${CGROUP}/cgroup.procs; ${client}; :`);
-  const found: ProcessRecord[] = [];
-  inside.connections.drain((at) => {
-    if (inside.connections.bytes[at] === RecordKind.process)
-      found.push(decodeProcess(inside.connections, at));
-  });
-  assert.deepEqual(names(found[0]!.ancestors).slice(0, 2), ['sh', 'node']);
-  assert.equal(found[0]!.ancestors[1]!.pid, process.pid);
 });

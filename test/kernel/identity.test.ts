@@ -19,6 +19,7 @@ import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { ExecutableWatch } from '../../enforcer/executable-watch.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
+import { onCgroup, testedAttachment } from './attachment.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
 const CURL = '/usr/bin/curl';
@@ -37,7 +38,7 @@ before(() => {
   chmodSync(folder, 0o755);
   place(honest);
   place(foreign);
-  egress = Egress.load();
+  egress = Egress.load(testedAttachment());
   const { policy } = parsePolicy(
     `version: 2\nnetwork: { mode: block, allow: [{ from: { exe: [${CURL}, ${honest}] } }] }`,
     'test',
@@ -214,7 +215,8 @@ test('an allowed program that lets go of its file is not known by it any more', 
 });
 
 test('a process that shares the memory of another cannot replace the file of both', () => {
-  assert.equal(told(honest, 'share-memory', CURL), 'denied\nallowed');
+  // The backend cgroup can't refuse it: what makes it fail here is the kernel, since the file is still mapped.
+  assert.equal(told(honest, 'share-memory', CURL), onCgroup() ? 'allowed\nallowed' : 'denied\nallowed');
 });
 
 /** Makes a script by which the interpreter connects. */

@@ -13,6 +13,7 @@ import { compilePolicy } from '../../enforcer/compile.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { decodeProcess, type ProcessRecord } from '../../profiler/event/decode.ts';
 import { primeIdentities } from '../../profiler/identity/prime.ts';
+import { testedAttachment } from './attachment.ts';
 
 const ATTEMPT = join(import.meta.dirname, 'identity/attempt');
 const folder = mkdtempSync('/tmp/scripts-');
@@ -62,7 +63,7 @@ test('what ran before is known by what it shows, or not at all', async () => {
   const waiting = spawn('bash', ['good.sh', 'wait'], { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
   after(() => waiting.kill());
   await once(waiting.stdout, 'data');
-  egress = Egress.load();
+  egress = Egress.load(testedAttachment());
   primeIdentities(egress);
   putInForce(`  allow: [{ from: { script: [${folder}/good.sh] } }]\n`);
   waiting.stdin.write('go\n');

@@ -190,13 +190,15 @@ __noinline int adopt_running(void)
 	if (!BPF_CORE_READ(file, f_inode, i_nlink))
 		identity->flags |= PROCESS_DELETED;
 	find_path(identity, file);
-	if (lineage_of(identity))
-		find_ancestors(lineage_of(identity)->ancestors, READ(task, group_leader));
+	find_ancestors(lineage_of(identity)->ancestors, READ(task, group_leader));
 	return 0;
 }
 #endif
 
-/* Runs at bprm_committed_creds: the exec has succeeded and `current` is the thread group leader. */
+/*
+ * Runs at bprm_committed_creds, or sched_process_exec a little later: the exec has succeeded and `current` is the
+ * thread group leader.
+ */
 static __always_inline void remember_exec(struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task();
@@ -243,6 +245,20 @@ static __always_inline void inherit_identity(struct task_struct *parent, struct 
 	}
 	remember_maker(childs, parent->group_leader);
 }
+
+#ifdef CGROUP_BACKEND
+/*
+ * No hook reports that mm->exe_file was replaced; see forgets_file(). So when a subject is worked out the file must
+ * still be the one that was executed.
+ */
+static __always_inline void compare_file(struct identity *identity)
+{
+	struct inode *inode = BPF_CORE_READ(current_task(), mm, exe_file, f_inode);
+
+	if (inode && object_of(inode) != identity->file.object)
+		identity->file.object = 0;
+}
+#endif
 
 /*
  * Runs at task_prctl. A process that replaces mm->exe_file releases the file that it executes, and the kernel may

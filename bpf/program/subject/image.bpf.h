@@ -14,13 +14,7 @@ static __always_inline struct identity *find_identity(struct task_struct *leader
 static __always_inline struct identity *find_identity(struct task_struct *leader, bool create)
 {
 	static const struct image empty;
-	struct leader_key key = {
-		.started = READ(leader, start_boottime),
-		.pid = READ(leader, tgid),
-#ifdef CGROUP_BACKEND
-		.exec = READ(leader, self_exec_id),
-#endif
-	};
+	struct leader_key key = {.started = READ(leader, start_boottime), .pid = READ(leader, tgid)};
 	struct identity *found = bpf_map_lookup_elem(&identities, &key);
 
 	if (found || !create)
@@ -39,14 +33,10 @@ static __always_inline struct identity *identity_of(struct task_struct *leader, 
 	return found;
 }
 
-/* What follows the identity; NULL on the cgroup backend. */
+/* What follows the identity. */
 static __always_inline struct lineage *lineage_of(struct identity *identity)
 {
-#ifndef CGROUP_BACKEND
 	return &((struct image *)identity)->lineage;
-#else
-	return 0;
-#endif
 }
 
 #endif

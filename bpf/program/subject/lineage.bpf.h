@@ -43,7 +43,7 @@ static __always_inline void find_ancestors(struct ancestor *ancestors, struct ta
 			continue;
 		keep_executable(&ancestors[i], identity);
 		lineage = lineage_of(identity);
-		if (!lineage || !lineage->ancestors[0].pid)
+		if (!lineage->ancestors[0].pid)
 			continue;
 #pragma unroll
 		for (int j = i + 1; j < ANCESTORS; j++)
@@ -57,8 +57,6 @@ static __always_inline void remember_ancestors(struct identity *identity, struct
 {
 	struct lineage *lineage = lineage_of(identity);
 
-	if (!lineage)
-		return;
 	if (lineage->maker_pid) {
 		lineage->ancestors[2] = lineage->ancestors[1];
 		lineage->ancestors[1] = lineage->ancestors[0];
@@ -77,8 +75,6 @@ static __always_inline void remember_maker(struct identity *identity, struct tas
 {
 	struct lineage *lineage = lineage_of(identity);
 
-	if (!lineage)
-		return;
 	lineage->maker_started = maker->start_boottime;
 	lineage->maker_pid = maker->tgid;
 	bpf_probe_read_kernel(lineage->maker_comm, COMM_SIZE, &maker->comm);

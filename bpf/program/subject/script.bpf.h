@@ -317,7 +317,18 @@ GLOBAL int make_plain(struct script *script)
 	return bpf_probe_read_kernel_str(script->path, PATH_SIZE, upper + (at->start & (PATH_SIZE - 1))) > 1;
 }
 
-/* Runs at bprm_committed_creds, when the arguments are on the new stack but no code runs there yet. */
+/* Where the arguments begin in the memory of what is being executed. */
+static __always_inline __u64 first_argument(struct linux_binprm *bprm)
+{
+#ifndef CGROUP_BACKEND
+	return bprm->p;
+#else
+	/* The stack has come to its place, and the other pointer to its top. */
+	return BPF_CORE_READ(current_task(), mm, arg_start);
+#endif
+}
+
+/* Runs after remember_exec(), when the arguments are on the new stack but no code runs there yet. */
 static __always_inline void remember_script(struct linux_binprm *bprm)
 {
 	bool has_line = bprm->interp != bprm->filename;
@@ -338,7 +349,7 @@ static __always_inline void remember_script(struct linux_binprm *bprm)
 		count(LOST_IDENTITY);
 		return;
 	}
-	at = has_line ? (__u64)bprm->filename : find_script(script, which, bprm->p, bprm->argc);
+	at = has_line ? (__u64)bprm->filename : find_script(script, which, first_argument(bprm), bprm->argc);
 	if (!at || !name_script(script, at, has_line))
 		return;
 	if (!sum_path(script)) {

@@ -250,6 +250,10 @@ static __always_inline void keep_process(struct subject *subject, struct tables 
 		identity = identity_of(leader, false);
 	}
 #endif
+#ifdef CGROUP_BACKEND
+	if (identity)
+		compare_file(identity);
+#endif
 	subject->flags = identity ? identity->flags : PROCESS_UNKNOWN;
 	if (!identity)
 		count(LOST_IDENTITY);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Egress } from '../../../bpf/egress.ts';
 import { check, checkPointer, libbpf, map, type Mapping, type Pointer, unmap } from '../../../bpf/libbpf.ts';
+import { CGROUP_FOLLOWERS, CGROUP_HOOKS } from '../../../bpf/probe.ts';
 import { Control, Tables, Tables6, Tables6Low } from '../../../bpf/wire.ts';
 
 const OBJECT = join(import.meta.dirname, '../../../bpf/egress-cgroup.bpf.o');
@@ -30,6 +31,10 @@ export class BackstopProgram implements Disposable {
     this.#object = checkPointer('open', table.bpf_object__open_file(OBJECT, null));
     for (const ring of ['connections', 'denials']) {
       check('resize', table.bpf_map__set_max_entries(this.#find(ring), SMALLEST_RING));
+    }
+    for (const other of [...CGROUP_FOLLOWERS, ...CGROUP_HOOKS]) {
+      const program = checkPointer(other, table.bpf_object__find_program_by_name(this.#object, other));
+      check('leave out', table.bpf_program__set_autoload(program, false));
     }
     check('load', table.bpf_object__load(this.#object));
     const program = table.bpf_object__find_program_by_name(this.#object, name);
