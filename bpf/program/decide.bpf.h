@@ -10,6 +10,7 @@
 #include "maps.bpf.h"
 #include "name/known.bpf.h"
 #include "read.bpf.h"
+#include "subject/current.bpf.h"
 
 #define LAST_INTERVAL (MAX_INTERVALS - 1)
 #define INTERVAL_BITS 18
@@ -174,10 +175,10 @@ static __always_inline bool asks_names(__u32 decided)
 	return decided >> 30 == 1;
 }
 
-static __always_inline struct vector *port_vector(struct tables *tables, const struct flow *flow, __u32 class)
+static __always_inline struct vector *port_vector(struct tables *tables, bool probe, __u32 class)
 {
 	/* Nothing leaves yet: what counts is whether the subject may reach the address at all. */
-	return flow->probe ? &tables->intent : &tables->port[class & (MAX_PORT_CLASSES - 1)];
+	return probe ? &tables->intent : &tables->port[class & (MAX_PORT_CLASSES - 1)];
 }
 
 /*
@@ -203,17 +204,16 @@ static __always_inline __u64 classes_of(const struct flow *flow, __u32 side)
 	 tables->kept[classes >> (16 * slot + NAME_CLASS_BITS) & MAX_KEEPS].word[i])
 
 /* The box that decides, or NO_BOX, by what decide() returned and the classes of the address's names. */
-GLOBAL __u32 decide_by_names(const struct flow *flow, const struct subject *subject, __u32 side, __u32 decided,
-			     __u64 classes)
+GLOBAL __u32 decide_by_names(bool probe, const struct subject *subject, __u32 side, __u32 decided, __u64 classes)
 {
 	__u32 key = side & 1;
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
 	struct vector *address, *port;
 
-	if (!tables || !flow || !subject)
+	if (!tables || !subject)
 		return NO_BOX;
 	address = &tables->address[decided >> PORT_CLASS_BITS & (MAX_ADDRESS_CLASSES - 1)];
-	port = port_vector(tables, flow, decided);
+	port = port_vector(tables, probe, decided);
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++) {
 		__u64 boxes = subject->boxes.word[i] & address->word[i] & port->word[i];
@@ -239,7 +239,7 @@ GLOBAL __u32 decide(const struct flow *flow, const struct subject *subject, __u3
 	class = flow->family == 4 ? address_class4(tables, flow->low) : address_class6(flow->high, flow->low, side);
 	address = &tables->address[class & (MAX_ADDRESS_CLASSES - 1)];
 	ports = flow->probe ? 0 : port_class(tables, flow);
-	port = port_vector(tables, flow, ports);
+	port = port_vector(tables, flow->probe, ports);
 
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++) {
@@ -254,5 +254,33 @@ GLOBAL __u32 decide(const struct flow *flow, const struct subject *subject, __u3
 	}
 	return NO_BOX;
 }
+
+#ifndef LEGACY
+#define DECIDE decide
+#define DECIDE_BY_NAMES decide_by_names
+#else
+/* Functions of their own here too, which take no pointers. Without a subject nothing is allowed. */
+static __always_inline struct subject *own_subject(void)
+{
+	__u32 thread = current_thread();
+
+	return bpf_map_lookup_elem(&subjects_by_thread, &thread);
+}
+
+__noinline __u32 decide_numbers(__u64 high, __u64 low, __u64 rest, __u32 side)
+{
+	struct flow flow = flow_of_numbers(high, low, rest);
+
+	return decide(&flow, own_subject(), side);
+}
+
+__noinline __u32 decide_numbers_by_names(__u32 probe, __u32 side, __u32 decided, __u64 classes)
+{
+	return decide_by_names(probe, own_subject(), side, decided, classes);
+}
+
+#define DECIDE(flow, subject, side) decide_numbers((flow)->high, (flow)->low, rest_of_flow(flow), side)
+#define DECIDE_BY_NAMES(probe, subject, side, decided, classes) decide_numbers_by_names(probe, side, decided, classes)
+#endif
 
 #endif

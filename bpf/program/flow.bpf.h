@@ -5,6 +5,8 @@
 
 #include "maps.bpf.h"
 
+#include <stddef.h>
+
 /* Inside the kernel side only: judged in case the destination is this one, see denies_unspecified_send(). */
 #define OPERATION_GUESS 15
 
@@ -18,6 +20,37 @@ struct flow {
 	bool probe; /* nothing but the address counts: see is_probe() */
 	bool first; /* of a datagram: it is to be kept that this end spoke, see hook/reply.bpf.h */
 };
+
+#define FLOW_REST 16
+#define FLOW_OPERATION (0xffULL << 40)
+#define FLOW_FIRST (0xffULL << 56)
+_Static_assert(offsetof(struct flow, port) == FLOW_REST && FLOW_REST % 8 == 0, "the rest is one number");
+_Static_assert(offsetof(struct flow, operation) == FLOW_REST + 5 && offsetof(struct flow, first) == FLOW_REST + 7,
+	       "of which these are bytes");
+
+/* A flow in three numbers, because a global function takes no pointers before 5.12: both halves of its address, and
+ * this. */
+static __always_inline __u64 rest_of_flow(const struct flow *flow)
+{
+	__u64 rest;
+
+	/* All of it in one read: the port is in the lowest bits. */
+	__builtin_memcpy(&rest, (const char *)flow + FLOW_REST, sizeof(rest));
+	return rest & ~FLOW_FIRST;
+}
+
+static __always_inline struct flow flow_of_numbers(__u64 high, __u64 low, __u64 rest)
+{
+	return (struct flow){
+		.high = high,
+		.low = low,
+		.port = rest,
+		.protocol = rest >> 16,
+		.family = rest >> 32,
+		.operation = rest >> 40,
+		.probe = rest >> 48 & 1,
+	};
+}
 
 /* Shorter addresses are refused by the kernel itself (net/ipv4/af_inet.c, net/ipv6/af_inet6.c: SIN6_LEN_RFC2133). */
 #define ADDRLEN_IPV4 16

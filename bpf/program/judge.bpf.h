@@ -27,15 +27,15 @@ static __always_inline __u32 deciding_box(struct flow *flow, struct subject *sub
 	if (flow->operation == OPERATION_OPEN)
 		return decide_socket(subject, flow->port, side);
 	/* A process connects to the same few destinations again and again. */
-	rest = flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32 | (__u64)flow->probe << 40;
+	rest = rest_of_flow(flow) & ~FLOW_OPERATION;
 	known = &subject->decisions[(flow->low ^ flow->port) & (DECISIONS - 1)];
 	if (known->rest == rest && known->low == flow->low && known->high == flow->high)
 		return known->box;
-	decided = decide(flow, subject, side);
+	decided = DECIDE(flow, subject, side);
 	/* Not kept: answers come, and their time ends. */
 	if (asks_names(decided)) {
 		*event |= CONNECTION_NAMED;
-		return decide_by_names(flow, subject, side, decided, classes_of(flow, side));
+		return DECIDE_BY_NAMES(flow->probe, subject, side, decided, classes_of(flow, side));
 	}
 	known->rest = rest;
 	known->low = flow->low;
@@ -113,27 +113,16 @@ static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
 	return judge(connected, flow);
 }
 #else
-/* A flow in three numbers, because a global function takes no pointers before 5.12. */
 __noinline int judge(__u64 connected, __u64 high, __u64 low, __u64 rest)
 {
-	struct flow flow = {
-		.high = high,
-		.low = low,
-		.port = rest,
-		.protocol = rest >> 16,
-		.family = rest >> 32,
-		.operation = rest >> 40,
-		.probe = rest >> 48 & 1,
-	};
+	struct flow flow = flow_of_numbers(high, low, rest);
 
 	return is_denied(connected, &flow);
 }
 
 static __always_inline bool judge_flow(__u64 connected, struct flow *flow)
 {
-	return judge(connected, flow->high, flow->low,
-		     flow->port | (__u64)flow->protocol << 16 | (__u64)flow->family << 32 |
-			     (__u64)flow->operation << 40 | (__u64)flow->probe << 48);
+	return judge(connected, flow->high, flow->low, rest_of_flow(flow));
 }
 #endif
 

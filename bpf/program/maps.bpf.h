@@ -187,7 +187,7 @@ struct {
 struct decision {
 	__u64 high;
 	__u64 low;
-	__u64 rest; /* port, protocol << 16, family << 32, intent << 40 */
+	__u64 rest; /* rest_of_flow() without the operation */
 	__u32 box;
 	__u32 pad;
 };

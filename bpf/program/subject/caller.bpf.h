@@ -94,7 +94,8 @@ static __always_inline struct subject *current_subject(__u64 version)
 	struct cred *cred = READ(task, cred);
 	__u64 place = cgroup_place(task);
 	struct subject *subject;
-	__u32 uid, gid, euid, egid, fsuid, fsgid;
+	/* Wider than an id, so that comparing takes no conversions. */
+	__u64 uid, gid, euid, egid, fsuid, fsgid, other;
 
 	subject = cached_subject(task);
 	if (!subject || !cred)
@@ -105,8 +106,9 @@ static __always_inline struct subject *current_subject(__u64 version)
 	egid = READ(cred, egid.val);
 	fsuid = READ(cred, fsuid.val);
 	fsgid = READ(cred, fsgid.val);
-	if (subject->version == version && subject->place == place && subject->uid == uid && subject->euid == euid &&
-	    subject->gid == gid && subject->egid == egid && subject->fsuid == fsuid && subject->fsgid == fsgid)
+	other = (subject->uid ^ uid) | (subject->euid ^ euid) | (subject->gid ^ gid) | (subject->egid ^ egid) |
+		(subject->fsuid ^ fsuid) | (subject->fsgid ^ fsgid);
+	if (subject->version == version && subject->place == place && !other)
 		return subject;
 	leader = READ(task, group_leader);
 	subject->version = version;

@@ -27,13 +27,15 @@ static __always_inline void find_names(struct identity *identity, struct file *f
 {
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct mount *mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
-	__u32 used = 0;
+	/* In the map: the verifier would keep a path for each value that a register may have. */
+	volatile __u32 *used = &identity->path_length;
 
 	identity->flags |= PROCESS_PATH_NAMES | PROCESS_PATH_TRUNCATED;
-	identity->path_length = 0;
+	*used = 0;
 #pragma unroll
 	for (int i = 0; i < PATH_DEPTH; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		__u32 at;
 		long length;
 
 		if (dentry == parent || dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
@@ -41,23 +43,39 @@ static __always_inline void find_names(struct identity *identity, struct file *f
 
 			if (above == mount) {
 				identity->flags &= ~PROCESS_PATH_TRUNCATED;
-				identity->path_length = used + 1;
-				break;
+				*used = *used + 1;
+				return;
 			}
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
 			continue;
 		}
-		KEEP(used);
-		if (used > PATH_SIZE - NAME_SIZE)
+		at = *used;
+		KEEP(at);
+		if (at > PATH_SIZE - NAME_SIZE)
 			break;
-		length =
-			bpf_probe_read_kernel_str(&identity->path[used], NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
+		length = bpf_probe_read_kernel_str(&identity->path[at], NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
 		if (length <= 1 || length >= NAME_SIZE)
 			break;
-		used += length;
+		*used = at + length;
 		dentry = parent;
 	}
+	*used = 0;
+}
+
+/*
+ * The names of the caller's own program. A function of its own, as the next ones: so that the verifier goes through it
+ * once, and not for all the ways that lead there.
+ */
+__noinline int name_own_program(void)
+{
+	struct task_struct *task = current_task();
+	struct identity *identity = identity_of(READ(task, group_leader), false);
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+
+	if (identity && file)
+		find_names(identity, file);
+	return 0;
 }
 
 /* After the flags. */
@@ -69,7 +87,7 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 
 	/* The helper would begin at the root directory of the process; a container's files are known by that. */
 	if ((identity->flags & (PROCESS_OTHER_ROOT | PROCESS_FOREIGN_MOUNT)) == PROCESS_OTHER_ROOT) {
-		find_names(identity, file);
+		name_own_program();
 		return;
 	}
 	if (!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent))
@@ -84,7 +102,7 @@ static __always_inline void find_path(struct identity *identity, struct file *fi
 	identity->path_length = length;
 #else
 	/* No helper gives a path before 5.12, nor to a program that is not of the LSM kind. */
-	find_names(identity, file);
+	name_own_program();
 #endif
 }
 
@@ -167,10 +185,18 @@ static __always_inline __u32 foreignness(struct task_struct *task, struct file *
 	return flags;
 }
 
+/* Of the caller and what it runs; at exec that is mm->exe_file already. */
+__noinline __u32 own_foreignness(void)
+{
+	struct task_struct *task = current_task();
+
+	return foreignness(task, BPF_CORE_READ(task, mm, exe_file));
+}
+
 #ifdef LEGACY
 /*
- * A program that ran before us. The daemon cannot report it here, so it is taken to be what mm->exe_file says
- * now; see the top of this file for what that is worth.
+ * The caller's program, if it ran before us. The daemon cannot report it here, so it is taken to be what mm->exe_file
+ * says now; see the top of this file for what that is worth.
  */
 __noinline int adopt_running(void)
 {
@@ -179,13 +205,13 @@ __noinline int adopt_running(void)
 	struct identity *identity;
 
 	/* A kernel thread that works for a process, as those of io_uring do before 5.12, soon works for another. */
-	if (!file || READ(task, flags) & PF_KTHREAD)
+	if (!file || READ(task, flags) & PF_KTHREAD || identity_of(READ(task, group_leader), false))
 		return 0;
 	identity = identity_of(READ(task, group_leader), true);
 	if (!identity)
 		return 0;
 	describe_file(&identity->file, BPF_CORE_READ(file, f_inode));
-	identity->flags = PROCESS_PRIMED | foreignness(task, file);
+	identity->flags = PROCESS_PRIMED | own_foreignness();
 	identity->mount_namespace = mount_namespace_of(task);
 	if (!BPF_CORE_READ(file, f_inode, i_nlink))
 		identity->flags |= PROCESS_DELETED;
@@ -204,7 +230,7 @@ static __always_inline void remember_exec(struct linux_binprm *bprm)
 	struct task_struct *task = current_task();
 	struct identity *identity = identity_of(READ(task, group_leader), true);
 	struct file *file = bprm->file;
-	__u32 flags = foreignness(task, file);
+	__u32 flags = own_foreignness();
 
 	if (!identity)
 		return;

@@ -87,10 +87,20 @@ static __always_inline enum option read_option(const char *text, __u32 which)
 	return OPTION_UNKNOWN;
 }
 
-/* Where in the user's memory the script's name begins; 0 when the arguments name none. */
-GLOBAL __u64 find_script(struct script *script, __u32 which, __u64 at, __u32 count)
+/* The caller's, where there is room for it: at exec. */
+static __always_inline struct script *own_script(void)
+{
+	return script_of(READ(current_task(), group_leader), false);
+}
+
+/*
+ * Where in the user's memory the script's name begins; 0 when the arguments name none. A function of its own, as some
+ * of the next ones, so that the verifier goes through it once. These take no pointers, which is forbidden before 5.12.
+ */
+__noinline __u64 find_script(__u32 which, __u64 at, __u32 count)
 {
 	enum option before = OPTION_WITH_VALUE; /* the first is the name of the interpreter */
+	struct script *script = own_script();
 
 	if (!script)
 		return 0;
@@ -129,8 +139,9 @@ static __always_inline long read_text(char *to, __u64 at, bool of_kernel)
  * room. Written from the end of the lower half of `path`; the upper one is there for the verifier, which does not see
  * that a name ends where the one before it began.
  */
-GLOBAL int name_directory(struct script *script)
+__noinline int name_directory(void)
 {
+	struct script *script = own_script();
 	struct fs_struct *fs = READ(current_task(), fs);
 	struct dentry *dentry = BPF_CORE_READ(fs, pwd.dentry), *root = BPF_CORE_READ(fs, root.dentry);
 	struct mount *mount = mount_of(BPF_CORE_READ(fs, pwd.mnt)), *root_mount = mount_of(BPF_CORE_READ(fs, root.mnt));
@@ -177,7 +188,7 @@ GLOBAL int name_directory(struct script *script)
 static __always_inline __u32 working_directory(struct script *script)
 {
 #ifdef FMOD_RET
-	return name_directory(script);
+	return name_directory();
 #else
 	char *path = script->path;
 	long length = bpf_d_path(&current_task()->fs->pwd, path, PATH_SIZE);
@@ -228,19 +239,23 @@ static __always_inline bool name_script(struct script *script, __u64 at, bool of
  * Two sums in the manner of FNV-1a: a path is too long for the key of a map. False where the path may not be plain:
  * it has a slash with a slash or a dot behind it.
  */
-static __always_inline bool sum_path(struct script *script)
+__noinline int sum_path(void)
 {
 	__u64 first = 0xcbf29ce484222325ULL, second = 0x84222325cbf29ce4ULL;
-	bool plain = true;
-	__u8 before = 0;
+	struct script *script = own_script();
+	__u64 plain = 1, before = 0;
 
+	if (!script)
+		return false;
 	for (int i = 0; i < PATH_SIZE; i++) {
-		__u8 byte = script->path[i];
+		__u64 byte = (__u8)script->path[i], other;
 
 		if (!byte)
 			break;
-		if (before == '/' && (byte == '/' || byte == '.'))
-			plain = false;
+		/* Without a branch: 0 only for a slash with a dot or a slash behind it, which differ in their last bit.
+		 */
+		other = (before ^ '/') | ((byte ^ '/') & ~1ULL);
+		plain &= (other + 0xff) >> 8;
 		before = byte;
 		first = (first ^ byte) * 0x100000001b3ULL;
 		second = (second ^ byte) * 0x9e3779b97f4a7c15ULL;
@@ -286,8 +301,9 @@ static __always_inline void end_name(volatile struct plain_path *at, char *upper
  * Takes `//`, `/./` and `/../` out of an absolute path, as text: a link before `..` leads elsewhere for the kernel, but
  * `script` is what the start said anyway. From the end, so that names are known to be left out when they are come to.
  */
-GLOBAL int make_plain(struct script *script)
+__noinline int make_plain(void)
 {
+	struct script *script = own_script();
 	volatile struct plain_path *at;
 	char *upper;
 
@@ -349,13 +365,13 @@ static __always_inline void remember_script(struct linux_binprm *bprm)
 		count(LOST_IDENTITY);
 		return;
 	}
-	at = has_line ? (__u64)bprm->filename : find_script(script, which, first_argument(bprm), bprm->argc);
+	at = has_line ? (__u64)bprm->filename : find_script(which, first_argument(bprm), bprm->argc);
 	if (!at || !name_script(script, at, has_line))
 		return;
-	if (!sum_path(script)) {
-		if (!make_plain(script))
+	if (!sum_path()) {
+		if (!make_plain())
 			return;
-		sum_path(script);
+		sum_path();
 	}
 	identity->flags |= PROCESS_SCRIPT;
 }

@@ -166,25 +166,29 @@ static __always_inline bool known_script(struct subject_key *key, const struct i
 	return true;
 }
 
+/* Of the boxes that ask for a program, those that can mean the one of this process; NULL: all. */
+static __always_inline struct vector *program_mask(struct subject *subject, struct tables *tables)
+{
+	if (subject->flags & PROCESS_UNKNOWN)
+		return 0;
+	if (subject->flags & (PROCESS_MEMFD | PROCESS_DELETED))
+		return &tables->deny;
+	return subject->flags & (PROCESS_FOREIGN_USERS | PROCESS_IN_CONTAINER) ? &tables->inside : 0;
+}
+
 /* What is not known may be anything: every deny rule that asks for it holds, and no allow rule. */
 static __always_inline void keep_program(struct subject *subject, struct tables *tables, struct subject_key *key,
 					 struct identity *identity, struct task_struct *leader)
 {
-	struct vector *listed = &tables->deny, *mask = 0;
+	struct vector *mask = program_mask(subject, tables), *listed;
 
-	if (identity && identity->flags & (PROCESS_MEMFD | PROCESS_DELETED))
-		mask = &tables->deny;
-	else if (identity && (identity->flags & PROCESS_FOREIGN_USERS || subject->flags & PROCESS_IN_CONTAINER))
-		mask = &tables->inside;
-	if (identity)
-		listed = host_executable(subject, tables, key, identity);
+	listed = identity ? host_executable(subject, tables, key, identity) : &tables->deny;
 	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
 	listed = identity ? inside_executable(subject, tables, key, identity) : 0;
 	keep_listed(subject, any_of(tables, SUBJECT_EXE_INSIDE), listed ? listed : &tables->deny, mask);
 	listed = 0;
 	if (!identity || !known_script(key, identity, leader, &listed))
 		listed = &tables->deny;
-	key->b = 0;
 	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), listed, mask);
 }
 
@@ -238,18 +242,12 @@ static __always_inline bool in_container(struct task_struct *task, bool containe
 	return container_cgroup || (pid && READ(pid, level) > 0 && !in_host_mounts(task));
 }
 
-/* The task is asked for anew where it is wanted: the verifier counts what a function keeps on the stack. */
+/* After the cgroups. */
 static __always_inline void keep_process(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
 	struct task_struct *task = current_task(), *leader = READ(task, group_leader);
 	struct identity *identity = leader ? identity_of(leader, false) : 0;
 
-#ifdef LEGACY
-	if (!identity && leader) {
-		adopt_running();
-		identity = identity_of(leader, false);
-	}
-#endif
 #ifdef CGROUP_BACKEND
 	if (identity)
 		compare_file(identity);
@@ -262,28 +260,63 @@ static __always_inline void keep_process(struct subject *subject, struct tables 
 	keep_program(subject, tables, key, identity, leader);
 }
 
-/* One dimension after the other; those with the most ways through them come last, for the verifier's sake. */
-GLOBAL int work_out_subject(struct subject *subject, __u32 side)
+static __always_inline void keep_users(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
-	struct subject_key key = {.side = side & 1};
-	struct tables *tables;
-	__u32 index = side & 1;
+	keep_ids(subject, tables, key, SUBJECT_UID, subject->uid, subject->euid, subject->fsuid, 0);
+}
 
-	if (!subject)
-		return 0;
-	tables = bpf_map_lookup_elem(&policy, &index);
-	if (!tables)
-		return 0;
+static __always_inline void keep_groups(struct subject *subject, struct tables *tables, struct subject_key *key)
+{
+	subject->by_groups = collect_groups(subject, tables, key);
+	keep_ids(subject, tables, key, SUBJECT_GID, subject->gid, subject->egid, subject->fsgid, &subject->work);
+}
+
+/*
+ * Each dimension is a function of its own that is checked alone: otherwise the verifier would go through each for all
+ * the ways that lead through the ones before it. Before 5.12 such a function takes no pointers. Where the map has given
+ * the subject to another thread meanwhile it narrows nothing down; was_taken() finds that.
+ */
+#ifndef LEGACY
+#define SUBJECT_PARAMETER struct subject *subject
+#define GIVEN_SUBJECT subject
+#define SUBJECT_ARGUMENT(subject) subject
+#else
+#define SUBJECT_PARAMETER __u32 thread
+#define GIVEN_SUBJECT bpf_map_lookup_elem(&subjects_by_thread, &thread)
+#define SUBJECT_ARGUMENT(subject) current_thread()
+#endif
+
+#define DIMENSION(keep)                                                          \
+	__noinline int keep##_alone(SUBJECT_PARAMETER, __u32 side)               \
+	{                                                                        \
+		struct subject_key key = {.side = side & 1};                     \
+		struct subject *worked_on = GIVEN_SUBJECT;                       \
+		struct tables *tables = bpf_map_lookup_elem(&policy, &key.side); \
+                                                                                 \
+		if (worked_on && tables)                                         \
+			keep(worked_on, tables, &key);                           \
+		return 0;                                                        \
+	}
+
+DIMENSION(keep_users)
+DIMENSION(keep_groups)
+DIMENSION(keep_command)
+DIMENSION(keep_cgroup)
+DIMENSION(keep_process)
+
+static __always_inline void work_out_subject(struct subject *subject, __u32 side)
+{
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++)
 		subject->boxes.word[i] = ~0ULL;
-	keep_ids(subject, tables, &key, SUBJECT_UID, subject->uid, subject->euid, subject->fsuid, 0);
-	subject->by_groups = collect_groups(subject, tables, &key);
-	keep_ids(subject, tables, &key, SUBJECT_GID, subject->gid, subject->egid, subject->fsgid, &subject->work);
-	keep_command(subject, tables, &key);
-	keep_cgroup(subject, tables, &key);
-	keep_process(subject, tables, &key);
-	return 0;
+	keep_users_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_groups_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_command_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_cgroup_alone(SUBJECT_ARGUMENT(subject), side);
+#ifdef LEGACY
+	adopt_running();
+#endif
+	keep_process_alone(SUBJECT_ARGUMENT(subject), side);
 }
 
 #endif
