@@ -27,19 +27,31 @@ static __always_inline bool is_shared(const struct socket *sock)
  * place behind the verdict, the socket must have had none, and nobody else may be about to send. What comes later finds
  * nothing that is remembered of it.
  */
-static __always_inline bool is_probe(const struct socket *sock, const struct sock *sk, __u8 operation)
+static __always_inline bool is_probe(const struct socket *sock, const struct sock *sk)
 {
-	if (operation != OPERATION_INTENT)
-		return false;
-	forget_peer(socket_key(sk));
 	return sk->__sk_common.skc_state != TCP_ESTABLISHED && !is_shared(sock);
+}
+
+/* A datagram socket gets its peer, and nothing leaves yet. */
+static __always_inline bool denies_intent(const struct socket *sock, const struct sock *sk, struct flow *flow)
+{
+	__u64 key = socket_key(sk), sum = mixed(key);
+
+	forget_peer_at(key, sum);
+	flow->operation = OPERATION_INTENT;
+	flow->probe = is_probe(sock, sk);
+	/* A server that makes a client its peer. */
+	if (has_conversations(flow->protocol) && *answerer_at(sum) && is_reply(socket_number(sock), flow)) {
+		forget_peer_at(key, sum);
+		return false;
+	}
+	return judge_flow(key, flow);
 }
 
 static __always_inline bool denies_connect(struct socket *sock, struct sockaddr *address, int addrlen)
 {
 	struct sock *sk = sock->sk;
 	struct flow flow = {};
-	bool stream;
 
 	if (!sk || is_kernel_socket(sk))
 		return false;
@@ -55,19 +67,11 @@ static __always_inline bool denies_connect(struct socket *sock, struct sockaddr 
 		return false;
 	}
 	flow_set_protocol(&flow, sk);
-	/* Nothing leaves at the connect() of what has no connections. */
-	flow.operation = flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW
-				 ? OPERATION_INTENT
-				 : OPERATION_CONNECT;
-	flow.probe = is_probe(sock, sk, flow.operation);
-	/* A server that makes a client its peer. Without a port of its own it has received nothing. */
-	if (sk->__sk_common.skc_num && has_conversations(flow.protocol) && is_reply(socket_number(sock), &flow)) {
-		forget_peer(socket_key(sk));
-		return false;
-	}
+	if (flow.protocol == IPPROTO_UDP || sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW)
+		return denies_intent(sock, sk, &flow);
+	flow.operation = OPERATION_CONNECT;
 	/* The kernel refuses a connection that is there another peer: it keeps the one it has. */
-	stream = is_stream(sk, sk->sk_type);
-	return judge_flow(stream && has_peer(sk) ? 0 : socket_key(sk), &flow);
+	return judge_flow(is_stream(sk, sk->sk_type) && has_peer(sk) ? 0 : socket_key(sk), &flow);
 }
 
 #endif

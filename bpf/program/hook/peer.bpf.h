@@ -78,12 +78,18 @@ static __always_inline void remember_peer(__u64 socket, __u64 state)
 	slot->sealed = state ^ sum;
 }
 
-static __always_inline void forget_peer(__u64 socket)
+/* `sum`: mixed() of the socket. */
+static __always_inline void forget_peer_at(__u64 socket, __u64 sum)
 {
-	struct socket_slot *slot = slot_of(mixed(socket));
+	struct socket_slot *slot = slot_of(sum);
 
 	if (slot->socket == socket)
 		slot->socket = 0;
+}
+
+static __always_inline void forget_peer(__u64 socket)
+{
+	forget_peer_at(socket, mixed(socket));
 }
 
 /* What is left of a socket that had the key of this new one before it. */

@@ -63,7 +63,7 @@ static __always_inline void hear_datagram(const struct sock *sk, const struct sk
 		return;
 	if (flows_from_header(&from, &to, addresses, ipv4, port) &&
 	    is_believed(&from, &to, skb->skb_iif, BPF_CORE_READ_BITFIELD(skb, pkt_type)))
-		hear(socket_number(sk->sk_socket), &from);
+		hear(socket_number(sk->sk_socket), mixed(socket_key(sk)), &from);
 }
 
 /* The same of a packet, which begins with its IP header. */
@@ -86,7 +86,7 @@ static __always_inline void hear_packet(struct __sk_buff *skb)
 		return;
 	if (flows_from_header(&from, &to, addresses, ipv4, port) &&
 	    is_believed(&from, &to, skb->ingress_ifindex, skb->pkt_type))
-		hear(socket_number(BPF_CORE_READ(real, sk_socket)), &from);
+		hear(socket_number(BPF_CORE_READ(real, sk_socket)), mixed((__u64)real), &from);
 }
 
 #endif

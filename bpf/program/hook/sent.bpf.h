@@ -102,7 +102,9 @@ static __always_inline bool denies_datagram_connect(struct bpf_sock *shown, cons
 
 	flow->operation = OPERATION_INTENT;
 	flow->probe = alone;
-	if (!(has_conversations(flow->protocol) && is_reply(socket_number(socket), flow)) && judge_flow(0, flow))
+	if (!(has_conversations(flow->protocol) && *answerer_at(mixed((__u64)sk)) &&
+	      is_reply(socket_number(socket), flow)) &&
+	    judge_flow(0, flow))
 		return true;
 	kept = bpf_sk_storage_get(&connected, shown, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (kept) {

@@ -15,6 +15,8 @@
 /* A word that is said so soon after another one changes nothing, and is not kept. */
 #define FRESH_NANOSECONDS 1000000000ULL
 
+#define ANSWERER_BITS 16
+
 /* In the lowest bit of the time of the last word. */
 #define OPENED_HERE 1
 
@@ -84,12 +86,28 @@ static __always_inline bool is_reply(__u64 socket, const struct flow *flow)
 	return talk_with(socket, flow->high, flow->low, port_of(flow)) & TALK_OPENED_THERE;
 }
 
-static __always_inline void hear(__u64 socket, const struct flow *from)
+/*
+ * Sockets whose peers have opened a conversation at any time, and those that share a place with one. A client's are
+ * none, so its connect() needs no look at the conversations.
+ */
+bool answerers[1 << ANSWERER_BITS];
+
+/* `place`: a number that is spread over all bits, of the socket. */
+static __always_inline bool *answerer_at(__u64 place)
+{
+	return &answerers[place >> (64 - ANSWERER_BITS)];
+}
+
+static __always_inline void hear(__u64 socket, __u64 place, const struct flow *from)
 {
 	int talk = talk_with(socket, from->high, from->low, port_of(from));
 
-	if (socket && !(talk & TALK_FRESH))
-		keep_word(socket, from->high, from->low, port_of(from), talk & TALK_OPENED_HERE ? OPENED_HERE : 0);
+	if (!socket || talk & TALK_FRESH)
+		return;
+	/* Before the word: who sees the one sees the other. */
+	if (!(talk & TALK_OPENED_HERE))
+		*answerer_at(place) = true;
+	keep_word(socket, from->high, from->low, port_of(from), talk & TALK_OPENED_HERE ? OPENED_HERE : 0);
 }
 
 #endif
