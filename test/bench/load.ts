@@ -1,8 +1,7 @@
 /**
  * `npm run bench:load [KERNEL]...`: how long loading the kernel side takes, beside `bpftool prog loadall` of the same
  * object, and where the time goes. Runs itself in the virtual machine, where one instruction is one nanosecond (QEMU
- * -icount shift=0): a millisecond is a million instructions, or waiting. With `native` for a kernel it takes what may
- * be loaded on this machine, in real milliseconds.
+ * -icount shift=0): a millisecond is a million instructions, or waiting.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmdirSync } from 'node:fs';
@@ -167,7 +166,6 @@ else {
   const kernels = process.argv.slice(2);
   for (const kernel of kernels.length > 0 ? kernels : ['6.1']) {
     console.log(`\n${kernel}: milliseconds\n`);
-    if (kernel === 'native') withOwnCgroup(() => print([ofCgroup()]));
-    else if (runIn(kernel) !== 0) process.exitCode = 1;
+    if (runIn(kernel) !== 0) process.exitCode = 1;
   }
 }
