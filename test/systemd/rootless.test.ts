@@ -17,8 +17,9 @@ const file = join(place, 'policy.yaml');
 const root = join(place, 'root');
 const home = join(place, 'home');
 
+/** From a directory that a user can enter, wherever the repository is. */
 const AS_USER =
-  `setpriv --reuid ${USER} --regid ${USER} --clear-groups env HOME=${home} XDG_RUNTIME_DIR=${RUNTIME}`.split(
+  `setpriv --reuid ${USER} --regid ${USER} --clear-groups env --chdir=/ HOME=${home} XDG_RUNTIME_DIR=${RUNTIME}`.split(
     ' ',
   );
 /** The program of the host that is shown to containers: by its name it knows what it is. */
