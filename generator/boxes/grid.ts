@@ -1,4 +1,4 @@
-import { findTuple, type Relation, restCodes } from './relation.ts';
+import { byKey, findTuple, type Relation, restCodes } from './relation.ts';
 
 /** Values of every axis, in order: the product of them. */
 export type ValueBox = readonly (readonly number[])[];
@@ -117,14 +117,9 @@ export class Grid {
 
 function linesOf(relation: Relation, axis: number): Lines {
   const { codes, count } = restCodes(relation, axis);
-  const start = new Int32Array(count + 1);
-  for (const line of codes) start[line + 1]!++;
-  for (let line = 0; line < count; line++) start[line + 1]! += start[line]!;
-  const next = start.slice();
-  const tuples = new Int32Array(codes.length);
   // Tuples are in lexicographic order, so those of a line come by their values on its axis.
-  for (const [tuple, line] of codes.entries()) tuples[next[line]!++] = tuple;
-  return { of: codes, start, tuples };
+  const { items, start } = byKey(codes, count);
+  return { of: codes, start, tuples: items };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Relation, restCodes } from './relation.ts';
+import { byKey, type Relation, restCodes } from './relation.ts';
 
 /** A relation without repeated slices. */
 export interface Reduced {
@@ -68,27 +68,26 @@ function sliceNumbers(relation: Relation, axis: number): Int32Array {
   const { sizes, tuples } = relation;
   const size = sizes[axis]!;
   const { codes } = restCodes(relation, axis);
-  const start = new Int32Array(size + 1);
-  for (let at = axis; at < tuples.length; at += sizes.length) start[tuples[at]! + 1]!++;
-  for (let value = 0; value < size; value++) start[value + 1]! += start[value]!;
-  const sequences = new Int32Array(codes.length);
-  const hashes = new Int32Array(size);
-  const next = start.slice();
-  for (let tuple = 0; tuple < codes.length; tuple++) {
-    const value = tuples[tuple * sizes.length + axis]!;
-    sequences[next[value]!++] = codes[tuple]!;
-    hashes[value] = (Math.imul(hashes[value]!, 0x01000193) ^ Math.imul(codes[tuple]!, 0x9e3779b1)) | 0;
-  }
+  const values = Int32Array.from(codes, (_, tuple) => tuples[tuple * sizes.length + axis]!);
+  const { items, start } = byKey(values, size);
+  const sequences = items.map((tuple) => codes[tuple]!);
   const sequence = (value: number): Int32Array => sequences.subarray(start[value]!, start[value + 1]!);
   const alike = new Map<number, number[]>();
   return Int32Array.from({ length: size }, (_, value) => {
-    const others = alike.get(hashes[value]!);
+    const hash = hashOf(sequence(value));
+    const others = alike.get(hash);
     const equal = others?.find((other) => areEqual(sequence(other), sequence(value)));
     if (equal !== undefined) return equal;
-    if (others === undefined) alike.set(hashes[value]!, [value]);
+    if (others === undefined) alike.set(hash, [value]);
     else others.push(value);
     return value;
   });
+}
+
+function hashOf(sequence: Int32Array): number {
+  let hash = 0;
+  for (const code of sequence) hash = Math.imul(hash, 0x01000193) ^ Math.imul(code, 0x9e3779b1);
+  return hash;
 }
 
 function areEqual(some: Int32Array, others: Int32Array): boolean {

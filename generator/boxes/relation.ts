@@ -85,6 +85,17 @@ export function restCodes({ sizes, tuples }: Relation, left: number): { codes: I
   return { codes, count };
 }
 
+/** Items by their keys: those of key k are at `start[k]` to `start[k + 1]` of `items`, in order. */
+export function byKey(keys: Int32Array, count: number): { start: Int32Array; items: Int32Array } {
+  const start = new Int32Array(count + 1);
+  for (const key of keys) start[key + 1]!++;
+  for (let key = 0; key < count; key++) start[key + 1]! += start[key]!;
+  const next = start.slice();
+  const items = new Int32Array(keys.length);
+  for (let item = 0; item < keys.length; item++) items[next[keys[item]!]!++] = item;
+  return { start, items };
+}
+
 function compareTuples(a: readonly number[], b: readonly number[]): number {
   for (let axis = 0; axis < a.length; axis++) {
     if (a[axis] !== b[axis]) return a[axis]! - b[axis]!;
