@@ -77,6 +77,7 @@ const INDENT = '  ';
 
 /** A line, broken at spaces where it is too long; what follows is indented. */
 function wrap(line: string): string[] {
+  if (line.length <= WIDTH) return [line];
   const lines: string[] = [];
   let current = '';
   for (const word of line.split(' ')) {

@@ -4,7 +4,7 @@ import type { Box, To } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { flowOf } from './subject/flow.ts';
 import { observedDestination } from './subject/oddity.ts';
-import { TRAINING } from './name/by-name.ts';
+import { eventsFrom, isSeenBefore, TRAINING } from './subject/ahead.ts';
 import { reachOfEntry } from './rule/reach.ts';
 import type { Rule } from './rule/rule.ts';
 import type { Demand } from './subject/select.ts';
@@ -27,7 +27,7 @@ export type Judge = (observation: RecordedObservation) => boolean;
 /** Replays the last fifth of the window against a policy that `learn` makes of the rest. */
 export function holdOut(demands: readonly Demand[], learn: (training: readonly Demand[]) => Judge): HoldOut {
   const training = demands.flatMap(({ subject, observations }) => {
-    const seen = observations.filter((each) => each.blocks.slice(0, TRAINING).some((count) => count > 0));
+    const seen = observations.filter((each) => isSeenBefore(each, TRAINING));
     return seen.length === 0 ? [] : [{ subject, observations: seen }];
   });
   const result: HoldOut = { events: 0, denied: 0, subjects: [] };
@@ -37,7 +37,7 @@ export function holdOut(demands: readonly Demand[], learn: (training: readonly D
   for (const { subject, observations } of demands) {
     let [events, denied] = [0, 0];
     for (const observation of observations) {
-      const count = observation.blocks.slice(TRAINING).reduce((sum, each) => sum + each, 0);
+      const count = eventsFrom(observation, TRAINING);
       if (count === 0) continue;
       events += count;
       if (!allows(observation)) denied += count;

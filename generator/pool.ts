@@ -1,10 +1,11 @@
 import { isNameable } from '../policy/file/entry.ts';
 import { formatCount, formatPercent } from '../format/number.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
+import { eventsFrom, isSeenBefore } from './subject/ahead.ts';
 import { userIds } from './subject/ids.ts';
 import { isNamedOnce } from './subject/passing-name.ts';
 import { observedDestination } from './subject/oddity.ts';
-import { compareText } from './subject/order.ts';
+import { compareText, groupsOf } from './subject/order.ts';
 
 /** Containers of an image that one rule is for. */
 export interface Pool {
@@ -38,71 +39,64 @@ const GAIN = 0.01;
  * of them was seen, so a container whose destinations are mostly its own is none of them.
  */
 export function findPools(observations: readonly RecordedObservation[]): Pool[] {
-  const images = new Map<string, RecordedObservation[]>();
-  for (const observation of observations) {
-    const { container, image, inContainer } = observation.subject;
-    if (!inContainer || !image || !container || isNamedOnce(observation.subject)) continue;
-    if (isNameable('image', image) && isNameable('container', container))
-      images.set(image, [...(images.get(image) ?? []), observation]);
-  }
-  const pools = [...images].flatMap(([image, seen]) => poolOf(image, seen) ?? []);
+  const members = observations.flatMap((observation) => memberOf(observation) ?? []);
+  const pools = [...groupsOf(members, ({ image }) => image).values()].flatMap((seen) => poolOf(seen) ?? []);
   return pools.sort((a, b) => compareText(a.image, b.image));
 }
 
-function poolOf(image: string, seen: readonly RecordedObservation[]): Pool | undefined {
+/** What a container of an image did at one place. */
+interface Member extends Pick<RecordedObservation, 'blocks' | 'count'> {
+  image: string;
+  container: string;
+  /** What a rule tells apart behind its container or image. */
+  place: string;
+}
+
+/** Undefined where no rule goes by both the container and its image. */
+function memberOf(observation: RecordedObservation): Member | undefined {
+  const { blocks, count, subject } = observation;
+  const { container, image, inContainer } = subject;
+  if (!inContainer || !image || !container || isNamedOnce(subject)) return undefined;
+  if (!isNameable('image', image) || !isNameable('container', container)) return undefined;
+  const place = `${userIds(subject).join()} ${observedDestination(observation)}`;
+  return { image, container, place, blocks, count };
+}
+
+function poolOf(seen: readonly Member[]): Pool | undefined {
   const containers = alike(seen);
   if (containers.size < FEWEST_CONTAINERS) return undefined;
-  const members = seen.filter(({ subject }) => containers.has(subject.container!));
-  const { events, unforeseen: deniedByContainer } = tryAhead(
-    members,
-    (each) => `${each.subject.container} ${placeOf(each)}`,
-  );
-  const { unforeseen: deniedByImage } = tryAhead(members, placeOf);
+  const members = seen.filter(({ container }) => containers.has(container));
+  const events = CUTS.reduce((sum, cut) => sum + members.reduce((all, each) => all + ahead(each, cut), 0), 0);
+  const deniedByContainer = unforeseen(members, ({ container, place }) => `${container} ${place}`);
+  const deniedByImage = unforeseen(members, ({ place }) => place);
   if (events < FEWEST_EVENTS || deniedByContainer < 2 * deniedByImage) return undefined;
   if (deniedByContainer - deniedByImage < GAIN * events) return undefined;
+  const { image } = members[0]!;
   return { image, containers: [...containers].sort(compareText), events, deniedByContainer, deniedByImage };
 }
 
 /** The containers that mostly go where others of them go too. */
-function alike(seen: readonly RecordedObservation[]): Set<string> {
+function alike(seen: readonly Member[]): Set<string> {
   const users = new Map<string, Set<string>>();
-  for (const each of seen) {
-    const place = placeOf(each);
-    users.set(place, (users.get(place) ?? new Set()).add(each.subject.container!));
-  }
-  const all = new Map<string, { shared: number; events: number }>();
-  for (const each of seen) {
-    const sum = all.get(each.subject.container!) ?? { shared: 0, events: 0 };
-    all.set(each.subject.container!, sum);
-    sum.events += each.count;
-    if (users.get(placeOf(each))!.size > 1) sum.shared += each.count;
-  }
-  return new Set([...all].flatMap(([name, { events, shared }]) => (shared >= ALIKE * events ? [name] : [])));
+  for (const { container, place } of seen) users.set(place, (users.get(place) ?? new Set()).add(container));
+  const sum = (members: readonly Member[]): number => members.reduce((all, { count }) => all + count, 0);
+  const byContainer = [...groupsOf(seen, ({ container }) => container)].filter(([, members]) => {
+    const shared = members.filter(({ place }) => users.get(place)!.size > 1);
+    return sum(shared) >= ALIKE * sum(members);
+  });
+  return new Set(byContainer.map(([container]) => container));
 }
 
-/** What a rule tells apart behind its container or image. */
-function placeOf(observation: RecordedObservation): string {
-  return `${userIds(observation.subject).join()} ${observedDestination(observation)}`;
+function ahead(member: Member, cut: number): number {
+  return eventsFrom(member, cut, cut + AHEAD);
 }
 
-/** Events that follow on the points in the window, and those of them at what was not seen before its point. */
-function tryAhead(
-  observations: readonly RecordedObservation[],
-  keyOf: (observation: RecordedObservation) => string,
-): { events: number; unforeseen: number } {
-  const result = { events: 0, unforeseen: 0 };
-  const keyed = observations.map((each) => [keyOf(each), each.blocks] as const);
-  for (const cut of CUTS) {
-    const seen = new Set(
-      keyed.flatMap(([key, blocks]) => (blocks.slice(0, cut).some((count) => count > 0) ? [key] : [])),
-    );
-    for (const [key, blocks] of keyed) {
-      const ahead = blocks.slice(cut, cut + AHEAD).reduce((sum, count) => sum + count, 0);
-      result.events += ahead;
-      if (!seen.has(key)) result.unforeseen += ahead;
-    }
-  }
-  return result;
+/** Events behind the points of the window at what was not seen before the point. */
+function unforeseen(members: readonly Member[], keyOf: (member: Member) => string): number {
+  return CUTS.reduce((sum, cut) => {
+    const seen = new Set(members.filter((each) => isSeenBefore(each, cut)).map(keyOf));
+    return members.reduce((all, each) => (seen.has(keyOf(each)) ? all : all + ahead(each, cut)), sum);
+  }, 0);
 }
 
 /** `13 containers of image app:1 share a rule: by container 26 % of what came next was new, by image 5 %`. */

@@ -2,13 +2,11 @@ import { readNamePattern } from '../../policy/value/host-name.ts';
 import { isPublic } from '../../policy/value/public-address.ts';
 import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { eventsFrom, isSeenBefore, TRAINING } from '../subject/ahead.ts';
 import { sumNames } from '../subject/evidence.ts';
 import { destinationAddress } from '../subject/flow.ts';
-import { inStableOrder } from '../subject/order.ts';
+import { groupsOf, inStableOrder } from '../subject/order.ts';
 import { type Registrable, widenNames } from './wildcard.ts';
-
-/** Tenths of the window that a policy is learnt from when it is tried on the rest. */
-export const TRAINING = 8;
 
 /** What destinations go by: `auto` is by name where every event had one, and that denies no more than addresses would. */
 export type DestinationKind = 'auto' | 'name' | 'address';
@@ -65,17 +63,15 @@ function chosen(
 }
 
 function isEarly(observations: readonly RecordedObservation[]): boolean {
-  return observations.some(({ blocks }) => blocks.slice(0, TRAINING).some((count) => count > 0));
+  return observations.some((each) => isSeenBefore(each, TRAINING));
 }
 
 /** Events of the last fifth of the window at what was not seen before. */
 function unforeseen(observations: readonly RecordedObservation[]): number {
-  return observations.reduce((sum, observation) => {
-    const { blocks } = observation;
-    return isEarly([observation])
-      ? sum
-      : sum + blocks.slice(TRAINING).reduce((events, count) => events + count, 0);
-  }, 0);
+  return observations.reduce(
+    (sum, each) => (isSeenBefore(each, TRAINING) ? sum : sum + eventsFrom(each, TRAINING)),
+    0,
+  );
 }
 
 /** Whether all events of an observation can be allowed by the first of their names. */
@@ -147,17 +143,6 @@ export function joinAddresses(apart: readonly RecordedObservation[]): RecordedOb
     const names = sumNames(inStableOrder(parts));
     return Object.assign(joined, names.length > 0 && { names });
   });
-}
-
-function groupsOf<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const key = keyOf(value);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [value]);
-    else group.push(value);
-  }
-  return groups;
 }
 
 interface PlaceKeys {

@@ -1,4 +1,5 @@
 import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { groupsOf } from '../subject/order.ts';
 
 /** Names of a domain from which on a wildcard may stand for them. */
 const FEWEST = 3;
@@ -27,19 +28,15 @@ export function widenNames(
   registrable: Registrable,
   isEarly: (events: readonly RecordedObservation[]) => boolean,
 ): Map<string, RecordedObservation[]> {
-  const domains = new Map<string, string[]>();
-  for (const name of named.keys()) {
-    const domain = registrable(name);
-    if (domain !== undefined) domains.set(domain, [...(domains.get(domain) ?? []), name]);
-  }
+  const domains = groupsOf(named.keys(), (name) => registrable(name) ?? '');
+  domains.delete('');
   const widened = new Map(named);
   for (const names of domains.values()) {
-    const early = names.filter((name) => isEarly(named.get(name)!));
-    const late = names.filter((name) => !early.includes(name));
+    const [early, late] = partition(names, (name) => isEarly(named.get(name)!));
     const domain = commonDomain(early);
     const below = names.filter((name) => isBelow(name, domain));
     const told = below.length - late.length;
-    if (late.length === 0 || told < FEWEST || !late.every((name) => below.includes(name))) continue;
+    if (late.length === 0 || told < FEWEST || !late.every((name) => isBelow(name, domain))) continue;
     widened.set(
       wildcardOf(domain),
       below.flatMap((name) => named.get(name)!),
@@ -47,6 +44,12 @@ export function widenNames(
     for (const name of below) widened.delete(name);
   }
   return widened;
+}
+
+function partition(names: readonly string[], isFirst: (name: string) => boolean): [string[], string[]] {
+  const parts: [string[], string[]] = [[], []];
+  for (const name of names) parts[isFirst(name) ? 0 : 1].push(name);
+  return parts;
 }
 
 /** The longest domain that all names are below, or that one of them is. */

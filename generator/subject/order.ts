@@ -76,3 +76,15 @@ export function compareText(a: string | undefined, b: string | undefined): numbe
   if (b === undefined) return 1;
   return a < b ? -1 : 1;
 }
+
+/** Values with equal keys together, in the order in which the keys came. */
+export function groupsOf<T>(values: Iterable<T>, keyOf: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
+}
