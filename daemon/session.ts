@@ -18,6 +18,7 @@ import { Recorder, type RecorderListeners } from '../profiler/record/recorder.ts
 import type { Recording } from '../profiler/record/recording.ts';
 import type { RetentionLimits, RetentionReport } from '../profiler/store/retention.ts';
 import { StoreProcess } from '../profiler/store/store-process.ts';
+import type { RecentAnswer } from '../profiler/store/recent-answers.ts';
 import type { Past, RecordingInfo } from '../profiler/store/store.ts';
 import { CanaryWatch } from './canary-watch.ts';
 import type { DenialLog } from './denial/denial-log.ts';
@@ -76,6 +77,8 @@ interface Opened {
   recording: Recording;
   window: RunningWindow | undefined;
   metrics: MetricsServer | undefined;
+  /** What the record has of answers; none where no names are read. */
+  answers: readonly RecentAnswer[];
 }
 
 /** A recording of what the kernel side reports, and the loop that carries events from one to the other. */
@@ -101,7 +104,7 @@ export class Session {
   readonly #before: number;
 
   private constructor(kernel: KernelSide, names: ContainerNames, options: SessionOptions, opened: Opened) {
-    const { metrics, recording, store, window } = opened;
+    const { answers, metrics, recording, store, window } = opened;
     this.#kernel = kernel;
     this.#names = names;
     this.#options = options;
@@ -123,7 +126,7 @@ export class Session {
     const credentials = new CredentialTable(recording, this.#accounts);
     const listeners = this.#isolation.around(options.listeners ?? {});
     this.recorder = new Recorder(egress, recording, this.#processes, credentials, listeners);
-    this.names = options.names ? this.#readAnswers() : 'it was started with --no-names';
+    this.names = options.names ? this.#readAnswers(answers) : 'it was started with --no-names';
     store.noticed = (text) => messages.say(`Warning: ${text}\n`);
     store.kernelSide = () => ({
       watch: kernel.describe(this.#canary.unasked, options.unlisted?.() ?? 0),
@@ -145,8 +148,9 @@ export class Session {
       // Not before the kernel side is there: no database is made where nothing can be recorded.
       const opened = (store = await StoreProcess.open(options.db));
       if (options.metrics) metrics = await MetricsServer.listen(options.metrics, () => opened.status());
-      const { recording, window } = await startRecording(opened, kernel, options);
-      const session = new Session(kernel, names, options, { store: opened, recording, window, metrics });
+      const answers = options.names ? await opened.recentAnswers() : [];
+      const started = await startRecording(opened, kernel, options);
+      const session = new Session(kernel, names, options, { store: opened, metrics, answers, ...started });
       await session.#keepWithin(options.limits);
       return session;
     } catch (error) {
@@ -236,12 +240,11 @@ export class Session {
   }
 
   /** Has DNS answers read. Where the kernel refuses, connections go without names, and nothing else is different. */
-  #readAnswers(): NameService | string {
+  #readAnswers(past: readonly RecentAnswer[]): NameService | string {
     const { messages } = this.#options;
     try {
       const root = cgroupRoot();
-      const { egress, past } = this;
-      const options = { cgroup: this.cgroup ?? root, root, egress, past: past.answers };
+      const options = { cgroup: this.cgroup ?? root, root, egress: this.egress, past };
       return NameService.open(options, this.recorder, (text) => messages.say(text));
     } catch (error) {
       if (!(error instanceof BouhekiError)) throw error;

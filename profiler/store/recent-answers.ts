@@ -15,7 +15,7 @@ const OLDEST = 7 * 86_400e6;
 /** The latest of them, where there are more. */
 const MOST = 16_384;
 
-/** To be asked when nothing is being recorded. `now`: milliseconds since the epoch. */
+/** `now`: milliseconds since the epoch. */
 export async function recentAnswers(
   connection: DuckDBConnection,
   host: string,

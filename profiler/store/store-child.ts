@@ -37,6 +37,7 @@ const methods: StoreMethods = {
     return { past: store.past, unserved: store.unserved };
   },
   learningWindow: (plan) => store!.learningWindow(plan),
+  recentAnswers: () => store!.recentAnswers(),
   async startWriting(info) {
     const { writer: opened, ...identity } = await store!.startWriting(info);
     writer = opened;

@@ -3,6 +3,7 @@ import type { LearningPlan, RunningWindow } from '../record/learning-window.ts';
 import type { LiveStatus } from '../serve/live-status.ts';
 import { describeFailure, failureError, type Failure } from '../serve/protocol.ts';
 import type { RecordingIdentity } from '../record/recording.ts';
+import type { RecentAnswer } from './recent-answers.ts';
 import type { RetentionLimits, RetentionReport } from './retention.ts';
 import type { Cell, NameTable, RecordingEnd, Settled } from '../database/row-writer.ts';
 import type { Taken } from './store-writer.ts';
@@ -12,6 +13,7 @@ import type { Past, RecordingInfo } from './store.ts';
 export interface StoreMethods {
   open(at: { path: string; pid: number }): Promise<{ past: Past; unserved: string | undefined }>;
   learningWindow(plan: LearningPlan): Promise<RunningWindow>;
+  recentAnswers(): Promise<RecentAnswer[]>;
   startWriting(info: RecordingInfo): Promise<RecordingIdentity>;
   keepWithin(limits: RetentionLimits): Promise<void>;
   end(end: RecordingEnd): Promise<void>;

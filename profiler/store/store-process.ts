@@ -6,6 +6,7 @@ import type { LearningPlan, RunningWindow } from '../record/learning-window.ts';
 import { liveStatus, type LiveStatus, type KernelSide } from '../serve/live-status.ts';
 import { Recording } from '../record/recording.ts';
 import type { RetentionLimits, RetentionReport } from './retention.ts';
+import type { RecentAnswer } from './recent-answers.ts';
 import type { Past, RecordingInfo } from './store.ts';
 import {
   unpack,
@@ -33,7 +34,7 @@ export interface FoldListeners {
  */
 export class StoreProcess {
   /** What was found when the database was opened. */
-  past: Past = { interrupted: [], lastEnforcement: undefined, answers: [] };
+  past: Past = { interrupted: [], lastEnforcement: undefined };
   /** Why readers can't ask while this recorder runs; undefined when they can. */
   unserved: string | undefined;
   /** Where the state of the kernel side is to be looked up, until `close`. */
@@ -125,6 +126,11 @@ export class StoreProcess {
   /** As RecordStore.learningWindow. */
   async learningWindow(plan: LearningPlan): Promise<RunningWindow> {
     return await this.#call('learningWindow', plan);
+  }
+
+  /** As RecordStore.recentAnswers. */
+  async recentAnswers(): Promise<RecentAnswer[]> {
+    return await this.#call('recentAnswers', undefined);
   }
 
   /** Starts the one recording. A failure reaches the next caller that appends. */

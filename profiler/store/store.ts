@@ -54,8 +54,6 @@ export interface Past {
   /** Recordings of killed runs that opening found and closed. */
   interrupted: readonly InterruptedRecording[];
   lastEnforcement: LastEnforcement | undefined;
-  /** What resolvers of this host have answered, the last first. */
-  answers: readonly RecentAnswer[];
 }
 
 /** What readers learn of a recorder. */
@@ -88,7 +86,6 @@ export async function openRecorder(
       const past = {
         interrupted,
         lastEnforcement: await lastEnforcement(opened.connection),
-        answers: await recentAnswers(opened.connection, hostname(), Date.now()),
       };
       return new RecordStore(file, opened, held, past, isNew);
     });
@@ -212,6 +209,11 @@ export class RecordStore {
    */
   async learningWindow(plan: LearningPlan): Promise<RunningWindow> {
     return await learningWindow(this.#database.connection, plan, Date.now() * 1000);
+  }
+
+  /** What resolvers of this host have answered, the last first. To be asked when nothing is being recorded. */
+  async recentAnswers(): Promise<RecentAnswer[]> {
+    return await recentAnswers(this.#database.connection, hostname(), Date.now());
   }
 
   /** What keeps this record within limits. To be closed, by its own `close`, before the store. */

@@ -212,7 +212,7 @@ test('what counted on this host is known to the next recorder, for a week', asyn
   }
   const store = await openRecorder(path);
   const resolver = '127.0.0.53';
-  assert.deepEqual(store.past.answers, [
+  assert.deepEqual(await store.recentAnswers(), [
     { resolver, address: '10.0.0.1', name: 'api.example', end: now - HOUR + 30e6 },
     { resolver, address: '0:0:0:1::', name: 'ipv6.example', end: now - 2 * HOUR + 30e6 },
   ]);
