@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs';
 import { namespaceOf } from '../../host/namespace.ts';
 import { type Address, formatAddress } from '../../policy/value/address.ts';
-import { type BundleNetwork, readResolvConf, statsOf } from '../../profiler/identity/runtime/bundle.ts';
+import { type BundleNetwork, readResolvConf } from '../../profiler/identity/runtime/bundle.ts';
 import type { HostHolders } from '../../profiler/name/host-holder.ts';
 import type { Holder, NamespaceResolver } from '../../profiler/name/resolver-table.ts';
-import { isLoopback, namedIn } from '../../profiler/name/resolvers.ts';
+import { isLoopback, namedIn, stampOf } from '../../profiler/name/resolvers.ts';
 
 /** Processes by which a namespace is looked into; the first one that is still there is taken. */
 const PIDS = 64;
@@ -121,11 +121,6 @@ function isIn(pid: number, namespace: number): boolean {
   } catch {
     return false;
   }
-}
-
-function stampOf(path: string): string {
-  const stats = statsOf(path);
-  return stats === undefined ? '' : `${stats.ino} ${stats.ctimeMs} ${stats.size}`;
 }
 
 /** Numbers of 128 bits have no form in JSON. */

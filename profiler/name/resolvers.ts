@@ -91,10 +91,10 @@ function ownAddresses(): Set<string> {
 }
 
 /** Changes with the file, also when another one takes its place. Empty where there is none. */
-function stampOf(file: string): string {
+export function stampOf(file: string): string {
   try {
-    const { ino, mtimeMs, size } = statSync(file);
-    return `${ino} ${mtimeMs} ${size}`;
+    const { ctimeMs, ino, size } = statSync(file);
+    return `${ino} ${ctimeMs} ${size}`;
   } catch {
     return '';
   }
