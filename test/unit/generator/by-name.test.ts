@@ -13,18 +13,9 @@ import { sumEvidence } from '../../../generator/subject/evidence.ts';
 import { diffPolicies } from '../../../policy/analysis/diff.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
-import { activityOf, observed, policyOf, START } from './fixture.ts';
+import { activityOf, input, observed, OPTIONS, policyOf, START } from './fixture.ts';
 
 const HOUR = 3_600_000_000;
-
-const OPTIONS: GenerateOptions = {
-  mode: 'block',
-  target: 'host',
-  deny: [],
-  allowLoss: false,
-  includeDenied: false,
-  version: '0',
-};
 
 /** A policy of events that were told apart by names. */
 function generated(
@@ -32,15 +23,8 @@ function generated(
   destinations: DestinationKind,
   more: Partial<GenerateOptions> = {},
 ): Generated {
-  const input = {
-    observations: joinAddresses(apart),
-    apart,
-    activity: activityOf(apart),
-    losses: [],
-    recordings: 1,
-    interrupted: 0,
-  };
-  return generatePolicy(input, { ...OPTIONS, destinations, ...more });
+  const record = input(joinAddresses(apart), { apart, activity: activityOf(apart) });
+  return generatePolicy(record, { ...OPTIONS, destinations, ...more });
 }
 
 const textOf = ({ document }: Generated) => printPolicy(document);

@@ -7,7 +7,7 @@ import type { Policy } from '../../../policy/meaning/policy.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { policy as policies } from '../policy/arbitrary.ts';
-import { activityOf, observation, observed, policyOf, START, unlessNoData } from './fixture.ts';
+import { input, observation, observed, OPTIONS, policyOf, START, unlessNoData } from './fixture.ts';
 
 const POLICY = policyOf(
   `version: 2
@@ -27,18 +27,9 @@ network:
 );
 
 function learnt(list: readonly RecordedObservation[]): Policy | undefined {
-  const input = { observations: list, activity: activityOf(list), losses: [], recordings: 1, interrupted: 0 };
-  const options = {
-    mode: 'block',
-    target: 'host',
-    deny: [],
-    allowLoss: false,
-    includeDenied: false,
-    // Also of programs that are known by their name alone: what is left out would be new.
-    allowCommandRules: true,
-    version: '0',
-  } as const;
-  const generated = unlessNoData(() => generatePolicy(input, options));
+  // Also of programs that are known by their name alone: what is left out would be new.
+  const options = { ...OPTIONS, allowCommandRules: true };
+  const generated = unlessNoData(() => generatePolicy(input(list), options));
   return generated && policyOf(printPolicy(generated.document));
 }
 

@@ -6,7 +6,7 @@ import { printPolicy } from '../../../policy/file/print.ts';
 import { compileEvaluator } from '../../../policy/meaning/evaluator.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
-import { activityOf, observed, policyOf } from './fixture.ts';
+import { input, observed, OPTIONS, policyOf } from './fixture.ts';
 import { Random } from './random.ts';
 
 const SHARED = 8;
@@ -31,19 +31,8 @@ function replicas(image = 'app:1', stem = 'replica'): RecordedObservation[] {
   ).flat();
 }
 
-function generate(observations: readonly RecordedObservation[], by?: 'container') {
-  const generated = generatePolicy(
-    { observations, activity: activityOf(observations), losses: [], recordings: 1, interrupted: 0 },
-    {
-      mode: 'block',
-      target: 'host',
-      deny: [],
-      allowLoss: false,
-      includeDenied: false,
-      version: 'test',
-      ...(by && { by }),
-    },
-  );
+function generate(observations: readonly RecordedObservation[], by: 'auto' | 'container' = 'auto') {
+  const generated = generatePolicy(input(observations), { ...OPTIONS, by });
   return { ...generated, text: printPolicy(generated.document) };
 }
 

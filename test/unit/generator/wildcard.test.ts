@@ -6,7 +6,7 @@ import { generatePolicy, type Generated } from '../../../generator/generate.ts';
 import { joinAddresses } from '../../../generator/name/by-name.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
-import { activityOf, observed, policyOf, START } from './fixture.ts';
+import { activityOf, input, observed, OPTIONS, policyOf, START } from './fixture.ts';
 
 const HOUR = 3_600_000_000;
 const EARLY = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -31,23 +31,8 @@ function named(name: string, blocks: number[]): RecordedObservation {
 
 function generated(early: string[], late: string[]): Generated & { apart: RecordedObservation[] } {
   const apart = [...early.map((name) => named(name, EARLY)), ...late.map((name) => named(name, LATE))];
-  const input = {
-    observations: joinAddresses(apart),
-    apart,
-    activity: activityOf(apart),
-    losses: [],
-    recordings: 1,
-    interrupted: 0,
-  };
-  const options = {
-    mode: 'block',
-    target: 'host',
-    deny: [],
-    allowLoss: false,
-    includeDenied: false,
-    version: '0',
-  } as const;
-  return { ...generatePolicy(input, { ...options, destinations: 'auto', registrable }), apart };
+  const record = input(joinAddresses(apart), { apart, activity: activityOf(apart) });
+  return { ...generatePolicy(record, { ...OPTIONS, destinations: 'auto', registrable }), apart };
 }
 
 /** The names that rules allow. */

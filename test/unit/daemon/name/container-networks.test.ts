@@ -82,6 +82,16 @@ class Runtime {
   }
 }
 
+/** A container with a network of its own that has been looked at. */
+async function withNetwork(t: TestContext): Promise<{ number: number; pid: number; runtime: Runtime }> {
+  const runtime = new Runtime(t);
+  const { number, pid } = await isolated(t);
+  runtime.run('one', pid, 'nameserver 192.0.2.1\n');
+  runtime.keep('kept', pid);
+  runtime.networks.look(0);
+  return { number, pid, runtime };
+}
+
 test('the resolvers of a container count in the network that its runtime keeps', async (t) => {
   const runtime = new Runtime(t);
   const { number, pid } = await isolated(t);
@@ -117,11 +127,7 @@ test("a container in the host's network, and one that has left its network, chan
 });
 
 test('a resolv.conf that was written in the container names nobody, and a later one takes nobody away', async (t) => {
-  const runtime = new Runtime(t);
-  const { number, pid } = await isolated(t);
-  runtime.run('one', pid, 'nameserver 192.0.2.1\n');
-  runtime.keep('kept', pid);
-  runtime.networks.look(0);
+  const { number, pid, runtime } = await withNetwork(t);
   const path = join(runtime.root, 'tasks/one/resolv.conf');
   // Of the time of a file the kernel keeps some milliseconds.
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -139,11 +145,7 @@ test('a resolv.conf that was written in the container names nobody, and a later 
 });
 
 test('the number of a network that ended is kept from others until it is released', async (t) => {
-  const runtime = new Runtime(t);
-  const { number, pid } = await isolated(t);
-  runtime.run('one', pid, 'nameserver 192.0.2.1\n');
-  runtime.keep('kept', pid);
-  runtime.networks.look(0);
+  const { number, pid, runtime } = await withNetwork(t);
   assert.deepEqual([...runtime.networks.ended], []);
   rmSync(join(runtime.pins, 'kept'));
   process.kill(pid, 'SIGKILL');
