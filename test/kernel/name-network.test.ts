@@ -144,6 +144,18 @@ describe('in the network of a container', () => {
     assert.equal(await reach(addressOf('host.box.test'), 80, box), 'denied');
   });
 
+  test('a user who speaks as that resolver is dropped', async () => {
+    allow(`{ name: ["*.bank.test"], ${WITHIN} }, { cidr: [127.0.0.0/8] }`);
+    // As docker sets it up: port 53 is everybody's.
+    ip('netns', 'exec', 'box', 'sh', '-c', 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start');
+    await using user = await NameClient.start(...INSIDE, 'setpriv', '--reuid=1000', '--clear-groups');
+    const before = counted(NameCounter.impostor);
+    const named = { resolver: OUTER, asked: INNER };
+    assert.equal(await user.does('pretend', ['forged.bank.test', WANTED], named), 'EPERM');
+    assert.equal(counted(NameCounter.impostor), before + 1);
+    assert.equal(await reach(WANTED, 80, user), 'denied');
+  });
+
   test('all is forgotten when it ends, before another can have its number', async () => {
     allow(`{ name: ["*.box.test"], ${WITHIN} }`);
     assert.equal(await reach(WANTED, 80, box), 'done', 'it was learnt before');
