@@ -1,10 +1,11 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { atMost } from './at-most.ts';
 import type { CgroupContainer } from './cgroup.ts';
 import { Containerd } from './runtime/containerd.ts';
 import { CriO } from './runtime/cri-o.ts';
 import { Docker } from './runtime/docker.ts';
 import { Podman } from './runtime/podman.ts';
-import type { ContainerFacts, Runtime } from './runtime/runtime.ts';
+import { type ContainerFacts, type Runtime, RuntimeFailure } from './runtime/runtime.ts';
 
 export const RUNTIMES: readonly Runtime[] = [new Podman(), new CriO(), new Docker(), new Containerd()];
 
@@ -17,6 +18,8 @@ const NAMED_BY_PATH: ReadonlySet<string> = new Set(['lxc', 'nspawn']);
  */
 const PATIENCE = 3000;
 const ATTEMPTS = 3;
+/** Before a question is put again, milliseconds: once that after the first attempt, twice that after the second. */
+const PAUSE = 100;
 const LAST_MOMENT = 1000;
 /** For how long a container's runtime is asked for its name while it has not given it, milliseconds. */
 const NAME_WAIT = 10_000;
@@ -120,7 +123,10 @@ export class ContainerNames {
     this.#pending.add(asked);
   }
 
-  /** docker, for one, says nothing of a container while it starts it: who does not answer is asked again. */
+  /**
+   * docker, for one, says nothing of a container while it starts it, and podman fails while it removes one: who
+   * does not answer, or answers that it failed, is asked again.
+   */
   async #question(runtime: Runtime, container: Container): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const done = await this.#turn(runtime.name);
@@ -129,13 +135,14 @@ export class ContainerNames {
         if (facts) this.#learn(container, facts);
         return;
       } catch (error) {
-        if (attempt === ATTEMPTS || (error as Error).name !== 'TimeoutError') {
+        if (attempt === ATTEMPTS || !mayPass(error as Error)) {
           this.#note(runtime.name, error as Error);
           return;
         }
       } finally {
         done();
       }
+      await wait(attempt * PAUSE, undefined, { ref: false });
     }
   }
 
@@ -159,6 +166,10 @@ export class ContainerNames {
     const trouble = `${runtime}: ${what}`;
     this.troubles.set(trouble, (this.troubles.get(trouble) ?? 0) + 1);
   }
+}
+
+function mayPass(error: Error): boolean {
+  return error.name === 'TimeoutError' || error instanceof RuntimeFailure;
 }
 
 function unnamed(runtime: string, id: string): Container {

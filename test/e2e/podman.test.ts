@@ -1,6 +1,6 @@
 /** Containers of podman are known as podman knows them, and go on being known whatever their processes do. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -50,13 +50,14 @@ interface Inspected {
 
 suite('learn', () => {
   let inspected: Inspected;
+  let service: ChildProcess | undefined;
   /** By address: who connected there. */
   let rows: Map<string, { in_container: boolean; container: string | null; unit: string | null }>;
 
   before(async () => {
     // The API of podman, which knows more than its files.
     mkdirSync('/run/podman', { recursive: true });
-    const service = spawn('podman', ['system', 'service', '--time=0', 'unix:///run/podman/podman.sock']);
+    service = spawn('podman', ['system', 'service', '--time=0', 'unix:///run/podman/podman.sock']);
     while (!existsSync('/run/podman/podman.sock')) await wait(100);
     const learn = await Running.start('learn', '--db', db);
     succeeded(
@@ -105,7 +106,6 @@ suite('learn', () => {
     succeeded(run('podman', 'rm', '-f', '-t', '0', 'long'));
     const { stderr } = succeeded(await learn.end('SIGINT'));
     assert.doesNotMatch(stderr, /without a name|could not be asked/);
-    service.kill();
     const found = await query<{
       address: string;
       in_container: boolean;
@@ -118,6 +118,8 @@ suite('learn', () => {
     assert.equal(new Set(found.map(({ address }) => address)).size, found.length, JSON.stringify(found));
     rows = new Map(found.map(({ address, ...who }) => [address, who]));
   });
+
+  after(() => service?.kill());
 
   test('name, id and image are those that podman inspect tells', async () => {
     const [container] = await query(

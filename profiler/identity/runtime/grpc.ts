@@ -1,13 +1,22 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client, credentials, Metadata, status, type MethodDefinition } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+  type MethodDefinition,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { programFile } from '../../../host/program-file.ts';
+import { RuntimeFailure } from './runtime.ts';
 
 /**
  * Calls a method, `runtime.v1.RuntimeService/ContainerStatus`, of the service at the other end, within one of
  * containerd's own namespaces where one is named. Undefined when there is no such thing (NOT_FOUND). Rejects
- * with what the service answered instead, or with the reason of the signal.
+ * with what the service answered instead, a `RuntimeFailure` where it may answer a moment later, or with the
+ * reason of the signal.
  */
 export type Call = <Answer>(
   method: string,
@@ -30,6 +39,15 @@ const METHODS: ReadonlyMap<string, MethodDefinition<object, object>> = new Map(
 );
 
 const OPTIONS = { 'grpc.use_local_subchannel_pool': 1, 'grpc.enable_channelz': 0, 'grpc.enable_retries': 0 };
+
+/** What a service answers that starts, ends, is busy or failed. */
+const FAILURES: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.INTERNAL,
+  status.UNKNOWN,
+  status.ABORTED,
+  status.RESOURCE_EXHAUSTED,
+]);
 
 /** Puts a question of one call or several to the service on a unix socket, and hangs up. */
 export async function questionOver<Facts>(
@@ -68,10 +86,17 @@ function callOn<Answer>(
         if (!error) resolve(answer as Answer);
         else if (error.code === status.NOT_FOUND) resolve(undefined);
         else if (signal.aborted) reject(signal.reason as Error);
-        else reject(new Error(`the answer is gRPC ${status[error.code]}`, { cause: error }));
+        else reject(refusal(error));
       },
     );
     const cancel = () => call.cancel();
     signal.addEventListener('abort', cancel);
   });
+}
+
+function refusal(error: ServiceError): Error {
+  const told = `the answer is gRPC ${status[error.code]}`;
+  return FAILURES.has(error.code)
+    ? new RuntimeFailure(told, { cause: error })
+    : new Error(told, { cause: error });
 }

@@ -22,7 +22,15 @@ export interface Runtime {
   find?(id: string): ContainerFacts | undefined;
   /**
    * What the runtime itself reports, which may be more. Undefined for a container that it does not know.
-   * Rejects with the error of the socket, or with the reason of `signal`.
+   * Rejects with the error of the socket, with a `RuntimeFailure`, or with the reason of `signal`.
    */
   ask?(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined>;
+}
+
+/**
+ * The runtime answered that it failed. It may answer a moment later: podman and docker fail so (HTTP 500) for a
+ * container that is just being removed, and any runtime may while it starts.
+ */
+export class RuntimeFailure extends Error {
+  override name = 'RuntimeFailure';
 }

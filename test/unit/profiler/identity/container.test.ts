@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { ContainerNames } from '../../../../profiler/identity/container.ts';
 import { CriO } from '../../../../profiler/identity/runtime/cri-o.ts';
 import { Docker } from '../../../../profiler/identity/runtime/docker.ts';
-import type { ContainerFacts } from '../../../../profiler/identity/runtime/runtime.ts';
+import { type ContainerFacts, RuntimeFailure } from '../../../../profiler/identity/runtime/runtime.ts';
 
 const ID = 'a'.repeat(64);
 const WEB: ContainerFacts = { name: 'web', image: 'nginx:1', imageId: 'b'.repeat(64) };
@@ -30,6 +30,16 @@ async function hanging(t: TestContext): Promise<string> {
     rmSync(directory, { recursive: true });
   });
   return socket;
+}
+
+/** A runtime that fails so many times before it answers. */
+function failing(times: number, then?: ContainerFacts): ContainerNames {
+  let left = times;
+  const ask = async () => {
+    if (left-- > 0) throw new RuntimeFailure('the answer is HTTP 500: being removed');
+    return then;
+  };
+  return new ContainerNames([{ name: 'docker', ask }]);
 }
 
 test('a container goes by its id until its runtime tells the name, and keeps the name when it has gone', () => {
@@ -71,6 +81,18 @@ test('a runtime that hangs keeps nobody waiting, is given up, and that is counte
   assert.ok(containers.every(({ known, asked }) => !known && asked));
   while (containers.some(({ asked }) => asked)) await names.settle();
   assert.deepEqual([...names.troubles], [['docker: no answer within 100 ms', 6]]);
+});
+
+test('a runtime that fails once is asked again, and one that goes on failing is told with its words', async () => {
+  for (const [names, expected] of [
+    [failing(2, WEB), ['web', []]],
+    [failing(1), [ID.slice(0, 12), []]],
+    [failing(3, WEB), [ID.slice(0, 12), [['docker: the answer is HTTP 500: being removed', 1]]]],
+  ] as const) {
+    const container = names.find(place());
+    while (container.asked) await names.settle();
+    assert.deepEqual([container.name, [...names.troubles]], expected);
+  }
 });
 
 test('a runtime is asked about four containers at a time', async () => {

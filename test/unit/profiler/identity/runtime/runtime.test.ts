@@ -8,6 +8,7 @@ import { Containerd } from '../../../../../profiler/identity/runtime/containerd.
 import { CriO } from '../../../../../profiler/identity/runtime/cri-o.ts';
 import { Docker } from '../../../../../profiler/identity/runtime/docker.ts';
 import { Podman } from '../../../../../profiler/identity/runtime/podman.ts';
+import { RuntimeFailure } from '../../../../../profiler/identity/runtime/runtime.ts';
 
 const ID = 'a'.repeat(64);
 const IMAGE = 'b'.repeat(64);
@@ -182,6 +183,8 @@ test('an API that answers with an error or with no JSON is told as that', async 
   const path = join(stateOf(t, {}), 'api.sock');
   const answers: [status: number, text: string][] = [
     [500, '{}'],
+    [500, '{"cause":"removed","message":"container is being removed","response":500}'],
+    [400, 'no JSON'],
     [200, '{"Name":'],
   ];
   const server = createServer((_, response) => {
@@ -191,6 +194,11 @@ test('an API that answers with an error or with no JSON is told as that', async 
   await new Promise<void>((resolve) => server.listen(path, resolve));
   t.after(() => server.close());
   const docker = new Docker('/nowhere', path);
-  await assert.rejects(docker.ask(ID, NEVER), /HTTP 500/);
+  await assert.rejects(docker.ask(ID, NEVER), new RuntimeFailure('the answer is HTTP 500'));
+  await assert.rejects(
+    docker.ask(ID, NEVER),
+    new RuntimeFailure('the answer is HTTP 500: container is being removed'),
+  );
+  await assert.rejects(docker.ask(ID, NEVER), new Error('the answer is HTTP 400'));
   await assert.rejects(docker.ask(ID, NEVER), SyntaxError);
 });
