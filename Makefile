@@ -2,7 +2,7 @@
 
 kernels := 5.10 6.1 6.12 7.2
 # What takes too long for make test (test/*/*.long.test.ts), but for the kernel level.
-long := docker containerd container-exe machine name-container
+long := clock containerd container-exe docker machine name-container name-restart
 # What is tried on 6.1 without bpf among the active security modules too.
 without_bpf := loop reference container podman docker containerd short-container container-exe backstop
 
