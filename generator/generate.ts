@@ -144,7 +144,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     readiness,
     ...(layout.boxes && { boxes: layout.boxes }),
     grant: layout.grant,
-    notes: [...nameNotes(demands), ...pools.map((each) => `Pool: ${describePool(each)}`), ...layout.notes],
+    notes: notesOf(demands, pools, layout, options),
   });
   const document: PolicyDocument = {
     header: [SCHEMA_COMMENT, ...header].join('\n'),
@@ -199,8 +199,20 @@ function withNames(
   return { ...recorded, observations: joinNames(recorded.observations, apart, destinations, registrable) };
 }
 
-function nameNotes(demands: readonly Demand[]): string[] {
-  return describeNames(demands.flatMap(({ observations }) => observations)).map((line) => `Names: ${line}`);
+/** Statements of the header about subjects, names and the layout. A rule without a subject says so. */
+function notesOf(
+  demands: readonly Demand[],
+  pools: readonly Pool[],
+  layout: Layout,
+  { by }: GenerateOptions,
+): string[] {
+  const names = describeNames(demands.flatMap(({ observations }) => observations));
+  return [
+    ...(by === 'host' ? ['Subjects: none (--by host); every process may go where any was seen'] : []),
+    ...names.map((line) => `Names: ${line}`),
+    ...pools.map((each) => `Pool: ${describePool(each)}`),
+    ...layout.notes,
+  ];
 }
 
 /** What the same would have denied by address alone, where some destinations go by name. */
@@ -279,9 +291,11 @@ function hoursBySubject(
 function nothingToAllow(omissions: readonly Omission[], target: Target): BouhekiError {
   if (omissions.length > 0) {
     const reasons = [...new Set(omissions.map((omission) => omission.reason))].join(', ');
+    const sourceless = omissions.some(({ reason }) => reason === 'no process known');
     return new BouhekiError('no-data', `every observation was left out: ${reasons}`, {
-      remedy:
-        'A policy without a rule would deny everything; see --include-denied, --allow-command-rules and --deny.',
+      remedy: sourceless
+        ? 'What was imported names no process. With --by host one rule allows every process to go there.'
+        : 'A policy without a rule would deny everything; see --include-denied, --allow-command-rules and --deny.',
     });
   }
   const where = target === 'container' ? ' of containers' : '';

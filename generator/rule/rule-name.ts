@@ -26,7 +26,7 @@ function nameOf({ uid, ...who }: From): string {
     return `${label}${listed(who[key]!)}`;
   });
   if (uid !== undefined) parts.push(`uid ${listed(uid)}`);
-  return parts.join(' ');
+  return parts.length === 0 ? 'any process' : parts.join(' ');
 }
 
 function listed(values: readonly (string | number)[]): string {

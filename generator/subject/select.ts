@@ -1,6 +1,6 @@
 import type { Prefix } from '../../policy/value/cidr.ts';
 import { isNameable } from '../../policy/file/entry.ts';
-import type { Accounts, Subject } from '../../profiler/read/observation.ts';
+import { type Accounts, type Subject, UNKNOWN_ID } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { AddressSet } from './address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
@@ -9,6 +9,7 @@ import { compareText, inStableOrder } from './order.ts';
 import {
   byCommandAlone,
   isElsewhere,
+  isSourceless,
   subjectNamer,
   unnamedSubject,
   type RuleSubject,
@@ -21,6 +22,7 @@ export type OmissionReason =
   | 'denied by --deny'
   | 'cloud metadata'
   | 'unnamed subject'
+  | 'no process known'
   | 'program unknown'
   | 'socket, which the flat layout would let everybody open'
   | 'unknown protocol';
@@ -80,6 +82,7 @@ export function selectObservations(
     const reason = refusal(each);
     if (reason !== undefined) return reason;
     if (builtIn.has(destinationAddress(each))) return 'cloud metadata';
+    if (subject === undefined && isSourceless(each.subject)) return 'no process known';
     if (subject === undefined || sharesUnit(each.subject, subject, shared)) return 'unnamed subject';
     return byCommandAlone(subject) && !mayNameCommands ? 'program unknown' : undefined;
   };
@@ -148,6 +151,8 @@ function listOf<T extends { observations: RecordedObservation[] }>(
 }
 
 /** Whether a list of commands can name this subject, and no other. */
-function hasCommand({ subject: { command } }: RecordedObservation): boolean {
+function hasCommand({ subject: { command, gid, uid } }: RecordedObservation): boolean {
+  // Its list of ids would hold one that no process has.
+  if (uid === UNKNOWN_ID || gid === UNKNOWN_ID) return false;
   return command !== '' && isNameable('command', command);
 }

@@ -1,16 +1,16 @@
 import { isNameable, REPLACED } from '../../policy/file/entry.ts';
 import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
-import { Accounts, DELETED, ELSEWHERE, type Subject } from '../../profiler/read/observation.ts';
+import { Accounts, DELETED, ELSEWHERE, type Subject, UNKNOWN_ID } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
 import { isNamedOnce, isPassingUnit, poolSize } from './passing-name.ts';
 import { type VersionedDimension, versionsOf } from './version.ts';
 
 /**
  * What a subject is. `auto`: the container, elsewhere the executable and the script that it runs; each with
- * the uid.
+ * the uid. `host`: all processes are one.
  */
-export type SubjectKind = 'auto' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'uid';
+export type SubjectKind = 'auto' | 'host' | 'exe' | 'script' | 'container' | 'image' | 'unit' | 'uid';
 
 /** A subject as a rule names it. Observed subjects that a rule cannot distinguish have the same one. */
 export interface RuleSubject {
@@ -85,6 +85,9 @@ export function subjectNamer(
 /** The rank of what was asked for: all else is a substitute. */
 const CHOSEN = 4;
 
+/** The rank of a rule that holds for every process. */
+const ANYBODY = -1;
+
 function chosenSubject(
   subject: Subject,
   by: SubjectKind,
@@ -92,6 +95,7 @@ function chosenSubject(
   accounts: Accounts,
 ): RuleSubject | undefined {
   const { container, image, inContainer, unit } = subject;
+  if (by === 'host') return subjectOf('any process', {}, ANYBODY);
   if (by === 'exe' || by === 'script') return programSubject(subject, by, uids);
   if (by === 'container' && inContainer && container && isNameable('container', container)) {
     return subjectOf(`container ${container}`, { container: [container] }, CHOSEN);
@@ -100,8 +104,13 @@ function chosenSubject(
     return ruleFor(`image ${image}`, { image: [image] }, uids, CHOSEN);
   if (by === 'unit' && isLastingUnit(unit)) return ruleFor(`unit ${unit}`, { unit: [unit] }, uids, CHOSEN);
   // The same rule is for containers and for the host.
-  if (by === 'uid') return subjectOf(uidText({ ...uids, accounts }), { uid: uids.ids }, CHOSEN);
-  return undefined;
+  return by === 'uid' ? usersOf(uids, accounts) : undefined;
+}
+
+/** All processes of a user; none where the user is unknown. */
+function usersOf(uids: Uids, accounts: Accounts): RuleSubject | undefined {
+  if (isUnknown(uids)) return undefined;
+  return subjectOf(uidText({ ...uids, accounts }), { uid: uids.ids }, CHOSEN);
 }
 
 /**
@@ -173,6 +182,14 @@ function unknownContainer({ cgroup }: Subject, uids: Uids): RuleSubject | undefi
   return ruleFor(`unknown container in ${cgroup}`, { cgroup: [cgroup] }, uids, 3);
 }
 
+/** What an import of a source that knows no process is called. */
+const SOURCELESS = 'no process, as the source of the import knows none';
+
+/** Whether nothing is known of who connected, since what was imported doesn't say it. */
+export function isSourceless({ command, container, exe, image, uid, unit }: Subject): boolean {
+  return uid === UNKNOWN_ID && command === '' && [container, exe, image, unit].every((text) => !text);
+}
+
 const NO_FILE_OF_HOST =
   'no rule can name it: the program is no file of the host, and no service is its alone';
 
@@ -198,6 +215,7 @@ function isLastingUnit(unit: string | undefined): unit is string {
 /** What to call one whom no rule can name, with the reason where more is known than its ids. */
 export function unnamedSubject(subject: Subject, accounts = new Accounts()): string {
   const ids = userIds(subject);
+  if (isSourceless(subject)) return SOURCELESS;
   if (subject.inContainer) return `unknown container ${uidText({ ids, accounts: new Accounts() })}`;
   const who = uidText({ ids, accounts });
   const { script } = subject;
@@ -222,13 +240,20 @@ function unwritable(dimension: 'exe' | 'script', path: string | undefined): stri
   return `${what} holds control characters`;
 }
 
+/** Whether no source has said whose the process was. */
+function isUnknown({ ids }: Uids): boolean {
+  return ids.includes(UNKNOWN_ID);
+}
+
 /** `uid 33 (www-data)`; `uid 0 (root)+1000 (ada)` of a process that has both. */
 function uidText({ accounts, ids }: Uids): string {
+  if (ids.includes(UNKNOWN_ID)) return 'any user';
   return `uid ${ids.map((id) => accounts.text('user', id)).join('+')}`;
 }
 
 function ruleFor(name: string, who: From, uids: Uids, rank: number): RuleSubject {
-  return subjectOf(`${name} ${uidText(uids)}`, { ...who, uid: uids.ids }, rank);
+  const from = isUnknown(uids) ? who : { ...who, uid: uids.ids };
+  return subjectOf(`${name} ${uidText(uids)}`, from, rank);
 }
 
 function subjectOf(name: string, from: From, rank: number): RuleSubject {

@@ -11,6 +11,9 @@ export interface Credential {
   fsgid: number;
 }
 
+/** No process can have this id: what imports of sources without ids have for them. */
+export const UNKNOWN_ID = 4_294_967_295;
+
 /** In the order of the table `credential`. */
 export const CREDENTIAL_IDS = [
   'uid',

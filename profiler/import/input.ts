@@ -1,4 +1,7 @@
 import type { ImportFormat } from './format.ts';
+import type { LogContext } from './log/log-reader.ts';
+import { linesOf, type TextLine } from './lines.ts';
+import { logInput } from './log-input.ts';
 import { CsvParser, type CsvRow } from '../event/csv.ts';
 import { EXPORTED } from '../database/connection-column.ts';
 import { readCell } from '../../error/visible.ts';
@@ -8,7 +11,10 @@ import { headerProblem, isColumn, type RowProblem } from './row.ts';
 import { inputName, textOf } from './text-input.ts';
 
 /** A row as it stands in the file. `line`: of a Parquet file the number of the row; from 1. */
-export type InputRow = CsvRow;
+export interface InputRow extends CsvRow {
+  /** Beside a problem: it is not that of the row alone, and this mends it. */
+  remedy?: string;
+}
 
 /** What is to be imported, whatever its format. */
 export interface Input {
@@ -21,6 +27,8 @@ export interface Input {
   parts: AsyncIterable<InputRow[]>;
   /** Columns that were come by and are not read. */
   unread: Set<string>;
+  /** Lines that were understood and are no connections made from here, by what they are. */
+  passed: ReadonlyMap<string, number>;
   close(): void;
 }
 
@@ -28,7 +36,7 @@ export interface Input {
  * Opens a file (`-`: standard input). Throws BouhekiError `usage` when it can't be read or its columns do not
  * do, and `untrusted` for a file that others can write: a policy is made from what is imported.
  */
-export async function openInput(file: string, format: ImportFormat): Promise<Input> {
+export async function openInput(file: string, format: ImportFormat, context: LogContext): Promise<Input> {
   switch (format) {
     case 'csv':
       return csvInput(file);
@@ -36,6 +44,8 @@ export async function openInput(file: string, format: ImportFormat): Promise<Inp
       return ndjsonInput(file);
     case 'parquet':
       return parquetInput(file);
+    default:
+      return logInput(file, format, context);
   }
 }
 
@@ -63,7 +73,15 @@ async function csvInput(file: string): Promise<Input> {
     head?.problem === undefined ? head && headerProblem(header) : { field: 0, message: head.problem };
   if (problem !== undefined) throw rowFault(name, head!, problem, 'Mend the first row.');
   const unread = new Set(header.filter((column) => column !== '' && !isColumn(column)));
-  return { name, header, cell: readCell, parts: behind(rest, parts), unread, close: () => undefined };
+  return {
+    name,
+    header,
+    cell: readCell,
+    parts: behind(rest, parts),
+    unread,
+    passed: new Map(),
+    close: () => undefined,
+  };
 }
 
 /** The first part is not empty. */
@@ -84,9 +102,6 @@ async function* behind<T>(first: T[], rest: AsyncIterable<T[]>): AsyncGenerator<
 
 const COLUMNS = EXPORTED.map(({ name }) => name);
 
-/** Characters of the longest line. */
-const LONGEST = 1 << 20;
-
 async function ndjsonInput(file: string): Promise<Input> {
   const unread = new Set<string>();
   const parts = ndjsonParts(file, unread);
@@ -97,26 +112,15 @@ async function ndjsonInput(file: string): Promise<Input> {
     cell: (text) => text,
     parts: behind(first.done === true ? [] : first.value, parts),
     unread,
+    passed: new Map(),
     close: () => undefined,
   };
 }
 
 async function* ndjsonParts(file: string, unread: Set<string>): AsyncGenerator<InputRow[], void> {
-  let rest = '';
-  let line = 0;
-  const rowsOf = (lines: readonly string[]): InputRow[] =>
-    lines.flatMap((text) => {
-      line += 1;
-      return text.trim() === '' ? [] : [{ line, ...ndjsonRow(text, unread) }];
-    });
-  for await (const piece of textOf(file)) {
-    const lines = (rest + piece).split('\n');
-    rest = lines.pop()!;
-    if (rest.length > LONGEST) lines.push('', rest.slice(0, 1));
-    yield rowsOf(lines);
-    if (rest.length > LONGEST) return;
-  }
-  yield rowsOf([rest]);
+  const rowOf = ({ line, long, text }: TextLine): InputRow =>
+    long ? { line, fields: [], problem: 'the line is too long' } : { line, ...ndjsonRow(text, unread) };
+  for await (const lines of linesOf(file)) yield lines.map(rowOf);
 }
 
 /** The fields of an object, in the order of COLUMNS. */

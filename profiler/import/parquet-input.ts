@@ -45,6 +45,7 @@ export async function parquetInput(file: string): Promise<Input> {
       cell: (text) => text,
       parts: partsOf(connection, `SELECT ${cells.join(', ')} ${from}`, file),
       unread: new Set(columns.map(({ name }) => name).filter((name) => !isColumn(name))),
+      passed: new Map(),
       close: () => {
         connection.closeSync();
         database.closeSync();

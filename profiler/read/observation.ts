@@ -1,4 +1,5 @@
 import type { SocketKind } from '../../bpf/wire.ts';
+export { UNKNOWN_ID } from '../event/credential.ts';
 export { DELETED, ELSEWHERE, TOO_LONG } from '../event/executable.ts';
 import type { KnownBy } from '../event/columns.ts';
 import type { Account } from '../identity/account.ts';

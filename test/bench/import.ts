@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { importFile } from '../../profiler/import/import.ts';
+import { importFiles } from '../../profiler/import/import.ts';
 
 const { values } = parseArgs({
   options: {
@@ -38,7 +38,7 @@ function* csv(late: number): Generator<string> {
 async function measure(what: string, file: string): Promise<void> {
   const began = performance.now();
   const used = process.cpuUsage();
-  const done = await importFile(file, {
+  const done = await importFiles([file], {
     db: join(directory, 'bouheki.duckdb'),
     format: 'csv',
     skipBad: false,

@@ -53,7 +53,15 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'bpf',
     'error',
   ],
+  'profiler/import/log': [
+    'profiler/database',
+    'profiler/identity/runtime',
+    'profiler/identity',
+    'profiler/event',
+    'policy/value',
+  ],
   'profiler/import': [
+    'profiler/import/log',
     'profiler/store',
     'profiler/database',
     'profiler/identity',
@@ -61,6 +69,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'policy/value',
     'bpf',
     'host',
+    'format',
     'error',
   ],
   'generator/boxes': [],

@@ -12,7 +12,7 @@ import { input, observation, OPTIONS, policyOf, unlessNoData } from './fixture.t
 
 /** Every way to ask for a policy, but for the budget. */
 const ways: fc.Arbitrary<Partial<GenerateOptions>> = fc.record({
-  by: fc.constantFrom('auto', 'exe', 'script', 'container', 'image', 'unit', 'uid'),
+  by: fc.constantFrom('auto', 'exe', 'script', 'container', 'image', 'unit', 'uid', 'host'),
   layout: fc.constantFrom('rules', 'rules', 'flat'),
   includeDenied: fc.boolean(),
   deny: fc.constantFrom([], [parsePrefix('10.0.0.8/30')!]),
