@@ -13,7 +13,9 @@ New connections went through, and the policy would not allow them. Denied ones a
 attempts that were stopped, and the policy would stop them again. Disagreed ones got
 another verdict in the kernel than the policy as it reads gives them: it has changed
 since, or the kernel knew more than the record says. Every recorded denial is in one of
-the three. A path of the policy that is a link on this host counts as what it leads to.
+the three. Shared ones are no drift: a rule by name allows them, but by a name that only
+other programs asked for, which has the same address as the one that this one asked for.
+A path of the policy that is a link on this host counts as what it leads to.
 Exit status: 0 no drift, 1 drift, 2 trouble.`;
 
 /** `bouheki drift POLICY`: what was recorded and the policy does not allow. */

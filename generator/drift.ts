@@ -7,6 +7,7 @@ import { formatProtocol } from '../policy/value/protocol.ts';
 import type { SocketKind } from '../policy/value/socket-kind.ts';
 import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
 import { type NameDrift, NameDriftFinder } from './name-drift.ts';
+import { SharedNames } from './shared-name.ts';
 import { sumNames } from './subject/evidence.ts';
 import { destinationAddress, flowOf } from './subject/flow.ts';
 import { inStableOrder } from './subject/order.ts';
@@ -76,6 +77,11 @@ export interface Drift {
    * knew more than the record says.
    */
   disagreed: DriftEntry[];
+  /**
+   * Is allowed, but not by the name that the program asked for: by one that others asked for, which has the same address.
+   * No drift, but more than the rule says.
+   */
+  shared: DriftEntry[];
 }
 
 /**
@@ -93,6 +99,7 @@ export function findDrift(
     new: new Map(),
     denied: new Map(),
     disagreed: new Map(),
+    shared: new Map(),
   };
   const judge = compileEvaluator(policy);
   const nameDrift = new NameDriftFinder(policy);
@@ -102,8 +109,13 @@ export function findDrift(
     if (verdict.action === 'allow') nameDrift.allowed(verdict.box, observation.names ?? []);
     return { observation, flow, verdict };
   });
+  const names = new SharedNames(observations, judge);
   for (const { flow, observation, verdict } of judged) {
-    if (verdict.action === 'allow' && observation.verdict === 'allow') continue;
+    if (verdict.action === 'allow' && observation.verdict === 'allow') {
+      const rule = (): Pick<DriftEntry, 'rule'> => ruleMember(policy, flow, verdict);
+      if (names.allow(observation, flow)) add(found.shared, observation, accounts, rule);
+      continue;
+    }
     const part = partOf(policy, observation, flow, verdict);
     const kind =
       verdict.action === 'deny' && verdict.box === undefined
@@ -115,7 +127,12 @@ export function findDrift(
       ...(part === 'disagreed' && { recorded: recordedOf(observation) }),
     }));
   }
-  return { new: inOrder(found.new), denied: inOrder(found.denied), disagreed: inOrder(found.disagreed) };
+  return {
+    new: inOrder(found.new),
+    denied: inOrder(found.denied),
+    disagreed: inOrder(found.disagreed),
+    shared: inOrder(found.shared),
+  };
 }
 
 /** The part of the report that an observation belongs to which is not allowed by both, the kernel and the policy. */

@@ -2,6 +2,6 @@ import type { Drift } from '../../generator/drift.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
 
 /** The drift as one JSON document. */
-export function driftJson({ denied, disagreed, new: fresh }: Drift): string {
-  return jsonDocument('drift', { new: fresh, denied, disagreed });
+export function driftJson({ denied, disagreed, new: fresh, shared }: Drift): string {
+  return jsonDocument('drift', { new: fresh, denied, disagreed, shared });
 }

@@ -19,6 +19,7 @@ export function driftSections(drift: Drift): DriftSection[] {
       title: 'Disagreed: the kernel decided otherwise than this policy reads',
       rows: drift.disagreed.map(cells),
     },
+    { title: 'Shared: allowed by a name that only others asked for', rows: drift.shared.map(cells) },
   ].filter((section) => section.rows.length > 0);
 }
 

@@ -82,6 +82,9 @@ function summary(drift: Drift, { hidden, losses, observations }: Evidence): stri
   } else if (observations.length > 0)
     lines.push(`No drift: the policy allows all that was recorded (${total}).`);
   else lines.push('No drift to see: nothing was recorded in this window.');
+  const shared = drift.shared.reduce((sum, { count }) => sum + count, 0);
+  if (shared > 0)
+    lines.push(`Allowed by a name that only others asked for: ${formatCount(shared, 'event')}.`);
   if (hidden > 0) {
     lines.push(`Denied too: ${formatCount(hidden, 'UDP connect')} with nothing sent; list with --intents.`);
   }

@@ -83,6 +83,7 @@ test('--json is one document with a versioned schema', async (t) => {
     ],
     denied: [],
     disagreed: [],
+    shared: [],
   });
 });
 
@@ -101,7 +102,7 @@ test('Markdown escapes what would be markup', () => {
     rule: { name: '<b>', relation: 'denied by' as const },
   };
   const time = '2026-11-21 00:00:00Z';
-  assert.deepEqual(driftMarkdown({ new: [], denied: [entry], disagreed: [] }).split('\n'), [
+  assert.deepEqual(driftMarkdown({ new: [], denied: [entry], disagreed: [], shared: [] }).split('\n'), [
     '### Denied: attempts that were stopped',
     '',
     '| Subject | Destination | Count | First | Last | Rule |',

@@ -34,7 +34,7 @@ function learnt(list: readonly RecordedObservation[]): Policy | undefined {
 }
 
 test('what is allowed is no drift', () => {
-  assert.deepEqual(findDrift(POLICY, [observed()]), { new: [], denied: [], disagreed: [] });
+  assert.deepEqual(findDrift(POLICY, [observed()]), { new: [], denied: [], disagreed: [], shared: [] });
 });
 
 test('a connection that went through but is not allowed is new, with the rule that comes nearest', () => {
@@ -259,4 +259,35 @@ network:
   assert.deepEqual(kindOf(...moved), ['moved']);
   const psql = { exe: '/usr/bin/psql', command: 'psql' };
   assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 0, { subject: psql })), [undefined]);
+});
+
+test('what is allowed by a name that its subject asked for never, only others, is told beside it', () => {
+  const policy = policyOf(`version: 2
+network:
+  mode: block
+  allow:
+    - { name: web fetches, from: { exe: [/usr/bin/curl] }, to: [{ name: [api.example, www.example], port: [443] }] }
+`);
+  const place = { address: 0x01010101n, port: 443 };
+  const asked = (names: string[], change: object = {}): RecordedObservation =>
+    observed({ ...place, names, known: askedBy('self', 0), ...change });
+  const sharedOf = (...list: RecordedObservation[]) =>
+    findDrift(policy, list).shared.map(({ address, names, rule }) => [address, names, rule?.name]);
+  const both = ['other.example', 'api.example'];
+  assert.deepEqual(sharedOf(asked(both)), [['1.1.1.1', both, 'web fetches']]);
+  assert.deepEqual(
+    sharedOf(asked(['www.example', 'other.example'])),
+    [],
+    'it asked for the one that is allowed',
+  );
+  const elsewhere = asked(['api.example'], { address: 0x02020202n });
+  assert.deepEqual(sharedOf(asked(both), elsewhere), [], 'it asks for the other one too');
+  const wget = { exe: '/usr/bin/wget', command: 'wget' };
+  assert.equal(sharedOf(asked(both), { ...elsewhere, subject: { ...elsewhere.subject, ...wget } }).length, 1);
+  assert.deepEqual(
+    sharedOf(asked(both, { known: askedBy('host', 0) })),
+    [],
+    'nobody knows what it asked for',
+  );
+  assert.deepEqual(findDrift(policy, [asked(both)]).new, []);
 });
