@@ -1,6 +1,8 @@
+import { visible } from '../../error/visible.ts';
 import { formatCount } from '../../format/number.ts';
 import { findDrift, type Drift } from '../../generator/drift.ts';
 import { describeLosses } from '../../generator/header.ts';
+import { unseenNames } from '../../generator/unseen-name.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
@@ -32,7 +34,8 @@ export async function reportDrift(file: string, options: DriftOptions): Promise<
   const drift = findDrift(policy, observations, accounts, await accountsFor(policy, accounts));
   const view = viewOf(process.stdout, options.wide);
   process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift, view));
-  process.stderr.write(`${describeLinks(links)}${summary(drift, record)}`);
+  const unseen = unseenNames(policy, observations);
+  process.stderr.write(`${describeLinks(links)}${summary(drift, record)}${describeUnseen(unseen)}`);
   if (entriesOf(drift) > 0) process.exitCode = 1;
 }
 
@@ -95,6 +98,19 @@ function summary(drift: Drift, { hidden, losses, observations }: Evidence): stri
     lines.push(`${formatCount(answers, 'answer')} of resolvers were not read: names may be missing.`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Names that one line has at the most. */
+const MOST_NAMES = 8;
+
+function describeUnseen(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const rest = names.length - MOST_NAMES;
+  const more = rest > 0 ? ` and ${rest} more` : '';
+  return (
+    visible(`Names of the policy that were never seen: ${names.slice(0, MOST_NAMES).join(', ')}${more}.`) +
+    '\n'
+  );
 }
 
 function events(observations: readonly RecordedObservation[]): number {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { driftMarkdown } from '../../../cli/report/drift-markdown.ts';
 import { Operation } from '../../../profiler/event/batch.ts';
+import { Known } from '../../../profiler/event/columns.ts';
 import { START, type Event } from '../profiler/fixture.ts';
 import { displayWidth } from '../../../format/display-width.ts';
 import { inTerminal } from './terminal/terminal.ts';
@@ -134,6 +135,19 @@ test('a denied event that the policy allows now is listed with both, and is drif
   assert.equal(stderr, 'Drift: 0 new, 0 denied, 1 disagreed, in 3 events.\n');
   assert.match(stdout, /^Disagreed: the kernel decided otherwise than this policy reads$/m);
   assert.match(stdout, /curl uid 1000 +tcp 10\.0\.0\.1:443 +2 .* was denied; now allowed by web$/m);
+});
+
+test('names of the policy that the record has not are said, and are no drift', async (t) => {
+  const directory = directoryFor(t);
+  const policy = join(directory, 'policy.yaml');
+  const names = '[api.example, "*.cdn.example", "*.api.example", typo.example, "*"]';
+  const to = `[{ cidr: [10.0.0.0/8] }, { name: ${names}, cidr: [10.0.0.0/8] }]`;
+  writeFileSync(policy, `version: 2\nnetwork: { mode: block, allow: [{ to: ${to} }] }\n`);
+  const events = ['api.example', 'a.b.cdn.example'].map((name) => ({ names: [name], known: Known.self }));
+  const db = await record(directory, events, { command: 'enforce', mode: 'block' });
+  const { status, stderr } = runCommand('drift', policy, '--db', db);
+  assert.equal(status, 0);
+  assert.match(stderr, /^Names of the policy that were never seen: \*\.api\.example, typo\.example\.$/m);
 });
 
 test('a rule for a path that is a link allows what the link leads to, as the kernel does', (t) => {
