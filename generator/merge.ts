@@ -1,9 +1,9 @@
 import { BouhekiError } from '../error/error.ts';
 import { formatTime } from '../format/moment.ts';
 import { formatCount } from '../format/number.ts';
-import { appendRules, listOf, networkOf, type Addition } from '../policy/file/append.ts';
+import { appendRules, listOf, networkOf, type Addition } from '../policy/file/edit/append.ts';
 import { FLAT_KEYS } from '../policy/file/document.ts';
-import { findMarks } from '../policy/file/edit.ts';
+import { findMarks } from '../policy/file/edit/edit.ts';
 import { extendName } from '../policy/file/limit.ts';
 import { plainLines } from '../format/line-end.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';

@@ -5,7 +5,7 @@ import { formatCount } from '../../format/number.ts';
 import type { Decided, Decision } from '../../generator/review/decision.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
 import { sumNames } from '../../generator/subject/evidence.ts';
-import type { strayMarks } from '../../policy/file/edit.ts';
+import type { strayMarks } from '../../policy/file/edit/edit.ts';
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { formatTable } from '../terminal/table.ts';

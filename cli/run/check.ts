@@ -5,7 +5,7 @@ import { diffPolicies } from '../../policy/analysis/diff.ts';
 import { type Parsed, parsePolicy } from '../../policy/file/parse.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import { renderProblem, type Problem } from '../../policy/file/problem.ts';
-import { upgradePolicy } from '../../policy/file/upgrade.ts';
+import { upgradePolicy } from '../../policy/file/edit/upgrade.ts';
 import { parseText, readPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
 

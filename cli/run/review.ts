@@ -20,7 +20,7 @@ import {
 } from '../../generator/review/decision.ts';
 import { joinForReview, prepareRecord, type ReviewItem } from '../../generator/review/review.ts';
 import { ReviewSession } from '../../generator/review/review-session.ts';
-import { strayMarks } from '../../policy/file/edit.ts';
+import { strayMarks } from '../../policy/file/edit/edit.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';

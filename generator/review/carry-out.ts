@@ -1,5 +1,5 @@
 import { BouhekiError } from '../../error/error.ts';
-import { appendRules, type Addition } from '../../policy/file/append.ts';
+import { appendRules, type Addition } from '../../policy/file/edit/append.ts';
 import {
   containsAddress,
   containsPrefix,
@@ -7,12 +7,13 @@ import {
   prefixOf,
   type Prefix,
 } from '../../policy/value/cidr.ts';
-import { destinationText, type ToDocument } from '../../policy/file/document.ts';
-import { allowRules, replaceEntry, type RuleLocation } from '../../policy/file/edit.ts';
+import { destinationText, SET_KINDS, type ToDocument } from '../../policy/file/document.ts';
+import { allowRules, replaceEntry, type RuleLocation } from '../../policy/file/edit/edit.ts';
 import { extendName } from '../../policy/file/limit.ts';
 import { keepOf } from '../../policy/meaning/known-name.ts';
 import type { Box } from '../../policy/meaning/policy.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
+import { isSetReference } from '../../policy/value/set-name.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import type { Decision } from './decision.ts';
 import { METADATA } from '../subject/deny.ts';
@@ -109,8 +110,9 @@ function denyRule(input: ReviewInput, item: ReviewItem): Addition {
   const name = extendName(rule, ' (denied)');
   const [observation] = observations;
   if (observation === undefined) {
-    if (location.entry !== undefined) return { name, from, to: [to![location.entry]!] };
-    return { name, from, ...(to && { to }), ...(sockets && { sockets }) };
+    if (location.entry !== undefined) return { name, from, to: [plainEntry(input, location)] };
+    const plain = to?.map((_, entry) => plainEntry(input, { ...location, entry }));
+    return { name, from, ...(plain && { to: plain }), ...(sockets && { sockets }) };
   }
   const { address, names, port, protocol, socket } = record.flowOf(observation);
   if (socket !== undefined) return { name, from, sockets: [socket] };
@@ -127,6 +129,17 @@ function denyRule(input: ReviewInput, item: ReviewItem): Addition {
       }),
     ],
   };
+}
+
+/** A destination as it stands in the file, with values in the place of sets: those of the file may change. */
+function plainEntry({ policy, text }: ReviewInput, { entry, rule }: RuleLocation): ToDocument {
+  const raw = allowRules(text)[rule]!.to![entry!]!;
+  const named = SET_KINDS.some((kind) => raw[kind]?.some((each) => isSetReference(each as string | number)));
+  if (!named && !raw.except?.some((each) => isSetReference(each as string | number))) return raw;
+  const { box } = boxesByRule(text, policy).find(
+    ({ location }) => location.rule === rule && location.entry === entry,
+  )!;
+  return destinationText(box.to);
 }
 
 /** An entry of a rule, and the prefix in it that allows an item. */
@@ -162,7 +175,7 @@ function widenTo(input: ReviewInput, item: ReviewItem, wider: Prefix): string {
   const { ports, protocols } = holder.box.to;
   const ranges = hasPorts(protocol) ? [{ first: port, last: port }] : undefined;
   const alone = JSON.stringify([ports, protocols]) === JSON.stringify([ranges, [protocol]]);
-  if (alone) return exchange(input, holder, [...holder.box.to.prefixes!, wider]);
+  if (alone) return exchange(input, holder, [wider]);
   const { keep, names } = holder.box.to;
   const entry = destinationText({
     ...(names && { names, keep: keepOf({ ...(keep !== undefined && { keep }) }) }),
@@ -188,7 +201,7 @@ function narrow(input: ReviewInput, item: ReviewItem): string {
       remedy: 'Allow, deny or ignore it.',
     });
   }
-  return exchange(input, holder, [...box.to.prefixes!.filter((each) => each !== prefix), ...narrower]);
+  return exchange(input, holder, narrower, prefix);
 }
 
 function missing({ destination, rule }: ReviewItem): never {
@@ -197,11 +210,27 @@ function missing({ destination, rule }: ReviewItem): never {
   });
 }
 
-function exchange(input: ReviewInput, holder: Holder, prefixes: readonly Prefix[]): string {
+/**
+ * The entry with more prefixes, and without one. Sets that have nothing to do with either stay named, the values of
+ * others are written out.
+ */
+function exchange(input: ReviewInput, holder: Holder, added: readonly Prefix[], without?: Prefix): string {
   const { except: _, ...raw } = entryAt(input, holder);
-  return replaceEntry(input.text, holder.location, [
-    { ...raw, cidr: mergePrefixes(prefixes).map(formatPrefix) },
-  ]);
+  const { except, sets = [], to } = holder.box;
+  const kept = sets.filter(({ to: { prefixes } }) =>
+    prefixes?.every(
+      (each) => each !== without && ![...added, ...(except ?? [])].some((other) => overlaps(other, each)),
+    ),
+  );
+  const held = new Set(kept.flatMap(({ to: { prefixes } }) => prefixes!.map(formatPrefix)));
+  const others = to.prefixes!.filter((each) => each !== without && !held.has(formatPrefix(each)));
+  const names = raw.cidr!.filter((each) => kept.some(({ name }) => name === each));
+  const cidr = [...names, ...mergePrefixes([...others, ...added]).map(formatPrefix)];
+  return replaceEntry(input.text, holder.location, [{ ...raw, cidr }]);
+}
+
+function overlaps(a: Prefix, b: Prefix): boolean {
+  return containsPrefix(a, b) || containsPrefix(b, a);
 }
 
 function entryAt({ text }: ReviewInput, { location }: Holder): ToDocument {

@@ -1,5 +1,5 @@
 import { diffPolicies } from '../../policy/analysis/diff.ts';
-import { findMarks, removeMarks, type RuleLocation } from '../../policy/file/edit.ts';
+import { findMarks, removeMarks, type RuleLocation } from '../../policy/file/edit/edit.ts';
 import { plainLines, type PlainLines } from '../../format/line-end.ts';
 import { containsAddress, type Prefix } from '../../policy/value/cidr.ts';
 import { destinationAddress } from '../subject/flow.ts';

@@ -1,5 +1,5 @@
 import type { RuleDocument } from '../../policy/file/document.ts';
-import { allowRules, findMarks, type RuleLocation } from '../../policy/file/edit.ts';
+import { allowRules, findMarks, type RuleLocation } from '../../policy/file/edit/edit.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import type { AccountTable, Box, Flow, Policy } from '../../policy/meaning/policy.ts';
 import { printRule } from '../../policy/file/print.ts';

@@ -7,13 +7,14 @@ import {
   replaceEntry,
   replaceSockets,
   type RuleLocation,
-} from '../../policy/file/edit.ts';
+} from '../../policy/file/edit/edit.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { matchesNames } from '../../policy/meaning/known-name.ts';
 import { isNameGlob } from '../../policy/value/host-name.ts';
 import type { Box, Flow, Policy, To } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
+import { subtractPrefixes } from '../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
 
@@ -88,7 +89,7 @@ function without(
   if (prefixes === undefined) return undefined;
   if (ported && ports === undefined) return undefined;
   const single = prefixOf(flow.address);
-  const rest = carve(allowRules(text)[rule]!.to![entry]!, single);
+  const rest = carve(allowRules(text)[rule]!.to![entry]!, prefixes, single);
   const left = rest === undefined ? [] : [rest];
   const otherPorts = ported ? withoutPort(ports!, flow.port) : [];
   if (otherPorts.length > 0) {
@@ -123,12 +124,15 @@ function withoutNames(raw: ToDocument, to: To, flow: Flow): ToDocument[] | undef
   return left;
 }
 
-/** The destination without one address; undefined when nothing is left. */
-function carve(raw: ToDocument, single: Prefix): ToDocument | undefined {
+/**
+ * The destination, which allows `prefixes`, without one address; undefined when nothing is left. What sets and groups
+ * hold stays theirs: the address is carved out of this destination alone.
+ */
+function carve(raw: ToDocument, prefixes: readonly Prefix[], single: Prefix): ToDocument | undefined {
+  if (subtractPrefixes(prefixes, [single]).length === 0) return undefined;
   const texts = raw.cidr!.map(String);
-  // Names of groups hold more than one address.
-  const prefixes = texts.map((text) => ({ text, prefix: parsePrefix(text) }));
-  const kept = prefixes.filter(({ prefix }) => !prefix || !containsPrefix(single, prefix));
+  const listed = texts.map((text) => ({ text, prefix: parsePrefix(text) }));
+  const kept = listed.filter(({ prefix }) => !prefix || !containsPrefix(single, prefix));
   if (kept.length === 0) return undefined;
   const cidr = kept.map(({ text }) => text);
   const inside = kept.some(({ prefix }) => !prefix || containsPrefix(prefix, single));

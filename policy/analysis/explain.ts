@@ -57,8 +57,9 @@ export function explainFlow(policy: Policy, flow: Flow): Explanation {
   }
   const normal = normalizeFlow(flow);
   if (verdict.box !== undefined) {
-    const { action, name } = policy.boxes[verdict.box]!;
-    const reason = `${action} rule "${name}" matches`;
+    const box = policy.boxes[verdict.box]!;
+    const { action, name } = box;
+    const reason = `${action} rule "${name}" matches${bySets(box, normal)}`;
     if (action === 'allow') return { verdict, reason };
     return { verdict, reason: `${reason}, and a deny always wins`, fix: denyFix(policy, name, normal) };
   }
@@ -68,6 +69,23 @@ export function explainFlow(policy: Policy, flow: Flow): Explanation {
   }
   const reason = 'no allow rule matches';
   return { verdict, reason, nearest, fix: allowFix(policy, nearest, normal) };
+}
+
+/** ` by its @s3`: the sets of a box that hold what a flow goes to; empty where none does. */
+function bySets({ sets = [], to: { keep } }: Box, flow: Flow): string {
+  if (flow.socket) return '';
+  const holding = sets.filter(({ to }) =>
+    DESTINATION_DIMENSIONS.some((key) => {
+      if (key === 'names') {
+        return (
+          to.names !== undefined &&
+          matchesNames({ names: to.names, ...(keep !== undefined && { keep }) }, flow.names)
+        );
+      }
+      return key !== 'protocols' && to[key] !== undefined && matchesTo({ [key]: to[key] }, flow);
+    }),
+  );
+  return holding.length === 0 ? '' : ` by its ${holding.map(({ name }) => name).join(', ')}`;
 }
 
 function denyFix(policy: Policy, name: string, flow: Flow): string {
@@ -189,9 +207,22 @@ function allowFix(
     // Named alone, the address would take the place of the public ones.
     if (key === 'cidr' && !to.prefixes) return `write cidr: [public, ${value}] in rule "${name}"`;
     if (excepted) return `take ${formatAddress(flow.address)} out of except of rule "${name}"`;
-    return `add ${value} to ${key} of rule "${name}"`;
+    return `add ${value} to ${key} of rule "${name}"${orToSet(policy.boxes, box, key)}`;
   }
   return ownRule(policy, flow);
+}
+
+/** Where the list of a rule names sets of its kind: that those are others' lists too. */
+function orToSet(boxes: readonly Box[], box: number, key: Key): string {
+  const dimension = DESTINATION_DIMENSIONS.find((each) => TO[each] === key);
+  if (dimension === undefined || dimension === 'protocols') return '';
+  const set = boxes[box]!.sets?.find(({ to }) => to[dimension] !== undefined);
+  if (set === undefined) return '';
+  const users = new Set(
+    boxes.filter(({ sets }) => sets?.some(({ name }) => name === set.name)).map(({ name }) => name),
+  );
+  const which = users.size === 1 ? 'only this rule names' : `${users.size} rules name`;
+  return `, or to the set ${set.name}, which ${which}`;
 }
 
 /** What to add to a list so that it holds the flow's value; undefined where the flow has none. */

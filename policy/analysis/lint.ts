@@ -146,10 +146,20 @@ function lintAllow(box: Box, index: number): Finding[] {
   const wide = box.to.names ? [] : (box.to.prefixes ?? []).filter(isWide);
   if (wide.length > 0) {
     const limits = `wider than /${WIDEST[4]} (IPv6: /${WIDEST[6]})`;
-    const message = `allow rule "${box.name}" allows ${wide.slice(0, 5).map(formatPrefix).join(', ')}, ${limits}`;
+    const message = `allow rule "${box.name}" allows ${wide
+      .slice(0, 5)
+      .map((each) => inSet(box, each))
+      .join(', ')}, ${limits}`;
     findings.push({ kind: 'wide', box: index, message, help: 'name smaller blocks' });
   }
   return findings;
+}
+
+/** A prefix of a box, with the set that has it. */
+function inSet({ sets }: Pick<Box, 'sets'>, prefix: Prefix): string {
+  const text = formatPrefix(prefix);
+  const set = sets?.find(({ to }) => to.prefixes?.some((each) => formatPrefix(each) === text));
+  return set ? `${text} (${set.name})` : text;
 }
 
 /** Patterns of files that match much more than versions of one program. */
@@ -170,17 +180,19 @@ function isWidePattern(pattern: string): boolean {
 }
 
 /** Single addresses that are most likely meant as networks. */
-function lintAddresses({ action, name, to }: Box, index: number): Finding[] {
+function lintAddresses({ action, name, sets, to }: Box, index: number): Finding[] {
   const single = (to.prefixes ?? []).filter(({ family, length }) => length === LONGEST[family]);
   const findings: Finding[] = [];
-  for (const { family, value } of single) {
+  for (const prefix of single) {
+    const { family, value } = prefix;
     const text = formatAddress({ family, value });
+    const [, set = ''] = / (.*)/.exec(inSet({ ...(sets && { sets }) }, prefix)) ?? [];
     if (value === 0n) {
-      const message = `${action} rule "${name}" names ${text}, which is no destination: a connection to it goes to this host's loopback address`;
+      const message = `${action} rule "${name}" names ${text}${set && ` ${set}`}, which is no destination: a connection to it goes to this host's loopback address`;
       const help = `for every address write ${text}/0; for this host loopback`;
       findings.push({ kind: 'no-destination', box: index, message, help });
     } else if ((value & HOST_BITS[family]) === 0n) {
-      const message = `${action} rule "${name}" names the single address ${text}, which looks like that of a network`;
+      const message = `${action} rule "${name}" names the single address ${text}${set && ` ${set}`}, which looks like that of a network`;
       findings.push({ kind: 'no-destination', box: index, message, help: 'add the length of its prefix' });
     }
   }

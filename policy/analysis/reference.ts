@@ -44,8 +44,8 @@ function keys(schema: Schema, title: string, path: string, printed: Map<string, 
   const rows: string[] = [];
   const tables: string[] = [];
   for (const [key, field] of Object.entries(schema.properties ?? {})) {
-    const inner = field.items?.properties ? field.items : field;
-    const name = `${path}${key}${inner === field ? '' : '[]'}`;
+    const { inner, mark } = innerOf(field);
+    const name = `${path}${key}${mark}`;
     rows.push(`| \`${key}\` | ${cell(valueOf(field))} | ${cell(meaningOf(field))} |`);
     if (!inner.properties) continue;
     const text = JSON.stringify(inner);
@@ -62,6 +62,14 @@ function keys(schema: Schema, title: string, path: string, printed: Map<string, 
   return ['| key | value | meaning |', '|---|---|---|', ...rows, '', ...tables];
 }
 
+/** The object whose keys make a table, and how its place is written: that of a list or a map of them. */
+function innerOf(field: Schema): { inner: Schema; mark: string } {
+  if (field.items?.properties) return { inner: field.items, mark: '[]' };
+  const { additionalProperties: each } = field;
+  if (typeof each === 'object' && each.properties) return { inner: each, mark: '.NAME' };
+  return { inner: field, mark: '' };
+}
+
 /** What may stand after a key. */
 function valueOf(schema: Schema): string {
   if (schema.items) return schema.items.properties ? 'list of objects' : `list: ${valueOf(schema.items)}`;
@@ -71,7 +79,10 @@ function valueOf(schema: Schema): string {
   if (schema.pattern !== undefined) return `text of the form \`${schema.pattern}\``;
   if (schema.type === 'string') return 'text';
   if (schema.type === 'integer') return `number, ${schema.minimum} to ${schema.maximum}`;
-  return schema.properties ? 'object' : schema.additionalProperties ? 'object of texts' : `${schema.type}`;
+  if (schema.properties) return 'object';
+  const { additionalProperties: each } = schema;
+  if (!each) return `${schema.type}`;
+  return typeof each === 'object' && each.properties ? 'object of objects' : 'object of texts';
 }
 
 function meaningOf(schema: Schema): string {

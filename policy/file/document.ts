@@ -31,6 +31,8 @@ export interface PolicyDocument {
   /** The flat layout, instead of `deny` and `allow`. */
   flat?: Partial<Record<FlatKey, { allow?: Entry[]; deny?: Entry[] }>>;
   names?: NamesDocument;
+  /** By their names, in the order in which they are printed. */
+  sets?: ReadonlyMap<string, SetDocument>;
   log?: Partial<LogOptions>;
 }
 
@@ -54,6 +56,16 @@ export interface ToDocument extends Partial<Record<ToList, Entry[]>> {
   comment?: string;
   /** Beside `name`: a duration, or `forever`. */
   keep?: string;
+}
+
+/** The lists of an entry of `to` that may name sets, and so the kinds of sets. */
+export const SET_KINDS = ['cidr', 'port', 'name'] as const satisfies ToList[];
+export type SetKind = (typeof SET_KINDS)[number];
+
+/** A set of a file, which has one kind. */
+export interface SetDocument extends Partial<Record<SetKind, Entry[]>> {
+  /** Printed above the set. */
+  comment?: string;
 }
 
 /** `names` of a file. */

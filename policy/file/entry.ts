@@ -5,6 +5,8 @@ import { type Address, parseAddress } from '../value/address.ts';
 import { readNamePattern } from '../value/host-name.ts';
 import { FOREVER, formatKeep, parseKeep } from '../value/keep.ts';
 import type { NamesText } from './schema.ts';
+import { isSetReference } from '../value/set-name.ts';
+import type { Sets } from './set.ts';
 import { formatPrefix, type Prefix, readPrefix } from '../value/cidr.ts';
 import { COMMAND_BYTES, isGlob } from '../value/name.ts';
 import { parsePortRange, type PortRange } from '../value/port.ts';
@@ -15,10 +17,22 @@ import { parseProtocol } from '../value/protocol.ts';
 /** Takes note of a problem with the value at `path`. */
 export type Report = (severity: Problem['severity'], path: Path, message: string, help?: string) => void;
 
-/** The prefixes that a list of addresses, CIDRs and groups stands for, in its order. */
-export function readPrefixes(texts: readonly string[], path: Path, report: Report): Prefix[] {
+/** What stands for `@NAME` in a list of a kind. */
+export type SetResolver = Pick<Sets, 'resolve'>;
+
+/** The prefixes that a list of addresses, CIDRs, groups and sets stands for, in its order. */
+export function readPrefixes(
+  texts: readonly string[],
+  path: Path,
+  report: Report,
+  sets?: SetResolver,
+): Prefix[] {
   const prefixes: Prefix[] = [];
   for (const [index, text] of texts.entries()) {
+    if (sets && isSetReference(text)) {
+      for (const each of sets.resolve('cidr', text, [...path, index], report)) prefixes.push(each);
+      continue;
+    }
     const reading = readPrefix(text);
     if ('prefix' in reading) {
       prefixes.push(reading.prefix);
@@ -37,15 +51,25 @@ export function readPrefixes(texts: readonly string[], path: Path, report: Repor
 }
 
 function cidrHelp(text: string): string {
+  if (isSetReference(text)) return 'sets belong to rules of version: 2';
   const close = closestWord(text, PREFIX_GROUPS);
   if (close !== undefined && !/\d/.test(text)) return `did you mean ${close}?`;
   return `write an address, a CIDR such as 10.0.0.0/8, or one of ${PREFIX_GROUPS.join(', ')}`;
 }
 
-/** The ranges that a list of ports and ranges stands for. */
-export function readPorts(ports: readonly (string | number)[], path: Path, report: Report): PortRange[] {
+/** The ranges that a list of ports, ranges and sets stands for. */
+export function readPorts(
+  ports: readonly (string | number)[],
+  path: Path,
+  report: Report,
+  sets?: SetResolver,
+): PortRange[] {
   const ranges: PortRange[] = [];
   for (const [index, port] of ports.entries()) {
+    if (sets && isSetReference(port)) {
+      for (const each of sets.resolve('port', port, [...path, index], report)) ranges.push(each);
+      continue;
+    }
     const range = parsePortRange(String(port));
     if (range) ranges.push(range);
     else
@@ -64,9 +88,15 @@ export function readProtocols(protocols: readonly (string | number)[]): number[]
   return protocols.map((protocol) => parseProtocol(String(protocol))!);
 }
 
-/** The patterns that a list of names stands for, each once. */
-export function readNames(texts: readonly string[], path: Path, report: Report): string[] {
-  const patterns = texts.flatMap((text, index) => {
+/** The patterns that a list of names and sets stands for, each once. */
+export function readNames(
+  texts: readonly string[],
+  path: Path,
+  report: Report,
+  sets?: SetResolver,
+): string[] {
+  const patterns = texts.flatMap((text, index): readonly string[] => {
+    if (sets && isSetReference(text)) return sets.resolve('name', text, [...path, index], report);
     const reading = readNamePattern(text);
     if ('pattern' in reading) return [reading.pattern];
     report('error', [...path, index], reading.fault, reading.help);

@@ -43,8 +43,7 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value:
       return fault(message, close && `did you mean ${close}?`);
     }
     case 'too_small':
-      if (issue.origin === 'array')
-        return fault('is empty', 'remove the key to match everything, or name something');
+      if (issue.origin === 'array') return fault(...emptyList(path));
       if (issue.origin === 'string') return fault('is an empty text');
       return fault(`must be at least ${issue.minimum}${quoted(found)}`);
     case 'too_big':
@@ -59,8 +58,15 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value:
 function wrongType(expected: string, found: unknown, path: Path): [string, string | undefined] {
   if (found === undefined) return ['is missing', undefined];
   if (found === null) return ['has no value', 'give it one, or remove the key'];
-  const help = idHelp(path, found) ?? typeHelp(expected, found) ?? entryHelp(path, found);
+  const help =
+    setHelp(path, found) ?? idHelp(path, found) ?? typeHelp(expected, found) ?? entryHelp(path, found);
   return [`must be ${NOUNS[expected] ?? expected}, not ${nounOf(found)}`, help];
+}
+
+/** Message and help. */
+function emptyList(path: Path): [string, string] {
+  if (path[0] === 'sets') return ['is empty', 'put something in, or remove the set and what names it'];
+  return ['is empty', 'remove the key to match everything, or name something'];
 }
 
 /** What to write instead of a text, by the list that it stands in. */
@@ -76,6 +82,12 @@ const INSTEAD: Readonly<Record<string, (text: string) => string | undefined>> = 
     return close === undefined ? 'write its IANA number' : `did you mean ${close}?`;
   },
 };
+
+/** What to do about a set that says no kind. */
+function setHelp(path: Path, found: unknown): string | undefined {
+  if (path[0] !== 'sets' || path.length !== 2 || !Array.isArray(found)) return undefined;
+  return 'say what it is a list of: { cidr: [...] }, { port: [...] } or { name: [...] }';
+}
 
 /** What to do about a number that stands among the names of users or groups. */
 function idHelp(path: Path, found: unknown): string | undefined {

@@ -6,6 +6,7 @@ import { NAME_DEFAULTS } from '../meaning/known-name.ts';
 import type { Policy } from '../meaning/policy.ts';
 import { formatPath, type Path, type Problem } from './problem.ts';
 import { version1, version2 } from './schema.ts';
+import { Sets } from './set.ts';
 import * as first from './version1.ts';
 import * as second from './version2.ts';
 import type { PlacedBox } from './version2.ts';
@@ -71,7 +72,9 @@ function policyOf(yaml: YamlSource, problems: ProblemList): PlacedPolicy | undef
     if (!text) return undefined;
     const { mode, target } = text.network;
     const names = text.names && readNameOptions(text.names, report);
-    const boxes = second.boxesOf(text.network, (names ?? NAME_DEFAULTS).keep, report);
+    const sets = new Sets(text.sets ?? {}, report, problems.reportKey);
+    const boxes = second.boxesOf(text.network, { keep: (names ?? NAME_DEFAULTS).keep, sets }, report);
+    sets.reportUnused(problems.reportKey);
     const log = second.logOf(text.log, report);
     return within({ version, mode, target, ...(names && { names }), log }, boxes, problems);
   }
@@ -129,6 +132,10 @@ class ProblemList {
 
   readonly report: Report = (severity, path, message, help) =>
     this.add(severity, this.#yaml.offsetOf(path), path, message, help);
+
+  /** As `report`, for a problem with the last key of the path rather than with its value. */
+  readonly reportKey: Report = (severity, path, message, help) =>
+    this.add(severity, this.#yaml.offsetOfKey(path), path, message, help);
 
   add(severity: Problem['severity'], offset: number, path: Path, message: string, help?: string): void {
     this.failed ||= severity === 'error';

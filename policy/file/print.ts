@@ -2,6 +2,7 @@ import { replaceUnsafe } from '../../error/visible.ts';
 import {
   type Entry,
   FLAT_KEYS,
+  SET_KINDS,
   type PolicyDocument,
   type RuleDocument,
   type ToDocument,
@@ -28,6 +29,7 @@ export function printPolicy(document: PolicyDocument): string {
   lines.push(
     'version: 2',
     ...names(document.names),
+    ...sets(document.sets),
     'network:',
     `  mode: ${document.mode}`,
     `  target: ${document.target}`,
@@ -136,6 +138,16 @@ function names(options: PolicyDocument['names']): string[] {
     ...(hosts === undefined ? [] : [`hosts: ${hosts}`]),
   ];
   return [`names: { ${parts.join(', ')} }`];
+}
+
+function sets(all: PolicyDocument['sets']): string[] {
+  if (!all?.size) return [];
+  const lines = ['sets:'];
+  for (const [name, { comment: above, ...lists }] of all) {
+    const body = map(printScalar(name), pairsOf(lists, SET_KINDS), 2);
+    lines.push(...comment(above, '  '), ...body.map((line) => `  ${line}`));
+  }
+  return lines;
 }
 
 function log(options: PolicyDocument['log']): string[] {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ToKey } from './document.ts';
+import type { SetKind, ToKey } from './document.ts';
 import { LIMITS } from './limit.ts';
 import type { From } from '../meaning/policy.ts';
 import { PREFIX_GROUPS } from '../value/prefix-group.ts';
@@ -16,24 +16,28 @@ const text = z.string().min(1).max(LIMITS.text);
 const label = z.string().min(1).max(128);
 const id = z.int().min(0).max(4_294_967_295);
 
-const cidr = text.describe(
-  `An address (10.0.0.1), a CIDR (10.0.0.0/8, "fd00::/8") or a group: ${PREFIX_GROUPS.join(', ')}.`,
-);
+const addresses = `An address (10.0.0.1), a CIDR (10.0.0.0/8, "fd00::/8") or a group: ${PREFIX_GROUPS.join(', ')}`;
+/** In version 1, which has no sets. */
+const plainCidr = text.describe(`${addresses}.`);
+const cidr = text.describe(`${addresses}; or a set ("@NAME").`);
 const portFault = 'must be a port, 0 to 65535, or a range such as "8000-8010"';
 const port = z
-  .union([z.int().min(0).max(65_535), z.string().regex(/^\d{1,5}-\d{1,5}$/, { error: portFault })], {
+  .union([z.int().min(0).max(65_535), z.string().regex(/^(?:\d{1,5}-\d{1,5}|@.*)$/, { error: portFault })], {
     error: portFault,
   })
-  .describe('A port or a range of ports, both ends included.');
+  .describe('A port or a range of ports, both ends included; or a set ("@NAME").');
+/** In a set, which names no other: that a reference is none is said where sets are read. */
+const plainPort = port.describe('A port or a range of ports, both ends included.');
 const protocol = z
   .union([z.enum(PROTOCOL_NAMES), z.int().min(0).max(255)], {
     error: `must be one of ${PROTOCOL_NAMES.join(', ')} or an IANA number, 0 to 255`,
   })
   .describe('A protocol by name or IANA number.');
 
-const hostName = text.describe(
-  'A DNS name (api.github.com); "*.example.com" for all names below example.com, at any depth; "*" for any name.',
-);
+const hostNames =
+  'A DNS name (api.github.com); "*.example.com" for all names below example.com, at any depth; "*" for any name';
+const plainHostName = text.describe(`${hostNames}.`);
+const hostName = text.describe(`${hostNames}; or a set ("@NAME").`);
 const keepFault = 'must be a duration such as 1h or 30m, or forever';
 const keep = z.string({ error: keepFault }).regex(/^(?:\d{1,6}[dhms])+$|^forever$/, { error: keepFault });
 
@@ -71,6 +75,20 @@ const target = z
 function some<T extends z.ZodType>(entry: T, description: string) {
   return z.array(entry).min(1).exactOptional().describe(description);
 }
+
+const set = z
+  .strictObject({
+    cidr: some(plainCidr, 'A set of destination addresses, for cidr and except.'),
+    port: some(plainPort, 'A set of ports, for port.'),
+    name: some(plainHostName, 'A set of DNS names, for name.'),
+  } satisfies Record<SetKind, z.ZodType>)
+  .describe('A list, under the key of the lists that name it. It names no other set.');
+
+const sets = z
+  .record(label, set)
+  .describe(
+    'Lists by name, which lists in rules take in: a rule with cidr: ["@s3", 10.0.0.1] allows what sets.s3.cidr has, and 10.0.0.1.',
+  );
 
 const from = z
   .strictObject({
@@ -177,6 +195,7 @@ export const version2 = z
   .strictObject({
     version: z.literal(2).describe('Version of the policy language.'),
     names: names.exactOptional(),
+    sets: sets.exactOptional(),
     network: z
       .strictObject({
         mode,
@@ -237,11 +256,11 @@ const legacyLists = <T extends z.ZodType>(entry: T, what: string) =>
     .describe(`Restriction by ${what}.`);
 
 const cidrAllow = z
-  .array(cidr)
+  .array(plainCidr)
   .optional()
   .describe('Only these addresses are allowed. Absent: all. []: none.');
 const cidrDeny = legacyList(
-  cidr,
+  plainCidr,
   'These addresses are denied, but not to a command, uid or gid that is named in its allow list.',
 );
 
@@ -297,5 +316,9 @@ export type FromText = z.infer<typeof from>;
 export type ToText = z.infer<typeof to>;
 /** `names` as it stands in a version 2 file. */
 export type NamesText = z.infer<typeof names>;
+/** `sets` as it stands in a version 2 file. */
+export type SetsText = z.infer<typeof sets>;
+/** One of them. */
+export type SetText = z.infer<typeof set>;
 /** `log` as it stands in a version 2 file. */
 export type LogText = z.infer<typeof log>;

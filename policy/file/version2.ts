@@ -10,7 +10,7 @@ import {
 import { meansContainerFiles } from '../meaning/evaluate.ts';
 import { isGlob } from '../value/name.ts';
 import { subtractPrefixes } from '../value/prefix-set.ts';
-import { FLAT_KEYS, FLAT_SUBJECTS, type FlatKey } from './document.ts';
+import { FLAT_KEYS, FLAT_SUBJECTS, type FlatKey, SET_KINDS } from './document.ts';
 import {
   checkAccounts,
   checkCommands,
@@ -27,6 +27,7 @@ import type { Action, Box, From, LogOptions, To } from '../meaning/policy.ts';
 import type { Path } from './problem.ts';
 import { hasPorts } from '../value/protocol.ts';
 import type { FromText, LogText, RuleText, ToText, Version2 } from './schema.ts';
+import type { Sets } from './set.ts';
 import type { SocketKind } from '../value/socket-kind.ts';
 
 /** A box and where the document has it. */
@@ -35,8 +36,14 @@ export interface PlacedBox {
   path: Path;
 }
 
-/** The boxes of a version 2 policy, deny boxes first. `keep`: of destinations that say nothing of it. */
-export function boxesOf(network: Version2['network'], keep: number, report: Report): PlacedBox[] {
+/** What destinations refer to: the `keep` of those that say nothing of it, and the sets. */
+export interface Surroundings {
+  keep: number;
+  sets: Sets;
+}
+
+/** The boxes of a version 2 policy, deny boxes first. */
+export function boxesOf(network: Version2['network'], around: Surroundings, report: Report): PlacedBox[] {
   const flat = FLAT_KEYS.filter((key) => network[key] !== undefined);
   if (flat.length === 0) {
     if (network.sockets) {
@@ -48,7 +55,7 @@ export function boxesOf(network: Version2['network'], keep: number, report: Repo
       report('error', ['network'], 'network.allow is missing', help);
     }
     return (['deny', 'allow'] as const).flatMap((action) =>
-      rulesOf({ action, keep }, network[action] ?? [], report),
+      rulesOf({ action, ...around }, network[action] ?? [], report),
     );
   }
   const rules = (['allow', 'deny'] as const).filter((key) => network[key] !== undefined);
@@ -61,7 +68,7 @@ export function boxesOf(network: Version2['network'], keep: number, report: Repo
       'use one of the two: a flat list without limits would void the rules',
     );
   }
-  return flatBoxes(network, report);
+  return flatBoxes(network, around.sets, report);
 }
 
 /** The log options of a version 2 policy. */
@@ -90,13 +97,12 @@ export function logOf(log: LogText | undefined, report: Report): LogOptions {
 }
 
 /** What the rules of a list have in common. */
-interface RuleList {
+interface RuleList extends Surroundings {
   action: Action;
-  keep: number;
 }
 
 function rulesOf(list: RuleList, rules: readonly RuleText[], report: Report): PlacedBox[] {
-  const { action } = list;
+  const { action, sets } = list;
   return rules.flatMap((rule, index) => {
     const path = ['network', action, index];
     if (rule.name !== undefined) {
@@ -108,8 +114,10 @@ function rulesOf(list: RuleList, rules: readonly RuleText[], report: Report): Pl
       const at = [...path, 'to', entry];
       const to = toOf(list, text, at, report);
       // What is wrong with them has been reported.
-      const except = text.except && readPrefixes(text.except, [], () => undefined);
-      return { box: { action, name, from, to, ...(except && { except }) }, path: at };
+      const except = text.except && readPrefixes(text.except, [], () => undefined, sets);
+      const named = SET_KINDS.flatMap((kind) => sets.named(kind, text[kind]));
+      const known = { ...(except && { except }), ...(named.length > 0 && { sets: named }) };
+      return { box: { action, name, from, to, ...known }, path: at };
     });
     const { sockets } = rule;
     if (sockets) boxes.push({ box: { action, name, from, to: { sockets } }, path: [...path, 'sockets'] });
@@ -157,10 +165,10 @@ function checkPatterns(
   }
 }
 
-function toOf({ action, keep }: RuleList, text: ToText, path: Path, report: Report): To {
+function toOf({ action, keep, sets }: RuleList, text: ToText, path: Path, report: Report): To {
   const to: To = {};
   for (const dimension of DESTINATION_DIMENSIONS) {
-    Object.assign(to, READERS[dimension](text, path, report));
+    Object.assign(to, READERS[dimension](text, path, report, sets));
   }
   if (text.name && action === 'deny') {
     const message =
@@ -181,18 +189,25 @@ function toOf({ action, keep }: RuleList, text: ToText, path: Path, report: Repo
 
 /** What an entry of `to` says of each dimension; nothing where it does not name it. */
 const READERS: {
-  [D in DestinationDimension]: (text: ToText, path: Path, report: Report) => Pick<To, D>;
+  [D in DestinationDimension]: (text: ToText, path: Path, report: Report, sets: Sets) => Pick<To, D>;
 } = {
-  names: ({ name }, path, report) => (name ? { names: readNames(name, [...path, 'name'], report) } : {}),
+  names: ({ name }, path, report, sets) =>
+    name ? { names: readNames(name, [...path, 'name'], report, sets) } : {},
   prefixes: readDestinations,
-  ports: ({ port }, path, report) => (port ? { ports: readPorts(port, [...path, 'port'], report) } : {}),
+  ports: ({ port }, path, report, sets) =>
+    port ? { ports: readPorts(port, [...path, 'port'], report, sets) } : {},
   protocols: ({ protocol }) => (protocol ? { protocols: readProtocols(protocol) } : {}),
 };
 
-function readDestinations({ cidr, except, name }: ToText, path: Path, report: Report): Pick<To, 'prefixes'> {
-  const prefixes = cidr && readPrefixes(cidr, [...path, 'cidr'], report);
+function readDestinations(
+  { cidr, except, name }: ToText,
+  path: Path,
+  report: Report,
+  sets: Sets,
+): Pick<To, 'prefixes'> {
+  const prefixes = cidr && readPrefixes(cidr, [...path, 'cidr'], report, sets);
   if (!except) return prefixes ? { prefixes } : {};
-  const holes = readPrefixes(except, [...path, 'except'], report);
+  const holes = readPrefixes(except, [...path, 'except'], report, sets);
   if (prefixes) return { prefixes: carve(prefixes, holes, [...path, 'except'], report) };
   const help = `add cidr: [${name ? 'public' : '0.0.0.0/0, "::/0"'}]`;
   report('error', [...path, 'except'], 'except carves from cidr, which is not here', help);
@@ -211,8 +226,8 @@ function carve(from: readonly Prefix[], holes: readonly Prefix[], path: Path, re
  * One deny box per deny list that holds something, one allow box unless cidr.allow is empty, and one for
  * sockets.
  */
-function flatBoxes({ sockets, ...lists }: Version2['network'], report: Report): PlacedBox[] {
-  const boxes = listBoxes(lists, report);
+function flatBoxes({ sockets, ...lists }: Version2['network'], sets: Sets, report: Report): PlacedBox[] {
+  const boxes = listBoxes(lists, sets, report);
   if (sockets) boxes.push(socketBox(sockets, ['network', 'sockets']));
   return boxes;
 }
@@ -222,20 +237,20 @@ export function socketBox(sockets: SocketKind[], path: Path): PlacedBox {
   return { box: { action: 'allow', name: 'sockets', from: {}, to: { sockets } }, path };
 }
 
-function listBoxes(lists: Version2['network'], report: Report): PlacedBox[] {
+function listBoxes(lists: Version2['network'], sets: Sets, report: Report): PlacedBox[] {
   const { command } = lists;
   if (command?.allow) checkCommands(command.allow, ['network', 'command', 'allow'], report);
   if (command?.deny) checkCommands(command.deny, ['network', 'command', 'deny'], report);
-  return [...denyBoxes(lists, report), ...allowBoxes(lists, report)];
+  return [...denyBoxes(lists, sets, report), ...allowBoxes(lists, sets, report)];
 }
 
-function denyBoxes(lists: Version2['network'], report: Report): PlacedBox[] {
+function denyBoxes(lists: Version2['network'], sets: Sets, report: Report): PlacedBox[] {
   const boxes: PlacedBox[] = [];
   const deny = (key: FlatKey, from: From, to: To) =>
     boxes.push({ box: { action: 'deny', name: `${key}.deny`, from, to }, path: ['network', key, 'deny'] });
   const denied = lists.cidr?.deny ?? [];
   if (denied.length > 0) {
-    deny('cidr', {}, { prefixes: readPrefixes(denied, ['network', 'cidr', 'deny'], report) });
+    deny('cidr', {}, { prefixes: readPrefixes(denied, ['network', 'cidr', 'deny'], report, sets) });
   }
   for (const key of FLAT_SUBJECTS) {
     const values = lists[key]?.deny ?? [];
@@ -244,7 +259,7 @@ function denyBoxes(lists: Version2['network'], report: Report): PlacedBox[] {
   return boxes;
 }
 
-function allowBoxes({ cidr, ...subjects }: Version2['network'], report: Report): PlacedBox[] {
+function allowBoxes({ cidr, ...subjects }: Version2['network'], sets: Sets, report: Report): PlacedBox[] {
   if (cidr?.allow?.length === 0) return [];
   const from: From = {};
   for (const key of FLAT_SUBJECTS) {
@@ -252,7 +267,7 @@ function allowBoxes({ cidr, ...subjects }: Version2['network'], report: Report):
     if (values) Object.assign(from, { [key]: values });
   }
   const to: To = {};
-  if (cidr?.allow) to.prefixes = readPrefixes(cidr.allow, ['network', 'cidr', 'allow'], report);
+  if (cidr?.allow) to.prefixes = readPrefixes(cidr.allow, ['network', 'cidr', 'allow'], report, sets);
   const { command, uid, gid } = subjects;
   const path = allowPath({ cidr, command, uid, gid });
   return [{ box: { action: 'allow', name: 'allow', from, to }, path }];

@@ -160,7 +160,7 @@ function compose(source: string, faults: Fault[], comments: number[]): Node | nu
   for (const document of documents) {
     const error = document.errors[0] ?? document.warnings[0];
     if (error) {
-      faults.push({ offset: error.pos[0], path: [], message: syntaxMessage(error.code, error.message) });
+      faults.push({ offset: error.pos[0], path: [], ...syntaxFault(error) });
       return undefined;
     }
   }
@@ -178,6 +178,15 @@ function compose(source: string, faults: Fault[], comments: number[]): Node | nu
 }
 
 const TAB_HELP = 'indent with spaces: YAML does not accept tabs';
+
+/** YAML keeps the character `@` for itself: a value that begins with it must be quoted. */
+function syntaxFault({ code, message }: { code: string; message: string }): Pick<Fault, 'message' | 'help'> {
+  const isSet = code === 'BAD_SCALAR_START' && message.includes('character @');
+  return {
+    message: syntaxMessage(code, message),
+    ...(isSet && { help: 'a set is named in quotes: "@NAME"' }),
+  };
+}
 
 function syntaxMessage(code: string, message: string): string {
   if (code === 'TAB_AS_INDENT') return TAB_HELP;

@@ -68,6 +68,14 @@ export interface Box {
   to: To;
   /** What was carved out of the prefixes: for explanations, as the prefixes say what the box means. */
   except?: Prefix[];
+  /** The sets that the file names in `to`, whose values are in it: for explanations too. Absent: none. */
+  sets?: NamedSet[];
+}
+
+/** A set of a policy file, `@NAME`, and what it holds: values of one dimension. */
+export interface NamedSet {
+  name: string;
+  to: Pick<To, 'prefixes' | 'ports' | 'names'>;
 }
 
 /** By whose answers, and for how long, addresses are known by names. */

@@ -3,7 +3,7 @@ import { lintPolicy } from '../../policy/analysis/lint.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { printPolicy } from '../../policy/file/print.ts';
 import { renderProblem } from '../../policy/file/problem.ts';
-import { upgradePolicy } from '../../policy/file/upgrade.ts';
+import { upgradePolicy } from '../../policy/file/edit/upgrade.ts';
 import { mutatedPolicy, randomOf } from './policy-mutation.ts';
 
 /**

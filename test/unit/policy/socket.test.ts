@@ -10,7 +10,7 @@ import { parsePolicy } from '../../../policy/file/parse.ts';
 import type { Flow, Policy } from '../../../policy/meaning/policy.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
-import { upgradePolicy } from '../../../policy/file/upgrade.ts';
+import { upgradePolicy } from '../../../policy/file/edit/upgrade.ts';
 
 const read = (source: string): Policy => {
   const parsed = parsePolicy(source, 'test.yaml');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { appendRules } from '../../../../policy/file/append.ts';
+import { appendRules } from '../../../../policy/file/edit/append.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 
 const HEAD = 'version: 2\nnetwork:\n  mode: block\n';

@@ -6,7 +6,7 @@ import {
   removeRule,
   replaceEntry,
   replaceSockets,
-} from '../../../../policy/file/edit.ts';
+} from '../../../../policy/file/edit/edit.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 
 const HEAD = 'version: 2\nnetwork:\n  mode: block\n';

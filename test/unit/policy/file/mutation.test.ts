@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { diffPolicies } from '../../../../policy/analysis/diff.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
-import { upgradePolicy } from '../../../../policy/file/upgrade.ts';
+import { upgradePolicy } from '../../../../policy/file/edit/upgrade.ts';
 import { mutatedPolicy, randomOf } from '../../../bench/policy-mutation.ts';
 
 /** The long run is `npm run fuzz:policy`. */

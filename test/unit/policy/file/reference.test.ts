@@ -5,7 +5,7 @@ import { diffPolicies } from '../../../../policy/analysis/diff.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import type { Flow } from '../../../../policy/meaning/policy.ts';
-import { upgradePolicy } from '../../../../policy/file/upgrade.ts';
+import { upgradePolicy } from '../../../../policy/file/edit/upgrade.ts';
 
 /** The configurations that the documents of version 1 print, with the outcomes that they state. */
 const CONTAINER = `network:

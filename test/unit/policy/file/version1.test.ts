@@ -8,7 +8,7 @@ import { evaluate } from '../../../../policy/meaning/evaluate.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import type { Flow } from '../../../../policy/meaning/policy.ts';
 import { SOCKET_KINDS } from '../../../../policy/value/socket-kind.ts';
-import { upgradePolicy } from '../../../../policy/file/upgrade.ts';
+import { upgradePolicy } from '../../../../policy/file/edit/upgrade.ts';
 
 interface Lists<T> {
   allow?: T[];

@@ -1,8 +1,8 @@
 import { isMap, isSeq, parseDocument, type Node, type YAMLMap, type YAMLSeq } from 'yaml';
-import type { RuleDocument, ToDocument } from './document.ts';
-import { plainLines } from '../../format/line-end.ts';
-import type { Action, From } from '../meaning/policy.ts';
-import { printPolicy, printRule } from './print.ts';
+import type { RuleDocument, ToDocument } from '../document.ts';
+import { plainLines } from '../../../format/line-end.ts';
+import type { Action, From } from '../../meaning/policy.ts';
+import { printPolicy, printRule } from '../print.ts';
 
 /**
  * A rule to add: more destinations for a rule that the file has, or a rule of its own, as one with `sockets`

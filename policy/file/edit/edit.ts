@@ -1,6 +1,6 @@
 import { isMap, isSeq, Lexer, type Node, type YAMLMap, type YAMLSeq } from 'yaml';
 import { endOfLine, indent, inlineTo, listOf, renderTo } from './append.ts';
-import type { RuleDocument, ToDocument } from './document.ts';
+import type { RuleDocument, ToDocument } from '../document.ts';
 
 /** An allow rule, or one entry of its `to`, as the file has it. */
 export interface RuleLocation {

@@ -1,8 +1,8 @@
 import { isMap, isScalar, isSeq, Pair, parseDocument, Scalar, YAMLMap, YAMLSeq } from 'yaml';
-import { SOCKET_KINDS } from '../value/socket-kind.ts';
-import { FLAT_KEYS, FLAT_SUBJECTS } from './document.ts';
-import { plainLines } from '../../format/line-end.ts';
-import { modernLevel } from './version1.ts';
+import { SOCKET_KINDS } from '../../value/socket-kind.ts';
+import { FLAT_KEYS, FLAT_SUBJECTS } from '../document.ts';
+import { plainLines } from '../../../format/line-end.ts';
+import { modernLevel } from '../version1.ts';
 
 /**
  * A version 1 file as version 2, in the flat layout, with the same meaning and with its comments. The source
