@@ -23,6 +23,7 @@ import {
   type FoldVisitor,
   type HostNamespaces,
   knobBytes,
+  Repeats,
   type RingSizes,
   takeFoldsBefore,
 } from './share.ts';
@@ -39,6 +40,7 @@ import {
   MAX_USER_CGROUPS,
   OpenFile as OpenFileLayout,
   RunningProgram as RunningProgramLayout,
+  Repeat,
   Script,
   SideFlag,
   SubjectKey,
@@ -91,6 +93,7 @@ export class Egress implements Disposable {
   readonly #scripts: BpfMap;
   readonly #counters: BpfMap;
   readonly #folds: BpfMap;
+  readonly #repeats: Repeats;
   readonly #policy: MapMemory;
   readonly #policy6: MapMemory;
   readonly #policy6Low: MapMemory;
@@ -131,6 +134,7 @@ export class Egress implements Disposable {
     this.#scripts = object.map('scripts', 4, Script.size);
     this.#counters = object.map('counters', 4, 8);
     this.#folds = object.map('folds', Connection.size, Fold.size);
+    this.#repeats = new Repeats(object.map('repeats', 4, Repeat.size), object.map('free_repeats', 0, 4));
     this.#policy = object.map('policy', 4, Tables.size).memory(2 * Tables.size);
     this.#policy6 = object.map('policy6', 4, Tables6.size).memory(2 * Tables6.size);
     this.#policy6Low = object.map('policy6_low', 4, Tables6Low.size).memory(2 * Tables6Low.size);
@@ -334,15 +338,16 @@ export class Egress implements Disposable {
 
   /**
    * Reads and removes what was folded so far, each count once. `settle` is called between: what was reported
-   * of it in the rings is there by then.
+   * of it in the rings is there by then. Returns whether there was room for all of it.
    */
-  takeFolds(visit: FoldVisitor, settle: () => void): void {
-    if (this.#folds.empty) return;
+  takeFolds(visitor: FoldVisitor, settle: () => void): boolean {
+    if (this.#folds.empty && !this.#repeats.due) return true;
     const epochs = new Uint32Array(this.#control.buffer, Control.offset.epoch, 1);
     const epoch = (Atomics.add(epochs, 0, 1) + 1) >>> 0;
     this.#readers.wait();
     settle();
-    takeFoldsBefore(epoch, this.#folds, visit);
+    takeFoldsBefore(epoch, this.#folds, visitor);
+    return this.#repeats.takeBefore(epoch, visitor);
   }
 
   /** Sum over all CPUs, by `Counter`. */
@@ -357,6 +362,7 @@ export class Egress implements Disposable {
     for (const part of [
       this.connections,
       this.denials,
+      this.#repeats,
       this.#policy,
       this.#policy6,
       this.#policy6Low,

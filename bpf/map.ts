@@ -52,6 +52,11 @@ export class BpfMap {
     if (result < 0 && Math.abs(result) !== EEXIST) check(`update of ${this.name}`, result);
   }
 
+  /** Of a queue: puts one more value at its end. */
+  push(value: Uint8Array): void {
+    check(`update of ${this.name}`, libbpf().bpf_map_update_elem(this.fd, null, value, 0));
+  }
+
   /** Returns whether the key was there. */
   delete(key: Uint8Array): boolean {
     return libbpf().bpf_map_delete_elem(this.fd, key) === 0;

@@ -17,6 +17,8 @@ export const ANCESTOR_PATH_SIZE = 128;
 export const MAX_GROUPS = 64;
 export const MAX_FOLDS = 16_384;
 export const SHARE_FOLDS = 256;
+export const MAX_REPEATS = 8192;
+export const SHARE_REPEATS = 1024;
 export const MAX_NAME_CLASSES = 4096;
 export const MAX_KEEPS = 7;
 export const MAX_PATTERNS = 65_536;
@@ -241,6 +243,16 @@ export const Naming = layout({
 });
 
 export const Fold = layout({ count: [8], first: [8], last: [8] });
+
+export const Repeat = layout({
+  connection: [8, Connection.size / 8],
+  count: [8],
+  last: [8],
+  begun: [8],
+  epoch: [4],
+  pad: [4],
+  own: [8, 16],
+});
 
 export const FileObject = layout({ object: [8], inode: [8], device: [4], generation: [4] });
 

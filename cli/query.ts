@@ -7,7 +7,7 @@ Examples:
   $ bouheki query "SELECT exe, uid, container, address, port FROM connections"
   $ bouheki query "DESCRIBE connections"
   $ bouheki query "SELECT name, names, address, port FROM connections WHERE name LIKE '%.example.com'"
-  $ bouheki query --json "SELECT address, count(*) AS n FROM connections GROUP BY ALL ORDER BY n DESC LIMIT 10"
+  $ bouheki query --json "SELECT address, sum(count) AS n FROM connections GROUP BY ALL ORDER BY n DESC LIMIT 10"
 
 The view \`connections\` has one row a connection. One statement that reads is answered: SELECT, WITH, VALUES, DESCRIBE,
 SUMMARIZE, SHOW, and EXPLAIN without ANALYZE, without functions that reach files, settings, logs or other statements.

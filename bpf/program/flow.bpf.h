@@ -19,6 +19,10 @@ struct flow {
 	__u8 operation;
 	bool probe; /* nothing but the address counts: see is_probe() */
 	bool first; /* of a datagram: it is to be kept that this end spoke, see hook/reply.bpf.h */
+#ifndef LEGACY
+	bool again;   /* of a datagram: its socket has sent equal ones, which are counted, see hook/repeat.bpf.h */
+	__u64 socket; /* of a datagram: socket_number(), or 0 */
+#endif
 };
 
 #define FLOW_REST 16
@@ -55,6 +59,7 @@ static __always_inline struct flow flow_of_numbers(__u64 high, __u64 low, __u64 
 /* Shorter addresses are refused by the kernel itself (net/ipv4/af_inet.c, net/ipv6/af_inet6.c: SIN6_LEN_RFC2133). */
 #define ADDRLEN_IPV4 16
 #define ADDRLEN_IPV6 24
+#define ADDRLEN_IPV6_FULL 28 /* with the scope */
 
 static __always_inline void flow_set_ipv4(struct flow *flow, __u32 address, __u16 port)
 {
@@ -166,6 +171,37 @@ static __always_inline bool flow_from_peer(struct flow *flow, const struct sock 
 		return true;
 	}
 	return false;
+}
+
+/* Everything but the time, all of it: it may be the key of a map. */
+static __always_inline void describe(struct connection *connection, struct flow *flow, struct subject *subject,
+				     __u32 generation, __u32 box)
+{
+	connection->kind = RECORD_CONNECTION;
+	connection->operation = flow->operation;
+	connection->family = flow->family;
+	__builtin_memset(connection->pad, 0, sizeof(connection->pad));
+	connection->process = subject->process;
+	if (flow->family != 6) {
+		((__u32 *)connection->address)[0] = bpf_htonl((__u32)flow->low);
+		((__u32 *)connection->address)[1] = 0;
+		((__u64 *)connection->address)[1] = 0;
+	} else {
+		((__u64 *)connection->address)[0] = bpf_cpu_to_be64(flow->high);
+		((__u64 *)connection->address)[1] = bpf_cpu_to_be64(flow->low);
+	}
+	connection->uid = subject->uid;
+	connection->euid = subject->euid;
+	connection->fsuid = subject->fsuid;
+	connection->gid = subject->gid;
+	connection->egid = subject->egid;
+	connection->fsgid = subject->fsgid;
+	connection->pid = subject->pid;
+	connection->box = box;
+	connection->port = flow->port;
+	connection->protocol = flow->protocol;
+	connection->generation = generation;
+	__builtin_memcpy(connection->comm, subject->comm, COMM_SIZE);
 }
 
 #endif

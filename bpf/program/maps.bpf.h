@@ -32,7 +32,7 @@ const volatile struct knobs knobs SEC(".rodata.knobs");
 const volatile struct interpreter interpreters[INTERPRETERS] SEC(".rodata.interpreters");
 
 /* The daemon writes these through a mapping; see wire.h. */
-struct control control SEC(".data.control") = {};
+struct control control SEC(".data.control") = {.epoch = 1};
 
 /* Full: the connection is folded, see `folds`; the verdict stands. Sized by the loader. */
 struct {
@@ -157,11 +157,13 @@ struct share_key {
 	__u32 container; /* PROCESS_IN_CONTAINER */
 };
 
-/* By when, in nanoseconds since boot, what was used of a share is paid off; and its folds of an epoch. */
+/* By when, in nanoseconds since boot, what was used of a share is paid off; and what it has of an epoch. */
 struct share {
 	__u64 due[SHARES];
 	__u32 epoch;
 	__u32 folds;
+	__u32 repeats;
+	__u32 pad;
 };
 
 /* Evicts by itself; a share that is forgotten starts anew. Failure: what would need a share is folded. */
@@ -182,6 +184,48 @@ struct {
 	__type(key, struct connection);
 	__type(value, struct fold);
 } folds SEC(".maps");
+
+/* An array, which the daemon reads through a mapping: see hook/repeat.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_REPEATS);
+	__type(key, __u32);
+	__type(value, struct repeat);
+} repeats SEC(".maps");
+
+/* The slots of `repeats` that are free, put there by the daemon. Empty: what may repeat is reported one by one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_REPEATS);
+	__type(value, __u32);
+} free_repeats SEC(".maps");
+
+/* `rest` is a sum of all but the process. */
+struct repeat_key {
+	__u64 process;
+	__u64 rest;
+};
+
+/* The slot in `repeats`. Evicts by itself: what is forgotten takes another slot. Failure: as above. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_REPEATS);
+	__type(key, struct repeat_key);
+	__type(value, __u32);
+} repeating SEC(".maps");
+
+/* A slot in `repeats` that a thread has counted in, and what it counts; not valid unless `epoch` is that in force. */
+struct counted {
+	__u64 high;
+	__u64 low;
+	__u64 rest;   /* port, protocol << 16, family << 32, operation << 40, probe << 48 */
+	__u64 socket; /* socket_number() of the one that has sent last; 0: not known */
+	__u32 slot;
+	__u32 epoch;
+};
+
+#define COUNTED 4
 
 /* A destination that a subject was judged for, and the box that decided; `rest` is 0 in an empty entry. */
 struct decision {
@@ -228,6 +272,7 @@ struct subject {
 	char comm[COMM_SIZE];
 	struct share_key share;
 	struct decision decisions[DECISIONS];
+	struct counted counted[COUNTED];
 #ifdef SECOND_JUDGE
 	struct allowed allowed;
 #endif
@@ -235,6 +280,7 @@ struct subject {
 	/* Room to work in: the stack has none. */
 	struct vector work;
 	struct connection fold;
+	struct repeat_key repeat;
 };
 
 #ifndef LEGACY

@@ -4,6 +4,7 @@
 #define BOUHEKI_REPORT_H
 
 #include "flow.bpf.h"
+#include "hook/repeat.bpf.h"
 #include "share.bpf.h"
 #include "subject/cgroup.bpf.h"
 #include "subject/script.bpf.h"
@@ -180,37 +181,6 @@ static __always_inline bool process_is_told(const struct subject *subject, bool 
 	return identity && identity->reported[ring] == subject->process + control.tellings;
 }
 
-/* Everything but the time, all of it: it may be the key of a map. */
-static __always_inline void describe(struct connection *connection, struct flow *flow, struct subject *subject,
-				     __u32 generation, __u32 box)
-{
-	connection->kind = RECORD_CONNECTION;
-	connection->operation = flow->operation;
-	connection->family = flow->family;
-	__builtin_memset(connection->pad, 0, sizeof(connection->pad));
-	connection->process = subject->process;
-	if (flow->family != 6) {
-		((__u32 *)connection->address)[0] = bpf_htonl((__u32)flow->low);
-		((__u32 *)connection->address)[1] = 0;
-		((__u64 *)connection->address)[1] = 0;
-	} else {
-		((__u64 *)connection->address)[0] = bpf_cpu_to_be64(flow->high);
-		((__u64 *)connection->address)[1] = bpf_cpu_to_be64(flow->low);
-	}
-	connection->uid = subject->uid;
-	connection->euid = subject->euid;
-	connection->fsuid = subject->fsuid;
-	connection->gid = subject->gid;
-	connection->egid = subject->egid;
-	connection->fsgid = subject->fsgid;
-	connection->pid = subject->pid;
-	connection->box = box;
-	connection->port = flow->port;
-	connection->protocol = flow->protocol;
-	connection->generation = generation;
-	__builtin_memcpy(connection->comm, subject->comm, COMM_SIZE);
-}
-
 /* Whether the caller has used up its share of the ring; a share is taken otherwise. */
 static __noinline bool exceeds_share(struct subject *subject, bool denied)
 {
@@ -246,6 +216,8 @@ static __always_inline void report(struct flow *flow, struct subject *subject, _
 	__u32 verdict = denied ? VERDICT_DENY : VERDICT_ALLOW;
 	struct connection *connection = 0;
 
+	if (!denied && may_repeat(flow) && count_repeat(flow, subject, generation, box, flags))
+		return;
 	if (!exceeds_share(subject, denied)) {
 		__u32 ring = denied ? 2 : 1;
 
@@ -264,6 +236,8 @@ static __always_inline void report(struct flow *flow, struct subject *subject, _
 	connection->flags = flags;
 	connection->time = bpf_ktime_get_boot_ns();
 	bpf_ringbuf_submit(connection, NO_WAKEUP);
+	if (!denied && subject->reported & 1 && may_repeat(flow))
+		await_repeats(flow, subject, generation, box, flags);
 }
 
 #endif

@@ -67,17 +67,25 @@ static __always_inline struct fold *fold_of(const struct connection *key)
 	return bpf_map_lookup_elem(&folds, key);
 }
 
-/* Destinations, names and processes are the caller's choice, so the room to tell them apart is part of its share. */
-static __always_inline bool may_fold(const struct share_key *key, __u32 epoch)
+static __always_inline struct share *share_in_epoch(const struct share_key *key, __u32 epoch)
 {
 	struct share *share = share_of(key);
 
-	if (!share)
-		return false;
-	if (share->epoch != epoch) {
+	if (share && share->epoch != epoch) {
 		share->epoch = epoch;
 		share->folds = 0;
+		share->repeats = 0;
 	}
+	return share;
+}
+
+/* Destinations, names and processes are the caller's choice, so the room to tell them apart is part of its share. */
+static __always_inline bool may_fold(const struct share_key *key, __u32 epoch)
+{
+	struct share *share = share_in_epoch(key, epoch);
+
+	if (!share)
+		return false;
 	/* The few that CPUs add at the same moment don't matter: MAX_FOLDS is many shares. */
 	if (share->folds >= SHARE_FOLDS)
 		return false;

@@ -26,6 +26,8 @@
 #define MAX_CONVERSATIONS 65536		     /* of UDP sockets; the least recently used one is forgotten */
 #define MAX_FOLDS 16384			     /* distinct folded connections of an epoch and the one before */
 #define SHARE_FOLDS 256			     /* of these, in an epoch, for all that has one share */
+#define MAX_REPEATS 8192		     /* kinds of allowed datagrams that are counted at one time */
+#define SHARE_REPEATS 1024		     /* of these, in an epoch, for all that has one share */
 #define MAX_SHARES 4096			     /* who has a share at one time; the least recently used one starts anew */
 
 #define COMM_SIZE 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
@@ -180,6 +182,20 @@ struct fold {
 	__u64 count;
 	__u64 first; /* as time in struct connection */
 	__u64 last;
+};
+
+/*
+ * Equal allowed datagrams of a process that followed one which was reported, at most a second later: see repeat.bpf.h.
+ * An element of the map `repeats`, which the daemon reads through a mapping. 256 bytes.
+ */
+struct repeat {
+	struct connection connection; /* what they have in common; time is that of the first of them */
+	__u64 count;
+	__u64 last;  /* as time in struct connection */
+	__u64 begun; /* when the one before them was reported */
+	__u32 epoch; /* of struct control, in which it was taken; 0: free. The daemon frees it */
+	__u32 pad;
+	__u64 own[16]; /* of the kernel side: struct again */
 };
 
 /*
@@ -380,7 +396,7 @@ struct control {
 	__u32 deny_boxes[2]; /* number of deny boxes of each side */
 	__u32 canary;	     /* thread group whose connections to CANARY_ADDRESS are denied, unrecorded; or 0 */
 	__u32 tellings;	     /* grows when processes are to be reported again at their next connection */
-	__u32 epoch;	     /* of folds: grows before those so far are read and removed */
+	__u32 epoch;	     /* of folds and repeats, never 0: grows before those so far are read and removed */
 	__u32 unlisted[2];   /* of each side, whether a cgroup that a user has made found no room in `user_cgroups` */
 	__u32 pad;
 };

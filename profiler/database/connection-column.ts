@@ -207,7 +207,7 @@ function exportedOf(columns: readonly ConnectionColumn[]): (ExportedColumn & Sou
  */
 export function connectionRows(single = 'true', hourly = 'true'): string {
   return `(
-    SELECT *, 1::BIGINT AS count, false AS folded FROM event WHERE ${single}
+    SELECT * EXCLUDE (span) REPLACE (count::BIGINT AS count), false AS folded FROM event WHERE ${single}
     UNION ALL BY NAME
     SELECT * EXCLUDE (first, last), first AS time, true AS folded FROM hourly WHERE ${hourly}) e
   JOIN recording r ON r.id = e.recording
@@ -236,5 +236,5 @@ export const CONNECTIONS: readonly string[] = [
   `CREATE OR REPLACE VIEW connections AS
     SELECT ${COLUMNS.map((column) => `${column.sql} AS ${column.name}`).join(', ')}
     FROM ${connectionRows()} LEFT JOIN box b ON b.recording = e.recording AND b.box = e.box`,
-  `COMMENT ON VIEW connections IS 'One row a connection, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, pid is unknown): who (${described(WHO)}), where (${described(WHERE)}), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it (noted: denied in monitor mode, which stopped nothing). time is UTC. Unknown values are NULL.'`,
+  `COMMENT ON VIEW connections IS 'One row a connection, or one for equal datagrams of a process within a second, or one for all equal connections of an hour when they are old or imported (count tells how many, time is that of the first, and of an hour pid is unknown): who (${described(WHO)}), where (${described(WHERE)}), what (operation: connect, send, intent = a UDP connect with nothing sent yet, or open = a socket whose kind the column socket says and that no destination can be judged by), and the verdict with the rule that decided it (noted: denied in monitor mode, which stopped nothing). time is UTC. Unknown values are NULL.'`,
 ];

@@ -75,20 +75,23 @@ export async function checkpoint(connection: DuckDBConnection): Promise<void> {
   }
 }
 
-/** Brings the schema up to the present version, all or nothing. */
+/**
+ * Brings the schema up to the present version, one version after the other, each as a whole: a table can't be altered
+ * by the transaction that has changed its rows. A new database, which has none, in one step.
+ */
 export async function migrate(connection: DuckDBConnection, path: string): Promise<void> {
   const version = await schemaVersion(connection);
   refuseNewer(version, path);
   if (version === MIGRATIONS.length) return;
-  const statements = [
-    'BEGIN',
-    ...(version === 0 ? ['CREATE TABLE schema_version (version INTEGER NOT NULL)'] : []),
-    ...MIGRATIONS.slice(version).flat(),
-    ...CONNECTIONS,
-    'DELETE FROM schema_version',
-    `INSERT INTO schema_version VALUES (${MIGRATIONS.length})`,
-    'COMMIT',
-  ];
+  const lists = MIGRATIONS.slice(version);
+  const first = ['CREATE TABLE schema_version (version INTEGER NOT NULL)', ...lists.flat()];
+  const steps = version === 0 ? [first] : lists;
+  const statements: string[] = [];
+  for (const [index, step] of steps.entries()) {
+    const left = steps.length - index - 1;
+    statements.push('BEGIN', ...step, ...(left === 0 ? CONNECTIONS : []), 'DELETE FROM schema_version');
+    statements.push(`INSERT INTO schema_version VALUES (${MIGRATIONS.length - left})`, 'COMMIT');
+  }
   try {
     // At once: each call goes to another thread and back, which takes as long as most of these statements.
     await connection.run(statements.join(';\n'));

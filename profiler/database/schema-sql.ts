@@ -139,6 +139,11 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ),
   // The view has one more word for who asked for a name, too.
   ['ALTER TABLE answer ADD COLUMN counts UTINYINT DEFAULT 0'],
+  [
+    // Equal datagrams of a process within a second: how many, and microseconds from the first, at `time`, to the last.
+    `ALTER TABLE event ADD COLUMN count UINTEGER DEFAULT 1`,
+    `ALTER TABLE event ADD COLUMN span UINTEGER DEFAULT 0`,
+  ],
 ];
 
 /**

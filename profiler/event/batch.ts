@@ -24,13 +24,21 @@ export const BATCH_BYTES = sizeOf(EVENT, BATCH_ROWS);
  * reused.
  */
 export class EventBatch {
+  /** Rows. */
   length = 0;
+  /** Events that these rows stand for. */
+  events = 0;
   readonly columns: Columns<typeof EVENT>;
   /** All columns, as they lie in memory. */
   readonly bytes = new Uint8Array(BATCH_BYTES);
 
   constructor() {
     this.columns = columnsIn(EVENT, BATCH_ROWS, this.bytes.buffer, 0);
+  }
+
+  reset(): void {
+    this.length = 0;
+    this.events = 0;
   }
 
   get full(): boolean {

@@ -64,6 +64,10 @@ export const EVENT = {
   time: BigInt64Array,
   ...EVENT_KEY,
   ...NAMED,
+  /** How many equal events it stands for, itself included: of datagrams within a second. */
+  count: Uint32Array,
+  /** Microseconds from the first of them, at `time`, to the last. */
+  span: Uint32Array,
 } as const satisfies Layout;
 
 /** The columns of `hourly` after the recording. */

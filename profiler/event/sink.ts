@@ -5,7 +5,7 @@ import type { AnswerRow, ContainerRow, FoldedRow, LossKind, ProcessRow } from '.
 /** Where a recorder puts what it reads: a recording, or nowhere. See Recording for each call. */
 export interface EventSink {
   readonly counters: { events: number };
-  /** Events that `append` takes without a wait. */
+  /** Rows of events that `append` takes without a wait. */
   readonly room: number;
   process(row: ProcessRow): number;
   container(row: ContainerRow): number;
@@ -40,7 +40,7 @@ export function discarding(): EventSink {
     nameEpoch: 0,
     answer: () => {},
     append: (batch) => {
-      counters.events += batch.length;
+      counters.events += batch.events;
     },
     folded: ({ count }) => {
       counters.events += count;

@@ -4,6 +4,8 @@ import type { Stretch } from './stretch.ts';
 export interface HourSet {
   /** The aggregate of the hours that times (microseconds) are in. */
   of(time: string): string;
+  /** The same of two times of each row. */
+  ofBoth(first: string, last: string): string;
   /** The aggregate of several sets, NULL for none. */
   union(sets: string, where?: string): string;
   size(set: string): string;
@@ -31,8 +33,11 @@ function bitSet(hour: number, stretches: readonly Stretch[], bits: number): Hour
   const shiftAt = (time: string): string =>
     firstOf(shifts.map(({ shift, to }) => [`${time} < ${(to + 1) * hour}`, shift]));
   const shiftOf = firstOf(shifts.map(({ end, shift }) => [`slot < ${end}`, shift]));
+  const of = (time: string): string =>
+    `bitstring_agg(((${time}) // ${hour} - ${shiftAt(`(${time})`)})::INTEGER, 0, ${bits - 1})`;
   return {
-    of: (time) => `bitstring_agg((${time} // ${hour} - ${shiftAt(time)})::INTEGER, 0, ${bits - 1})`,
+    of,
+    ofBoth: (first, last) => `${of(first)} | ${of(last)}`,
     union: (sets, where) => `bit_or(${sets})${filter(where)}`,
     size: (set) => `bit_count(${set})`,
     list: (set) => `list_transform(
@@ -49,8 +54,10 @@ function firstOf(cases: readonly [string, number][]): string {
 
 /** As lists: seven times as slow, and no larger for hours without events. */
 function listSet(hour: number): HourSet {
+  const of = (time: string): string => `list(DISTINCT ((${time}) // ${hour})::INTEGER)`;
   return {
-    of: (time) => `list(DISTINCT (${time} // ${hour})::INTEGER)`,
+    of,
+    ofBoth: (first, last) => `list_distinct(list_concat(${of(first)}, ${of(last)}))`,
     union: (sets, where) => `list_distinct(flatten(list(${sets})${filter(where)}))`,
     size: (set) => `len(${set})`,
     list: (set) => `list_transform(list_sort(${set}), lambda hour: hour::DOUBLE)`,

@@ -14,19 +14,25 @@ const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR (verdict > 0) = ($3 
 /** An hour that is folded already counts whole when any part of it may lie in the window. */
 const HOURLY = SINGLE.replace('time >= $1 AND time < $2', 'last >= $1 AND first < $2');
 
+/** Whether equal events in one row are of two hours: of a datagram that is repeated when an hour ends. */
+function crosses(first: string, last: string): string {
+  return `${first} // ${HOUR} <> (${last}) // ${HOUR}`;
+}
+
 /**
- * Times of the first and the last event, NULL when there is none, and whether the record has any names. The first four parameters of the queries
+ * Times of the first and the last event, NULL when there is none, whether the record has any names, and
+ * whether any row is of two hours. The first four parameters of the queries
  * below.
  */
 export const BOUNDS = `
-  SELECT min(first) AS first, max(last) AS last, EXISTS (FROM name_set) AS named FROM (
-    SELECT min(time) AS first, max(time) AS last FROM event WHERE ${SINGLE}
-    UNION ALL SELECT min(first), max(last) FROM hourly WHERE ${HOURLY})`;
+  SELECT min(first) AS first, max(last) AS last, EXISTS (FROM name_set) AS named, coalesce(bool_or(across), false) AS across FROM (
+    SELECT min(time) AS first, max(time + span) AS last, bool_or(${crosses('time', 'time + span')}) AS across FROM event WHERE ${SINGLE}
+    UNION ALL SELECT min(first), max(last), bool_or(${crosses('first', 'last')}) FROM hourly WHERE ${HOURLY})`;
 
 /** The clock hours in which there are events, in order. Parameters as those of BOUNDS. */
 export const HOURS = `
   SELECT DISTINCT (hour)::DOUBLE AS hour FROM (
-    SELECT time // ${HOUR} AS hour FROM event WHERE ${SINGLE}
+    SELECT unnest([time // ${HOUR}, (time + span) // ${HOUR}]) AS hour FROM event WHERE ${SINGLE}
     UNION ALL SELECT unnest([first // ${HOUR}, last // ${HOUR}]) FROM hourly WHERE ${HOURLY})
   ORDER BY hour`;
 
@@ -37,6 +43,8 @@ export interface Bounds {
   stretches: readonly Stretch[];
   /** Whether the record has names that addresses were known by. */
   named: boolean;
+  /** Whether any row is of two hours. */
+  across: boolean;
   /** Whether observations are told apart by them. */
   apart: boolean;
 }
@@ -100,7 +108,7 @@ const CALLED = `,
       SELECT *, row_number() OVER (PARTITION BY ${OBSERVATION} ORDER BY count DESC, name) AS place FROM (
         SELECT n.subject, ${ASKED}, verdict = ${Verdict.noted} AS monitored, s.name, sum(count) AS count
         FROM (
-          SELECT ${ACTOR.join()}, ${PLACE}, names, count(*) AS count FROM event WHERE ${SINGLE} AND names > 0 GROUP BY ALL
+          SELECT ${ACTOR.join()}, ${PLACE}, names, sum(count) AS count FROM event WHERE ${SINGLE} AND names > 0 GROUP BY ALL
           UNION ALL
           SELECT ${ACTOR.join()}, ${PLACE}, names, sum(count) FROM hourly WHERE ${HOURLY} AND names > 0 GROUP BY ALL) f
         JOIN named n ON ${OF_SUBJECT.join(' AND ')}
@@ -147,9 +155,10 @@ const TOGETHER = { folded: '', seen: '', join: '' };
  * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
  * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
-export function historySql({ apart, named, stretches, ...ends }: Bounds): string {
+export function historySql({ across, apart, named, stretches, ...ends }: Bounds): string {
   const naming = apart && named ? APART : { ...TOGETHER, shown: named ? CALLED : UNCALLED };
   const set = hourSet(HOUR, stretches);
+  const hoursOf = (first: string, last: string): string => (across ? set.ofBoth(first, last) : set.of(first));
   const edges = edgesOf(ends, stretches, BLOCKS);
   const counters = (time: string, count: string): string =>
     Array.from({ length: BLOCKS }, (_, block) => {
@@ -161,11 +170,11 @@ export function historySql({ apart, named, stretches, ...ends }: Bounds): string
   const zeros = Array.from({ length: BLOCKS }, (_, block) => `, 0 AS b${block}`).join('');
   return `WITH
   folded AS MATERIALIZED (
-    SELECT ${keys}, ${INTENT}, count(*) AS count, min(time) AS first, max(time) AS last, ${set.of('time')} AS hours
-      ${counters('time', 'count(*)')} ${naming.folded}
+    SELECT ${keys}, ${INTENT}, sum(count)::BIGINT AS count, min(time) AS first, max(time + span) AS last, ${hoursOf('time', 'time + span')} AS hours
+      ${counters('time', 'sum(count)')} ${naming.folded}
     FROM event WHERE ${SINGLE} GROUP BY ALL
     UNION ALL
-    SELECT ${keys}, ${INTENT}, sum(count)::BIGINT, min(first), max(last), ${set.of('first')} AS hours
+    SELECT ${keys}, ${INTENT}, sum(count)::BIGINT, min(first), max(last), ${hoursOf('first', 'last')} AS hours
       ${counters('first', 'sum(count)')} ${naming.folded}
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
@@ -222,9 +231,9 @@ export const UNNAMED = `
 /** Rows of either kind, events that have a name, the time they span, and the number of subjects. */
 export const EXTENT = `
   SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM hourly),
-    (SELECT count(*) FROM event WHERE names > 0) + (SELECT coalesce(sum(count), 0) FROM hourly WHERE names > 0),
+    (SELECT coalesce(sum(count), 0) FROM event WHERE names > 0) + (SELECT coalesce(sum(count), 0) FROM hourly WHERE names > 0),
     (SELECT min(first) FROM (SELECT min(time) AS first FROM event UNION ALL SELECT min(first) FROM hourly)),
-    (SELECT max(last) FROM (SELECT max(time) AS last FROM event UNION ALL SELECT max(last) FROM hourly)),
+    (SELECT max(last) FROM (SELECT max(time + span) AS last FROM event UNION ALL SELECT max(last) FROM hourly)),
     (SELECT count(*) FROM (
       SELECT DISTINCT m.text, p.exe, p.script, k.uid, k.euid, k.fsuid, k.gid, k.egid, k.fsgid, coalesce(c.name, c.container_id), c.image, p.unit
       FROM (

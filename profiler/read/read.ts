@@ -273,15 +273,17 @@ export class Reader {
 
   /** Undefined when nothing was observed. */
   async #bounds(query: ObservationQuery): Promise<Omit<Bounds, 'apart'> | undefined> {
-    const [[first], [last], [named]] = (await this.#read(BOUNDS, parameters(query).slice(0, 4))) as [
-      DuckDBValue[],
-      DuckDBValue[],
-      DuckDBValue[],
-    ];
+    const bounds = await this.#read(BOUNDS, parameters(query).slice(0, 4));
+    const [first, last, named, across] = bounds.map(([value]) => value);
     if (first === null || first === undefined) return undefined;
     const ends = { first: Number(first), last: Number(last) };
     const [hours] = await this.#read(HOURS, parameters(query).slice(0, 4));
-    return { ...ends, stretches: stretchesOf(hours as number[]), named: named === true };
+    return {
+      ...ends,
+      stretches: stretchesOf(hours as number[]),
+      named: named === true,
+      across: across === true,
+    };
   }
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {

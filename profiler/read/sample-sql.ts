@@ -8,7 +8,7 @@ import { optional } from './history.ts';
  */
 export const SAMPLE = `
   WITH place AS (
-    SELECT recording, process, command, credential, time, false AS folded FROM event WHERE family = $1
+    SELECT recording, process, command, credential, time + span AS time, false AS folded FROM event WHERE family = $1
       AND address_high = $2 AND address_low = $3 AND port = $4 AND ($1 = 0 OR protocol = $5)
     UNION ALL
     SELECT recording, process, command, credential, last, true FROM hourly WHERE family = $1

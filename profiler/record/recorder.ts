@@ -13,6 +13,22 @@ import {
   textAt,
   type Records,
 } from '../event/decode.ts';
+import {
+  ADDRESS,
+  BOX,
+  COMM,
+  FAMILY,
+  FLAGS,
+  GENERATION,
+  halves,
+  IDS,
+  KEY,
+  OPERATION,
+  PORT,
+  swapped,
+  TIME,
+  VERDICT,
+} from './connection-words.ts';
 import { ConnectionNames, type NameSource, UNNAMED } from './connection-names.ts';
 import { decodeDenial, type Denial, type ExcessDenials } from './denial.ts';
 import type { ProcessTable } from '../identity/process-table.ts';
@@ -26,7 +42,7 @@ export interface EventSource {
   readonly denials: Ring;
   counters(): number[];
   /** See Egress. */
-  takeFolds(visit: FoldVisitor, settle: () => void): void;
+  takeFolds(visitor: FoldVisitor, settle: () => void): boolean;
   /** Has every process reported again at its next connection. */
   tellAgain(): void;
 }
@@ -41,36 +57,9 @@ export interface RecorderListeners {
 /** Milliseconds until the sink is asked for room again. */
 const ROOM_WAIT = 5;
 
-/**
- * Bytes of struct connection. As constants: an object of so many members is looked up like a table, at 25 ns
- * an event.
- */
-const { family: FAMILY, operation: OPERATION, flags: FLAGS, verdict: VERDICT } = Connection.offset;
-
-/** Words of struct connection. */
-const { offset: at } = Connection;
-const TIME = at.time >> 2;
-const ADDRESS = at.address >> 2;
-/** The first of six ids. */
-const IDS = at.uid >> 2;
-const KEY = at.process >> 2;
-const COMM = at.comm >> 2;
-const BOX = at.box >> 2;
-const PORT = at.port >> 2;
-const GENERATION = at.generation >> 2;
-
-/** A word in network order as a number. */
-function swapped(word: number): number {
-  return ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff_0000) | (word << 24)) >>> 0;
-}
-
 function verdictOf(denied: boolean, flags: number): number {
   if (!denied) return Verdict.allow;
   return flags & ConnectionFlag.blocked ? Verdict.deny : Verdict.noted;
-}
-
-function halves({ buffer, byteOffset, length }: BigInt64Array | BigUint64Array): Uint32Array {
-  return new Uint32Array(buffer, byteOffset, 2 * length);
 }
 
 /** Takes connections out of the rings and puts them into a recording. */
@@ -82,6 +71,7 @@ export class Recorder {
   readonly #listeners: RecorderListeners;
   #names: ConnectionNames | undefined;
   readonly #batch = new EventBatch();
+  readonly #folds: FoldVisitor;
   /** Number that the recording adds to the boxes of a generation. */
   readonly #boxBases = new Map<number, number>();
   #losses: number[];
@@ -114,6 +104,15 @@ export class Recorder {
     this.#credentials = credentials;
     this.#listeners = listeners;
     this.#losses = source.counters();
+    const room = (): number => this.#room;
+    this.#folds = {
+      folded: (key, folded) => this.#folded(key, folded),
+      repeated: (records, at, { count, first, last }) =>
+        this.#connection(records, at, count, Number((last - first) / 1000n)),
+      get room() {
+        return room();
+      },
+    };
   }
 
   /** From now on connections have the names that DNS answers from there give them. */
@@ -129,7 +128,7 @@ export class Recorder {
 
   /** Goes on without a recording: denials are still heard of, nothing is kept. */
   discard(): void {
-    this.#batch.length = 0;
+    this.#batch.reset();
     this.#sink = discarding();
     this.#processes.redirect(this.#sink);
     this.#credentials.redirect(this.#sink);
@@ -145,7 +144,7 @@ export class Recorder {
   drain(): number {
     this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
     if (this.#forgotten !== this.#processes.forgotten) this.#settle();
-    const before = this.#sink.counters.events + this.#batch.length;
+    const before = this.#sink.counters.events + this.#batch.events;
     const { connections, denials } = this.#source;
     const [allowed, denied] = [connections.produced, denials.produced];
     // What was connected to so far was asked for before.
@@ -153,7 +152,7 @@ export class Recorder {
     connections.drain((at) => this.#take(connections, at), this.#room, allowed);
     denials.drain((at) => this.#take(denials, at), this.#room, denied);
     this.#names?.settle(this.#bootEpoch);
-    return this.#sink.counters.events + this.#batch.length - before;
+    return this.#sink.counters.events + this.#batch.events - before;
   }
 
   /**
@@ -171,14 +170,12 @@ export class Recorder {
       if (room > 0) break;
       await sleep(ROOM_WAIT);
     }
-    this.#takeFolds();
+    while (!this.#takeFolds()) await sleep(ROOM_WAIT);
   }
 
-  #takeFolds(): void {
-    this.#source.takeFolds(
-      (key, folded) => this.#folded(key, folded),
-      () => this.drain(),
-    );
+  /** Returns whether there was room for all of it. */
+  #takeFolds(): boolean {
+    return this.#source.takeFolds(this.#folds, () => this.drain());
   }
 
   /** Commits everything drained so far, together with what was lost. */
@@ -216,7 +213,7 @@ export class Recorder {
   #take(ring: Ring, at: number): void {
     switch (ring.bytes[at]) {
       case RecordKind.connection:
-        this.#connection(ring, at);
+        this.#connection(ring, at, 1, 0);
         break;
       case RecordKind.process:
         this.#processes.add(decodeProcess(ring, at));
@@ -234,10 +231,10 @@ export class Recorder {
   }
 
   /**
-   * One connection into the batch. This runs a million times a second: numbers are copied word by word, and
+   * One connection into the batch, or equal ones, over so many microseconds. This runs a million times a second: numbers are copied word by word, and
    * no BigInt, string or object is made unless the subject is new or the connection was denied.
    */
-  #connection(records: Records, at: number): void {
+  #connection(records: Records, at: number, count: number, span: number): void {
     const { bytes, words } = records;
     const word = at >> 2;
     const slot = this.#subject(records, at);
@@ -254,7 +251,7 @@ export class Recorder {
     time[2 * row] = micros;
     time[2 * row + 1] = micros / 0x1_0000_0000;
     const process = this.#subjects.process(slot);
-    if (process === 0) this.#nameless += 1;
+    if (process === 0) this.#nameless += count;
     columns.process[row] = process;
     columns.command[row] = this.#subjects.command(slot);
     columns.credential[row] = this.#subjects.credential(slot);
@@ -277,7 +274,10 @@ export class Recorder {
     columns.names[row] = names;
     columns.known[row] = known;
     columns.age[row] = age;
+    columns.count[row] = count;
+    columns.span[row] = span;
     batch.length += 1;
+    batch.events += count;
     if (denied && operation !== Operation.intent) this.#denied(records, at, 1, name);
     if (batch.full) this.#append();
   }
@@ -389,7 +389,7 @@ export class Recorder {
 
   #append(): void {
     this.#sink.append(this.#batch);
-    this.#batch.length = 0;
+    this.#batch.reset();
   }
 }
 

@@ -160,9 +160,9 @@ export class Recording implements EventSink {
   append(batch: EventBatch): void {
     if (batch.length === 0) return;
     this.#writer.append(batch);
-    this.counters.events += batch.length;
-    const { operation } = batch.columns;
-    for (let row = 0; row < batch.length; row += 1) this.#countApart(operation[row]!, 1);
+    this.counters.events += batch.events;
+    const { count, operation } = batch.columns;
+    for (let row = 0; row < batch.length; row += 1) this.#countApart(operation[row]!, count[row]!);
   }
 
   /** Adds equal events of which only the count is known. */

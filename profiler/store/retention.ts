@@ -110,7 +110,7 @@ export class Retention {
    */
   async lastKnown(): Promise<number | undefined> {
     const rows = await this.#connection.runAndReadAll(
-      `SELECT greatest((SELECT max(time) FROM event), (SELECT max(last) FROM hourly),
+      `SELECT greatest((SELECT max(time + span) FROM event), (SELECT max(last) FROM hourly),
         (SELECT max(ended_at) FROM recording WHERE command <> 'import'))`,
     );
     const time = rows.getRowsJS()[0]![0];
@@ -142,9 +142,13 @@ export class Retention {
     return await this.#atOnce(async () => {
       await this.#connection.run(CANONICAL, bounds);
       await this.#connection.run(FOLD, bounds);
-      const deleted = await this.#connection.run('DELETE FROM event WHERE time >= $1 AND time < $2', bounds);
+      const events = await this.#connection.runAndReadAll(
+        'SELECT sum(count)::DOUBLE FROM event WHERE time >= $1 AND time < $2',
+        bounds,
+      );
+      await this.#connection.run('DELETE FROM event WHERE time >= $1 AND time < $2', bounds);
       await this.#connection.run(DROP_ANSWERS, bounds);
-      return deleted.rowsChanged;
+      return Number(events.getRowsJS()[0]![0]);
     });
   }
 
@@ -159,7 +163,7 @@ export class Retention {
     return await this.#atOnce(async () => {
       let sum = 0;
       for (const [table, count] of [
-        ['event', 'count(*)'],
+        ['event', 'sum(count)::BIGINT'],
         ['hourly', 'sum(count)::BIGINT'],
       ]) {
         const lost = await this.#connection.runAndReadAll(
@@ -239,7 +243,7 @@ const NAMES = sqlNames(NAME_KEY).join(', ');
 
 const FOLD = `
   INSERT INTO hourly
-  SELECT ${KEY}, count(*), min(time), max(time), ${NAMES}, max(age)
+  SELECT ${KEY}, sum(count), min(time), max(time + span), ${NAMES}, max(age)
   FROM (
     SELECT e.* EXCLUDE (process), coalesce(c.process, e.process) AS process
     FROM event e LEFT JOIN canonical c ON c.recording = e.recording AND c.id = e.process

@@ -3,7 +3,7 @@ import type { Cell, NameTable, RecordingEnd, RowWriter, Settled } from '../datab
 import type { Order } from './store-message.ts';
 
 /**
- * Batches that may be on their way: 131,072 events in 7.3 MB. Beside them the kernel's ring holds twice as
+ * Batches that may be on their way: 131,072 rows in 8.4 MB. Beside them the kernel's ring holds twice as
  * many.
  */
 const BATCHES = 64;

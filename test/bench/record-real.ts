@@ -1,26 +1,37 @@
 /**
  * How `bouheki learn` fares with real connections: `npm run bench:record:real -- [--seconds N] [--rates 1000,10000,0]
- * [--read]`, in a cgroup of its own with the cgroup backend, by TCP connections to closed ports of loopback. Rate 0 is
- * as fast as one process can; with --read `generate` and `status` are asked over and over meanwhile. Needs root. Ends
- * with 1 when a connection is neither recorded nor counted as lost.
+ * [--kind tcp|datagrams|queries] [--destinations N] [--read]`, in a cgroup of its own with the cgroup backend, to closed
+ * ports of loopback. Rate 0 is as fast as one process can; `datagrams` are those of a client of statsd, `queries` a
+ * connect() and a send() by a new socket each; with --read `generate` and `status` are asked over and over meanwhile.
+ * Needs root. Ends with 1 when a connection is neither recorded nor counted as lost.
  */
 import { parseArgs } from 'node:util';
-import { recordReal } from './record/real.ts';
+import { recordReal, type RealTraffic } from './record/real.ts';
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '10' },
     rates: { type: 'string', default: '1000,10000,30000,0' },
+    kind: { type: 'string', default: 'tcp' },
+    destinations: { type: 'string', default: '10000' },
     read: { type: 'boolean', default: false },
   },
 });
 const AS_MANY_AS_IT_CAN = 1e9;
 
 console.log(
-  'wanted/s  made/s  made  committed  lost  recorder CPU  generator CPU  memory  bytes/row  generate  status',
+  'wanted/s  made/s  made  committed  lost  rows  recorder CPU  generator CPU  memory  file  bytes/row  generate  status',
 );
 for (const rate of values.rates.split(',').map(Number)) {
-  const result = await recordReal(rate || AS_MANY_AS_IT_CAN, Number(values.seconds), values.read);
+  const result = await recordReal(
+    {
+      kind: values.kind as RealTraffic['kind'],
+      rate: rate || AS_MANY_AS_IT_CAN,
+      seconds: Number(values.seconds),
+      destinations: Number(values.destinations),
+    },
+    values.read,
+  );
   console.log(
     [
       rate || 'flood',
@@ -28,10 +39,12 @@ for (const rate of values.rates.split(',').map(Number)) {
       result.made,
       result.committed,
       result.lost,
+      result.rows,
       `${(result.recorderCpu * 100).toFixed(1)} %`,
       `${(result.generatorCpu * 100).toFixed(1)} %`,
       `${Math.round(result.memory / 1e6)} MB`,
-      result.bytesPerRow.toFixed(1),
+      `${(result.bytes / 1e6).toFixed(1)} MB`,
+      (result.bytes / Math.max(1, result.rows)).toFixed(1),
       result.generated,
       result.told,
     ].join('  '),

@@ -21,6 +21,16 @@ function row(address: string, port: number, count: number): object {
   return { address, port, ...how, count };
 }
 
+/** How many look-ups at this port are recorded, and in how many rows. */
+async function lookUps(path: string, port: number): Promise<{ count: number; rows: number }> {
+  const [found] = await query<{ count: number; rows: number }>(
+    path,
+    `SELECT sum(count)::INTEGER AS count, count(*)::INTEGER AS rows FROM connections
+     WHERE port = ${port} AND operation = 'send' AND verdict = 'allow'`,
+  );
+  return found!;
+}
+
 before(async () => {
   startNetwork();
   nameTwoAddresses('10.0.1.5');
@@ -41,7 +51,7 @@ test('learn records what clients ask for, and of the server nothing', async () =
   assert.equal(status, 0, stderr);
   const rows = await query(
     db,
-    `SELECT address, port, protocol, operation, count(*)::INTEGER AS count FROM connections
+    `SELECT address, port, protocol, operation, sum(count)::INTEGER AS count FROM connections
      WHERE operation <> 'intent' GROUP BY ALL ORDER BY ALL`,
   );
   assert.deepEqual(rows, [
@@ -50,6 +60,8 @@ test('learn records what clients ask for, and of the server nothing', async () =
     row('127.0.0.1', 5300, 300),
     row('::1', 5301, 3),
   ]);
+  const { count, rows: kept } = await lookUps(db, 5300);
+  assert.ok(count === 300 && kept < 100, `${count} in ${kept} rows`);
   const { stdout } = succeeded(bouheki('generate', '--mode', 'block', '--db', db));
   writeFileSync(policy, stdout, { mode: 0o600 });
 });
@@ -80,3 +92,14 @@ test('under that policy all of it works, and neither log nor drift has anything 
   };
   assert.deepEqual([unseen.length, denied.map(({ address }) => address)], [0, ['10.0.1.5']]);
 });
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  test(`enforce that ends by ${signal} has all that was sent until then, by one that has ended too`, async () => {
+    const enforced = join(place, `${signal}.duckdb`);
+    const enforce = await Running.start('enforce', policy, '--db', enforced);
+    assert.equal(answers('127.0.0.1', 5300, 300), 300);
+    const { status, stderr } = await enforce.end(signal);
+    assert.equal(status, 0, stderr);
+    const { count, rows } = await lookUps(enforced, 5300);
+    assert.ok(count === 300 && rows < 100, `${count} in ${rows} rows`);
+  });

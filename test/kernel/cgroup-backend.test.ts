@@ -50,9 +50,14 @@ async function go(work: Omit<Work, 'destinations'>): Promise<{ denied: Destinati
   const client = new Client({ destinations: DESTINATIONS, rounds: 1, uid: 1000, ...work });
   const tallies = await client.tallies();
   const denied = DESTINATIONS.filter((_, index) => tallies[index]!.denied === 1);
-  const events = takeEvents(egress).sort((one, other) => Number(one.blocked) - Number(other.blocked));
+  const events = takeEvents(egress);
   assert(events.every(({ pid }) => pid === client.pid));
   return { denied, events };
+}
+
+/** What repeats is counted, and read after the others. */
+function inOrder<T>(rows: T[]): T[] {
+  return rows.toSorted((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1));
 }
 
 for (const { call, protocol, operation, refused } of CALLS) {
@@ -61,17 +66,18 @@ for (const { call, protocol, operation, refused } of CALLS) {
       const { denied, events } = await go({ call, cgroup });
       assert.deepEqual(denied, refused);
       assert.deepEqual(
-        events.map((event) => [
-          event.to,
-          event.port,
-          event.protocol,
-          event.operation,
-          event.uid,
-          event.blocked,
-        ]),
-        [...DESTINATIONS]
-          .sort((one, other) => Number(refused.includes(one)) - Number(refused.includes(other)))
-          .map((destination) => [
+        inOrder(
+          events.map((event) => [
+            event.to,
+            event.port,
+            event.protocol,
+            event.operation,
+            event.uid,
+            event.blocked,
+          ]),
+        ),
+        inOrder(
+          DESTINATIONS.map((destination) => [
             destination.address.replace('::ffff:', ''),
             destination.port,
             protocol,
@@ -79,6 +85,7 @@ for (const { call, protocol, operation, refused } of CALLS) {
             1000,
             refused.includes(destination),
           ]),
+        ),
       );
     }
   });

@@ -12,7 +12,7 @@ import { Egress } from '../../bpf/egress.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { Client, type Destination } from './client/client.ts';
 import { block, compileRules } from './client/policy.ts';
-import { takeEvents, takeFolds } from './egress/event.ts';
+import { takeAll, takeEvents } from './egress/event.ts';
 
 const UID = 1000;
 const OTHER_UID = 2000;
@@ -54,14 +54,15 @@ class Account {
   denied = 0;
 
   read(): void {
-    for (const { blocked } of takeEvents(egress)) {
-      if (blocked) this.denied += 1;
-      else this.allowed += 1;
-    }
-    for (const { count, denied } of takeFolds(egress)) {
-      if (denied) this.denied += count;
-      else this.allowed += count;
-    }
+    const { folds, repeated, single } = takeAll(egress);
+    for (const { blocked } of single) this.#add(blocked, 1);
+    for (const { blocked, count } of repeated) this.#add(blocked, count);
+    for (const { count, denied } of folds) this.#add(denied, count);
+  }
+
+  #add(denied: boolean, count: number): void {
+    if (denied) this.denied += count;
+    else this.allowed += count;
   }
 
   get lost(): { allowed: number; denied: number } {

@@ -17,12 +17,12 @@ import { block, compileRules } from './client/policy.ts';
 const ALLOWED = '203.0.113.9';
 const DENIED = '2001:db8::9';
 
-/** Connects by itself each time that it is given an address. */
+/** Connects by itself each time that it is given an address, to another port, since equal ones would be counted. */
 const client = startClient();
 let egress: Egress;
 
 function startClient() {
-  const loop = 'while read -r address; do : >/dev/udp/$address/9; echo done; done';
+  const loop = 'while read -r address; do : >/dev/udp/$address/$((port += 1)); echo done; done';
   return spawn('bash', ['-c', loop], { stdio: ['pipe', 'pipe', 'ignore'] });
 }
 

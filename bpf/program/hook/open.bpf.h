@@ -119,6 +119,8 @@ static __always_inline bool denies_option(const struct socket *sock, int level, 
 {
 	struct sock *sk = sock->sk;
 
+	if (sk && is_source_route(level, option))
+		look_at_each_send(sk);
 	return sk && !is_kernel_socket(sk) && denies_option_of(sk->sk_protocol, level, option);
 }
 

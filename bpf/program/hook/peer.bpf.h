@@ -32,6 +32,8 @@ enum peer {
 	PEER_DATAGRAM = 2 << 28, /* allowed to send */
 	PEER_STREAM = 3 << 28,
 	PEER_OF_KIND = 4 << 28, /* a raw or packet socket may be used; where it sends is another question */
+	PEER_REPEATS = 6 << 28, /* a datagram socket names the same destinations again and again: see repeat.bpf.h */
+	PEER_ROUTES = 7 << 28,	/* it may have a source route, so that each of its sends is looked at */
 };
 
 #define PEER_KINDS (7 << 28)
@@ -91,6 +93,27 @@ static __always_inline void forget_peer(__u64 socket)
 {
 	forget_peer_at(socket, mixed(socket));
 }
+
+#ifndef LEGACY
+/* Whether a datagram socket has no peer of which something is remembered. */
+static __always_inline bool has_no_known_peer(__u64 state)
+{
+	return !state || peer_kind(state) == PEER_REPEATS;
+}
+
+/* For a socket that may be about to get a source route. */
+static __always_inline void look_at_each_send(const struct sock *sk)
+{
+	__u64 socket = socket_key(sk);
+
+	if (sk->sk_type == SOCK_DGRAM && has_no_known_peer(peer_state(socket)))
+		remember_peer(socket, peer_of(PEER_ROUTES, current_generation(), current_pid()));
+}
+#else
+static __always_inline void look_at_each_send(const struct sock *sk)
+{
+}
+#endif
 
 /* What is left of a socket that had the key of this new one before it. */
 static __always_inline void forget_former(struct sock *sk)

@@ -19,11 +19,15 @@ static __always_inline bool denies_datagram(__u64 connected, const void *sock, s
 {
 	flow->first = has_conversations(flow->protocol);
 	if (flow->first) {
-		int talk = talk_with(socket_number(sock), flow->high, flow->low, port_of(flow));
+		__u64 socket = socket_number(sock);
+		int talk = talk_with(socket, flow->high, flow->low, port_of(flow));
 
 		if (talk & TALK_OPENED_THERE)
 			return false;
 		flow->first = !(talk & TALK_FRESH);
+#ifndef LEGACY
+		flow->socket = socket;
+#endif
 	}
 	if (judge_flow(connected, flow))
 		return true;

@@ -58,6 +58,37 @@ static __always_inline bool denies_connected_send(__u64 socket, const struct soc
 	return denies_datagram(socket, sock, &flow);
 }
 
+#ifndef LEGACY
+/* So that a socket's next equal datagrams cost little. What is kept of one that has a peer is worth more. */
+static __always_inline void remember_repeats(struct sock *sk, const struct msghdr *msg, const struct flow *flow)
+{
+	__u64 socket = socket_key(sk), state = peer_state(socket);
+
+	if (flow->again && sk->sk_type == SOCK_DGRAM && has_no_known_peer(state) && !keeps_source_route(sk) &&
+	    remember_name(flow, msg))
+		remember_peer(socket, peer_of(PEER_REPEATS, current_generation(), current_pid()));
+}
+
+/*
+ * Whether a datagram is like others that this socket has sent just now: allowed, and counted. One that may have
+ * a source route has lost its PEER_REPEATS: see denies_option().
+ */
+static __always_inline bool repeats_datagram(const struct socket *sock, const struct msghdr *msg)
+{
+	/* As socket_number() has it, without a helper. */
+	return !msg->msg_controllen && count_again(msg, sock->file->f_inode->i_ino);
+}
+#else
+static __always_inline void remember_repeats(struct sock *sk, const struct msghdr *msg, const struct flow *flow)
+{
+}
+
+static __always_inline bool repeats_datagram(const struct socket *sock, const struct msghdr *msg)
+{
+	return false;
+}
+#endif
+
 /* A send that names its destination. `connects` is the socket's key if the send opens a connection, else 0. */
 static __always_inline bool denies_named_send(__u64 connects, const struct socket *sock, struct sock *sk,
 					      struct msghdr *msg, __u16 unspec)
@@ -67,7 +98,10 @@ static __always_inline bool denies_named_send(__u64 connects, const struct socke
 	if (!flow_from_sockaddr(&flow, msg->msg_name, msg->msg_namelen, unspec))
 		return false;
 	flow_set_protocol(&flow, sk);
-	return connects ? judge_flow(connects, &flow) : denies_datagram(0, sock, &flow);
+	if (connects ? judge_flow(connects, &flow) : denies_datagram(0, sock, &flow))
+		return true;
+	remember_repeats(sk, msg, &flow);
+	return false;
 }
 
 /* What the name would mean if the family of the socket changed after this hook has looked (IPV6_ADDRFORM). */
@@ -125,6 +159,8 @@ static __always_inline bool denies_send(struct socket *sock, struct msghdr *msg)
 	 */
 	if ((state == peer_of(PEER_STREAM, generation, pid) || state == peer_of(PEER_PASSED, generation, pid)) &&
 	    !(msg->msg_flags & MSG_FASTOPEN))
+		return false;
+	if (state == peer_of(PEER_REPEATS, generation, pid) && repeats_datagram(sock, msg))
 		return false;
 	if (is_kernel_socket(sk))
 		return false;

@@ -87,6 +87,26 @@ static __always_inline __u64 cgroup_place(struct task_struct *task)
 }
 #endif
 
+#ifndef LEGACY
+/* Grows with each exec and each new name of a thread. */
+__u64 renewals;
+
+/* The subject of the calling thread if it is worked out and up to date, else NULL. */
+static __always_inline struct subject *known_subject(__u64 version)
+{
+	struct task_struct *task = current_task();
+	struct subject *subject = bpf_task_storage_get(&subject_cache, task, 0, 0);
+	struct cred *cred = READ(task, cred);
+
+	if (subject && cred && subject->version == version && subject->place == cgroup_place(task) &&
+	    subject->uid == READ(cred, uid.val) && subject->euid == READ(cred, euid.val) &&
+	    subject->gid == READ(cred, gid.val) && subject->egid == READ(cred, egid.val) &&
+	    subject->fsuid == READ(cred, fsuid.val) && subject->fsgid == READ(cred, fsgid.val))
+		return subject;
+	return 0;
+}
+#endif
+
 /* The subject of the calling thread; NULL when there is no room to work it out. */
 static __always_inline struct subject *current_subject(__u64 version)
 {
@@ -130,6 +150,9 @@ static __always_inline struct subject *current_subject(__u64 version)
 #pragma unroll
 	for (int i = 0; i < DECISIONS; i++)
 		subject->decisions[i].rest = 0;
+#pragma unroll
+	for (int i = 0; i < COUNTED; i++)
+		subject->counted[i].epoch = 0;
 	work_out_subject(subject, version & 1);
 	subject->share = share_key_of(cred, subject->flags);
 	/* Nothing that the comparison above looks at tells of other groups. */
@@ -146,6 +169,8 @@ static __always_inline void forget_subject(struct task_struct *task)
 
 	if (subject)
 		subject->version = 0;
+	/* After that, so that who reads it first finds no subject. */
+	__sync_fetch_and_add(&renewals, 1);
 #endif
 }
 

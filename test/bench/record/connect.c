@@ -1,6 +1,8 @@
 /*
- * Real connections for the recorder's benchmark: connect CGROUP RATE SECONDS goes into the cgroup and makes RATE TCP
- * connections a second to closed ports of loopback addresses. Prints how many it made, of how long, and its CPU
+ * Real connections for the recorder's benchmark: connect CGROUP RATE SECONDS KIND DESTINATIONS goes into the cgroup and
+ * makes RATE connections a second to so many loopback addresses, at a port where nobody listens. KIND is `tcp`;
+ * `datagrams`, all by one socket, as a client of statsd sends them; or `queries`, a connect() and a send() by a socket
+ * of their own, as a resolver's client does. Prints how many attempts to send it made, of how long, and its CPU
  * seconds.
  */
 #include <arpa/inet.h>
@@ -8,13 +10,12 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Distinct addresses, and the port, at which no server listens. */
-#define DESTINATIONS 10000
 #define PORT 9
 #define AT_ONCE 1000
 
@@ -40,29 +41,71 @@ static void enter(const char *cgroup)
 	close(fd);
 }
 
-static void connect_once(unsigned long number)
+static unsigned long destinations;
+static int kept = -1;
+
+static struct sockaddr_in destination(unsigned long number)
 {
-	struct sockaddr_in to = {
+	return (struct sockaddr_in){
 		.sin_family = AF_INET,
 		.sin_port = htons(PORT),
-		.sin_addr.s_addr = htonl(0x7f010000 + number % DESTINATIONS),
+		.sin_addr.s_addr = htonl(0x7f010000 + number % destinations),
 	};
+}
+
+/* Each returns how many attempts to send it made. */
+static int connect_once(unsigned long number)
+{
+	struct sockaddr_in to = destination(number);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	connect(fd, (struct sockaddr *)&to, sizeof(to));
 	close(fd);
+	return 1;
 }
+
+static int send_datagram(unsigned long number)
+{
+	struct sockaddr_in to = destination(number);
+
+	sendto(kept, "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
+	return 1;
+}
+
+static int send_query(unsigned long number)
+{
+	struct sockaddr_in to = destination(number);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	connect(fd, (struct sockaddr *)&to, sizeof(to));
+	send(fd, "x", 1, 0);
+	close(fd);
+	return 2;
+}
+
+static const struct {
+	const char *name;
+	int (*once)(unsigned long number);
+} kinds[] = {{"tcp", connect_once}, {"datagrams", send_datagram}, {"queries", send_query}};
 
 int main(int argc, char **argv)
 {
 	struct timespec pause = {.tv_nsec = 1000000};
-	unsigned long made = 0;
+	unsigned long made = 0, attempts = 0;
+	int (*once)(unsigned long number) = 0;
 	struct rusage usage;
 	double rate, seconds, began;
 
-	if (argc != 4)
+	if (argc != 6)
+		return 2;
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(argv[4], kinds[i].name))
+			once = kinds[i].once;
+	destinations = strtoul(argv[5], 0, 10);
+	if (!once || !destinations)
 		return 2;
 	enter(argv[1]);
+	kept = socket(AF_INET, SOCK_DGRAM, 0);
 	rate = atof(argv[2]);
 	seconds = atof(argv[3]);
 	began = now();
@@ -72,12 +115,12 @@ int main(int argc, char **argv)
 		int behind = due > made + AT_ONCE;
 
 		for (due = behind ? made + AT_ONCE : due; made < due; made++)
-			connect_once(made);
+			attempts += once(made);
 		if (!behind)
 			nanosleep(&pause, NULL);
 	}
 	getrusage(RUSAGE_SELF, &usage);
-	printf("%lu %f %f\n", made, now() - began,
+	printf("%lu %f %f\n", attempts, now() - began,
 	       usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 	return 0;
 }

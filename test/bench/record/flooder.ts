@@ -65,7 +65,9 @@ export class Flooder implements EventSource, Disposable {
   }
 
   /** Its rings are filled without shares. */
-  takeFolds(): void {}
+  takeFolds(): boolean {
+    return true;
+  }
 
   /** There are fewer processes than are remembered, and each is reported once. */
   tellAgain(): void {}

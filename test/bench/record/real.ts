@@ -16,28 +16,39 @@ const TICKS = 100;
 
 const run = promisify(execFile);
 
+/** What is done over and over: see connect.c. */
+export interface RealTraffic {
+  kind: 'tcp' | 'datagrams' | 'queries';
+  /** Times a second. */
+  rate: number;
+  seconds: number;
+  destinations: number;
+}
+
 /** What came of real connections at one rate. */
 export interface RealResult {
   made: number;
   perSecond: number;
   committed: number;
   lost: number;
-  /** Share of one core. */
+  rows: number;
+  /** Share of one core, with the process of the store. */
   recorderCpu: number;
   generatorCpu: number;
   /** Most resident memory of the recorder, bytes. */
   memory: number;
-  bytesPerRow: number;
+  /** Of the file. */
+  bytes: number;
   /** Times that `generate` and `status` were answered meanwhile. */
   generated: number;
   told: number;
 }
 
 /**
- * `bouheki learn` on a cgroup of its own, in which one process makes TCP connections to loopback addresses at a rate,
- * while `generate` and `status` are asked over and over, when wanted.
+ * `bouheki learn` on a cgroup of its own, in which one process makes connections to loopback addresses at a rate, while
+ * `generate` and `status` are asked over and over, when wanted.
  */
-export async function recordReal(rate: number, seconds: number, withReaders: boolean): Promise<RealResult> {
+export async function recordReal(traffic: RealTraffic, withReaders: boolean): Promise<RealResult> {
   const cgroup = join(cgroupRoot(), `bouheki-bench-${process.pid}`);
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-bench-'));
   const db = join(directory, 'bouheki.duckdb');
@@ -51,7 +62,8 @@ export async function recordReal(rate: number, seconds: number, withReaders: boo
     const began = performance.now();
     const asked = { over: false, generated: 0, told: 0 };
     const asking = withReaders ? askRepeatedly(db, asked) : Promise.resolve();
-    const { stdout } = await run(CONNECT, [cgroup, String(rate), String(seconds)]);
+    const { destinations, kind, rate, seconds } = traffic;
+    const { stdout } = await run(CONNECT, [cgroup, ...[rate, seconds, kind, destinations].map(String)]);
     const [made, lasted, generatorCpu] = stdout.split(' ').map(Number) as [number, number, number];
     const recorderCpu = (cpuOf(learn.pid!) - before) / ((performance.now() - began) / 1000);
     asked.over = true;
@@ -61,16 +73,17 @@ export async function recordReal(rate: number, seconds: number, withReaders: boo
     const ended = once(learn, 'exit');
     learn.kill('SIGTERM');
     await ended;
-    const { committed, lost } = await recordedIn(db);
+    const { committed, lost, rows } = await recordedIn(db);
     return {
       made,
       perSecond: made / lasted,
       committed,
       lost,
+      rows,
       recorderCpu,
       generatorCpu: generatorCpu / lasted,
       memory,
-      bytesPerRow: committed === 0 ? 0 : statSync(db).size / committed,
+      bytes: statSync(db).size,
       generated: asked.generated,
       told: asked.told,
     };
@@ -102,21 +115,25 @@ async function askRepeatedly(db: string, asked: { over: boolean; generated: numb
   }
 }
 
-/** CPU seconds of a process. */
+/** CPU seconds of a process, and of its children that live. */
 function cpuOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  const own = (Number(fields[11]) + Number(fields[12])) / TICKS;
+  return children.filter(Boolean).reduce((sum, child) => sum + cpuOf(Number(child)), own);
 }
 
-async function recordedIn(db: string): Promise<{ committed: number; lost: number }> {
+async function recordedIn(db: string): Promise<{ committed: number; lost: number; rows: number }> {
   const reader = await openReader(db);
   try {
     const { rows } = await reader.query(
-      'SELECT (SELECT count(*) FROM event), (SELECT coalesce(sum(count), 0)::BIGINT FROM loss)',
+      `SELECT (SELECT coalesce(sum(count), 0)::BIGINT FROM connections),
+        (SELECT coalesce(sum(count), 0)::BIGINT FROM loss WHERE kind NOT IN ('answer', 'name')),
+        (SELECT count(*) FROM connections)`,
     );
-    const [committed, lost] = rows[0]!.map(Number);
-    return { committed: committed!, lost: lost! };
+    const [committed, lost, all] = rows[0]!.map(Number);
+    return { committed: committed!, lost: lost!, rows: all! };
   } finally {
     reader.close();
   }

@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 mkdir -p dist/test/kernel/client
-for client in client flood cgroups; do
+for client in client flood cgroups sender; do
   gcc -O1 -Wall -Wextra -Werror -static -pthread "test/kernel/client/$client.c" -o "dist/test/kernel/client/$client"
 done

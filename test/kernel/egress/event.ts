@@ -1,4 +1,5 @@
 import type { Egress } from '../../../bpf/egress.ts';
+import type { MappedRecords } from '../../../bpf/share.ts';
 import { Connection, ConnectionFlag, RecordKind } from '../../../bpf/wire.ts';
 import { formatAddress } from '../../../policy/value/address.ts';
 import { decodeAddress } from '../../../profiler/event/decode.ts';
@@ -12,51 +13,84 @@ export interface Event extends Destination {
   blocked: boolean;
 }
 
-/** Reads both rings empty. */
-export function takeEvents(egress: Egress): Event[] {
-  const events: Event[] = [];
-  const { offset } = Connection;
-  for (const ring of [egress.connections, egress.denials]) {
-    ring.drain((at) => {
-      if (ring.bytes[at] !== RecordKind.connection) return;
-      const family = ring.bytes[at + offset.family];
-      events.push({
-        to: family === 0 ? '' : formatAddress(decodeAddress(ring, at)),
-        protocol: ring.view.getUint16(at + offset.protocol, true),
-        port: ring.view.getUint16(at + offset.port, true),
-        pid: ring.view.getUint32(at + offset.pid, true),
-        uid: ring.view.getUint32(at + offset.uid, true),
-        operation: ring.bytes[at + offset.operation]!,
-        blocked: (ring.bytes[at + offset.flags]! & ConnectionFlag.blocked) !== 0,
-      });
-    });
-  }
-  return events;
+/** Connections of one user that were folded, with or without a destination. */
+export interface FoldedEvents {
+  uid: number;
+  count: number;
+  denied: boolean;
+  excess: boolean;
+  to: string;
 }
 
-/**
- * Reads and removes what was folded: how many connections of each user, with or without a destination, were allowed
- * and denied.
- */
-export function takeFolds(
-  egress: Egress,
-): { uid: number; count: number; denied: boolean; excess: boolean; to: string }[] {
-  const folds: ReturnType<typeof takeFolds> = [];
-  const { offset } = Connection;
-  egress.takeFolds(
-    (key, { count }) => {
-      const bytes = new Uint8Array(key);
-      const records = { bytes, view: new DataView(bytes.buffer), words: new Uint32Array(bytes.buffer) };
-      const excess = bytes[0] === RecordKind.excess;
-      folds.push({
-        uid: records.view.getUint32(offset.uid, true),
-        count,
-        denied: bytes[offset.verdict] === 1,
-        excess,
-        to: excess ? '' : formatAddress(decodeAddress(records, 0)),
+/** Datagrams that were counted. Nanoseconds since boot. */
+export interface Repeated extends Event {
+  count: number;
+  first: number;
+  last: number;
+}
+
+const { offset } = Connection;
+
+function eventOf(records: MappedRecords, at: number): Event {
+  const { bytes, view } = records;
+  const family = bytes[at + offset.family];
+  return {
+    to: family === 0 ? '' : formatAddress(decodeAddress(records, at)),
+    protocol: view.getUint16(at + offset.protocol, true),
+    port: view.getUint16(at + offset.port, true),
+    pid: view.getUint32(at + offset.pid, true),
+    uid: view.getUint32(at + offset.uid, true),
+    operation: bytes[at + offset.operation]!,
+    blocked: (bytes[at + offset.flags]! & ConnectionFlag.blocked) !== 0,
+  };
+}
+
+function foldOf(key: Buffer, count: number): FoldedEvents {
+  const bytes = new Uint8Array(key);
+  const records = { bytes, view: new DataView(bytes.buffer), words: new Uint32Array(bytes.buffer) };
+  const excess = bytes[0] === RecordKind.excess;
+  return {
+    uid: records.view.getUint32(offset.uid, true),
+    count,
+    denied: bytes[offset.verdict] === 1,
+    excess,
+    to: excess ? '' : formatAddress(decodeAddress(records, 0)),
+  };
+}
+
+/** Reads both rings and all counts empty. */
+export function takeAll(egress: Egress): { single: Event[]; repeated: Repeated[]; folds: FoldedEvents[] } {
+  const single: Event[] = [];
+  const repeated: Repeated[] = [];
+  const folds: FoldedEvents[] = [];
+  const drain = (): void => {
+    for (const ring of [egress.connections, egress.denials])
+      ring.drain((at) => {
+        if (ring.bytes[at] === RecordKind.connection) single.push(eventOf(ring, at));
       });
+  };
+  egress.takeFolds(
+    {
+      folded: (key, { count }) => folds.push(foldOf(key, count)),
+      repeated: (records, at, { count, first, last }) =>
+        repeated.push({ ...eventOf(records, at), count, first: Number(first), last: Number(last) }),
+      room: Number.POSITIVE_INFINITY,
     },
-    () => {},
+    drain,
   );
-  return folds;
+  drain();
+  return { single, repeated, folds };
+}
+
+/** All that happened so far but what was folded; what was counted as often as it happened. */
+export function takeEvents(egress: Egress): Event[] {
+  const { repeated, single } = takeAll(egress);
+  return [
+    ...single,
+    ...repeated.flatMap(({ count, first: _first, last: _last, ...event }) => copies(event, count)),
+  ];
+}
+
+function copies(event: Event, count: number): Event[] {
+  return Array.from({ length: count }, () => event);
 }

@@ -112,6 +112,9 @@ export interface Event {
   names?: readonly string[];
   known?: number;
   age?: number;
+  /** How many equal ones it stands for, and microseconds from the first to the last of them. */
+  count?: number;
+  span?: number;
 }
 
 /** The ids of an event. */
@@ -124,6 +127,12 @@ function nameRow({ columns }: EventBatch, row: number, event: Event, recording?:
   columns.names[row] = recording?.nameSet(event.names ?? []) ?? 0;
   columns.known[row] = event.known ?? 0;
   columns.age[row] = event.age ?? 0;
+}
+
+function countRow(batch: EventBatch, row: number, { count = 1, span = 0 }: Event): void {
+  batch.columns.count[row] = count;
+  batch.columns.span[row] = span;
+  batch.events += count;
 }
 
 /** Events as columns; the recording gives their credentials numbers, which are 1 without it. */
@@ -145,6 +154,7 @@ export function batchOf(events: readonly Event[], recording?: Recording): EventB
     columns.verdict[row] = event.verdict ?? 0;
     columns.box[row] = event.box ?? -1;
     nameRow(batch, row, event, recording);
+    countRow(batch, row, event);
   }
   return batch;
 }

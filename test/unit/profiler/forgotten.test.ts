@@ -29,7 +29,7 @@ test('when images are dropped the store learns which rows are in use, and every 
     connections: connections.ring,
     denials: new FakeRing().ring,
     counters: () => Array.from({ length: COUNTERS }, () => 0),
-    takeFolds: () => {},
+    takeFolds: () => true,
     tellAgain: () => void (tellings += 1),
   };
   const recorder = new Recorder(source, sink, processes, new CredentialTable(sink, new AccountNames()));

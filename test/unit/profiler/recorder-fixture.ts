@@ -1,4 +1,4 @@
-import type { Folded } from '../../../bpf/share.ts';
+import type { Folded, MappedRecords } from '../../../bpf/share.ts';
 import { COUNTERS } from '../../../bpf/wire.ts';
 import { AccountNames, type AccountSource } from '../../../profiler/identity/account.ts';
 import type { EventBatch } from '../../../profiler/event/batch.ts';
@@ -56,7 +56,7 @@ export class Written implements EventSink {
       const columns = Object.entries(batch.columns);
       this.events.push(Object.fromEntries(columns.map(([name, values]) => [name, values[row]!])));
     }
-    this.counters.events += batch.length;
+    this.counters.events += batch.events;
   };
 }
 
@@ -67,11 +67,18 @@ const NOBODY: AccountSource = {
   patience: 1000,
 };
 
+/** The memory of a record. */
+function recordsOf(key: Buffer): MappedRecords {
+  const bytes = new Uint8Array(key);
+  return { bytes, view: new DataView(bytes.buffer), words: new Uint32Array(bytes.buffer) };
+}
+
 /** A recorder with rings that a test fills, and what it writes. */
 export function recording(source: Partial<AccountSource> = {}) {
   const connections = new FakeRing();
   const denials = new FakeRing();
   const folds: [key: Buffer, folded: Folded][] = [];
+  const repeats: [key: Buffer, folded: Folded][] = [];
   const excess: ExcessDenials[] = [];
   const counters = Array.from({ length: COUNTERS }, () => 0);
   const written = new Written();
@@ -86,9 +93,14 @@ export function recording(source: Partial<AccountSource> = {}) {
       connections: connections.ring,
       denials: denials.ring,
       counters: () => [...counters],
-      takeFolds: (visit, settle) => {
-        if (folds.length > 0) settle();
-        for (const fold of folds.splice(0)) visit(...fold);
+      takeFolds: (visitor, settle) => {
+        if (folds.length + repeats.length > 0) settle();
+        for (const fold of folds.splice(0)) visitor.folded(...fold);
+        while (repeats.length > 0 && visitor.room > 0) {
+          const [key, folded] = repeats.shift()!;
+          visitor.repeated(recordsOf(key), 0, folded);
+        }
+        return repeats.length === 0;
       },
       tellAgain: () => {},
     },
@@ -107,6 +119,7 @@ export function recording(source: Partial<AccountSource> = {}) {
     connections,
     denials,
     folds,
+    repeats,
     excess,
     counters,
     written,

@@ -35,6 +35,8 @@ test('a connection becomes a row with the process that was reported before it', 
     names: 0,
     known: 0,
     age: 0,
+    count: 1,
+    span: 0,
   });
   const [row] = written.processes;
   assert.deepEqual([row!.exe, row!.arguments, row!.cgroupPath], ['/usr/bin/curl', 'curl -s', '/']);
@@ -68,6 +70,38 @@ test('folded connections become one row with their count, after their process wa
       [41, 1, 4711, false],
       [41, undefined, 0, true],
     ],
+  );
+});
+
+test('datagrams that the kernel side has counted are one row of their process, its names and times, with their count', () => {
+  const { connections, recorder, repeats, written } = recording();
+  const send = { process: 9n, operation: Operation.send, protocol: 17 };
+  connections.process({ key: 9n });
+  connections.connection({ ...send, time: 10n ** 9n });
+  const times = { first: 2n * 10n ** 9n, last: 2n * 10n ** 9n + 7_000_999n };
+  repeats.push([keyOf({ ...send, time: times.first }), { count: 49_999, ...times }]);
+  recorder.flush();
+  const [one, others] = written.events;
+  assert.deepEqual([one!.count, one!.span, others!.count, others!.span], [1, 0, 49_999, 7000]);
+  assert.deepEqual([others!.process, others!.operation], [1, Operation.send]);
+  assert.equal(Number(others!.time) - Number(one!.time), 1_000_000);
+  assert.equal(written.counters.events, 50_000);
+  assert.deepEqual(written.folds, []);
+});
+
+test('counted datagrams for which the sink has no room stay where they are, and are read before the end', async () => {
+  const { recorder, repeats, written } = recording();
+  const counted = { count: 3, first: 1n, last: 2n };
+  for (const port of [1, 2, 3]) repeats.push([keyOf({ port }), counted]);
+  written.room = 2;
+  recorder.flush();
+  assert.deepEqual([written.events.length, repeats.length], [2, 1]);
+  written.room = Number.POSITIVE_INFINITY;
+  await recorder.drainAll();
+  recorder.flush();
+  assert.deepEqual(
+    written.events.map(({ port, count }) => [port, count]),
+    [1, 2, 3].map((port) => [port, 3]),
   );
 });
 

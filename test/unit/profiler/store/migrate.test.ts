@@ -148,12 +148,12 @@ test('folded hours and single events read as one', async (t) => {
   store.close();
   const instance = await DuckDBInstance.create(path);
   const connection = await instance.connect();
-  for (const [table, middle, end] of [
-    ['event', `${START + 5}, `, ''],
-    ['hourly', '', `, 41, ${START}, ${START + 9}`],
+  for (const [table, middle, end, behind] of [
+    ['event', `${START + 5}, `, '', ', 1, 0'],
+    ['hourly', '', `, 41, ${START}, ${START + 9}`, ''],
   ] as const) {
     await connection.run(
-      `INSERT INTO ${table} VALUES (1, ${middle}0, 0, 1, 4, 0, 167772161, 443, 6, 0, 0, -1${end}, 0, 0, 0)`,
+      `INSERT INTO ${table} VALUES (1, ${middle}0, 0, 1, 4, 0, 167772161, 443, 6, 0, 0, -1${end}, 0, 0, 0${behind})`,
     );
   }
   await connection.run('INSERT INTO credential VALUES (1, 1, 0, 0, 0, 0, 0, 0)');
