@@ -15,7 +15,7 @@ The policy goes to standard output (or --output), the summary to standard error.
 A budget of CIDRs is shared by all allow rules: the prefixes that come out allow the
 fewest addresses that were not observed. None holds a denied address, mixes private
 with public addresses, or is wider than /8 (IPv6: /32).
-The hold-out replays the last fifth of the window against a policy made of the rest.
+The hold-out replays the last fifth of the events against a policy made of the rest.
 With --base nothing is removed, and entries that were removed by hand stay out: the
 header of the policy has the time up to which the record was offered.
 Exit status: 0 written, 1 --check would add something, or written, but --min-coverage,

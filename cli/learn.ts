@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../format/duration.ts';
+import { Command, Option } from 'commander';
+import { readDuration } from './option/duration.ts';
 import { databaseOption } from './option/record-option.ts';
 import { recorderOptions } from './option/recorder-option.ts';
 import type { LearnOptions } from './run/learn.ts';
@@ -17,8 +17,8 @@ the duration has passed since its first start.
 Folded events keep their counts and their first and last times, and take part in generate and drift as before.
 With --until stable it ends as soon as every subject seen since it began is stable, as \`bouheki status\` reports it, in
 traffic that spans at least --at-least; with --duration, at the latest when that time is up. It checks once a minute,
-less often where a check takes more than six seconds, in a process of low priority. A program that connects only once
-is never stable. Jobs that have not run yet cannot be counted: --at-least should be longer than the time between two
+less often where a check takes more than six seconds, in a process of low priority. A program is stable after 300
+connections at the earliest, and when it was seen for an hour, or for --at-least where that is less. Jobs that have not run yet cannot be counted: --at-least should be longer than the time between two
 runs of the rarest job.
 The names of containers come from the files of their runtime and, where it listens, from its sockets: /run/docker.sock,
 /run/podman/podman.sock, /run/crio/crio.sock, /run/containerd/containerd.sock, /run/k3s/containerd/containerd.sock,
@@ -53,11 +53,4 @@ export function learnCommand(): Command {
     const { learn } = await import('./run/learn.ts');
     await learn(options);
   });
-}
-
-function readDuration(text: string): number {
-  const seconds = parseDuration(text);
-  if (seconds === undefined)
-    throw new InvalidArgumentError('It must be a duration such as 90s, 15m, 24h or 7d.');
-  return seconds;
 }

@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { readDuration } from './option/duration.ts';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
 import { wideOption } from './option/wide-option.ts';
 import type { StatusOptions } from './run/status.ts';
@@ -10,9 +11,10 @@ Examples:
   $ bouheki status --since 7d           readiness of the last week alone
   $ bouheki status --metrics            for Prometheus; needs a recorder that runs
 
-A subject is stable when it does almost nothing new, and learning when it still does much that is new. Unseen is the
-cautious estimate of generate: at least the share of events in the last fifth of the window that the rest did not have.
-Discovery counts the destinations known at the end of each tenth of the window: it flattens when little is left to learn.
+A subject is stable when at most 1 % of its next events may be new, which takes 300 events, and it was seen for
+--at-least; it is learning when more than 10 % may be. Unseen is that share, estimated with caution: at least that of the
+last fifth of the events which the rest did not foretell. Discovery counts the destinations known at the end of each
+tenth of the events: it flattens when little is left to learn.
 
 Exit status: 0 reported, 2 trouble.`;
 
@@ -22,6 +24,11 @@ export function statusCommand(): Command {
     .addOption(databaseOption())
     .addOption(sinceOption('readiness from what happened at or after this time'))
     .addOption(untilOption('readiness from what happened before this time'))
+    .addOption(
+      new Option('--at-least <time>', 'how long a subject must have been seen for to be stable')
+        .argParser(readDuration)
+        .default(3600, '1h'),
+    )
     .option('--json', 'print one JSON document', false)
     .option('--metrics', 'print what the running recorder counts, in the text format of Prometheus', false)
     .addOption(wideOption())

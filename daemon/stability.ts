@@ -5,6 +5,7 @@ import type { SubjectStates } from '../profiler/serve/live-status.ts';
 import { exposeToOom } from '../host/oom-score.ts';
 import { programFile } from '../host/program-file.ts';
 import type { Discovery } from '../generator/discovery.ts';
+import { leastSpan } from '../generator/readiness.ts';
 
 /**
  * Between two looks at least, milliseconds, and as a multiple of what the last one took: a tenth of the time
@@ -82,7 +83,7 @@ export class StabilityWatch {
     const main = programFile('bundle/main.js');
     const child = execFile(
       process.execPath,
-      [main, 'status', '--json', '--db', this.#db, '--since', since],
+      [main, 'status', '--json', '--db', this.#db, '--since', since, ...this.#leastSpan()],
       { maxBuffer: MOST },
       (error, stdout, stderr) => {
         if (this.#child !== child) return;
@@ -96,6 +97,10 @@ export class StabilityWatch {
     this.#child = child;
     lower(child.pid);
     exposeToOom(child.pid);
+  }
+
+  #leastSpan(): string[] {
+    return this.#atLeast === undefined ? [] : ['--at-least', `${leastSpan(this.#atLeast)}s`];
   }
 
   /** The clock was set: only what comes from `since` on spans time that has passed. */

@@ -2,7 +2,16 @@ import { Accounts } from '../profiler/read/observation.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { sumEvidence } from './subject/evidence.ts';
 import { compareText } from './subject/order.ts';
-import { blocksByPlace, judgeBlocks, type Readiness, type ReadinessState } from './readiness.ts';
+import {
+  blocksByPlace,
+  judgeBlocks,
+  LEAST_SPAN,
+  type Outlook,
+  outlookOf,
+  type Readiness,
+  type ReadinessState,
+  spanOf,
+} from './readiness.ts';
 import { selectObservations } from './subject/select.ts';
 
 /** How much of what one subject does is known. */
@@ -11,7 +20,7 @@ export interface SubjectDiscovery extends Readiness {
   /** Events that a policy would have to allow. */
   events: number;
   /**
-   * Distinct destinations known at the end of each tenth of the window: it flattens when there is little left
+   * Distinct destinations known at the end of each tenth of the events: it flattens when there is little left
    * to learn.
    */
   discovery: number[];
@@ -22,6 +31,8 @@ export interface Discovery {
   /** Of the first and the last event that counts, microseconds since the epoch; absent when there is none. */
   first?: number;
   last?: number;
+  /** What is still to come from all subjects; absent where there is none. */
+  outlook?: Outlook;
   /** The sum over subjects. */
   discovery: number[];
   /** Least known first; among those the busiest first, then by name. */
@@ -30,10 +41,14 @@ export interface Discovery {
 
 const STATES: readonly ReadinessState[] = ['learning', 'stabilizing', 'stable'];
 
-/** The discovery curve and the readiness of every subject that `generatePolicy` would make a rule for. */
+/**
+ * The discovery curve and the readiness of every subject that `generatePolicy` would make a rule for. `atLeast`: seconds
+ * that a subject must have been seen for to be stable.
+ */
 export function discoveryOf(
   observations: readonly RecordedObservation[],
   accounts = new Accounts(),
+  atLeast = LEAST_SPAN,
 ): Discovery {
   const { demands } = selectObservations(observations, {
     deny: [],
@@ -44,7 +59,12 @@ export function discoveryOf(
   const subjects = demands.map(({ observations: seen, subject }): SubjectDiscovery => {
     const places = blocksByPlace(seen);
     const events = seen.reduce((sum, { count }) => sum + count, 0);
-    return Object.assign(judgeBlocks(places), { subject: subject.name, events, discovery: curveOf(places) });
+    const span = { seconds: spanOf(seen), atLeast };
+    return Object.assign(judgeBlocks(places, span), {
+      subject: subject.name,
+      events,
+      discovery: curveOf(places),
+    });
   });
   if (subjects.length === 0) return { discovery: [], subjects };
   const { first, last } = sumEvidence(demands.flatMap((demand) => demand.observations));
@@ -52,6 +72,7 @@ export function discoveryOf(
   return {
     first,
     last,
+    outlook: outlookOf(demands),
     discovery: curves[0]!.map((_, block) => curves.reduce((sum, curve) => sum + curve[block]!, 0)),
     subjects: subjects.sort(
       (a, b) =>

@@ -14,7 +14,7 @@ import { holdOut, judgeByRecord, judgeByRules, type HoldOut, type Judge } from '
 import { layOutFlat, layOutRules, type Layout } from './layout.ts';
 import type { OwnerTable } from './rule/owner.ts';
 import { describePeriods, periodOf } from './subject/period.ts';
-import { readinessOf, type Readiness } from './readiness.ts';
+import { type Outlook, outlookOf, readinessOf, type Readiness } from './readiness.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { coverDemands } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
@@ -84,6 +84,8 @@ export interface Generated extends Layout {
   metadataUsers: string[];
   /** By the subject's key. */
   readiness: Map<string, Readiness>;
+  /** What is still to come. */
+  outlook: Outlook;
   holdOut: HoldOut;
   /** What the window is too short for, and the jobs in it that come at equal distances. */
   periods: string[];
@@ -129,7 +131,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     ...holdOut(demands, (training) => learn(training, widening, options)),
     ...byAddress(recorded, demands, widening, options),
   };
-  const readiness = readinessOf(demands);
+  const ahead = { holdOut: tested, outlook: outlookOf(demands), readiness: readinessOf(demands) };
   const rhythm = [...rhythmOf(window, demands, hours), ...describeUnrecorded(input.gaps ?? [])];
   const header = headerLines({
     version: options.version,
@@ -140,8 +142,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     omissions,
     metadataUsers,
     periods: rhythm,
-    holdOut: tested,
-    readiness,
+    ...ahead,
     ...(layout.boxes && { boxes: layout.boxes }),
     grant: layout.grant,
     notes: notesOf(demands, pools, layout, options),
@@ -162,8 +163,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     omissions,
     demands,
     metadataUsers,
-    readiness,
-    holdOut: tested,
+    ...ahead,
     periods: rhythm,
     window,
     denied,

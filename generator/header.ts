@@ -3,7 +3,7 @@ import { formatCount, formatNumber, formatPercent } from '../format/number.ts';
 import type { Loss } from '../profiler/read/read.ts';
 import { sumEvidence, type Evidence } from './subject/evidence.ts';
 import type { HoldOut } from './hold-out.ts';
-import type { Readiness, ReadinessState } from './readiness.ts';
+import type { Outlook, Readiness, ReadinessState } from './readiness.ts';
 import type { Omission } from './subject/select.ts';
 import type { Grant } from './rule/widen.ts';
 
@@ -35,6 +35,7 @@ export interface Provenance {
   /** What the window is too short for. */
   periods: readonly string[];
   holdOut: HoldOut;
+  outlook: Outlook;
   /** By subject. */
   readiness: ReadonlyMap<string, Readiness>;
   /** How few boxes there could be; absent in the flat layout. */
@@ -55,6 +56,7 @@ export function headerLines(from: Provenance): string[] {
     `Events: ${formatCount(evidence.count, 'event')} of ${formatCount(recordings, 'recording')}${cut}`,
     `Losses: ${describeLosses(from.losses)}`,
     `Hold-out: ${describeHoldOut(from.holdOut)}`,
+    `Ahead: ${describeOutlook(from.outlook)}`,
     `Readiness: ${describeReadiness(from.readiness.values())}`,
     ...(boxes === undefined ? [] : [`Boxes: ${describeBoxes(boxes)}`]),
     `Over-grant: ${describeGrant(grant)}`,
@@ -109,11 +111,18 @@ export function describeLosses(losses: readonly Loss[]): string {
   return kinds.length === 0 ? 'none' : kinds.map(([kind, count]) => `${count} ${kind}`).join(', ');
 }
 
-export function describeHoldOut({ byAddress, denied, events }: HoldOut): string {
-  if (events === 0) return 'not possible, all events are on one side of the last fifth of the window';
+export function describeHoldOut({ byAddress, denied, events, ofNew }: HoldOut): string {
+  if (events === 0) return 'not possible, there is nothing before the last fifth of the events, or in it';
   const share = `${formatPercent(denied / events)} of ${formatCount(events, 'event')}`;
   const other = byAddress === undefined ? '' : `; by address alone ${formatPercent(byAddress / events)}`;
-  return `learnt from the first 80 % of the window, it would deny ${share} in the rest${other}`;
+  const fresh = ofNew === 0 ? '' : ` (${formatPercent(ofNew / events)} of subjects that are new there)`;
+  return `learnt from the first 80 % of the events, it would deny ${share} in the rest${fresh}${other}`;
+}
+
+/** What of the events to come may be denied: of all subjects, and of those that are not in the record. */
+export function describeOutlook({ atMost, newSubjects }: Outlook): string {
+  const [all, fresh] = [formatPercent(atMost), formatPercent(newSubjects)];
+  return `up to ${all} of the next events may be new to it, up to ${fresh} because their subject is`;
 }
 
 /** `2 stable, 1 learning`. */

@@ -10,11 +10,13 @@ import type { Rule } from './rule/rule.ts';
 import type { Demand } from './subject/select.ts';
 import { coveredKeys, type SubjectKind, subjectNamer } from './subject/subject.ts';
 
-/** What a policy made of the first four fifths of the window would have done to the last fifth. */
+/** What a policy made of the first four fifths of the events would have done to the last fifth. */
 export interface HoldOut {
   /** Events in the last fifth; 0 when there is nothing to learn from before it. */
   events: number;
   denied: number;
+  /** Of those, events of subjects that were not seen before. */
+  ofNew: number;
   /** The subjects with denied events, in order. */
   subjects: { name: string; events: number; denied: number }[];
   /** Denied events had all destinations gone by address; where some go by name. */
@@ -24,13 +26,13 @@ export interface HoldOut {
 /** Whether a policy allows an observation. */
 export type Judge = (observation: RecordedObservation) => boolean;
 
-/** Replays the last fifth of the window against a policy that `learn` makes of the rest. */
+/** Replays the last fifth of the events against a policy that `learn` makes of the rest. */
 export function holdOut(demands: readonly Demand[], learn: (training: readonly Demand[]) => Judge): HoldOut {
   const training = demands.flatMap(({ subject, observations }) => {
     const seen = observations.filter((each) => isSeenBefore(each, TRAINING));
     return seen.length === 0 ? [] : [{ subject, observations: seen }];
   });
-  const result: HoldOut = { events: 0, denied: 0, subjects: [] };
+  const result: HoldOut = { events: 0, denied: 0, ofNew: 0, subjects: [] };
   // A record of one moment is no test of anything.
   if (training.length === 0) return result;
   const allows = learn(training);
@@ -44,6 +46,7 @@ export function holdOut(demands: readonly Demand[], learn: (training: readonly D
     }
     result.events += events;
     result.denied += denied;
+    if (!observations.some((each) => isSeenBefore(each, TRAINING))) result.ofNew += denied;
     if (denied > 0) result.subjects.push({ name: subject.name, events, denied });
   }
   return result;

@@ -1,6 +1,6 @@
 import { formatCount, formatNumber, formatPercent } from '../../format/number.ts';
 import type { Discovery } from '../../generator/discovery.ts';
-import { describeReadiness } from '../../generator/header.ts';
+import { describeOutlook, describeReadiness } from '../../generator/header.ts';
 import { sparkline } from '../terminal/sparkline.ts';
 import { formatTable } from '../terminal/table.ts';
 import { PLAIN_VIEW, type View } from '../terminal/view.ts';
@@ -15,7 +15,7 @@ const DISCOVERY = 5;
  * numbers.
  */
 export function discoveryText(
-  { discovery, subjects }: Discovery,
+  { discovery, outlook, subjects }: Discovery,
   draw: boolean,
   view: View = PLAIN_VIEW,
 ): string[] {
@@ -32,6 +32,7 @@ export function discoveryText(
   ]);
   return [
     `Readiness: ${describeReadiness(subjects)}; ${formatCount(discovery.at(-1)!, 'destination')} in ten steps: ${curve(discovery)}`,
+    ...(outlook === undefined ? [] : [`Ahead: ${describeOutlook(outlook)}`]),
     ...formatTable(['SUBJECT', 'STATE', 'UNSEEN', 'DESTINATIONS', 'EVENTS', 'DISCOVERY'], rows, {
       view,
       optional: [DISCOVERY],

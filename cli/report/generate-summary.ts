@@ -9,6 +9,7 @@ import {
   describeBoxes,
   describeGrant,
   describeHoldOut,
+  describeOutlook,
   describeMetadataUsers,
   describeReadiness,
 } from '../../generator/header.ts';
@@ -99,7 +100,7 @@ function describeChanging({ readiness }: Generated): string[] {
 }
 
 /** What the algorithms say of themselves, as the header of the policy does. */
-function technicalLines({ boxes, document, grant, holdOut, readiness }: Generated): string[] {
+function technicalLines({ boxes, document, grant, holdOut, outlook, readiness }: Generated): string[] {
   const destinations = (document.allow ?? []).reduce((sum, rule) => sum + (rule.to?.length ?? 0), 0);
   return [
     `Destinations: ${formatCount(destinations, 'entry', 'entries')}.`,
@@ -114,6 +115,7 @@ function technicalLines({ boxes, document, grant, holdOut, readiness }: Generate
             `  ${formatPercent(denied / all)} of ${formatCount(all, 'event')}: ${name}`,
         ),
     ),
+    `Ahead: ${describeOutlook(outlook)}.`,
     `Readiness: ${describeReadiness(readiness.values())}.`,
   ];
 }
@@ -144,7 +146,7 @@ function cut(lines: readonly string[]): string[] {
 
 /** The same for programs, with the policy. */
 export function generateJson(policy: string, generated: Generated, input: GenerateInput): string {
-  const { boxes, demands, document, grant, holdOut, readiness } = generated;
+  const { boxes, demands, document, grant, holdOut, outlook, readiness } = generated;
   const json = {
     policy,
     rules: document.allow?.length ?? 0,
@@ -154,6 +156,7 @@ export function generateJson(policy: string, generated: Generated, input: Genera
       ...holdOut,
       subjects: holdOut.subjects.map(({ denied, events, name: subject }) => ({ subject, events, denied })),
     },
+    outlook,
     subjects: demands.map(({ subject }) => {
       const { atMost, state, unseen } = readiness.get(subject.key)!;
       return { subject: subject.name, state, unseen, atMost };

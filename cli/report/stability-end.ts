@@ -1,6 +1,7 @@
 import { visible } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { discoveryOf, type Discovery } from '../../generator/discovery.ts';
+import { leastSpan } from '../../generator/readiness.ts';
 import { openReader } from '../../profiler/read/read.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { isStable } from '../../daemon/stability.ts';
@@ -47,7 +48,7 @@ export async function describeEnd(
   const reader = await openReader(db);
   let known: Discovery;
   try {
-    known = discoveryOf(await reader.observations({ since }), await reader.accounts());
+    known = discoveryOf(await reader.observations({ since }), await reader.accounts(), leastSpan(atLeast));
   } finally {
     reader.close();
   }

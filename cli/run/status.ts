@@ -15,6 +15,8 @@ export interface StatusOptions extends RecordOptions {
   json: boolean;
   metrics: boolean;
   wide: boolean;
+  /** Seconds. */
+  atLeast: number;
 }
 
 /** Prints what the record holds, or what a recorder counts. */
@@ -35,7 +37,11 @@ export async function reportStatus(options: StatusOptions): Promise<void> {
       recordings: await reader.recordings(),
       gaps: gapsOf(await reader.recordings(windowOf(options))),
       losses: await reader.losses(),
-      readiness: discoveryOf(await reader.observations(windowOf(options)), await reader.accounts()),
+      readiness: discoveryOf(
+        await reader.observations(windowOf(options)),
+        await reader.accounts(),
+        options.atLeast,
+      ),
     };
     const json = (): string => jsonDocument('status', status);
     const view = viewOf(process.stdout, options.wide);

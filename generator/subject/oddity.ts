@@ -80,7 +80,7 @@ export class OddityFinder {
     const address = destinationAddress(observation);
     const reasons: string[] = [];
     if (count === 1) reasons.push(SEEN_ONCE);
-    if (this.#mayBeNew && isLate(observation)) reasons.push('first seen in the last tenth of the window');
+    if (this.#mayBeNew && isLate(observation)) reasons.push('first seen in the last tenth of the events');
     if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
     else if (observation.name !== undefined) reasons.push(...nameReasons(observation));
     else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');

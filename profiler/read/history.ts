@@ -11,7 +11,7 @@ export interface RecordedObservation extends Observation {
   monitored: boolean;
   /** The rule that decided; of several that did in turn, one. Absent where none did. */
   rule?: string;
-  /** Events in each tenth of the time from the first to the last event that was asked for. */
+  /** Events in each of ten parts of the window, in order of time, of which each has about as many events in all. */
   blocks: number[];
 }
 

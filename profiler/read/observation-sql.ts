@@ -4,9 +4,9 @@ import { DELETED } from '../event/executable.ts';
 import { ACTOR_KEY, DESTINATION_KEY, sqlNames } from '../event/columns.ts';
 import { hourSet } from './hour-set.ts';
 import type { Subject } from './observation.ts';
-import { edgesOf, HOUR, type Stretch } from './stretch.ts';
+import { type Bucket, edgesOf, HOUR, type Stretch } from './stretch.ts';
 
-/** How many parts of equal length a window is cut into. */
+/** How many parts with about equal numbers of events a window is cut into. */
 export const BLOCKS = 10;
 
 const SINGLE = `time >= $1 AND time < $2 AND ($3 IS NULL OR (verdict > 0) = ($3 > 0)) AND operation IS DISTINCT FROM $4`;
@@ -29,18 +29,31 @@ export const BOUNDS = `
     SELECT min(time) AS first, max(time + span) AS last, bool_or(${crosses('time', 'time + span')}) AS across FROM event WHERE ${SINGLE}
     UNION ALL SELECT min(first), max(last), bool_or(${crosses('first', 'last')}) FROM hourly WHERE ${HOURLY})`;
 
-/** The clock hours in which there are events, in order. Parameters as those of BOUNDS. */
-export const HOURS = `
-  SELECT DISTINCT (hour)::DOUBLE AS hour FROM (
-    SELECT unnest([time // ${HOUR}, (time + span) // ${HOUR}]) AS hour FROM event WHERE ${SINGLE}
-    UNION ALL SELECT unnest([first // ${HOUR}, last // ${HOUR}]) FROM hourly WHERE ${HOURLY})
-  ORDER BY hour`;
+/**
+ * How many events there are in each bucket of so many microseconds, and when, in order. Equal events in one row count at
+ * the first of them; where rows are of two hours, the last one is in a bucket too. Parameters as those of BOUNDS.
+ */
+export function bucketsSql(width: number, across: boolean): string {
+  const counted = (table: string, time: string, count: string): string =>
+    `SELECT (${time}) // ${width} AS bucket, min(${time}) AS first, max(${time}) AS last, ${count} AS count
+    FROM ${table} GROUP BY bucket`;
+  const [single, hourly] = [`event WHERE ${SINGLE}`, `hourly WHERE ${HOURLY}`];
+  const parts = [
+    counted(single, 'time', 'sum(count)'),
+    counted(hourly, 'first', 'sum(count)'),
+    ...(across ? [counted(single, 'time + span', '0'), counted(hourly, 'last', '0')] : []),
+  ];
+  return `
+  SELECT min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, sum(count)::DOUBLE AS count
+  FROM (${parts.join(' UNION ALL ')}) GROUP BY bucket ORDER BY bucket`;
+}
 
 /** Times of the first and the last event to fold, microseconds since the epoch, and when there were any. */
 export interface Bounds {
   first: number;
   last: number;
   stretches: readonly Stretch[];
+  buckets: readonly Bucket[];
   /** Whether the record has names that addresses were known by. */
   named: boolean;
   /** Whether any row is of two hours. */
@@ -155,11 +168,11 @@ const TOGETHER = { folded: '', seen: '', join: '' };
  * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
  * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
-export function historySql({ across, apart, named, stretches, ...ends }: Bounds): string {
+export function historySql({ across, apart, buckets, named, stretches, ...ends }: Bounds): string {
   const naming = apart && named ? APART : { ...TOGETHER, shown: named ? CALLED : UNCALLED };
   const set = hourSet(HOUR, stretches);
   const hoursOf = (first: string, last: string): string => (across ? set.ofBoth(first, last) : set.of(first));
-  const edges = edgesOf(ends, stretches, BLOCKS);
+  const edges = edgesOf(ends, buckets, BLOCKS);
   const counters = (time: string, count: string): string =>
     Array.from({ length: BLOCKS }, (_, block) => {
       const inside = `${time} >= ${edges[block]!} AND ${time} < ${edges[block + 1]!}`;

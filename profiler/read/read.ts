@@ -9,14 +9,14 @@ import { isOutOfMemory, storeFailure } from '../database/failure.ts';
 import { type History, historyOf, optional, type RecordedObservation } from './history.ts';
 import type { LearningWindow } from '../record/learning-window.ts';
 import type { LiveStatus } from '../serve/live-status.ts';
-import { ACCOUNTS, BOUNDS, EXTENT, historySql, HOURS, UNNAMED, type Bounds } from './observation-sql.ts';
+import { ACCOUNTS, BOUNDS, bucketsSql, EXTENT, historySql, UNNAMED, type Bounds } from './observation-sql.ts';
 import { Accounts, type Observation } from './observation.ts';
 import { openSource, recorderStatus } from './open-source.ts';
 import { SEEN_OF_OPEN } from '../database/open-recording.ts';
 import { recordToRead } from '../database/record-place.ts';
 import type { Answer, Value } from './answer.ts';
 import type { RecordSource } from './record-source.ts';
-import { stretchesOf } from './stretch.ts';
+import { bucketWidth, HOUR, stretchesOf } from './stretch.ts';
 import { SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
 export type { Activity, History, RecordedObservation } from './history.ts';
@@ -277,10 +277,17 @@ export class Reader {
     const [first, last, named, across] = bounds.map(([value]) => value);
     if (first === null || first === undefined) return undefined;
     const ends = { first: Number(first), last: Number(last) };
-    const [hours] = await this.#read(HOURS, parameters(query).slice(0, 4));
+    const sql = bucketsSql(bucketWidth(ends), across === true);
+    const buckets = rows(await this.#read(sql, parameters(query).slice(0, 4))).map(([from, to, count]) => ({
+      first: Number(from),
+      last: Number(to),
+      count: Number(count),
+    }));
+    const hours = [...new Set(buckets.map((bucket) => Math.floor(bucket.first / HOUR)))];
     return {
       ...ends,
-      stretches: stretchesOf(hours as number[]),
+      buckets,
+      stretches: stretchesOf(hours),
       named: named === true,
       across: across === true,
     };

@@ -24,32 +24,47 @@ export function stretchesOf(hours: readonly number[]): Stretch[] {
   return stretches;
 }
 
+/** How many events there were from one time to another, both included. Microseconds since the epoch. */
+export interface Bucket {
+  first: number;
+  last: number;
+  count: number;
+}
+
+/** Microseconds: what an hour can be divided by. */
+const WIDTHS = [1, 10, 60, 600, 3600].map((seconds) => seconds * 1_000_000);
+
+/** Buckets of one window, which are read one by one. */
+const MOST_BUCKETS = 40_000;
+
+/** The width of the buckets in which the events of a window are counted. */
+export function bucketWidth({ first, last }: { first: number; last: number }): number {
+  return WIDTHS.find((width) => (last - first) / width <= MOST_BUCKETS) ?? HOUR;
+}
+
 /**
- * The times between which each of `parts` equal parts of the recorded time lies: what is between stretches
- * counts as no time. So one event with a wrong clock does not make one part of all others. All in
- * microseconds since the epoch; `hour` is an hour, the ends are those of the first and the last event.
+ * The times between which each of `parts` equal parts of the events lies. Parts of equal length in time would be ruined
+ * by one pause or one burst, and by one event with a wrong clock. Within a bucket events are taken to come evenly; what
+ * came at one time is not cut.
  */
 export function edgesOf(
   { first, last }: { first: number; last: number },
-  stretches: readonly Stretch[],
+  buckets: readonly Bucket[],
   parts: number,
 ): number[] {
-  const spans = stretches.map(({ from, to }) => ({
-    start: Math.max(first, from * HOUR),
-    end: Math.min(last + 1, (to + 1) * HOUR),
-  }));
-  const length = spans.reduce((sum, { end, start }) => sum + end - start, 0);
-  const at = (distance: number): number => {
-    let left = distance;
-    for (const { end, start } of spans) {
-      if (left < end - start) return start + left;
-      left -= end - start;
+  const total = buckets.reduce((sum, { count }) => sum + count, 0);
+  const edges = [first];
+  let before = 0;
+  for (const { count, ...bucket } of buckets) {
+    for (;;) {
+      const wanted = (total * edges.length) / parts;
+      if (edges.length === parts || before + count < wanted) break;
+      const share = (wanted - before) / count;
+      edges.push(bucket.first + Math.round((bucket.last + 1 - bucket.first) * share));
     }
-    return last + 1;
-  };
-  return Array.from({ length: parts + 1 }, (_, part) =>
-    part === 0 ? first : at(Math.floor((length * part) / parts)),
-  );
+    before += count;
+  }
+  return [...edges, last + 1];
 }
 
 /** Microseconds. */

@@ -1,5 +1,5 @@
 // `npm run bench:generate`: the generator against known answers, on public data beside the repository.
-import { benchCalibration } from './generate/calibration.ts';
+import { benchCalibration } from './generate/calibration/calibration.ts';
 import { Checks } from './generate/check.ts';
 import { readData } from './generate/data.ts';
 import { benchNames } from './generate/names.ts';

@@ -9,7 +9,7 @@ import { folder, startNetwork, stopNetwork } from './guest.ts';
 
 const db = join(folder(), 'record.duckdb');
 /** bash is one program that connects to one place, again and again. */
-const STEADY = 'while :; do exec 3<>/dev/tcp/10.0.1.1/80; exec 3>&-; sleep 0.2; done';
+const STEADY = 'while :; do exec 3<>/dev/tcp/10.0.1.1/80; exec 3>&-; sleep 0.05; done';
 
 before(startNetwork);
 after(stopNetwork);

@@ -196,7 +196,6 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'cli/report',
     ...profiler('database', 'import'),
     ...policy('value', 'meaning', 'file', 'analysis'),
-    'format',
     'error',
   ],
 };

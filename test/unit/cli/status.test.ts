@@ -76,7 +76,7 @@ test('status asks the recorder while one runs; so do generate and export', async
     assert.match(stdout, /^Lost +none$/m);
     assert.match(stdout, /^Recorded +150 connections\.$/m);
     assert.match(stdout, /^1 +web1 +learn +running +\S+ +- +100 +0$/m);
-    assert.match(stdout, /^\/usr\/bin\/curl uid 1000 +stable +0 % +1 +100 +1 1 1 1 1 1 1 1 1 1$/m);
+    assert.match(stdout, /^\/usr\/bin\/curl uid 1000 +stabilizing +3\.0 % +1 +100 +1 1 1 1 1 1 1 1 1 1$/m);
     const metrics = runCommand('status', '--db', path, '--metrics').stdout;
     assert.match(metrics, /^# TYPE bouheki_connections_total counter\nbouheki_connections_total 150$/m);
     assert.match(metrics, /^bouheki_lost_total\{kind="denial-ring"\} 0$/m);
@@ -90,16 +90,17 @@ test('status asks the recorder while one runs; so do generate and export', async
 });
 
 test('status tells how ready each subject is, as numbers where nobody looks', async (t) => {
-  const steady = Array.from({ length: 10 }, (_, hour) => ({ time: START + hour * HOUR }));
-  const late = { time: START + 9 * HOUR, uid: 7, port: 22 };
+  const steady = Array.from({ length: 1000 }, (_, at) => ({ time: START + (at * HOUR) / 100 }));
+  const late = { time: START + 10 * HOUR, uid: 7, port: 22 };
   const db = await record(directoryFor(t), [...steady, late]);
   const { stdout } = runCommand('status', '--db', db);
   assert.ok(
     stdout.endsWith(`
 Readiness: 1 stable, 1 learning; 2 destinations in ten steps: 1 1 1 1 1 1 1 1 1 2
+Ahead: up to 0.8 % of the next events may be new to it, up to 0.8 % because their subject is
 SUBJECT                 STATE     UNSEEN  DESTINATIONS  EVENTS  DISCOVERY
 /usr/bin/curl uid 7     learning   100 %             1       1  0 0 0 0 0 0 0 0 0 1
-/usr/bin/curl uid 1000  stable       0 %             1      10  1 1 1 1 1 1 1 1 1 1
+/usr/bin/curl uid 1000  stable     0.3 %             1   1,000  1 1 1 1 1 1 1 1 1 1
 `),
     stdout,
   );
@@ -109,9 +110,9 @@ SUBJECT                 STATE     UNSEEN  DESTINATIONS  EVENTS  DISCOVERY
     {
       subject: '/usr/bin/curl uid 1000',
       state: 'stable',
-      atMost: 0,
+      atMost: 3 / 850,
       unseen: 0,
-      events: 9,
+      events: 850,
       discovery: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
     },
   ]);

@@ -15,7 +15,7 @@ test('a record that is being written is watched by a process of its own, until e
   recording.process(processRow());
   recording.command('curl');
   const hour = (from: number): void => {
-    const times = Array.from({ length: 30 }, (_, at) => START + from * HOUR + (at * HOUR) / 30);
+    const times = Array.from({ length: 601 }, (_, at) => START + from * HOUR + (at * HOUR) / 600);
     recording.append(
       batchOf(
         times.map((time) => ({ time })),
@@ -45,11 +45,11 @@ test('a record that is being written is watched by a process of its own, until e
     assert.equal(stable, false);
     assert.equal(
       text,
-      `Ended before it was stable: 1 of 2 subjects not, in traffic of 58m.
+      `Ended before it was stable: 1 of 2 subjects not, in traffic of 1h.
   learning: /usr/bin/curl uid 7, up to 100 % unseen
 `,
     );
-    const times = Array.from({ length: 30 }, (_, at) => START + (at * HOUR) / 15);
+    const times = Array.from({ length: 601 }, (_, at) => START + (at * HOUR) / 300);
     recording.append(
       batchOf(
         times.map((time) => ({ time, uid: 7 })),
@@ -67,7 +67,7 @@ test('a record that is being written is watched by a process of its own, until e
   }
   assert.deepEqual(await describeEnd(db, START, 7000, false), {
     stable: true,
-    text: 'Stable: 2 subjects, in traffic of 1h58m.\n',
+    text: 'Stable: 2 subjects, in traffic of 2h.\n',
   });
   const silent = await describeEnd(db, START + 9 * HOUR, 7000, false);
   assert.equal(silent.text, 'Ended before it was stable: there was no traffic.\n');
@@ -104,9 +104,11 @@ test('a look that fails says why, and the next one may tell', async (t) => {
 });
 
 test('few minutes are too short to be stable, and no traffic is not', () => {
-  const steady = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
-  const record = discoveryOf([observed({ last: SEEN + 600_000_000, count: 10, blocks: steady })]);
-  assert.deepEqual([isStable(record, 600), isStable(record, 601)], [true, false]);
+  const steady = Array.from({ length: 10 }, () => 100);
+  const observations = [observed({ last: SEEN + 600_000_000, count: 1000, blocks: steady })];
+  const judged = (atLeast: number) => isStable(discoveryOf(observations, undefined, atLeast), atLeast);
+  assert.deepEqual([judged(600), judged(601)], [true, false]);
+  assert.equal(isStable(discoveryOf(observations), 600), false);
   assert.equal(isStable(discoveryOf([]), 1), false);
 });
 

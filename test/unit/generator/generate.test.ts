@@ -24,7 +24,8 @@ test('a policy says where it comes from, who may connect where, and on what evid
 # Window shorter than a day: daily and weekly jobs may be missing.
 # Events: 1,206 events of 1 recording
 # Losses: none
-# Hold-out: not possible, all events are on one side of the last fifth of the window
+# Hold-out: not possible, there is nothing before the last fifth of the events, or in it
+# Ahead: up to 100 % of the next events may be new to it, up to 100 % because their subject is
 # Readiness: 3 learning
 # Boxes: 3, optimal (certified)
 # Over-grant: x1 (4 allowed, 4 observed addresses)

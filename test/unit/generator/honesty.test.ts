@@ -20,7 +20,7 @@ test('what is rare or odd is kept and marked for review, with the reason', () =>
     observed({ subject: { exe: '/usr/bin/z' }, address: 0xa9fea9fen, count: 2 }),
   ];
   const text = print(list, { allowCommandRules: true });
-  assert.match(text, /# review: first seen in the last tenth of the window: 203\.0\.113\.5:443\/tcp$/m);
+  assert.match(text, /# review: first seen in the last tenth of the events: 203\.0\.113\.5:443\/tcp$/m);
   assert.match(text, /# review: public address without a neighbour in its \/24: 203\.0\.113\.5:443\/tcp$/m);
   assert.match(text, /# review: executable in \/tmp: 10\.0\.0\.1:443\/tcp$/m);
   assert.match(text, /# review: deleted executable: /);
@@ -50,7 +50,7 @@ test('what was seen all the time for days is not marked for its address, and wha
   const marks = print([...steady, late]).match(/# review: .*/g);
   assert.deepEqual(marks, [
     '# review: public address without a neighbour in its /24: 203.0.113.5:443/tcp',
-    '# review: first seen in the last tenth of the window: 203.0.113.5:443/tcp',
+    '# review: first seen in the last tenth of the events: 203.0.113.5:443/tcp',
   ]);
   assert.match(
     print(steady.map((each) => Object.assign(each, { last: START + DAY }))),
@@ -89,16 +89,37 @@ test('no line of the header is longer than 160 characters', () => {
   assert.match(header!.replaceAll('\n  ', ' '), /and 6 more subjects were seen at a cloud metadata address/);
 });
 
-test('the last fifth of the window is replayed against the rest', () => {
+test('the last fifth of the events is replayed against the rest', () => {
   const old = observed({ count: 90, blocks: [10, 10, 10, 10, 10, 10, 10, 10, 5, 5] });
   const late = observed({ port: 22, count: 10, blocks: [0, 0, 0, 0, 0, 0, 0, 0, 0, 10] });
   const { document, holdOut } = generatePolicy(input([old, late]), OPTIONS);
   assert.deepEqual(holdOut, {
     events: 20,
     denied: 10,
+    ofNew: 0,
     subjects: [{ name: '/usr/bin/curl uid 1000', events: 20, denied: 10 }],
   });
   assert.match(document.header!, /it would deny 50 % of 20 events in the rest/);
+});
+
+test('of what the last fifth would be denied, the header says how much is of new subjects, and what may come', () => {
+  const steady = observed({ count: 400, blocks: Array.from({ length: 10 }, () => 40) });
+  const fresh = observed({
+    subject: { exe: '/usr/bin/wget' },
+    count: 20,
+    blocks: [0, 0, 0, 0, 0, 0, 0, 0, 0, 20],
+  });
+  const { document, holdOut, outlook } = generatePolicy(input([steady, fresh]), OPTIONS);
+  assert.deepEqual([holdOut.denied, holdOut.ofNew], [20, 20]);
+  assert.match(
+    document.header!,
+    /it would deny 20 % of 100 events in the rest \(20 % of subjects that are new there\)/,
+  );
+  assert.match(
+    document.header!,
+    /^Ahead: up to 21 % of the next events may be new to it, up to 21 % because their subject is$/m,
+  );
+  assert.equal(outlook.newSubjects, 0.2 + 3 / 420);
 });
 
 test('jobs that come at equal distances are told, and what the window is too short for', () => {

@@ -63,7 +63,7 @@ test('equal subjects and destinations fold into one observation, over processes 
       first: START,
       last: START + 2 * HOUR,
       hours: 3,
-      blocks: [2, 0, 0, 0, 0, 4, 0, 0, 0, 2],
+      blocks: [0, 2, 0, 0, 4, 0, 0, 0, 2, 0],
     },
   ]);
   const [activity] = (await reader.history()).activity;
