@@ -51,14 +51,7 @@ export function generateCommand(): Command {
         .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid', 'host'])
         .default('auto', 'auto: container or executable, with the uid'),
     )
-    .addOption(
-      new Option(
-        '--destinations <kind>',
-        'what destinations go by; name: by DNS name where every event had one. auto: the same where that would have denied no more than addresses',
-      )
-        .choices(['address', 'name', 'auto'])
-        .default('auto'),
-    )
+    .addOption(destinationsOption())
     .addOption(
       new Option(
         '--layout <layout>',
@@ -66,6 +59,12 @@ export function generateCommand(): Command {
       )
         .choices(['rules', 'flat'])
         .default('rules'),
+    )
+    .addOption(evidenceOption())
+    .option(
+      '--exact-ports',
+      'allow no port that was not seen; else a range stands for ports that a service chooses anew each time',
+      false,
     )
     .option('--max-cidrs <count>', 'allow in at most this many CIDRs', readCount)
     .option('--curve', 'print what each number of CIDRs would allow, and no policy', false)
@@ -90,6 +89,24 @@ export function generateCommand(): Command {
       const { generate } = await import('./run/generate.ts');
       await generate(options);
     });
+}
+
+function destinationsOption(): Option {
+  return new Option(
+    '--destinations <kind>',
+    'what destinations go by; name: by DNS name where every event had one. auto: the same where that would have denied no more than addresses',
+  )
+    .choices(['address', 'name', 'auto'])
+    .default('auto');
+}
+
+function evidenceOption(): Option {
+  return new Option(
+    '--evidence <amount>',
+    'what stands beside each rule; line: one line, and one for its marks, in a policy with several values a line and shared lists as sets. full: all that is known',
+  )
+    .choices(['line', 'full'])
+    .default('line');
 }
 
 function readCount(text: string): number {

@@ -11,12 +11,12 @@ import { sumEvidence } from './subject/evidence.ts';
 import { describeLosses, headerLines } from './header.ts';
 import { judgeByFlatBox } from './flat.ts';
 import { holdOut, judgeByRecord, judgeByRules, type HoldOut, type Judge } from './hold-out.ts';
-import { layOutFlat, layOutRules, type Layout } from './layout.ts';
+import { layOutFlat, layOutRules, type Background, type EvidenceKind, type Layout } from './layout.ts';
 import type { OwnerTable } from './rule/owner.ts';
 import { describePeriods, periodOf } from './subject/period.ts';
 import { type Outlook, outlookOf, readinessOf, type Readiness } from './readiness.ts';
 import { describeNames } from './rule/name-evidence.ts';
-import { coverDemands } from './rule/rule.ts';
+import { coverDemands, hasRanges, widenPorts, type RuleCover } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeUnrecorded, describeStrays, windowOf, type Window } from './subject/window.ts';
@@ -63,6 +63,8 @@ export interface GenerateOptions {
   destinations?: DestinationKind;
   /** Which part of a name somebody has registered; without it no wildcards are proposed. */
   registrable?: Registrable;
+  /** What stands beside each rule. Default: `full`. */
+  evidence?: EvidenceKind;
   /** Default: `rules`. */
   layout?: 'rules' | 'flat';
   /**
@@ -72,6 +74,8 @@ export interface GenerateOptions {
   maxCidrs?: number;
   /** Whose blocks to allow whole. */
   owners?: OwnerTable;
+  /** Whether every port must have been seen. Default: ranges stand for what services choose anew each time. */
+  exactPorts?: boolean;
 }
 
 export interface Generated extends Layout {
@@ -117,19 +121,16 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
   const hours = hoursBySubject(active, options.by);
   const evidence = sumEvidence(demands.flatMap((demand) => demand.observations));
   const window = windowOf(evidence, hours.values());
-  const cover = coverDemands(demands);
-  const widening: WidenOptions = {
-    denied,
-    ...(options.maxCidrs !== undefined && { maxCidrs: options.maxCidrs }),
-    ...(options.owners && { owners: options.owners }),
-  };
+  const cover = withRanges(coverDemands(demands), options);
+  const widening = wideningOf(denied, options);
+  const about: Background = { hours, ...named, ...(options.evidence && { evidence: options.evidence }) };
   const layout =
-    options.layout === 'flat'
-      ? layOutFlat(demands, denied, widening)
-      : layOutRules(cover, widening, { hours, ...named });
+    options.layout === 'flat' ? layOutFlat(demands, denied, widening) : layOutRules(cover, widening, about);
+  // Without a range in the whole there is none in a part.
+  const tried = { ...options, exactPorts: !hasRanges(cover.rules) };
   const tested: HoldOut = {
-    ...holdOut(demands, (training) => learn(training, widening, options)),
-    ...byAddress(recorded, demands, widening, options),
+    ...holdOut(demands, (training) => learn(training, widening, tried)),
+    ...byAddress(recorded, demands, widening, tried),
   };
   const ahead = { holdOut: tested, outlook: outlookOf(demands), readiness: readinessOf(demands) };
   const rhythm = [...rhythmOf(window, demands, hours), ...describeUnrecorded(input.gaps ?? [])];
@@ -177,6 +178,15 @@ function pool(input: GenerateInput, options: GenerateOptions): GenerateInput & {
   if (by !== 'auto' || layout === 'flat') return { ...input, pools: [] };
   const pools = findPools(input.observations.filter(({ verdict }) => verdict === 'allow' || includeDenied));
   return { ...input, ...changeSubjects(input, () => poolSubjects(pools)), pools };
+}
+
+function wideningOf(denied: readonly Prefix[], { maxCidrs, owners }: GenerateOptions): WidenOptions {
+  return { denied, ...(maxCidrs !== undefined && { maxCidrs }), ...(owners && { owners }) };
+}
+
+/** Rules with ranges in the place of ports that a service chooses anew each time. */
+function withRanges(cover: RuleCover, { exactPorts }: GenerateOptions): RuleCover {
+  return exactPorts ? cover : { ...cover, rules: widenPorts(cover.rules) };
 }
 
 /** What was lost may be denied; where all is to go by name, an answer of a resolver too. */
@@ -262,9 +272,9 @@ function learn(training: readonly Demand[], widening: WidenOptions, options: Gen
       { denied: widening.denied, cover },
     );
   }
-  if (widening.maxCidrs === undefined && widening.owners === undefined)
+  if (widening.maxCidrs === undefined && widening.owners === undefined && options.exactPorts)
     return judgeByRecord(training, options.by);
-  const { rules } = coverDemands(training);
+  const { rules } = withRanges(coverDemands(training), options);
   return judgeByRules(rules, widen(rules, feasible));
 }
 

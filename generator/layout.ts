@@ -1,7 +1,12 @@
 import { formatTime } from '../format/moment.ts';
-import { formatCount } from '../format/number.ts';
+import { formatCount, formatNumber } from '../format/number.ts';
 import { prefixOf, type Prefix } from '../policy/value/cidr.ts';
-import { type PolicyDocument, type RuleDocument, type ToDocument } from '../policy/file/document.ts';
+import {
+  type Entry,
+  type PolicyDocument,
+  type RuleDocument,
+  type ToDocument,
+} from '../policy/file/document.ts';
 import type { From } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import { Accounts } from '../profiler/read/observation.ts';
@@ -15,6 +20,9 @@ import { describeNames } from './rule/name-evidence.ts';
 import { entryText } from './rule/reach.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
+import { describeRanges, rangeNotes } from './rule/port-evidence.ts';
+import { setNamer } from './rule/set-namer.ts';
+import { shareLists, type SetNamer } from './rule/share.ts';
 import type { Demand } from './subject/select.ts';
 import {
   grantOf,
@@ -28,7 +36,7 @@ import {
 
 /** The body of a policy and what is to be said of it. */
 export interface Layout {
-  body: Pick<PolicyDocument, 'allow' | 'flat'>;
+  body: Pick<PolicyDocument, 'allow' | 'dense' | 'flat' | 'sets'>;
   /** In the order of the document; empty in the flat layout. */
   rules: readonly Rule[];
   names: readonly string[];
@@ -49,39 +57,42 @@ export interface Background {
   hours: ReadonlyMap<string, ReadonlySet<number>>;
   /** What the hosts call their users. */
   accounts?: Accounts;
+  /** How much of it stands beside a rule. Default: `full`. */
+  evidence?: EvidenceKind;
 }
 
+/** `line`: one line beside each rule, and one for its marks. `full`: all that is known, one fact a line. */
+export type EvidenceKind = 'line' | 'full';
+
 /** What the addresses of a rule were known by when they were connected to. */
-function knownBy({ observations }: Pick<Rule, 'observations'>): string[] {
+function knownBy({ observations }: Pick<Rule, 'observations'>, most = Infinity): string[] {
   const names = sumNames(observations.filter(({ name }) => name === undefined));
-  return names.length === 0 ? [] : [`known by ${names.join(', ')}`];
+  const more = names.length > most ? ' and others' : '';
+  return names.length === 0 ? [] : [`known by ${names.slice(0, most).join(', ')}${more}`];
 }
 
 /** One rule for each set of subjects, with its evidence. */
 export function layOutRules(
   { apart, atLeast, boxes, rules }: RuleCover,
   widening: WidenOptions,
-  { accounts = new Accounts(), hours }: Background,
+  background: Background,
 ): Layout {
   const lists = widen(rules, widening);
   const names = nameRules(rules);
   const oddities = new OddityFinder(rules.flatMap(({ observations }) => observations));
+  const full = background.evidence !== 'line';
   let reviews = 0;
   const allow = rules.map((rule, index): RuleDocument => {
-    const odd = oddities.lines(rule.observations);
+    const odd = [...describeRanges(rule), ...oddities.lines(rule.observations, full ? undefined : 1)];
     if (odd.length > 0) reviews++;
     const grant = grantOfRule(rule, lists[index]!);
     return {
-      comment: [
-        describeEvidence(rule, hours),
-        ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
-        ...describeNames(rule.observations),
-        ...knownBy(rule),
-        ...ownersOf(rule, widening),
-        ...byImage(rule),
-        ...usersOf(rule.from, accounts),
-        ...odd.map((line) => `review: ${line}`),
-      ].join('\n'),
+      ...(full
+        ? { comment: fullEvidence(rule, { odd, grant, widening }, background) }
+        : {
+            ...(odd.length > 0 && { comment: `review: ${odd.join('; ')}` }),
+            note: shortEvidence(rule, { grant, widening }, background),
+          }),
       name: names[index]!,
       from: rule.from,
       ...(rule.entries.length > 0 && { to: destinationsOf(rule, lists[index]!) }),
@@ -89,19 +100,85 @@ export function layOutRules(
     };
   });
   return {
-    body: { allow },
+    body: full ? { allow } : denseBody(allow, setNamer(rules, widening)),
     rules,
     names,
     lists,
     boxes: { count: boxes, atLeast, apart },
     grant: sumGrants(rules.map((rule, index) => grantOfRule(rule, lists[index]!))),
-    notes: ownerNotes(
-      rules.flatMap(({ entries }) => entries.flatMap(({ observed }) => observed)),
-      widening,
-    ),
+    notes: [
+      ...ownerNotes(
+        rules.flatMap(({ entries }) => entries.flatMap(({ observed }) => observed)),
+        widening,
+      ),
+      ...rangeNotes(rules),
+    ],
     reviews,
   };
 }
+
+/** Rules that share lists, in as few lines as can be read. */
+function denseBody(allow: readonly RuleDocument[], nameOf: SetNamer): Layout['body'] {
+  const { rules, sets } = shareLists(allow.map(withPlainAddresses), nameOf);
+  return { dense: true, allow: rules, ...(sets.size > 0 && { sets }) };
+}
+
+/** A single address without the length of its prefix. */
+function withPlainAddresses(rule: RuleDocument): RuleDocument {
+  if (!rule.to) return rule;
+  const to = rule.to.map((entry) => (entry.cidr ? { ...entry, cidr: entry.cidr.map(plainAddress) } : entry));
+  return { ...rule, to };
+}
+
+function plainAddress(value: Entry): Entry {
+  return typeof value === 'string' ? value.replace(SINGLE, '$1$2') : value;
+}
+
+const SINGLE = /^(\d[\d.]*)\/32$|^(?=.*:)(.*)\/128$/;
+
+/** All that is known of a rule. */
+function fullEvidence(
+  rule: Rule,
+  { grant, odd, widening }: { grant: Grant; odd: readonly string[]; widening: WidenOptions },
+  { accounts = new Accounts(), hours }: Background,
+): string {
+  return [
+    describeEvidence(rule, hours),
+    ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
+    ...describeNames(rule.observations),
+    ...knownBy(rule),
+    ...ownersOf(rule, widening),
+    ...byImage(rule),
+    ...usersOf(rule.from, accounts),
+    ...odd.map((line) => `review: ${line}`),
+  ].join('\n');
+}
+
+/** `1,204 events in 2 hours, 2026-11-21 to 2026-11-22, owners: example`: one line, for which little must be known. */
+function shortEvidence(
+  rule: Rule,
+  { grant, widening }: { grant: Grant; widening: WidenOptions },
+  { accounts = new Accounts(), hours }: Background,
+): string {
+  const { count, first, last } = sumEvidence(rule.observations);
+  const [from, to] = [first, last].map((time) => formatTime(time).slice(0, DAY));
+  const days = from === to ? from : `${from} to ${to}`;
+  const wider = `${formatNumber(grant.allowed)} addresses for ${formatNumber(grant.observed)}`;
+  return [
+    `${formatCount(count, 'event')} in ${hoursOf(rule, hours)}`,
+    days,
+    ...(grant.allowed > grant.observed ? [wider] : []),
+    ...knownBy(rule, MOST_NAMES),
+    ...ownersOf(rule, widening),
+    ...usersOf(rule.from, accounts),
+  ].join(', ');
+}
+
+/** Names of addresses in a line of evidence. */
+const MOST_NAMES = 2;
+
+/** Characters of the date in a time. */
+const DAY = '2026-11-21'.length;
 
 function destinationsOf(rule: Rule, lists: readonly Prefix[][]): ToDocument[] {
   return rule.entries.map((each, entry) => entryText(each, lists[entry]!));

@@ -40,6 +40,8 @@ export interface GenerateOptions extends RecordOptions {
   by: SubjectKind;
   destinations: DestinationKind;
   layout: 'rules' | 'flat';
+  evidence: 'line' | 'full';
+  exactPorts: boolean;
   maxCidrs?: number;
   curve: boolean;
   owners?: string;

@@ -5,6 +5,7 @@ import { isForHostOnly } from '../../policy/meaning/evaluate.ts';
 import type { Flow, From } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
+import { isGlob } from '../../policy/value/name.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import type { Subject } from '../../profiler/read/observation.ts';
@@ -15,7 +16,7 @@ import { userIds } from '../subject/ids.ts';
 import { observedDestination, OddityFinder, type Marking } from '../subject/oddity.ts';
 import { compareText } from '../subject/order.ts';
 import { type Cell, CellRelation, type Value } from './cell-relation.ts';
-import { portRanges } from './port-range.ts';
+import { chosenRanges, portRanges } from './port-range.ts';
 import type { Demand } from '../subject/select.ts';
 import { coveredKeys, type RuleSubject } from '../subject/subject.ts';
 
@@ -28,6 +29,8 @@ export interface Entry {
   keep?: number;
   /** Absent for protocols without ports. */
   ports?: PortRange[];
+  /** How many ports were seen, where `ports` has others too. */
+  seenPorts?: number;
   protocols: number[];
 }
 
@@ -233,6 +236,33 @@ function entryOf(values: readonly Value[][], cells: readonly Cell[]): Entry {
     : { observed: mergePrefixes(places.map(prefixOf)), protocols };
   if (values.length > 2) entry.ports = portRanges(values[1] as number[]);
   return entry;
+}
+
+/**
+ * The rules with ranges of ports where one destination was seen on many ports that it chooses anew each time: the next
+ * ones will be others.
+ */
+export function widenPorts(rules: readonly Rule[]): Rule[] {
+  return rules.map((rule) => ({ ...rule, entries: rule.entries.map(withRanges) }));
+}
+
+/** Whether one of the rules allows ports that were not seen. */
+export function hasRanges(rules: readonly Rule[]): boolean {
+  return rules.some(({ entries }) => entries.some(({ seenPorts }) => seenPorts !== undefined));
+}
+
+function withRanges(entry: Entry): Entry {
+  const { names, observed, ports } = entry;
+  const [address] = observed;
+  const single = names
+    ? names.length === 1 && !isGlob(names[0]!)
+    : observed.length === 1 && address!.length === (address!.family === 4 ? 32 : 128);
+  if (ports === undefined || !single) return entry;
+  const seen = ports.flatMap(({ first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index),
+  );
+  const ranges = chosenRanges(seen);
+  return ranges === undefined ? entry : { ...entry, ports: ranges, seenPorts: seen.length };
 }
 
 function isNames(places: Address[] | string[]): places is string[] {

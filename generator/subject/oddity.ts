@@ -48,9 +48,9 @@ export class OddityFinder {
 
   /**
    * A line for each reason, with the destinations it applies to: `seen once: 192.0.2.1:443/tcp and 4 more`. What one
-   * subject did once and others did often is told apart from what was seen once at all.
+   * subject did once and others did often is told apart from what was seen once at all. `examples`: destinations in a line.
    */
-  lines(observations: readonly RecordedObservation[]): string[] {
+  lines(observations: readonly RecordedObservation[], examples: number = SHOWN): string[] {
     const totals = new Map<string, number>();
     for (const each of observations) {
       const destination = observedDestination(each);
@@ -69,8 +69,8 @@ export class OddityFinder {
     return [...destinations]
       .sort(([a], [b]) => severityOf(a) - severityOf(b) || (a < b ? -1 : 1))
       .map(([reason, set]) => {
-        const shown = [...set].slice(0, SHOWN).join(', ');
-        return `${reason}: ${shown}${set.size > SHOWN ? ` and ${set.size - SHOWN} more` : ''}`;
+        const shown = [...set].slice(0, examples).join(', ');
+        return `${reason}: ${shown}${set.size > examples ? ` and ${set.size - examples} more` : ''}`;
       });
   }
 
@@ -138,6 +138,7 @@ const SEVERITY = [
   'pattern for ',
   'container whose name',
   'public address without a neighbour',
+  'range of ports',
   'wildcard',
   'name asked by another',
   'many addresses',

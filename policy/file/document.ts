@@ -24,6 +24,8 @@ export type FlatKey = (typeof FLAT_KEYS)[number];
 /** What a version 2 file says, before it is text. Comments are plain text, in one or more lines. */
 export interface PolicyDocument {
   header?: string;
+  /** Whether long lists have several values a line, and one destination stands on the line of its `to`. */
+  dense?: boolean;
   mode: Mode;
   target: Target;
   deny?: RuleDocument[];
@@ -39,6 +41,8 @@ export interface PolicyDocument {
 export interface RuleDocument {
   /** Printed above the rule. */
   comment?: string;
+  /** Printed behind the first line of the rule. One line. */
+  note?: string;
   name?: string;
   from?: { [K in keyof From]?: Entry[] };
   /** Absent: every destination, or none when `sockets` is there. */

@@ -12,6 +12,8 @@ import { FROM_DIMENSIONS } from '../meaning/dimension.ts';
 
 /** Lists longer than this go one value a line. */
 const WIDTH = 100;
+/** Where lists have several values a line, lines are no longer than this. */
+const DENSE_WIDTH = 160;
 
 /** The keys of an entry of `to` in the order in which they are printed; the compiler asks for each. */
 const TO_KEYS = Object.keys({
@@ -26,16 +28,17 @@ const TO_KEYS = Object.keys({
 /** A version 2 file. The same document always gives the same bytes. */
 export function printPolicy(document: PolicyDocument): string {
   const lines = comment(document.header, '');
+  const dense = document.dense === true;
   lines.push(
     'version: 2',
     ...names(document.names),
-    ...sets(document.sets),
+    ...sets(document.sets, dense),
     'network:',
     `  mode: ${document.mode}`,
     `  target: ${document.target}`,
   );
   if (document.flat) lines.push(...flat(document.flat));
-  else lines.push(...rules('deny', document.deny), ...rules('allow', document.allow ?? []));
+  else lines.push(...rules('deny', document.deny, dense), ...rules('allow', document.allow ?? [], dense));
   return `${[...lines, ...log(document.log)].join('\n')}\n`;
 }
 
@@ -63,26 +66,78 @@ export function printRule({ name, from, to, sockets }: RuleDocument): string {
   return `- { ${parts.join(', ')} }`;
 }
 
-function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined): string[] {
+function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined, dense: boolean): string[] {
   if (!list) return [];
   if (list.length === 0) return [`  ${key}: []`];
-  return [`  ${key}:`, ...list.flatMap(rule)];
+  return [`  ${key}:`, ...list.flatMap((each) => rule(each, dense))];
 }
 
-function rule({ comment: above, name, from, to, sockets }: RuleDocument): string[] {
+function rule({ comment: above, from, name, note, sockets, to }: RuleDocument, dense: boolean): string[] {
   const body: string[] = [];
   if (name !== undefined) body.push(`name: ${printScalar(name)}`);
   if (from && Object.keys(from).length > 0) {
-    body.push(...map('from', fromPairs(from), 6));
+    const pairs = fromPairs(from);
+    body.push(...(dense ? wrapped('from: ', pairs, 6) : map('from', pairs, 6)));
   }
-  if (to) body.push('to:', ...to.flatMap(destination));
+  if (to) body.push(...(dense ? denseTo(to) : ['to:', ...to.flatMap(destination)]));
   if (sockets) body.push(...list('sockets', sockets, 6));
   // A map without keys must say so, or it would be null.
   if (body.length === 0) body.push('{}');
+  if (note !== undefined) body[0] += ` # ${commentLines(note).join(' ')}`;
   return [
     ...comment(above, '    '),
     ...body.map((line, index) => (index === 0 ? `    - ${line}` : `      ${line}`)),
   ];
+}
+
+function denseTo(to: readonly ToDocument[]): string[] {
+  const [first] = to;
+  if (to.length === 1 && first!.comment === undefined) {
+    const inline = flowMap(toPairs(first!));
+    const line = inline === undefined ? '' : `to: [${inline}]`;
+    if (inline !== undefined && line.length + 6 <= DENSE_WIDTH) return [line];
+  }
+  return [
+    'to:',
+    ...to.flatMap((each) => [...comment(each.comment, '  '), ...wrapped('  - ', toPairs(each), 6)]),
+  ];
+}
+
+/**
+ * `HEAD{ a: [x, y], b: [z] }`, in as many lines as it takes, of which the second and later ones are indented further;
+ * one value a line where values have comments. `indent`: columns before the head.
+ */
+function wrapped(head: string, pairs: readonly [string, Content][], indent: number): string[] {
+  if (flowMap(pairs) === undefined) return blocks(head, pairs, indent);
+  const words = pairs.flatMap(([key, content], at) => {
+    const end = at < pairs.length - 1 ? ',' : '';
+    if (typeof content === 'string') return [`${key}: ${printScalar(content)}${end}`];
+    const values = content.map((each) => printScalar(each as string | number));
+    return values.map(
+      (value, index) =>
+        `${index === 0 ? `${key}: [` : ''}${value}${index < values.length - 1 ? ',' : `]${end}`}`,
+    );
+  });
+  if (words.length === 0) return [`${head}{}`];
+  const lines = [];
+  let line = `${head}{`;
+  const further = ' '.repeat(/^ */.exec(head)![0].length + 4);
+  for (const [at, word] of words.entries()) {
+    const end = at === words.length - 1 ? ' }' : '';
+    if (indent + line.length + 1 + word.length + end.length > DENSE_WIDTH && line.trim() !== '') {
+      lines.push(line);
+      line = `${further}${word}${end}`;
+    } else line += ` ${word}${end}`;
+  }
+  return [...lines, line];
+}
+
+/** As `wrapped`, with a line for each key and value. */
+function blocks(head: string, pairs: readonly [string, Content][], indent: number): string[] {
+  const lines = pairs.flatMap(([key, values]) => list(key, values, indent + 4));
+  const item = head.trimEnd().endsWith('-');
+  if (!item) return [head.trimEnd(), ...lines.map((line) => `  ${line}`)];
+  return lines.map((line, index) => `${index === 0 ? head : ' '.repeat(head.length)}${line}`);
 }
 
 /** A list, or the one value that a key takes. */
@@ -140,11 +195,12 @@ function names(options: PolicyDocument['names']): string[] {
   return [`names: { ${parts.join(', ')} }`];
 }
 
-function sets(all: PolicyDocument['sets']): string[] {
+function sets(all: PolicyDocument['sets'], dense: boolean): string[] {
   if (!all?.size) return [];
   const lines = ['sets:'];
   for (const [name, { comment: above, ...lists }] of all) {
-    const body = map(printScalar(name), pairsOf(lists, SET_KINDS), 2);
+    const pairs = pairsOf(lists, SET_KINDS);
+    const body = dense ? wrapped(`${printScalar(name)}: `, pairs, 2) : map(printScalar(name), pairs, 2);
     lines.push(...comment(above, '  '), ...body.map((line) => `  ${line}`));
   }
   return lines;

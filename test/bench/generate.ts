@@ -2,6 +2,7 @@
 import { benchCalibration } from './generate/calibration/calibration.ts';
 import { Checks } from './generate/check.ts';
 import { readData } from './generate/data.ts';
+import { benchMessyHost } from './generate/messy.ts';
 import { benchNames } from './generate/names.ts';
 import { benchPareto } from './generate/front.ts';
 import { benchPrefixes } from './generate/prefixes.ts';
@@ -21,6 +22,7 @@ benchScale(checks);
 benchCalibration(checks);
 benchPareto(checks);
 benchNames(checks);
+benchMessyHost(checks);
 
 await benchRecord(checks);
 console.log(checks.failed === 0 ? 'All as it should be.' : `${checks.failed} not as they should be.`);

@@ -68,7 +68,7 @@ suite('learn', () => {
 
   test('its record makes a policy', () => {
     const { stdout } = succeeded(bouheki('generate', '--mode', 'block', '--db', db));
-    assert.match(stdout, /cidr: \[10\.0\.1\.1\/32, 10\.0\.1\.2\/32\], port: \[80\], protocol: \[tcp\]/);
+    assert.match(stdout, /cidr: \[10\.0\.1\.1, 10\.0\.1\.2\], port: \[80\], protocol: \[tcp\]/);
     const denied = [
       '{ name: nobody, to: [{ cidr: [203.0.113.7/32] }] }',
       '{ name: late, from: { unit: [late.service] }, to: [{ cidr: [10.0.1.1/32] }] }',

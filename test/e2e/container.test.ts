@@ -36,11 +36,11 @@ suite('a container of an unknown runtime', () => {
     const { stdout } = succeeded(bouheki('generate', '--mode', 'block', '--db', db));
     assert.match(
       stdout,
-      /from: \{ uid: \[0\], cgroup: \[\/strange\/box\] \}\n +to:\n +- \{ cidr: \[10\.0\.1\.1\/32\]/,
+      /from: \{ uid: \[0\], cgroup: \[\/strange\/box\] \}\n +to: \[\{ cidr: \[10\.0\.1\.1\]/,
     );
     assert.match(
       stdout,
-      /from: \{ exe: \[\/usr\/bin\/curl\], uid: \[0\] \}\n +to:\n +- \{ cidr: \[10\.0\.1\.2\/32\]/,
+      /from: \{ exe: \[\/usr\/bin\/curl\], uid: \[0\] \}\n +to: \[\{ cidr: \[10\.0\.1\.2\]/,
     );
     const { stdout: only } = succeeded(bouheki('generate', '--target', 'container', '--db', db));
     assert.doesNotMatch(only, /10\.0\.1\.2/);

@@ -96,15 +96,12 @@ test('generate writes a policy that names each of them', () => {
   assert.match(stdout, /^version: 2$/m);
   assert.match(stdout, /^ {2}mode: block$/m);
   for (const [from, to] of [
-    ['{ exe: [/usr/bin/curl], uid: [0] }', '{ cidr: [10.0.1.1/32], port: [80], protocol: [tcp] }'],
-    ['{ exe: [/usr/bin/curl], uid: [1000] }', '{ cidr: [10.0.5.5/32], port: [443], protocol: [tcp] }'],
-    ['{ exe: [/usr/bin/logger], uid: [0] }', '{ cidr: [10.0.3.10/32], port: [514], protocol: [udp] }'],
-    ['{ uid: [0], container: [web] }', '{ cidr: [10.0.1.71/32], port: [80], protocol: [tcp] }'],
+    ['{ exe: [/usr/bin/curl], uid: [0] }', '{ cidr: [10.0.1.1], port: [80], protocol: [tcp] }'],
+    ['{ exe: [/usr/bin/curl], uid: [1000] }', '{ cidr: [10.0.5.5], port: [443], protocol: [tcp] }'],
+    ['{ exe: [/usr/bin/logger], uid: [0] }', '{ cidr: [10.0.3.10], port: [514], protocol: [udp] }'],
+    ['{ uid: [0], container: [web] }', '{ cidr: [10.0.1.71], port: [80], protocol: [tcp] }'],
   ]) {
-    assert.ok(
-      stdout.includes(`      from: ${from}\n      to:\n        - ${to}\n`),
-      `${from} ${to}\n${stdout}`,
-    );
+    assert.ok(stdout.includes(`      from: ${from}\n      to: [${to}]\n`), `${from} ${to}\n${stdout}`);
   }
   assert.match(stdout, /from: \{ exe: \[\/usr\/bin\/python3\.\d+\], uid: \[0\] \}/);
   assert.match(stdout, /^ {6}sockets: \[raw\]/m);

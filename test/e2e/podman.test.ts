@@ -157,7 +157,7 @@ suite('learn', () => {
     assert.equal(ids.length, 2);
     const { stdout } = succeeded(bouheki('generate', '--db', db, '--target', 'container'));
     assert.equal(stdout.match(/container: \[again\]/g)?.length, 1, stdout);
-    assert.equal(stdout.match(/cidr: \[10\.0\.2\.6\/32\]/g)?.length, 1);
+    assert.equal(stdout.match(/cidr: \[10\.0\.2\.6\]/g)?.length, 1);
   });
 });
 

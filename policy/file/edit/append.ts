@@ -28,6 +28,9 @@ export function appendRules(text: string, action: Action, additions: readonly Ad
 function appendRule(text: string, action: Action, addition: Addition): string {
   const allow = listOf(text, action);
   if (allow === undefined) return insertList(text, action, addition);
+  const unfolded =
+    addition.comment === undefined ? text : withUnfoldedTo(text, toOf(allow, action, addition));
+  if (unfolded !== text) return appendRule(unfolded, action, addition);
   const to = toOf(allow, action, addition);
   if (to && addition.to && !addition.sockets && !(to.flow && addition.comment)) {
     return addition.to.reduce((current, entry, index) => {
@@ -39,6 +42,23 @@ function appendRule(text: string, action: Action, addition: Addition): string {
   }
   const above = addition.comment?.split('\n').map((line) => `# ${line}`) ?? [];
   return appendItem(text, allow, renderRule(addition), [...above, printRule(addition).slice(2)]);
+}
+
+/**
+ * The text in which one destination that stands on the line of its `to:` has a line of its own, so that there is room for
+ * comments; any other text as it is.
+ */
+function withUnfoldedTo(text: string, to: YAMLSeq<Node> | undefined): string {
+  if (!to?.flow || to.items.length !== 1) return text;
+  const [start, end] = to.range!;
+  const lineStart = text.lastIndexOf('\n', start) + 1;
+  const lineEnd = endOfLine(text, end - 1);
+  const [, column, key] = /^( *)(to: )$/.exec(text.slice(lineStart, start)) ?? [];
+  const behind = text.slice(end, lineEnd).trim();
+  if (column === undefined || key === undefined || text.slice(start, end).includes('\n') || behind !== '')
+    return text;
+  const item = text.slice(start + 1, end - 1).trim();
+  return `${text.slice(0, lineStart)}${column}to:\n${column}  - ${item}\n${text.slice(lineEnd)}`;
 }
 
 /** The rules of one kind; undefined where the policy has no such list. */

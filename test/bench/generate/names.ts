@@ -7,7 +7,7 @@ import { printPolicy } from '../../../policy/file/print.ts';
 import { compileEvaluator } from '../../../policy/meaning/evaluator.ts';
 import type { Policy } from '../../../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
-import { contentDeliveryWeek } from './cdn-week.ts';
+import { contentDeliveryWeek } from './made/cdn-week.ts';
 import type { Checks } from './check.ts';
 import { readData } from './data.ts';
 import { foldEqual, readNamedEvents } from './named-events.ts';

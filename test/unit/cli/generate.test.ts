@@ -18,7 +18,7 @@ test('the policy alone is on standard output, the summary on standard error', as
   assert.equal(
     said,
     `Wrote 1 rule, nothing wider than seen; 1 needs your eye:
-  /usr/bin/curl uid 1000: seen once: 10.0.0.0:443/tcp, 10.0.0.1:443/tcp
+  /usr/bin/curl uid 1000: seen once: 10.0.0.0:443/tcp and 1 more
   \`bouheki review POLICY\` settles them.
 Seen: 2 events of 1 recording.
 Window shorter than a day: daily and weekly jobs may be missing.
@@ -105,7 +105,7 @@ test('--deny takes addresses, groups and files, and names the line that is wrong
   writeFileSync(list, '# private networks\n\n10.0.0.0/8 # ours\nfd00::/8\n');
   const { stderr, stdout } = runCommand('generate', '--db', db, '--deny', `@${list}`, '--deny', 'multicast');
   assert.match(stdout, /cidr: \[10\.0\.0\.0\/8, 224\.0\.0\.0\/4, "fd00::\/8", "ff00::\/8"\]/);
-  assert.match(stdout, /cidr: \[11\.0\.0\.1\/32\]/);
+  assert.match(stdout, /cidr: \[11\.0\.0\.1\]/);
   assert.match(
     stderr,
     /^Not allowed \(denied by --deny\): \/usr\/bin\/curl uid 1000, 1 event to 1 destination, 2026/m,
@@ -232,7 +232,7 @@ test('a budget is kept, or answered with the least that works; the curve says wh
   const hosts = [1, 2, 9, 200].map((low) => ({ low: 0xc6336400n + BigInt(low) }));
   const db = await record(directoryFor(t), [...hosts, { low: 0x0a000001n }]);
   const { stderr, stdout } = runCommand('generate', '--db', db, '--max-cidrs', '3');
-  assert.match(stdout, /cidr: \[10\.0\.0\.1\/32, 198\.51\.100\.0\/28, 198\.51\.100\.200\/32\]/);
+  assert.match(stdout, /cidr: \[10\.0\.0\.1, 198\.51\.100\.0\/28, 198\.51\.100\.200\]/);
   assert.match(stderr, /^Wrote 1 rule, 18 addresses for 5 that were seen; 1 needs your eye:$/m);
   const verbose = runCommand('generate', '--db', db, '--max-cidrs', '3', '--verbose').stderr;
   assert.match(verbose, /^Over-grant: x3\.6 \(18 allowed, 5 observed addresses\)\.$/m);
@@ -279,7 +279,7 @@ test('--owners reads owner,prefix and names the line that is wrong', async (t) =
   const file = join(directory, 'owners.csv');
   writeFileSync(file, 'owner,prefix\n"Example, Inc.",198.51.100.0/24\n');
   const { stdout } = runCommand('generate', '--db', db, '--owners', file);
-  assert.match(stdout, /# owners: Example, Inc\.$/m);
+  assert.match(stdout, /, owners: Example, Inc\.$/m);
   assert.match(stdout, /cidr: \[198\.51\.100\.0\/24\]/);
   writeFileSync(file, 'example,198.51.100.0/24\nexample,198.51.100.0/40\n');
   assert.match(runCommand('generate', '--db', db, '--owners', file).stderr, /owners\.csv:2: /);
@@ -297,11 +297,11 @@ test('owners are CSV: a quoted first row is a block, and what was read and match
   assert.match(quoted.stdout, /cidr: \[104\.16\.0\.0\/13\]/);
   assert.match(quoted.stdout, /^# Owners: 1 block read, 1 matched: addresses are generalised/m);
   const headed = run('owner,prefix\n# of "today\n"Foo, ""Inc"".",104.16.0.0/13\r\nBar,192.0.2.0/24 # no\n');
-  assert.match(headed.stdout, /# owners: Foo, "Inc"\.$/m);
+  assert.match(headed.stdout, /, owners: Foo, "Inc"\.$/m);
   assert.match(headed.stderr, /^Owners: 2 blocks read, 1 matched/m);
   const apart = run('Bar,192.0.2.0/24\n');
   assert.match(apart.stdout, /^# Owners: 1 block read, 0 matched: no address is generalised\.$/m);
-  assert.match(apart.stdout, /104\.16\.10\.34\/32/);
+  assert.match(apart.stdout, /cidr: \[104\.16\.10\.34\]/);
   assert.match(run('Foo,104.16.10.0/13\n').stderr, /owners\.csv:1: 104\.16\.10\.0\/13 has host bits set/);
   for (const [text, says] of [
     ['', /has no block of an owner/],

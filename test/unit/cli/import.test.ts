@@ -44,7 +44,7 @@ test('an imported file is a record to generate from, one recording a host', asyn
   );
   const policy = runCommand('generate', '--db', db).stdout;
   assert.match(policy, /from: \{ exe: \[\/usr\/bin\/curl\], uid: \[1000\] \}/);
-  assert.match(policy, /2001:db8::1\/128/);
+  assert.match(policy, /"2001:db8::1"/);
 });
 
 test('standard input, gzip, CRLF, a byte order mark and columns in any order are read', async (t) => {

@@ -20,7 +20,9 @@ test('generate says in a comment who the users of a rule are, and names subjects
   const { db } = await recorded(t);
   const { stdout, stderr } = runCommand('generate', '--db', db, '--deny', '10.0.0.0/8');
   assert.match(stderr, /every observation was left out/, stdout);
-  const { stdout: policy } = runCommand('generate', '--db', db);
+  const { stdout: short } = runCommand('generate', '--db', db);
+  assert.match(short, /^ {4}- name: \/usr\/bin\/curl uid 1000 # 1 event .*, uid 1000 \(ada\)$/m);
+  const { stdout: policy } = runCommand('generate', '--db', db, '--evidence', 'full');
   assert.match(policy, /^ {4}# uid 1000 \(ada\)\n(?: {4}#.*\n)* {4}- name: \/usr\/bin\/curl uid 1000$/m);
   assert.match(policy, /^ {4}# uid 0 \(root\), 1000 \(ada\)$/m);
 });

@@ -14,6 +14,7 @@ import { input, observation, OPTIONS, policyOf, unlessNoData } from './fixture.t
 const ways: fc.Arbitrary<Partial<GenerateOptions>> = fc.record({
   by: fc.constantFrom('auto', 'exe', 'script', 'container', 'image', 'unit', 'uid', 'host'),
   layout: fc.constantFrom('rules', 'rules', 'flat'),
+  evidence: fc.constantFrom('line', 'full'),
   includeDenied: fc.boolean(),
   deny: fc.constantFrom([], [parsePrefix('10.0.0.8/30')!]),
 });

@@ -328,34 +328,40 @@ test('what was added by a merge is asked about, also as a part of a rule', () =>
 test('whatever is decided, nothing is widened, no decided mark stays, and no merge brings back what went', () => {
   const kinds = fc.constantFrom<DecisionKind>('allow', 'deny', 'ignore');
   const records = fc.array(observation, { minLength: 1, maxLength: 12 });
+  const layouts = fc.constantFrom('line' as const, 'full' as const);
   fc.assert(
-    fc.property(records, fc.array(kinds, { minLength: 1, maxLength: 20 }), (record, answers) => {
-      const text = unlessNoData(() => print(record));
-      if (text === undefined) return;
-      const session = sessionOf(text, record);
-      const items = session.open;
-      const out = new Map<string, DecisionKind>();
-      for (const [at, item] of items.entries()) {
-        const decision = answers[at % answers.length]!;
-        out.set(itemKey(item), decision);
-        // An item may have gone with another one, where two rules share it.
-        session.decide([{ ...item, decision }]);
-      }
-      assert.deepEqual(session.open, []);
-      assert.doesNotMatch(session.text, /# review: /);
-      assert.deepEqual(diffPolicies(policyOf(text), session.input.policy).gained, []);
-      for (const item of items) {
-        if (out.get(itemKey(item)) === 'allow') continue;
-        for (const each of item.observations) {
-          assert.equal(evaluate(session.input.policy, flowOf(each)).action, 'deny');
+    fc.property(
+      records,
+      fc.array(kinds, { minLength: 1, maxLength: 20 }),
+      layouts,
+      (record, answers, evidence) => {
+        const text = unlessNoData(() => print(record, { evidence }));
+        if (text === undefined) return;
+        const session = sessionOf(text, record);
+        const items = session.open;
+        const out = new Map<string, DecisionKind>();
+        for (const [at, item] of items.entries()) {
+          const decision = answers[at % answers.length]!;
+          out.set(itemKey(item), decision);
+          // An item may have gone with another one, where two rules share it.
+          session.decide([{ ...item, decision }]);
         }
-      }
-      // Everything of the record is offered anew when the policy does not say up to when it was offered.
-      const unknown = session.text.replace(/^# Window: .*\n/m, '');
-      const again = policyOf(merged(unknown, record));
-      assert.deepEqual(diffPolicies(session.input.policy, again).gained, []);
-    }),
-    { numRuns: 60 },
+        assert.deepEqual(session.open, []);
+        assert.doesNotMatch(session.text, /# review: /);
+        assert.deepEqual(diffPolicies(policyOf(text), session.input.policy).gained, []);
+        for (const item of items) {
+          if (out.get(itemKey(item)) === 'allow') continue;
+          for (const each of item.observations) {
+            assert.equal(evaluate(session.input.policy, flowOf(each)).action, 'deny');
+          }
+        }
+        // Everything of the record is offered anew when the policy does not say up to when it was offered.
+        const unknown = session.text.replace(/^# Window: .*\n/m, '');
+        const again = policyOf(merged(unknown, record));
+        assert.deepEqual(diffPolicies(session.input.policy, again).gained, []);
+      },
+    ),
+    { numRuns: 80 },
   );
 });
 

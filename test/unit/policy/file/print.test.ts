@@ -22,6 +22,20 @@ test('parsing the print of a policy gives the policy back', () => {
   );
 });
 
+test('a policy in few lines means the same', () => {
+  let wrapped = 0;
+  fc.assert(
+    fc.property(policy, (original) => {
+      const text = printPolicy({ ...documentOf(original), dense: true });
+      assert.deepEqual(parsePolicy(text, 'printed.yaml').policy, original, text);
+      if (/^ {10}/m.test(text)) wrapped++;
+      for (const line of text.split('\n')) assert.ok(line.length <= 260, line);
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(wrapped > 20, `${wrapped} with lists over several lines`);
+});
+
 test('comments of a document stand where a reader looks for them', () => {
   const text = printPolicy({
     header: 'first line\nsecond line',

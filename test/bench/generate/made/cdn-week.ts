@@ -1,7 +1,7 @@
-import { parseAddress } from '../../../policy/value/address.ts';
-import type { Subject } from '../../../profiler/read/observation.ts';
-import type { RecordedObservation } from '../../../profiler/read/read.ts';
-import { Random } from '../../unit/generator/random.ts';
+import { parseAddress } from '../../../../policy/value/address.ts';
+import type { Subject } from '../../../../profiler/read/observation.ts';
+import type { RecordedObservation } from '../../../../profiler/read/read.ts';
+import { Random } from '../../../unit/generator/random.ts';
 
 const SECOND = 1_000_000;
 const DAY = 86_400 * SECOND;
