@@ -1,7 +1,8 @@
 import type { Address } from '../../policy/value/address.ts';
 import { Known } from '../event/columns.ts';
+import { Aliases } from './alias.ts';
 import type { Asker } from './answer.ts';
-import type { NameAnswer } from './message.ts';
+import type { NameAnswer, NamedAddress } from './message.ts';
 
 /** Seconds after the end of its TTL for which an address is known by a name at all: programs keep addresses. */
 const KEPT = 7 * 86_400;
@@ -50,26 +51,22 @@ export class KnownNames {
   /** Grows with each answer: what was found before may be different. */
   version = 0;
   readonly #addresses = new Map<string, Map<string, NameOfAddress>>();
+  readonly #aliases = new Aliases();
 
-  /** `time`: seconds since boot; `trusted`: it counts for verdicts. */
-  learn(asker: Asker, { addresses, question }: NameAnswer, time: number, trusted = true): void {
-    for (const address of addresses) {
-      const names = this.#namesOf(keyOf(asker.networkNamespace, address));
-      const known = names.get(question) ?? {
-        end: 0,
-        trusted: 0,
-        askers: new Recent(),
-        cgroups: new Recent(),
-      };
-      names.delete(question);
-      if (names.size === NAMES) names.delete(names.keys().next().value!);
-      names.set(question, known);
-      known.end = Math.max(known.end, time + address.ttl);
-      if (trusted) known.trusted = Math.max(known.trusted, time + address.ttl);
-      known.askers.add(askerKey(asker));
-      known.cgroups.add(asker.cgroup);
-      this.version += 1;
-    }
+  /**
+   * `time`: seconds since boot; `trusted`: it counts for verdicts. Returns the names that its addresses have by it: the one
+   * that was asked for, and those that led to this one.
+   */
+  learn(asker: Asker, answer: NameAnswer, time: number, trusted = true): string[] {
+    const { addresses, chain, chainTtl = 0, question } = answer;
+    const { networkNamespace } = asker;
+    const names = [question];
+    if (trusted) names.push(...this.#aliases.of(networkNamespace, question, time));
+    for (const name of names) this.#learnName(asker, name, addresses, time, trusted);
+    const target = chain.at(-1);
+    if (trusted && addresses.length === 0 && target !== undefined)
+      this.#aliases.add(networkNamespace, target, names, time, chainTtl);
+    return names;
   }
 
   /** All that counts for verdicts. */
@@ -108,7 +105,34 @@ export class KnownNames {
     const beginnings = new Set([...namespaces].map(String));
     for (const key of this.#addresses.keys())
       if (beginnings.has(key.slice(0, key.indexOf('/')))) this.#addresses.delete(key);
+    this.#aliases.forget(namespaces);
     this.version += 1;
+  }
+
+  #learnName(
+    asker: Asker,
+    name: string,
+    addresses: readonly NamedAddress[],
+    time: number,
+    trusted: boolean,
+  ): void {
+    for (const address of addresses) {
+      const names = this.#namesOf(keyOf(asker.networkNamespace, address));
+      const known = names.get(name) ?? {
+        end: 0,
+        trusted: 0,
+        askers: new Recent(),
+        cgroups: new Recent(),
+      };
+      names.delete(name);
+      if (names.size === NAMES) names.delete(names.keys().next().value!);
+      names.set(name, known);
+      known.end = Math.max(known.end, time + address.ttl);
+      if (trusted) known.trusted = Math.max(known.trusted, time + address.ttl);
+      known.askers.add(askerKey(asker));
+      known.cgroups.add(asker.cgroup);
+      this.version += 1;
+    }
   }
 
   #namesOf(key: string): Map<string, NameOfAddress> {

@@ -7,6 +7,8 @@ export interface NameAnswer {
   question: string;
   /** The names that stand for it, in their order (CNAME). */
   chain: string[];
+  /** Seconds for which the chain holds; absent where there is none. */
+  chainTtl?: number;
   addresses: NamedAddress[];
 }
 
@@ -39,14 +41,18 @@ export function readMessage(message: Buffer): NameAnswer | undefined {
     return undefined;
   }
   const chain: string[] = [];
+  let chainTtl = MOST_TTL;
   const addresses: NamedAddress[] = [];
   for (const record of records.slice(0, MOST_RECORDS)) {
-    if (record.type === 'CNAME' && isHostName(record.data)) chain.push(record.data.toLowerCase());
+    if (record.type === 'CNAME' && isHostName(record.data)) {
+      chain.push(record.data.toLowerCase());
+      chainTtl = Math.min(chainTtl, ttlOf(record.ttl));
+    }
     if (record.type !== 'A' && record.type !== 'AAAA') continue;
     const address = parseAddress(record.data);
     if (address) addresses.push({ ...address, ttl: ttlOf(record.ttl) });
   }
-  return { question, chain, addresses };
+  return { question, chain, ...(chain.length > 0 && { chainTtl }), addresses };
 }
 
 /** As RFC 2181, section 8 has it: with the highest bit set it is none. */

@@ -158,11 +158,11 @@ export class ConnectionNames {
     const heard = networkNamespace !== this.#host || (!doubted && this.#resolvers.believes(resolver, near));
     if (answer === undefined || !heard) return;
     const seconds = Number(time) / SECOND;
-    this.#known.learn(asker, answer, seconds, trusted);
+    const names = this.#known.learn(asker, answer, seconds, trusted);
     if (trusted && this.learnt) {
-      const { addresses, question: name } = answer;
-      for (const address of addresses)
-        this.learnt({ networkNamespace, address, name, end: seconds + address.ttl });
+      for (const name of names)
+        for (const address of answer.addresses)
+          this.learnt({ networkNamespace, address, name, end: seconds + address.ttl });
     }
     this.#fresh.push({ record, answer });
   }

@@ -56,6 +56,53 @@ test('what nobody is believed is told apart, and stands beside nothing that some
   );
 });
 
+const leading = (question: string, target: string, chainTtl: number) => ({
+  question,
+  chain: [target],
+  chainTtl,
+  addresses: [],
+});
+
+test('a name that led to another one without addresses has those that are answered for the other one', () => {
+  const names = new KnownNames();
+  names.learn(asker(1), leading('api.example', 'edge.example', 60), 0);
+  names.learn(asker(1), leading('edge.example', 'near.example', 0), 1);
+  const answer = (question: string) => ({ question, chain: [], addresses: [{ ...ADDRESS, ttl: 10 }] });
+  assert.deepEqual(names.learn(asker(1), answer('near.example'), 2), [
+    'near.example',
+    'edge.example',
+    'api.example',
+  ]);
+  assert.deepEqual(names.find(asker(1), ADDRESS, 3)!.names.toSorted(), [
+    'api.example',
+    'edge.example',
+    'near.example',
+  ]);
+  assert.deepEqual(names.learn(asker(1), answer('near.example'), 31), [
+    'near.example',
+    'edge.example',
+    'api.example',
+  ]);
+  assert.deepEqual(
+    names.learn(asker(1), answer('near.example'), 32),
+    ['near.example'],
+    '30 seconds at least',
+  );
+  assert.deepEqual(names.learn(asker(1), answer('edge.example'), 60), ['edge.example', 'api.example']);
+  assert.deepEqual(names.learn(asker(1), answer('edge.example'), 61), ['edge.example']);
+});
+
+test('nothing leads to another name by an answer that nobody believes, or in another network namespace', () => {
+  const names = new KnownNames();
+  const answer = { question: 'edge.example', chain: [], addresses: [{ ...ADDRESS, ttl: 10 }] };
+  names.learn(asker(1), leading('api.example', 'edge.example', 60), 0, false);
+  names.learn(asker(1, 1n, 200), leading('api.example', 'edge.example', 60), 0);
+  assert.deepEqual(names.learn(asker(1), answer, 1), ['edge.example']);
+  assert.deepEqual(names.learn(asker(1, 1n, 200), answer, 1), ['edge.example', 'api.example']);
+  names.forget(new Set([200]));
+  assert.deepEqual(names.learn(asker(1, 1n, 200), answer, 1), ['edge.example']);
+});
+
 test('of a network namespace that ended nothing is known', () => {
   const names = new KnownNames();
   for (const namespace of [200, 201, 20]) told(names, asker(1, 1n, namespace), `n${namespace}.example`, 0);

@@ -37,6 +37,7 @@ test('an answer has the name of the question, whatever stands for it, and its ad
   assert.deepEqual(readMessage(message('API.example.com', answers)), {
     question: 'api.example.com',
     chain: ['edge.example.net', 'e1.example.net'],
+    chainTtl: 60,
     addresses: [
       { family: 4, value: 0xc0000207n, ttl: 30 },
       { family: 6, value: 0x2001_0db8_0000_0000_0000_0000_0000_0007n, ttl: 40 },
