@@ -1,11 +1,17 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { O_PATH } from '../host/descriptor.ts';
-import { type FileObject, imageBytes, readFileObject, type RunningImage } from './executable.ts';
+import {
+  addImage,
+  type FileObject,
+  type OpenFile,
+  readOpenFiles,
+  readRunningPrograms,
+  type RunningImage,
+  type RunningProgram,
+} from './executable.ts';
 import { GracePeriod } from './grace-period.ts';
-import { interpreterBytes, scriptBytes } from './interpreter.ts';
-import { libbpf } from './libbpf.ts';
+import { interpreterBytes } from './interpreter.ts';
 import type { BpfMap, MapMemory } from './map.ts';
-import { hostMountNamespace, visibleNamespace } from '../host/namespace.ts';
 import { type BpfObject, loadFirst } from './object.ts';
 import {
   type Attachment,
@@ -13,6 +19,7 @@ import {
   CGROUP_HOOKS,
   hostAttachment,
   HOOKS,
+  namespacesOf,
   objectsFor,
   SECOND_HOOKS,
   sendsPagesUnasked,
@@ -21,7 +28,6 @@ import { Ring } from './ring.ts';
 import {
   DEFAULT_RINGS,
   type FoldVisitor,
-  type HostNamespaces,
   knobBytes,
   Repeats,
   type RingSizes,
@@ -38,8 +44,6 @@ import {
   KnownKey,
   MAX_KNOWN,
   MAX_USER_CGROUPS,
-  OpenFile as OpenFileLayout,
-  RunningProgram as RunningProgramLayout,
   Repeat,
   Script,
   SideFlag,
@@ -51,22 +55,8 @@ import {
   VERSION_SUBJECTS,
 } from './wire.ts';
 
-/** A file that this process or a child of it holds open. */
-export interface OpenFile extends FileObject {
-  fd: number;
-  /** Of this process itself. */
-  own: boolean;
-}
-
-/** What a process runs, as the kernel has it now. */
-export interface RunningProgram {
-  pid: number;
-  /** Nanoseconds since boot. */
-  started: bigint;
-  file: FileObject;
-  /** ProcessFlag: what is foreign about it. */
-  flags: number;
-}
+/** The half of a version that numbers the policy. */
+const GENERATION = 0xffff_ffffn;
 
 /** What is needed of the kernel side; absent is all of it. */
 export interface KernelNeeds {
@@ -99,6 +89,9 @@ export class Egress implements Disposable {
   readonly #policy6Low: MapMemory;
   readonly #control: MapMemory;
   readonly #version: BigUint64Array;
+  readonly #deadline: BigUint64Array;
+  /** The last generation that was given to a policy. */
+  #latest = 0n;
   readonly #object: BpfObject;
   readonly #readers = new GracePeriod();
   #looksAtPackets = false;
@@ -140,6 +133,7 @@ export class Egress implements Disposable {
     this.#policy6Low = object.map('policy6_low', 4, Tables6Low.size).memory(2 * Tables6Low.size);
     this.#control = object.map('.data.control', 4, Control.size).memory(Control.size);
     this.#version = new BigUint64Array(this.#control.buffer, Control.offset.version, 1);
+    this.#deadline = new BigUint64Array(this.#control.buffer, Control.offset.deadline, 1);
   }
 
   /** Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. */
@@ -217,9 +211,12 @@ export class Egress implements Disposable {
     return counters[Counter.stoppedPacket]! + counters[Counter.stoppedRoute]!;
   }
 
-  /** Number of the policy in force; grows by one with every `flip`. */
+  /**
+   * Number of the policy in force; grows with every `flip`. One that waits for its confirmation counts until `fallBack`
+   * is called, even where the kernel has gone back to the one before already.
+   */
   get generation(): bigint {
-    return Atomics.load(this.#version, 0) & 0xffff_ffffn;
+    return Atomics.load(this.#version, 0) & GENERATION;
   }
 
   /** The side that no hook reads at present: fill it, then flip. */
@@ -238,27 +235,73 @@ export class Egress implements Disposable {
 
   /**
    * Puts the inactive side in force with the given SideFlags and number of deny boxes, by one 8-byte store,
-   * and waits until no hook reads the old side any more. Returns the new generation.
+   * and waits until no hook reads the old side any more. Returns the new generation. With `confirmBy`, in nanoseconds
+   * since boot, the kernel goes back to the side before when that time has come, without the daemon, unless `confirm`
+   * is called: until then that side must stay as it is.
    */
-  flip(flags: number, denyBoxes = 0): bigint {
+  flip(flags: number, denyBoxes = 0, confirmBy?: bigint): bigint {
+    if (this.confirmBy !== undefined) this.confirm();
     if ((flags & SideFlag.block) !== 0) {
       if (!this.#blocks) throw new Error('loaded to record alone: part of what blocks is missing');
       if (this.#lacksPages) this.#object.attach('socket_pages');
       this.#lacksPages = false;
     }
-    const generation = (this.generation + 1n) & 0xffff_ffffn;
-    const sides = new Uint32Array(this.#control.buffer, Control.offset.flags, 2);
-    const denies = new Uint32Array(this.#control.buffer, Control.offset.deny_boxes, 2);
+    const before = this.generation;
+    // Never one that was used: sockets and processes remember by it what was decided. Its lowest bit is the side.
+    const step = (this.#latest ^ before) & 1n ? 2n : 1n;
+    const generation = (this.#latest = (this.#latest + step) & GENERATION);
+    const sides = this.#words('flags', 2);
+    const denies = this.#words('deny_boxes', 2);
     Atomics.store(sides, Number(generation & 1n), flags);
     Atomics.store(denies, Number(generation & 1n), denyBoxes);
-    Atomics.add(this.#version, 0, 1n);
+    if (confirmBy !== undefined) {
+      Atomics.store(this.#words('fallback'), 0, Number(before));
+      Atomics.store(this.#deadline, 0, confirmBy);
+    }
+    this.#setGeneration(generation);
     this.#readers.wait();
     return generation;
   }
 
+  /** By when the policy in force must be confirmed, nanoseconds since boot; undefined where it need not be. */
+  get confirmBy(): bigint | undefined {
+    return Atomics.load(this.#deadline, 0) || undefined;
+  }
+
+  /** Keeps the policy in force whose confirmation is waited for. */
+  confirm(): void {
+    Atomics.store(this.#deadline, 0, 0n);
+  }
+
+  /**
+   * Goes back to the side before, whether its time has come or not. Returns its generation. What was made known to the
+   * other side since is not known there: the policy is to be applied anew.
+   */
+  fallBack(): bigint {
+    if (this.confirmBy === undefined) throw new Error('no policy waits for its confirmation');
+    const fallback = BigInt(Atomics.load(this.#words('fallback'), 0));
+    this.#setGeneration(fallback);
+    this.confirm();
+    this.#readers.wait();
+    return fallback;
+  }
+
+  #words(field: keyof typeof Control.offset, length = 1): Uint32Array {
+    return new Uint32Array(this.#control.buffer, Control.offset[field], length);
+  }
+
+  /** Hooks add to the upper half meanwhile. */
+  #setGeneration(generation: bigint): void {
+    for (;;) {
+      const version = Atomics.load(this.#version, 0);
+      const next = (version & ~GENERATION) | generation;
+      if (Atomics.compareExchange(this.#version, 0, version, next) === version) return;
+    }
+  }
+
   /** Says of a side whether cgroups that users have made are missing in `userCgroups`. */
   setUnlisted(side: 0 | 1, missing: boolean): void {
-    const flags = new Uint32Array(this.#control.buffer, Control.offset.unlisted, 2);
+    const flags = this.#words('unlisted', 2);
     Atomics.store(flags, side, missing ? 1 : 0);
   }
 
@@ -269,13 +312,13 @@ export class Egress implements Disposable {
 
   /** Has every process reported again at its next connection. */
   tellAgain(): void {
-    Atomics.add(new Uint32Array(this.#control.buffer, Control.offset.tellings, 1), 0, 1);
+    Atomics.add(this.#words('tellings'), 0, 1);
     this.renewSubjects();
   }
 
   /** Connections of this thread group to the canary address get EPERM; 0 switches it off. */
   setCanary(pid: number): void {
-    Atomics.store(new Uint32Array(this.#control.buffer, Control.offset.canary, 1), 0, pid);
+    Atomics.store(this.#words('canary'), 0, pid);
   }
 
   /**
@@ -283,30 +326,12 @@ export class Egress implements Disposable {
    * script that it runs, if any. Returns false when it is gone. Only where `canPrime`.
    */
   prime(pid: number, running: RunningImage): boolean {
-    const { script } = running;
-    const pidfd = libbpf().syscall(SYS_PIDFD_OPEN, pid, 0, 0);
-    if (pidfd < 0) return false;
-    const image = imageBytes(running);
-    const key = Buffer.alloc(4);
-    key.writeInt32LE(Number(pidfd));
-    try {
-      // Before the identity, which says that it is there.
-      if (script !== undefined) this.#scripts.add(key, scriptBytes(script));
-      this.#identities.add(key, image);
-    } finally {
-      libbpf().close(Number(pidfd));
-    }
-    return true;
+    return addImage(pid, running, { identities: this.#identities, scripts: this.#scripts });
   }
 
   /** The files open in this process, or in a child of it by its pid. May hold those of other children. */
   openFiles(pid: number = process.pid): OpenFile[] {
-    const { offset, size } = OpenFileLayout;
-    return recordsOf(this.#object.iterate('open_files', pid), size, (bytes, at) => ({
-      ...readFileObject(bytes, at + offset.file),
-      fd: bytes.getUint32(at + offset.fd, true),
-      own: bytes.getUint32(at + offset.own, true) === 1,
-    }));
+    return readOpenFiles(this.#object.iterate('open_files', pid));
   }
 
   /** The file that a path means. It is not held open afterwards, so it may get another object. */
@@ -327,13 +352,7 @@ export class Egress implements Disposable {
 
   /** What runs at present. */
   runningPrograms(): RunningProgram[] {
-    const { offset, size } = RunningProgramLayout;
-    return recordsOf(this.#object.iterate('running_programs'), size, (bytes, at) => ({
-      pid: bytes.getUint32(at + offset.pid, true),
-      started: bytes.getBigUint64(at + offset.started, true),
-      file: readFileObject(bytes, at + offset.file),
-      flags: bytes.getUint32(at + offset.flags, true),
-    }));
+    return readRunningPrograms(this.#object.iterate('running_programs'));
   }
 
   /**
@@ -342,7 +361,7 @@ export class Egress implements Disposable {
    */
   takeFolds(visitor: FoldVisitor, settle: () => void): boolean {
     if (this.#folds.empty && !this.#repeats.due) return true;
-    const epochs = new Uint32Array(this.#control.buffer, Control.offset.epoch, 1);
+    const epochs = this.#words('epoch');
     const epoch = (Atomics.add(epochs, 0, 1) + 1) >>> 0;
     this.#readers.wait();
     settle();
@@ -374,20 +393,7 @@ export class Egress implements Disposable {
   }
 }
 
-function recordsOf<T>(bytes: Buffer, size: number, read: (bytes: DataView, at: number) => T): T[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => read(view, index * size));
-}
-
 /** Whether the hook of files is to be attached once a policy blocks. */
 function needsPages(object: BpfObject, blocks: boolean): boolean {
   return blocks && object.has('socket_pages') && sendsPagesUnasked();
 }
-
-/** The host's namespaces as the kernel side of this backend sees them. */
-function namespacesOf({ backend }: Attachment): HostNamespaces {
-  const mount = backend === 'cgroup' ? visibleNamespace('mnt') : hostMountNamespace();
-  return { mount, network: visibleNamespace('net') };
-}
-
-const SYS_PIDFD_OPEN = 434;

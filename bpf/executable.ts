@@ -1,3 +1,6 @@
+import { scriptBytes } from './interpreter.ts';
+import { libbpf } from './libbpf.ts';
+import type { BpfMap } from './map.ts';
 import {
   Ancestor,
   ANCESTOR_PATH_SIZE,
@@ -5,9 +8,13 @@ import {
   FileObject as Layout,
   Identity,
   Lineage,
+  OpenFile as OpenFileLayout,
   PATH_SIZE,
   ProcessFlag,
+  RunningProgram as RunningProgramLayout,
 } from './wire.ts';
+
+const SYS_PIDFD_OPEN = 434;
 
 /** A file as the kernel side knows it: struct file_object of wire.h. */
 export interface FileObject {
@@ -39,6 +46,23 @@ export function writeFileObject(bytes: DataView, at: number, file: FileObject): 
   bytes.setUint32(at + offset.generation, file.generation, true);
 }
 
+/** A file that this process or a child of it holds open. */
+export interface OpenFile extends FileObject {
+  fd: number;
+  /** Of this process itself. */
+  own: boolean;
+}
+
+/** What a process runs, as the kernel has it now. */
+export interface RunningProgram {
+  pid: number;
+  /** Nanoseconds since boot. */
+  started: bigint;
+  file: FileObject;
+  /** ProcessFlag: what is foreign about it. */
+  flags: number;
+}
+
 /** What a process runs that is older than us. */
 export interface RunningImage {
   file: FileObject;
@@ -53,7 +77,7 @@ export interface RunningImage {
 }
 
 /** The same as the kernel side keeps it: struct image of wire.h. */
-export function imageBytes(running: RunningImage): Buffer {
+function imageBytes(running: RunningImage): Buffer {
   return Buffer.concat([identityBytes(running), lineageBytes(running.ancestors)]);
 }
 
@@ -81,4 +105,55 @@ function lineageBytes(ancestors: RunningImage['ancestors']): Buffer {
     if (Buffer.byteLength(path) < ANCESTOR_PATH_SIZE) lineage.write(path, at + offset.path, 'utf8');
   }
   return lineage;
+}
+
+/** Of the records that the iterator over open files writes. */
+export function readOpenFiles(records: Buffer): OpenFile[] {
+  const { offset, size } = OpenFileLayout;
+  return recordsOf(records, size, (bytes, at) => ({
+    ...readFileObject(bytes, at + offset.file),
+    fd: bytes.getUint32(at + offset.fd, true),
+    own: bytes.getUint32(at + offset.own, true) === 1,
+  }));
+}
+
+/** Of the records that the iterator over running programs writes. */
+export function readRunningPrograms(records: Buffer): RunningProgram[] {
+  const { offset, size } = RunningProgramLayout;
+  return recordsOf(records, size, (bytes, at) => ({
+    pid: bytes.getUint32(at + offset.pid, true),
+    started: bytes.getBigUint64(at + offset.started, true),
+    file: readFileObject(bytes, at + offset.file),
+    flags: bytes.getUint32(at + offset.flags, true),
+  }));
+}
+
+function recordsOf<T>(bytes: Buffer, size: number, read: (bytes: DataView, at: number) => T): T[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => read(view, index * size));
+}
+
+/**
+ * Puts what a process runs into the storage of its task, unless it is there already. Returns false when the process is
+ * gone.
+ */
+export function addImage(
+  pid: number,
+  running: RunningImage,
+  { identities, scripts }: { identities: BpfMap; scripts: BpfMap },
+): boolean {
+  const { script } = running;
+  const pidfd = libbpf().syscall(SYS_PIDFD_OPEN, pid, 0, 0);
+  if (pidfd < 0) return false;
+  const image = imageBytes(running);
+  const key = Buffer.alloc(4);
+  key.writeInt32LE(Number(pidfd));
+  try {
+    // Before the identity, which says that it is there.
+    if (script !== undefined) scripts.add(key, scriptBytes(script));
+    identities.add(key, image);
+  } finally {
+    libbpf().close(Number(pidfd));
+  }
+  return true;
 }

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release, version } from 'node:os';
 import { cgroupRoot } from '../host/cgroup-root.ts';
+import { hostMountNamespace, visibleNamespace } from '../host/namespace.ts';
 import type { ObjectFile } from './object.ts';
 import { libbpf } from './libbpf.ts';
+import type { HostNamespaces } from './share.ts';
 
 /**
  * How the kernel side is attached: to the host's security hooks, to the functions that call them, or to one
@@ -227,4 +229,10 @@ export function lockdown(): string | undefined {
 export function kernelVersion(): [number, number] {
   const [major, minor] = release().split('.').map(Number);
   return [major ?? 0, minor ?? 0];
+}
+
+/** The host's namespaces as the kernel side of this backend sees them. */
+export function namespacesOf({ backend }: Attachment): HostNamespaces {
+  const mount = backend === 'cgroup' ? visibleNamespace('mnt') : hostMountNamespace();
+  return { mount, network: visibleNamespace('net') };
 }

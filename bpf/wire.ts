@@ -320,7 +320,8 @@ export const Control = layout({
   tellings: [4],
   epoch: [4],
   unlisted: [4, 2],
-  pad: [4],
+  fallback: [4],
+  deadline: [8],
 });
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });

@@ -1,17 +1,19 @@
 import { Command, Option } from 'commander';
 import { databaseOption } from './option/record-option.ts';
-import { recorderOptions } from './option/recorder-option.ts';
+import { confirmOption, recorderOptions } from './option/recorder-option.ts';
 import type { EnforceOptions } from './run/enforce.ts';
 
 const HELP = `
 Examples:
   $ sudo bouheki enforce policy.yaml --mode monitor    note what would be blocked
   $ sudo bouheki enforce policy.yaml                   in the mode that the policy names
+  $ sudo bouheki enforce policy.yaml --confirm-within 60s; \`bouheki confirm\` from a new session keeps it
 
 Every connection is recorded with its verdict, for \`bouheki drift\`. Denied connections are logged on standard output, or
 in the file that the policy names: in a terminal as a line for people, with repeats counted every ten seconds and times
 by the host's clock (all other times are UTC), else as JSON or in the format that the policy names.
-SIGHUP reads the policy again; if it is not valid, the one in force stays.
+SIGHUP reads the policy again; if it is not valid, the one in force stays. \`bouheki apply\` puts another file in force,
+\`bouheki rollback\` takes back what is in force.
 Enforcement ends with this process, but not with the terminal that started it: closing the terminal is no SIGHUP.
 A reader of the output cannot stall enforcement. Lines that cannot be written are kept, up to 1 MiB, then dropped and
 counted: the log has a line where some are missing, and \`bouheki status\` reports it.
@@ -27,6 +29,7 @@ export function enforceCommand(): Command {
       '--backstop',
       'also drop packets, as they leave, to addresses that the policy denies to all subjects or allows to none: those that come from address translation and raw sockets. Addresses that the host translates to then need rules of their own',
     )
+    .addOption(confirmOption('nothing is blocked any more: the policy goes on in monitor mode'))
     .addOption(databaseOption());
   for (const option of recorderOptions()) command.addOption(option);
   return command.addHelpText('after', HELP).action(async (file: string, options: EnforceOptions) => {

@@ -28,6 +28,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Put a policy in force and record every connection with its verdict',
     load: async () => (await import('./enforce.ts')).enforceCommand(),
   },
+  apply: {
+    summary: 'Put another policy in force, for good or until it is confirmed',
+    load: async () => (await import('./control/apply.ts')).applyCommand(),
+  },
+  confirm: {
+    summary: 'Keep the policy in force that waits for it',
+    load: async () => (await import('./control/confirm.ts')).confirmCommand(),
+  },
+  rollback: {
+    summary: 'Go back to the policy before, or to none that blocks',
+    load: async () => (await import('./control/rollback.ts')).rollbackCommand(),
+  },
   drift: {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),

@@ -2,8 +2,9 @@ import { visible } from '../error/visible.ts';
 import { createHash } from 'node:crypto';
 import { cgroupRoot } from '../host/cgroup-root.ts';
 import type { Egress } from '../bpf/egress.ts';
+import { SideFlag } from '../bpf/wire.ts';
 import { SystemError } from '../bpf/libbpf.ts';
-import { applyPolicy, type NameSides } from '../enforcer/apply.ts';
+import { applyPolicy, confirmPolicy, type NameSides } from '../enforcer/apply.ts';
 import { BouhekiError } from '../error/error.ts';
 import { sizeOf } from '../enforcer/vector/box-vector.ts';
 import { cgroupPaths } from '../enforcer/cgroup-list.ts';
@@ -139,8 +140,13 @@ export class Enforcement implements Disposable {
     await atMost(PREPARATION, containers.prepare(places));
   }
 
-  /** Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. */
-  apply(policy: Policy): bigint {
+  /**
+   * Puts a policy in force. When it can't be, the one before stays and a BouhekiError says why. With `confirmBy`, in
+   * nanoseconds since boot, the kernel goes back to the one before by itself when that time has come, unless `confirm`
+   * is called; no other is put in force meanwhile.
+   */
+  apply(policy: Policy, confirmBy?: bigint): bigint {
+    if (this.confirmBy !== undefined) throw new Error('a policy waits for its confirmation');
     const executables = new ExecutableWatch(this.#egress, policy.boxes);
     const prepared = this.#prepared?.policy === policy ? this.#prepared : undefined;
     this.#prepared = undefined;
@@ -166,6 +172,7 @@ export class Enforcement implements Disposable {
         record: true,
         cgroups: listing.found,
         names: this.#namesFor(policy, compiled),
+        confirmBy,
       });
     } catch (error) {
       this.#followNames(this.#policy);
@@ -188,6 +195,29 @@ export class Enforcement implements Disposable {
     this.#policy = policy;
     this.#roster.begin(compiled.subjects, listing);
     return generation;
+  }
+
+  /** By when the policy in force must be confirmed, nanoseconds since boot; undefined where it need not be. */
+  get confirmBy(): bigint | undefined {
+    return this.#over ? undefined : this.#egress.confirmBy;
+  }
+
+  /** Keeps the policy in force that waits for its confirmation. */
+  confirm(): void {
+    confirmPolicy(this.#egress, typeof this.#names === 'string' ? undefined : this.#names.verdicts);
+  }
+
+  /**
+   * Goes back to what was in force before the policy that waits for its confirmation. It holds as it was left: `apply`
+   * it at once, so that it knows the cgroups and executables that came meanwhile. Where that fails nothing is enforced.
+   */
+  fallBack(): void {
+    this.#egress.fallBack();
+  }
+
+  /** Judges nothing any more: what was to take the place of a policy could not. */
+  release(): void {
+    this.#egress.flip(SideFlag.record);
   }
 
   /** What keeps the names of a policy. Throws BouhekiError where it has some and there is nothing that does. */

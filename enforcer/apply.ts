@@ -45,7 +45,7 @@ export interface NameSides {
  * Puts a compiled policy in force: fills the side that no hook reads, then flips. When anything fails before
  * the flip, the policy in force stays. Returns the new generation. Cgroups that users have made make nothing
  * fail: which of them found no room is in \`unlisted\`, and where one may be missing, denials by cgroup hold
- * and permissions don't.
+ * and permissions don't. With `confirmBy` the side before stays filled: \`confirmPolicy\` empties it.
  */
 export function applyPolicy(
   egress: Egress,
@@ -56,6 +56,8 @@ export function applyPolicy(
     record: boolean;
     cgroups: readonly ListedCgroup[];
     names?: NameSides | undefined;
+    /** When the kernel goes back to the side before unless `Egress.confirm` is called, nanoseconds since boot. */
+    confirmBy?: bigint | undefined;
   },
 ): bigint {
   const side = egress.inactiveSide;
@@ -82,12 +84,18 @@ export function applyPolicy(
   if (options.mode === 'block') flags |= SideFlag.block;
   if (options.target === 'container') flags |= SideFlag.containers;
   if (options.record) flags |= SideFlag.record;
-  const generation = egress.flip(flags, policy.denyBoxes);
+  const generation = egress.flip(flags, policy.denyBoxes, options.confirmBy);
   if (names) {
     names.block = asks && options.mode === 'block';
-    names.leave(before);
+    if (options.confirmBy === undefined) names.leave(before);
   }
   return generation;
+}
+
+/** Keeps the policy in force that waits for its confirmation, and forgets the names of the one before. */
+export function confirmPolicy(egress: Egress, names: NameSides | undefined): void {
+  egress.confirm();
+  names?.leave(egress.inactiveSide);
 }
 
 /** No room: of a hash, or of a map of prefixes. */

@@ -54,7 +54,7 @@ static __always_inline enum peer peer_after(__u8 operation)
 /* True when the caller must get -EPERM. `connected` is the socket's key if it keeps this peer, else 0. */
 static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 {
-	__u64 version = control.version;
+	__u64 version = version_in_force();
 	__u32 side = version & 1;
 	__u32 flags = control.flags[side], box = NO_BOX, event = 0;
 	struct subject *subject;

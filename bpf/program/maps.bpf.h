@@ -34,6 +34,19 @@ const volatile struct interpreter interpreters[INTERPRETERS] SEC(".rodata.interp
 /* The daemon writes these through a mapping; see wire.h. */
 struct control control SEC(".data.control") = {.epoch = 1};
 
+/*
+ * The version that counts now: see struct control. The deadline is read first, as the daemon makes `version` the
+ * fallback before it takes the deadline away.
+ */
+static __always_inline __u64 version_in_force(void)
+{
+	__u64 deadline = *(volatile __u64 *)&control.deadline, version = *(volatile __u64 *)&control.version;
+
+	if (deadline && bpf_ktime_get_boot_ns() >= deadline)
+		return (version & ~(VERSION_SUBJECTS - 1)) | control.fallback;
+	return version;
+}
+
 /* Full: the connection is folded, see `folds`; the verdict stands. Sized by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -388,7 +388,8 @@ struct knobs {
 /*
  * Written by the daemon through a mapping. Every hook reads `version` once: the lower half is the generation of the
  * policy, whose lowest bit is the side in force; the upper half grows when cached subjects must be worked out anew
- * under the same policy, because a process moved between cgroups or the daemon learnt about another one.
+ * under the same policy, because a process moved between cgroups or the daemon learnt about another one. Once
+ * `deadline` has passed, the generation is `fallback`, whoever is still there to see to it: version_in_force().
  */
 struct control {
 	__u64 version;
@@ -398,7 +399,8 @@ struct control {
 	__u32 tellings;	     /* grows when processes are to be reported again at their next connection */
 	__u32 epoch;	     /* of folds and repeats, never 0: grows before those so far are read and removed */
 	__u32 unlisted[2];   /* of each side, whether a cgroup that a user has made found no room in `user_cgroups` */
-	__u32 pad;
+	__u32 fallback; /* the generation before, on the other side, which is kept until the new one is confirmed */
+	__u64 deadline; /* by when that must be, nanoseconds since boot; 0 where nothing waits for it */
 };
 
 /* Per-CPU counters. */

@@ -55,6 +55,22 @@ export function recorderOptions(): Option[] {
   ];
 }
 
+const LONGEST_CONFIRMATION = 86_400;
+
+/** `--confirm-within`, in seconds; `then` is what happens otherwise. */
+export function confirmOption(then: string): Option {
+  return new Option(
+    '--confirm-within <time>',
+    `unless \`bouheki confirm\` comes within this time, such as 60s, ${then}; the kernel sees to it, also when bouheki has ended`,
+  ).argParser(readConfirmation);
+}
+
+function readConfirmation(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined && seconds > 0 && seconds <= LONGEST_CONFIRMATION) return seconds;
+  throw new InvalidArgumentError('It must be a duration of a day at the most, such as 60s or 5m.');
+}
+
 /** The limits of the options; undefined when there is none. */
 export function limitsOf({
   retention,

@@ -110,9 +110,12 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
 }
 
 function enforcementText(status: EnforcementStatus): string {
-  const { denied, loadedAt, mode, policyHash, reloadFailed, wouldBeDenied } = status;
+  const { confirmBy, denied, loadedAt, mode, policyHash, reloadFailed, wouldBeDenied } = status;
   const parts = [
     `${mode === 'block' ? 'blocking' : 'monitoring'} by ${policyHash} since ${formatMoment(loadedAt)}`,
+    ...(confirmBy === undefined
+      ? []
+      : [`out of force at ${formatMoment(confirmBy)} unless \`bouheki confirm\` comes before`]),
     ...(reloadFailed ? ['its file could not be read again'] : []),
     ...(denied > 0 || mode === 'block' ? [`${formatNumber(denied)} denied`] : []),
     ...(wouldBeDenied > 0 || mode === 'monitor' ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),

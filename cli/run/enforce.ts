@@ -1,15 +1,23 @@
+import { BouhekiError } from '../../error/error.ts';
 import type { KernelNeeds } from '../../bpf/egress.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
-import { BouhekiError } from '../../error/error.ts';
 import { LogShare } from '../../enforcer/log-share.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
-import type { Mode } from '../../policy/meaning/policy.ts';
+import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { entryOf, excessOf, payerOf } from '../../daemon/denial/denial-entry.ts';
 import { DenialCount } from '../../daemon/denial/denial-count.ts';
 import { DenialLog } from '../../daemon/denial/denial-log.ts';
-import { GenerationMemory, type JudgingPolicy } from '../../daemon/denial/generation-memory.ts';
+import { GenerationMemory } from '../../daemon/denial/generation-memory.ts';
+import { ControlServer } from '../../daemon/control/control-server.ts';
+import type { ControlRequest } from '../../daemon/control/control-request.ts';
+import {
+  type InForce,
+  PolicySwitch,
+  type ReadPolicy,
+  type SwitchParts,
+} from '../../daemon/control/policy-switch.ts';
 import { Enforcement } from '../../daemon/enforcement.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { ReloadSignal } from '../../daemon/hang-up.ts';
@@ -30,7 +38,6 @@ import {
   foldingMessages,
 } from '../report/recorder-messages.ts';
 import { packageVersion } from '../report/version.ts';
-import type { EnforcementStatus } from '../../profiler/serve/live-status.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
 import { attachmentOf } from './attachment.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
@@ -42,6 +49,8 @@ export interface EnforceOptions extends RecorderOptions {
   db: string;
   mode?: Mode;
   backstop?: boolean;
+  /** For how long the policy holds without a confirmation, seconds. */
+  confirmWithin?: number;
 }
 
 /** How often cgroups that are gone are forgotten, seconds. */
@@ -59,8 +68,8 @@ export async function enforce(file: string, options: EnforceOptions): Promise<vo
 
 async function judge(file: string, options: EnforceOptions, messages: Messages): Promise<void> {
   const signal = new ReloadSignal(() => messages.say(describeHangUp('enforcement')));
-  const source = new PolicySource(file, options.mode, (text) => messages.say(text));
-  const run = await EnforceRun.open(source, options, messages);
+  const source = new PolicySource(options.mode, (text) => messages.say(text));
+  const run = await EnforceRun.open(source, source.read(file), options, messages);
   run.describe(options.db);
   signal.serve(() => run.reload());
   await run.carry();
@@ -69,20 +78,16 @@ async function judge(file: string, options: EnforceOptions, messages: Messages):
   await run.end();
 }
 
-/** The policy in force as a status names it. */
-type InForce = Omit<EnforcementStatus, keyof DenialCount>;
-
 /** What judges, what records, and what is reported of it. */
 interface Parts {
-  source: PolicySource;
+  policies: PolicySwitch;
+  control: ControlServer | undefined;
   session: Session;
   enforcement: Enforcement;
   log: DenialLog;
   share: LogShare;
   trouble: Trouble;
   denials: DenialCount;
-  inForce: InForce;
-  generations: GenerationMemory;
   guard: PacketGuard;
   /** How well what is recorded is known, where metrics are offered. */
   watch: StabilityWatch | undefined;
@@ -92,27 +97,24 @@ interface Parts {
 /** One run of `enforce`: the steps that `judge` takes. */
 class EnforceRun {
   readonly #parts: Parts;
-  #reloading = Promise.resolve();
   #ticks = 0;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Reads the policy, loads the kernel side, begins to record, and puts the policy in force. */
-  static async open(source: PolicySource, options: EnforceOptions, messages: Messages): Promise<EnforceRun> {
+  /** Loads the kernel side, begins to record, and puts the policy in force. */
+  static async open(
+    source: PolicySource,
+    read: ReadPolicy,
+    options: EnforceOptions,
+    messages: Messages,
+  ): Promise<EnforceRun> {
     const say = messages.say.bind(messages);
-    const read = source.read();
     const log = new DenialLog(read.policy.log, say);
     const share = new LogShare((entry) => log.write(entry));
     const denials = new DenialCount();
-    const inForce: InForce = {
-      mode: read.policy.mode,
-      policyHash: read.hash,
-      generation: 0,
-      loadedAt: 0,
-      reloadFailed: false,
-    };
+    const inForce = notInForce(read);
     const generations = new GenerationMemory();
     const trouble = new Trouble(say);
     const names = new ContainerNames();
@@ -120,18 +122,12 @@ class EnforceRun {
     const kernel = await KernelSide.load(attachmentOf(options), needsOf(options));
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     let guard: PacketGuard | undefined;
+    let control: ControlServer | undefined;
     const session = await Session.open(kernel, names, {
       ...recordingOf(options, read, messages),
       log,
       listeners: {
-        denied: (denial) => {
-          denials.add(denial);
-          share.write(payerOf(denial), entryOf(denial, generations.find(denial.generation)));
-        },
-        excess: (excess) => {
-          denials.add(excess);
-          share.write(payerOf(excess), excessOf(excess));
-        },
+        ...denialListeners(denials, share, generations),
         cgroupMade: (id, path) => enforcement.cgroupMade(id, path),
       },
       unlisted: () => enforcement.unlisted,
@@ -150,23 +146,29 @@ class EnforceRun {
     try {
       const cgroup = kernel.cgroup ?? cgroupRoot();
       guard = new PacketGuard(kernel.egress, cgroup, options.backstop ?? false, say);
-      const run = new EnforceRun({
+      const policies = policySwitch(
+        { session, enforcement, log, generations, guard, inForce, withoutLinks, say },
+        read,
         source,
+      );
+      control = await listenForControl(options, policies, say);
+      const run = new EnforceRun({
+        policies,
+        control,
         session,
         enforcement,
         log,
         share,
         trouble,
         denials,
-        inForce,
-        generations,
         guard,
         watch,
         say,
       });
-      await run.#putInForce(read);
+      await policies.begin(options.confirmWithin);
       return run;
     } catch (error) {
+      control?.close();
       await session.abort();
       throw error;
     }
@@ -174,8 +176,9 @@ class EnforceRun {
 
   /** Says what is recorded and what is in force. */
   describe(db: string): void {
-    this.#parts.say(describeStart(this.#parts.session, db, 'enforce'));
-    this.#describePolicy();
+    const { policies, say, session } = this.#parts;
+    say(describeStart(session, db, 'enforce'));
+    say(policies.describe());
   }
 
   /** Judges and records until a signal ends it. */
@@ -185,6 +188,8 @@ class EnforceRun {
     // force last.
     process.on('uncaughtException', trouble.happened);
     await session.run(() => this.#tick());
+    this.#parts.control?.close();
+    this.#parts.policies.end();
     share.flush();
     process.off('uncaughtException', trouble.happened);
   }
@@ -193,7 +198,7 @@ class EnforceRun {
   reload(): void {
     // First, because a log rotation must not depend on the policy.
     this.#parts.log.reopen();
-    this.#reloading = this.#reloading.then(() => this.#readAgain());
+    this.#parts.policies.reload();
   }
 
   /** Says what came of it. Throws what had ended the recording. */
@@ -215,8 +220,10 @@ class EnforceRun {
 
   /** About once a second. */
   #tick(): void {
-    const { enforcement, guard, log, session, share, watch } = this.#parts;
+    const { control, enforcement, guard, log, policies, session, share, watch } = this.#parts;
     this.#ticks += 1;
+    policies.tick();
+    void control?.tick();
     share.tick();
     log.tick();
     guard.show();
@@ -228,53 +235,6 @@ class EnforceRun {
     // Its programs report no new cgroups.
     if (session.cgroup !== undefined && this.#ticks % FIND_EVERY === 0) enforcement.findCgroups();
   }
-
-  /** Puts the policy of the file in force together with its log. Never fails: the one before stays then. */
-  async #readAgain(): Promise<void> {
-    const { enforcement, log, say, source } = this.#parts;
-    try {
-      const read = source.read();
-      const next = log.prepare(read.policy.log);
-      try {
-        await this.#putInForce(read);
-      } catch (error) {
-        log.giveUp(next);
-        throw error;
-      }
-      log.replace(next);
-      if (!enforcement.over) this.#describePolicy();
-    } catch (error) {
-      this.#parts.inForce.reloadFailed = true;
-      say(renderFailure(error));
-      if (error instanceof BouhekiError) say('The policy that was in force stays.\n');
-    }
-  }
-
-  async #putInForce(read: JudgingPolicy): Promise<void> {
-    const { enforcement, generations, guard, inForce, session } = this.#parts;
-    const { hash, policy } = read;
-    guard.prepare(policy);
-    enforcement.names = session.names;
-    await enforcement.prepare(policy);
-    if (enforcement.over) return;
-    const generation = enforcement.apply(policy);
-    // The log names the rule that comes nearest by paths without links, which is what processes have.
-    generations.add(generation, { hash, policy: followLinks(policy, realPaths).policy });
-    Object.assign(inForce, {
-      mode: policy.mode,
-      policyHash: hash,
-      generation: inForce.generation + 1,
-      loadedAt: Date.now() * 1000,
-      reloadFailed: false,
-    } satisfies InForce);
-    session.nameBoxes(generation, policy.boxes);
-  }
-
-  #describePolicy(): void {
-    const { enforcement, guard, say, session, source } = this.#parts;
-    say(describePolicy(source.file, enforcement, session));
-    say(guard.describe(enforcement.policy, enforcement.packetRules));
-  }
 }
 
 /** What is needed of the kernel side. With `--mode monitor` no policy that is read later blocks either. */
@@ -282,10 +242,80 @@ function needsOf({ mode, names }: EnforceOptions): KernelNeeds {
   return { blocks: mode !== 'monitor', ...(!names && { known: 1 }) };
 }
 
+/** What a status says before the first policy is in force. */
+function notInForce({ hash, policy }: ReadPolicy): InForce {
+  return { mode: policy.mode, policyHash: hash, generation: 0, loadedAt: 0, reloadFailed: false };
+}
+
+/** Counts what was denied, and logs it. */
+function denialListeners(
+  denials: DenialCount,
+  share: LogShare,
+  generations: GenerationMemory,
+): Required<Pick<NonNullable<SessionOptions['listeners']>, 'denied' | 'excess'>> {
+  return {
+    denied: (denial) => {
+      denials.add(denial);
+      share.write(payerOf(denial), entryOf(denial, generations.find(denial.generation)));
+    },
+    excess: (excess) => {
+      denials.add(excess);
+      share.write(payerOf(excess), excessOf(excess));
+    },
+  };
+}
+
+function withoutLinks(policy: Policy): Policy {
+  return followLinks(policy, realPaths).policy;
+}
+
+/** What puts the policies of a file in force, the first and those that come later. */
+function policySwitch(parts: SwitchParts, first: ReadPolicy, source: PolicySource): PolicySwitch {
+  const { enforcement, guard, say, session } = parts;
+  return new PolicySwitch(
+    parts,
+    first,
+    (file) => source.read(file),
+    (file) => {
+      say(describePolicy(file, enforcement, session));
+      say(guard.describe(enforcement.policy, enforcement.packetRules));
+    },
+  );
+}
+
+/**
+ * Listens to `confirm`, `rollback` and `apply`. Where that is not possible enforcement goes on without them, but not when
+ * the policy must be confirmed.
+ */
+async function listenForControl(
+  { confirmWithin, db }: EnforceOptions,
+  policies: PolicySwitch,
+  say: (text: string) => void,
+): Promise<ControlServer | undefined> {
+  try {
+    return await ControlServer.listen(db, async (request) => await carryOut(request, policies));
+  } catch (error) {
+    const why = `${db}.control cannot be made (${(error as Error).message}): confirm, rollback and apply do not reach this process`;
+    if (confirmWithin !== undefined)
+      throw new BouhekiError('store', why, {
+        remedy: 'mend that, or leave --confirm-within out',
+        cause: error,
+      });
+    say(`Warning: ${why}.\n`);
+    return undefined;
+  }
+}
+
+async function carryOut(request: ControlRequest, policies: PolicySwitch): Promise<string> {
+  if (request.ask === 'confirm') return await policies.confirm();
+  if (request.ask === 'rollback') return await policies.rollBack();
+  return await policies.apply(request.file, request.within);
+}
+
 /** What the session is to record, and what it says of the record. */
 function recordingOf(
   options: EnforceOptions,
-  { hash, policy }: JudgingPolicy,
+  { hash, policy }: ReadPolicy,
   messages: Messages,
 ): SessionOptions {
   const say = messages.say.bind(messages);

@@ -1,5 +1,5 @@
-import type { Egress, OpenFile } from '../../bpf/egress.ts';
-import type { FileObject } from '../../bpf/executable.ts';
+import type { Egress } from '../../bpf/egress.ts';
+import type { FileObject, OpenFile } from '../../bpf/executable.ts';
 import type { Answer } from './container-files.ts';
 import type { OpenedFile } from './container-reader.ts';
 

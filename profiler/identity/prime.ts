@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Egress, RunningProgram } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
+import type { RunningProgram } from '../../bpf/executable.ts';
 import { plainPath, scriptOf } from '../../bpf/interpreter.ts';
 import { namespaceOf } from '../../host/namespace.ts';
 import { readProcessStat, TICK } from '../../host/process-stat.ts';

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { OpenFile } from '../../bpf/egress.ts';
+import type { OpenFile } from '../../bpf/executable.ts';
 import { ProcessFlag } from '../../bpf/wire.ts';
 import { followPath } from '../../host/path-walk.ts';
 import { ELSEWHERE, TOO_LONG } from '../event/executable.ts';

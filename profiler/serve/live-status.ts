@@ -81,6 +81,8 @@ export interface EnforcementStatus {
   /** When this one was, microseconds since the epoch, and whether the file could not be read again since. */
   loadedAt: number;
   reloadFailed: boolean;
+  /** When it goes out of force unless it is confirmed, microseconds since the epoch; absent where it need not be. */
+  confirmBy?: number;
   /** Attempts that were denied, and that would have been in block mode. */
   denied: number;
   wouldBeDenied: number;

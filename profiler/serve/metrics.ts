@@ -135,7 +135,16 @@ function nameLines({ impostors, known, patterns, room, withoutRoom, ...refused }
 }
 
 function enforcementLines(status: EnforcementStatus): string[] {
-  const { denied, generation, loadedAt, mode, policyHash, reloadFailed, wouldBeDenied } = status;
+  const {
+    confirmBy = 0,
+    denied,
+    generation,
+    loadedAt,
+    mode,
+    policyHash,
+    reloadFailed,
+    wouldBeDenied,
+  } = status;
   const failed = reloadFailed ? 0 : 1;
   return [
     ...metric('denied_total', 'counter', 'Attempts that were denied.', denied),
@@ -147,6 +156,12 @@ function enforcementLines(status: EnforcementStatus): string[] {
       'gauge',
       'When this one was, seconds since the epoch.',
       loadedAt / 1e6,
+    ),
+    ...metric(
+      'policy_confirm_by_seconds',
+      'gauge',
+      'When it goes out of force unless it is confirmed, seconds since the epoch; 0 where it need not be.',
+      confirmBy / 1e6,
     ),
     ...metric(
       'policy_last_reload_successful',

@@ -12,7 +12,7 @@ import {
   type Response,
 } from './protocol.ts';
 import { MIGRATIONS } from '../database/schema-sql.ts';
-import { connectToRecorder } from './socket-path.ts';
+import { connectBeside, RECORD_SOCKET } from './socket-path.ts';
 
 /** A connection to the process that writes a record. */
 export class RecorderClient {
@@ -30,7 +30,7 @@ export class RecorderClient {
    * another user's.
    */
   static async connect(databasePath: string): Promise<RecorderClient> {
-    const socket = await connectToRecorder(databasePath);
+    const socket = await connectBeside(databasePath, RECORD_SOCKET);
     // From here on an error ends the stream of messages.
     socket.on('error', () => undefined);
     const client = new RecorderClient(socket);

@@ -1,11 +1,9 @@
-import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { BouhekiError } from '../../error/error.ts';
 import type { CheckpointHold } from '../database/checkpoint-hold.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
-import { KeptFile } from '../database/kept-file.ts';
+import type { KeptFile } from '../database/kept-file.ts';
 import type { LiveStatus } from './live-status.ts';
-import { withPrivateFilesSync } from '../database/private-files.ts';
 import {
   describeFailure,
   MAX_REQUEST,
@@ -15,7 +13,7 @@ import {
   type Response,
 } from './protocol.ts';
 import { MIGRATIONS } from '../database/schema-sql.ts';
-import { isTrustedPeer, withSocketPathSync } from './socket-path.ts';
+import { isTrustedPeer, listenBeside, RECORD_SOCKET } from './socket-path.ts';
 
 /** Readers that may be connected at a time. They copy the files and hang up; then they ask their copy. */
 const MAX_READERS = 8;
@@ -76,20 +74,7 @@ export class RecordServer {
   }
 
   async #listen(): Promise<void> {
-    const server = this.#server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.once('listening', () => {
-        server.off('error', reject);
-        resolve();
-      });
-      withSocketPathSync(this.#databasePath, (path) => {
-        rmSync(path, { force: true });
-        withPrivateFilesSync(() => server.listen(path));
-        if (server.listening) chmodSync(path, 0o600);
-      });
-    });
-    this.#socket = new KeptFile(`${this.#databasePath}.sock`);
+    this.#socket = await listenBeside(this.#databasePath, RECORD_SOCKET, this.#server);
   }
 
   /** Disconnects all readers. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
 import { PROGRAM_FOLDERS } from './program-folders.ts';
@@ -27,10 +27,12 @@ const OTHER_WORDS = new Set(['connections', 'sudo']);
 const OPTIONS = new Map<string, Set<string>>();
 const HELP = new Map<string, string>();
 
-for (const file of readdirSync(join(ROOT, 'cli'))) {
-  const name = file.replace(/\.ts$/, '');
-  if (name === file || name === 'main') continue;
-  const module = (await import(`../../cli/${name}.js`)) as Record<string, () => Command>;
+for (const file of ['', 'control/'].flatMap((room) =>
+  readdirSync(join(ROOT, 'cli', room)).map((path) => room + path),
+)) {
+  const name = basename(file, '.ts');
+  if (!file.endsWith('.ts') || name === 'main') continue;
+  const module = (await import(`../../cli/${file.replace(/\.ts$/, '.js')}`)) as Record<string, () => Command>;
   const command = module[`${name}Command`]!();
   assert.equal(command.name(), name);
   let help = '';

@@ -147,6 +147,15 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
+  'daemon/control': [
+    'daemon',
+    'daemon/denial',
+    ...profiler('database', 'serve'),
+    'policy/meaning',
+    'bpf',
+    'format',
+    'error',
+  ],
   'cli/terminal': ['daemon', 'output', 'format', 'error'],
   'cli/report': [
     'cli/terminal',
@@ -162,7 +171,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'cli/query': ['cli/report', 'cli/terminal', ...profiler('database', 'read', 'serve'), 'host', 'error'],
   'cli/option': [
-    'daemon/denial',
+    'daemon/control',
     'daemon',
     'generator/rule',
     ...profiler('event', 'identity', 'database', 'store'),
@@ -175,6 +184,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'cli/option',
     'cli/report',
     'cli/terminal',
+    'daemon/control',
     'daemon/denial',
     'daemon',
     'enforcer',
@@ -189,7 +199,9 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'error',
   ],
   // What help needs: each command loads the rest when it is to do something.
+  'cli/control': ['cli/run', 'cli/option'],
   cli: [
+    'cli/control',
     'cli/run',
     'cli/option',
     'cli/query',

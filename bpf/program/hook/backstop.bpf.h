@@ -17,7 +17,7 @@
 /* A function of its own, so that the verifier goes through it once. */
 __noinline __u32 reach(__u64 high, __u64 low, __u32 family)
 {
-	__u32 key = (__u32)control.version & 1, class, found = REACH_NOBODY;
+	__u32 key = (__u32)version_in_force() & 1, class, found = REACH_NOBODY;
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
 
 	if (!tables)
@@ -97,7 +97,7 @@ static __always_inline bool stops_packet(struct __sk_buff *skb)
 	struct flow flow = {};
 	__u32 found;
 
-	if (!judges_packets((__u32)control.version) || !flow_from_packet(&flow, skb))
+	if (!judges_packets((__u32)version_in_force()) || !flow_from_packet(&flow, skb))
 		return false;
 	found = reach_of(&flow);
 	return found == REACH_DENIED || (found == REACH_NOBODY && opens(skb, &flow));
@@ -171,7 +171,7 @@ __noinline int stops_route6(struct __sk_buff *skb, __u32 first, __u32 end)
  */
 static __always_inline bool stops_route(struct __sk_buff *skb)
 {
-	__u32 key = (__u32)control.version & 1;
+	__u32 key = (__u32)version_in_force() & 1;
 	bool ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	struct tables *tables;
 	__u32 route, at, end;

@@ -8,7 +8,7 @@
 
 static __always_inline __u32 current_generation(void)
 {
-	return control.version;
+	return version_in_force();
 }
 
 /*

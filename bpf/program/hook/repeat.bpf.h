@@ -210,7 +210,7 @@ static __noinline bool count_again(const struct msghdr *msg, __u64 socket)
 	again = (struct again *)repeat->own;
 	if (repeat->epoch != control.epoch || again->thread != bpf_get_current_pid_tgid() ||
 	    again->name[0] != name[0] || again->name[1] != name[1] || again->name[2] != name[2] ||
-	    again->name[3] != name[3] || again->socket != socket || again->version != control.version ||
+	    again->name[3] != name[3] || again->socket != socket || again->version != version_in_force() ||
 	    again->renewals != renewals || again->started != READ(task, start_boottime) ||
 	    again->place != cgroup_place(task) || again->uid != READ(cred, uid.val) ||
 	    again->euid != READ(cred, euid.val) || again->gid != READ(cred, gid.val) ||
@@ -224,7 +224,7 @@ static __noinline bool count_again(const struct msghdr *msg, __u64 socket)
 static __noinline bool remember_name(const struct flow *flow, const struct msghdr *msg)
 {
 	__u64 before = *(volatile __u64 *)&renewals;
-	struct subject *subject = known_subject(control.version);
+	struct subject *subject = known_subject(version_in_force());
 	struct task_struct *task = current_task();
 	__u32 epoch = control.epoch;
 	struct counted *known;

@@ -9,7 +9,7 @@
 /* Whether a policy is in force that blocks. */
 static __always_inline bool blocks(void)
 {
-	__u32 wanted = SIDE_POLICY | SIDE_BLOCK, side = control.version;
+	__u32 wanted = SIDE_POLICY | SIDE_BLOCK, side = version_in_force();
 
 	return (control.flags[side & 1] & wanted) == wanted;
 }

@@ -118,7 +118,7 @@ static __always_inline bool stops_unjudged(struct __sk_buff *skb)
 	if (!sk)
 		return false;
 	sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->type != SOCK_DGRAM || !judges_packets((__u32)control.version) || is_kernel_packet(sk))
+	if (!sk || sk->type != SOCK_DGRAM || !judges_packets((__u32)version_in_force()) || is_kernel_packet(sk))
 		return false;
 	real = real_socket(sk);
 	state = peer_state(key_of_number((__u64)real));

@@ -36,9 +36,9 @@ static __always_inline struct subject *marked_thread(void)
 	__u32 thread = READ(task, pid);
 	struct subject *subject = bpf_map_lookup_elem(&subjects_by_thread, &thread);
 
-	if (!subject || subject->allowed.version != control.version || subject->started != READ(task, start_boottime) ||
-	    subject->exec != READ(task, self_exec_id) || subject->uid != READ(cred, uid.val) ||
-	    subject->euid != READ(cred, euid.val))
+	if (!subject || subject->allowed.version != version_in_force() ||
+	    subject->started != READ(task, start_boottime) || subject->exec != READ(task, self_exec_id) ||
+	    subject->uid != READ(cred, uid.val) || subject->euid != READ(cred, euid.val))
 		return 0;
 	return subject;
 }

@@ -163,7 +163,7 @@ static __always_inline void keep_cgroup(struct subject *subject, struct tables *
  */
 static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
 {
-	struct subject_key key = {.side = control.version & 1, .kind = SUBJECT_CGROUP};
+	struct subject_key key = {.side = version_in_force() & 1, .kind = SUBJECT_CGROUP};
 	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn), *above = parent_node(node);
 	bool by_user = made_by_user(above);
 	struct vector *listed = 0;

@@ -301,7 +301,7 @@ static __always_inline bool forgets_file(int option, unsigned long what)
 	identity = identity_of(READ(current_task(), group_leader), false);
 	if (!identity)
 		return false;
-	if (identity->flags & PROCESS_SHARES_MEMORY && control.flags[control.version & 1] & SIDE_BLOCK)
+	if (identity->flags & PROCESS_SHARES_MEMORY && control.flags[version_in_force() & 1] & SIDE_BLOCK)
 		return true;
 	identity->file.object = 0;
 	return false;

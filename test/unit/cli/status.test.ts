@@ -237,6 +237,7 @@ test('metrics have what a policy did, which one it is, what runs, and how much i
     'bouheki_policy_info{digest="a319adda2ef2",mode="block"} 1',
     'bouheki_policy_generation 2',
     `bouheki_policy_loaded_seconds ${START / 1e6}`,
+    'bouheki_policy_confirm_by_seconds 0',
     'bouheki_policy_last_reload_successful 0',
     `bouheki_build_info{version="1.2.3",node="${process.versions.node}"} 1`,
     'bouheki_subjects{state="stable"} 3',

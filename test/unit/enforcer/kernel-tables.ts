@@ -1,5 +1,6 @@
 import { fstatSync, readdirSync, statSync } from 'node:fs';
-import type { Egress, OpenFile } from '../../../bpf/egress.ts';
+import type { Egress } from '../../../bpf/egress.ts';
+import type { OpenFile } from '../../../bpf/executable.ts';
 import type { FileObject } from '../../../bpf/executable.ts';
 import { PatternKey, SubjectKey, SubjectKind, Tables, Tables6, Tables6Low } from '../../../bpf/wire.ts';
 import type { NameSides } from '../../../enforcer/apply.ts';

@@ -1,0 +1,16 @@
+import type { Failure } from '../../profiler/serve/protocol.ts';
+
+/** Bytes of the largest request. */
+export const MOST_REQUEST = 64 << 10;
+
+/**
+ * What is asked of who enforces. `file`: an absolute path; `within`: for how many seconds its policy holds without a
+ * confirmation.
+ */
+export type ControlRequest =
+  | { ask: 'confirm' }
+  | { ask: 'rollback' }
+  | { ask: 'apply'; file: string; within?: number };
+
+/** What was done in words, or why it was not. */
+export type ControlAnswer = { said: string } | { failure: Failure };

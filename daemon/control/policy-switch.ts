@@ -1,0 +1,311 @@
+import { bootTime } from '../../bpf/clock.ts';
+import { BouhekiError } from '../../error/error.ts';
+import { renderFailure } from '../../error/failure.ts';
+import { formatDuration } from '../../format/duration.ts';
+import type { Policy } from '../../policy/meaning/policy.ts';
+import type { EnforcementStatus } from '../../profiler/serve/live-status.ts';
+import type { DenialCount } from '../denial/denial-count.ts';
+import type { DenialLog } from '../denial/denial-log.ts';
+import type { GenerationMemory, JudgingPolicy } from '../denial/generation-memory.ts';
+import type { Enforcement } from '../enforcement.ts';
+import type { PacketGuard } from '../packet-guard.ts';
+import type { Session } from '../session.ts';
+
+/** A policy as the caller reads it, and the file that it is from. */
+export interface ReadPolicy extends JudgingPolicy {
+  file: string;
+}
+
+/** The policy in force as a status names it. */
+export type InForce = Omit<EnforcementStatus, keyof DenialCount>;
+
+/** What a policy comes into force with. */
+export interface SwitchParts {
+  session: Session;
+  enforcement: Enforcement;
+  log: DenialLog;
+  generations: GenerationMemory;
+  guard: PacketGuard;
+  inForce: InForce;
+  /** A policy with the paths that processes have: the log names by them the rule that comes nearest. */
+  withoutLinks(policy: Policy): Policy;
+  say(text: string): void;
+}
+
+/** Nanoseconds of a second. */
+const SECOND = 1_000_000_000n;
+/** For how long a timer may be set at once, milliseconds: it cannot wait for longer than 24 days. */
+const LONGEST_WAIT = 86_400_000;
+
+/**
+ * Puts one policy in force after the other, and takes it back. One that must be confirmed goes out of force by itself
+ * when its time has come: in the kernel at that moment, whatever becomes of this process, and here a moment later. What
+ * is asked for is done in the order in which it is asked.
+ */
+export class PolicySwitch {
+  readonly #parts: SwitchParts;
+  readonly #read: (file: string) => ReadPolicy;
+  readonly #describe: (file: string) => void;
+  #current: ReadPolicy;
+  /** What was in force before; undefined where there was nothing, and after it came back. */
+  #former: ReadPolicy | undefined;
+  /** Hash of the policy that was rolled back last: its file is not to bring it back unasked. */
+  #refused: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /**
+   * `first` has been read and is not in force yet. `read` reads a file from then on: it throws
+   * BouhekiError where a policy is not valid or not to be trusted. `describe` says what is in force.
+   */
+  constructor(
+    parts: SwitchParts,
+    first: ReadPolicy,
+    read: (file: string) => ReadPolicy,
+    describe: (file: string) => void,
+  ) {
+    this.#parts = parts;
+    this.#current = first;
+    this.#read = read;
+    this.#describe = describe;
+  }
+
+  /** Puts the first policy in force; with `within`, in seconds, until that time has passed without a confirmation. */
+  async begin(within: number | undefined): Promise<void> {
+    await this.#inTurn(() => this.#putInForce(this.#current, within));
+  }
+
+  /** What is in force, and by when it must be confirmed, in words. */
+  describe(): string {
+    this.#describe(this.#current.file);
+    return this.#describeWait();
+  }
+
+  /** Stops waiting for a confirmation: the kernel side is about to go. */
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Reads the file of the policy in force again. Never fails: the one before stays then. */
+  reload(): void {
+    void this.#inTurn(() => this.#readAgain());
+  }
+
+  /**
+   * Puts the policy of a file in force, and of that file from now on. Returns what there is to say. Throws BouhekiError
+   * where it cannot be, and while another one waits for its confirmation; what was in force stays.
+   */
+  async apply(file: string, within: number | undefined): Promise<string> {
+    return await this.#inTurn(async () => {
+      if (this.#waits) throw waiting();
+      await this.#exchange(this.#read(file), within);
+      this.#refused = undefined;
+      return this.#described(within);
+    });
+  }
+
+  /** Keeps the policy that waits for its confirmation. Throws BouhekiError where none does any more. */
+  async confirm(): Promise<string> {
+    return await this.#inTurn(async () => {
+      const { confirmBy } = this.#parts.enforcement;
+      if (confirmBy === undefined || confirmBy <= bootTime()) {
+        throw new BouhekiError('usage', 'no policy waits for its confirmation', {
+          remedy: 'see `bouheki status` for what is in force',
+        });
+      }
+      this.#stopWaiting();
+      this.#parts.enforcement.confirm();
+      const text = `Confirmed: the policy ${this.#current.hash} of ${this.#current.file} stays in force.\n`;
+      this.#parts.say(text);
+      return text;
+    });
+  }
+
+  /**
+   * Goes back to the policy that was in force before; where there was none, the one in force goes on in monitor mode:
+   * nothing is blocked. Returns what there is to say. Throws BouhekiError where there is nothing to go back to.
+   */
+  async rollBack(): Promise<string> {
+    return await this.#inTurn(async () => {
+      if (this.#parts.enforcement.over) return '';
+      if (this.#former === undefined && this.#current.policy.mode === 'monitor') {
+        throw new BouhekiError(
+          'usage',
+          'there is nothing to go back to: nothing is blocked, and no policy was in force before',
+          {
+            remedy: 'see `bouheki status` for what is in force',
+          },
+        );
+      }
+      return await this.#goBack('Rolled back');
+    });
+  }
+
+  /** To be called about once a second: a timer stands still while the host is asleep. */
+  tick(): void {
+    const { confirmBy } = this.#parts.enforcement;
+    if (confirmBy !== undefined && confirmBy <= bootTime()) void this.#inTurn(() => this.#expire());
+  }
+
+  get #waits(): boolean {
+    return this.#parts.enforcement.confirmBy !== undefined;
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return await done;
+  }
+
+  async #readAgain(): Promise<void> {
+    const { say } = this.#parts;
+    if (this.#waits) {
+      say('SIGHUP: a policy waits for its confirmation; its file is not read again before that.\n');
+      return;
+    }
+    try {
+      const read = this.#read(this.#current.file);
+      if (read.hash === this.#refused) {
+        say(
+          `SIGHUP: ${read.file} still is the policy that was rolled back; \`bouheki apply ${read.file}\` brings it back.\n`,
+        );
+        return;
+      }
+      this.#refused = undefined;
+      await this.#exchange(read, undefined);
+      if (!this.#parts.enforcement.over) this.#describe(read.file);
+    } catch (error) {
+      this.#parts.inForce.reloadFailed = true;
+      say(renderFailure(error));
+      if (error instanceof BouhekiError) say('The policy that was in force stays.\n');
+    }
+  }
+
+  /** Puts a policy in force together with its log. Throws where it cannot be: all stays as it was. */
+  async #exchange(next: ReadPolicy, within: number | undefined): Promise<void> {
+    const former = this.#current;
+    const { log } = this.#parts;
+    const prepared = log.prepare(next.policy.log);
+    try {
+      await this.#putInForce(next, within);
+    } catch (error) {
+      log.giveUp(prepared);
+      throw error;
+    }
+    log.replace(prepared);
+    this.#current = next;
+    this.#former = former;
+  }
+
+  async #putInForce(next: ReadPolicy, within: number | undefined, before?: () => void): Promise<void> {
+    const { enforcement, generations, guard, session } = this.#parts;
+    const { hash, policy } = next;
+    guard.prepare(policy);
+    enforcement.names = session.names;
+    await enforcement.prepare(policy);
+    if (enforcement.over) return;
+    before?.();
+    // A policy that blocks nothing cuts nobody off.
+    const confirmed = within === undefined || policy.mode === 'monitor';
+    const confirmBy = confirmed
+      ? undefined
+      : bootTime() + BigInt(Math.round(within * 1000)) * (SECOND / 1000n);
+    const generation = enforcement.apply(policy, confirmBy);
+    generations.add(generation, { hash, policy: this.#parts.withoutLinks(policy) });
+    const { inForce } = this.#parts;
+    delete inForce.confirmBy;
+    Object.assign(inForce, {
+      mode: policy.mode,
+      policyHash: hash,
+      generation: inForce.generation + 1,
+      loadedAt: Date.now() * 1000,
+      reloadFailed: false,
+      ...(within !== undefined && !confirmed && { confirmBy: (Date.now() + within * 1000) * 1000 }),
+    } satisfies InForce);
+    session.nameBoxes(generation, policy.boxes);
+    if (confirmBy !== undefined) this.#wait(confirmBy);
+  }
+
+  #wait(confirmBy: bigint): void {
+    clearTimeout(this.#timer);
+    const left = Number((confirmBy - bootTime()) / 1_000_000n);
+    this.#timer = setTimeout(
+      () => void this.#inTurn(() => this.#expire()),
+      Math.min(Math.max(left + 1, 0), LONGEST_WAIT),
+    ).unref();
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#timer);
+    delete this.#parts.inForce.confirmBy;
+  }
+
+  async #expire(): Promise<void> {
+    const { confirmBy } = this.#parts.enforcement;
+    if (confirmBy === undefined) return;
+    if (confirmBy > bootTime()) this.#wait(confirmBy);
+    else await this.#goBack('Not confirmed in time');
+  }
+
+  /** Never fails: where the policy before cannot be put in force again, nothing is enforced. */
+  async #goBack(why: string): Promise<string> {
+    const { enforcement, say } = this.#parts;
+    this.#stopWaiting();
+    const left = this.#current;
+    const target = this.#former ?? { ...left, policy: { ...left.policy, mode: 'monitor' as const } };
+    const fallBack = (): void => {
+      if (this.#waits) enforcement.fallBack();
+    };
+    try {
+      const prepared = this.#parts.log.prepare(target.policy.log);
+      await this.#putInForce(target, undefined, fallBack);
+      this.#parts.log.replace(prepared);
+    } catch (error) {
+      fallBack();
+      enforcement.release();
+      say(renderFailure(error));
+      say(
+        'WARNING: the policy before cannot be put in force again: nothing is judged or blocked any more.\n',
+      );
+    }
+    this.#current = target;
+    this.#refused = left.hash;
+    const now =
+      this.#former === undefined
+        ? 'nothing is blocked any more, and what it would block is noted'
+        : `the policy ${target.hash} of ${target.file} is in force again`;
+    this.#former = undefined;
+    const text = `${why}: the policy ${left.hash} of ${left.file} is out of force; ${now}.\n`;
+    say(text);
+    return text;
+  }
+
+  #described(within: number | undefined): string {
+    this.#describe(this.#current.file);
+    const text = this.#describeWait();
+    this.#parts.say(text);
+    const { hash, file, policy } = this.#current;
+    const needless =
+      within !== undefined && policy.mode === 'monitor'
+        ? 'It blocks nothing, and needs no confirmation.\n'
+        : '';
+    return `In force: the policy ${hash} of ${file}, in ${policy.mode} mode.\n${text}${needless}`;
+  }
+
+  #describeWait(): string {
+    const { confirmBy } = this.#parts.enforcement;
+    if (confirmBy === undefined) return '';
+    const seconds = Number((confirmBy - bootTime()) / (SECOND / 1000n)) / 1000;
+    const then =
+      this.#former === undefined
+        ? 'nothing is blocked any more'
+        : `the policy ${this.#former.hash} is in force again`;
+    return `Unless \`bouheki confirm\` comes within ${formatDuration(Math.max(0, Math.round(seconds)))}, ${then}.\n`;
+  }
+}
+
+function waiting(): BouhekiError {
+  return new BouhekiError('usage', 'the policy in force waits for its confirmation', {
+    remedy: 'run `bouheki confirm` or `bouheki rollback` first',
+  });
+}

@@ -1,0 +1,230 @@
+/** A policy can be tried out: unless it is confirmed it goes out of force, and one command takes any policy back. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, suite, test } from 'node:test';
+import { pythonTo } from './attempt.ts';
+import { bouheki, Running } from './bouheki.ts';
+import { type Ended, folder, programsLeft, startNetwork, stopNetwork, USER } from './guest.ts';
+
+const place = folder();
+const db = join(place, 'record.duckdb');
+
+function policy(name: string, text: string): string {
+  const file = join(place, name);
+  writeFileSync(file, text);
+  chmodSync(file, 0o600);
+  return file;
+}
+
+/** Nobody may do anything but the user who stands for somebody elsewhere, and types here. */
+const NOTHING = policy(
+  'nothing.yaml',
+  `version: 2\nnetwork:\n  mode: block\n  allow: [{ from: { uid: [${USER}] }, to: [{ cidr: [10.0.0.2] }] }]\n`,
+);
+const ONE = policy('one.yaml', allowing('10.0.1.1'));
+const TWO = policy('two.yaml', allowing('10.0.1.2'));
+
+function allowing(address: string): string {
+  return `version: 2\nnetwork:\n  mode: block\n  allow: [{ to: [{ cidr: [${address}, 127.0.0.0/8] }] }]\n`;
+}
+
+/** Which of two addresses can be reached. */
+function reached(): string[] {
+  return ['10.0.1.1', '10.0.1.2'].filter((address) => pythonTo('tcp', address, 80) === 'reached');
+}
+
+function ask(...args: string[]): Ended {
+  return bouheki(...args, '--db', db);
+}
+
+before(startNetwork);
+after(stopNetwork);
+
+/** A server of this host, and who has come to it from elsewhere and types: the answer to each key is timed. */
+const SERVER = `
+import socket
+with socket.create_server(("10.0.0.2", 2222)) as server:
+    print("ready", flush=True)
+    peer, _ = server.accept()
+    while True:
+        key = peer.recv(1)
+        if not key:
+            break
+        peer.sendall(key)
+`;
+const TYPIST = `
+import socket, sys, time
+with socket.create_connection(("10.0.0.2", 2222)) as terminal:
+    terminal.settimeout(10)
+    while True:
+        begun = time.monotonic()
+        terminal.sendall(b"x")
+        assert terminal.recv(1) == b"x"
+        print(int((time.monotonic() - begun) * 1000), flush=True)
+        time.sleep(0.05)
+`;
+
+/** Milliseconds that each key took to come back. */
+class Typing {
+  readonly delays: number[] = [];
+  readonly #processes: ChildProcess[];
+
+  private constructor(processes: ChildProcess[]) {
+    this.#processes = processes;
+    createInterface({ input: processes[1]!.stdout! }).on('line', (line) => this.delays.push(Number(line)));
+  }
+
+  static async start(): Promise<Typing> {
+    const stdio = ['ignore', 'pipe', 'inherit'] as const;
+    const server = spawn('python3', ['-I', '-S', '-c', SERVER], { stdio: [...stdio] });
+    await once(server.stdout!, 'data');
+    const away = ['netns', 'exec', 'servers', 'setpriv', '--reuid', String(USER), '--clear-groups'];
+    const typist = spawn('ip', [...away, 'python3', '-I', '-S', '-c', TYPIST], { stdio: [...stdio] });
+    return new Typing([server, typist]);
+  }
+
+  end(): void {
+    for (const child of this.#processes) child.kill();
+  }
+}
+
+test('deny-all that nobody confirms gives way after its time, and no session of before stalls', async () => {
+  const typing = await Typing.start();
+  const enforce = await Running.start('enforce', NOTHING, '--db', db, '--confirm-within', '20s');
+  const begun = performance.now();
+  try {
+    await enforce.until(/^Unless `bouheki confirm` comes within (20|19)s, nothing is blocked any more\.$/m);
+    const keys = typing.delays.length;
+    assert.deepEqual(reached(), []);
+    const { stdout } = ask('status');
+    assert.match(
+      stdout,
+      / blocking by \w+ since \S+, out of force at \S+Z unless `bouheki confirm` comes before/,
+    );
+    enforce.signal('SIGHUP');
+    await enforce.until(
+      /^SIGHUP: a policy waits for its confirmation; its file is not read again before that\.$/m,
+    );
+    await enforce.until(
+      /^Not confirmed in time: the policy \w{12} of .*nothing\.yaml is out of force; nothing is blocked any more, and what it would block is noted\.$/m,
+    );
+    const seconds = (performance.now() - begun) / 1000;
+    assert.ok(seconds < 21.5, `it took ${seconds} s`);
+    assert.deepEqual(reached(), ['10.0.1.1', '10.0.1.2']);
+    const typed = typing.delays.slice(keys);
+    assert.ok(typed.length > 20, `${typed.length} keys`);
+    assert.ok(Math.max(...typed) < 5000, `a key took ${Math.max(...typed)} ms`);
+    // Rotating logs must not bring it back.
+    const said = enforce.stderr.length;
+    enforce.signal('SIGHUP');
+    await enforce.until(/^SIGHUP: .*nothing\.yaml still is the policy that was rolled back; /m, said);
+    assert.deepEqual(reached(), ['10.0.1.1', '10.0.1.2']);
+    const again = ask('rollback');
+    assert.equal(again.status, 2);
+    assert.match(again.stderr, /^bouheki: there is nothing to go back to: /);
+    const late = ask('confirm');
+    assert.equal(late.status, 2);
+    assert.match(late.stderr, /^bouheki: no policy waits for its confirmation\n/);
+  } finally {
+    typing.end();
+    const { status, stderr } = await enforce.end('SIGTERM');
+    assert.equal(status, 0, stderr);
+  }
+});
+
+function refusesBadFiles(): void {
+  const bad = policy('bad.yaml', 'version: 2\nnetwork:\n  mode: blok\n  allow: []\n');
+  const refused = ask('apply', bad);
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /bad\.yaml:3:9: /);
+  const missing = ask('apply', join(place, 'none.yaml'));
+  assert.equal(missing.status, 2);
+  const open = policy('open.yaml', allowing('10.0.1.2'));
+  chmodSync(open, 0o666);
+  assert.equal(ask('apply', open).status, 2);
+  assert.deepEqual(reached(), ['10.0.1.1']);
+}
+
+suite('apply tries another policy, confirm keeps it, rollback brings the one before back', () => {
+  let enforce: Running;
+
+  before(async () => {
+    enforce = await Running.start('enforce', ONE, '--db', db);
+    assert.deepEqual(reached(), ['10.0.1.1']);
+  });
+
+  after(async () => {
+    const { status, stderr } = await enforce.end('SIGTERM');
+    assert.equal(status, 0, stderr);
+    const alone = ask('confirm');
+    assert.equal(alone.status, 2);
+    assert.match(alone.stderr, /^bouheki: no `bouheki enforce` runs with /);
+  });
+
+  test('a file that is not valid changes nothing', refusesBadFiles);
+
+  test('until it is confirmed no other one comes, and then it stays', async () => {
+    const applied = ask('apply', TWO, '--confirm-within', '60s');
+    assert.equal(applied.status, 0, applied.stderr);
+    assert.match(
+      applied.stdout,
+      /^In force: the policy \w{12} of .*two\.yaml, in block mode\.\nUnless `bouheki confirm` comes within \w+, the policy \w{12} is in force again\.\n$/,
+    );
+    assert.deepEqual(reached(), ['10.0.1.2']);
+    const second = ask('apply', NOTHING);
+    assert.equal(second.status, 2);
+    assert.match(second.stderr, /^bouheki: the policy in force waits for its confirmation\n/);
+    const confirmed = ask('confirm');
+    assert.equal(
+      confirmed.stdout.replace(/\w{12} of .*two/, 'X of two'),
+      'Confirmed: the policy X of two.yaml stays in force.\n',
+    );
+    assert.deepEqual(reached(), ['10.0.1.2']);
+  });
+
+  test('one that is not confirmed gives way to the one before', async () => {
+    const said = enforce.stderr.length;
+    assert.equal(ask('apply', ONE, '--confirm-within', '5s').status, 0);
+    await enforce.until(/^Not confirmed in time: .*two\.yaml is in force again\.$/m, said);
+    assert.deepEqual(reached(), ['10.0.1.2']);
+  });
+
+  test('SIGHUP reads the file that was applied', async () => {
+    writeFileSync(TWO, `${allowing('10.0.1.1')}# changed\n`);
+    const said = enforce.stderr.length;
+    enforce.signal('SIGHUP');
+    await enforce.until(/^Blocking by .*two\.yaml/m, said);
+    assert.deepEqual(reached(), ['10.0.1.1']);
+    writeFileSync(TWO, allowing('10.0.1.2'));
+  });
+
+  test('rollback goes one back, and once more to nothing that blocks', () => {
+    assert.equal(ask('apply', TWO).status, 0);
+    assert.deepEqual(reached(), ['10.0.1.2']);
+    const back = ask('rollback');
+    assert.equal(back.status, 0, back.stderr);
+    assert.match(back.stdout, /^Rolled back: the policy \w{12} of .*two\.yaml is out of force; the policy /);
+    assert.deepEqual(reached(), ['10.0.1.1']);
+    assert.match(
+      ask('rollback').stdout,
+      /; nothing is blocked any more, and what it would block is noted\.$/m,
+    );
+    assert.deepEqual(reached(), ['10.0.1.1', '10.0.1.2']);
+  });
+});
+
+test('a daemon that is killed while its policy waits leaves nothing behind', async () => {
+  const enforce = await Running.start('enforce', NOTHING, '--db', db, '--confirm-within', '10m');
+  assert.deepEqual(reached(), []);
+  await enforce.end('SIGKILL');
+  assert.deepEqual(programsLeft(), []);
+  assert.deepEqual(reached(), ['10.0.1.1', '10.0.1.2']);
+  assert.ok(existsSync(`${db}.control`), 'its socket is left');
+  const next = await Running.start('enforce', ONE, '--db', db);
+  assert.match(ask('rollback').stdout, /^Rolled back: /);
+  assert.equal((await next.end('SIGTERM')).status, 0);
+});

@@ -1,0 +1,190 @@
+/** A policy that is not confirmed goes out of force in the kernel, at its time, whatever becomes of the daemon. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { after, before, test } from 'node:test';
+import { bootTime } from '../../bpf/clock.ts';
+import type { Egress } from '../../bpf/egress.ts';
+import { applyPolicy } from '../../enforcer/apply.ts';
+import { block, compileRules } from './client/policy.ts';
+import { loadEnforcing } from './enforcing.ts';
+
+/** Of each address it allows one of two sockets' ways: to connect, and to send on a socket that is connected long since. */
+const A = compileRules(`
+  allow:
+    - { to: [{ cidr: [127.0.0.11, "::1"] }] }
+`);
+const B = compileRules(`
+  allow:
+    - { to: [{ cidr: [127.0.0.12] }] }
+`);
+const NOBODY = compileRules(`
+  deny:
+    - { to: [{ cidr: [127.0.0.0/8, "::1"] }] }
+  allow: []
+`);
+
+/** Tells every few milliseconds, by the clock of boot, to which of the places it can connect, and send. */
+const CLIENT = `
+import errno, socket, sys, time
+places = [("127.0.0.11", socket.AF_INET), ("127.0.0.12", socket.AF_INET), ("::1", socket.AF_INET6)]
+kept = {}
+for address, family in places:
+    kept[address] = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        kept[address].connect((address, 9))
+    except PermissionError:
+        pass
+def outcome(call, *args):
+    try:
+        call(*args)
+    except PermissionError:
+        return "-"
+    except OSError as error:
+        return "+" if error.errno in (errno.ECONNREFUSED, errno.EINPROGRESS, errno.ENOTCONN, errno.EDESTADDRREQ) else error.strerror
+    return "+"
+def stream(address, family):
+    with socket.socket(family, socket.SOCK_STREAM) as tcp:
+        tcp.setblocking(False)
+        return outcome(tcp.connect, (address, 9))
+while True:
+    begun = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    seen = "".join(stream(*place) for place in places)
+    datagrams = "".join(outcome(kept[address].sendto, b"x", (address, 9)) for address, _ in places)
+    print(begun, time.clock_gettime_ns(time.CLOCK_BOOTTIME), seen, datagrams, flush=True)
+    time.sleep(0.005)
+`;
+
+interface Look {
+  begun: bigint;
+  ended: bigint;
+  /** For each place whether it was allowed: by connect(), by sendto(). */
+  stream: string;
+  datagram: string;
+}
+
+let egress: Egress;
+let client: ChildProcess;
+const looks: Look[] = [];
+
+before(async () => {
+  egress = loadEnforcing();
+  block(egress, A);
+  client = spawn('python3', ['-I', '-S', '-c', CLIENT], { stdio: ['ignore', 'pipe', 'inherit'] });
+  createInterface({ input: client.stdout! }).on('line', (line) => {
+    const [begun, ended, stream, datagram] = line.split(' ');
+    looks.push({ begun: BigInt(begun!), ended: BigInt(ended!), stream: stream!, datagram: datagram! });
+  });
+  await lookFor('+-+');
+});
+
+after(async () => {
+  client.kill();
+  await once(client, 'exit');
+  egress[Symbol.dispose]();
+});
+
+/** Waits for the next look at which just these places are allowed, in both ways. */
+async function lookFor(expected: string): Promise<Look> {
+  for (let from = looks.length; ;) {
+    await once(client.stdout!, 'data');
+    for (; from < looks.length; from += 1) {
+      const look = looks[from]!;
+      if (look.stream === expected && look.datagram === expected) return look;
+    }
+  }
+}
+
+/** Puts a policy in force that must be confirmed within so many milliseconds. Returns by when, nanoseconds since boot. */
+function tryOut(policy: ReturnType<typeof compileRules>, milliseconds: number): bigint {
+  const confirmBy = bootTime() + BigInt(milliseconds) * 1_000_000n;
+  applyPolicy(egress, policy, { mode: 'block', target: 'host', record: false, cgroups: [], confirmBy });
+  return confirmBy;
+}
+
+/** That all looks which began and ended in a time found these places allowed. Returns how many those were. */
+function allLooks(from: bigint, to: bigint, expected: string): number {
+  const within = looks.filter(({ begun, ended }) => begun > from && ended < to);
+  assert.deepEqual(
+    within.filter(({ datagram, stream }) => stream !== expected || datagram !== expected),
+    [],
+  );
+  return within.length;
+}
+
+/** Keeps this process from doing anything, as if it had been stopped. */
+function freeze(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+test('without a confirmation the policy before holds again at that moment, though the daemon does nothing', async () => {
+  const generation = egress.generation;
+  const applied = bootTime();
+  const deadline = tryOut(B, 1500);
+  const effective = bootTime();
+  freeze(3000);
+  const frozenUntil = bootTime();
+  await lookFor('+-+');
+  const during = allLooks(effective, deadline, '-+-');
+  const since = allLooks(deadline, frozenUntil, '+-+');
+  assert.ok(during > 10 && since > 10, `${during} looks before and ${since} after`);
+  assert.ok(applied < deadline);
+  assert.equal(egress.generation, generation + 1n, 'the daemon has done nothing about it yet');
+  assert.equal(egress.fallBack(), generation);
+  assert.equal(egress.generation, generation);
+  assert.equal(egress.confirmBy, undefined);
+  allLooks(deadline, (await lookFor('+-+')).begun, '+-+');
+});
+
+test('no generation comes twice: what was remembered under the one taken back means nothing under the next', async () => {
+  const before = egress.generation;
+  tryOut(B, 60_000);
+  await lookFor('-+-');
+  egress.fallBack();
+  const back = await lookFor('+-+');
+  // What sockets and threads remember of B must not be taken for the word of this one.
+  block(egress, NOBODY);
+  const then = bootTime();
+  assert.ok(egress.generation > before + 1n, `${egress.generation} after ${before}`);
+  const denied = await lookFor('---');
+  assert.ok(back.begun < denied.begun);
+  allLooks(then, (await lookFor('---')).begun, '---');
+  block(egress, A);
+  await lookFor('+-+');
+});
+
+test('with a confirmation it stays', async () => {
+  const deadline = tryOut(B, 800);
+  const effective = bootTime();
+  await lookFor('-+-');
+  egress.confirm();
+  assert.equal(egress.confirmBy, undefined);
+  freeze(1500);
+  const now = bootTime();
+  assert.ok(now > deadline);
+  await lookFor('-+-');
+  assert.ok(allLooks(effective, now, '-+-') > 10);
+  assert.throws(() => egress.fallBack(), /no policy waits/);
+});
+
+test('the first policy gives way to none', async () => {
+  using first = loadEnforcing();
+  // Two judges: what one of them denies is denied.
+  block(egress, compileRules('  allow:\n    - { to: [{ cidr: [127.0.0.0/8, "::1"] }] }\n'));
+  await lookFor('+++');
+  const deadline = bootTime() + 700_000_000n;
+  applyPolicy(first, NOBODY, {
+    mode: 'block',
+    target: 'host',
+    record: false,
+    cgroups: [],
+    confirmBy: deadline,
+  });
+  const effective = bootTime();
+  freeze(1400);
+  const now = bootTime();
+  await lookFor('+++');
+  assert.ok(allLooks(effective, deadline, '---') > 3);
+  assert.ok(allLooks(deadline, now, '+++') > 3);
+});
