@@ -62,6 +62,7 @@ export async function importFiles(files: readonly string[], options: ImportOptio
   const context: LogContext = {
     local: new Localities(options.local ?? []),
     answers: new Answers(),
+    begun: new Set(),
     ...(options.host !== undefined && { host: options.host }),
   };
   const ordered = inOrder(files, format);

@@ -21,7 +21,6 @@ const EVENT =
  */
 export class ConntrackReader implements LogReader {
   readonly #context: LogContext;
-  readonly #begun = new Set<string>();
 
   constructor(context: LogContext) {
     this.#context = context;
@@ -59,12 +58,13 @@ export class ConntrackReader implements LogReader {
 
   /** A tuple is used again when its connection has ended. */
   #isAgain(kind: string, tuple: string): boolean {
-    const begun = this.#begun.has(tuple);
-    if (kind === 'DESTROY') this.#begun.delete(tuple);
+    const { begun } = this.#context;
+    const known = begun.has(tuple);
+    if (kind === 'DESTROY') begun.delete(tuple);
     else {
-      if (this.#begun.size >= REMEMBERED) this.#begun.clear();
-      this.#begun.add(tuple);
+      if (begun.size >= REMEMBERED) begun.clear();
+      begun.add(tuple);
     }
-    return kind !== 'NEW' && begun;
+    return kind !== 'NEW' && known;
   }
 }

@@ -22,8 +22,6 @@ const LOOKUPS = 'look-ups of names';
  */
 export class EveReader implements LogReader {
   readonly #context: LogContext;
-  /** Flows that have had their event. */
-  readonly #begun = new Set<string>();
 
   constructor(context: LogContext) {
     this.#context = context;
@@ -78,9 +76,10 @@ export class EveReader implements LogReader {
 
   #isAgain(flow: string | undefined): boolean {
     if (flow === undefined) return false;
-    if (this.#begun.has(flow)) return true;
-    if (this.#begun.size >= REMEMBERED) this.#begun.clear();
-    this.#begun.add(flow);
+    const { begun } = this.#context;
+    if (begun.has(flow)) return true;
+    if (begun.size >= REMEMBERED) begun.clear();
+    begun.add(flow);
     return false;
   }
 

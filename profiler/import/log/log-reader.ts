@@ -30,6 +30,8 @@ export interface LogReader {
 export interface LogContext {
   local: Localities;
   answers: Answers;
+  /** Connections that were seen to begin, by what the format knows them by: their end may be in the next file. */
+  begun: Set<string>;
   /** When a snapshot was taken that doesn't say it. */
   at?: string;
   /** The host of what doesn't say it. */

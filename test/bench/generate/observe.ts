@@ -3,13 +3,11 @@ import type { LogEvent } from './data.ts';
 
 const HOUR = 3_600_000_000;
 
-/** The observations that the store would give for these events, with blocks of the time from the first to the last. */
+/** The observations that the store would give for these events, which are in the order of time. */
 export function observe(events: readonly LogEvent[]): RecordedObservation[] {
-  const first = events[0]!.time;
-  const span = events.at(-1)!.time + 1 - first;
   const users = new Map<string, number>();
   const found = new Map<string, { observation: RecordedObservation; hours: Set<number> }>();
-  for (const event of events) {
+  for (const [at, event] of events.entries()) {
     const numeric = /^\d+$/.test(event.user);
     if (!numeric && !users.has(event.user)) users.set(event.user, users.size);
     const uid = numeric ? Number(event.user) : users.get(event.user)!;
@@ -55,7 +53,7 @@ export function observe(events: readonly LogEvent[]): RecordedObservation[] {
     observation.last = event.time;
     hours.add(Math.floor(event.time / HOUR));
     observation.hours = hours.size;
-    const block = Math.floor(((event.time - first) * 10) / span);
+    const block = Math.floor((at * 10) / events.length);
     observation.blocks[block] = observation.blocks[block]! + 1;
   }
   return [...found.values()].map(({ observation }) => observation);

@@ -39,6 +39,16 @@ test('each connection counts once, from its original direction', async (t) => {
   });
 });
 
+test('a connection that ends in the next file counts once', async (t) => {
+  const [first, , third] = EVENTS.split('\n');
+  const { result, rows } = await importSample(t, {
+    files: { 'a.log': first!, 'b.log': third! },
+    local: ['10.0.0.0/8'],
+  });
+  assert.deepEqual(rows, ['10.0.0.5|192.0.2.7|443|tcp']);
+  assert.deepEqual(Object.fromEntries(result.passed), { 'later events of connections': 1 });
+});
+
 test('what cannot be decided or read is named by file and line', async (t) => {
   assert.match(
     await refusalOf(t, files(NEW)),
