@@ -41,7 +41,7 @@ function primeProcess(egress: Egress, { file, flags: foreign, pid, started }: Ru
     let flags = foreign;
     if (path.endsWith(DELETED)) flags |= ProcessFlag.deleted;
     if (path.startsWith('/memfd:')) flags |= ProcessFlag.memfd;
-    const script = primeScript(pid, path);
+    const script = scriptOfProcess(pid, path);
     if (script !== undefined) flags |= ProcessFlag.script;
     const mountNamespace = namespaceOf(pid, 'mnt');
     return egress.prime(pid, { file, path, mountNamespace, flags, script, ancestors: findAncestors(pid) });
@@ -50,8 +50,8 @@ function primeProcess(egress: Egress, { file, flags: foreign, pid, started }: Ru
   }
 }
 
-/** By what the process shows now: it may have changed its arguments or its directory since it started. */
-function primeScript(pid: number, executable: string): string | undefined {
+/** The script that a process runs, by what it shows now: it may have changed its arguments or its directory since it started. */
+export function scriptOfProcess(pid: number, executable: string): string | undefined {
   const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
   const name = scriptOf(basename(executable), words)?.replace(/^(?:\.\/){1,3}/, '');
   if (name === undefined) return undefined;

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import { namespaceOf } from '../../host/namespace.ts';
+import { processes } from '../../host/open/socket-holder.ts';
 import type { Address } from '../../policy/value/address.ts';
-import { boundSockets, exactly, holdersOfSockets, processes } from './port-holder.ts';
+import { boundSockets, exactly, holdersOfSockets } from './port-holder.ts';
 import type { Holder } from './resolver-table.ts';
 
 /** Milliseconds until all processes are searched again for sockets that nobody was found to hold. */

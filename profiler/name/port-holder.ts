@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
+import { processes, socketsOf } from '../../host/open/socket-holder.ts';
 import type { Address } from '../../policy/value/address.ts';
 
 /** A UDP socket that waits at a port of this host. */
@@ -81,27 +82,6 @@ export function holdersOfSockets(
     }
   }
   return found;
-}
-
-/** The pids of all processes. */
-export function processes(): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-}
-
-/** Inodes of the sockets that a process has open. Empty when it is gone. */
-function socketsOf(pid: string): string[] {
-  const folder = `/proc/${pid}/fd`;
-  try {
-    return readdirSync(folder).flatMap((fd) => {
-      try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(join(folder, fd)))?.[1] ?? [];
-      } catch {
-        return [];
-      }
-    });
-  } catch {
-    return [];
-  }
 }
 
 /** Undefined when the process or its cgroup is gone. */

@@ -108,6 +108,14 @@ function textIn(file: string): string {
   }
 }
 
+/**
+ * The resolvers that this host is set up with, and those that its systemd-resolved asks, each with the file that names
+ * it. Empty where no file names one.
+ */
+export function configuredResolvers(files: readonly string[] = FILES): { address: Address; file: string }[] {
+  return files.flatMap((file) => namedIn(textIn(file)).map((address) => ({ address, file })));
+}
+
 /** The addresses on lines such as `nameserver 192.0.2.53` of a resolv.conf. */
 export function namedIn(text: string): Address[] {
   return text
