@@ -98,6 +98,7 @@ before(async () => {
   if (skip !== false) return;
   startNetwork();
   succeeded(run('ip', 'netns', 'exec', 'servers', 'test/vm/resolver', ZONE));
+  writeFileSync('/etc/resolv.conf', 'nameserver 10.0.0.53\n');
   writeFileSync(join(place, 'client.py'), CLIENT);
   serve('93.184.217.2');
   succeeded(run('test/vm/container-image', IMAGE, 'curl', 'python3'));

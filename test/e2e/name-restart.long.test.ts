@@ -29,6 +29,7 @@ before(() => {
   writeFileSync(zone, JSON.stringify({ 'api.test': ['93.184.216.1'], 'other.test': ['93.184.216.2'] }));
   writeFileSync(policy, POLICY, { mode: 0o600 });
   succeeded(run('ip', 'netns', 'exec', 'servers', 'test/vm/resolver', zone));
+  writeFileSync('/etc/resolv.conf', 'nameserver 10.0.0.53\n');
 });
 
 after(stopNetwork);
