@@ -10,6 +10,7 @@ const [folder] = process.argv.slice(2);
 const { metafile } = await build({
   entryPoints: [
     'cli/main.ts',
+    'cli/preflight/replay-process.ts',
     'cli/query/query-process.ts',
     'enforcer/container/container-reader-process.ts',
     'profiler/store/store-child.ts',

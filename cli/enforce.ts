@@ -1,13 +1,20 @@
 import { Command, Option } from 'commander';
-import { databaseOption } from './option/record-option.ts';
+import { BouhekiError } from '../error/error.ts';
+import type { DryRunOptions } from './preflight/dry-run.ts';
+import { databaseOption, sinceOption } from './option/record-option.ts';
 import { confirmOption, recorderOptions } from './option/recorder-option.ts';
 import type { EnforceOptions } from './run/enforce.ts';
 
 const HELP = `
 Examples:
   $ sudo bouheki enforce policy.yaml --mode monitor    note what would be blocked
+  $ sudo bouheki enforce policy.yaml --dry-run         look at what blocking would do, and do nothing
   $ sudo bouheki enforce policy.yaml                   in the mode that the policy names
   $ sudo bouheki enforce policy.yaml --confirm-within 60s; \`bouheki confirm\` from a new session keeps it
+
+Before it blocks, a pre-flight replays the record of a week (at most a minute) and looks at the resolvers of this host,
+the session it is run from, tunnels, raw sockets and open connections. Where recorded traffic would be blocked, or
+nobody could ask a resolver, it attaches nothing and ends with 1, unless --force is given.
 
 Every connection is recorded with its verdict, for \`bouheki drift\`. Denied connections are logged on standard output, or
 in the file that the policy names: in a terminal as a line for people, with repeats counted every ten seconds and times
@@ -18,7 +25,9 @@ Enforcement ends with this process, but not with the terminal that started it: c
 A reader of the output cannot stall enforcement. Lines that cannot be written are kept, up to 1 MiB, then dropped and
 counted: the log has a line where some are missing, and \`bouheki status\` reports it.
 Where a rule names container or image and exe, a separate process reads the files of those containers.
-Exit status: 0 ended by a signal, 2 trouble, also when recording failed and enforcement went on.`;
+Exit status: 0 ended by a signal, 1 the pre-flight has found a reason not to block, 2 trouble, also when recording failed and enforcement went on.`;
+
+type Options = EnforceOptions & DryRunOptions & { dryRun: boolean };
 
 /** `bouheki enforce POLICY`: judge every connection, and record it. */
 export function enforceCommand(): Command {
@@ -30,9 +39,28 @@ export function enforceCommand(): Command {
       'also drop packets, as they leave, to addresses that the policy denies to all subjects or allows to none: those that come from address translation and raw sockets. Addresses that the host translates to then need rules of their own',
     )
     .addOption(confirmOption('nothing is blocked any more: the policy goes on in monitor mode'))
+    .option(
+      '--dry-run',
+      'only look at what blocking would do here; nothing is attached, recorded or blocked',
+      false,
+    )
+    .option('--force', 'block whatever the pre-flight finds', false)
+    .option('--no-preflight', 'block without looking at anything first')
+    .addOption(sinceOption('what the pre-flight replays of the record; a week by default: from when on'))
+    .option('--json', 'with --dry-run: print the findings as JSON', false)
     .addOption(databaseOption());
   for (const option of recorderOptions()) command.addOption(option);
-  return command.addHelpText('after', HELP).action(async (file: string, options: EnforceOptions) => {
+  return command.addHelpText('after', HELP).action(async (file: string, options: Options) => {
+    if (options.dryRun) {
+      const { dryRun } = await import('./preflight/dry-run.ts');
+      await dryRun(file, options);
+      return;
+    }
+    if (options.json) {
+      throw new BouhekiError('usage', '--json is for --dry-run alone', {
+        remedy: 'add --dry-run, or leave --json out: the format of the log is in the policy',
+      });
+    }
     // Not before: its help needs neither the kernel side nor the database.
     const { enforce } = await import('./run/enforce.ts');
     await enforce(file, options);

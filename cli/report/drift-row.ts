@@ -32,7 +32,7 @@ function cells(entry: DriftEntry): string[] {
  * `tcp 10.0.0.1:443`, `udp [fd00::1]:53`, `icmp 10.0.0.1`, `opens raw socket`; `tcp api.example:443 (10.0.0.1)` where
  * the address was known by a name.
  */
-function endpoint({ address, names, port, protocol, socket }: DriftEntry): string {
+export function endpoint({ address, names, port, protocol, socket }: DriftEntry): string {
   if (socket !== undefined) return `opens ${socket} socket`;
   const [name] = names ?? [];
   if (name !== undefined) return `${protocol} ${name}${port === 0 ? '' : `:${port}`} (${address})`;
@@ -40,7 +40,8 @@ function endpoint({ address, names, port, protocol, socket }: DriftEntry): strin
   return `${protocol} ${address?.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-function ruleText({ nameDrift, recorded, rule }: DriftEntry): string {
+/** What decides, or what comes near. */
+export function ruleText({ nameDrift, recorded, rule }: DriftEntry): string {
   const decided = rule === undefined ? '-' : decisionText(rule);
   const now = nameDrift === undefined ? decided : `${nameDrift}; ${decided}`;
   if (recorded === undefined) return now;

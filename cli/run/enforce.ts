@@ -1,5 +1,6 @@
 import { BouhekiError } from '../../error/error.ts';
 import type { KernelNeeds } from '../../bpf/egress.ts';
+import { requireAll } from '../../bpf/requirement.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { LogShare } from '../../enforcer/log-share.ts';
@@ -51,6 +52,12 @@ export interface EnforceOptions extends RecorderOptions {
   backstop?: boolean;
   /** For how long the policy holds without a confirmation, seconds. */
   confirmWithin?: number;
+  /** From when on the record is replayed before anything is blocked, microseconds since the epoch. */
+  since?: number;
+  /** Block whatever the pre-flight finds. */
+  force?: boolean;
+  /** False: block without looking at anything first. */
+  preflight?: boolean;
 }
 
 /** How often cgroups that are gone are forgotten, seconds. */
@@ -69,13 +76,32 @@ export async function enforce(file: string, options: EnforceOptions): Promise<vo
 async function judge(file: string, options: EnforceOptions, messages: Messages): Promise<void> {
   const signal = new ReloadSignal(() => messages.say(describeHangUp('enforcement')));
   const source = new PolicySource(options.mode, (text) => messages.say(text));
-  const run = await EnforceRun.open(source, source.read(file), options, messages);
+  const read = source.read(file);
+  if ((await lookFirst(read, options, messages)) === 'stop') {
+    process.exitCode = 1;
+    return;
+  }
+  const run = await EnforceRun.open(source, read, options, messages);
   run.describe(options.db);
   signal.serve(() => run.reload());
   await run.carry();
   // Still listened to: what is left to be said must not be cut off.
   signal.ignore();
   await run.end();
+}
+
+/** Before anything is blocked: what that would do here. Where nothing is to be blocked there is nothing to look at. */
+async function lookFirst(
+  read: ReadPolicy,
+  options: EnforceOptions,
+  messages: Messages,
+): Promise<'go' | 'stop'> {
+  if (read.policy.mode !== 'block' || options.preflight === false) return 'go';
+  // What this host lacks is said first.
+  requireAll(attachmentOf(options).attachment.backend);
+  // Not before: it takes as much code as all the rest.
+  const { preflight } = await import('../preflight/preflight.ts');
+  return await preflight(read, options, (text) => messages.say(text));
 }
 
 /** What judges, what records, and what is reported of it. */

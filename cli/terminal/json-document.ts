@@ -11,6 +11,7 @@ export type Topic =
   | 'explain'
   | 'generate'
   | 'merge'
+  | 'preflight'
   | 'review'
   | 'status';
 

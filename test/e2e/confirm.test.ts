@@ -153,7 +153,7 @@ suite('apply tries another policy, confirm keeps it, rollback brings the one bef
   let enforce: Running;
 
   before(async () => {
-    enforce = await Running.start('enforce', ONE, '--db', db);
+    enforce = await Running.start('enforce', ONE, '--no-preflight', '--db', db);
     assert.deepEqual(reached(), ['10.0.1.1']);
   });
 
@@ -218,13 +218,21 @@ suite('apply tries another policy, confirm keeps it, rollback brings the one bef
 });
 
 test('a daemon that is killed while its policy waits leaves nothing behind', async () => {
-  const enforce = await Running.start('enforce', NOTHING, '--db', db, '--confirm-within', '10m');
+  const enforce = await Running.start(
+    'enforce',
+    NOTHING,
+    '--no-preflight',
+    '--db',
+    db,
+    '--confirm-within',
+    '10m',
+  );
   assert.deepEqual(reached(), []);
   await enforce.end('SIGKILL');
   assert.deepEqual(programsLeft(), []);
   assert.deepEqual(reached(), ['10.0.1.1', '10.0.1.2']);
   assert.ok(existsSync(`${db}.control`), 'its socket is left');
-  const next = await Running.start('enforce', ONE, '--db', db);
+  const next = await Running.start('enforce', ONE, '--no-preflight', '--db', db);
   assert.match(ask('rollback').stdout, /^Rolled back: /);
   assert.equal((await next.end('SIGTERM')).status, 0);
 });

@@ -57,7 +57,7 @@ suite('a container of an unknown runtime', () => {
       '    - { name: box, from: { cgroup: [/strange/box] }, to: [{ cidr: [10.0.1.9/32] }] }',
     ];
     writeFileSync(file, `${rules.join('\n')}\n`, { mode: 0o600 });
-    const enforce = await Running.start('enforce', file, '--db', db);
+    const enforce = await Running.start('enforce', file, '--force', '--db', db);
     assert.ok(curlRefused(strange(...curl('http://10.0.1.1/'))), 'no rule is for it');
     assert.equal(strange(...curl('http://10.0.1.9/')).status, 0, 'the rule for its cgroup');
     assert.equal(run(...curl('http://10.0.1.1/')).status, 0, 'the rule for the host');

@@ -120,6 +120,10 @@ suite('under enforcement', () => {
     await enforce.end('SIGINT');
   });
 
+  test('the pre-flight finds nothing in the record that would be blocked', () => {
+    assert.match(enforce.stderr, /^ok +history +None of \d+ recorded events since .* would be blocked /m);
+  });
+
   test('what was seen works and leaves no line in the log', () => {
     dailyWork();
     assert.deepEqual(enforce.log, []);
@@ -221,7 +225,8 @@ suite('in monitor mode', () => {
     await enforce.end('SIGINT');
   });
 
-  test('nothing is blocked', () => {
+  test('nothing is blocked, and nothing is looked at before', () => {
+    assert.doesNotMatch(enforce.stderr, /^Pre-flight/m);
     dailyWork();
     const unusual = unusualWork();
     assert.equal(unusual.python, 'reached');

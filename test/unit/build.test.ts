@@ -21,6 +21,7 @@ import { after, test } from 'node:test';
 const ROOT = join(import.meta.dirname, '../../..');
 /** What else is a process of its own, and what they share. */
 const PROCESSES = [
+  'cli/preflight/replay-process.ts',
   'cli/query/query-process.ts',
   'enforcer/container/container-reader-process.ts',
   'profiler/store/store-child.ts',

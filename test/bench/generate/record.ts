@@ -16,6 +16,7 @@ export async function benchRecord(checks: Checks): Promise<void> {
     const path = join(directory, 'record.duckdb');
     await makeRecord(path);
     const cli = join(import.meta.dirname, '..', '..', '..', 'cli', 'main.js');
+    const main = join(import.meta.dirname, '..', '..', '..', 'bundle', 'main.js');
     const output = join(directory, 'policy.yaml');
     const time = ['-f', '%e %U %S %M', process.execPath, cli, 'generate', '--db', path, '--output', output];
     if (spawnSync('/usr/bin/time', ['--version']).error !== undefined) {
@@ -26,6 +27,22 @@ export async function benchRecord(checks: Checks): Promise<void> {
     const [wall, user, system, kilobytes] = stderr.trim().split('\n').at(-1)!.split(' ').map(Number);
     checks.atMost('10,000,000 events to a policy', wall!, 5, 's');
     checks.atMost('  memory', kilobytes! / 1000, 1000, 'MB');
+    const replayed = [
+      process.execPath,
+      main,
+      'enforce',
+      output,
+      '--dry-run',
+      '--since',
+      '2026-01-01',
+      '--db',
+      path,
+    ];
+    const preflight = spawnSync('/usr/bin/time', ['-f', '%e %U %S %M', ...replayed], { encoding: 'utf8' });
+    const [waited, , , most] = preflight.stderr.trim().split('\n').at(-1)!.split(' ').map(Number);
+    console.log(`      ${preflight.stdout.split('\n')[0]}`);
+    checks.atMost('  and replayed under it before it blocks', waited!, 15, 's');
+    checks.atMost('  memory', most! / 1000, 1000, 'MB');
     const load = execFileSync('cat', ['/proc/loadavg'], { encoding: 'utf8' }).split(' ')[0];
     console.log(`      processor ${(user! + system!).toFixed(1)} s, with a load of ${load} on the machine`);
   } finally {
