@@ -8,6 +8,7 @@ Examples:
   $ bouheki generate --since 7d --mode block --output policy.yaml
   $ bouheki generate --target container --deny 10.0.0.0/8 --deny @blocked.txt
   $ bouheki generate --curve
+  $ bouheki generate --summary
   $ bouheki generate --base policy.yaml --output policy.yaml
   $ bouheki generate --max-cidrs 200 --min-coverage 0.99 --require stable > policy.yaml
 
@@ -68,6 +69,7 @@ export function generateCommand(): Command {
     )
     .option('--max-cidrs <count>', 'allow in at most this many CIDRs', readCount)
     .option('--curve', 'print what each number of CIDRs would allow, and no policy', false)
+    .option('--summary', 'print the ten things that matter most, in order of risk, and no policy', false)
     .option('--owners <file>', 'allow the whole published block around an address; CSV of owner,prefix')
     .option('--min-coverage <share>', 'fail when the hold-out allows less, such as 0.99', readShare)
     .addOption(new Option('--require <state>', 'fail when a subject is still changing').choices(['stable']))

@@ -14,6 +14,7 @@ import {
   describeReadiness,
 } from '../../generator/header.ts';
 import type { Merged } from '../../generator/merge.ts';
+import { TOLD, type Risk } from '../../generator/risk.ts';
 import { observedDestination } from '../../generator/subject/oddity.ts';
 import { describePool } from '../../generator/pool.ts';
 
@@ -142,6 +143,29 @@ function describeFindings(findings: readonly Problem[] | undefined, file: string
 function cut(lines: readonly string[]): string[] {
   if (lines.length <= SHOWN) return [...lines];
   return [...lines.slice(0, SHOWN), `  and ${lines.length - SHOWN} more such lines`];
+}
+
+/** Subjects that are named with one risk. */
+const NAMED = 3;
+
+/** What matters most of a policy, in order of risk, in place of the policy. */
+export function risksText(risks: readonly Risk[]): string {
+  const shown = risks.slice(0, TOLD);
+  const lines = shown.map(({ subjects, text }, at) => {
+    const rest = subjects.length - NAMED;
+    const names =
+      subjects.slice(0, NAMED).join(', ') + (rest > 0 ? ` and ${formatCount(rest, 'more subject')}` : '');
+    return `${String(at + 1).padStart(2)}. ${text}${names === '' ? '' : ` (${names})`}`;
+  });
+  if (risks.length === 0) lines.push('Nothing stands out.');
+  if (risks.length > TOLD)
+    lines.push(`    and ${risks.length - TOLD} more; the policy marks and says all of them`);
+  return `${lines.map(visible).join('\n')}\n`;
+}
+
+/** The same for programs, all of it. */
+export function risksJson(risks: readonly Risk[]): string {
+  return jsonDocument('risks', { risks });
 }
 
 /** The same for programs, with the policy. */

@@ -7,6 +7,7 @@ import type { DestinationKind } from '../../generator/name/by-name.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../../generator/generate.ts';
 import { mergeWithBase } from '../../generator/merge.ts';
+import { risksOf } from '../../generator/risk.ts';
 import { findSuperfluous } from '../../generator/prove.ts';
 import type { SubjectKind } from '../../generator/subject/subject.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
@@ -18,7 +19,15 @@ import { gapsOf } from '../../profiler/read/stretch.ts';
 import { openReader, type RecordingSummary } from '../../profiler/read/read.ts';
 import { curveJson, curveText } from '../report/curve.ts';
 import { readDenyList } from '../option/deny-list.ts';
-import { generateJson, generateSummary, mergeJson, mergeSummary, SHOWN } from '../report/generate-summary.ts';
+import {
+  generateJson,
+  generateSummary,
+  mergeJson,
+  mergeSummary,
+  risksJson,
+  risksText,
+  SHOWN,
+} from '../report/generate-summary.ts';
 import { describeLinks, isFollowable, realPaths } from '../option/linked-path.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { writeOutput } from '../option/output-file.ts';
@@ -44,6 +53,7 @@ export interface GenerateOptions extends RecordOptions {
   exactPorts: boolean;
   maxCidrs?: number;
   curve: boolean;
+  summary: boolean;
   owners?: string;
   minCoverage?: number;
   require?: 'stable';
@@ -92,6 +102,11 @@ export async function generate(options: GenerateOptions): Promise<void> {
     ...(maxCidrs !== undefined && { maxCidrs }),
     ...(input.apart && { registrable: (await import('./public-suffix.ts')).registrable }),
   });
+  if (options.summary) {
+    const risks = risksOf(generated, input);
+    writeOutput(options.output, options.json ? risksJson(risks) : risksText(risks));
+    return;
+  }
   const text = printPolicy(generated.document);
   writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);
   process.stderr.write(generateSummary(generated, input, remarksOnWritten(text), options));
@@ -155,6 +170,7 @@ function refuseContradictions(options: GenerateOptions): void {
     maxCidrs !== undefined && '--max-cidrs',
     owners !== undefined && '--owners',
     curve && '--curve',
+    options.summary && '--summary',
     prove && '--prove',
     minCoverage !== undefined && '--min-coverage',
     options.require !== undefined && '--require',

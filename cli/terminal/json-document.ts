@@ -13,6 +13,7 @@ export type Topic =
   | 'merge'
   | 'preflight'
   | 'review'
+  | 'risks'
   | 'status';
 
 /** Under these names there are points in time, microseconds since the epoch inside the program. */

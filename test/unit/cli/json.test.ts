@@ -70,6 +70,7 @@ async function commandsFor(t: TestContext): Promise<[topic: string, args: string
     ['drift', ['drift', other, '--db', db]],
     ['generate', ['generate', '--db', db]],
     ['curve', ['generate', '--curve', '--db', db]],
+    ['risks', ['generate', '--summary', '--db', db]],
     ['merge', ['generate', '--base', other, '--db', db]],
     ['review', ['review', policy, '--db', db]],
     ['status', ['status', '--db', db]],
