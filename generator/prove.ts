@@ -114,12 +114,15 @@ function placeHit({ names, prefixes }: Destinations, observation: RecordedObserv
 class RuleIndex {
   readonly #rules: readonly Rule[];
   readonly #byValue = new Map<string, number[]>();
+  /** Those that hold for every process. */
+  readonly #general: number[] = [];
 
   constructor(rules: readonly Rule[]) {
     this.#rules = rules;
     for (const [rule, { from }] of rules.entries()) {
-      const [key, list] = Object.entries(from)[0]!;
-      for (const value of list) {
+      const [key, list] = Object.entries(from)[0] ?? [];
+      if (list === undefined) this.#general.push(rule);
+      for (const value of list ?? []) {
         const index = `${key} ${value}`;
         const known = this.#byValue.get(index);
         if (known === undefined) this.#byValue.set(index, [rule]);
@@ -131,16 +134,17 @@ class RuleIndex {
   candidates(observation: RecordedObservation): number[] {
     const flow = flowOf(observation);
     const uids = userIds(observation.subject);
-    return Object.entries(flow)
-      .flatMap(([key, value]) => this.#byValue.get(`${key} ${String(value)}`) ?? [])
-      .filter((rule) => {
-        const { from } = this.#rules[rule]!;
-        if (flow.inContainer && isForHostOnly({ action: 'allow', from })) return false;
-        return Object.entries(from).every(([key, list]) =>
-          key === 'uid'
-            ? uids.every((uid) => list.includes(uid as never))
-            : (list as unknown[]).includes(flow[key as keyof Flow]),
-        );
-      });
+    const named = Object.entries(flow).flatMap(
+      ([key, value]) => this.#byValue.get(`${key} ${String(value)}`) ?? [],
+    );
+    return [...this.#general, ...named].filter((rule) => {
+      const { from } = this.#rules[rule]!;
+      if (flow.inContainer && isForHostOnly({ action: 'allow', from })) return false;
+      return Object.entries(from).every(([key, list]) =>
+        key === 'uid'
+          ? uids.every((uid) => list.includes(uid as never))
+          : (list as unknown[]).includes(flow[key as keyof Flow]),
+      );
+    });
   }
 }

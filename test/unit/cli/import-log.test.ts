@@ -68,7 +68,8 @@ test('rows without a process get no rule but one that is asked for, which says t
     /# Not allowed \(no process known\): no process, as .*, 2 events to 2 destinations/,
   );
   assert.doesNotMatch(mixed.stdout, /192\.0\.2/);
-  const all = policy('--by', 'host');
+  const all = policy('--by', 'host', '--prove');
+  assert.equal(all.status, 0, all.stderr);
   assert.match(all.stdout, /# Subjects: none \(--by host\); every process may go where any was seen/);
   assert.match(all.stdout, /name: any process/);
   assert.match(all.stdout, /192\.0\.2\.7/);
