@@ -44,14 +44,7 @@ export function generateCommand(): Command {
       (value: string, all: string[]) => [...all, value],
       [],
     )
-    .addOption(
-      new Option(
-        '--by <what>',
-        'what a subject is; auto where that is not known. exe and script: in a container together with its image. host: no subjects, every process may go where any was seen',
-      )
-        .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid', 'host'])
-        .default('auto', 'auto: container or executable, with the uid'),
-    )
+    .addOption(byOption())
     .addOption(destinationsOption())
     .addOption(
       new Option(
@@ -67,7 +60,11 @@ export function generateCommand(): Command {
       'allow no port that was not seen; else a range stands for ports that a service chooses anew each time',
       false,
     )
-    .option('--max-cidrs <count>', 'allow in at most this many CIDRs', readCount)
+    .option(
+      '--max-cidrs <count>',
+      'allow in at most this many CIDRs; auto: in as many for each rule as would have denied least of what came next',
+      readBudget,
+    )
     .option('--curve', 'print what each number of CIDRs would allow, and no policy', false)
     .option('--summary', 'print the ten things that matter most, in order of risk, and no policy', false)
     .option('--owners <file>', 'allow the whole published block around an address; CSV of owner,prefix')
@@ -93,6 +90,15 @@ export function generateCommand(): Command {
     });
 }
 
+function byOption(): Option {
+  return new Option(
+    '--by <what>',
+    'what a subject is; auto where that is not known. exe and script: in a container together with its image',
+  )
+    .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid'])
+    .default('auto', 'auto: container or executable, with the uid');
+}
+
 function destinationsOption(): Option {
   return new Option(
     '--destinations <kind>',
@@ -111,9 +117,13 @@ function evidenceOption(): Option {
     .default('line');
 }
 
+function readBudget(text: string): number | 'auto' {
+  return text === 'auto' ? text : readCount(text);
+}
+
 function readCount(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number from 1 to 9999999.');
+  throw new InvalidArgumentError('It must be auto, or a whole number from 1 to 9999999.');
 }
 
 function readShare(text: string): number {

@@ -25,7 +25,9 @@ import { namesOnce, poolSubjects } from './subject/passing-name.ts';
 import { describePool, findPools, type Pool } from './pool.ts';
 import type { Registrable } from './name/wildcard.ts';
 import { joinVersions } from './subject/version.ts';
-import { widen, widenLists, type WidenOptions } from './rule/widen.ts';
+import { TENTHS, TRAINING } from './subject/ahead.ts';
+import { widenRules } from './rule/budget.ts';
+import { widenLists, type WidenOptions } from './rule/widen.ts';
 
 /** The record to explain. */
 export interface GenerateInput {
@@ -69,9 +71,9 @@ export interface GenerateOptions {
   layout?: 'rules' | 'flat';
   /**
    * CIDRs in all allow rules together. Default: as many as it takes to allow no address that was not
-   * observed.
+   * observed. `auto`: for each rule what would have denied least of what came next.
    */
-  maxCidrs?: number;
+  maxCidrs?: number | 'auto';
   /** Whose blocks to allow whole. */
   owners?: OwnerTable;
   /** Whether every port must have been seen. Default: ranges stand for what services choose anew each time. */
@@ -181,7 +183,12 @@ function pool(input: GenerateInput, options: GenerateOptions): GenerateInput & {
 }
 
 function wideningOf(denied: readonly Prefix[], { maxCidrs, owners }: GenerateOptions): WidenOptions {
-  return { denied, ...(maxCidrs !== undefined && { maxCidrs }), ...(owners && { owners }) };
+  return {
+    denied,
+    ...(maxCidrs === 'auto' && { byHoldOut: TENTHS }),
+    ...(typeof maxCidrs === 'number' && { maxCidrs }),
+    ...(owners && { owners }),
+  };
 }
 
 /** Rules with ranges in the place of ports that a service chooses anew each time. */
@@ -264,7 +271,9 @@ function rhythmOf(
 
 /** The judgement of the policy that these options make of a part of the record. */
 function learn(training: readonly Demand[], widening: WidenOptions, options: GenerateOptions): Judge {
-  const feasible = { ...widening, atLeastFeasible: true };
+  const { byHoldOut } = widening;
+  // What is held out must not have chosen the budgets.
+  const feasible = { ...widening, ...(byHoldOut && { byHoldOut: TRAINING }), atLeastFeasible: true };
   if (options.layout === 'flat') {
     const cover = (observed: Prefix[]): Prefix[] => widenLists([observed], feasible)[0]!;
     return judgeByFlatBox(
@@ -272,10 +281,10 @@ function learn(training: readonly Demand[], widening: WidenOptions, options: Gen
       { denied: widening.denied, cover },
     );
   }
-  if (widening.maxCidrs === undefined && widening.owners === undefined && options.exactPorts)
-    return judgeByRecord(training, options.by);
+  const exact = widening.maxCidrs === undefined && byHoldOut === undefined && widening.owners === undefined;
+  if (exact && options.exactPorts) return judgeByRecord(training, options.by);
   const { rules } = withRanges(coverDemands(training), options);
-  return judgeByRules(rules, widen(rules, feasible));
+  return judgeByRules(rules, widenRules(rules, feasible));
 }
 
 function denyRule(name: string, prefixes: readonly Prefix[]): RuleDocument[] {

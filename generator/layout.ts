@@ -20,19 +20,12 @@ import { describeNames } from './rule/name-evidence.ts';
 import { entryText } from './rule/reach.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
+import { widenRules } from './rule/budget.ts';
 import { describeRanges, rangeNotes } from './rule/port-evidence.ts';
 import { setNamer } from './rule/set-namer.ts';
 import { shareLists, type SetNamer } from './rule/share.ts';
 import type { Demand } from './subject/select.ts';
-import {
-  grantOf,
-  ownerNotes,
-  sumGrants,
-  widen,
-  widenLists,
-  type Grant,
-  type WidenOptions,
-} from './rule/widen.ts';
+import { grantOf, ownerNotes, sumGrants, widenLists, type Grant, type WidenOptions } from './rule/widen.ts';
 
 /** The body of a policy and what is to be said of it. */
 export interface Layout {
@@ -77,7 +70,7 @@ export function layOutRules(
   widening: WidenOptions,
   background: Background,
 ): Layout {
-  const lists = widen(rules, widening);
+  const lists = widenRules(rules, widening);
   const names = nameRules(rules);
   const oddities = new OddityFinder(rules.flatMap(({ observations }) => observations));
   const full = background.evidence !== 'line';
@@ -112,9 +105,20 @@ export function layOutRules(
         widening,
       ),
       ...rangeNotes(rules),
+      ...budgetNotes(rules, lists, widening),
     ],
     reviews,
   };
+}
+
+/** What became of budgets by rule. */
+function budgetNotes(rules: readonly Rule[], lists: readonly Prefix[][][], widening: WidenOptions): string[] {
+  if (widening.byHoldOut === undefined) return [];
+  const grants = rules.map((rule, index) => grantOfRule(rule, lists[index]!));
+  const wider = grants.filter(({ allowed, observed }) => allowed > observed).length;
+  return [
+    `Budgets: ${wider} of ${formatCount(rules.length, 'rule')} wider than seen, where that would have denied less of what came next`,
+  ];
 }
 
 /** Rules that share lists, in as few lines as can be read. */

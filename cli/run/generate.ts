@@ -51,7 +51,7 @@ export interface GenerateOptions extends RecordOptions {
   layout: 'rules' | 'flat';
   evidence: 'line' | 'full';
   exactPorts: boolean;
-  maxCidrs?: number;
+  maxCidrs?: number | 'auto';
   curve: boolean;
   summary: boolean;
   owners?: string;
@@ -72,6 +72,7 @@ const CHECKED = 500_000;
 export async function generate(options: GenerateOptions): Promise<void> {
   refuseContradictions(options);
   refuseNames(options);
+  refuseBudgets(options);
   const { maxCidrs, owners, ...rest } = options;
   const settings = {
     ...rest,
@@ -178,6 +179,16 @@ function refuseContradictions(options: GenerateOptions): void {
   if (base !== undefined && contradicting.length > 0) {
     throw new BouhekiError('usage', `--base does not go with ${contradicting.join(', ')}`, {
       remedy: 'Use one or the other: --base only adds what is new, exactly.',
+    });
+  }
+}
+
+/** Budgets by rule are of rules, and of addresses that were seen. */
+function refuseBudgets({ layout, maxCidrs, owners }: GenerateOptions): void {
+  if (maxCidrs === 'auto' && (layout === 'flat' || owners !== undefined)) {
+    const other = layout === 'flat' ? '--layout flat' : '--owners';
+    throw new BouhekiError('usage', `--max-cidrs auto does not go with ${other}`, {
+      remedy: 'It chooses for each rule how wide it is. Name a number of CIDRs, or leave one of the two out.',
     });
   }
 }

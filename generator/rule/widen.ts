@@ -17,6 +17,8 @@ export interface WidenOptions {
   denied: readonly Prefix[];
   /** CIDRs in all allow rules together. Default: as many as it takes. */
   maxCidrs?: number;
+  /** Instead of `maxCidrs`: how wide each rule is, tried on the tenths of the window before this one. */
+  byHoldOut?: number;
   /** Allow the whole published block around an observed address. */
   owners?: OwnerTable;
   /** Use as many as needed where `maxCidrs` is too few. */

@@ -2,6 +2,8 @@ import type { RecordedObservation } from '../../profiler/read/read.ts';
 
 /** Tenths of the window that a policy is learnt from when it is tried on the rest. */
 export const TRAINING = 8;
+/** Parts of the window. */
+export const TENTHS = 10;
 
 type Blocks = Pick<RecordedObservation, 'blocks'>;
 

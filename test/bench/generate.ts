@@ -1,8 +1,9 @@
 // `npm run bench:generate`: the generator against known answers, on public data beside the repository.
+import { benchBudgets } from './generate/budget.ts';
 import { benchCalibration } from './generate/calibration/calibration.ts';
 import { Checks } from './generate/check.ts';
 import { readData } from './generate/data.ts';
-import { benchMessyHost } from './generate/messy.ts';
+import { benchMessyHost } from './generate/made/messy.ts';
 import { benchNames } from './generate/names.ts';
 import { benchPareto } from './generate/front.ts';
 import { benchPrefixes } from './generate/prefixes.ts';
@@ -23,6 +24,7 @@ benchCalibration(checks);
 benchPareto(checks);
 benchNames(checks);
 benchMessyHost(checks);
+benchBudgets(checks);
 
 await benchRecord(checks);
 console.log(checks.failed === 0 ? 'All as it should be.' : `${checks.failed} not as they should be.`);

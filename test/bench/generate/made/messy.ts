@@ -1,12 +1,12 @@
-import { generatePolicy } from '../../../generator/generate.ts';
-import { joinAddresses } from '../../../generator/name/by-name.ts';
-import { flowOf } from '../../../generator/subject/flow.ts';
-import { parsePolicy } from '../../../policy/file/parse.ts';
-import { printPolicy } from '../../../policy/file/print.ts';
-import { compileEvaluator } from '../../../policy/meaning/evaluator.ts';
-import type { Checks } from './check.ts';
-import { messyHost } from './made/messy-host.ts';
-import { foldEqual } from './named-events.ts';
+import { generatePolicy } from '../../../../generator/generate.ts';
+import { joinAddresses } from '../../../../generator/name/by-name.ts';
+import { flowOf } from '../../../../generator/subject/flow.ts';
+import { parsePolicy } from '../../../../policy/file/parse.ts';
+import { printPolicy } from '../../../../policy/file/print.ts';
+import { compileEvaluator } from '../../../../policy/meaning/evaluator.ts';
+import type { Checks } from '../check.ts';
+import { messyHost } from './messy-host.ts';
+import { foldEqual } from '../named-events.ts';
 
 /** Lines before lists were shared, evidence told in one line, and ports joined: without names, and with. */
 const BEFORE = { false: 2267, true: 2084 };
