@@ -44,7 +44,7 @@ test('the record has the real user and the effective one, by number and by name'
 test('the policy names both users, and asks for a review of what that means', () => {
   const text = readFileSync(policy, 'utf8');
   assert.match(text, new RegExp(`exe: \\[${program}\\], uid: \\[0, ${USER}\\]`));
-  assert.match(text, new RegExp(`# uid 0 \\(root\\), ${USER} \\(\\w+\\)$`, 'm'));
+  assert.match(text, new RegExp(`, uid 0 \\(root\\), ${USER} \\(\\w+\\)$`, 'm'));
   assert.match(text, new RegExp(`# review: process with user ids 0 and ${USER}, each of which`));
 });
 
