@@ -29,8 +29,8 @@ export const WANTED = '10.66.6.6';
 const ASKING = `{ to: [{ cidr: [127.0.0.0/8, "::1", "${FAR}"], port: [53] }] }`;
 export const WITHIN = 'cidr: [10.0.0.0/8, "fd00:7::/32"]';
 
-/** What the next question for a name that begins with `raw` is answered with. */
-export const raw: { message: Buffer } = { message: Buffer.alloc(0) };
+/** What questions for names that begin with `raw` are answered with: once by each of the queue, then by the message. */
+export const raw: { message: Buffer; queue: Buffer[] } = { message: Buffer.alloc(0), queue: [] };
 
 let next = 0;
 const given = new Map<string, string>();
@@ -45,7 +45,7 @@ export function addressOf(name: string): string {
 /** By their first label: `manyN`, `viaN`, `ttlN`, `at-A-B-C-D`, `silent`. */
 function zone(name: string, type: string): Answer[] | Buffer | undefined {
   const [first = ''] = name.split('.');
-  if (first === 'raw') return raw.message;
+  if (first === 'raw') return raw.queue.shift() ?? raw.message;
   if (first === 'silent') return undefined;
   if (type === 'AAAA') return first === 'six' ? [{ type, name, data: 'fd00:7::6', ttl: 60 }] : [];
   const a = (data: string, ttl = 60): Answer => ({ type: 'A', name, data, ttl });
@@ -69,6 +69,8 @@ export const bed = {} as {
   egress: Egress;
   names: Names;
   recorder: Recorder;
+  /** What it wrote. */
+  written: Written;
   verdicts: NameVerdicts;
   table: ResolverTable;
   /** Of root, and of an ordinary user. */
@@ -85,9 +87,10 @@ export function counted(counter: number): number {
   return bed.names.counters()[counter]!;
 }
 
-/** Allows what is asked for and these destinations, and puts it in force. */
-export function allow(to: string, rest = ''): void {
-  const compiled = compileRules(`  allow: [${ASKING}, { name: named, to: [${to}] }]\n${rest}`);
+/** Allows what is asked for, these destinations and openings of these sockets, and puts it in force. */
+export function allow(to: string, rest = '', sockets = ''): void {
+  const opened = sockets && `, { sockets: [${sockets}] }`;
+  const compiled = compileRules(`  allow: [${ASKING}, { name: named, to: [${to}] }${opened}]\n${rest}`);
   applyPolicy(bed.egress, compiled, {
     mode: 'block',
     target: 'host',
@@ -107,7 +110,7 @@ export async function visit(name: string): Promise<unknown> {
   return bed.client.does('visit', [name]);
 }
 
-const server = new NameServer(zone);
+const server = new NameServer(zone, WANTED);
 let restoreGuest: (() => void) | undefined;
 
 before(async () => {
@@ -127,7 +130,7 @@ before(async () => {
   const verdicts = new NameVerdicts(names, recorder.readNames(names, resolvers), now);
   const client = await NameClient.start();
   const user = await NameClient.start('setpriv', '--reuid=1000', '--regid=1000', '--clear-groups');
-  Object.assign(bed, { egress, names, recorder, verdicts, table, client, user });
+  Object.assign(bed, { egress, names, recorder, written, verdicts, table, client, user });
 });
 
 after(async () => {

@@ -2,22 +2,27 @@ import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { type Answer, decode, encode, type Packet, streamDecode, streamEncode } from 'dns-packet';
 
+/** Behind a question: its name has this address for a minute. */
+const RECORD = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+
 /** What an answer holds, or all of it but its id. */
 export type Zone = (name: string, type: string) => Answer[] | Buffer | undefined;
 
-/** A resolver that answers by UDP and TCP. Undefined from the zone: it stays silent. */
+/** A resolver that answers by UDP and TCP. Undefined from the zone: it stays silent. `bold`: the address of what it can't read. */
 export class NameServer implements AsyncDisposable {
   readonly #zone: Zone;
+  readonly #bold: Buffer;
   readonly #closing: (() => void)[] = [];
 
-  constructor(zone: Zone) {
+  constructor(zone: Zone, bold: string) {
     this.#zone = zone;
+    this.#bold = Buffer.from(bold.split('.').map(Number));
   }
 
   async listen(address: string): Promise<void> {
     const socket: Socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     socket.on('message', (message, { address: to, port }) => {
-      const reply = this.#reply(decode(message));
+      const reply = this.#replyTo(message);
       if (reply) socket.send(Buffer.isBuffer(reply) ? reply : encode(reply), port, to);
     });
     await new Promise<void>((resolve) => socket.bind(53, address, resolve));
@@ -37,6 +42,18 @@ export class NameServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const close of this.#closing) close();
+  }
+
+  /** A name that is too long is answered too. */
+  #replyTo(message: Buffer): Packet | Buffer | undefined {
+    let query: Packet;
+    try {
+      query = decode(message);
+    } catch {
+      const head = Buffer.from([...message.subarray(0, 2), 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+      return Buffer.concat([head, message.subarray(head.length), RECORD, this.#bold]);
+    }
+    return this.#reply(query);
   }
 
   #reply({ id, questions }: Packet): Packet | Buffer | undefined {
