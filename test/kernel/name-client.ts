@@ -57,6 +57,15 @@ def ask(name, resolver, id=7, stream=False, double=False, connected=True):
             length = struct.unpack('!H', made.recv(2, socket.MSG_WAITALL))[0]
             made.recv(length, socket.MSG_WAITALL)
 
+def flood(first, rest, count, resolver):
+    """Asks for that many names FIRST.N.REST, one after the other through one socket."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.settimeout(5)
+        made.connect((resolver, 53))
+        for at in range(count):
+            made.send(query(at & 0xffff, f'{first}.{at}.{rest}'))
+            made.recv(4096)
+
 def forge(name, address, port=53, source='127.0.0.1', asked=None, id=7, times=1):
     """Answers its own socket, which has asked for another name or for nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
@@ -70,6 +79,25 @@ def forge(name, address, port=53, source='127.0.0.1', asked=None, id=7, times=1)
         for _ in range(times):
             forger.sendto(answer(id, name, address), victim.getsockname())
             victim.recv(4096)
+
+def packet(source, victim, message):
+    """An IPv4 packet with UDP from port 53 of an address; the kernel puts in the sums that are missing."""
+    udp = struct.pack('!4H', 53, victim[1], 8 + len(message), 0) + message
+    head = struct.pack('!2B3H2BH', 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0)
+    return head + socket.inet_aton(source) + socket.inet_aton(victim[0]) + udp
+
+def forge_raw(name, address, source='127.0.0.1', asked=None, id=7, answered=False):
+    """Answers its own socket by raw packets in the place of a resolver: one that asked for nothing, for another name, or
+    that has its answer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as forger:
+        victim.settimeout(5)
+        victim.bind(('127.0.0.1', 0))
+        if asked:
+            victim.sendto(query(id, asked), (source, 53))
+            if answered:
+                victim.recv(4096)
+        forger.sendto(packet(source, victim.getsockname(), answer(id, name, address)), ('127.0.0.1', 0))
+        victim.recv(4096)
 
 def pretend(name, address, resolver='127.0.0.1', bound='127.0.0.99', id=7, own='127.0.0.1', asked=None):
     """Answers its own query to a resolver, or to another one that it asks, in the place of that one, which stays silent: a

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { encode } from 'dns-packet';
 import { NameCounter } from '../../bpf/wire.ts';
 import { NameClient } from './name-client.ts';
-import { allow, bed, counted, FAR, OWN, reach, visit, WANTED, WITHIN } from './name/bed.ts';
+import { allow, bed, counted, FAR, OWN, raw, reach, visit, WANTED, WITHIN } from './name/bed.ts';
 
 /** What a forger does, as user 1000, and the counter that tells of it. */
 async function gets(counter: number | undefined, what: string, words: unknown[], named = {}, who = bed.user) {
@@ -40,6 +41,58 @@ describe('who wants an address for itself gets none', () => {
       asked: 'bank.test',
       times: 2,
     });
+  });
+});
+
+describe('who wants an address for a name of others gets none', () => {
+  test('by raw packets from the address of a resolver, of whoever may send such', async () => {
+    const silent = 'silent.bank.test';
+    const ways = [{}, { asked: 'silent.other.test' }, { asked: 'given.bank.test', answered: true }];
+    for (const named of ways) {
+      allow(`{ name: [${silent}], ${WITHIN} }, { cidr: [127.0.0.0/8] }`, '', 'raw');
+      const before = counted(NameCounter.unaskedAnswer);
+      assert.equal(
+        await bed.client.does('forge_raw', [silent, WANTED], named),
+        'done',
+        JSON.stringify(named),
+      );
+      // Of a socket that has never asked for anything nothing is looked at.
+      const more = 'asked' in named ? 1 : 0;
+      assert.equal(counted(NameCounter.unaskedAnswer), before + more, JSON.stringify(named));
+      assert.equal(await reach(WANTED), 'denied');
+    }
+  });
+
+  test('by an answer for its own name that leads to theirs', async () => {
+    allow(`{ name: [bank.test, "*.bank.test"], ${WITHIN} }`);
+    raw.message = encode({
+      type: 'response',
+      flags: 0x0180,
+      questions: [{ type: 'A', name: 'raw.evil.test' }],
+      answers: [
+        { type: 'CNAME', name: 'raw.evil.test', ttl: 60, data: 'www.bank.test' },
+        { type: 'A', name: 'www.bank.test', ttl: 60, data: WANTED },
+      ],
+    });
+    assert.equal(await bed.client.does('ask', ['raw.evil.test', '127.0.0.1']), 'done');
+    assert.equal(await reach(WANTED), 'denied');
+  });
+
+  test('by what stands beside the answer', async () => {
+    allow(`{ name: ["*.bank.test"], ${WITHIN} }`);
+    const name = 'raw.bank.test';
+    const glue = { type: 'A', name, ttl: 60, data: WANTED } as const;
+    raw.message = encode({
+      type: 'response',
+      flags: 0x0180,
+      questions: [{ type: 'A', name }],
+      answers: [{ ...glue, data: '10.55.5.5' }],
+      authorities: [glue],
+      additionals: [glue],
+    });
+    assert.equal(await bed.client.does('ask', [name, '127.0.0.1']), 'done');
+    assert.equal(await reach('10.55.5.5'), 'done');
+    assert.equal(await reach(WANTED), 'denied');
   });
 });
 
