@@ -18,7 +18,8 @@ export function installServers(): void {
   succeeded(run('cp', '-a', `${tree}/.`, '/'));
   writeFileSync(join(place, 'unbound.conf'), UNBOUND);
   writeFileSync(join(place, 'chrony.conf'), CHRONY);
-  succeeded(run('useradd', '--system', '--no-create-home', 'systemd-resolve'));
+  if (run('id', 'systemd-resolve').status !== 0)
+    succeeded(run('useradd', '--system', '--no-create-home', 'systemd-resolve'));
   for (const path of ['/etc/systemd', '/run/systemd']) mkdirSync(path, { recursive: true });
   writeFileSync('/etc/systemd/resolved.conf', RESOLVED);
   mkdirSync(join(place, 'files'));
