@@ -39,10 +39,11 @@ export async function benchRecord(checks: Checks): Promise<void> {
       path,
     ];
     const preflight = spawnSync('/usr/bin/time', ['-f', '%e %U %S %M', ...replayed], { encoding: 'utf8' });
-    const [waited, , , most] = preflight.stderr.trim().split('\n').at(-1)!.split(' ').map(Number);
+    const [waited, used, inKernel, most] = preflight.stderr.trim().split('\n').at(-1)!.split(' ').map(Number);
     console.log(`      ${preflight.stdout.split('\n')[0]}`);
     checks.atMost('  and replayed under it before it blocks', waited!, 15, 's');
     checks.atMost('  memory', most! / 1000, 1000, 'MB');
+    console.log(`      processor ${(used! + inKernel!).toFixed(1)} s`);
     const load = execFileSync('cat', ['/proc/loadavg'], { encoding: 'utf8' }).split(' ')[0];
     console.log(`      processor ${(user! + system!).toFixed(1)} s, with a load of ${load} on the machine`);
   } finally {
@@ -64,7 +65,7 @@ async function makeRecord(path: string): Promise<void> {
     `INSERT INTO credential SELECT 1, i, i * 100, i * 100, i * 100, i * 100, i * 100, i * 100 FROM range(7) t(i)`,
     // Few processes make most connections; each program has its own sixteen peers.
     `INSERT INTO event SELECT 1, ${START} + i * 8640, p, p % 200, p % 7, 4, 0,
-        167772160 + (p % 300) * 16 + (hash(i) % 16)::UBIGINT, 443 + (hash(i * 7) % 2) * 8000, 6, 1, 0, NULL, 0, 0, 0
+        167772160 + (p % 300) * 16 + (hash(i) % 16)::UBIGINT, 443 + (hash(i * 7) % 2) * 8000, 6, 1, 0, NULL, 0, 0, 0, 1, 0
       FROM (SELECT i, (pow((hash(i * 13) % 1000000) / 1000000.0, 3) * ${PROCESSES})::INTEGER % ${PROCESSES} AS p
         FROM range(${EVENTS}) t(i))`,
     'CHECKPOINT',
