@@ -93,9 +93,9 @@ export function generateCommand(): Command {
 function byOption(): Option {
   return new Option(
     '--by <what>',
-    'what a subject is; auto where that is not known. exe and script: in a container together with its image',
+    'what a subject is; auto where that is not known. exe and script: in a container together with its image. host: no subjects, every process may go where any was seen',
   )
-    .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid'])
+    .choices(['auto', 'exe', 'script', 'container', 'image', 'unit', 'uid', 'host'])
     .default('auto', 'auto: container or executable, with the uid');
 }
 
