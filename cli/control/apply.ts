@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { databaseOption } from '../option/record-option.ts';
+import { databaseOption, sinceOption } from '../option/record-option.ts';
 import { confirmOption } from '../option/recorder-option.ts';
 import type { ApplyOptions } from '../run/control.ts';
 
@@ -11,13 +11,17 @@ Examples:
 The running \`bouheki enforce\` reads the file itself, so it must be one that only root can change. When it is not valid,
 or can't be put in force, the policy before stays. From then on SIGHUP reads this file. The mode that \`bouheki enforce\`
 was started with, if any, holds for it too.
-Exit status: 0 in force, 2 trouble.`;
+A policy that blocks has the pre-flight of \`bouheki enforce\` first, which see.
+Exit status: 0 in force, 1 the pre-flight has found a reason not to block, 2 trouble.`;
 
 /** `bouheki apply POLICY`: put another policy in force. */
 export function applyCommand(): Command {
   return new Command('apply')
     .argument('<policy>', 'the policy file')
     .addOption(confirmOption('the policy before is in force again'))
+    .option('--force', 'put it in force whatever the pre-flight finds', false)
+    .option('--no-preflight', 'put it in force without looking at anything first')
+    .addOption(sinceOption('what the pre-flight replays of the record; a week by default: from when on'))
     .addOption(databaseOption())
     .addHelpText('after', HELP)
     .action(async (file: string, options: ApplyOptions) => {

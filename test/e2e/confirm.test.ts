@@ -41,6 +41,11 @@ function ask(...args: string[]): Ended {
   return bouheki(...args, '--db', db);
 }
 
+/** Without the pre-flight: what the record has of the policy before would stop each. */
+function apply(...args: string[]): Ended {
+  return ask('apply', ...args, '--no-preflight');
+}
+
 before(startNetwork);
 after(stopNetwork);
 
@@ -138,14 +143,14 @@ test('deny-all that nobody confirms gives way after its time, and no session of 
 
 function refusesBadFiles(): void {
   const bad = policy('bad.yaml', 'version: 2\nnetwork:\n  mode: blok\n  allow: []\n');
-  const refused = ask('apply', bad);
+  const refused = apply(bad);
   assert.equal(refused.status, 2);
   assert.match(refused.stderr, /bad\.yaml:3:9: /);
-  const missing = ask('apply', join(place, 'none.yaml'));
+  const missing = apply(join(place, 'none.yaml'));
   assert.equal(missing.status, 2);
   const open = policy('open.yaml', allowing('10.0.1.2'));
   chmodSync(open, 0o666);
-  assert.equal(ask('apply', open).status, 2);
+  assert.equal(apply(open).status, 2);
   assert.deepEqual(reached(), ['10.0.1.1']);
 }
 
@@ -167,15 +172,22 @@ suite('apply tries another policy, confirm keeps it, rollback brings the one bef
 
   test('a file that is not valid changes nothing', refusesBadFiles);
 
+  test('one that would block what was recorded is not put in force unasked', () => {
+    const { status, stderr } = ask('apply', TWO);
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /^Pre-flight: stopped by history\./m);
+    assert.deepEqual(reached(), ['10.0.1.1']);
+  });
+
   test('until it is confirmed no other one comes, and then it stays', async () => {
-    const applied = ask('apply', TWO, '--confirm-within', '60s');
+    const applied = apply(TWO, '--confirm-within', '60s');
     assert.equal(applied.status, 0, applied.stderr);
     assert.match(
       applied.stdout,
       /^In force: the policy \w{12} of .*two\.yaml, in block mode\.\nUnless `bouheki confirm` comes within \w+, the policy \w{12} is in force again\.\n$/,
     );
     assert.deepEqual(reached(), ['10.0.1.2']);
-    const second = ask('apply', NOTHING);
+    const second = apply(NOTHING);
     assert.equal(second.status, 2);
     assert.match(second.stderr, /^bouheki: the policy in force waits for its confirmation\n/);
     const confirmed = ask('confirm');
@@ -188,7 +200,7 @@ suite('apply tries another policy, confirm keeps it, rollback brings the one bef
 
   test('one that is not confirmed gives way to the one before', async () => {
     const said = enforce.stderr.length;
-    assert.equal(ask('apply', ONE, '--confirm-within', '5s').status, 0);
+    assert.equal(apply(ONE, '--confirm-within', '5s').status, 0);
     await enforce.until(/^Not confirmed in time: .*two\.yaml is in force again\.$/m, said);
     assert.deepEqual(reached(), ['10.0.1.2']);
   });
@@ -203,7 +215,7 @@ suite('apply tries another policy, confirm keeps it, rollback brings the one bef
   });
 
   test('rollback goes one back, and once more to nothing that blocks', () => {
-    assert.equal(ask('apply', TWO).status, 0);
+    assert.equal(apply(TWO).status, 0);
     assert.deepEqual(reached(), ['10.0.1.2']);
     const back = ask('rollback');
     assert.equal(back.status, 0, back.stderr);
