@@ -110,7 +110,10 @@ async function program(words: readonly string[]): Promise<Command> {
   // With an action of its own commander would know neither `help` nor a misspelt command.
   if (words.some((word) => /^--config(=|$)/.test(word))) {
     command.action(async ({ config, db }: { config: string; db: string }) => {
-      await (await import('./run/enforce.ts')).enforce(config, { db, backend: 'auto', names: true });
+      // Whoever starts it so has done so before there was a pre-flight: it says what it finds, and stops nothing.
+      await (
+        await import('./run/enforce.ts')
+      ).enforce(config, { db, backend: 'auto', names: true, force: true });
     });
   }
   // A command that is not asked for is only listed.

@@ -146,7 +146,16 @@ test('a raw socket that a rule allows is judged by its packets in the cgroup, an
   const pings =
     '{ name: pings, from: { command: [python3] }, to: [{ cidr: [10.0.1.1/32] }], sockets: [raw] }';
   writeFileSync(policy, readFileSync(policy, 'utf8').replace(/^ {2}allow:$/m, `$&\n    - ${pings}`));
-  const enforce = await Running.start('enforce', policy, '--cgroup', CGROUP, '--db', db, '--backstop');
+  const enforce = await Running.start(
+    'enforce',
+    policy,
+    '--force',
+    '--cgroup',
+    CGROUP,
+    '--db',
+    db,
+    '--backstop',
+  );
   assert.equal(inCgroup(BELOW, ...ping('203.0.113.7')).stdout, 'EPERM\n');
   assert.equal((await enforce.logged({ Addr: '203.0.113.7', Protocol: 'icmp' })).Rule, 'nobody');
   assert.equal(inCgroup(BELOW, ...ping('10.0.1.2')).stdout, 'EPERM\n');
