@@ -1,8 +1,6 @@
 # The commands of this repository, for those who have no npm packages yet. They run as root on Debian or Ubuntu and install what they need (test/setup).
 
 kernels := 5.10 6.1 6.12 7.2
-# What takes too long for make test (test/*/*.long.test.ts), but for the kernel level.
-long := clock containerd container-exe docker machine name-container name-restart
 # What is tried on 6.1 without bpf among the active security modules too.
 without_bpf := loop reference container podman docker containerd short-container container-exe backstop
 
@@ -30,7 +28,7 @@ test:
 test-kernels: setup
 	@node dist/test/run.js kernel --long $(addprefix --kernel ,$(kernels))
 	@node dist/test/run.js kernel --long --without-bpf $(addprefix --kernel ,$(kernels))
-	@node dist/test/run.js e2e systemd $(addprefix --file ,$(long))
+	@node dist/test/run.js e2e systemd --left-out
 	@node dist/test/run.js e2e --without-bpf $(addprefix --file ,$(without_bpf))
 	@node dist/test/run.js systemd --file learnt $(addprefix --kernel ,$(filter-out 6.1,$(kernels)))
 	@node dist/test/run.js systemd --file learnt --without-bpf

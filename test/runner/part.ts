@@ -20,6 +20,8 @@ export interface Selection {
   kernels: readonly string[];
   withoutBpf: boolean;
   long: boolean;
+  /** Of all files those alone that take long. */
+  leftOut?: boolean;
   /** Names of test files, without `.test.ts`; where there is none all of them, but for those that take long. */
   files: readonly string[];
 }
@@ -40,11 +42,12 @@ export function isLong(path: string): boolean {
 export function partsOf(
   root: string,
   level: Level,
-  { files: wanted, kernels, long, withoutBpf }: Selection,
+  { files: wanted, kernels, leftOut, long, withoutBpf }: Selection,
 ): Part[] {
-  const files = testFiles(root, level).filter((path) =>
-    wanted.length === 0 ? long || !isLong(path) : wanted.includes(nameOf(path)),
-  );
+  const files = testFiles(root, level).filter((path) => {
+    if (wanted.length > 0) return wanted.includes(nameOf(path));
+    return leftOut ? isLong(path) : long || !isLong(path);
+  });
   return (level.inVm ? kernels : [undefined]).flatMap((kernel) => {
     const bare = withoutBpf ? ' without bpf' : '';
     const where = kernel === undefined ? level.name : `${level.name} on ${kernel}${bare}`;

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'node:test';
 
-import { inLanes, isLong, nameOf, shareOut } from '../../runner/part.ts';
+import { LEVELS } from '../../runner/level.ts';
+import { inLanes, isLong, nameOf, partsOf, type Selection, shareOut } from '../../runner/part.ts';
 import { Stopwatch } from '../../runner/stopwatch.ts';
 
 test('every file is in exactly one share, and no share is empty', () => {
@@ -20,7 +24,23 @@ test('a test file is named without its folder and its ending, one that takes lon
   assert.equal(nameOf('dist/test/e2e/short-container.test.js'), 'short-container');
   assert.equal(nameOf('dist/test/e2e/docker.long.test.js'), 'docker');
   assert(isLong('dist/test/e2e/docker.long.test.js'));
-  assert(!isLong('dist/test/e2e/until-stable.test.js'));
+  assert(!isLong('dist/test/e2e/short-container.test.js'));
+});
+
+test('files that take long run where that is asked for, or alone with what was left out, or where they are named', (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  mkdirSync(join(root, 'test/unit'), { recursive: true });
+  for (const name of ['short.test.ts', 'big.long.test.ts', 'helper.ts'])
+    writeFileSync(join(root, 'test/unit', name), '');
+  const level = LEVELS.find(({ name }) => name === 'unit')!;
+  const none = { kernels: [], withoutBpf: false, long: false, files: [] };
+  const namesOf = (change: Partial<Selection>) =>
+    partsOf(root, level, { ...none, ...change }).flatMap(({ files }) => files.map(nameOf));
+  assert.deepEqual(namesOf({}), ['short']);
+  assert.deepEqual(namesOf({ long: true }), ['big', 'short']);
+  assert.deepEqual(namesOf({ leftOut: true }), ['big']);
+  assert.deepEqual(namesOf({ files: ['big'] }), ['big']);
 });
 
 test('no more parts run at a time than there are lanes, and all of them run', async () => {
