@@ -9,41 +9,17 @@ import {
   type DecisionKind,
 } from '../../../../generator/review/decision.ts';
 import { changeBetween, lastChange, printChange, textBefore } from '../../../../generator/review/change.ts';
-import { sumEvidence } from '../../../../generator/subject/evidence.ts';
 import { flowOf } from '../../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../../generator/generate.ts';
-import { mergeWithBase } from '../../../../generator/merge.ts';
-import { EVERYTHING, groupItems, prepareRecord } from '../../../../generator/review/review.ts';
-import { ReviewSession } from '../../../../generator/review/review-session.ts';
+import { EVERYTHING, groupItems } from '../../../../generator/review/review.ts';
 import { widerFor } from '../../../../generator/review/carry-out.ts';
 import { formatPrefix, parsePrefix } from '../../../../policy/value/cidr.ts';
 import { diffPolicies } from '../../../../policy/analysis/diff.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
 import { Accounts } from '../../../../profiler/read/observation.ts';
-import type { RecordedObservation } from '../../../../profiler/read/read.ts';
 import { input, observation, observed, OPTIONS, policyOf, print, START, unlessNoData } from '../fixture.ts';
-
-const HOUR = 3_600_000_000;
-
-function sessionOf(text: string, record: readonly RecordedObservation[]): ReviewSession {
-  return new ReviewSession({ text, policy: policyOf(text), record: prepareRecord(record) });
-}
-
-function merged(text: string, record: readonly RecordedObservation[]): string {
-  const { demands } = generatePolicy(input(record), OPTIONS);
-  const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
-  return mergeWithBase({ text, policy: policyOf(text) }, demands, evidence).text;
-}
-
-/** curl goes to two hosts all the time, and went once to two others on two ports. */
-const steady = [1, 2].map((low) =>
-  observed({ address: 0xcb007100n + BigInt(low), count: 50, last: START + HOUR }),
-);
-const odd = [5, 6].flatMap((low) =>
-  [22, 443].map((port) => observed({ address: 0xcb007100n + BigInt(low), port })),
-);
-const RECORD = [...steady, ...odd];
+import { HOUR, merged, RECORD, sessionOf, steady } from './fixture.ts';
 
 test('each odd destination is asked about once, and those with the same reasons together', () => {
   const { open } = sessionOf(print(RECORD), RECORD);

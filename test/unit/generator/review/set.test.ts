@@ -1,36 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { generatePolicy } from '../../../../generator/generate.ts';
-import { mergeWithBase } from '../../../../generator/merge.ts';
-import { prepareRecord, type ReviewItem } from '../../../../generator/review/review.ts';
-import { ReviewSession } from '../../../../generator/review/review-session.ts';
-import { sumEvidence } from '../../../../generator/subject/evidence.ts';
+import type { ReviewItem } from '../../../../generator/review/review.ts';
 import { flowOf } from '../../../../generator/subject/flow.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
 import { parsePrefix } from '../../../../policy/value/cidr.ts';
-import type { RecordedObservation } from '../../../../profiler/read/read.ts';
-import { input, observed, OPTIONS, policyOf, START } from '../fixture.ts';
-
-const HOUR = 3_600_000_000;
-
-function sessionOf(text: string, record: readonly RecordedObservation[]): ReviewSession {
-  return new ReviewSession({ text, policy: policyOf(text), record: prepareRecord(record) });
-}
-
-function merged(text: string, record: readonly RecordedObservation[]): string {
-  const { demands } = generatePolicy(input(record), OPTIONS);
-  const evidence = sumEvidence(demands.flatMap(({ observations }) => observations));
-  return mergeWithBase({ text, policy: policyOf(text) }, demands, evidence).text;
-}
-
-/** curl goes to two hosts all the time, and went once to two others on two ports. */
-const steady = [1, 2].map((low) =>
-  observed({ address: 0xcb007100n + BigInt(low), count: 50, last: START + HOUR }),
-);
-const odd = [5, 6].flatMap((low) =>
-  [22, 443].map((port) => observed({ address: 0xcb007100n + BigInt(low), port })),
-);
-const RECORD = [...steady, ...odd];
+import { observed, policyOf } from '../fixture.ts';
+import { merged, odd, RECORD, sessionOf, steady } from './fixture.ts';
 
 /** A rule of curl's that has its destinations from sets, and another one that names the same. */
 const WITH_SETS = `version: 2
