@@ -182,12 +182,12 @@ export class PolicySwitch {
   }
 
   /** Puts a policy in force together with its log. Throws where it cannot be: all stays as it was. */
-  async #exchange(next: ReadPolicy, within: number | undefined): Promise<void> {
+  async #exchange(next: ReadPolicy, within: number | undefined, before?: () => void): Promise<void> {
     const former = this.#current;
     const { log } = this.#parts;
     const prepared = log.prepare(next.policy.log);
     try {
-      await this.#putInForce(next, within);
+      await this.#putInForce(next, within, before);
     } catch (error) {
       log.giveUp(prepared);
       throw error;
@@ -247,34 +247,36 @@ export class PolicySwitch {
     else await this.#goBack('Not confirmed in time');
   }
 
-  /** Never fails: where the policy before cannot be put in force again, nothing is enforced. */
+  /**
+   * Where the policy before cannot be put in force again, nothing is enforced, if the one in force was waiting for its
+   * confirmation. Otherwise that one stays, and it throws.
+   */
   async #goBack(why: string): Promise<string> {
-    const { enforcement, say } = this.#parts;
+    const { enforcement, inForce, say } = this.#parts;
+    const waited = this.#waits;
     this.#stopWaiting();
     const left = this.#current;
-    const target = this.#former ?? { ...left, policy: { ...left.policy, mode: 'monitor' as const } };
+    const former = this.#former;
+    const target = former ?? { ...left, policy: { ...left.policy, mode: 'monitor' as const } };
     const fallBack = (): void => {
       if (this.#waits) enforcement.fallBack();
     };
+    let now =
+      former === undefined
+        ? 'nothing is blocked any more, and what it would block is noted'
+        : `the policy ${former.hash} of ${former.file} is in force again`;
     try {
-      const prepared = this.#parts.log.prepare(target.policy.log);
-      await this.#putInForce(target, undefined, fallBack);
-      this.#parts.log.replace(prepared);
+      await this.#exchange(target, undefined, fallBack);
+      this.#former = undefined;
     } catch (error) {
+      if (!waited) throw error;
       fallBack();
       enforcement.release();
+      inForce.mode = 'monitor';
       say(renderFailure(error));
-      say(
-        'WARNING: the policy before cannot be put in force again: nothing is judged or blocked any more.\n',
-      );
+      now = 'WARNING: the one before cannot be put in force again, and nothing is judged or blocked any more';
     }
-    this.#current = target;
     this.#refused = left.hash;
-    const now =
-      this.#former === undefined
-        ? 'nothing is blocked any more, and what it would block is noted'
-        : `the policy ${target.hash} of ${target.file} is in force again`;
-    this.#former = undefined;
     const text = `${why}: the policy ${left.hash} of ${left.file} is out of force; ${now}.\n`;
     say(text);
     return text;
