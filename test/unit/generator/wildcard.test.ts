@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { registrable } from '../../../cli/run/public-suffix.ts';
-import { findDrift } from '../../../generator/drift.ts';
+import { findDrift } from '../../../generator/drift/drift.ts';
 import { generatePolicy, type Generated } from '../../../generator/generate.ts';
 import { joinAddresses } from '../../../generator/name/by-name.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
