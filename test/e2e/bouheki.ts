@@ -58,7 +58,16 @@ const PATIENCE = 240_000;
 /** A look at the record is work for the recorder too: it must get on with what is waited for. Milliseconds. */
 const BETWEEN_LOOKS = 1000;
 
-/** `bouheki learn` or `bouheki enforce`, running. It writes to files: a pipe without a reader would stop it. */
+/** Those that no test has waited for. */
+const left = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of left) child.kill('SIGKILL');
+});
+
+/**
+ * `bouheki learn` or `bouheki enforce`, running. It writes to files: a pipe without a reader would stop it. It does not
+ * keep its file from ending, and ends with it: a test that has failed leaves nothing that enforces on the next ones.
+ */
 export class Running {
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | null>;
@@ -70,6 +79,9 @@ export class Running {
     const child = spawn(command[0]!, command.slice(1), { cwd: ROOT, stdio: ['ignore', ...streams] });
     for (const stream of streams) closeSync(stream);
     this.#ended = new Promise((resolve) => child.once('exit', resolve));
+    left.add(child);
+    child.once('exit', () => left.delete(child));
+    child.unref();
     this.#child = child;
   }
 
@@ -81,13 +93,7 @@ export class Running {
   /** Starts bouheki and waits until it records. */
   static async start(...args: string[]): Promise<Running> {
     const running = Running.begin(...args);
-    try {
-      await running.until(args[0] === 'learn' ? /^Recording \d+ into /m : /^(Blocking|Monitoring) by /m);
-    } catch (error) {
-      // The test that wanted it has failed; left running it would keep the file from its end.
-      running.signal('SIGKILL');
-      throw error;
-    }
+    await running.until(args[0] === 'learn' ? /^Recording \d+ into /m : /^(Blocking|Monitoring) by /m);
     return running;
   }
 
@@ -134,6 +140,7 @@ export class Running {
   /** Waits for the end, without a signal where none is given. Returns at once where it has ended already. */
   async end(signal?: NodeJS.Signals): Promise<Ended> {
     if (signal) this.signal(signal);
+    this.#child.ref();
     const status = await this.#ended;
     return { status, stdout: this.stdout, stderr: this.stderr };
   }
