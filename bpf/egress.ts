@@ -20,9 +20,9 @@ import {
   hostAttachment,
   HOOKS,
   namespacesOf,
+  needsPages,
   objectsFor,
   SECOND_HOOKS,
-  sendsPagesUnasked,
 } from './probe.ts';
 import { Ring } from './ring.ts';
 import {
@@ -38,6 +38,7 @@ import {
   Connection,
   Counter,
   COUNTERS,
+  ExpectedCgroup,
   Fold,
   Image,
   KnownAddress,
@@ -75,6 +76,8 @@ export class Egress implements Disposable {
   readonly subjects: BpfMap;
   /** Cgroups that others than root can have made. */
   readonly userCgroups: BpfMap;
+  /** Cgroups that root has not made yet. */
+  readonly expectedCgroups: BpfMap;
   /** Addresses that are known by names, for the programs that read DNS. */
   readonly known: BpfMap;
   /** Entries of both sides that fit there. */
@@ -122,6 +125,7 @@ export class Egress implements Disposable {
     this.denials = new Ring(object.map('denials', 0, 0).fd, rings.denials);
     this.subjects = object.map('subjects', SubjectKey.size, Vector.size);
     this.userCgroups = object.map('user_cgroups', SubjectKey.size, Vector.size);
+    this.expectedCgroups = object.map('expected_cgroups', ExpectedCgroup.size, Vector.size);
     this.known = object.map('known', KnownKey.size, KnownAddress.size);
     this.#identities = object.map('identities', 4, Image.size);
     this.#scripts = object.map('scripts', 4, Script.size);
@@ -301,8 +305,7 @@ export class Egress implements Disposable {
 
   /** Says of a side whether cgroups that users have made are missing in `userCgroups`. */
   setUnlisted(side: 0 | 1, missing: boolean): void {
-    const flags = this.#words('unlisted', 2);
-    Atomics.store(flags, side, missing ? 1 : 0);
+    Atomics.store(this.#words('unlisted', 2), side, missing ? 1 : 0);
   }
 
   /** Has cached subjects worked out anew, after cgroups were added to `subjects`. */
@@ -391,9 +394,4 @@ export class Egress implements Disposable {
       part[Symbol.dispose]();
     this.#object[Symbol.dispose]();
   }
-}
-
-/** Whether the hook of files is to be attached once a policy blocks. */
-function needsPages(object: BpfObject, blocks: boolean): boolean {
-  return blocks && object.has('socket_pages') && sendsPagesUnasked();
 }

@@ -1,3 +1,4 @@
+import type { BpfObject } from './object.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { release, version } from 'node:os';
 import { cgroupRoot } from '../host/cgroup-root.ts';
@@ -99,6 +100,11 @@ const BPF_MODIFY_RETURN = 26;
  */
 export function sendsPagesUnasked(): boolean {
   return libbpf().libbpf_find_vmlinux_btf_id('udp_sendpage', BPF_TRACE_FENTRY) > 0;
+}
+
+/** Whether the hook of files is to be attached once a policy blocks. */
+export function needsPages(object: Pick<BpfObject, 'has'>, blocks: boolean): boolean {
+  return blocks && object.has('socket_pages') && sendsPagesUnasked();
 }
 
 /** What is known of how a kernel preempts tasks that are in it. */

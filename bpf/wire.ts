@@ -9,6 +9,8 @@ export const MAX_ADDRESS_CLASSES = 16_384;
 export const MAX_PORT_CLASSES = 2048;
 export const MAX_SUBJECT_KEYS = 65_536;
 export const MAX_USER_CGROUPS = 16_384;
+export const MAX_EXPECTED_CGROUPS = 8192;
+export const EXPECTED_NAME_SIZE = 64;
 export const CGROUP_LISTED_EVERY = 8;
 export const COMM_SIZE = 16;
 export const PATH_SIZE = 256;
@@ -325,6 +327,8 @@ export const Control = layout({
 });
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });
+
+export const ExpectedCgroup = layout({ above: [8], side: [4], pad: [4], name: [1, EXPECTED_NAME_SIZE] });
 
 export const Vector = layout({ word: [8, VECTOR_WORDS] });
 

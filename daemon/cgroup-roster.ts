@@ -3,9 +3,16 @@ import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Egress } from '../bpf/egress.ts';
 import { CGROUP_LISTED_EVERY } from '../bpf/wire.ts';
-import { listCgroup, listedAs, markUnlisted, unlistCgroup } from '../enforcer/apply.ts';
+import { activeSide, listCgroup, listedAs, markUnlisted, unlistCgroup } from '../enforcer/apply.ts';
 import { type FoundCgroup, isMadeByUser, listCgroups } from '../enforcer/cgroup-list.ts';
 import type { CompiledPolicy } from '../enforcer/compile.ts';
+import {
+  awaitedPaths,
+  expectCgroups,
+  type ExpectedCgroup,
+  forgetExpected,
+  putExpected,
+} from '../enforcer/expected-cgroup.ts';
 import type { KnownCgroup } from '../enforcer/known-cgroup.ts';
 import { CgroupReader } from '../profiler/identity/cgroup-reader.ts';
 import type { ContainerNames } from '../profiler/identity/container.ts';
@@ -17,6 +24,9 @@ const NAME_EVERY = 50;
 /** What looking for cgroups may take of the time, at the most: one part in so many. */
 const LOOK_SHARE = 10;
 
+/** So many of those are expected again: names that no rule could know, as of scopes, come and go without end. */
+const COME_AGAIN = 1024;
+
 type Subjects = CompiledPolicy['subjects'];
 
 /** The cgroups that a policy is to be applied with. */
@@ -26,6 +36,8 @@ export interface CgroupListing {
   beyond: boolean;
   /** Paths of those whose container has no name yet. */
   unsettled: string[];
+  /** Those that root may make meanwhile. */
+  expected: ExpectedCgroup[];
 }
 
 /** Where the roster looks, and who hears of what it finds. */
@@ -61,6 +73,8 @@ export class CgroupRoster implements Disposable {
   #over = false;
   /** Cgroups that the daemon has listed: path by id. */
   readonly #listed = new Map<bigint, string>();
+  /** Cgroups that root has made under the policy in force, and may make again, by path; the oldest first. */
+  readonly #comeAgain = new Map<string, ExpectedCgroup>();
   /** What the kernel side had lost of cgroups when they were last looked for. */
   #lost = 0;
 
@@ -85,13 +99,16 @@ export class CgroupRoster implements Disposable {
       if (!this.#settled(path)) unsettled.push(path);
       return this.known(path);
     });
-    return { ...listing, unsettled };
+    const seen = listing.found.flatMap(({ byUser, path }) => (byUser ? [] : [path]));
+    const awaited = awaitedPaths(subjects.named, listing.slices);
+    return { ...listing, unsettled, expected: this.#expect([...seen, ...awaited], subjects) };
   }
 
   /** The policy with these subjects was put in force together with what look() has found. */
   begin(subjects: Subjects, { beyond, found, unsettled }: CgroupListing): void {
     this.#subjects = subjects;
     this.#listed.clear();
+    this.#comeAgain.clear();
     this.#unlisted.clear();
     this.#beyond = beyond;
     for (const { boxes, byUser, id, path } of found) {
@@ -162,6 +179,7 @@ export class CgroupRoster implements Disposable {
   #take(cgroup: FoundCgroup, waited: number, needed: boolean): void {
     const { id, path } = cgroup;
     if (needed) this.#enter(cgroup);
+    if (needed && !cgroup.byUser) this.#expectAgain(path);
     this.#seen(path);
     if (this.#settled(path) || waited >= NAME_WAIT) return;
     setTimeout(() => this.cgroupMade(id, path, waited + NAME_EVERY), NAME_EVERY).unref();
@@ -210,6 +228,27 @@ export class CgroupRoster implements Disposable {
         'No room for more cgroups that users have made: in those, denials by cgroup, unit and container hold and permissions do not.',
       );
     }
+  }
+
+  /** What the kernel side is to know of cgroups before root makes them: of containers the path does not say it. */
+  #expect(paths: readonly string[], subjects: Subjects): ExpectedCgroup[] {
+    return expectCgroups(paths, this.#root, (path) =>
+      this.#cgroups.read(path).container ? undefined : subjects.cgroup(this.known(path)),
+    );
+  }
+
+  /** A service that is started again has its cgroup made again. */
+  #expectAgain(path: string): void {
+    const [expected] = this.#expect([path], this.#subjects!);
+    if (!expected) return;
+    const side = activeSide(this.#egress);
+    putExpected(this.#egress, side, expected);
+    this.#comeAgain.delete(path);
+    this.#comeAgain.set(path, expected);
+    if (this.#comeAgain.size <= COME_AGAIN) return;
+    const [oldest, { above, name }] = this.#comeAgain.entries().next().value!;
+    forgetExpected(this.#egress, side, { above, name });
+    this.#comeAgain.delete(oldest);
   }
 
   /** A cgroup that was there before the policy: its container may get its name, or another image, later. */

@@ -171,6 +171,7 @@ export class Enforcement implements Disposable {
         target,
         record: true,
         cgroups: listing.found,
+        expected: listing.expected,
         names: this.#namesFor(policy, compiled),
         confirmBy,
       });

@@ -14,6 +14,7 @@ import { BouhekiError } from '../error/error.ts';
 import type { Mode, Target } from '../policy/meaning/policy.ts';
 import { emptyVector, type BoxVector } from './vector/box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
+import { type ExpectedCgroup, replaceExpected } from './expected-cgroup.ts';
 import type { NameTables } from './name/name-table.ts';
 import type { SubjectEntry } from './subject-entry.ts';
 
@@ -55,6 +56,8 @@ export function applyPolicy(
     target: Target;
     record: boolean;
     cgroups: readonly ListedCgroup[];
+    /** What root may make meanwhile. */
+    expected?: readonly ExpectedCgroup[];
     names?: NameSides | undefined;
     /** When the kernel goes back to the side before unless `Egress.confirm` is called, nanoseconds since boot. */
     confirmBy?: bigint | undefined;
@@ -68,6 +71,7 @@ export function applyPolicy(
   fillTables(egress, side, policy);
   try {
     replaceSubjects(egress, side, policy, options.cgroups);
+    replaceExpected(egress, side, options.expected ?? []);
     names?.prepare(side, policy.names);
   } catch (error) {
     names?.leave(side);
@@ -162,7 +166,8 @@ export function unlistCgroup(egress: Egress, id: bigint): void {
   }
 }
 
-function activeSide(egress: Egress): 0 | 1 {
+/** The side that verdicts look at. */
+export function activeSide(egress: Egress): 0 | 1 {
   return egress.inactiveSide === 0 ? 1 : 0;
 }
 

@@ -28,6 +28,8 @@ export interface SubjectTables {
   commandPrefixes: number;
   /** `exe` paths that mean no file of the host at present: their rules match nothing. */
   unresolved: string[];
+  /** Units and cgroups that boxes name without a pattern. */
+  named: { units: string[]; cgroups: string[] };
   /** The boxes that accept a cgroup, its container and its unit. */
   cgroup(known: KnownCgroup): BoxVector;
 }
@@ -113,9 +115,16 @@ export function compileSubjects(
     entries,
     commandPrefixes: entries.filter((entry) => entry.kind === SubjectKind.commandPrefix).length,
     unresolved,
+    named: {
+      units: plainNames(boxes.flatMap(({ from }) => from.unit ?? [])),
+      cgroups: plainNames(boxes.flatMap(({ from }) => from.cgroup ?? [])),
+    },
     cgroup: (known) => boxesWhere(boxes, ({ from }) => acceptsCgroup(from, known)),
   };
 }
+
+const plainNames = (patterns: readonly string[]): string[] =>
+  [...new Set(patterns)].filter((pattern) => !isGlob(pattern));
 
 /** The ids of users or of groups that boxes name, by number or by name: no box does both. */
 export function compileIds(

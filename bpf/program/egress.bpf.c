@@ -167,7 +167,10 @@ int BPF_PROG(task_prctl, int option, unsigned long what, unsigned long third, un
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup)
 {
+	if (!is_of_version2(cgroup))
+		return 0;
 	list_deep_cgroup(cgroup);
+	list_expected_cgroup(cgroup);
 	report_cgroup(cgroup);
 	return 0;
 }
@@ -175,7 +178,8 @@ int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup)
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(cgroup_rmdir, struct cgroup *cgroup)
 {
-	unlist_cgroup(cgroup);
+	if (is_of_version2(cgroup))
+		unlist_cgroup(cgroup);
 	return 0;
 }
 

@@ -157,8 +157,12 @@ struct bpf_prog_array {
 struct cgroup_bpf {
 	struct bpf_prog_array *effective[64];
 };
+struct cgroup_root {
+	int hierarchy_id;
+};
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
 	struct cgroup_bpf bpf;
 };
 enum cgroup_bpf_attach_type {

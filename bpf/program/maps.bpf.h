@@ -120,6 +120,18 @@ struct {
 } user_cgroups SEC(".maps");
 
 /*
+ * Which boxes will accept a cgroup that root makes. Written by the daemon: what an entry says becomes one of `subjects`
+ * when the cgroup is made. Full: rules hold for a cgroup without an entry as soon as the daemon has heard of it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_EXPECTED_CGROUPS);
+	__type(key, struct expected_cgroup);
+	__type(value, struct vector);
+} expected_cgroups SEC(".maps");
+
+/*
  * Identity of each thread group, in the storage of its leader. Failure to create it: LOST_IDENTITY, and the
  * executable is unknown, so that no `exe` allow rule matches and every `exe` deny rule does.
  */

@@ -19,6 +19,7 @@
 #define MAX_PORT_CLASSES 2048	  /* distinct sets of boxes that a (protocol, port) can have */
 #define MAX_SUBJECT_KEYS 65536	  /* uids, gids, executables, commands and cgroups named by a policy, both sides */
 #define MAX_USER_CGROUPS 16384	  /* cgroups that others than root have made, both sides */
+#define MAX_EXPECTED_CGROUPS 8192 /* both sides */
 #define CGROUP_LISTED_EVERY 8	  /* among so many cgroups from any one upwards at least one is a key of a policy */
 #define MAX_GROUPS 64		  /* supplementary groups of a process that are looked at */
 #define SOCKET_SLOT_BITS 14
@@ -315,6 +316,16 @@ struct subject_key {
 	__u16 length; /* SUBJECT_COMMAND_PREFIX only */
 	__u64 a;
 	__u64 b;
+};
+
+#define EXPECTED_NAME_SIZE 64
+
+/* A cgroup that root has not made yet, or makes again: the one above it, and its name, NUL padded. */
+struct expected_cgroup {
+	__u64 above; /* id */
+	__u32 side;  /* generation & 1 */
+	__u32 pad;
+	char name[EXPECTED_NAME_SIZE];
 };
 
 /* Where ports live in `struct tables`. Protocols without ports use `protocol_class`. */

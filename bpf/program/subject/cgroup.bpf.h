@@ -186,6 +186,39 @@ static __always_inline void list_deep_cgroup(struct cgroup *cgroup)
 		bpf_map_update_elem(&subjects, &key, listed, BPF_NOEXIST);
 }
 
+/*
+ * A cgroup of a name that a rule waits for, or that was there before: its rules hold from its first connection on,
+ * however late the daemon hears of it. Below a cgroup that a user owns, the name says nothing.
+ */
+static __always_inline void list_expected_cgroup(struct cgroup *cgroup)
+{
+	struct expected_cgroup expected = {.side = version_in_force() & 1};
+	struct subject_key key = {.side = expected.side, .kind = SUBJECT_CGROUP};
+	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn), *above = parent_node(node);
+	struct vector *boxes;
+	long length;
+
+	if (!above || made_by_user(above))
+		return;
+	expected.above = BPF_CORE_READ(above, id);
+	length = bpf_probe_read_kernel_str(expected.name, EXPECTED_NAME_SIZE, BPF_CORE_READ(node, name));
+	/* Cut: of this many bytes there is no entry. */
+	if (length == EXPECTED_NAME_SIZE)
+		return;
+	boxes = bpf_map_lookup_elem(&expected_cgroups, &expected);
+	if (!boxes)
+		return;
+	key.a = BPF_CORE_READ(node, id);
+	bpf_map_update_elem(&subjects, &key, boxes, BPF_ANY);
+}
+
+/* Of version 2: in hierarchies of version 1 other cgroups have the same ids. That of version 2 is the kernel's first.
+ */
+static __always_inline bool is_of_version2(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, root, hierarchy_id) == 0;
+}
+
 /* A cgroup is gone, and nothing ran in it any more: making and removing them again and again takes no room. */
 static __always_inline void unlist_cgroup(struct cgroup *cgroup)
 {

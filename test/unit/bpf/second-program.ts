@@ -3,7 +3,15 @@ import type { Egress } from '../../../bpf/egress.ts';
 import type { MapMemory } from '../../../bpf/map.ts';
 import { BpfObject } from '../../../bpf/object.ts';
 import { DEFAULT_RINGS, knobBytes } from '../../../bpf/share.ts';
-import { Control, SubjectKey, Tables, Tables6, Tables6Low, Vector } from '../../../bpf/wire.ts';
+import {
+  Control,
+  ExpectedCgroup,
+  SubjectKey,
+  Tables,
+  Tables6,
+  Tables6Low,
+  Vector,
+} from '../../../bpf/wire.ts';
 
 const OBJECT = join(import.meta.dirname, '../../../bpf/egress-fmod-legacy.bpf.o');
 const SMALLEST_RING = 4096;
@@ -57,6 +65,7 @@ export class SecondProgram implements Disposable {
       }),
       subjects: this.#object.map('subjects', SubjectKey.size, Vector.size),
       userCgroups: this.#object.map('user_cgroups', SubjectKey.size, Vector.size),
+      expectedCgroups: this.#object.map('expected_cgroups', ExpectedCgroup.size, Vector.size),
       setUnlisted: () => {},
       flip: (flags: number, denyBoxes = 0) => {
         generation += 1n;

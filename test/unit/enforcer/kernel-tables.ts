@@ -63,6 +63,7 @@ export class KernelTables {
 
   readonly subjects = mapOver(this.#subjects);
   readonly userCgroups = mapOver(this.#userCgroups);
+  readonly expectedCgroups = mapOver(new Map<string, Uint8Array>());
   readonly userCgroupRoom = 100;
   readonly unlisted = [false, false];
 
