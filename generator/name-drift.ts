@@ -22,12 +22,16 @@ export type NameDrift =
 export class NameDriftFinder {
   readonly #policy: Policy;
   readonly #boxes: readonly Box[];
+  /** Those that say of a subject that it goes by names: rules for everybody do only where no rule has a subject. */
+  readonly #own: ReadonlySet<Box>;
   /** The names of addresses that each box allows without naming them. */
   readonly #names = new Map<Box, Set<string>>();
 
   constructor(policy: Policy) {
     this.#policy = policy;
     this.#boxes = policy.boxes.filter(({ action, to }) => action === 'allow' && !to.sockets);
+    const own = this.#boxes.filter(({ from }) => Object.keys(from).length > 0);
+    this.#own = new Set(own.length > 0 ? own : this.#boxes);
   }
 
   /** Takes note of a flow that a box (its index) allows, and of the names that its address was known by. */
@@ -42,8 +46,8 @@ export class NameDriftFinder {
   /** The kind of a (normal) flow that no box allows or denies; undefined where names have no part in it. */
   kindOf(flow: Flow, names: readonly string[]): NameDrift | undefined {
     if (flow.socket !== undefined) return undefined;
-    const own = this.#boxes.filter((box) => Object.keys(box.from).length > 0 && matchesFrom(box, flow));
-    const onPort = own.filter(({ to }) => matchesTo(portOf(to), flow));
+    const matching = this.#boxes.filter((box) => matchesFrom(box, flow));
+    const onPort = matching.filter(({ to }) => matchesTo(portOf(to), flow));
     const called = onPort.filter(({ to }) => to.names && matchesNames({ ...to, keep: Infinity }, flow.names));
     const reached = called.filter(({ to }) => matchesTo({ prefixes: [...reachOf(to)!] }, flow));
     if (reached.length > 0) {
@@ -52,7 +56,7 @@ export class NameDriftFinder {
     }
     if (called.length > 0) return 'private';
     if (onPort.some((box) => names.some((name) => this.#names.get(box)?.has(name)))) return 'moved';
-    if (!own.some(({ to }) => to.names)) return undefined;
+    if (!matching.some((box) => box.to.names && this.#own.has(box))) return undefined;
     if (names.length === 0) return 'unknown name';
     return flow.names === undefined ? 'unbelieved name' : 'new name';
   }

@@ -261,6 +261,38 @@ network:
   assert.deepEqual(kindOf(knownAt(0x01010101n, 'api.example', 0, { subject: psql })), [undefined]);
 });
 
+/** The kinds of what policies with these rules do not allow. */
+function kindsOf(rules: string, ...list: RecordedObservation[]): (string | undefined)[] {
+  const policy = policyOf(`version: 2\nnetwork:\n  mode: block\n  allow:${rules}\n`);
+  return findDrift(policy, list).new.map((each) => each.nameDrift);
+}
+
+test('a rule for every program tells as much of names, and is no word about who goes by them', () => {
+  const everybody = `
+    - { name: updates, to: [{ name: [api.example], port: [443] }, { cidr: [9.9.9.0/24], port: [80] }] }`;
+  const database = `
+    - { name: database, from: { exe: [/usr/bin/psql] }, to: [{ cidr: [10.0.9.0/24], port: [5432] }] }`;
+  const http = { port: 80 };
+  for (const rules of [everybody, everybody + database]) {
+    assert.deepEqual(kindsOf(rules, knownAt(0x01010101n, 'api.example', 9000)), [
+      'expired, keep would have to be 6h',
+    ]);
+    assert.deepEqual(kindsOf(rules, knownAt(0x0a000005n, 'api.example', 0)), ['private']);
+    const moved = [
+      knownAt(0x09090909n, 'cdn.example', 0, http),
+      knownAt(0x08080808n, 'cdn.example', 0, http),
+    ];
+    assert.deepEqual(kindsOf(rules, ...moved), ['moved']);
+  }
+  const others = [knownAt(0x01010101n, 'other.example', 0), knownAt(0x01010102n, undefined, 0)];
+  assert.deepEqual(
+    kindsOf(everybody, ...others),
+    ['new name', 'unknown name'],
+    'a policy that names no subject',
+  );
+  assert.deepEqual(kindsOf(everybody + database, ...others), [undefined, undefined]);
+});
+
 test('what is allowed by a name that its subject asked for never, only others, is told beside it', () => {
   const policy = policyOf(`version: 2
 network:
