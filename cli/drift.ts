@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { wideOption } from './option/wide-option.ts';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
-import type { DriftOptions } from './run/drift.ts';
+import type { DriftOptions } from './drift/report-drift.ts';
 
 const HELP = `
 Examples:
@@ -35,7 +35,7 @@ export function driftCommand(): Command {
     .option('--intents', 'also UDP connects that sent nothing, which name look-ups make', false)
     .addHelpText('after', HELP)
     .action(async (file: string, options: DriftOptions) => {
-      const { reportDrift } = await import('./run/drift.ts');
+      const { reportDrift } = await import('./drift/report-drift.ts');
       await reportDrift(file, options);
     });
 }

@@ -23,7 +23,7 @@ import { describeUnrecorded, describeStrays, windowOf, type Window } from './sub
 import { changeSubjects } from './subject/each-subject.ts';
 import { namesOnce, poolSubjects } from './subject/passing-name.ts';
 import { describePool, findPools, type Pool } from './pool.ts';
-import type { Registrable } from './name/wildcard.ts';
+import type { Suffixes } from './name/wildcard.ts';
 import { joinVersions } from './subject/version.ts';
 import { TENTHS, TRAINING } from './subject/ahead.ts';
 import { widenRules } from './rule/budget.ts';
@@ -63,8 +63,8 @@ export interface GenerateOptions {
   by?: SubjectKind;
   /** What destinations go by where the record has names. Default: `address`. */
   destinations?: DestinationKind;
-  /** Which part of a name somebody has registered; without it no wildcards are proposed. */
-  registrable?: Registrable;
+  /** What the Public Suffix List says; without it no wildcards are proposed. */
+  suffixes?: Suffixes;
   /** What stands beside each rule. Default: `full`. */
   evidence?: EvidenceKind;
   /** Default: `rules`. */
@@ -209,11 +209,11 @@ function refuseLosses({ losses }: GenerateInput, { allowLoss, destinations }: Ge
 /** The record with names in the place of addresses, where destinations can go by them. */
 function withNames(
   recorded: GenerateInput,
-  { destinations = 'address', layout, registrable }: GenerateOptions,
+  { destinations = 'address', layout, suffixes }: GenerateOptions,
 ): GenerateInput {
   const { apart } = recorded;
   if (apart === undefined || layout === 'flat') return recorded;
-  return { ...recorded, observations: joinNames(recorded.observations, apart, destinations, registrable) };
+  return { ...recorded, observations: joinNames(recorded.observations, apart, destinations, suffixes) };
 }
 
 /** Statements of the header about subjects, names and the layout. A rule without a subject says so. */

@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { type IsPublicSuffix, lintPolicy } from '../../policy/analysis/lint.ts';
+import { type IsPublicBelow, lintPolicy } from '../../policy/analysis/lint.ts';
 import type { Parsed } from '../../policy/file/parse.ts';
 import type { Problem } from '../../policy/file/problem.ts';
 import { type Address, parseAddress } from '../../policy/value/address.ts';
 
 /** All that `check` says of a policy, for this host: in the order of the file, what is wrong before what is odd. */
-export function remarksOn(parsed: Parsed, isPublicSuffix?: IsPublicSuffix): Problem[] {
-  return [...parsed.problems, ...findingsOf(parsed, isPublicSuffix)].sort(
+export function remarksOn(parsed: Parsed, isPublicBelow?: IsPublicBelow): Problem[] {
+  return [...parsed.problems, ...findingsOf(parsed, isPublicBelow)].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   );
 }
 
 /** What is remarked upon in a policy without errors. */
-function findingsOf({ policy, locationOf }: Parsed, isPublicSuffix?: IsPublicSuffix): Problem[] {
+function findingsOf({ policy, locationOf }: Parsed, isPublicBelow?: IsPublicBelow): Problem[] {
   if (!policy) return [];
-  return lintPolicy(policy, resolvers(), isPublicSuffix).map(({ box, message, help }) => {
+  return lintPolicy(policy, resolvers(), isPublicBelow).map(({ box, message, help }) => {
     const problem: Problem = Object.assign({ severity: 'warning' as const, message }, locationOf(box));
     if (help !== undefined) problem.help = help;
     return problem;

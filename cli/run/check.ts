@@ -25,8 +25,8 @@ export async function check(file: string, { json, upgrade }: CheckOptions): Prom
 async function printProblems(text: string, file: string, json: boolean): Promise<void> {
   const parsed = parsePolicy(text, file);
   const hasWildcards = parsed.policy?.boxes.some(({ to }) => to.names?.some((name) => name.startsWith('*.')));
-  const suffixes = hasWildcards ? await import('./public-suffix.ts') : undefined;
-  const problems = remarksOn(parsed, suffixes?.isPublicSuffix);
+  const list = hasWildcards ? await import('./public-suffix.ts') : undefined;
+  const problems = remarksOn(parsed, list?.suffixes.isPublicBelow);
   if (json) {
     const valid = parsed.policy !== undefined;
     process.stdout.write(jsonDocument('check', { file, valid, problems }));

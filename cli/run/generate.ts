@@ -101,7 +101,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const generated = generatePolicy(input, {
     ...settings,
     ...(maxCidrs !== undefined && { maxCidrs }),
-    ...(input.apart && { registrable: (await import('./public-suffix.ts')).registrable }),
+    ...(input.apart && { suffixes: (await import('./public-suffix.ts')).suffixes }),
   });
   if (options.summary) {
     const risks = risksOf(generated, input);

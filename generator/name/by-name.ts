@@ -6,7 +6,7 @@ import { eventsFrom, isSeenBefore, TRAINING } from '../subject/ahead.ts';
 import { sumNames } from '../subject/evidence.ts';
 import { destinationAddress } from '../subject/flow.ts';
 import { groupsOf, inStableOrder } from '../subject/order.ts';
-import { type Registrable, widenNames } from './wildcard.ts';
+import { type Suffixes, widenNames } from './wildcard.ts';
 
 /** What destinations go by: `auto` is by name where every event had one, and that denies no more than addresses would. */
 export type DestinationKind = 'auto' | 'name' | 'address';
@@ -15,13 +15,13 @@ export type DestinationKind = 'auto' | 'name' | 'address';
  * The record with one observation for all addresses of a name, where destinations can go by name: every event of an
  * address there must have been known by a name that its program or container asked for, or by the only one on the host,
  * and the address must be public. All others stay, one for each address. `apart` are the same events, told apart by
- * names. With `registrable` wildcards stand for names where new ones keep coming.
+ * names. With `suffixes` wildcards stand for names where new ones keep coming.
  */
 export function joinNames(
   together: readonly RecordedObservation[],
   apart: readonly RecordedObservation[],
   by: DestinationKind,
-  registrable?: Registrable,
+  suffixes?: Suffixes,
 ): RecordedObservation[] {
   if (by === 'address') return [...together];
   const keyOf = placeKeys();
@@ -41,7 +41,7 @@ export function joinNames(
     service.addresses.push(observation);
     service.parts.push(...named);
   }
-  return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by, registrable))];
+  return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by, suffixes))];
 }
 
 /** What one subject did on one port. */
@@ -54,10 +54,10 @@ interface Service {
 function chosen(
   { addresses, parts }: Service,
   by: DestinationKind,
-  registrable: Registrable | undefined,
+  suffixes: Suffixes | undefined,
 ): RecordedObservation[] {
   const exact = groupsOf(parts, ({ names }) => names![0]!);
-  const groups = registrable === undefined ? exact : widenNames(exact, registrable, isEarly);
+  const groups = suffixes === undefined ? exact : widenNames(exact, suffixes, isEarly);
   const named = [...groups].map(([name, events]) => joinOf(name, events));
   return by === 'name' || unforeseen(named) <= unforeseen(addresses) ? named : addresses;
 }

@@ -4,11 +4,16 @@ import { groupsOf } from '../subject/order.ts';
 /** Names of a domain from which on a wildcard may stand for them. */
 const FEWEST = 3;
 
-/**
- * The part of a name that somebody has registered, with all below it: of `a.b.example.co.uk` it is `example.co.uk`. Where
- * anybody can register below a name, as below `github.io`, that is not one. Undefined for such a suffix itself.
- */
-export type Registrable = (name: string) => string | undefined;
+/** What the Public Suffix List says of names. */
+export interface Suffixes {
+  /**
+   * The part of a name that somebody has registered, with all below it: of `a.b.example.co.uk` it is `example.co.uk`.
+   * Where anybody can register below a name, as below `github.io`, that is not one. Undefined for such a suffix itself.
+   */
+  registrable(name: string): string | undefined;
+  /** Whether anybody can have a name below one, at any depth: `github.io`, and `amazonaws.com` for `s3.amazonaws.com`. */
+  isPublicBelow(name: string): boolean;
+}
 
 /** What is below a name. */
 export function wildcardOf(domain: string): string {
@@ -25,10 +30,10 @@ export function isBelow(name: string, domain: string): boolean {
  */
 export function widenNames(
   named: ReadonlyMap<string, RecordedObservation[]>,
-  registrable: Registrable,
+  suffixes: Suffixes,
   isEarly: (events: readonly RecordedObservation[]) => boolean,
 ): Map<string, RecordedObservation[]> {
-  const domains = groupsOf(named.keys(), (name) => registrable(name) ?? '');
+  const domains = groupsOf(named.keys(), (name) => suffixes.registrable(name) ?? '');
   domains.delete('');
   const widened = new Map(named);
   for (const names of domains.values()) {
@@ -37,6 +42,7 @@ export function widenNames(
     const below = names.filter((name) => isBelow(name, domain));
     const told = below.length - late.length;
     if (late.length === 0 || told < FEWEST || !late.every((name) => isBelow(name, domain))) continue;
+    if (suffixes.isPublicBelow(domain)) continue;
     widened.set(
       wildcardOf(domain),
       below.flatMap((name) => named.get(name)!),

@@ -37,8 +37,11 @@ const LONGEST = { 4: 32, 6: 128 } as const;
 /** An address whose bits of these are all zero is hardly ever a host's. */
 const HOST_BITS = { 4: 0xffffn, 6: 0xffff_ffff_ffff_ffffn } as const;
 
-/** Whether people who have nothing to do with each other can have names below a name, such as `github.io`. */
-export type IsPublicSuffix = (name: string) => boolean;
+/**
+ * Whether people who have nothing to do with each other can have names below a name, at any depth: `github.io`, and
+ * `amazonaws.com` for what is below `s3.amazonaws.com`.
+ */
+export type IsPublicBelow = (name: string) => boolean;
 
 /**
  * What the policy's author should look at again. `resolvers` are the name servers of the host it is meant
@@ -47,12 +50,12 @@ export type IsPublicSuffix = (name: string) => boolean;
 export function lintPolicy(
   policy: Policy,
   resolvers: readonly Address[] = [],
-  isPublicSuffix: IsPublicSuffix = () => false,
+  isPublicBelow: IsPublicBelow = () => false,
 ): Finding[] {
   return [
     ...lintReach(policy.boxes),
     ...policy.boxes.flatMap((box, index) => (box.action === 'allow' ? lintAllow(box, index) : [])),
-    ...policy.boxes.flatMap((box, index) => lintWildcards(box, index, isPublicSuffix)),
+    ...policy.boxes.flatMap((box, index) => lintWildcards(box, index, isPublicBelow)),
     ...policy.boxes.flatMap(lintAddresses),
     ...lintSockets(policy),
     ...lintNeeds(policy.boxes, resolvers),
@@ -101,10 +104,10 @@ function subsumed(index: number, box: Box, by: Box): Finding {
   return { kind: 'subsumed', box: index, message, help: 'remove it' };
 }
 
-function lintWildcards({ name, to }: Box, index: number, isPublicSuffix: IsPublicSuffix): Finding[] {
+function lintWildcards({ name, to }: Box, index: number, isPublicBelow: IsPublicBelow): Finding[] {
   const wild = (to.names ?? []).filter((each) => each.startsWith(WILDCARD));
   return wild
-    .filter((pattern) => isPublicSuffix(pattern.slice(WILDCARD.length)))
+    .filter((pattern) => isPublicBelow(pattern.slice(WILDCARD.length)))
     .map((pattern) => ({
       kind: 'wide',
       box: index,

@@ -24,6 +24,8 @@ export const MOST_TTL = 86_400;
 const MOST_RECORDS = 64;
 
 const HEADER = 12;
+/** Where it says how many records stand behind the answer section. */
+const AUTHORITIES = 8;
 
 /**
  * Reads a DNS message (RFC 1035, section 4) as far as it says which addresses a name has. Only the answer section
@@ -35,7 +37,7 @@ export function readMessage(message: Buffer): NameAnswer | undefined {
   if (question === undefined) return undefined;
   let records: ResourceRecord[];
   try {
-    records = decode(message).answers ?? [];
+    records = decode(withoutRest(message)).answers ?? [];
   } catch {
     // Cut, or made to be read by nobody.
     return undefined;
@@ -44,6 +46,7 @@ export function readMessage(message: Buffer): NameAnswer | undefined {
   let chainTtl = MOST_TTL;
   const addresses: NamedAddress[] = [];
   for (const record of records.slice(0, MOST_RECORDS)) {
+    if (!isOfInternet(record)) continue;
     if (record.type === 'CNAME' && isHostName(record.data)) {
       chain.push(record.data.toLowerCase());
       chainTtl = Math.min(chainTtl, ttlOf(record.ttl));
@@ -53,6 +56,16 @@ export function readMessage(message: Buffer): NameAnswer | undefined {
     if (address) addresses.push({ ...address, ttl: ttlOf(record.ttl) });
   }
   return { question, chain, ...(chain.length > 0 && { chainTtl }), addresses };
+}
+
+/** Up to its answer section: nothing that stands behind it, whatever it is, makes the answers unreadable. */
+function withoutRest(message: Buffer): Buffer {
+  return message.length < HEADER ? message : Buffer.from(message).fill(0, AUTHORITIES, HEADER);
+}
+
+/** Not of another class than IN, which the kernel side does not read either. */
+function isOfInternet(record: ResourceRecord): boolean {
+  return record.type !== 'OPT' && record.class === 'IN' && record.flush !== true;
 }
 
 /** As RFC 2181, section 8 has it: with the highest bit set it is none. */

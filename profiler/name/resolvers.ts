@@ -15,15 +15,19 @@ export interface Resolver {
   near: boolean;
 }
 
-/** Whose word about names counts on this host. The files are followed as they change. */
+/** Whose word about names counts on this host. The files and the addresses of this host are followed as they change. */
 export class Resolvers {
   readonly #files: readonly string[];
+  readonly #ownAddresses: () => readonly string[];
   #stamps: string | undefined;
   #wanted: readonly ('auto' | Address)[] = ['auto'];
+  #addresses: readonly Address[] = [];
   #known = new Map<string, Resolver>();
 
-  constructor(files: readonly string[] = FILES) {
+  /** `own`: the addresses of this host. */
+  constructor(files: readonly string[] = FILES, own: () => readonly string[] = ownAddresses) {
     this.#files = files;
+    this.#ownAddresses = own;
     this.refresh();
   }
 
@@ -50,15 +54,16 @@ export class Resolvers {
     return this.#wanted;
   }
 
-  /** Reads the files, if one of them has changed. */
+  /** Reads the files, if one of them has changed. This host may have got a resolver's address after its files named it. */
   refresh(): void {
     const stamps = this.#files.map(stampOf).join();
-    if (stamps === this.#stamps) return;
-    this.#stamps = stamps;
-    const own = ownAddresses();
-    const addresses = this.#wanted.flatMap((each) => (each === 'auto' ? this.#configured() : [each]));
+    if (stamps !== this.#stamps) {
+      this.#stamps = stamps;
+      this.#addresses = this.#wanted.flatMap((each) => (each === 'auto' ? this.#configured() : [each]));
+    }
+    const own = this.#addresses.every(isLoopback) ? new Set() : keysOf(this.#ownAddresses());
     this.#known = new Map(
-      addresses.map((address) => {
+      this.#addresses.map((address) => {
         const key = keyOf(address);
         return [key, { address, near: isLoopback(address) || own.has(key) }];
       }),
@@ -80,11 +85,14 @@ export function isLoopback({ family, value }: Address): boolean {
   return family === 4 ? value >> 24n === 127n : value === 1n;
 }
 
-function ownAddresses(): Set<string> {
-  const found = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
+}
+
+function keysOf(texts: readonly string[]): Set<string> {
   return new Set(
-    found.flatMap(({ address }) => {
-      const parsed = parseAddress(address.replace(/%.*/, ''));
+    texts.flatMap((text) => {
+      const parsed = parseAddress(text.replace(/%.*/, ''));
       return parsed === undefined ? [] : [keyOf(parsed)];
     }),
   );

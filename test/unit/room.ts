@@ -100,6 +100,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
+  'generator/drift': ['generator/subject', 'profiler/read', ...policy('value', 'meaning')],
   generator: [
     'generator/review',
     'generator/rule',
@@ -160,7 +161,6 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'cli/terminal': ['daemon', 'output', 'format', 'error'],
   'cli/report': [
     'cli/terminal',
-    'output',
     'daemon',
     ...generator(),
     ...profiler('read', 'serve', 'store'),
@@ -181,12 +181,23 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
-  'cli/preflight': [
+  'cli/drift': [
     'cli/option',
-    'cli/report',
+    'cli/terminal',
+    'generator/drift',
+    'generator',
+    'profiler/read',
+    'policy/meaning',
+    'output',
+    'format',
+    'error',
+  ],
+  'cli/preflight': [
+    'cli/drift',
+    'cli/option',
     'cli/terminal',
     'daemon/denial',
-    'generator',
+    'generator/drift',
     ...profiler('name', 'identity', 'database', 'serve', 'read'),
     ...policy('value', 'meaning'),
     'host/open',
@@ -218,6 +229,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'cli/control': ['cli/run', 'cli/option'],
   cli: [
     'cli/control',
+    'cli/drift',
     'cli/run',
     'cli/preflight',
     'cli/option',

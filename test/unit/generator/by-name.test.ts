@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from '../../arbitrary/fast-check.ts';
-import { findDrift } from '../../../generator/drift.ts';
+import { findDrift } from '../../../generator/drift/drift.ts';
 import { generatePolicy, type Generated, type GenerateOptions } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
 import { findSuperfluous } from '../../../generator/prove.ts';

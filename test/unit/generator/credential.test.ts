@@ -1,7 +1,7 @@
 /** Processes whose real, effective and file system ids differ: set-user-id programs, and servers that work for others. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { findDrift } from '../../../generator/drift.ts';
+import { findDrift } from '../../../generator/drift/drift.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { findSuperfluous } from '../../../generator/prove.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { findDrift } from '../../../generator/drift.ts';
+import { findDrift } from '../../../generator/drift/drift.ts';
 import type { Subject } from '../../../profiler/read/observation.ts';
 import { observed, policyOf, print } from './fixture.ts';
 

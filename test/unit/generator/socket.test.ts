@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { driftText } from '../../../cli/report/drift-text.ts';
-import { findDrift } from '../../../generator/drift.ts';
+import { driftText } from '../../../cli/drift/text.ts';
+import { findDrift } from '../../../generator/drift/drift.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
 import type { Observation } from '../../../profiler/read/observation.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { registrable } from '../../../cli/run/public-suffix.ts';
-import { findDrift } from '../../../generator/drift.ts';
+import { suffixes } from '../../../cli/run/public-suffix.ts';
+import { findDrift } from '../../../generator/drift/drift.ts';
 import { generatePolicy, type Generated } from '../../../generator/generate.ts';
 import { joinAddresses } from '../../../generator/name/by-name.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
@@ -32,7 +32,7 @@ function named(name: string, blocks: number[]): RecordedObservation {
 function generated(early: string[], late: string[]): Generated & { apart: RecordedObservation[] } {
   const apart = [...early.map((name) => named(name, EARLY)), ...late.map((name) => named(name, LATE))];
   const record = input(joinAddresses(apart), { apart, activity: activityOf(apart) });
-  return { ...generatePolicy(record, { ...OPTIONS, destinations: 'auto', registrable }), apart };
+  return { ...generatePolicy(record, { ...OPTIONS, destinations: 'auto', suffixes }), apart };
 }
 
 /** The names that rules allow. */
@@ -79,7 +79,9 @@ test('no wildcard covers what different people can have registered', () => {
   const users = ['a', 'b', 'c', 'd'].map((name) => `${name}.github.io`);
   const buckets = ['a', 'b', 'c', 'd'].map((name) => `${name}.s3.amazonaws.com`);
   const firms = ['a', 'b', 'c', 'd'].map((name) => `${name}.co.uk`);
-  for (const names of [users, buckets, firms])
+  // `*.amazonaws.com` would allow every bucket as well.
+  const services = ['sts', 'iam', 'ec2', 'route53'].map((name) => `${name}.amazonaws.com`);
+  for (const names of [users, buckets, firms, services])
     assert.doesNotMatch(printPolicy(generated(names.slice(0, 3), names.slice(3)).document), /\*\./);
   const own = ['a', 'b', 'c', 'd'].map((name) => `${name}.ada.github.io`);
   assert.deepEqual(namesIn(generated(own.slice(0, 3), own.slice(3))), ['*.ada.github.io']);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isPublicSuffix } from '../../../../cli/run/public-suffix.ts';
+import { suffixes } from '../../../../cli/run/public-suffix.ts';
 import { parseAddress } from '../../../../policy/value/address.ts';
 import { lintPolicy } from '../../../../policy/analysis/lint.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
@@ -150,7 +150,16 @@ test('a rule by name allows no loopback and no name server', () => {
 });
 
 test('a wildcard below which anybody can have a name is remarked upon', async () => {
-  const patterns = ['*.github.io', '*.co.uk', '*.example.com', '*.ada.github.io', '*.corp', 'github.io', '*'];
+  const open = [
+    '*.github.io',
+    '*.co.uk',
+    '*.amazonaws.com',
+    '*.core.windows.net',
+    '*.uk',
+    '*.a.compute.amazonaws.com.cn',
+  ];
+  const own = ['*.example.com', '*.ada.github.io', '*.a.s3.amazonaws.com', '*.corp', '*.www.ck'];
+  const patterns = [...open, ...own, 'github.io', '*'];
   const names = patterns.map((each) => JSON.stringify(each)).join(', ');
   const { policy } = parsePolicy(
     `version: 2
@@ -160,11 +169,9 @@ network:
 `,
     'policy.yaml',
   );
-  const found = lintPolicy(policy!, [], isPublicSuffix).map(({ message }) => message);
+  const found = lintPolicy(policy!, [], suffixes.isPublicBelow).map(({ message }) => message);
   assert.deepEqual(
     found.filter((message) => message.includes('anybody')),
-    ['*.github.io', '*.co.uk'].map(
-      (each) => `allow rule "web" allows ${each}, and anybody can have a name there`,
-    ),
+    open.map((each) => `allow rule "web" allows ${each}, and anybody can have a name there`),
   );
 });

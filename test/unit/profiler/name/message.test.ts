@@ -57,6 +57,23 @@ test('records beside the answer section say nothing', () => {
   assert.deepEqual(readMessage(message('a.example', [], glue))!.addresses, []);
 });
 
+test('records beside the answer section that can not be read spoil no answer', () => {
+  const whole = message('a.example', [a('a.example', '192.0.2.1')]);
+  // The number of records behind, and a name that points to what is behind the message.
+  for (const counter of [8, 10]) {
+    const spoilt = Buffer.concat([whole, Buffer.from('ffff000100010000003c0004c0000201', 'hex')]);
+    spoilt.writeUInt16BE(1, counter);
+    assert.equal(readMessage(spoilt)?.addresses.length, 1);
+  }
+});
+
+test('records of another class than that of the internet say nothing', () => {
+  const chaos = { ...a('a.example', '192.0.2.1'), class: 'CH' } as Answer;
+  const alias = { ...cname('a.example', 'b.example'), class: 'CH' } as Answer;
+  const { addresses, chain } = readMessage(message('a.example', [chaos, alias]))!;
+  assert.deepEqual({ addresses, chain }, { addresses: [], chain: [] });
+});
+
 test('a TTL with the highest bit is none, and none is longer than a day', () => {
   const answers = [a('a.example', '192.0.2.1', 2 ** 31), a('a.example', '192.0.2.2', 1e6)];
   assert.deepEqual(

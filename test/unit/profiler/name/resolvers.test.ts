@@ -54,3 +54,17 @@ test('a file that another one takes the place of is read anew', (t) => {
   resolvers.refresh();
   assert.ok(!believes(resolvers, '203.0.113.2', false));
 });
+
+test('a resolver at an address that this host gets or loses later counts from the other side then', (t) => {
+  const file = join(folder(t), 'resolv.conf');
+  writeFileSync(file, 'nameserver 203.0.113.53\n');
+  let own = ['127.0.0.1'];
+  const resolvers = new Resolvers([file], () => own);
+  assert.ok(believes(resolvers, '203.0.113.53', false));
+  own = ['127.0.0.1', '203.0.113.53'];
+  resolvers.refresh();
+  assert.ok(believes(resolvers, '203.0.113.53', true));
+  own = ['127.0.0.1'];
+  resolvers.refresh();
+  assert.ok(believes(resolvers, '203.0.113.53', false));
+});

@@ -1,17 +1,17 @@
-import { formatAddress } from '../policy/value/address.ts';
-import { matchesFrom, matchesTo, normalizeFlow } from '../policy/meaning/evaluate.ts';
-import { compileEvaluator } from '../policy/meaning/evaluator.ts';
-import { reachOf } from '../policy/meaning/known-name.ts';
-import type { AccountTable, Box, Flow, Policy, To, Verdict } from '../policy/meaning/policy.ts';
-import { formatProtocol } from '../policy/value/protocol.ts';
-import type { SocketKind } from '../policy/value/socket-kind.ts';
-import { Accounts, type Observation, type Subject } from '../profiler/read/observation.ts';
+import { formatAddress } from '../../policy/value/address.ts';
+import { matchesFrom, matchesTo, normalizeFlow } from '../../policy/meaning/evaluate.ts';
+import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
+import { reachOf } from '../../policy/meaning/known-name.ts';
+import type { AccountTable, Box, Flow, Policy, To, Verdict } from '../../policy/meaning/policy.ts';
+import { formatProtocol } from '../../policy/value/protocol.ts';
+import type { SocketKind } from '../../policy/value/socket-kind.ts';
+import { Accounts, type Observation, type Subject } from '../../profiler/read/observation.ts';
 import { type NameDrift, NameDriftFinder } from './name-drift.ts';
 import { SharedNames } from './shared-name.ts';
-import { sumNames } from './subject/evidence.ts';
-import { destinationAddress, flowOf } from './subject/flow.ts';
-import { inStableOrder } from './subject/order.ts';
-import { ruleSubject, unnamedSubject } from './subject/subject.ts';
+import { sumNames } from '../subject/evidence.ts';
+import { destinationAddress, flowOf } from '../subject/flow.ts';
+import { inStableOrder } from '../subject/order.ts';
+import { ruleSubject, unnamedSubject } from '../subject/subject.ts';
 
 /**
  * An observation; `monitored` says that its denial was only noted, because the policy in force was

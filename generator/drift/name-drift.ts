@@ -1,7 +1,7 @@
-import { matchesFrom, matchesTo } from '../policy/meaning/evaluate.ts';
-import { keepOf, matchesNames, neededKeep, reachOf } from '../policy/meaning/known-name.ts';
-import type { Box, Flow, Policy, To } from '../policy/meaning/policy.ts';
-import { formatKeep } from '../policy/value/keep.ts';
+import { matchesFrom, matchesTo } from '../../policy/meaning/evaluate.ts';
+import { keepOf, matchesNames, neededKeep, reachOf } from '../../policy/meaning/known-name.ts';
+import type { Box, Flow, Policy, To } from '../../policy/meaning/policy.ts';
+import { formatKeep } from '../../policy/value/keep.ts';
 
 /**
  * Why a connection that no rule allows is none of the names that its subject is allowed. `new name`: another name than

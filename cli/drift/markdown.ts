@@ -1,6 +1,6 @@
 import { visible } from '../../error/visible.ts';
-import type { Drift } from '../../generator/drift.ts';
-import { DRIFT_COLUMNS, driftSections } from './drift-row.ts';
+import type { Drift } from '../../generator/drift/drift.ts';
+import { DRIFT_COLUMNS, driftSections } from './row.ts';
 
 /** The drift as Markdown, for a comment on a change; empty when there is none. */
 export function driftMarkdown(drift: Drift): string {

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { driftMarkdown } from '../../../cli/report/drift-markdown.ts';
-import { Operation } from '../../../profiler/event/batch.ts';
-import { Known } from '../../../profiler/event/columns.ts';
-import { START, type Event } from '../profiler/fixture.ts';
-import { displayWidth } from '../../../format/display-width.ts';
-import { inTerminal } from './terminal/terminal.ts';
-import { directoryFor, type Outcome, record, runCommand } from './fixture.ts';
+import { driftMarkdown } from '../../../../cli/drift/markdown.ts';
+import { Operation } from '../../../../profiler/event/batch.ts';
+import { Known } from '../../../../profiler/event/columns.ts';
+import { START, type Event } from '../../profiler/fixture.ts';
+import { displayWidth } from '../../../../format/display-width.ts';
+import { inTerminal } from '../terminal/terminal.ts';
+import { directoryFor, type Outcome, record, runCommand } from '../fixture.ts';
 
 const POLICY = `version: 2
 network:
@@ -212,7 +212,7 @@ test('in a terminal drift fits its width, in colours; --wide and NO_COLOR keep b
   const db = await record(directory, [
     { port: 8443, family: 6, high: 0x20010db8_12345678n, low: 0x12345678_9abcdef0n },
   ]);
-  const main = join(import.meta.dirname, '../../../bundle/main.js');
+  const main = join(import.meta.dirname, '../../../../bundle/main.js');
   const drift = (env: Record<string, string>, ...args: string[]): string => {
     const { output, status } = inTerminal(80, [main, 'drift', policy, '--db', db, ...args], env);
     assert.equal(status, 1, output);

@@ -1,5 +1,5 @@
-import type { Flow, Verdict } from '../policy/meaning/policy.ts';
-import type { Observation, Subject } from '../profiler/read/observation.ts';
+import type { Flow, Verdict } from '../../policy/meaning/policy.ts';
+import type { Observation, Subject } from '../../profiler/read/observation.ts';
 
 /**
  * Finds connections that are allowed by a name which others asked for: it has the address of the name that the program

@@ -1,5 +1,5 @@
 import { formatTime } from '../../format/moment.ts';
-import type { Drift, DriftEntry } from '../../generator/drift.ts';
+import type { Drift, DriftEntry } from '../../generator/drift/drift.ts';
 
 /** A part of a drift report. Cells are as they were recorded: the reporter makes them safe to print. */
 export interface DriftSection {

@@ -1,5 +1,5 @@
-import type { Drift } from '../../generator/drift.ts';
-import { DRIFT_COLUMNS, driftSections } from './drift-row.ts';
+import type { Drift } from '../../generator/drift/drift.ts';
+import { DRIFT_COLUMNS, driftSections } from './row.ts';
 import { formatTable } from '../terminal/table.ts';
 import { paint } from '../../output/terminal.ts';
 import { PLAIN_VIEW, type View } from '../terminal/view.ts';

@@ -1,6 +1,6 @@
-import type { Policy } from '../policy/meaning/policy.ts';
-import { ANY_NAME } from '../policy/value/host-name.ts';
-import type { Observation } from '../profiler/read/observation.ts';
+import type { Policy } from '../../policy/meaning/policy.ts';
+import { ANY_NAME } from '../../policy/value/host-name.ts';
+import type { Observation } from '../../profiler/read/observation.ts';
 
 /** The names and wildcards of a policy that no address in the record was known by: mistyped, or not used any more. */
 export function unseenNames(

@@ -1,4 +1,4 @@
-import type { Drift } from '../../generator/drift.ts';
+import type { Drift } from '../../generator/drift/drift.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
 
 /** The drift as one JSON document. */
