@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Grouping, GROUPINGS } from '../generator/drift/finding.ts';
 import { wideOption } from './option/wide-option.ts';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
 import type { DriftOptions } from './drift/report-drift.ts';
@@ -16,6 +17,7 @@ since, or the kernel knew more than the record says. Every recorded denial is in
 the three. Shared ones are no drift: a rule by name allows them, but by a name that only
 other programs asked for, which has the same address as the one that this one asked for.
 A path of the policy that is a link on this host counts as what it leads to.
+Each finding has an id, which stays the same from report to report. The worst are first.
 Exit status: 0 no drift, 1 drift, 2 trouble.`;
 
 /** `bouheki drift POLICY`: what was recorded and the policy does not allow. */
@@ -31,6 +33,16 @@ export function driftCommand(): Command {
         .default('text'),
     )
     .option('--json', 'the same as --format json', false)
+    .addOption(
+      new Option('--group-by <what>', 'put findings together that have the same: subject, rule, destination')
+        .argParser(readGroupings)
+        .default(['subject', 'rule'], 'subject,rule'),
+    )
+    .addOption(
+      new Option('--limit <groups>', 'print as many groups, the worst first; 0: all; JSON has all')
+        .argParser(readLimit)
+        .default(10),
+    )
     .addOption(wideOption())
     .option('--intents', 'also UDP connects that sent nothing, which name look-ups make', false)
     .addHelpText('after', HELP)
@@ -38,4 +50,18 @@ export function driftCommand(): Command {
       const { reportDrift } = await import('./drift/report-drift.ts');
       await reportDrift(file, options);
     });
+}
+
+function readGroupings(text: string): Grouping[] {
+  return text.split(',').map((word) => {
+    const grouping = GROUPINGS.find((each) => each === word);
+    if (grouping === undefined)
+      throw new InvalidArgumentError(`It must be some of ${GROUPINGS.join(', ')}, with commas between.`);
+    return grouping;
+  });
+}
+
+function readLimit(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a number.');
+  return Number(text);
 }

@@ -1,7 +1,21 @@
-import type { Drift } from '../../generator/drift/drift.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
+import type { Reported } from './identify.ts';
+import type { DriftReport } from './report.ts';
 
-/** The drift as one JSON document. */
-export function driftJson({ denied, disagreed, new: fresh, shared }: Drift): string {
-  return jsonDocument('drift', { new: fresh, denied, disagreed, shared });
+/** A finding as programs read it: what was observed of it is in the lists of the document. */
+export function plainFinding({ entries, key: _key, ...finding }: Reported): object {
+  const addresses = entries.flatMap(({ address }) => address ?? []);
+  return { ...finding, ...(addresses.length > 0 && { addresses }) };
+}
+
+/** The drift as one JSON document. Nothing is left out, whatever the limit. */
+export function driftJson({ drift, findings }: DriftReport): string {
+  const { denied, disagreed, new: fresh, shared } = drift;
+  return jsonDocument('drift', {
+    new: fresh,
+    denied,
+    disagreed,
+    shared,
+    findings: findings.map(plainFinding),
+  });
 }

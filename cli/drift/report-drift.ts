@@ -1,6 +1,8 @@
 import { visible } from '../../error/visible.ts';
 import { formatCount } from '../../format/number.ts';
-import { findDrift, type Drift } from '../../generator/drift/drift.ts';
+import { compare, type Drift, driftOf } from '../../generator/drift/drift.ts';
+import { entryFindings } from '../../generator/drift/entry-finding.ts';
+import type { Grouping } from '../../generator/drift/finding.ts';
 import { describeLosses } from '../../generator/header.ts';
 import { unseenNames } from '../../generator/drift/unseen-name.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
@@ -9,8 +11,10 @@ import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import type { Accounts } from '../../profiler/read/observation.ts';
 import { isEventLoss, openReader, type Loss, type RecordedObservation } from '../../profiler/read/read.ts';
+import { identify } from './identify.ts';
 import { driftJson } from './json.ts';
 import { driftMarkdown } from './markdown.ts';
+import { reportOf } from './report.ts';
 import { driftText } from './text.ts';
 import { viewOf } from '../terminal/view.ts';
 import { describeLinks, realPaths } from '../option/linked-path.ts';
@@ -24,6 +28,9 @@ export interface DriftOptions extends RecordOptions {
   json: boolean;
   intents: boolean;
   wide: boolean;
+  groupBy: Grouping[];
+  /** Groups at the most, 0 for all. */
+  limit: number;
 }
 
 /** Prints how the record and a policy differ. */
@@ -31,9 +38,13 @@ export async function reportDrift(file: string, options: DriftOptions): Promise<
   const { policy, links } = followLinks(await readPolicy(file), realPaths);
   const record = await readRecord(policy, options);
   const { accounts, observations } = record;
-  const drift = findDrift(policy, observations, accounts, await accountsFor(policy, accounts));
+  const called = await accountsFor(policy, accounts);
+  const comparison = compare(policy, observations, { accounts, called });
+  const drift = driftOf(comparison);
+  const findings = identify(entryFindings(policy, comparison.cases));
+  const report = reportOf(file, drift, findings, { by: options.groupBy, limit: options.limit });
   const view = viewOf(process.stdout, options.wide);
-  process.stdout.write(RENDERERS[options.json ? 'json' : options.format](drift, view));
+  process.stdout.write(RENDERERS[options.json ? 'json' : options.format](report, view));
   const unseen = unseenNames(policy, observations);
   process.stderr.write(`${describeLinks(links)}${summary(drift, record)}${describeUnseen(unseen)}`);
   if (entriesOf(drift) > 0) process.exitCode = 1;

@@ -1,63 +1,80 @@
 import { formatTime } from '../../format/moment.ts';
-import type { Drift, DriftEntry } from '../../generator/drift/drift.ts';
+import { formatCount } from '../../format/number.ts';
+import { ruleText } from '../../generator/drift/entry.ts';
+import { FINDING_KINDS, type FindingGroup, type FindingKind } from '../../generator/drift/finding.ts';
+import type { Reported } from './identify.ts';
 
 /** A part of a drift report. Cells are as they were recorded: the reporter makes them safe to print. */
 export interface DriftSection {
   title: string;
+  groups: DriftRows[];
+}
+
+/** The findings of a group that are shown, and what would settle them. */
+export interface DriftRows {
   rows: string[][];
+  fix: string;
 }
 
 /** The columns of every section. */
-export const DRIFT_COLUMNS = ['Subject', 'Destination', 'Count', 'First', 'Last', 'Rule'];
+export const DRIFT_COLUMNS = ['Subject', 'Destination', 'Count', 'First', 'Last', 'Id', 'Rule'];
+
+/** Findings of a group that are shown. */
+const MOST_FINDINGS = 5;
+
+const TITLES: Record<FindingKind, string> = {
+  new: 'New: connections that the policy would not allow',
+  'identity changed': 'Identity changed: another program goes where an allowed one went',
+  moved: 'Moved: another address in the place of one that is allowed',
+  denied: 'Denied: attempts that were stopped',
+  disagreed: 'Disagreed: the kernel decided otherwise than this policy reads',
+  surge: 'Surge: far more than before',
+  unused: 'Unused: allowed, and silent for longer than it should be',
+  shared: 'Shared: allowed by a name that only others asked for',
+};
+
+/** What a kind of finding means, in a line. */
+export function titleOf(kind: FindingKind): string {
+  return TITLES[kind];
+}
 
 /** The sections that have something to say. */
-export function driftSections(drift: Drift): DriftSection[] {
-  return [
-    { title: 'New: connections that the policy would not allow', rows: drift.new.map(cells) },
-    { title: 'Denied: attempts that were stopped', rows: drift.denied.map(cells) },
-    {
-      title: 'Disagreed: the kernel decided otherwise than this policy reads',
-      rows: drift.disagreed.map(cells),
-    },
-    { title: 'Shared: allowed by a name that only others asked for', rows: drift.shared.map(cells) },
-  ].filter((section) => section.rows.length > 0);
+export function driftSections(groups: readonly FindingGroup<Reported>[]): DriftSection[] {
+  return FINDING_KINDS.map((kind) => ({
+    title: TITLES[kind],
+    groups: groups.filter((group) => group.kind === kind).map(rowsOf),
+  })).filter((section) => section.groups.length > 0);
 }
 
-function cells(entry: DriftEntry): string[] {
-  const { count, first, last, subject } = entry;
-  return [subject, endpoint(entry), String(count), formatTime(first), formatTime(last), ruleText(entry)];
-}
-
-/**
- * `tcp 10.0.0.1:443`, `udp [fd00::1]:53`, `icmp 10.0.0.1`, `opens raw socket`; `tcp api.example:443 (10.0.0.1)` where
- * the address was known by a name.
- */
-export function endpoint({ address, names, port, protocol, socket }: DriftEntry): string {
-  if (socket !== undefined) return `opens ${socket} socket`;
-  const [name] = names ?? [];
-  if (name !== undefined) return `${protocol} ${name}${port === 0 ? '' : `:${port}`} (${address})`;
-  if (port === 0) return `${protocol} ${address}`;
-  return `${protocol} ${address?.includes(':') ? `[${address}]` : address}:${port}`;
-}
-
-/** What decides, or what comes near. */
-export function ruleText({ nameDrift, recorded, rule }: DriftEntry): string {
-  const decided = rule === undefined ? '-' : decisionText(rule);
-  const now = nameDrift === undefined ? decided : `${nameDrift}; ${decided}`;
-  if (recorded === undefined) return now;
-  const then = `was ${recorded.verdict === 'would be denied' ? 'to be denied' : recorded.verdict}`;
-  const by = recorded.rule === undefined ? '' : ` by ${recorded.rule}`;
-  return `${then}${by}; ${rule === undefined ? 'this policy does not judge it' : `now ${now}`}`;
-}
-
-function decisionText({ name, relation }: NonNullable<DriftEntry['rule']>): string {
-  switch (relation) {
-    case 'allowed by':
-    case 'denied by':
-      return `${relation} ${name}`;
-    case 'other destination':
-    case 'other socket':
-    case 'other subject':
-      return `near ${name} (${relation})`;
+function rowsOf({ findings }: FindingGroup<Reported>): DriftRows {
+  const shown = findings.slice(0, MOST_FINDINGS);
+  const rest = findings.slice(shown.length);
+  const rows = shown.map(cells);
+  if (rest.length > 0) {
+    const count = rest.reduce((sum, each) => sum + each.count, 0);
+    rows.push(['', `and ${formatCount(rest.length, 'more', 'more')}`, String(count), '', '', '', '']);
   }
+  const [worst] = findings;
+  const alike = findings.length === 1 ? '' : `, and so for the other ${findings.length - 1}`;
+  return { rows, fix: `${worst!.suggestion}${alike}` };
+}
+
+function cells({ count, destination, first, id, last, subject, ...finding }: Reported): string[] {
+  return [
+    subject,
+    destination,
+    String(count),
+    first === undefined ? '-' : formatTime(first),
+    last === undefined ? '-' : formatTime(last),
+    id,
+    reasonOf(finding),
+  ];
+}
+
+/** Of findings that are more than a connection the evidence, of others the rule alone. */
+function reasonOf({ entries, evidence, kind }: Pick<Reported, 'entries' | 'evidence' | 'kind'>): string {
+  const [entry] = entries;
+  const rule = entry === undefined ? [] : [ruleText(entry)];
+  const known = kind === 'moved' || kind === 'identity changed' ? evidence.slice(1) : [];
+  return [...(entry === undefined ? evidence : known), ...rule].join('; ');
 }

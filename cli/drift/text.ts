@@ -1,19 +1,29 @@
-import type { Drift } from '../../generator/drift/drift.ts';
+import { cutToWidth } from '../../format/display-width.ts';
+import { formatCount } from '../../format/number.ts';
+import { visible } from '../../error/visible.ts';
+import type { DriftReport } from './report.ts';
 import { DRIFT_COLUMNS, driftSections } from './row.ts';
 import { formatTable } from '../terminal/table.ts';
 import { paint } from '../../output/terminal.ts';
 import { PLAIN_VIEW, type View } from '../terminal/view.ts';
 
-/** FIRST, then LAST go where a terminal has no room for them. */
-const OPTIONAL = [3, 4];
+/** FIRST, then LAST, then ID go where a terminal has no room for them. */
+const OPTIONAL = [3, 4, 5];
 
 /** The drift as tables for a terminal; empty when there is none. */
-export function driftText(drift: Drift, view: View = PLAIN_VIEW): string {
+export function driftText({ groups, left }: DriftReport, view: View = PLAIN_VIEW): string {
   const head = DRIFT_COLUMNS.map((column) => column.toUpperCase());
-  return driftSections(drift)
-    .map(
-      ({ title, rows }) =>
-        `${[paint(view.colour, 'bold', title), ...formatTable(head, rows, { view, indent: 2, optional: OPTIONAL })].join('\n')}\n`,
-    )
-    .join('\n');
+  const sections = driftSections(groups).map((section) => {
+    const rows = section.groups.flatMap((group) => group.rows);
+    const table = formatTable(head, rows, { view, indent: 2, optional: OPTIONAL });
+    const fixes = [...new Set(section.groups.map(({ fix }) => `  fix: ${visible(fix)}`))].map((line) =>
+      view.width === undefined ? line : cutToWidth(line, view.width),
+    );
+    return `${[paint(view.colour, 'bold', section.title), ...table, ...fixes].join('\n')}\n`;
+  });
+  if (left.groups > 0) {
+    const what = `${formatCount(left.findings, 'finding')} in ${formatCount(left.groups, 'group')}`;
+    sections.push(`And ${what} more: --limit 0 shows all.\n`);
+  }
+  return sections.join('\n');
 }

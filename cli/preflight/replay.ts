@@ -1,10 +1,10 @@
-import { findDrift, type DriftEntry } from '../../generator/drift/drift.ts';
+import { findDrift } from '../../generator/drift/drift.ts';
+import { type DriftEntry, endpoint, ruleText } from '../../generator/drift/entry.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import { openReader, type Reader, type RecordedObservation } from '../../profiler/read/read.ts';
 import { accountsFor } from '../option/account-table.ts';
-import { endpoint, ruleText } from '../drift/row.ts';
 
 /** Subjects that are told of, and destinations of each. */
 const MOST_SUBJECTS = 20;

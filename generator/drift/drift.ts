@@ -1,69 +1,22 @@
-import { formatAddress } from '../../policy/value/address.ts';
 import { matchesFrom, matchesTo, normalizeFlow } from '../../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import { reachOf } from '../../policy/meaning/known-name.ts';
 import type { AccountTable, Box, Flow, Policy, To, Verdict } from '../../policy/meaning/policy.ts';
-import { formatProtocol } from '../../policy/value/protocol.ts';
-import type { SocketKind } from '../../policy/value/socket-kind.ts';
-import { Accounts, type Observation, type Subject } from '../../profiler/read/observation.ts';
-import { type NameDrift, NameDriftFinder } from './name-drift.ts';
+import { Accounts, type Subject } from '../../profiler/read/observation.ts';
+import {
+  addToEntry,
+  type Decision,
+  type DriftEntry,
+  type DriftObservation,
+  entryKey,
+  entryOf,
+  type Party,
+  partyOf,
+} from './entry.ts';
+import { NameDriftFinder } from './name-drift.ts';
 import { SharedNames } from './shared-name.ts';
-import { sumNames } from '../subject/evidence.ts';
-import { destinationAddress, flowOf } from '../subject/flow.ts';
+import { flowOf } from '../subject/flow.ts';
 import { inStableOrder } from '../subject/order.ts';
-import { ruleSubject, unnamedSubject } from '../subject/subject.ts';
-
-/**
- * An observation; `monitored` says that its denial was only noted, because the policy in force was
- * monitoring; `rule` is the one that decided then, where one did.
- */
-export type DriftObservation = Observation & { monitored?: boolean; rule?: string };
-
-/** What is told of a subject beside its name, in this order. */
-const NAMED = [
-  'command',
-  'exe',
-  'script',
-  'uid',
-  'euid',
-  'fsuid',
-  'inContainer',
-  'container',
-  'image',
-] as const satisfies readonly (keyof Subject)[];
-
-/**
- * Connections of one subject to one destination, or its sockets of one kind, that the policy does not allow.
- */
-export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
-  /** The subject as a rule would name it, with the names of users that are known. */
-  subject: string;
-  /** Absent, as port and protocol, when a socket was opened. */
-  address?: string;
-  /** 0 where the protocol has none. */
-  port?: number;
-  protocol?: string;
-  /** The kind of socket that was opened. */
-  socket?: SocketKind;
-  /** What the address was known by, the best first; absent where it was not. */
-  names?: string[];
-  /** What names have to do with it: rules allow others, or other addresses. */
-  nameDrift?: NameDrift;
-  count: number;
-  /** Microseconds since the epoch. */
-  first: number;
-  last: number;
-  /** The rule that decides, or the allow rule that comes nearest. */
-  rule?: {
-    name: string;
-    relation: 'allowed by' | 'denied by' | 'other destination' | 'other socket' | 'other subject';
-  };
-  /** What the kernel decided, where the policy as it reads says otherwise. */
-  recorded?: { verdict: RecordedVerdict; rule?: string };
-}
-
-/** What a connection got when it was made; `would be denied` in monitor mode. */
-export type RecordedVerdict = 'allowed' | 'denied' | 'would be denied';
 
 /** The difference between what was observed and what a policy allows. */
 export interface Drift {
@@ -84,6 +37,38 @@ export interface Drift {
   shared: DriftEntry[];
 }
 
+/** An entry, in which part of the report it is, whose it is, and one of the flows that it is made of. */
+export interface Case {
+  part: keyof Drift;
+  entry: DriftEntry;
+  party: Party;
+  flow: Flow;
+}
+
+/** What the policy and the kernel both allow. */
+export interface Allowed {
+  observation: DriftObservation;
+  party: Party;
+  flow: Flow;
+  /** Index of the box that allows it; undefined where the policy does not judge it. */
+  box: number | undefined;
+}
+
+/** All that a comparison finds. */
+export interface Comparison {
+  /** In the order of subject, then destination. */
+  cases: Case[];
+  allowed: Allowed[];
+}
+
+/** Who is told of by which names. */
+export interface Naming {
+  /** Names subjects in the result. */
+  accounts?: Accounts;
+  /** What rules that name users go by, where that is more. */
+  called?: AccountTable;
+}
+
 /**
  * Compares observations with a policy. What the kernel said is the fact: each denial is in the result, whatever the
  * policy says of it. Entries are in the order of subject, then destination. `accounts` names subjects in the result;
@@ -95,12 +80,25 @@ export function findDrift(
   accounts = new Accounts(),
   called: AccountTable = accounts,
 ): Drift {
-  const found: Record<keyof Drift, Map<string, DriftEntry>> = {
-    new: new Map(),
-    denied: new Map(),
-    disagreed: new Map(),
-    shared: new Map(),
-  };
+  return driftOf(compare(policy, observations, { accounts, called }));
+}
+
+/** The entries of a comparison by part. */
+export function driftOf({ cases }: Pick<Comparison, 'cases'>): Drift {
+  const drift: Drift = { new: [], denied: [], disagreed: [], shared: [] };
+  for (const { part, entry } of cases) drift[part].push(entry);
+  return drift;
+}
+
+/** As `findDrift`, with what is allowed and what the entries were made of. */
+export function compare(
+  policy: Policy,
+  observations: readonly DriftObservation[],
+  { accounts = new Accounts(), called = accounts }: Naming = {},
+): Comparison {
+  const cases = new Map<string, Case>();
+  const allowed: Allowed[] = [];
+  const partyOfSubject = partiesBy(accounts);
   const judge = compileEvaluator(policy);
   const nameDrift = new NameDriftFinder(policy);
   const judged = inStableOrder(observations).map((observation) => {
@@ -111,27 +109,34 @@ export function findDrift(
   });
   const names = new SharedNames(observations, judge);
   for (const { flow, observation, verdict } of judged) {
-    if (verdict.action === 'allow' && observation.verdict === 'allow') {
-      const rule = (): Pick<DriftEntry, 'rule'> => ruleMember(policy, flow, verdict);
-      if (names.allow(observation, flow)) add(found.shared, observation, accounts, rule);
+    const party = partyOfSubject(observation.subject);
+    const isAllowed = verdict.action === 'allow' && observation.verdict === 'allow';
+    if (isAllowed) allowed.push({ observation, party, flow, box: verdict.box });
+    if (isAllowed && !names.allow(observation, flow)) continue;
+    const part = isAllowed ? 'shared' : partOf(policy, observation, flow, verdict);
+    const key = `${part}\0${entryKey(observation, party)}`;
+    const known = cases.get(key);
+    if (known !== undefined) {
+      addToEntry(known.entry, observation);
       continue;
     }
-    const part = partOf(policy, observation, flow, verdict);
-    const kind =
-      verdict.action === 'deny' && verdict.box === undefined
-        ? nameDrift.kindOf(normalizeFlow(flow), observation.names ?? [])
-        : undefined;
-    add(found[part], observation, accounts, () => ({
+    const entry = entryOf(observation, party, {
       ...ruleMember(policy, flow, verdict),
-      ...(kind && { nameDrift: kind }),
+      ...nameDriftMember(nameDrift, { flow, observation, verdict }),
       ...(part === 'disagreed' && { recorded: recordedOf(observation) }),
-    }));
+    });
+    cases.set(key, { part, entry, party, flow });
   }
-  return {
-    new: inOrder(found.new),
-    denied: inOrder(found.denied),
-    disagreed: inOrder(found.disagreed),
-    shared: inOrder(found.shared),
+  return { cases: inOrder(cases), allowed };
+}
+
+/** The parties of subjects: those of one subject hold the same object, so each is named once. */
+function partiesBy(accounts: Accounts): (subject: Subject) => Party {
+  const known = new Map<Subject, Party>();
+  return (subject) => {
+    const party = known.get(subject) ?? partyOf(subject, accounts);
+    known.set(subject, party);
+    return party;
   };
 }
 
@@ -166,70 +171,29 @@ function whateverName({ keep: _keep, names, ...rest }: To): To {
   return reach ? { ...rest, prefixes: [...reach] } : rest;
 }
 
-function recordedOf({ verdict, monitored, rule }: DriftObservation): NonNullable<DriftEntry['recorded']> {
+function recordedOf({ verdict, monitored, rule }: DriftObservation): NonNullable<Decision['recorded']> {
   const said = verdict === 'allow' ? 'allowed' : monitored === true ? 'would be denied' : 'denied';
   return { verdict: said, ...(rule !== undefined && { rule }) };
 }
 
-function add(
-  entries: Map<string, DriftEntry>,
-  observation: DriftObservation,
-  accounts: Accounts,
-  decision: () => Pick<DriftEntry, 'rule' | 'recorded' | 'nameDrift'>,
-): void {
-  const { subject, port, protocol, socket, count, first, last } = observation;
-  const who = ruleSubject(subject, undefined, accounts);
-  const name = who?.name ?? unnamedSubject(subject, accounts);
-  const address = destinationAddress(observation);
-  const key = [
-    name,
-    who?.key,
-    socket,
-    address.family,
-    address.value.toString(16).padStart(32, '0'),
-    protocol,
-    port,
-  ].join('\0');
-  const entry = entries.get(key);
-  if (entry === undefined) {
-    entries.set(key, {
-      subject: name,
-      ...namesOf(subject),
-      ...(socket === undefined
-        ? { address: formatAddress(address), port, protocol: formatProtocol(protocol) }
-        : { socket }),
-      count,
-      first,
-      last,
-      ...namesMember([observation]),
-      ...decision(),
-    });
-    return;
-  }
-  Object.assign(entry, namesMember([entry, observation]));
-  entry.count += count;
-  entry.first = Math.min(entry.first, first);
-  entry.last = Math.max(entry.last, last);
-}
-
-function namesOf(subject: Subject): Pick<Subject, (typeof NAMED)[number]> {
-  const known = NAMED.filter((name) => subject[name] !== undefined);
-  return Object.fromEntries(known.map((name) => [name, subject[name]])) as ReturnType<typeof namesOf>;
-}
-
-function namesMember(observations: readonly Pick<Observation, 'names'>[]): Pick<DriftEntry, 'names'> {
-  const names = sumNames(observations);
-  return names.length === 0 ? {} : { names };
+/** What names have to do with a flow that no rule decides. */
+function nameDriftMember(
+  finder: NameDriftFinder,
+  { flow, observation, verdict }: { flow: Flow; observation: DriftObservation; verdict: Verdict },
+): Pick<Decision, 'nameDrift'> {
+  if (verdict.action === 'allow' || verdict.box !== undefined) return {};
+  const kind = finder.kindOf(normalizeFlow(flow), observation.names ?? []);
+  return kind === undefined ? {} : { nameDrift: kind };
 }
 
 /** The rule to name at an entry, if there is one. */
-function ruleMember(policy: Policy, flow: Flow, verdict: Verdict): Pick<DriftEntry, 'rule'> {
+function ruleMember(policy: Policy, flow: Flow, verdict: Verdict): Pick<Decision, 'rule'> {
   const rule = decidingRule(policy, flow, verdict);
   return rule === undefined ? {} : { rule };
 }
 
 /** The box that decided; else an allow box of the same subject; else one with the same destination. */
-function decidingRule(policy: Policy, flow: Flow, { action, box: decided }: Verdict): DriftEntry['rule'] {
+function decidingRule(policy: Policy, flow: Flow, { action, box: decided }: Verdict): Decision['rule'] {
   if (decided !== undefined) {
     return { name: policy.boxes[decided]!.name, relation: action === 'allow' ? 'allowed by' : 'denied by' };
   }
@@ -249,6 +213,6 @@ function namesSubject(box: Box): boolean {
   return Object.keys(box.from).length > 0;
 }
 
-function inOrder(entries: Map<string, DriftEntry>): DriftEntry[] {
-  return [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, entry]) => entry);
+function inOrder(cases: Map<string, Case>): Case[] {
+  return [...cases].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, each]) => each);
 }

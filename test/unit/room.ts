@@ -100,7 +100,12 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
-  'generator/drift': ['generator/subject', 'profiler/read', ...policy('value', 'meaning')],
+  'generator/drift': [
+    'generator/subject',
+    'profiler/read',
+    ...policy('value', 'meaning', 'analysis'),
+    'format',
+  ],
   generator: [
     'generator/review',
     'generator/rule',
@@ -193,7 +198,6 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'error',
   ],
   'cli/preflight': [
-    'cli/drift',
     'cli/option',
     'cli/terminal',
     'daemon/denial',
@@ -235,6 +239,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'cli/option',
     'cli/query',
     'cli/report',
+    'generator/drift',
     ...profiler('database', 'import'),
     ...policy('value', 'meaning', 'file', 'analysis'),
     'error',

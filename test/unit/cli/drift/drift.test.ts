@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { identify } from '../../../../cli/drift/identify.ts';
 import { driftMarkdown } from '../../../../cli/drift/markdown.ts';
+import { type DriftReport, reportOf } from '../../../../cli/drift/report.ts';
+import { type DriftEntry, endpoint } from '../../../../generator/drift/entry.ts';
 import { Operation } from '../../../../profiler/event/batch.ts';
 import { Known } from '../../../../profiler/event/columns.ts';
 import { START, type Event } from '../../profiler/fixture.ts';
@@ -48,15 +51,19 @@ test('drift ends with 1 and says who went where, and the rule', async (t) => {
   assert.equal(status, 1);
   assert.equal(stderr, 'Drift: 2 new, 1 denied, in 4 events.\n');
   const time = '2026-11-21 00:00:00Z';
+  const ids = stdout.match(/\b[0-9a-v]{12}\b/g)!;
+  assert.equal(new Set(ids).size, 3);
   assert.deepEqual(stdout.split('\n'), [
     'New: connections that the policy would not allow',
-    '  SUBJECT                 DESTINATION        COUNT  FIRST                 LAST                  RULE',
-    `  /usr/bin/curl uid 1000  tcp 10.0.0.1:8443      2  ${time}  ${time}  near web (other destination)`,
-    `  /usr/bin/curl uid 1000  udp [fd00::1]:53       1  ${time}  ${time}  near web (other destination)`,
+    '  SUBJECT                 DESTINATION        COUNT  FIRST                 LAST                  ID            RULE',
+    `  /usr/bin/curl uid 1000  tcp 10.0.0.1:8443      2  ${time}  ${time}  ${ids[0]}  near web (other destination)`,
+    `  /usr/bin/curl uid 1000  udp [fd00::1]:53       1  ${time}  ${time}  ${ids[1]}  near web (other destination)`,
+    '  fix: add 8443 to port of rule "web", and so for the other 1',
     '',
     'Denied: attempts that were stopped',
-    '  SUBJECT                 DESTINATION             COUNT  FIRST                 LAST                  RULE',
-    `  /usr/bin/curl uid 1000  tcp 169.254.169.254:80      1  ${time}  ${time}  denied by no metadata`,
+    '  SUBJECT                 DESTINATION             COUNT  FIRST                 LAST                  ID            RULE',
+    `  /usr/bin/curl uid 1000  tcp 169.254.169.254:80      1  ${time}  ${time}  ${ids[2]}  denied by no metadata`,
+    '  fix: take 169.254.169.254 or its subject out of deny rule "no metadata"',
     '',
   ]);
 });
@@ -85,32 +92,91 @@ test('--json is one document with a versioned schema', async (t) => {
     denied: [],
     disagreed: [],
     shared: [],
+    findings: [
+      {
+        id: 'rq9vq7cmctr9',
+        kind: 'new',
+        severity: 'high',
+        subject: '/usr/bin/curl uid 1000',
+        destination: 'tcp 10.0.0.1:22',
+        rule: { name: 'web', relation: 'other destination' },
+        count: 1,
+        first: '2026-11-21T00:00:00.000Z',
+        last: '2026-11-21T00:00:00.000Z',
+        evidence: ['1 event at 2026-11-21 00:00:00Z'],
+        suggestion: 'add 22 to port of rule "web"',
+        addresses: ['10.0.0.1'],
+      },
+    ],
   });
 });
 
+/** What a report says of one entry alone. */
+function reportOn(...entries: DriftEntry[]): DriftReport {
+  const findings = identify(
+    entries.map((entry) => ({
+      kind: 'denied',
+      severity: 'medium',
+      key: JSON.stringify(entry),
+      subject: entry.subject,
+      destination: endpoint(entry),
+      ...(entry.rule && { rule: entry.rule }),
+      count: entry.count,
+      first: entry.first,
+      last: entry.last,
+      evidence: ['seen'],
+      suggestion: 'add <it>',
+      entries: [entry],
+    })),
+  );
+  const drift = { new: [], denied: entries, disagreed: [], shared: [] };
+  return reportOf('policy.yaml', drift, findings, { by: ['subject', 'rule'], limit: 0 });
+}
+
+const ENTRY = {
+  subject: '/opt/a|b_`x` uid 0',
+  command: 'x',
+  uid: 0,
+  inContainer: false,
+  address: '10.0.0.1',
+  port: 0,
+  protocol: 'icmp',
+  count: 2,
+  first: START,
+  last: START,
+  rule: { name: '<b>', relation: 'denied by' as const },
+};
+
 test('Markdown escapes what would be markup', () => {
-  const entry = {
-    subject: '/opt/a|b_`x` uid 0',
-    command: 'x',
-    uid: 0,
-    inContainer: false,
-    address: '10.0.0.1',
-    port: 0,
-    protocol: 'icmp',
-    count: 2,
-    first: START,
-    last: START,
-    rule: { name: '<b>', relation: 'denied by' as const },
-  };
   const time = '2026-11-21 00:00:00Z';
-  assert.deepEqual(driftMarkdown({ new: [], denied: [entry], disagreed: [], shared: [] }).split('\n'), [
+  const report = reportOn(ENTRY);
+  assert.deepEqual(driftMarkdown(report).split('\n'), [
     '### Denied: attempts that were stopped',
     '',
-    '| Subject | Destination | Count | First | Last | Rule |',
-    '| --- | --- | --- | --- | --- | --- |',
-    `| /opt/a\\|b\\_\\\`x\\\` uid 0 | icmp 10.0.0.1 | 2 | ${time} | ${time} | denied by \\<b\\> |`,
+    '| Subject | Destination | Count | First | Last | Id | Rule |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    `| /opt/a\\|b\\_\\\`x\\\` uid 0 | icmp 10.0.0.1 | 2 | ${time} | ${time} | ${report.findings[0]!.id} | denied by \\<b\\> |`,
+    '',
+    '- add \\<it\\>',
     '',
   ]);
+});
+
+test('Markdown fits into a comment: the least severe is cut, and counted', () => {
+  const many = Array.from({ length: 1000 }, (_, index) => ({
+    ...ENTRY,
+    subject: `/opt/${'x'.repeat(60)}${index} uid 0`,
+    count: 1000 - index,
+  }));
+  const markdown = driftMarkdown(reportOn(...many));
+  assert(markdown.length <= 60_000, String(markdown.length));
+  assert(markdown.length > 59_000, String(markdown.length));
+  const shown = markdown.match(/\| 10\b|icmp/g)!.length;
+  const [, left] = /^And (\d+) findings in \d+ groups more, less severe or of fewer events\.$/m.exec(
+    markdown,
+  )!;
+  assert.equal(shown + Number(left), 1000);
+  assert.match(markdown, /x0 uid 0/);
 });
 
 test('--format markdown prints nothing when there is no drift', async (t) => {
@@ -225,6 +291,6 @@ test('in a terminal drift fits its width, in colours; --wide and NO_COLOR keep b
   assert(drift({}).includes('\n  \u001b[1mSUBJECT\u001b[22m '));
   assert(!drift({ TERM: 'dumb' }).includes('\u001b'));
   const wide = drift({ NO_COLOR: '1' }, '--wide');
-  assert.match(wide, /^ {2}SUBJECT +DESTINATION +COUNT +FIRST +LAST +RULE$/m);
+  assert.match(wide, /^ {2}SUBJECT +DESTINATION +COUNT +FIRST +LAST +ID +RULE$/m);
   assert.match(wide, /near web \(other destination\)$/m);
 });
