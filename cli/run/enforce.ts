@@ -3,7 +3,7 @@ import type { KernelNeeds } from '../../bpf/egress.ts';
 import { requireAll } from '../../bpf/requirement.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
-import { LogShare } from '../../enforcer/log-share.ts';
+import { LogShare } from '../../enforcer/log/log-share.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';

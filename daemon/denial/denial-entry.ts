@@ -1,7 +1,7 @@
 import { SocketKind } from '../../bpf/wire.ts';
 import { nearestRule, UNKNOWN_ID } from '../../policy/analysis/explain.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
-import type { VerdictEntry } from '../../enforcer/verdict-log.ts';
+import type { VerdictEntry } from '../../enforcer/log/entry.ts';
 import { formatAddress } from '../../policy/value/address.ts';
 import { formatOpening } from '../../policy/value/opening.ts';
 import { formatProtocol } from '../../policy/value/protocol.ts';

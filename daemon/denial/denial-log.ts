@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { VerdictLog, type VerdictEntry } from '../../enforcer/verdict-log.ts';
+import type { VerdictEntry } from '../../enforcer/log/entry.ts';
+import { VerdictLog } from '../../enforcer/log/verdict-log.ts';
 import type { LogOptions } from '../../policy/meaning/policy.ts';
 
 /** How long the last lines may take to be written, milliseconds. */

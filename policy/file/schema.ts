@@ -173,9 +173,11 @@ const rule = z
 const log = z
   .strictObject({
     format: z
-      .enum(['json', 'text'])
+      .enum(['json', 'text', 'ecs', 'ocsf'])
       .default('json')
-      .describe('Format of the log. In a terminal json is a line for people.'),
+      .describe(
+        'Format of the log: own fields as JSON or text, or those of the Elastic Common Schema or the Open Cybersecurity Schema Framework. In a terminal json is a line for people.',
+      ),
     level: z
       .enum(['debug', 'info', 'warn', 'error'])
       .default('info')

@@ -89,7 +89,7 @@ export interface NameOptions {
 }
 
 export interface LogOptions {
-  format: 'json' | 'text';
+  format: 'json' | 'text' | 'ecs' | 'ocsf';
   level: 'debug' | 'info' | 'warn' | 'error';
   /** A file's path; undefined is standard output. */
   output?: string;

@@ -3,9 +3,10 @@ import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, sym
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { type VerdictEntry, VerdictLog } from '../../../enforcer/verdict-log.ts';
-import { BouhekiError } from '../../../error/error.ts';
-import type { LogOptions } from '../../../policy/meaning/policy.ts';
+import type { VerdictEntry } from '../../../../enforcer/log/entry.ts';
+import { VerdictLog } from '../../../../enforcer/log/verdict-log.ts';
+import { BouhekiError } from '../../../../error/error.ts';
+import type { LogOptions } from '../../../../policy/meaning/policy.ts';
 
 const ENTRY: VerdictEntry = {
   action: 'BLOCKED',
@@ -154,6 +155,21 @@ test('after a rotation the log goes on in a new file', (t) => {
   }
 });
 
+test('a log that was renamed or removed goes on under its name, without being told', (t) => {
+  const { log, path, failures } = open(t, {});
+  log.write(ENTRY);
+  log.tick();
+  renameSync(path, `${path}.1`);
+  log.tick();
+  log.write(ENTRY);
+  rmSync(path);
+  log.tick();
+  log.write(ENTRY);
+  log.write(ENTRY);
+  const lengths = [`${path}.1`, path].map((file) => readFileSync(file, 'utf8').trimEnd().split('\n').length);
+  assert.deepEqual([lengths, failures], [[1, 2], []]);
+});
+
 test('a new log can be read by its group whatever the umask, and one that is there keeps its mode', (t) => {
   const before = process.umask(0o077);
   try {
@@ -173,7 +189,7 @@ test('a new log can be read by its group whatever the umask, and one that is the
 });
 
 test('a full disk is told once, ends nothing, and lines are kept until there is room', (t) => {
-  for (const format of ['json', 'text'] as const) {
+  for (const format of ['json', 'text', 'ecs', 'ocsf'] as const) {
     const folder = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const output = join(folder, 'log');
@@ -203,6 +219,7 @@ test('a folder that has gone after a rotation is told, and lines go on into the 
   log.reopen();
   log.write(ENTRY);
   await new Promise(setImmediate);
-  assert.deepEqual(failures, ['ENOENT']);
+  log.tick();
+  assert.deepEqual(failures, ['ENOENT'], 'once');
   assert.equal(readFileSync(`${join(path, '..')}-moved/log`, 'utf8').split('\n').length, 2);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DenialLines } from '../../../enforcer/denial-line.ts';
-import type { VerdictEntry } from '../../../enforcer/verdict-log.ts';
-import { scriptInTerminal } from '../cli/terminal/terminal.ts';
+import { DenialLines } from '../../../../enforcer/log/denial-line.ts';
+import type { VerdictEntry } from '../../../../enforcer/log/entry.ts';
+import { scriptInTerminal } from '../../cli/terminal/terminal.ts';
 
 const DENIAL: VerdictEntry = {
   action: 'BLOCKED',
@@ -113,7 +113,7 @@ test('every denial is in a line or in a count, whatever ports a scan tries', () 
 
 /** What a log without a file writes of a denial, twice. */
 const WRITE = (format: string): string => `
-  const { VerdictLog } = await import(${JSON.stringify(new URL('../../../enforcer/verdict-log.js', import.meta.url).href)});
+  const { VerdictLog } = await import(${JSON.stringify(new URL('../../../../enforcer/log/verdict-log.js', import.meta.url).href)});
   const log = new VerdictLog({ format: '${format}', level: 'info', labels: {} }, () => {});
   for (let time = 0; time < 2; time += 1) log.write(${JSON.stringify(DENIAL)});
   await log.close(2000);`;

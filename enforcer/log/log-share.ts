@@ -1,4 +1,4 @@
-import type { VerdictEntry } from './verdict-log.ts';
+import type { VerdictEntry } from './entry.ts';
 
 /** Lines that a payer may have at once, and in each second from then on. */
 const BURST = 1000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LogShare } from '../../../enforcer/log-share.ts';
-import type { VerdictEntry } from '../../../enforcer/verdict-log.ts';
+import { LogShare } from '../../../../enforcer/log/log-share.ts';
+import type { VerdictEntry } from '../../../../enforcer/log/entry.ts';
 
 function shared() {
   const lines: VerdictEntry[] = [];

@@ -1,7 +1,7 @@
-import { visible } from '../error/visible.ts';
-import { formatNumber } from '../format/number.ts';
-import { paint } from '../output/terminal.ts';
-import type { VerdictEntry } from './verdict-log.ts';
+import { visible } from '../../error/visible.ts';
+import { formatNumber } from '../../format/number.ts';
+import { paint } from '../../output/terminal.ts';
+import type { VerdictEntry } from './entry.ts';
 
 /** How often repeats are said, milliseconds. */
 const SAY_EVERY = 10_000;
