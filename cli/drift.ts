@@ -2,7 +2,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Grouping, GROUPINGS } from '../generator/drift/finding.ts';
 import { wideOption } from './option/wide-option.ts';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
+import { readDuration } from './option/duration.ts';
 import type { DriftOptions } from './drift/report-drift.ts';
+
+/** More than a week, so that weekly jobs are not called unused. Seconds. */
+const UNUSED_AFTER = 8 * 86_400;
 
 const HELP = `
 Examples:
@@ -10,14 +14,20 @@ Examples:
   $ bouheki drift policy.yaml --since 24h --json
   $ bouheki drift policy.yaml --format markdown > drift.md
 
-New connections went through, and the policy would not allow them. Denied ones are
+New connections went through, and the policy would not let them. Denied ones are
 attempts that were stopped, and the policy would stop them again. Disagreed ones got
 another verdict in the kernel than the policy as it reads gives them: it has changed
 since, or the kernel knew more than the record says. Every recorded denial is in one of
-the three. Shared ones are no drift: a rule by name allows them, but by a name that only
-other programs asked for, which has the same address as the one that this one asked for.
-A path of the policy that is a link on this host counts as what it leads to.
+the three. Moved connections go to another address in the place of an allowed one, and
+of identity changed ones another program does what an allowed one did.
+
+Unused rules are without traffic for long, or for longer than their past makes likely.
+With --since, surges are subjects that do far more than before. Shared connections are
+allowed by a name that only other programs asked for, which has the same address as the
+one that this one asked for. None of these three changes the exit status.
+
 Each finding has an id, which stays the same from report to report. The worst are first.
+A path of the policy that is a link on this host counts as what it leads to.
 Exit status: 0 no drift, 1 drift, 2 trouble.`;
 
 /** `bouheki drift POLICY`: what was recorded and the policy does not allow. */
@@ -43,6 +53,12 @@ export function driftCommand(): Command {
         .argParser(readLimit)
         .default(10),
     )
+    .addOption(
+      new Option('--unused-after <duration>', 'call unused what was silent for so long in any case')
+        .argParser(readDuration)
+        .default(UNUSED_AFTER, '8d'),
+    )
+    .option('--owners <file>', 'CSV of owner,prefix: an address of the same owner has moved there')
     .addOption(wideOption())
     .option('--intents', 'also UDP connects that sent nothing, which name look-ups make', false)
     .addHelpText('after', HELP)

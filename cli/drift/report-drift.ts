@@ -1,16 +1,25 @@
 import { visible } from '../../error/visible.ts';
 import { formatCount } from '../../format/number.ts';
 import { compare, type Drift, driftOf } from '../../generator/drift/drift.ts';
-import { entryFindings } from '../../generator/drift/entry-finding.ts';
-import type { Grouping } from '../../generator/drift/finding.ts';
+import { allFindings } from '../../generator/drift/all-findings.ts';
+import type { Finding, FindingKind, Grouping } from '../../generator/drift/finding.ts';
+import { WatchedTime } from '../../generator/drift/silence.ts';
+import { sumEvidence } from '../../generator/subject/evidence.ts';
 import { describeLosses } from '../../generator/header.ts';
 import { unseenNames } from '../../generator/drift/unseen-name.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
+import { prefixOf } from '../../policy/value/cidr.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import type { Accounts } from '../../profiler/read/observation.ts';
-import { isEventLoss, openReader, type Loss, type RecordedObservation } from '../../profiler/read/read.ts';
+import {
+  isEventLoss,
+  openReader,
+  type Loss,
+  type RecordedObservation,
+  type RecordingSummary,
+} from '../../profiler/read/read.ts';
 import { identify } from './identify.ts';
 import { driftJson } from './json.ts';
 import { driftMarkdown } from './markdown.ts';
@@ -19,7 +28,8 @@ import { driftText } from './text.ts';
 import { viewOf } from '../terminal/view.ts';
 import { describeLinks, realPaths } from '../option/linked-path.ts';
 import { accountsFor } from '../option/account-table.ts';
-import { readPolicy } from '../option/policy-reader.ts';
+import { readOwners } from '../option/owner-list.ts';
+import { readPolicy, warnAtOnce } from '../option/policy-reader.ts';
 import { windowOf, type RecordOptions } from '../option/record-option.ts';
 
 /** What `drift` was asked for, as commander hands it over. */
@@ -31,22 +41,35 @@ export interface DriftOptions extends RecordOptions {
   groupBy: Grouping[];
   /** Groups at the most, 0 for all. */
   limit: number;
+  /** Seconds. */
+  unusedAfter: number;
+  owners?: string;
 }
 
 /** Prints how the record and a policy differ. */
 export async function reportDrift(file: string, options: DriftOptions): Promise<void> {
   const { policy, links } = followLinks(await readPolicy(file), realPaths);
   const record = await readRecord(policy, options);
-  const { accounts, observations } = record;
-  const called = await accountsFor(policy, accounts);
-  const comparison = compare(policy, observations, { accounts, called });
+  const { accounts, observations, past } = record;
+  const naming = { accounts, called: await accountsFor(policy, accounts) };
+  const comparison = compare(policy, observations, naming);
   const drift = driftOf(comparison);
-  const findings = identify(entryFindings(policy, comparison.cases));
+  const owners = options.owners === undefined ? undefined : readOwners(options.owners, warnAtOnce);
+  const found = allFindings(policy, {
+    now: comparison,
+    ...(options.since !== undefined && {
+      past: { allowed: compare(policy, past, naming).allowed, since: options.since },
+    }),
+    watched: record.watched,
+    unusedAfter: options.unusedAfter * 1_000_000,
+    ...(owners && { ownerOf: (address) => owners.find(prefixOf(address))?.owner }),
+  });
+  const findings = identify(found);
   const report = reportOf(file, drift, findings, { by: options.groupBy, limit: options.limit });
   const view = viewOf(process.stdout, options.wide);
   process.stdout.write(RENDERERS[options.json ? 'json' : options.format](report, view));
   const unseen = unseenNames(policy, observations);
-  process.stderr.write(`${describeLinks(links)}${summary(drift, record)}${describeUnseen(unseen)}`);
+  process.stderr.write(`${describeLinks(links)}${summary(drift, found, record)}${describeUnseen(unseen)}`);
   if (entriesOf(drift) > 0) process.exitCode = 1;
 }
 
@@ -58,6 +81,9 @@ const RENDERERS = { json: driftJson, markdown: driftMarkdown, text: driftText };
 
 interface Evidence {
   observations: RecordedObservation[];
+  /** What was recorded before the window. */
+  past: RecordedObservation[];
+  watched: WatchedTime;
   accounts: Accounts;
   /** Events of denied UDP connects that sent nothing and were not asked for. */
   hidden: number;
@@ -70,14 +96,19 @@ async function readRecord(policy: Policy, options: DriftOptions): Promise<Eviden
     const window = windowOf(options);
     // What was denied outside containers is told of too where the policy judges containers alone.
     const byNames = namesHosts(policy);
-    const all = await reader.observations({ ...window, intents: options.intents, byNames });
-    const observations = all.filter(
-      ({ subject, verdict }) => verdict === 'deny' || isJudged(policy, subject),
-    );
+    const wanted = { intents: options.intents, byNames };
+    const ofPolicy = ({ subject, verdict }: RecordedObservation): boolean =>
+      verdict === 'deny' || isJudged(policy, subject);
+    const observations = (await reader.observations({ ...window, ...wanted })).filter(ofPolicy);
+    const before =
+      options.since === undefined ? [] : await reader.observations({ until: options.since, ...wanted });
+    const past = before.filter(ofPolicy);
     const denied = await reader.observations({ ...window, intents: true, verdict: 'deny' });
     const shown = observations.filter((each) => each.verdict === 'deny');
     return {
       observations,
+      past,
+      watched: watchedTime(await reader.recordings(), [...past, ...observations], options.until),
       accounts: await reader.accounts(),
       hidden: events(denied) - events(shown),
       losses: await reader.losses(window),
@@ -87,7 +118,30 @@ async function readRecord(policy: Policy, options: DriftOptions): Promise<Eviden
   }
 }
 
-function summary(drift: Drift, { hidden, losses, observations }: Evidence): string {
+/**
+ * The time in which anything would have been recorded. What was imported says nothing of when it was: its own first and
+ * last events stand for that.
+ */
+function watchedTime(
+  recordings: readonly RecordingSummary[],
+  observations: readonly RecordedObservation[],
+  until = Infinity,
+): WatchedTime {
+  const spans = recordings
+    .filter(({ backend }) => backend !== 'import')
+    .map(({ endedAt, startedAt }) => ({ start: startedAt, end: endedAt }));
+  if (spans.length < recordings.length && observations.length > 0) {
+    const { first, last } = sumEvidence(observations);
+    spans.push({ start: first, end: last });
+  }
+  return new WatchedTime(spans.map(({ end, start }) => ({ start, end: Math.min(end, until) })));
+}
+
+function summary(
+  drift: Drift,
+  findings: readonly Finding[],
+  { hidden, losses, observations }: Evidence,
+): string {
   const total = formatCount(events(observations), 'event');
   const lines: string[] = [];
   if (entriesOf(drift) > 0) {
@@ -96,6 +150,7 @@ function summary(drift: Drift, { hidden, losses, observations }: Evidence): stri
   } else if (observations.length > 0)
     lines.push(`No drift: the policy allows all that was recorded (${total}).`);
   else lines.push('No drift to see: nothing was recorded in this window.');
+  lines.push(...describeOthers(findings));
   const shared = drift.shared.reduce((sum, { count }) => sum + count, 0);
   if (shared > 0)
     lines.push(`Allowed by a name that only others asked for: ${formatCount(shared, 'event')}.`);
@@ -109,6 +164,27 @@ function summary(drift: Drift, { hidden, losses, observations }: Evidence): stri
     lines.push(`${formatCount(answers, 'answer')} of resolvers were not read: names may be missing.`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Kinds that the first line does not count by themselves. */
+const OTHERS: readonly FindingKind[] = ['identity changed', 'moved', 'surge', 'unused'];
+
+/** `Among them: 1 moved. Also: 2 unused.` */
+function describeOthers(findings: readonly Finding[]): string[] {
+  const counts = OTHERS.map((kind) => ({
+    kind,
+    count: findings.filter((each) => each.kind === kind).length,
+  }));
+  const text = (kinds: readonly FindingKind[]): string =>
+    counts
+      .filter(({ count, kind }) => count > 0 && kinds.includes(kind))
+      .map(({ count, kind }) => `${count} ${kind}`)
+      .join(', ');
+  const [among, beside] = [text(['identity changed', 'moved']), text(['surge', 'unused'])];
+  return [
+    ...(among === '' ? [] : [`Among them: ${among}.`]),
+    ...(beside === '' ? [] : [`Allowed, but worth a look: ${beside}.`]),
+  ];
 }
 
 /** Names that one line has at the most. */
