@@ -40,6 +40,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Go back to the policy before, or to none that blocks',
     load: async () => (await import('./control/rollback.ts')).rollbackCommand(),
   },
+  close: {
+    summary: 'Close open connections that a policy denies',
+    load: async () => (await import('./control/close.ts')).closeCommand(),
+  },
   drift: {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),

@@ -1,3 +1,4 @@
+import type { Network } from '../../host/open/network.ts';
 import { type OpenSocket, SocketState } from '../../host/open/socket-table.ts';
 import { formatCount } from '../../format/number.ts';
 import { formatAddress } from '../../policy/value/address.ts';
@@ -57,36 +58,74 @@ export function checkConnections(judge: Judge, host: HostState): Finding {
     state: 'warn',
     what: told,
     why: 'Their next send fails; with --cgroup, those of TCP go on, and new ones fail. Those "by name" are allowed where bouheki knows the name that was looked up.',
-    remedy: 'Allow them in the policy, or expect these programs to lose them.',
+    remedy:
+      'Allow them in the policy, or expect these programs to lose them; `bouheki close` closes them at once.',
     entries: lost,
     table: tableOf(lost),
   };
 }
 
-/** Tells connections that were accepted from those that were opened here by the ports that are listened at. */
-export function openConnections(judge: Judge, { holders, networks }: HostState): OpenConnections {
-  const found: OpenConnections = { accepted: 0, opened: 0, unknown: 0, lost: [] };
-  const lost = new Map<string, LostConnection>();
-  for (const { tcp, udp } of networks) {
+/** A connection that was opened here, and whose. */
+export interface OpenedConnection {
+  network: Network;
+  protocol: typeof TCP | typeof UDP;
+  socket: OpenSocket;
+  /** Undefined where it can't be seen. */
+  process: RunningProcess | undefined;
+}
+
+/**
+ * The connections that were opened here, of those that a policy judges, and how many were accepted: which are told by
+ * the ports that are listened at.
+ */
+export function openedConnections(
+  judge: Judge,
+  { holders, networks }: HostState,
+): { opened: OpenedConnection[]; accepted: number } {
+  const opened: OpenedConnection[] = [];
+  let accepted = 0;
+  for (const { network, tcp, udp } of networks) {
     const ports = new Set(tcp.filter(isListening).map(({ local }) => local.port));
     const connected = [
-      ...tcp.filter((socket) => !isListening(socket)).map((socket) => ({ socket, protocol: TCP })),
-      ...udp.map((socket) => ({ socket, protocol: UDP })),
+      ...tcp.filter((socket) => !isListening(socket)).map((socket) => ({ socket, protocol: TCP }) as const),
+      ...udp.map((socket) => ({ socket, protocol: UDP }) as const),
     ].filter(({ socket }) => socket.remote.port !== 0);
     for (const { protocol, socket } of connected) {
       const process = holders.get(socket.inode);
       if (process !== undefined && !judge.judges(process)) continue;
-      if (protocol === TCP && ports.has(socket.local.port)) {
-        found.accepted += 1;
-        continue;
-      }
-      found.opened += 1;
-      if (process === undefined) found.unknown += 1;
-      else add(lost, judge, process, socket, protocol);
+      if (protocol === TCP && ports.has(socket.local.port)) accepted += 1;
+      else opened.push({ network, process, protocol, socket });
     }
   }
-  found.lost = [...lost.values()].toSorted((a, b) => b.count - a.count);
-  return found;
+  return { opened, accepted };
+}
+
+/** What a policy would say of what is sent on a connection. */
+export function outlookOf(
+  judge: Judge,
+  process: RunningProcess,
+  { protocol, socket: { remote } }: Pick<OpenedConnection, 'protocol' | 'socket'>,
+): Outlook {
+  return judge.ofSend(process, { address: finalAddress(remote), port: remote.port, protocol });
+}
+
+/** Which of the connections that are open would not be allowed, those of a process to one destination together. */
+export function openConnections(judge: Judge, host: HostState): OpenConnections {
+  const { accepted, opened } = openedConnections(judge, host);
+  return {
+    accepted,
+    opened: opened.length,
+    unknown: opened.filter(({ process }) => process === undefined).length,
+    lost: gather(judge, opened),
+  };
+}
+
+/** Those that would not be allowed, the most of a process and destination first. */
+export function gather(judge: Judge, opened: readonly OpenedConnection[]): LostConnection[] {
+  const lost = new Map<string, LostConnection>();
+  for (const { process, ...connection } of opened)
+    if (process !== undefined) add(lost, judge, process, connection);
+  return [...lost.values()].toSorted((a, b) => b.count - a.count);
 }
 
 function isListening({ state }: OpenSocket): boolean {
@@ -97,13 +136,13 @@ function add(
   lost: Map<string, LostConnection>,
   judge: Judge,
   process: RunningProcess,
-  { remote }: OpenSocket,
-  protocol: number,
+  connection: Pick<OpenedConnection, 'protocol' | 'socket'>,
 ): void {
-  const address = finalAddress(remote);
-  const outlook = judge.ofSend(process, { address, port: remote.port, protocol });
+  const outlook = outlookOf(judge, process, connection);
   if (outlook === 'allowed') return;
-  const key = [process.pid, protocol, formatAddress(address), remote.port].join();
+  const { protocol, socket } = connection;
+  const address = formatAddress(finalAddress(socket.remote));
+  const key = [process.pid, protocol, address, socket.remote.port].join();
   const known = lost.get(key);
   if (known !== undefined) {
     known.count += 1;
@@ -117,14 +156,15 @@ function add(
     ...(exe !== undefined && { exe }),
     ...(container !== undefined && { container }),
     protocol: formatProtocol(protocol),
-    address: formatAddress(address),
-    port: remote.port,
+    address,
+    port: socket.remote.port,
     outlook,
     count: 1,
   });
 }
 
-function tableOf(lost: readonly LostConnection[]): NonNullable<Finding['table']> {
+/** Those for people, as far as they are not too many. */
+export function tableOf(lost: readonly LostConnection[]): NonNullable<Finding['table']> {
   const rows = lost
     .slice(0, SHOWN)
     .map(({ address, command, container, count, exe, outlook, pid, port, protocol, uid }) => [

@@ -1,12 +1,17 @@
-import { findNetworks } from '../../host/open/network.ts';
+import { findNetworks, type Network } from '../../host/open/network.ts';
 import { holdersOfAll } from '../../host/open/socket-holder.ts';
 import { readSocketTable, type SocketTable } from '../../host/open/socket-table.ts';
 import { RunningProcesses, type RunningProcess } from '../../profiler/identity/running-process.ts';
 
+/** What is open in a network namespace. */
+export interface NetworkState extends SocketTable {
+  network: Network;
+}
+
 /** What is open on this host at one moment, in the network namespaces of all processes that can be seen. */
 export interface HostState {
   /** The first is our own. */
-  networks: SocketTable[];
+  networks: NetworkState[];
   /** How many network namespaces were left out. */
   moreNetworks: number;
   /** A process that has it, of each socket, by inode. None where that can't be seen. */
@@ -16,7 +21,9 @@ export interface HostState {
 /** Looks at all that is open. The processes are looked at after the sockets: what is gone by then is left out. */
 export async function lookAtHost(): Promise<HostState> {
   const { more, networks } = findNetworks();
-  const tables = networks.map(({ own, pid }) => readSocketTable(own ? 'self' : pid));
+  const tables = networks.map((network) =>
+    Object.assign(readSocketTable(network.own ? 'self' : network.pid), { network }),
+  );
   const listed = new Set(
     tables.flatMap(({ packet, raw, tcp, udp }) =>
       [...packet, ...raw, ...tcp, ...udp].map(({ inode }) => inode),

@@ -74,7 +74,7 @@ export function stopping(findings: readonly Finding[]): Finding[] {
 }
 
 /** The path of a cgroup from the root of the hierarchy; undefined for all of it. */
-function watchedCgroup(directory: string | undefined): string | undefined {
+export function watchedCgroup(directory: string | undefined): string | undefined {
   if (directory === undefined || !existsSync(directory)) return undefined;
   const root = realpathSync(cgroupRoot());
   const path = realpathSync(directory);

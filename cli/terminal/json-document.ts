@@ -4,6 +4,7 @@ import { formatExactMoment } from '../../format/moment.ts';
 /** What a document for programs is about: `--json` of a command is one document, with this as its `schema`. */
 export type Topic =
   | 'check'
+  | 'close'
   | 'curve'
   | 'diff'
   | 'doctor'

@@ -8,6 +8,8 @@ const MOST = 256;
 export interface Network {
   /** A process in there. */
   pid: number;
+  /** Its inode number. */
+  namespace: number;
   /** It is the one of this process. */
   own: boolean;
 }
@@ -15,11 +17,12 @@ export interface Network {
 /** The network namespaces of the processes that can be seen, our own first, and how many more there are. */
 export function findNetworks(): { networks: Network[]; more: number } {
   const own = namespaceOf('self', 'net');
-  const found = new Map<number, Network>([[own, { pid: process.pid, own: true }]]);
+  const found = new Map<number, Network>([[own, { pid: process.pid, namespace: own, own: true }]]);
   for (const name of processes()) {
     const pid = Number(name);
     const namespace = networkOf(pid);
-    if (namespace !== undefined && !found.has(namespace)) found.set(namespace, { pid, own: false });
+    if (namespace !== undefined && !found.has(namespace))
+      found.set(namespace, { pid, namespace, own: false });
   }
   const all = [...found.values()];
   return { networks: all.slice(0, MOST), more: Math.max(0, all.length - MOST) };

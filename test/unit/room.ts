@@ -217,6 +217,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     ...profiler('event', 'identity', 'database', 'serve', 'read', 'import'),
     ...policy('value', 'meaning', 'file', 'file/edit', 'analysis'),
     'bpf',
+    'host/open',
     'host',
     'output',
     'format',

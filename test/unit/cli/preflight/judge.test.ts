@@ -49,7 +49,12 @@ function hostOf(
     packet: parsePacketSockets(packet.join('\n')),
   };
   const inodes = Object.values(table).flatMap((list: { inode: string }[]) => list.map(({ inode }) => inode));
-  return { networks: [table], moreNetworks: 0, holders: new Map(inodes.map((inode) => [inode, process])) };
+  const network = { pid: process.pid, namespace: 1, own: true };
+  return {
+    networks: [{ ...table, network }],
+    moreNetworks: 0,
+    holders: new Map(inodes.map((inode) => [inode, process])),
+  };
 }
 
 const line = (local: string, remote: string, state: string, inode: number): string =>
