@@ -9,13 +9,15 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { bouheki, query, Running } from '../e2e/bouheki.ts';
 import { folder, run, startNetwork, stopNetwork, succeeded } from '../e2e/guest.ts';
-import { installStubs, Stub, WAYS } from './stub.ts';
+import { installStubs, Stub, WAYS, WITH_BUS } from './stub.ts';
 
 const long = process.env['BOUHEKI_LONG'] !== undefined;
 /** Look-ups of each client by each way, with a connection at once. curl, which is started for each, makes fewer. */
 const LEARNT = 20;
 const TRIED = long ? 580 : 40;
 const FEWER = 20;
+/** With a bus nss-resolve asks as it does without: that is for the flush alone. */
+const EACH = Object.keys(WAYS).filter((way) => way !== WITH_BUS);
 /** For which the daemon may not yet have seen a resolver that has just started; it looks each second. */
 const SEEN = 2500;
 
@@ -79,20 +81,35 @@ function visit(count: number, name: string): Record<string, string> {
   return Object.fromEntries(ended);
 }
 
+const zone = (warm: string): void =>
+  writeFileSync(
+    join(place, 'zone.json'),
+    JSON.stringify({
+      'cdn.test': POOL,
+      'other.test': ['93.184.217.1'],
+      'warm.test': [warm],
+      ttl: { 'warm.test': 3600 },
+    }),
+  );
+
+/** What a name has, as the C library says. */
+function addressOf(name: string): string | undefined {
+  return run('getent', 'ahostsv4', name).stdout.split(' ')[0];
+}
+
 const NONE = { python: '0', node: '0', 'c-ares': '0', curl: '0' };
 
 before(() => {
   startNetwork();
   installStubs();
-  const zone = { 'cdn.test': POOL, 'other.test': ['93.184.217.1'] };
-  writeFileSync(join(place, 'zone.json'), JSON.stringify(zone));
+  zone('93.184.218.1');
   succeeded(run('ip', 'netns', 'exec', 'servers', 'test/vm/resolver', join(place, 'zone.json')));
 });
 after(stopNetwork);
 
 test('what is asked by each way becomes rules by name', async (t) => {
   const learn = await Running.start('learn', '--db', db);
-  for (const way of Object.keys(WAYS)) {
+  for (const way of EACH) {
     await using _stub = await Stub.start(way, 'cdn.test');
     await wait(SEEN);
     assert.deepEqual(visit(LEARNT, 'cdn.test'), NONE, way);
@@ -114,7 +131,7 @@ test('what is asked by each way becomes rules by name', async (t) => {
 
 test('under these each connection after a look-up is allowed, and nothing else', async (t) => {
   const enforce = await Running.start('enforce', byName, '--db', enforced);
-  for (const way of Object.keys(WAYS)) {
+  for (const way of EACH) {
     await using _stub = await Stub.start(way, 'cdn.test');
     await wait(SEEN);
     assert.deepEqual(visit(TRIED, 'cdn.test'), NONE, `${way}\n${enforce.stderr}${enforce.stdout}`);
@@ -126,7 +143,7 @@ test('under these each connection after a look-up is allowed, and nothing else',
     enforced,
     `SELECT sum(count)::INTEGER AS all FROM connections WHERE name = 'cdn.test' AND verdict = 'allow'`,
   );
-  t.diagnostic(`${row!.all} look-ups with connections by ${Object.keys(WAYS).join(', ')}: 0 denied`);
+  t.diagnostic(`${row!.all} look-ups with connections by ${EACH.join(', ')}: 0 denied`);
 });
 
 test('by address most of it is denied', async (t) => {
@@ -140,4 +157,19 @@ test('by address most of it is denied', async (t) => {
   );
   t.diagnostic(`by address ${count} of ${row!.all} connections to cdn.test are not allowed`);
   assert(count > 0);
+});
+
+test('what systemd-resolved has kept from before is asked for again when a policy goes by names', async () => {
+  const policy = join(place, 'warm.yaml');
+  const rules = `[{ to: [{ cidr: [loopback] }, { port: [53] }] }, { to: [{ name: [warm.test], port: [80] }] }]`;
+  writeFileSync(policy, `version: 2\nnetwork: { mode: block, allow: ${rules} }\n`, { mode: 0o600 });
+  await using _stub = await Stub.start(WITH_BUS, 'warm.test');
+  zone('93.184.218.2');
+  assert.equal(addressOf('warm.test'), '93.184.218.1', 'it is kept');
+  const enforce = await Running.start('enforce', policy, '--db', join(place, 'warm.duckdb'));
+  await enforce.until(/^Flushed the cache of systemd-resolved/m);
+  assert.equal(addressOf('warm.test'), '93.184.218.2');
+  assert.equal(tries('warm.test'), '0', enforce.stderr);
+  assert.equal(tries('93.184.218.1'), '1');
+  succeeded(await enforce.end('SIGINT'));
 });

@@ -86,6 +86,8 @@ interface Way {
   programs: readonly (readonly string[])[];
 }
 
+export const WITH_BUS = 'nss-resolve and a bus';
+
 export const WAYS: Readonly<Record<string, Way>> = {
   'no stub': { resolver: FAR, hosts: 'files dns', programs: [] },
   dnsmasq: { resolver: '127.0.0.1', hosts: 'files dns', programs: [DNSMASQ] },
@@ -96,7 +98,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
   },
   'systemd-resolved': { resolver: '127.0.0.53', hosts: 'files dns', programs: [STUB] },
   'nss-resolve': { resolver: '127.0.0.53', hosts: 'files resolve', programs: [STUB] },
-  'nss-resolve and a bus': { resolver: '127.0.0.53', hosts: 'files resolve', programs: [DBUS, STUB] },
+  [WITH_BUS]: { resolver: '127.0.0.53', hosts: 'files resolve', programs: [DBUS, STUB] },
   nscd: {
     resolver: '127.0.0.1',
     hosts: 'files dns',
