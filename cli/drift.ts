@@ -3,6 +3,7 @@ import { type Grouping, GROUPINGS } from '../generator/drift/finding.ts';
 import { wideOption } from './option/wide-option.ts';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
 import { readDuration } from './option/duration.ts';
+import { FORMATS } from './drift/format/format-name.ts';
 import type { DriftOptions } from './drift/report-drift.ts';
 
 /** More than a week, so that weekly jobs are not called unused. Seconds. */
@@ -37,11 +38,7 @@ export function driftCommand(): Command {
     .addOption(databaseOption())
     .addOption(sinceOption())
     .addOption(untilOption())
-    .addOption(
-      new Option('--format <format>', 'how to print it')
-        .choices(['text', 'json', 'markdown'])
-        .default('text'),
-    )
+    .addOption(new Option('--format <format>', 'how to print it').choices(FORMATS).default('text'))
     .option('--json', 'the same as --format json', false)
     .addOption(
       new Option('--group-by <what>', 'put findings together that have the same: subject, rule, destination')

@@ -1,5 +1,6 @@
 import { visible } from '../../error/visible.ts';
 import { formatCount } from '../../format/number.ts';
+import { changesOf } from '../../generator/drift/change.ts';
 import { compare, type Drift, driftOf } from '../../generator/drift/drift.ts';
 import { allFindings } from '../../generator/drift/all-findings.ts';
 import type { Finding, FindingKind, Grouping } from '../../generator/drift/finding.ts';
@@ -11,6 +12,7 @@ import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import { prefixOf } from '../../policy/value/cidr.ts';
+import type { Parsed } from '../../policy/file/parse.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import type { Accounts } from '../../profiler/read/observation.ts';
 import {
@@ -20,21 +22,21 @@ import {
   type RecordedObservation,
   type RecordingSummary,
 } from '../../profiler/read/read.ts';
-import { identify } from './identify.ts';
-import { driftJson } from './json.ts';
-import { driftMarkdown } from './markdown.ts';
-import { reportOf } from './report.ts';
-import { driftText } from './text.ts';
+import { identify } from './format/identify.ts';
+import { reportOf } from './format/report.ts';
+import type { Format } from './format/format-name.ts';
+import { RENDERERS } from './format/renderer.ts';
 import { viewOf } from '../terminal/view.ts';
 import { describeLinks, realPaths } from '../option/linked-path.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { readOwners } from '../option/owner-list.ts';
-import { readPolicy, warnAtOnce } from '../option/policy-reader.ts';
+import { parseWithPlaces, readPolicyText } from '../option/policy-file.ts';
+import { warnAtOnce } from '../option/policy-reader.ts';
 import { windowOf, type RecordOptions } from '../option/record-option.ts';
 
 /** What `drift` was asked for, as commander hands it over. */
 export interface DriftOptions extends RecordOptions {
-  format: 'text' | 'json' | 'markdown';
+  format: Format;
   json: boolean;
   intents: boolean;
   wide: boolean;
@@ -48,24 +50,28 @@ export interface DriftOptions extends RecordOptions {
 
 /** Prints how the record and a policy differ. */
 export async function reportDrift(file: string, options: DriftOptions): Promise<void> {
-  const { policy, links } = followLinks(await readPolicy(file), realPaths);
+  const parsed = parseWithPlaces(readPolicyText(file), file, warnAtOnce);
+  const { policy, links } = followLinks(parsed.policy, realPaths);
   const record = await readRecord(policy, options);
   const { accounts, observations, past } = record;
   const naming = { accounts, called: await accountsFor(policy, accounts) };
   const comparison = compare(policy, observations, naming);
   const drift = driftOf(comparison);
   const owners = options.owners === undefined ? undefined : readOwners(options.owners, warnAtOnce);
+  const before = compare(policy, past, naming).allowed;
   const found = allFindings(policy, {
     now: comparison,
-    ...(options.since !== undefined && {
-      past: { allowed: compare(policy, past, naming).allowed, since: options.since },
-    }),
+    ...(options.since !== undefined && { past: { allowed: before, since: options.since } }),
     watched: record.watched,
     unusedAfter: options.unusedAfter * 1_000_000,
     ...(owners && { ownerOf: (address) => owners.find(prefixOf(address))?.owner }),
   });
   const findings = identify(found);
-  const report = reportOf(file, drift, findings, { by: options.groupBy, limit: options.limit });
+  const changes = changesOf(comparison.cases, [...before, ...comparison.allowed]);
+  const report = reportOf(
+    { policy: file, lines: linesOf(parsed), drift, changes, findings },
+    { by: options.groupBy, limit: options.limit },
+  );
   const view = viewOf(process.stdout, options.wide);
   process.stdout.write(RENDERERS[options.json ? 'json' : options.format](report, view));
   const unseen = unseenNames(policy, observations);
@@ -73,11 +79,18 @@ export async function reportDrift(file: string, options: DriftOptions): Promise<
   if (entriesOf(drift) > 0) process.exitCode = 1;
 }
 
+/** Where rules begin in the policy's text, by their names. */
+function linesOf({ locationOf, policy }: Required<Parsed>): Map<string, number> {
+  const lines = new Map<string, number>();
+  for (const [index, { name }] of policy.boxes.entries()) {
+    if (!lines.has(name)) lines.set(name, locationOf(index).line);
+  }
+  return lines;
+}
+
 function entriesOf(drift: Drift): number {
   return drift.new.length + drift.denied.length + drift.disagreed.length;
 }
-
-const RENDERERS = { json: driftJson, markdown: driftMarkdown, text: driftText };
 
 interface Evidence {
   observations: RecordedObservation[];

@@ -10,6 +10,7 @@ export type Topic =
   | 'doctor'
   | 'drift'
   | 'explain'
+  | 'finding'
   | 'generate'
   | 'merge'
   | 'preflight'
@@ -24,17 +25,27 @@ const TIMES: ReadonlySet<string> = new Set([
   'startedAt',
   'endedAt',
   'loadedAt',
+  'noticedAt',
   'start',
   'end',
 ]);
 
 /** A document with its schema; points in time are in ISO 8601 (UTC), and nothing unsafe is in it. */
 export function jsonDocument(topic: Topic, body: object): string {
+  return print(topic, body, 2);
+}
+
+/** The same on one line, for streams of documents. */
+export function jsonLine(topic: Topic, body: object): string {
+  return print(topic, body);
+}
+
+function print(topic: Topic, body: object, indent?: number): string {
   const document = { schema: `bouheki.${topic}/v1`, ...body };
   const json = JSON.stringify(
     document,
     (key, value: unknown) => (typeof value === 'number' && TIMES.has(key) ? formatExactMoment(value) : value),
-    2,
+    indent,
   );
   return `${visibleJson(json)}\n`;
 }

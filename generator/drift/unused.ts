@@ -77,6 +77,7 @@ function findingOf(
     key: JSON.stringify(['unused', rule, ...(part === undefined ? [] : [part.key, part.text])]),
     subject: `rule ${rule}`,
     destination: what,
+    rule: { name: rule, relation: 'allowed by' },
     count: 0,
     ...(silence.last !== undefined && { last: silence.last }),
     evidence: evidenceOf(silence),

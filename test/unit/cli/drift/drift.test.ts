@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { identify } from '../../../../cli/drift/identify.ts';
-import { driftMarkdown } from '../../../../cli/drift/markdown.ts';
-import { type DriftReport, reportOf } from '../../../../cli/drift/report.ts';
+import { identify } from '../../../../cli/drift/format/identify.ts';
+import { driftMarkdown } from '../../../../cli/drift/format/markdown.ts';
+import { type DriftReport, reportOf } from '../../../../cli/drift/format/report.ts';
 import { type DriftEntry, endpoint } from '../../../../generator/drift/entry.ts';
 import { Operation } from '../../../../profiler/event/batch.ts';
 import { Known } from '../../../../profiler/event/columns.ts';
@@ -92,6 +92,7 @@ test('--json is one document with a versioned schema', async (t) => {
     denied: [],
     disagreed: [],
     shared: [],
+    changes: [],
     findings: [
       {
         id: 'rq9vq7cmctr9',
@@ -130,7 +131,10 @@ function reportOn(...entries: DriftEntry[]): DriftReport {
     })),
   );
   const drift = { new: [], denied: entries, disagreed: [], shared: [] };
-  return reportOf('policy.yaml', drift, findings, { by: ['subject', 'rule'], limit: 0 });
+  return reportOf(
+    { policy: 'policy.yaml', lines: new Map(), drift, changes: [], findings },
+    { by: ['subject', 'rule'], limit: 0 },
+  );
 }
 
 const ENTRY = {

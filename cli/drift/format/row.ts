@@ -1,7 +1,8 @@
-import { formatTime } from '../../format/moment.ts';
-import { formatCount } from '../../format/number.ts';
-import { ruleText } from '../../generator/drift/entry.ts';
-import { FINDING_KINDS, type FindingGroup, type FindingKind } from '../../generator/drift/finding.ts';
+import { formatTime } from '../../../format/moment.ts';
+import { formatCount, formatPercent } from '../../../format/number.ts';
+import type { Change } from '../../../generator/drift/change.ts';
+import { ruleText } from '../../../generator/drift/entry.ts';
+import { FINDING_KINDS, type FindingGroup, type FindingKind } from '../../../generator/drift/finding.ts';
 import type { Reported } from './identify.ts';
 
 /** A part of a drift report. Cells are as they were recorded: the reporter makes them safe to print. */
@@ -77,4 +78,14 @@ function reasonOf({ entries, evidence, kind }: Pick<Reported, 'entries' | 'evide
   const rule = entry === undefined ? [] : [ruleText(entry)];
   const known = kind === 'moved' || kind === 'identity changed' ? evidence.slice(1) : [];
   return [...(entry === undefined ? evidence : known), ...rule].join('; ');
+}
+
+/** The columns of changes. */
+export const CHANGE_COLUMNS = ['Subject', 'Since', 'Destinations', 'Events', 'Usual'];
+
+export const CHANGE_TITLE =
+  'Changed: more that is not allowed, at once, than the subject ever did that was new';
+
+export function changeCells({ destinations, events, first, subject, usual }: Change): string[] {
+  return [subject, formatTime(first), String(destinations), String(events), formatPercent(usual)];
 }

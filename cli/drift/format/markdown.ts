@@ -1,33 +1,37 @@
-import { visible } from '../../error/visible.ts';
-import { formatCount } from '../../format/number.ts';
-import type { FindingGroup } from '../../generator/drift/finding.ts';
-import type { Reported } from './identify.ts';
+import { visible } from '../../../error/visible.ts';
+import { formatCount } from '../../../format/number.ts';
 import type { DriftReport } from './report.ts';
-import { DRIFT_COLUMNS, driftSections } from './row.ts';
+import { CHANGE_COLUMNS, CHANGE_TITLE, changeCells, DRIFT_COLUMNS, driftSections } from './row.ts';
 
 /** Characters that a comment on a pull request may have, less some room for what others put around it. */
 const MOST_CHARACTERS = 60_000;
 
+/** Subjects that are listed as changed. */
+const MOST_CHANGES = 20;
+
 /** The drift as Markdown, for a comment on a change; empty when there is none. Cut where a comment would be too long. */
-export function driftMarkdown({ groups, left }: DriftReport): string {
+export function driftMarkdown(report: DriftReport): string {
+  const { groups } = report;
   // The worst come first: the most of them that fit, by bisection.
   let [fits, over] = [0, groups.length + 1];
   while (over - fits > 1) {
     const middle = Math.floor((fits + over) / 2);
-    if (render(groups, middle, left).length <= MOST_CHARACTERS) fits = middle;
+    if (render(report, middle).length <= MOST_CHARACTERS) fits = middle;
     else over = middle;
   }
-  return render(groups, fits, left);
+  return render(report, fits);
 }
 
-function render(groups: readonly FindingGroup<Reported>[], shown: number, left: DriftReport['left']): string {
-  const rule = DRIFT_COLUMNS.map(() => '---').join(' | ');
+function render({ changes, groups, left }: DriftReport, shown: number): string {
   const sections = driftSections(groups.slice(0, shown)).map(({ title, groups: parts }) => {
-    const rows = parts.flatMap((part) => part.rows).map((row) => row.map(escape).join(' | '));
+    const rows = parts.flatMap((part) => part.rows);
     const fixes = [...new Set(parts.map(({ fix }) => `- ${escape(fix)}\n`))];
-    const lines = [DRIFT_COLUMNS.join(' | '), rule, ...rows];
-    return `### ${title}\n\n${lines.map((line) => `| ${line} |\n`).join('')}\n${fixes.join('')}`;
+    return `### ${title}\n\n${table(DRIFT_COLUMNS, rows)}\n${fixes.join('')}`;
   });
+  if (changes.length > 0) {
+    const rows = changes.slice(0, MOST_CHANGES).map(changeCells);
+    sections.unshift(`### ${CHANGE_TITLE}\n\n${table(CHANGE_COLUMNS, rows)}`);
+  }
   const cut = groups.slice(shown);
   const findings = cut.reduce((sum, each) => sum + each.findings.length, left.findings);
   if (findings > 0) {
@@ -35,6 +39,12 @@ function render(groups: readonly FindingGroup<Reported>[], shown: number, left: 
     sections.push(`And ${what} more, less severe or of fewer events.\n`);
   }
   return sections.join('\n');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const rule = head.map(() => '---');
+  const lines = [head, rule, ...rows.map((row) => row.map(escape))];
+  return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
 }
 
 /**

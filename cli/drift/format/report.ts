@@ -1,12 +1,17 @@
-import type { Drift } from '../../generator/drift/drift.ts';
-import { type FindingGroup, type Grouping, groupFindings } from '../../generator/drift/finding.ts';
+import type { Change } from '../../../generator/drift/change.ts';
+import type { Drift } from '../../../generator/drift/drift.ts';
+import { type FindingGroup, type Grouping, groupFindings } from '../../../generator/drift/finding.ts';
 import type { Reported } from './identify.ts';
 
 /** What every format prints. */
 export interface DriftReport {
   /** The policy file as it was given. */
   policy: string;
+  /** The line of each rule in it. */
+  lines: ReadonlyMap<string, number>;
   drift: Drift;
+  /** Subjects that do things which are not allowed, and more often than they ever did new things. */
+  changes: Change[];
   /** The worst first, none left out. */
   findings: Reported[];
   /** The groups to print, the worst first, and how many findings are in those that are not. */
@@ -14,19 +19,21 @@ export interface DriftReport {
   left: { groups: number; findings: number };
 }
 
+/** What a report is made of. */
+export interface ReportParts extends Pick<DriftReport, 'policy' | 'lines' | 'drift' | 'changes'> {
+  findings: readonly Reported[];
+}
+
 /** Groups the findings; at most `limit` groups are printed, 0 for all. */
 export function reportOf(
-  policy: string,
-  drift: Drift,
-  findings: readonly Reported[],
+  { findings, ...parts }: ReportParts,
   { by, limit }: { by: readonly Grouping[]; limit: number },
 ): DriftReport {
   const all = groupFindings(findings, by);
   const groups = limit === 0 ? all : all.slice(0, limit);
   const rest = all.slice(groups.length);
   return {
-    policy,
-    drift,
+    ...parts,
     findings: all.flatMap((group) => group.findings),
     groups,
     left: { groups: rest.length, findings: rest.reduce((sum, each) => sum + each.findings.length, 0) },

@@ -1,18 +1,25 @@
-import { cutToWidth } from '../../format/display-width.ts';
-import { formatCount } from '../../format/number.ts';
-import { visible } from '../../error/visible.ts';
+import { cutToWidth } from '../../../format/display-width.ts';
+import { formatCount } from '../../../format/number.ts';
+import { visible } from '../../../error/visible.ts';
 import type { DriftReport } from './report.ts';
-import { DRIFT_COLUMNS, driftSections } from './row.ts';
-import { formatTable } from '../terminal/table.ts';
-import { paint } from '../../output/terminal.ts';
-import { PLAIN_VIEW, type View } from '../terminal/view.ts';
+import { CHANGE_COLUMNS, CHANGE_TITLE, changeCells, DRIFT_COLUMNS, driftSections } from './row.ts';
+import { formatTable } from '../../terminal/table.ts';
+import { paint } from '../../../output/terminal.ts';
+import { PLAIN_VIEW, type View } from '../../terminal/view.ts';
 
 /** FIRST, then LAST, then ID go where a terminal has no room for them. */
 const OPTIONAL = [3, 4, 5];
 
+const CHANGE_HEAD = CHANGE_COLUMNS.map((column) => column.toUpperCase());
+
 /** The drift as tables for a terminal; empty when there is none. */
-export function driftText({ groups, left }: DriftReport, view: View = PLAIN_VIEW): string {
+export function driftText({ changes, groups, left }: DriftReport, view: View = PLAIN_VIEW): string {
   const head = DRIFT_COLUMNS.map((column) => column.toUpperCase());
+  const changed = changes.map(changeCells);
+  const first = [
+    paint(view.colour, 'bold', CHANGE_TITLE),
+    ...formatTable(CHANGE_HEAD, changed, { view, indent: 2 }),
+  ];
   const sections = driftSections(groups).map((section) => {
     const rows = section.groups.flatMap((group) => group.rows);
     const table = formatTable(head, rows, { view, indent: 2, optional: OPTIONAL });
@@ -21,6 +28,7 @@ export function driftText({ groups, left }: DriftReport, view: View = PLAIN_VIEW
     );
     return `${[paint(view.colour, 'bold', section.title), ...table, ...fixes].join('\n')}\n`;
   });
+  if (changes.length > 0) sections.unshift(`${first.join('\n')}\n`);
   if (left.groups > 0) {
     const what = `${formatCount(left.findings, 'finding')} in ${formatCount(left.groups, 'group')}`;
     sections.push(`And ${what} more: --limit 0 shows all.\n`);

@@ -1,4 +1,4 @@
-import { jsonDocument } from '../terminal/json-document.ts';
+import { jsonDocument } from '../../terminal/json-document.ts';
 import type { Reported } from './identify.ts';
 import type { DriftReport } from './report.ts';
 
@@ -9,13 +9,14 @@ export function plainFinding({ entries, key: _key, ...finding }: Reported): obje
 }
 
 /** The drift as one JSON document. Nothing is left out, whatever the limit. */
-export function driftJson({ drift, findings }: DriftReport): string {
+export function driftJson({ changes, drift, findings }: DriftReport): string {
   const { denied, disagreed, new: fresh, shared } = drift;
   return jsonDocument('drift', {
     new: fresh,
     denied,
     disagreed,
     shared,
+    changes,
     findings: findings.map(plainFinding),
   });
 }
