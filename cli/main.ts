@@ -48,6 +48,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),
   },
+  simulate: {
+    summary: 'Judge recorded events by a policy that is not in force yet',
+    load: async () => (await import('./control/simulate.ts')).simulateCommand(),
+  },
   check: {
     summary: 'Check a policy file, or write a version 1 file as version 2',
     load: async () => (await import('./check.ts')).checkCommand(),

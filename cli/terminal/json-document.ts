@@ -16,6 +16,7 @@ export type Topic =
   | 'preflight'
   | 'review'
   | 'risks'
+  | 'simulate'
   | 'status';
 
 /** Under these names there are points in time, microseconds since the epoch inside the program. */

@@ -191,6 +191,16 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
+  'cli/simulate': [
+    'cli/option',
+    'cli/terminal',
+    'generator/drift',
+    'generator',
+    'profiler/read',
+    'policy/meaning',
+    'format',
+    'error',
+  ],
   'cli/preflight': [
     'cli/option',
     'cli/terminal',
@@ -225,7 +235,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'error',
   ],
   // What help needs: each command loads the rest when it is to do something.
-  'cli/control': ['cli/run', 'cli/option'],
+  'cli/control': ['cli/run', 'cli/simulate', 'cli/option'],
   cli: [
     'cli/control',
     'cli/drift',

@@ -50,12 +50,14 @@ export interface Outcome {
 
 /** Runs one command in a process of its own, as the entry point would. Errors end with 2 and print code and message. */
 export function runCommand(
-  name: 'check' | 'generate' | 'drift' | 'explain' | 'import' | 'export' | 'status' | 'review',
+  name: 'check' | 'generate' | 'drift' | 'explain' | 'import' | 'export' | 'status' | 'review' | 'simulate',
   ...args: string[]
 ): Outcome {
   const script = `
     const [name, ...args] = process.argv.slice(1);
-    const module = await import(${JSON.stringify(new URL('../../../cli/', import.meta.url).href)} + name + '.js');
+    const files = { simulate: 'control/simulate' };
+    const file = (files[name] ?? name) + '.js';
+    const module = await import(${JSON.stringify(new URL('../../../cli/', import.meta.url).href)} + file);
     try {
       await module[name + 'Command']().exitOverride().parseAsync(args, { from: 'user' });
     } catch (error) {

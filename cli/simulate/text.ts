@@ -1,0 +1,84 @@
+import { visible } from '../../error/visible.ts';
+import { formatTime } from '../../format/moment.ts';
+import { formatCount, formatNumber } from '../../format/number.ts';
+import { type DriftEntry, endpoint, ruleText } from '../../generator/drift/entry.ts';
+import { describeLosses } from '../../generator/header.ts';
+import { eventsOf } from '../../generator/drift/simulate.ts';
+import type { Loss } from '../../profiler/read/read.ts';
+import { formatTable } from '../terminal/table.ts';
+import type { View } from '../terminal/view.ts';
+import type { SimulationReport } from './simulate.ts';
+
+/** Destinations of a subject; the rest is counted. */
+const MOST_DESTINATIONS = 5;
+
+/** LAST goes first where a terminal has no room. */
+const OPTIONAL = [3, 4];
+
+/** A simulation for people. `limit`: subjects of each list, 0 for all. */
+export function simulationText(report: SimulationReport, limit: number, view: View): string {
+  const { against, blocked, candidate, events, opened, passed, stopped } = report;
+  const width = formatNumber(events).length;
+  const line = (count: number, what: string) => `${formatNumber(count).padStart(width)}  ${what}`;
+  const lines = [
+    `${formatCount(events, 'recorded event')} under ${candidate}, if it blocked:`,
+    line(passed, 'went through, and would go through'),
+    line(eventsOf(blocked), 'went through, and would be blocked'),
+    line(stopped, 'were stopped, and would be stopped'),
+    line(eventsOf(opened), 'were stopped, and would go through'),
+    ...list('Would be blocked', blocked, limit, view),
+    ...list('Would go through', opened, limit, view),
+  ];
+  if (against !== undefined) {
+    const { closed, opened: more, policy } = against;
+    lines.push(
+      '',
+      `Beside ${policy}: ${formatCount(eventsOf(closed), 'event')} more denied, ${formatNumber(eventsOf(more))} more allowed.`,
+      ...list(`Denied, and allowed by ${policy}`, closed, limit, view),
+      ...list(`Allowed, and denied by ${policy}`, more, limit, view),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** What the record lacks. */
+export function lossLine(losses: readonly Loss[]): string {
+  return losses.length === 0 ? '' : `The record lacks events: ${describeLosses(losses)}.\n`;
+}
+
+function list(title: string, entries: readonly DriftEntry[], limit: number, view: View): string[] {
+  if (entries.length === 0) return [];
+  const bySubject = new Map<string, DriftEntry[]>();
+  for (const entry of entries) {
+    const its = bySubject.get(entry.subject);
+    if (its === undefined) bySubject.set(entry.subject, [entry]);
+    else its.push(entry);
+  }
+  const subjects = [...bySubject].toSorted(([, a], [, b]) => eventsOf(b) - eventsOf(a));
+  const shown = limit === 0 ? subjects : subjects.slice(0, limit);
+  const rows = shown.flatMap(([subject, its]) =>
+    rowsOf(subject, its, limit === 0 ? its.length : MOST_DESTINATIONS),
+  );
+  const rest = subjects.length - shown.length;
+  if (rest > 0) rows.push([`and ${formatCount(rest, 'more subject')}`, '', '', '', '']);
+  const head = ['SUBJECT', 'DESTINATION', 'COUNT', 'LAST', 'RULE'];
+  return ['', `${visible(title)}:`, ...formatTable(head, rows, { view, indent: 2, optional: OPTIONAL })];
+}
+
+function rowsOf(subject: string, entries: readonly DriftEntry[], most: number): string[][] {
+  const sorted = entries.toSorted((a, b) => b.count - a.count);
+  const rows = sorted.slice(0, most).map((entry, place) => [
+    place === 0 ? subject : '',
+    endpoint(entry),
+    String(entry.count),
+    formatTime(entry.last),
+    // Without what the kernel said: of that the list is about.
+    ruleText({
+      ...(entry.rule && { rule: entry.rule }),
+      ...(entry.nameDrift && { nameDrift: entry.nameDrift }),
+    }),
+  ]);
+  const rest = sorted.slice(most);
+  if (rest.length > 0) rows.push(['', `and ${rest.length} more`, String(eventsOf(rest)), '', '']);
+  return rows;
+}
