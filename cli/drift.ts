@@ -1,10 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Grouping, GROUPINGS } from '../generator/drift/finding.ts';
+import { FINDING_KINDS, type FindingKind, type Grouping, GROUPINGS } from '../generator/drift/finding.ts';
 import { wideOption } from './option/wide-option.ts';
-import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
+import { databaseOption, readMoment, untilOption } from './option/record-option.ts';
 import { readDuration } from './option/duration.ts';
 import { FORMATS } from './drift/format/format-name.ts';
 import type { DriftOptions } from './drift/report-drift.ts';
+
+/** What the policy does not allow, or did not: other kinds are worth a look, and no reason to fail. */
+const DRIFT: FindingKind[] = ['new', 'identity changed', 'moved', 'denied', 'disagreed'];
 
 /** More than a week, so that weekly jobs are not called unused. Seconds. */
 const UNUSED_AFTER = 8 * 86_400;
@@ -14,6 +17,7 @@ Examples:
   $ bouheki drift policy.yaml
   $ bouheki drift policy.yaml --since 24h --json
   $ bouheki drift policy.yaml --format markdown > drift.md
+  $ bouheki drift policy.yaml --since last --ignore known.txt --fail-on new,denied
 
 New connections went through, and the policy would not let them. Denied ones are
 attempts that were stopped, and the policy would stop them again. Disagreed ones got
@@ -25,7 +29,7 @@ of identity changed ones another program does what an allowed one did.
 Unused rules are without traffic for long, or for longer than their past makes likely.
 With --since, surges are subjects that do far more than before. Shared connections are
 allowed by a name that only other programs asked for, which has the same address as the
-one that this one asked for. None of these three changes the exit status.
+one that this one asked for. None of these three changes the exit status by itself.
 
 Each finding has an id, which stays the same from report to report. The worst are first.
 A path of the policy that is a link on this host counts as what it leads to.
@@ -36,7 +40,12 @@ export function driftCommand(): Command {
   return new Command('drift')
     .argument('<policy>', 'the policy file')
     .addOption(databaseOption())
-    .addOption(sinceOption())
+    .addOption(
+      new Option(
+        '--since <time>',
+        'only what happened at or after this time: 24h, 2026-11-21T09:30:00Z, or last: what was not reported yet',
+      ).argParser((text) => (text === 'last' ? text : readMoment(text))),
+    )
     .addOption(untilOption())
     .addOption(new Option('--format <format>', 'how to print it').choices(FORMATS).default('text'))
     .option('--json', 'the same as --format json', false)
@@ -56,6 +65,12 @@ export function driftCommand(): Command {
         .default(UNUSED_AFTER, '8d'),
     )
     .option('--owners <file>', 'CSV of owner,prefix: an address of the same owner has moved there')
+    .option('--ignore <file>', 'leave out what it acknowledges: ID DATE REASON a line')
+    .addOption(
+      new Option('--fail-on <kinds>', 'end with 1 for findings of these kinds alone, with commas between')
+        .argParser(readKinds)
+        .default(DRIFT, DRIFT.map(kindName).join(',')),
+    )
     .addOption(wideOption())
     .option('--intents', 'also UDP connects that sent nothing, which name look-ups make', false)
     .addHelpText('after', HELP)
@@ -77,4 +92,18 @@ function readGroupings(text: string): Grouping[] {
 function readLimit(text: string): number {
   if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a number.');
   return Number(text);
+}
+
+function readKinds(text: string): FindingKind[] {
+  return text.split(',').map((word) => {
+    const kind = FINDING_KINDS.find((each) => kindName(each) === word);
+    if (kind === undefined)
+      throw new InvalidArgumentError(`It must be some of ${FINDING_KINDS.map(kindName).join(', ')}.`);
+    return kind;
+  });
+}
+
+/** A kind as one word. */
+function kindName(kind: FindingKind): string {
+  return kind.replaceAll(' ', '-');
 }

@@ -19,7 +19,8 @@ export function untilOption(what = 'only what happened before this time'): Optio
   return new Option('--until <time>', what).argParser(readMoment);
 }
 
-function readMoment(text: string): number {
+/** The point in time that an option names. */
+export function readMoment(text: string): number {
   const moment = parseMoment(text, Date.now() * 1000);
   if (moment === undefined) {
     throw new InvalidArgumentError(

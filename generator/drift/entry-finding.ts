@@ -25,7 +25,7 @@ export function entryFindings(
   for (const each of cases) {
     const refinement = refine(each);
     const kind = refinement?.kind ?? each.part;
-    const key = keyOf(each, kind);
+    const key = keyOf(each);
     const known = findings.get(key);
     if (known === undefined)
       findings.set(key, findingOf(policy, each, kind, key, refinement?.evidence ?? []));
@@ -34,10 +34,13 @@ export function entryFindings(
   return [...findings.values()].map(withEvidence);
 }
 
-/** A destination by name is that of all its addresses, which come and go. */
-function keyOf({ entry, party }: Case, kind: FindingKind): string {
+/**
+ * A destination by name is that of all its addresses, which come and go. That something has moved may be known only
+ * later, and makes no other finding of it.
+ */
+function keyOf({ entry, part, party }: Case): string {
   const { address, names, port, protocol, socket } = entry;
-  return JSON.stringify([kind, party.key, socket ?? [names?.[0] ?? address, port, protocol]]);
+  return JSON.stringify([part, party.key, socket ?? [names?.[0] ?? address, port, protocol]]);
 }
 
 function findingOf(

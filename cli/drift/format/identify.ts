@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Finding, FindingKind } from '../../../generator/drift/finding.ts';
+import type { Finding } from '../../../generator/drift/finding.ts';
 
 /** A finding as it is reported: by its id it can be acknowledged, and found again in the next report. */
 export interface Reported extends Finding {
@@ -19,11 +19,4 @@ function idOf(key: string): string {
   return BigInt(`0x${hash.slice(0, HEX_DIGITS)}`)
     .toString(32)
     .padStart(12, '0');
-}
-
-/** Kinds that the policy does not allow, or did not: the others are worth a look, and no reason to fail. */
-const DRIFT: ReadonlySet<FindingKind> = new Set(['new', 'identity changed', 'moved', 'denied', 'disagreed']);
-
-export function isDrift({ kind }: Pick<Finding, 'kind'>): boolean {
-  return DRIFT.has(kind);
 }

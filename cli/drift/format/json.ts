@@ -9,7 +9,7 @@ export function plainFinding({ entries, key: _key, ...finding }: Reported): obje
 }
 
 /** The drift as one JSON document. Nothing is left out, whatever the limit. */
-export function driftJson({ changes, drift, findings }: DriftReport): string {
+export function driftJson({ acknowledged, changes, drift, findings }: DriftReport): string {
   const { denied, disagreed, new: fresh, shared } = drift;
   return jsonDocument('drift', {
     new: fresh,
@@ -17,6 +17,7 @@ export function driftJson({ changes, drift, findings }: DriftReport): string {
     disagreed,
     shared,
     changes,
+    acknowledged: acknowledged.map(({ end, finding, reason }) => ({ ...plainFinding(finding), reason, end })),
     findings: findings.map(plainFinding),
   });
 }

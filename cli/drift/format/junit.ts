@@ -1,47 +1,49 @@
 import { visible } from '../../../error/visible.ts';
 import { FINDING_KINDS, type FindingKind } from '../../../generator/drift/finding.ts';
-import { isDrift, type Reported } from './identify.ts';
+import type { Reported } from './identify.ts';
 import type { DriftReport } from './report.ts';
 import { titleOf } from './row.ts';
 
 /**
  * The findings as JUnit's XML, for what shows results of tests: a suite for each kind, a test for each finding, which
- * fails where it is drift. A kind without a finding is one test that passes.
+ * fails where the exit status tells of its kind. A kind without a finding is one test that passes.
  */
-export function driftJunit({ findings }: DriftReport): string {
-  const suites = FINDING_KINDS.map((kind) =>
-    suite(
-      kind,
-      findings.filter((each) => each.kind === kind),
-    ),
-  );
-  const counts = countsOf(findings.length + suites.filter(({ empty }) => empty).length, findings);
-  const head = '<?xml version="1.0" encoding="UTF-8"?>\n';
-  return `${head}<testsuites name="bouheki drift" ${counts}>\n${suites.map(({ text }) => text).join('')}</testsuites>\n`;
-}
-
-function suite(kind: FindingKind, findings: readonly Reported[]): { text: string; empty: boolean } {
-  const empty = findings.length === 0;
-  const counts = countsOf(empty ? 1 : findings.length, findings);
-  const title = titleOf(kind);
-  const cases = empty
-    ? `    <testcase classname="drift" name="nothing ${kind}"/>\n`
-    : findings.map(testCase).join('');
-  return {
-    text: `  <testsuite name="${escape(title)}" ${counts} skipped="0">\n${cases}  </testsuite>\n`,
-    empty,
+export function driftJunit({ failing, findings }: DriftReport): string {
+  const suites = FINDING_KINDS.map((kind) => {
+    const its = findings.filter((each) => each.kind === kind);
+    return { kind, its, tests: Math.max(1, its.length), failures: failing.has(kind) ? its.length : 0 };
+  });
+  const sums = {
+    tests: suites.reduce((sum, { tests }) => sum + tests, 0),
+    failures: suites.reduce((sum, { failures }) => sum + failures, 0),
   };
+  const body = suites.map(({ kind, its, ...counts }) => suiteText(kind, its, counts)).join('');
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="bouheki drift" ${countText(sums)}>\n${body}</testsuites>\n`;
 }
 
-function countsOf(tests: number, findings: readonly Reported[]): string {
-  return `tests="${tests}" failures="${findings.filter(isDrift).length}" errors="0"`;
+interface Counts {
+  tests: number;
+  failures: number;
 }
 
-function testCase(finding: Reported): string {
+function countText({ failures, tests }: Counts): string {
+  return `tests="${tests}" failures="${failures}" errors="0"`;
+}
+
+function suiteText(kind: FindingKind, findings: readonly Reported[], counts: Counts): string {
+  const cases =
+    findings.length === 0
+      ? `    <testcase classname="drift" name="nothing ${kind}"/>\n`
+      : findings.map((finding) => caseText(finding, counts.failures > 0)).join('');
+  const name = escape(titleOf(kind));
+  return `  <testsuite name="${name}" ${countText(counts)} skipped="0">\n${cases}  </testsuite>\n`;
+}
+
+function caseText(finding: Reported, fails: boolean): string {
   const { destination, evidence, id, kind, subject, suggestion } = finding;
   const name = escape(`${subject}: ${destination} (${id})`);
   const said = escape([...evidence, `fix: ${suggestion}`].join('; '));
-  const body = isDrift(finding)
+  const body = fails
     ? `<failure type="${escape(kind)}" message="${escape(suggestion)}">${said}</failure>`
     : `<system-out>${said}</system-out>`;
   return `    <testcase classname="drift" name="${name}">${body}</testcase>\n`;

@@ -1,6 +1,11 @@
 import type { Change } from '../../../generator/drift/change.ts';
 import type { Drift } from '../../../generator/drift/drift.ts';
-import { type FindingGroup, type Grouping, groupFindings } from '../../../generator/drift/finding.ts';
+import {
+  type FindingGroup,
+  type FindingKind,
+  type Grouping,
+  groupFindings,
+} from '../../../generator/drift/finding.ts';
 import type { Reported } from './identify.ts';
 
 /** What every format prints. */
@@ -9,7 +14,11 @@ export interface DriftReport {
   policy: string;
   /** The line of each rule in it. */
   lines: ReadonlyMap<string, number>;
+  /** Kinds of findings that the exit status tells of. */
+  failing: ReadonlySet<FindingKind>;
   drift: Drift;
+  /** Findings that are left out, and why. */
+  acknowledged: readonly { finding: Reported; reason: string; end: number }[];
   /** Subjects that do things which are not allowed, and more often than they ever did new things. */
   changes: Change[];
   /** The worst first, none left out. */
@@ -20,7 +29,10 @@ export interface DriftReport {
 }
 
 /** What a report is made of. */
-export interface ReportParts extends Pick<DriftReport, 'policy' | 'lines' | 'drift' | 'changes'> {
+export interface ReportParts extends Pick<
+  DriftReport,
+  'policy' | 'lines' | 'failing' | 'drift' | 'acknowledged' | 'changes'
+> {
   findings: readonly Reported[];
 }
 

@@ -93,6 +93,7 @@ test('--json is one document with a versioned schema', async (t) => {
     disagreed: [],
     shared: [],
     changes: [],
+    acknowledged: [],
     findings: [
       {
         id: 'rq9vq7cmctr9',
@@ -132,7 +133,15 @@ function reportOn(...entries: DriftEntry[]): DriftReport {
   );
   const drift = { new: [], denied: entries, disagreed: [], shared: [] };
   return reportOf(
-    { policy: 'policy.yaml', lines: new Map(), drift, changes: [], findings },
+    {
+      policy: 'policy.yaml',
+      lines: new Map(),
+      failing: new Set(),
+      drift,
+      changes: [],
+      acknowledged: [],
+      findings,
+    },
     { by: ['subject', 'rule'], limit: 0 },
   );
 }
