@@ -3,7 +3,14 @@ import { BouhekiError } from '../../error/error.ts';
 import { keepOf } from '../../policy/meaning/known-name.ts';
 import type { Box, To } from '../../policy/meaning/policy.ts';
 import { ANY_NAME } from '../../policy/value/host-name.ts';
-import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from '../vector/box-vector.ts';
+import {
+  addBox,
+  boxesWhere,
+  emptyVector,
+  intersect,
+  VectorClasses,
+  type BoxVector,
+} from '../vector/box-vector.ts';
 
 /** What the kernel side has to know of the names in a policy. */
 export interface NameTables {
@@ -15,6 +22,8 @@ export interface NameTables {
   kept: readonly BoxVector[];
   /** The boxes that a name opens, by its class. 0 is the class of names that open none. */
   classes: readonly BoxVector[];
+  /** By class: the longest time for which one of these boxes keeps a name, as in `keeps`. */
+  longest: readonly number[];
   /** The class of the names for which this pattern is the longest one that matches. */
   patterns: ReadonlyMap<string, number>;
 }
@@ -41,11 +50,13 @@ export function compileNames(boxes: readonly Box[]): NameTables {
     [...patterns.keys()].map((each) => [each, classes.classOf(opened(each, patterns))]),
   );
   limit('different groups of names', classes.vectors.length, MAX_NAME_CLASSES);
+  const kept = keeps.map((keep) => boxesWhere(boxes, ({ to }) => asksForNames(to) && keepOf(to) >= keep));
   return {
     nameless: boxesWhere(boxes, ({ to }) => !asksForNames(to)),
     keeps,
-    kept: keeps.map((keep) => boxesWhere(boxes, ({ to }) => asksForNames(to) && keepOf(to) >= keep)),
+    kept,
     classes: classes.vectors,
+    longest: classes.vectors.map((opening) => keeps.findLast((_, at) => intersect(opening, kept[at]!)) ?? 0),
     patterns: classOf,
   };
 }

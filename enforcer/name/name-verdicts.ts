@@ -119,7 +119,7 @@ export class NameVerdicts implements Disposable {
     const now = this.#now();
     this.#remove(({ side, slots }) => {
       const spared = this.#known[side]! >= CROWDED ? 0 : ESTABLISHED_SECONDS;
-      return slots.every(({ end }) => end + this.#keep[side]! + spared < now);
+      return slots.every((slot) => this.#keptUntil(side, slot) + spared < now);
     });
   }
 
@@ -148,13 +148,17 @@ export class NameVerdicts implements Disposable {
     }
   }
 
+  /** Until when a new connection may go by it, in seconds since boot: no rule that it opens keeps names for longer. */
+  #keptUntil(side: number, { class: opened, end }: NameSlot): number {
+    return end + (this.#tables[side]?.longest[opened] ?? this.#keep[side]!);
+  }
+
   /** As the kernel side does it, which was faster as a rule: then there is nothing to write. */
   #put(side: 0 | 1, tables: NameTables, { address, end, name, networkNamespace }: NameFact): void {
     const found = nameClass(tables, name);
     const now = Math.floor(this.#now());
-    const keep = this.#keep[side]!;
     const slot: NameSlot = { class: found, end: Math.floor(end) };
-    if (found === 0 || (keep !== FOREVER && slot.end + keep + ESTABLISHED_SECONDS < now)) return;
+    if (found === 0 || this.#keptUntil(side, slot) + ESTABLISHED_SECONDS < now) return;
     const namespace = networkNamespace === this.#host ? 0 : networkNamespace;
     const key = knownKey({ address, namespace, side });
     const bytes = this.#names.known.get(key);
@@ -172,7 +176,7 @@ export class NameVerdicts implements Disposable {
       slots.push(slot);
     } else {
       const first = slots.reduce((least, each) => (each.end < least.end ? each : least));
-      if (first.end + keep >= now) return;
+      if (this.#keptUntil(side, first) >= now) return;
       Object.assign(first, slot);
     }
     this.#write(key, knownValue(slots, value.readUInt32LE(KnownAddress.offset.class)));

@@ -31,6 +31,11 @@ export function isEmpty(vector: BoxVector): boolean {
   return vector.every((half) => half === 0);
 }
 
+/** Whether some box is in both. */
+export function intersect(a: BoxVector, b: BoxVector): boolean {
+  return a.some((half, at) => (half & b[at]!) !== 0);
+}
+
 /** Numbers distinct vectors from 0 in the order in which they are first asked for. */
 export class VectorClasses {
   readonly vectors: BoxVector[] = [];

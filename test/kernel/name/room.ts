@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MAX_KNOWN, MAX_NAME_CLASSES, NameCounter } from '../../../bpf/wire.ts';
-import { NameVerdicts } from '../../../enforcer/name/name-verdicts.ts';
-import { allow, bed, counted, reach, visit, WITHIN } from './bed.ts';
+import { addressOf, allow, bed, clock, counted, reach, visit, WITHIN } from './bed.ts';
 
 function side(): number {
   return Number(bed.egress.generation & 1n);
+}
+
+/** Forgets what is over in a few days. */
+function sweepLater(): void {
+  clock.ahead = 4 * 86_400;
+  bed.verdicts.sweep();
+  clock.ahead = 0;
 }
 
 describe('where there is no room', () => {
@@ -50,18 +56,17 @@ describe('where there is no room', () => {
     assert.equal(bed.verdicts.status.known, 1);
     bed.verdicts.sweep();
     assert.equal(bed.verdicts.status.known, 1, 'connections that are there still need it');
-    const [key] = bed.names.known.keys();
-    const value = Buffer.from(bed.names.known.get(key!)!);
-    value.writeUInt32LE(1, 0);
-    bed.names.known.set(key!, value);
-    // A guest that has just booted is younger than what it forgets.
-    const aged = new NameVerdicts(
-      bed.names,
-      { drain: () => {}, facts: () => [], forget: () => {}, learnt: undefined },
-      () => 200_000,
-    );
-    aged.sweep();
-    aged[Symbol.dispose]();
+    sweepLater();
     assert.equal(bed.verdicts.status.known, 0);
+  });
+
+  test('what is over makes some also where another rule keeps its names forever', async () => {
+    const forever = `{ name: ["*.kept.test"], ${WITHIN}, keep: forever }`;
+    allow(`{ name: ["*.old.test"], ${WITHIN}, keep: 0s }, ${forever}`);
+    await visit('one.old.test');
+    await visit('one.kept.test');
+    sweepLater();
+    assert.equal(bed.verdicts.status.known, 1);
+    assert.equal(await reach(addressOf('one.kept.test')), 'done');
   });
 });

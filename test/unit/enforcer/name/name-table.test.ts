@@ -52,6 +52,20 @@ test('the boxes that are kept become fewer with the time that has passed', () =>
   assert.deepEqual(tables.kept.map(boxesOf), [[0, 1, 2, 3], [1, 2, 3], [2, 3], [2]]);
 });
 
+test('a name is kept for as long as one of the rules that it opens says, whatever others do', () => {
+  const tables = compileNames(
+    allow(
+      { names: ['*.cdn.example'] },
+      { names: ['a.cdn.example'], keep: 60 },
+      { names: ['old.example'], keep: Infinity },
+      { names: ['brief.example'], keep: 0 },
+    ),
+  );
+  const longest = (name: string) => tables.longest[nameClass(tables, name)];
+  const names = ['x.cdn.example', 'a.cdn.example', 'old.example', 'brief.example', 'other.example'];
+  assert.deepEqual(names.map(longest), [3600, 3600, Infinity, 0, 0]);
+});
+
 function named(count: number): Box[] {
   return allow(...Array.from({ length: count }, (_, keep) => ({ names: ['a.example'], keep })));
 }
