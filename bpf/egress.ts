@@ -1,8 +1,7 @@
-import { closeSync, fstatSync, openSync } from 'node:fs';
-import { O_PATH } from '../host/descriptor.ts';
 import {
   addImage,
   type FileObject,
+  findFile,
   type OpenFile,
   readOpenFiles,
   readRunningPrograms,
@@ -339,18 +338,7 @@ export class Egress implements Disposable {
 
   /** The file that a path means. It is not held open afterwards, so it may get another object. */
   identify(path: string): FileObject | undefined {
-    let fd: number;
-    try {
-      fd = openSync(path, O_PATH);
-    } catch {
-      return undefined;
-    }
-    try {
-      if (!fstatSync(fd).isFile()) return undefined;
-      return this.openFiles().find((file) => file.own && file.fd === fd);
-    } finally {
-      closeSync(fd);
-    }
+    return findFile(path, () => this.openFiles());
   }
 
   /** What runs at present. */

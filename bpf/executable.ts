@@ -1,3 +1,5 @@
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { O_PATH } from '../host/descriptor.ts';
 import { scriptBytes } from './interpreter.ts';
 import { libbpf } from './libbpf.ts';
 import type { BpfMap } from './map.ts';
@@ -51,6 +53,22 @@ export interface OpenFile extends FileObject {
   fd: number;
   /** Of this process itself. */
   own: boolean;
+}
+
+/** The file that a path means, among those that `openFiles` says this process has open. */
+export function findFile(path: string, openFiles: () => OpenFile[]): FileObject | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, O_PATH);
+  } catch {
+    return undefined;
+  }
+  try {
+    if (!fstatSync(fd).isFile()) return undefined;
+    return openFiles().find((file) => file.own && file.fd === fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** What a process runs, as the kernel has it now. */

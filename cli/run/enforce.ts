@@ -1,4 +1,3 @@
-import { BouhekiError } from '../../error/error.ts';
 import type { KernelNeeds } from '../../bpf/egress.ts';
 import { requireAll } from '../../bpf/requirement.ts';
 import { Counter } from '../../bpf/wire.ts';
@@ -11,8 +10,8 @@ import { entryOf, excessOf, payerOf } from '../../daemon/denial/denial-entry.ts'
 import { DenialCount } from '../../daemon/denial/denial-count.ts';
 import { DenialLog } from '../../daemon/denial/denial-log.ts';
 import { GenerationMemory } from '../../daemon/denial/generation-memory.ts';
-import { ControlServer } from '../../daemon/control/control-server.ts';
-import type { ControlRequest } from '../../daemon/control/control-request.ts';
+import type { ControlServer } from '../../daemon/control/control-server.ts';
+import { listenForControl } from '../../daemon/control/listen.ts';
 import {
   type InForce,
   PolicySwitch,
@@ -177,7 +176,7 @@ class EnforceRun {
         read,
         source,
       );
-      control = await listenForControl(options, policies, say);
+      control = await listenForControl(options.db, options.confirmWithin !== undefined, policies, say);
       const run = new EnforceRun({
         policies,
         control,
@@ -307,35 +306,6 @@ function policySwitch(parts: SwitchParts, first: ReadPolicy, source: PolicySourc
       say(guard.describe(enforcement.policy, enforcement.packetRules));
     },
   );
-}
-
-/**
- * Listens to `confirm`, `rollback` and `apply`. Where that is not possible enforcement goes on without them, but not when
- * the policy must be confirmed.
- */
-async function listenForControl(
-  { confirmWithin, db }: EnforceOptions,
-  policies: PolicySwitch,
-  say: (text: string) => void,
-): Promise<ControlServer | undefined> {
-  try {
-    return await ControlServer.listen(db, async (request) => await carryOut(request, policies));
-  } catch (error) {
-    const why = `${db}.control cannot be made (${(error as Error).message}): confirm, rollback and apply do not reach this process`;
-    if (confirmWithin !== undefined)
-      throw new BouhekiError('store', why, {
-        remedy: 'mend that, or leave --confirm-within out',
-        cause: error,
-      });
-    say(`Warning: ${why}.\n`);
-    return undefined;
-  }
-}
-
-async function carryOut(request: ControlRequest, policies: PolicySwitch): Promise<string> {
-  if (request.ask === 'confirm') return await policies.confirm();
-  if (request.ask === 'rollback') return await policies.rollBack();
-  return await policies.apply(request.file, request.within);
 }
 
 /** What the session is to record, and what it says of the record. */

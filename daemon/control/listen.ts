@@ -1,0 +1,34 @@
+import { BouhekiError } from '../../error/error.ts';
+import type { ControlRequest } from './control-request.ts';
+import { ControlServer } from './control-server.ts';
+import type { PolicySwitch } from './policy-switch.ts';
+
+/**
+ * Listens to `confirm`, `rollback` and `apply` beside a record. Where that is not possible enforcement goes on without
+ * them, unless they are `needed`: then it throws BouhekiError.
+ */
+export async function listenForControl(
+  db: string,
+  needed: boolean,
+  policies: PolicySwitch,
+  say: (text: string) => void,
+): Promise<ControlServer | undefined> {
+  try {
+    return await ControlServer.listen(db, async (request) => await carryOut(request, policies));
+  } catch (error) {
+    const why = `${db}.control cannot be made (${(error as Error).message}): confirm, rollback and apply do not reach this process`;
+    if (needed)
+      throw new BouhekiError('store', why, {
+        remedy: 'mend that, or leave --confirm-within out',
+        cause: error,
+      });
+    say(`Warning: ${why}.\n`);
+    return undefined;
+  }
+}
+
+async function carryOut(request: ControlRequest, policies: PolicySwitch): Promise<string> {
+  if (request.ask === 'confirm') return await policies.confirm();
+  if (request.ask === 'rollback') return await policies.rollBack();
+  return await policies.apply(request.file, request.within);
+}
