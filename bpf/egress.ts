@@ -23,6 +23,7 @@ import {
   objectsFor,
   SECOND_HOOKS,
 } from './probe.ts';
+import type { KernelNeeds } from './requirement.ts';
 import { Ring } from './ring.ts';
 import {
   DEFAULT_RINGS,
@@ -58,16 +59,6 @@ import {
 /** The half of a version that numbers the policy. */
 const GENERATION = 0xffff_ffffn;
 
-/** What is needed of the kernel side; absent is all of it. */
-export interface KernelNeeds {
-  /** Whether a policy may come that blocks; `twice`: with a second judge, so that `attachSecondJudge` can be called. */
-  blocks?: boolean | 'twice';
-  /** Cgroups that users have made, both sides. */
-  userCgroups?: number;
-  /** Addresses known by names, of which the memory is taken at once; 1 where no policy can ask for names. */
-  known?: number;
-}
-
 /** The loaded kernel side: rings, maps, switches. Nothing is judged or recorded until `setSide`. */
 export class Egress implements Disposable {
   readonly connections: Ring;
@@ -92,6 +83,7 @@ export class Egress implements Disposable {
   readonly #control: MapMemory;
   readonly #version: BigUint64Array;
   readonly #deadline: BigUint64Array;
+  readonly #alone: BigUint64Array;
   /** The last generation that was given to a policy. */
   #latest = 0n;
   readonly #object: BpfObject;
@@ -137,6 +129,7 @@ export class Egress implements Disposable {
     this.#control = object.map('.data.control', 4, Control.size).memory(Control.size);
     this.#version = new BigUint64Array(this.#control.buffer, Control.offset.version, 1);
     this.#deadline = new BigUint64Array(this.#control.buffer, Control.offset.deadline, 1);
+    this.#alone = new BigUint64Array(this.#control.buffer, Control.offset.alone_from, 2);
   }
 
   /** Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. */
@@ -191,6 +184,11 @@ export class Egress implements Disposable {
   /** Whether the second judge could be attached; undefined where that was not tried. */
   get judgesAgain(): boolean | undefined {
     return this.#judgesAgain;
+  }
+
+  /** The programs that are attached, in this order, with the descriptors of their links. */
+  get links(): { program: string; fd: number }[] {
+    return this.#object.links;
   }
 
   /** Programs that were detached from their cgroup. */
@@ -300,6 +298,18 @@ export class Egress implements Disposable {
       const next = (version & ~GENERATION) | generation;
       if (Atomics.compareExchange(this.#version, 0, version, next) === version) return;
     }
+  }
+
+  /** Has allowed connections reported no more. What is judged, and how, stays. */
+  reportDenialsAlone(): void {
+    const sides = this.#words('flags', 2);
+    for (const side of [0, 1]) Atomics.and(sides, side, ~SideFlag.record);
+  }
+
+  /** Has cgroups that came after one be unknown from a time on, nanoseconds since boot; 0: never. */
+  setAlone(from: bigint, last: bigint): void {
+    Atomics.store(this.#alone, 1, last);
+    Atomics.store(this.#alone, 0, from);
   }
 
   /** Says of a side whether cgroups that users have made are missing in `userCgroups`. */

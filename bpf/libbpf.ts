@@ -117,6 +117,23 @@ export function mapCalls(): ReturnType<typeof declareMaps> {
   return maps;
 }
 
+/** What makes links and maps outlive the process, and finds them. */
+function declarePins() {
+  const libbpf = open(['libbpf.so.1'], 'libbpf1');
+  return {
+    bpf_obj_pin: libbpf.func('int bpf_obj_pin(int fd, const char *path)'),
+    bpf_obj_get: libbpf.func('int bpf_obj_get(const char *path)'),
+  };
+}
+
+let pins: ReturnType<typeof declarePins> | undefined;
+
+/** The part of the table that pins. */
+export function pinCalls(): ReturnType<typeof declarePins> {
+  pins ??= declarePins();
+  return pins;
+}
+
 /** What is asked of the C library where no program is loaded: reading a record needs no libbpf. */
 function declareSockets() {
   const libc = open(['libc.so.6', 'libc.so'], 'libc6');

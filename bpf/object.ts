@@ -11,7 +11,7 @@ import { BpfMap } from './map.ts';
 export class BpfObject implements Disposable {
   readonly #path: string;
   #pointer: Pointer;
-  #links: Pointer[] = [];
+  #links: { program: string; pointer: Pointer }[] = [];
   /** Descriptors of the programs that are attached. */
   readonly #attached: number[] = [];
   readonly #cgroupLinks = new Map<string, Pointer>();
@@ -88,8 +88,13 @@ export class BpfObject implements Disposable {
         detail: messages,
       });
     }
-    this.#links.push(result);
+    this.#links.push({ program, pointer: result });
     this.#attached.push(libbpf().bpf_program__fd(pointer));
+  }
+
+  /** The programs that are attached, in this order, with the descriptors of their links. */
+  get links(): { program: string; fd: number }[] {
+    return this.#links.map(({ pointer, program }) => ({ program, fd: libbpf().bpf_link__fd(pointer) }));
   }
 
   /**
@@ -120,7 +125,7 @@ export class BpfObject implements Disposable {
           detail: messages,
         });
       }
-      this.#links.push(result);
+      this.#links.push({ program, pointer: result });
       this.#cgroupLinks.set(program, result);
     } finally {
       closeSync(fd);
@@ -162,7 +167,7 @@ export class BpfObject implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const link of this.#links) libbpf().bpf_link__destroy(link);
+    for (const { pointer } of this.#links) libbpf().bpf_link__destroy(pointer);
     this.#links = [];
     this.#cgroupLinks.clear();
     if (this.#pointer) libbpf().bpf_object__close(this.#pointer);

@@ -15,6 +15,16 @@ import {
   UNSEEN_BY_FMOD_RET,
 } from './probe.ts';
 
+/** What is needed of the kernel side; absent is all of it. */
+export interface KernelNeeds {
+  /** Whether a policy may come that blocks; `twice`: with a second judge, so that `attachSecondJudge` can be called. */
+  blocks?: boolean | 'twice';
+  /** Cgroups that users have made, both sides. */
+  userCgroups?: number;
+  /** Addresses known by names, of which the memory is taken at once; 1 where no policy can ask for names. */
+  known?: number;
+}
+
 /** What was found where only root finds it. */
 export const WITHOUT_ROOT = "can't tell without root";
 

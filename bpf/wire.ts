@@ -324,6 +324,8 @@ export const Control = layout({
   unlisted: [4, 2],
   fallback: [4],
   deadline: [8],
+  alone_from: [8],
+  last_cgroup: [8],
 });
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });

@@ -21,7 +21,8 @@ in the file that the policy names: in a terminal as a line for people, with repe
 by the host's clock (all other times are UTC), else as JSON or in the format that the policy names.
 SIGHUP reads the policy again; if it is not valid, the one in force stays. \`bouheki apply\` puts another file in force,
 \`bouheki rollback\` takes back what is in force.
-Enforcement ends with this process, but not with the terminal that started it: closing the terminal is no SIGHUP.
+Enforcement ends with this process, unless the policy has on_exit: keep: then the kernel goes on by itself until the next
+start takes over, or \`bouheki detach\` ends it. Closing the terminal that started it is no SIGHUP.
 A reader of the output cannot stall enforcement. Lines that cannot be written are kept, up to 1 MiB, then dropped and
 counted: the log has a line where some are missing, and \`bouheki status\` reports it.
 Where a rule names container or image and exe, a separate process reads the files of those containers.

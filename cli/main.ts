@@ -44,6 +44,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Close open connections that a policy denies',
     load: async () => (await import('./control/close.ts')).closeCommand(),
   },
+  detach: {
+    summary: 'End all enforcement that is kept, with a daemon or without',
+    load: async () => (await import('./control/detach.ts')).detachCommand(),
+  },
   drift: {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),

@@ -38,6 +38,8 @@ export interface CgroupListing {
   unsettled: string[];
   /** Those that root may make meanwhile. */
   expected: ExpectedCgroup[];
+  /** The id of the youngest that was looked at. */
+  last: bigint;
 }
 
 /** Where the roster looks, and who hears of what it finds. */
@@ -60,6 +62,8 @@ export class CgroupRoster implements Disposable {
   readonly #cgroups: CgroupReader;
   /** Of the policy in force. */
   #subjects: Subjects | undefined;
+  /** The id of the youngest cgroup that was looked at. */
+  #last = 0n;
   /** Whether the last cgroup that root has made found no room. */
   #full = false;
   /** Cgroups that users have made and that found no room since they were last looked for. */
@@ -105,8 +109,9 @@ export class CgroupRoster implements Disposable {
   }
 
   /** The policy with these subjects was put in force together with what look() has found. */
-  begin(subjects: Subjects, { beyond, found, unsettled }: CgroupListing): void {
+  begin(subjects: Subjects, { beyond, found, last, unsettled }: CgroupListing): void {
     this.#subjects = subjects;
+    this.#sawUpTo(last);
     this.#listed.clear();
     this.#comeAgain.clear();
     this.#unlisted.clear();
@@ -152,11 +157,12 @@ export class CgroupRoster implements Disposable {
   findCgroups(): void {
     const begun = performance.now();
     if (!this.#subjects || begun < this.#nextLook) return;
-    const { found, beyond } = this.#list(this.#subjects, (path) => this.known(path));
+    const { found, beyond, last } = this.#list(this.#subjects, (path) => this.known(path));
     this.#unlisted.clear();
     this.#beyond = beyond;
     for (const cgroup of found) if (!this.#listed.has(cgroup.id)) this.#take(cgroup, 0, true);
     this.#tellUnlisted();
+    this.#sawUpTo(last);
     // A user can have any number of them made and removed.
     const end = performance.now();
     this.#nextLook = end + LOOK_SHARE * (end - begun);
@@ -168,11 +174,21 @@ export class CgroupRoster implements Disposable {
    */
   cgroupMade(id: bigint, path: string, waited = 0): void {
     if (!this.#subjects || this.#over) return;
+    this.#sawUpTo(id);
     // The kernel side cuts long paths off, and what is left would be another cgroup's.
     if (!this.#isAt(id, path)) return;
     const boxes = this.#subjects.cgroup(this.known(path));
     const cgroup = { id, path, boxes, byUser: isMadeByUser(this.#root, path) };
     this.#take(cgroup, waited, !this.#isListedAs(cgroup));
+  }
+
+  /** The id of the youngest cgroup that was looked at: ids grow. */
+  get last(): bigint {
+    return this.#last;
+  }
+
+  #sawUpTo(id: bigint): void {
+    if (id > this.#last) this.#last = id;
   }
 
   /** Lists a cgroup if that is needed, and follows what becomes of it. */

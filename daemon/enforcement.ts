@@ -1,6 +1,7 @@
 import { visible } from '../error/visible.ts';
 import { createHash } from 'node:crypto';
 import { cgroupRoot } from '../host/cgroup-root.ts';
+import { bootTime } from '../bpf/clock.ts';
 import type { Egress } from '../bpf/egress.ts';
 import { SideFlag } from '../bpf/wire.ts';
 import { SystemError } from '../bpf/libbpf.ts';
@@ -27,6 +28,9 @@ import type { NameService } from './name/name-service.ts';
 /** How long a policy may wait for what its paths mean in containers, milliseconds. */
 const PREPARATION = 15_000;
 
+/** How long after its last `attend` a process counts as gone, nanoseconds. */
+const ALONE_AFTER = 5_000_000_000n;
+
 const CHANGES = {
   replaced: 'is another file now: its rules hold for that one, and for what still runs the one before',
   appeared: 'exists now: its rules hold',
@@ -51,6 +55,10 @@ export class Enforcement implements Disposable {
   #prepared: { policy: Policy; containers: ContainerWatch; ids: AccountIds } | undefined;
   #policy: Policy | undefined;
   #over = false;
+  /** From when on this process counts as gone, nanoseconds since boot; 0: never. */
+  #aloneFrom = 0n;
+  /** The youngest cgroup that was looked at before the last `attend`: all that are older were looked at. */
+  #attended = 0n;
   /** What keeps names, or why there is nothing that does. */
   #names: NameService | string = 'no answers of resolvers are read';
 
@@ -91,6 +99,12 @@ export class Enforcement implements Disposable {
     this.#containers?.[Symbol.dispose]();
     this.#executables?.[Symbol.dispose]();
     this.#files[Symbol.dispose]();
+  }
+
+  /** The same, when what is in force may outlive this process. */
+  end(outlives: boolean): void {
+    this.attend(outlives, 0n);
+    this[Symbol.dispose]();
   }
 
   get policy(): Policy {
@@ -261,6 +275,21 @@ export class Enforcement implements Disposable {
    */
   cgroupMade(id: bigint, path: string): void {
     this.#roster.cgroupMade(id, path);
+  }
+
+  /**
+   * About once a second, while what is in force outlives this process: from some seconds after the last call on, and in
+   * cgroups that were made after the last but one, denials by cgroup, unit and container hold and permissions do not.
+   */
+  attend(outlives: boolean, within: bigint = ALONE_AFTER): void {
+    const egress = this.#egress;
+    const now = bootTime();
+    if (this.#attended === 0n) this.#attended = this.#roster.last;
+    // Stopped for a while: what was judged meanwhile is judged anew.
+    if (this.#aloneFrom !== 0n && this.#aloneFrom < now) egress.renewSubjects();
+    this.#aloneFrom = outlives ? now + within : 0n;
+    egress.setAlone(this.#aloneFrom, this.#attended);
+    this.#attended = this.#roster.last;
   }
 
   /** Forgets the cgroups that are gone. */

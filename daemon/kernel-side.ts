@@ -1,7 +1,7 @@
 import { provesItself } from '../bpf/canary.ts';
-import { Egress, type KernelNeeds } from '../bpf/egress.ts';
+import { Egress } from '../bpf/egress.ts';
 import { type Attachment, type ChosenAttachment, mayLeaveOut, UNSEEN_BY_CGROUP } from '../bpf/probe.ts';
-import { requireAll } from '../bpf/requirement.ts';
+import { type KernelNeeds, requireAll } from '../bpf/requirement.ts';
 import { BouhekiError } from '../error/error.ts';
 import { protectFromOom } from '../host/oom-score.ts';
 import { primeIdentities } from '../profiler/identity/prime.ts';

@@ -62,6 +62,8 @@ export interface SessionOptions extends FailureHandlers {
   describe?(): Pick<LiveStatus, 'enforcement' | 'subjects'>;
   /** How many cgroups a policy can't tell apart for want of room. */
   unlisted?(): number;
+  /** Whether what is enforced goes on when this process ends. */
+  keeps?(): boolean;
   /** Called when the session ends, before anything is taken away. */
   ending?(): void;
   /** Called when the clock was set, by so many microseconds. */
@@ -338,8 +340,9 @@ export class Session {
     await this.#canary.close();
     this.#options.ending?.();
     try {
-      // Once the programs are gone nothing is added to the rings; what they hold is the end of the record.
-      this.egress.flip(0);
+      // Once the programs are gone little or nothing is added to the rings; what they hold ends the record.
+      if (this.#options.keeps?.() === true) this.egress.reportDenialsAlone();
+      else this.egress.flip(0);
       // Also without a recording: the log still receives denials.
       if (failure === undefined) await this.#drainAll();
       if (failure === undefined && this.failure === undefined) {

@@ -85,21 +85,24 @@ export interface FoundCgroup extends ListedCgroup {
  * Every cgroup that exists and has an identity of its own under the policy. A cgroup that is accepted by the
  * same boxes as the one above it is left out, since the kernel side goes by the innermost that is listed; but
  * it only looks so far up, so that one in CGROUP_LISTED_EVERY is listed in any case. `most` are looked at of
- * those that users have made; `beyond`: there are more. `slices`: where systemd makes units, of root's making.
+ * those that users have made; `beyond`: there are more. `slices`: where systemd makes units, of root's making. `last`: the
+ * id of the youngest that was looked at.
  */
 export function listCgroups(
   subjects: SubjectTables,
   describe: (path: string) => KnownCgroup,
   most: number,
   root: string = cgroupRoot(),
-): { found: FoundCgroup[]; slices: string[]; beyond: boolean } {
+): { found: FoundCgroup[]; slices: string[]; beyond: boolean; last: bigint } {
   const found: FoundCgroup[] = [];
   const slices: string[] = [];
+  let last = 0n;
   /** Of those visited: the boxes of the listed one that is `steps` up. */
   const known = new Map<Visited, { key: string; steps: number }>();
   for (const visited of walk(root, most)) {
-    if (visited === BEYOND) return { found, slices, beyond: true };
+    if (visited === BEYOND) return { found, slices, beyond: true, last };
     const { above, byUser, id, path } = visited;
+    if (id > last) last = id;
     if (!byUser && (path === '/' || path.endsWith('.slice'))) slices.push(path);
     const listed = above && known.get(above)!;
     const boxes = subjects.cgroup(describe(path));
@@ -109,5 +112,5 @@ export function listCgroups(
     if (needed) found.push({ id, boxes, path, byUser });
     known.set(visited, { key, steps: needed ? 0 : steps });
   }
-  return { found, slices, beyond: false };
+  return { found, slices, beyond: false, last };
 }

@@ -70,6 +70,11 @@ export class Names implements Disposable {
     }
   }
 
+  /** The programs that are attached, in this order, with the descriptors of their links. */
+  get links(): { program: string; fd: number }[] {
+    return this.#object.links;
+  }
+
   /** Programs that were detached from their cgroup. */
   get detached(): string[] {
     return this.#object.detached;

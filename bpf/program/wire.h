@@ -412,6 +412,12 @@ struct control {
 	__u32 unlisted[2];   /* of each side, whether a cgroup that a user has made found no room in `user_cgroups` */
 	__u32 fallback; /* the generation before, on the other side, which is kept until the new one is confirmed */
 	__u64 deadline; /* by when that must be, nanoseconds since boot; 0 where nothing waits for it */
+	/*
+	 * Of a policy that outlives the daemon: from when on nobody lists cgroups any more, nanoseconds since boot, 0
+	 * for never; and the last cgroup that was looked at before. Ids of cgroups grow.
+	 */
+	__u64 alone_from;
+	__u64 last_cgroup;
 };
 
 /* Per-CPU counters. */

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { UNSEEN_BY_CGROUP } from '../../bpf/probe.ts';
+import type { KeptPolicy } from '../../bpf/pin/about.ts';
 import type { Past } from '../../profiler/store/store.ts';
 import { formatStep } from '../../format/clock-step.ts';
 import { formatDuration } from '../../format/duration.ts';
@@ -11,12 +12,18 @@ import { formatCount } from '../../format/number.ts';
 import { formatSize } from '../../format/size.ts';
 
 /** What both commands that record say about the record when they start, `learn` or with a policy in force. */
-export function describeStart(session: Session, db: string, command: 'learn' | 'enforce'): string {
+export function describeStart(
+  session: Session,
+  db: string,
+  command: 'learn' | 'enforce',
+  kept?: KeptPolicy,
+): string {
   const lines = session.past.interrupted.map(({ id, endedAt }) => {
     const gap = formatDuration(Math.max(0, session.recording.startedAt - endedAt) / 1e6);
     return `Recording ${id} was interrupted at ${formatMoment(endedAt)}; what it had committed is kept. Not recorded since: ${gap}.`;
   });
-  lines.push(...describeUnenforced(session.past, command, { host: hostname(), now: Date.now() * 1000 }));
+  const now = Date.now() * 1000;
+  lines.push(...describeUnenforced(session.past, command, { host: hostname(), now, ...(kept && { kept }) }));
   if (session.window?.resumed === true) {
     const { start, end } = session.window;
     lines.push(`Going on with the learning window of ${formatMoment(start)}, until ${formatMoment(end)}.`);
@@ -36,14 +43,19 @@ export function describeStart(session: Session, db: string, command: 'learn' | '
 }
 
 /**
- * For how long nothing has been enforced on this host. A clean end was intended, so that it is reported only
+ * For how long nothing has been enforced on this host, or by the kernel alone: `kept`. A clean end was intended, so that it is reported only
  * to a user who enforces again; `learn` alone would hide the end of a run that was killed.
  */
 export function describeUnenforced(
   { interrupted, lastEnforcement }: Pick<Past, 'interrupted' | 'lastEnforcement'>,
   command: 'learn' | 'enforce',
-  { host, now }: { host: string; now: number },
+  { host, kept, now }: { host: string; now: number; kept?: KeptPolicy },
 ): string[] {
+  if (command === 'learn' && kept !== undefined) {
+    return [
+      `The kernel alone enforces the policy ${kept.hash} of ${kept.file}: what it denies is not recorded. \`bouheki detach\` ends that.`,
+    ];
+  }
   if (lastEnforcement === undefined || lastEnforcement.host !== host) return [];
   const { recording, endedAt, inOrder } = lastEnforcement;
   const gap = formatDuration(Math.max(0, now - endedAt) / 1e6);
@@ -53,6 +65,10 @@ export function describeUnenforced(
       : [];
   }
   const how = inOrder ? 'had ended in order' : 'was cut off';
+  if (kept !== undefined)
+    return [
+      `For ${gap} the kernel alone enforced the policy ${kept.hash} of ${kept.file}, and nothing was recorded: the process ${how} at ${formatMoment(endedAt)}.`,
+    ];
   return [`Nothing was enforced for ${gap}: enforcement ${how} at ${formatMoment(endedAt)}.`];
 }
 

@@ -1,3 +1,5 @@
+import type { About } from '../../bpf/pin/about.ts';
+import { policyOf } from '../../bpf/pin/kept.ts';
 import type { Discovery } from '../../generator/discovery.ts';
 import type {
   EnforcementStatus,
@@ -26,6 +28,8 @@ export interface Status {
   extent: Extent;
   /** The recorder that runs; absent when none does. */
   recorder?: LiveStatus;
+  /** What the kernel alone enforces. */
+  kept?: readonly About[];
   recordings: RecordingSummary[];
   /** The times between recordings. */
   gaps: readonly Gap[];
@@ -50,6 +54,7 @@ export function statusText(status: Status, now: number, draw: boolean, view: Vie
     ['Subjects', formatNumber(extent.subjects)],
     ...namesLine(status),
     ...(recorder === undefined ? [['Recorder', 'none runs']] : recorderLines(recorder, now)),
+    ...(status.kept ?? []).map((about) => ['Kept', keptText(about)]),
   ];
   const lines = formatTable(facts[0]!, facts.slice(1), { headless: true });
   const listed = recordings.slice(-LISTED);
@@ -121,6 +126,16 @@ function enforcementText(status: EnforcementStatus): string {
     ...(wouldBeDenied > 0 || mode === 'monitor' ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
   ];
   return parts.join(', ');
+}
+
+function keptText(about: About): string {
+  const { file, hash, mode } = policyOf(about);
+  const what = mode === 'block' ? 'the kernel alone blocks' : 'nothing is blocked any more';
+  return (
+    `${what} by ${hash} of ${file}, in force since ${formatMoment(about.since)}` +
+    `${about.scope === 'host' ? '' : `, for ${about.scope}`}; ` +
+    'nothing is recorded of it. `bouheki enforce` takes over, `bouheki detach` ends it'
+  );
 }
 
 const SECOND_JUDGE = {

@@ -1,6 +1,11 @@
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findKept, type Kept, removeFolder } from '../../bpf/pin/kept.ts';
+import { isAlive } from '../../bpf/pin/place.ts';
 import { askControl } from '../../daemon/control/control-client.ts';
 import type { ControlRequest } from '../../daemon/control/control-request.ts';
+import { describeKept } from '../../daemon/control/keeper.ts';
+import { BouhekiError } from '../../error/error.ts';
 import { visibleLines } from '../../error/visible.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
 import { PolicySource } from '../option/policy-source.ts';
@@ -45,4 +50,40 @@ async function lookFirst(file: string, options: ApplyOptions): Promise<'go' | 's
   if (read.policy.mode !== 'block') return 'go';
   const { preflight } = await import('../preflight/preflight.ts');
   return await preflight(read, options, (text) => process.stderr.write(visibleLines(text)));
+}
+
+/** How long a process may take to end, milliseconds. */
+const PATIENCE = 60_000;
+
+/** Ends everything that is kept: what processes have left, and those that would leave something. */
+export async function detach(): Promise<void> {
+  const all = findKept();
+  if (all === undefined) {
+    throw new BouhekiError('privilege', 'only root can see and end what is kept', { remedy: 'use sudo' });
+  }
+  if (all.length === 0) say('Nothing is kept.');
+  // Before any process ends, which would leave it.
+  for (const { folder } of all) removeFolder(folder);
+  for (const { about, alive, pid } of all) {
+    const what = about === undefined ? 'what was kept' : describeKept(about);
+    if (!alive) say(`Ended: ${what}, which process ${pid} had left.`);
+  }
+  for (const each of all.filter(({ alive }) => alive)) await end(each);
+}
+
+function say(text: string): void {
+  process.stdout.write(visibleLines(`${text}\n`));
+}
+
+/** Asks a process to end that enforces still. */
+async function end({ about, pid, started }: Kept): Promise<void> {
+  const owner = { pid, started };
+  if (isAlive(owner)) process.kill(pid, 'SIGTERM');
+  for (const deadline = performance.now() + PATIENCE; isAlive(owner); await sleep(100)) {
+    if (performance.now() < deadline) continue;
+    throw new BouhekiError('kernel', `process ${pid} still enforces: it was asked to end, and has not`, {
+      remedy: `end it: kill -KILL ${pid}. Nothing is kept after that`,
+    });
+  }
+  say(`Ended: process ${pid}, and ${about === undefined ? 'what it enforced' : describeKept(about)}.`);
 }

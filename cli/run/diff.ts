@@ -23,10 +23,10 @@ export async function diff(
   if (wideningOnly) difference.lost = [];
   const wider = widens(difference);
   if (wideningOnly && difference.mode?.after === 'block') delete difference.mode;
+  if (wideningOnly && difference.onExit?.after === 'keep') delete difference.onExit;
   process.stdout.write(json ? jsonDocument('diff', { ...difference, widens: wider }) : text(difference));
-  const changed = difference.gained.length + difference.lost.length > 0 || difference.mode !== undefined;
-  if (changed) {
-    const { gained, lost } = difference;
+  const { gained, lost, mode, onExit } = difference;
+  if (gained.length + lost.length > 0 || mode !== undefined || onExit !== undefined) {
     const less = wideningOnly ? '' : `, ${lost.length} lost (-)`;
     process.stderr.write(`${gained.length} gained (+)${less} from the first policy to the second.\n`);
     process.exitCode = 1;
@@ -45,9 +45,10 @@ function compare(before: Policy, after: Policy): Difference {
   }
 }
 
-function text({ gained, lost, mode }: Difference): string {
+function text({ gained, lost, mode, onExit }: Difference): string {
   const lines = [
     ...(mode ? [`~ mode: ${mode.before} -> ${mode.after}`] : []),
+    ...(onExit ? [`~ on_exit: ${onExit.before} -> ${onExit.after}`] : []),
     ...gained.map((change) => `+ ${formatChange(change)}`),
     ...lost.map((change) => `- ${formatChange(change)}`),
   ];

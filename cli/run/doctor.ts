@@ -1,5 +1,7 @@
 import { jsonDocument } from '../terminal/json-document.ts';
 import { visible, visibleLines } from '../../error/visible.ts';
+import { findKept } from '../../bpf/pin/kept.ts';
+import { BPFFS, PIN_REMEDY, whyNotPinned } from '../../bpf/pin/place.ts';
 import { provesItself } from '../../bpf/canary.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
@@ -7,6 +9,7 @@ import { type Attachment, cgroupAttachment, hostAttachment, mayLeaveOut } from '
 import { paint, type Style, wantsColour } from '../../output/terminal.ts';
 import { requirements, type Requirement, WITHOUT_ROOT } from '../../bpf/requirement.ts';
 import { BouhekiError } from '../../error/error.ts';
+import { describeKept } from '../../daemon/control/keeper.ts';
 import { whyUnasked } from '../../daemon/canary-watch.ts';
 
 /** What `doctor` was asked for, as commander hands it over. */
@@ -28,7 +31,7 @@ const MARKS: Readonly<Record<State, { text: string; style: Style }>> = {
 export async function doctor({ cgroup, json }: DoctorOptions): Promise<void> {
   const attachment = attachmentFor(cgroup);
   const findings = requirements().map((finding) => withoutNeed(finding, attachment));
-  findings.push(...(await tryKernelSide(findings, attachment)));
+  findings.push(...(await tryKernelSide(findings, attachment)), pinning(), ...kept());
   const verdict = verdictOn(findings, attachment);
   if (json) {
     process.stdout.write(jsonDocument('doctor', { ok: verdict.ready, verdict: verdict.text, findings }));
@@ -146,6 +149,27 @@ function packets(egress: Egress, attachment: Attachment): Requirement {
       remedy: 'mount cgroup v2 (mount -t cgroup2 none /sys/fs/cgroup/unified) and hold CAP_NET_ADMIN',
     };
   }
+}
+
+/** Whether `on_exit: keep` is possible. */
+function pinning(): Requirement {
+  const requirement = { name: 'a policy can outlive its process (on_exit: keep)', code: 'kernel' as const };
+  const why = whyNotPinned();
+  if (why === undefined) return { ...requirement, state: 'ok', found: `bpffs at ${BPFFS}` };
+  return { ...requirement, state: 'limited', found: why, remedy: PIN_REMEDY };
+}
+
+/** What is enforced although the process has ended that enforced it. */
+function kept(): Requirement[] {
+  return (findKept() ?? [])
+    .filter(({ alive }) => !alive)
+    .map(({ about, pid }) => ({
+      name: 'a policy that no process holds',
+      code: 'kernel' as const,
+      state: 'limited' as const,
+      found: `the kernel alone enforces ${about === undefined ? 'a policy' : describeKept(about)}, which process ${pid} has left`,
+      remedy: '`bouheki enforce` takes over, `bouheki detach` ends it',
+    }));
 }
 
 /** Where the kernel can leave out the programs that judge: whether others can judge what they did not. */

@@ -1,5 +1,5 @@
-import type { KernelNeeds } from '../../bpf/egress.ts';
-import { requireAll } from '../../bpf/requirement.ts';
+import type { AttachedProgram } from '../../bpf/pin/pins.ts';
+import { type KernelNeeds, requireAll } from '../../bpf/requirement.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { LogShare } from '../../enforcer/log/log-share.ts';
@@ -11,6 +11,7 @@ import { DenialCount } from '../../daemon/denial/denial-count.ts';
 import { DenialLog } from '../../daemon/denial/denial-log.ts';
 import { GenerationMemory } from '../../daemon/denial/generation-memory.ts';
 import type { ControlServer } from '../../daemon/control/control-server.ts';
+import { Keeper, keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
 import { listenForControl } from '../../daemon/control/listen.ts';
 import {
   type InForce,
@@ -97,7 +98,13 @@ async function lookFirst(
 ): Promise<'go' | 'stop'> {
   if (read.policy.mode !== 'block' || options.preflight === false) return 'go';
   // What this host lacks is said first.
-  requireAll(attachmentOf(options).attachment.backend);
+  const { attachment } = attachmentOf(options);
+  requireAll(attachment.backend);
+  const kept = keptAlone(scopeOf(attachment));
+  if (kept?.hash === read.hash) {
+    messages.say(`No pre-flight: the kernel enforces the policy ${read.hash} already.\n`);
+    return 'go';
+  }
   // Not before: it takes as much code as all the rest.
   const { preflight } = await import('../preflight/preflight.ts');
   return await preflight(read, options, (text) => messages.say(text));
@@ -114,6 +121,7 @@ interface Parts {
   trouble: Trouble;
   denials: DenialCount;
   guard: PacketGuard;
+  keeper: Keeper;
   /** How well what is recorded is known, where metrics are offered. */
   watch: StabilityWatch | undefined;
   say(text: string): void;
@@ -145,6 +153,7 @@ class EnforceRun {
     const names = new ContainerNames();
     const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
     const kernel = await KernelSide.load(attachmentOf(options), needsOf(options));
+    const keeper = keeperOf(options, kernel, say);
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     let guard: PacketGuard | undefined;
     let control: ControlServer | undefined;
@@ -160,24 +169,24 @@ class EnforceRun {
         enforcement: { ...inForce, ...denials },
         ...(watch?.states && { subjects: watch.states }),
       }),
+      keeps: () => keeper.keeps,
       ending: () => {
         watch?.close();
-        // What was dropped since the last second.
         guard?.show();
-        enforcement[Symbol.dispose]();
+        enforcement.end(keeper.keeps);
       },
       onTrouble: trouble.happened,
     });
     try {
-      const cgroup = kernel.cgroup ?? cgroupRoot();
-      guard = new PacketGuard(kernel.egress, cgroup, options.backstop ?? false, say);
+      guard = guardOf(options, kernel, say);
       const policies = policySwitch(
-        { session, enforcement, log, generations, guard, inForce, withoutLinks, say },
+        { session, enforcement, log, generations, guard, keeper, inForce, withoutLinks, say },
         read,
         source,
       );
       control = await listenForControl(options.db, options.confirmWithin !== undefined, policies, say);
-      const run = new EnforceRun({
+      await policies.begin(options.confirmWithin);
+      return new EnforceRun({
         policies,
         control,
         session,
@@ -187,13 +196,13 @@ class EnforceRun {
         trouble,
         denials,
         guard,
+        keeper,
         watch,
         say,
       });
-      await policies.begin(options.confirmWithin);
-      return run;
     } catch (error) {
       control?.close();
+      keeper.release();
       await session.abort();
       throw error;
     }
@@ -201,8 +210,8 @@ class EnforceRun {
 
   /** Says what is recorded and what is in force. */
   describe(db: string): void {
-    const { policies, say, session } = this.#parts;
-    say(describeStart(session, db, 'enforce'));
+    const { keeper, policies, say, session } = this.#parts;
+    say(describeStart(session, db, 'enforce', keeper.before));
     say(policies.describe());
   }
 
@@ -229,13 +238,15 @@ class EnforceRun {
   /** Says what came of it. Throws what had ended the recording. */
   async end(): Promise<void> {
     this.#parts.guard.end();
-    const { denials, enforcement, session } = this.#parts;
+    const { denials, enforcement, keeper, session } = this.#parts;
     const { failure, recording, unnamed } = session;
+    const after = keeper.keeps
+      ? 'the kernel goes on enforcing the policy, until `bouheki enforce` takes over or `bouheki detach` ends that'
+      : 'the policy is no longer in force';
     this.#parts.say(
       (failure === undefined
-        ? `Recorded ${connectionsOf(recording.counters)} connections; the policy is no longer in force.\n${describeApart(recording.counters)}`
-        : `Nothing was recorded from ${formatMoment(failure.at)} on; the policy is no longer in force.\n`) +
-        describeUnnamed(unnamed),
+        ? `Recorded ${connectionsOf(recording.counters)} connections; ${after}.\n${describeApart(recording.counters)}`
+        : `Nothing was recorded from ${formatMoment(failure.at)} on; ${after}.\n`) + describeUnnamed(unnamed),
     );
     // After the last lines about them.
     await this.#parts.log.close();
@@ -245,9 +256,11 @@ class EnforceRun {
 
   /** About once a second. */
   #tick(): void {
-    const { control, enforcement, guard, log, policies, session, share, watch } = this.#parts;
+    const { control, enforcement, guard, keeper, log, policies, session, share, watch } = this.#parts;
     this.#ticks += 1;
     policies.tick();
+    keeper.tick();
+    enforcement.attend(keeper.keeps);
     void control?.tick();
     share.tick();
     log.tick();
@@ -260,6 +273,19 @@ class EnforceRun {
     // Its programs report no new cgroups.
     if (session.cgroup !== undefined && this.#ticks % FIND_EVERY === 0) enforcement.findCgroups();
   }
+}
+
+function keeperOf({ db }: EnforceOptions, { attachment }: KernelSide, say: (text: string) => void): Keeper {
+  return new Keeper({ attachment, db, version: packageVersion(), say });
+}
+
+function guardOf({ backstop }: EnforceOptions, kernel: KernelSide, say: (text: string) => void): PacketGuard {
+  return new PacketGuard(kernel.egress, kernel.cgroup ?? cgroupRoot(), backstop ?? false, say);
+}
+
+/** The programs that judge, and those that read DNS answers for them. */
+function linksOf({ egress, names }: Session): AttachedProgram[] {
+  return [...egress.links, ...(typeof names === 'string' ? [] : names.links)];
 }
 
 /** What is needed of the kernel side. With `--mode monitor` no policy that is read later blocks either. */
@@ -296,7 +322,8 @@ function withoutLinks(policy: Policy): Policy {
 
 /** What puts the policies of a file in force, the first and those that come later. */
 function policySwitch(parts: SwitchParts, first: ReadPolicy, source: PolicySource): PolicySwitch {
-  const { enforcement, guard, say, session } = parts;
+  const { enforcement, guard, keeper, say, session } = parts;
+  keeper.links = () => linksOf(session);
   return new PolicySwitch(
     parts,
     first,

@@ -1,4 +1,5 @@
 import { SideFlag } from '../../bpf/wire.ts';
+import { keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
 import { KernelSide } from '../../daemon/kernel-side.ts';
 import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { Session } from '../../daemon/session.ts';
@@ -68,7 +69,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     });
   }
   session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
-  say(describeStart(session, options.db, 'learn'));
+  say(describeStart(session, options.db, 'learn', keptAlone(scopeOf(kernel.attachment))));
   const { counters, startedAt } = session.recording;
   let began = session.window?.start ?? startedAt;
   const progress = new Progress(messages, 'learning', options.duration, () => session.passed);

@@ -1,3 +1,4 @@
+import { findKept } from '../../bpf/pin/kept.ts';
 import { gapsOf } from '../../profiler/read/stretch.ts';
 import { databaseSize } from '../../profiler/serve/database-size.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
@@ -34,6 +35,7 @@ export async function reportStatus(options: StatusOptions): Promise<void> {
       database: { path: options.db, ...databaseSize(options.db) },
       extent: await reader.extent(),
       ...(recorder && { recorder }),
+      ...keptAlone(),
       recordings: await reader.recordings(),
       gaps: gapsOf(await reader.recordings(windowOf(options))),
       losses: await reader.losses(),
@@ -50,6 +52,12 @@ export async function reportStatus(options: StatusOptions): Promise<void> {
   } finally {
     reader.close();
   }
+}
+
+/** What is enforced although the process has ended that enforced it. */
+function keptAlone(): Pick<Status, 'kept'> {
+  const kept = (findKept() ?? []).filter(({ alive }) => !alive).flatMap(({ about }) => about ?? []);
+  return kept.length === 0 ? {} : { kept };
 }
 
 function noRecorder(db: string): BouhekiError {

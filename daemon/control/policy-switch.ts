@@ -10,6 +10,7 @@ import type { GenerationMemory, JudgingPolicy } from '../denial/generation-memor
 import type { Enforcement } from '../enforcement.ts';
 import type { PacketGuard } from '../packet-guard.ts';
 import type { Session } from '../session.ts';
+import type { Keeper, Trial } from './keeper.ts';
 
 /** A policy as the caller reads it, and the file that it is from. */
 export interface ReadPolicy extends JudgingPolicy {
@@ -26,6 +27,7 @@ export interface SwitchParts {
   log: DenialLog;
   generations: GenerationMemory;
   guard: PacketGuard;
+  keeper: Keeper;
   inForce: InForce;
   /** A policy with the paths that processes have: the log names by them the rule that comes nearest. */
   withoutLinks(policy: Policy): Policy;
@@ -115,6 +117,7 @@ export class PolicySwitch {
       }
       this.#stopWaiting();
       this.#parts.enforcement.confirm();
+      this.#parts.keeper.confirm();
       const text = `Confirmed: the policy ${this.#current.hash} of ${this.#current.file} stays in force.\n`;
       this.#parts.say(text);
       return text;
@@ -198,7 +201,7 @@ export class PolicySwitch {
   }
 
   async #putInForce(next: ReadPolicy, within: number | undefined, before?: () => void): Promise<void> {
-    const { enforcement, generations, guard, session } = this.#parts;
+    const { enforcement, generations, guard, keeper, session } = this.#parts;
     const { hash, policy } = next;
     guard.prepare(policy);
     enforcement.names = session.names;
@@ -210,7 +213,18 @@ export class PolicySwitch {
     const confirmBy = confirmed
       ? undefined
       : bootTime() + BigInt(Math.round(within * 1000)) * (SECOND / 1000n);
-    const generation = enforcement.apply(policy, confirmBy);
+    const former = next === this.#current ? undefined : this.#current;
+    const trial: Trial = { confirmBy, former, takesOver: before === undefined };
+    const giveUp = keeper.prepare(next, trial);
+    let generation: bigint;
+    try {
+      generation = enforcement.apply(policy, confirmBy);
+    } catch (error) {
+      giveUp();
+      throw error;
+    }
+    keeper.inForce(next, trial);
+    enforcement.attend(keeper.keeps);
     generations.add(generation, { hash, policy: this.#parts.withoutLinks(policy) });
     const { inForce } = this.#parts;
     delete inForce.confirmBy;
@@ -252,7 +266,7 @@ export class PolicySwitch {
    * confirmation. Otherwise that one stays, and it throws.
    */
   async #goBack(why: string): Promise<string> {
-    const { enforcement, inForce, say } = this.#parts;
+    const { enforcement, inForce, keeper, say } = this.#parts;
     const waited = this.#waits;
     this.#stopWaiting();
     const left = this.#current;
@@ -272,6 +286,7 @@ export class PolicySwitch {
       if (!waited) throw error;
       fallBack();
       enforcement.release();
+      keeper.release();
       inForce.mode = 'monitor';
       say(renderFailure(error));
       now = 'WARNING: the one before cannot be put in force again, and nothing is judged or blocked any more';

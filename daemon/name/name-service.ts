@@ -104,6 +104,11 @@ export class NameService implements Disposable {
     this.#reportTroubles();
   }
 
+  /** The programs that read answers, with the descriptors of their links. */
+  get links(): { program: string; fd: number }[] {
+    return this.#names.links;
+  }
+
   get status(): NameStatus {
     const counters = this.#names.counters();
     const of = (counter: number): number => counters[counter]!;

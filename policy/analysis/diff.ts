@@ -1,5 +1,5 @@
 import { type Change, Wording } from './change.ts';
-import type { Mode, Policy } from '../meaning/policy.ts';
+import type { Mode, OnExit, Policy } from '../meaning/policy.ts';
 import { intersectRegion, joinRegions, type Region, regionKey, subtractRegions } from './region.ts';
 import { Universe, type Regions } from './universe.ts';
 
@@ -11,6 +11,8 @@ export interface Difference {
   lost: Change[];
   /** Present when the mode changes; what is allowed in block mode is compared whatever the modes are. */
   mode?: { before: Mode; after: Mode };
+  /** Present when it changes what becomes of the policy when bouheki ends. */
+  onExit?: { before: OnExit; after: OnExit };
 }
 
 /**
@@ -28,15 +30,17 @@ export function diffPolicies(before: Policy, after: Policy): Difference {
     lost: onlyIn(old, young).flatMap((region) => wording.changesOf(region)),
   };
   if (before.mode !== after.mode) difference.mode = { before: before.mode, after: after.mode };
+  const [left = 'release', later = 'release'] = [before.onExit, after.onExit];
+  if (left !== later) difference.onExit = { before: left, after: later };
   return difference;
 }
 
 /**
  * Whether the second policy lets something through that the first stops, in effect: monitor mode stops
- * nothing.
+ * nothing, and what is released nothing when bouheki has ended.
  */
-export function widens({ gained, mode }: Difference): boolean {
-  return gained.length > 0 || mode?.after === 'monitor';
+export function widens({ gained, mode, onExit }: Difference): boolean {
+  return gained.length > 0 || mode?.after === 'monitor' || onExit?.after === 'release';
 }
 
 /** What `left` allows and `right` does not: no allow of `right` has it, or a deny of `right` does. */

@@ -8,7 +8,17 @@ import { formatAddress } from '../value/address.ts';
 import { formatPrefix } from '../value/cidr.ts';
 import { formatKeep } from '../value/keep.ts';
 import { keepOf, NAME_DEFAULTS } from '../meaning/known-name.ts';
-import type { Box, From, LogOptions, Mode, NameOptions, Policy, Target, To } from '../meaning/policy.ts';
+import type {
+  Box,
+  From,
+  LogOptions,
+  Mode,
+  NameOptions,
+  OnExit,
+  Policy,
+  Target,
+  To,
+} from '../meaning/policy.ts';
 import { formatPortRange } from '../value/port.ts';
 import { formatProtocol } from '../value/protocol.ts';
 
@@ -28,6 +38,7 @@ export interface PolicyDocument {
   dense?: boolean;
   mode: Mode;
   target: Target;
+  onExit?: OnExit;
   deny?: RuleDocument[];
   allow?: RuleDocument[];
   /** The flat layout, instead of `deny` and `allow`. */
@@ -94,6 +105,7 @@ export function documentOf(policy: Policy): PolicyDocument {
   return {
     mode: policy.mode,
     target: policy.target,
+    ...(policy.onExit && { onExit: policy.onExit }),
     deny: rules('deny'),
     allow: rules('allow'),
     ...(policy.names && { names: namesDocument(policy.names) }),

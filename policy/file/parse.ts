@@ -70,13 +70,21 @@ function policyOf(yaml: YamlSource, problems: ProblemList): PlacedPolicy | undef
   if (version === 2) {
     const text = checked(version2, value, yaml, problems);
     if (!text) return undefined;
-    const { mode, target } = text.network;
+    const { mode, on_exit: onExit, target } = text.network;
     const names = text.names && readNameOptions(text.names, report);
     const sets = new Sets(text.sets ?? {}, report, problems.reportKey);
     const boxes = second.boxesOf(text.network, { keep: (names ?? NAME_DEFAULTS).keep, sets }, report);
     sets.reportUnused(problems.reportKey);
     const log = second.logOf(text.log, report);
-    return within({ version, mode, target, ...(names && { names }), log }, boxes, problems);
+    const head = {
+      version: 2 as const,
+      mode,
+      target,
+      ...(onExit && { onExit }),
+      ...(names && { names }),
+      log,
+    };
+    return within(head, boxes, problems);
   }
   const text = checked(version1, value, yaml, problems);
   if (!text) return undefined;

@@ -36,6 +36,7 @@ export function printPolicy(document: PolicyDocument): string {
     'network:',
     `  mode: ${document.mode}`,
     `  target: ${document.target}`,
+    ...(document.onExit === undefined ? [] : [`  on_exit: ${document.onExit}`]),
   );
   if (document.flat) lines.push(...flat(document.flat));
   else lines.push(...rules('deny', document.deny, dense), ...rules('allow', document.allow ?? [], dense));

@@ -70,6 +70,12 @@ const target = z
   .describe(
     'host: judge every process. container: judge only processes in containers, let all others connect.',
   );
+const onExit = z
+  .enum(['release', 'keep'])
+  .exactOptional()
+  .describe(
+    'What becomes of a policy in block mode when bouheki ends, whether asked to or not. release: nothing is blocked any more. keep: the kernel goes on by itself, until the next start takes over or `bouheki detach` ends it. Default: `release`.',
+  );
 
 /** At least one entry: an empty list could mean "nothing" or "anything", and readers would guess wrong. */
 function some<T extends z.ZodType>(entry: T, description: string) {
@@ -202,6 +208,7 @@ export const version2 = z
       .strictObject({
         mode,
         target,
+        on_exit: onExit,
         deny: z
           .array(rule)
           .optional()

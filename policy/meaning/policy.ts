@@ -7,6 +7,8 @@ import type { SocketKind } from '../value/socket-kind.ts';
 export type Action = 'allow' | 'deny';
 /** `monitor` records what would be denied; `block` denies it. */
 export type Mode = 'monitor' | 'block';
+/** What becomes of a policy that blocks when the process ends which enforces it: nothing is blocked, or all goes on. */
+export type OnExit = 'release' | 'keep';
 /** Which connections are judged: all, or only those of containers. */
 export type Target = 'host' | 'container';
 
@@ -101,6 +103,8 @@ export interface Policy {
   version: 1 | 2;
   mode: Mode;
   target: Target;
+  /** Absent is `release`. */
+  onExit?: OnExit;
   /** Deny boxes first, then allow boxes, each in the order of the file: the lowest that matches decides. */
   boxes: Box[];
   /** Absent where the policy says nothing of it: see `NAME_DEFAULTS`. */

@@ -6,7 +6,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Egress, type KernelNeeds } from '../../bpf/egress.ts';
+import { Egress } from '../../bpf/egress.ts';
+import type { KernelNeeds } from '../../bpf/requirement.ts';
 import { BpfObject } from '../../bpf/object.ts';
 import { type Attachment, objectsFor } from '../../bpf/probe.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';

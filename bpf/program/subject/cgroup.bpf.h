@@ -17,6 +17,7 @@ _Static_assert(CGROUP_LISTED_EVERY < CGROUP_DEPTH, "every cgroup has a listed on
 #define CGROUPS_CONTAINER 1 /* a runtime has named one of them */
 #define CGROUPS_DEEP 4	    /* there are more of them than are looked at */
 #define CGROUPS_UNLISTED 2  /* below the innermost one that is listed there is one of a user's making */
+#define CGROUPS_NEW 8	    /* below it there is one that was made since the daemon has looked last */
 
 /* Of a name's first bytes, and eight of them as the number that they make in memory: no branch for each letter. */
 union cgroup_name {
@@ -117,10 +118,22 @@ static __always_inline void note_named_cgroups(struct subject *subject, struct k
 		subject->cgroups = CGROUPS_CONTAINER | CGROUPS_DEEP;
 }
 
+/* Whether the daemon is gone, or stands still, while its policy goes on. */
+static __always_inline bool is_alone(void)
+{
+	return control.alone_from && bpf_ktime_get_boot_ns() > control.alone_from;
+}
+
+/* Whether a cgroup that is not listed may have to decide: there was no room for it, or nobody to list it. */
+static __always_inline bool may_be_unlisted(__u32 cgroups, __u32 side)
+{
+	return (cgroups & CGROUPS_UNLISTED && control.unlisted[side & 1]) || (cgroups & CGROUPS_NEW && is_alone());
+}
+
 /*
- * Walks from the caller's cgroup to the root: the innermost one that is listed decides. Where none is within reach, or
- * one of a user may have found no room, that can't be told: every deny rule holds then that asks for a cgroup, and no
- * such allow rule.
+ * Walks from the caller's cgroup to the root: the innermost one that is listed decides. Where none is within reach, one
+ * of a user may have found no room, or one may have been made while nobody lists them, that can't be told: every deny
+ * rule holds then that asks for a cgroup, and no such allow rule.
  */
 static __always_inline void keep_cgroup(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
@@ -140,10 +153,11 @@ static __always_inline void keep_cgroup(struct subject *subject, struct tables *
 			break;
 		if (by_user)
 			subject->cgroups |= CGROUPS_UNLISTED;
+		if (key->a > control.last_cgroup)
+			subject->cgroups |= CGROUPS_NEW;
 		at = above;
 	}
-	known = listed ? !(subject->cgroups & CGROUPS_UNLISTED && control.unlisted[key->side & 1])
-		       : !(subject->cgroups & CGROUPS_DEEP);
+	known = listed ? !may_be_unlisted(subject->cgroups, key->side) : !(subject->cgroups & CGROUPS_DEEP);
 	if (!known && control.flags[key->side & 1] & SIDE_POLICY) {
 		if (!listed)
 			count(LOST_CGROUP);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { About } from '../../../bpf/pin/about.ts';
 import { describeUnenforced } from '../../../cli/report/recorder-messages.ts';
 import { statusText } from '../../../cli/report/status-text.ts';
 import type { RecordingSummary } from '../../../profiler/read/read.ts';
@@ -17,6 +18,24 @@ test('whoever enforces after a run that was killed is told for how long nothing 
   );
   // Something else has been recorded in between.
   assert.equal(describeUnenforced({ interrupted: [], lastEnforcement: KILLED }, 'enforce', NOW).length, 1);
+});
+
+test('where the kernel has enforced alone meanwhile, that is said instead', () => {
+  const kept = { hash: '0123456789ab', file: '/etc/policy.yaml', mode: 'block' as const };
+  const past = { interrupted: INTERRUPTED, lastEnforcement: KILLED };
+  assert.deepEqual(describeUnenforced(past, 'enforce', { ...NOW, kept }), [
+    'For 36s the kernel alone enforced the policy 0123456789ab of /etc/policy.yaml, and nothing was recorded: the process was cut off at 2026-11-20T23:59:24Z.',
+  ]);
+});
+
+test('whoever learns under a policy that the kernel alone enforces is told that its denials are not recorded', () => {
+  const kept = { hash: '0123456789ab', file: '/etc/policy.yaml', mode: 'block' as const };
+  assert.deepEqual(
+    describeUnenforced({ interrupted: INTERRUPTED, lastEnforcement: KILLED }, 'learn', { ...NOW, kept }),
+    [
+      'The kernel alone enforces the policy 0123456789ab of /etc/policy.yaml: what it denies is not recorded. `bouheki detach` ends that.',
+    ],
+  );
 });
 
 test('an end in order is told too, since the host was open after it', () => {
@@ -72,9 +91,10 @@ test('the record knows the last run that blocked, and whether it ended in order'
   );
 });
 
-function shown(recordings: RecordingSummary[]): string {
+function shown(recordings: RecordingSummary[], kept: About[] = []): string {
   return statusText(
     {
+      kept,
       database: { path: '/record', bytes: 0, log: 0 },
       extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
       recordings,
@@ -86,6 +106,29 @@ function shown(recordings: RecordingSummary[]): string {
     false,
   );
 }
+
+test('status shows what the kernel alone enforces, and what is left of it after the time for its confirmation', () => {
+  const policy = { hash: 'aaaaaaaaaaaa', file: '/etc/a.yaml', mode: 'block' as const };
+  const former = { hash: 'bbbbbbbbbbbb', file: '/etc/b.yaml', mode: 'block' as const };
+  const about = { version: '1', scope: 'host', backend: 'lsm', db: '/record', policy, since: 0 };
+  const end =
+    'in force since 1970-01-01T00:00:00Z; nothing is recorded of it. `bouheki enforce` takes over, `bouheki detach` ends it';
+  const line = (more: Partial<About>): string | undefined =>
+    /^Kept +(.*)$/m.exec(shown([], [{ ...about, ...more }]))?.[1];
+  assert.doesNotMatch(shown([]), /Kept/);
+  assert.equal(line({}), `the kernel alone blocks by aaaaaaaaaaaa of /etc/a.yaml, ${end}`);
+  const later = String(1n << 62n);
+  assert.equal(line({ confirmBy: later, former }), line({}));
+  assert.equal(
+    line({ confirmBy: '1', former }),
+    `the kernel alone blocks by bbbbbbbbbbbb of /etc/b.yaml, ${end}`,
+  );
+  assert.equal(
+    line({ confirmBy: '1' }),
+    `nothing is blocked any more by aaaaaaaaaaaa of /etc/a.yaml, ${end}`,
+  );
+  assert.match(line({ scope: '/sys/fs/cgroup/a' })!, /, for \/sys\/fs\/cgroup\/a; /);
+});
 
 test('status shows for how long nothing was enforced after a run that was cut short', () => {
   const one: RecordingSummary = {

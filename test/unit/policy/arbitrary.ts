@@ -8,6 +8,7 @@ import type {
   Flow,
   From,
   NameOptions,
+  OnExit,
   Policy,
   To,
 } from '../../../policy/meaning/policy.ts';
@@ -148,11 +149,15 @@ const box = (action: Box['action']): fc.Arbitrary<Box> =>
   );
 
 /** As a parsed policy is, which has no key without a value. */
-function withoutAbsentNames({
+function withoutAbsent({
   names,
+  onExit,
   ...rest
-}: Omit<Policy, 'names'> & { names: NameOptions | undefined }): Policy {
-  return names ? { ...rest, names } : rest;
+}: Omit<Policy, 'names' | 'onExit'> & {
+  names: NameOptions | undefined;
+  onExit: OnExit | undefined;
+}): Policy {
+  return { ...rest, ...(onExit && { onExit }), ...(names && { names }) };
 }
 
 const nameOptions: fc.Arbitrary<NameOptions> = fc.record(
@@ -171,6 +176,7 @@ export const policy: fc.Arbitrary<Policy> = fc
   .record({
     mode: fc.constantFrom('monitor' as const, 'block' as const),
     target: fc.constantFrom('host' as const, 'container' as const),
+    onExit: fc.option(fc.constantFrom('release' as const, 'keep' as const), { nil: undefined }),
     deny: fc.array(box('deny'), { maxLength: 4 }),
     allow: fc.array(box('allow'), { maxLength: 6 }),
     names: fc.option(nameOptions, { nil: undefined }),
@@ -183,15 +189,16 @@ export const policy: fc.Arbitrary<Policy> = fc
       ),
     }),
   })
-  .map(({ mode, target, deny, allow, log, names }) => ({
+  .map(({ mode, target, onExit, deny, allow, log, names }) => ({
     version: 2 as const,
     mode,
     target,
+    onExit,
     boxes: [...deny, ...allow],
     names,
     log: { ...log, labels: { ...log.labels } },
   }))
-  .map(withoutAbsentNames);
+  .map(withoutAbsent);
 
 /** Ids have a name, several, or none. */
 const NAMES_OF: ReadonlyMap<number, readonly string[]> = new Map([

@@ -33,6 +33,17 @@ test('a policy differs from its own print in nothing', () => {
   );
 });
 
+test('what becomes of a policy when bouheki ends is a difference, and release widens', () => {
+  const keep = network('  on_exit: keep\n  allow: []\n');
+  const release = network('  on_exit: release\n  allow: []\n');
+  const silent = network('  allow: []\n');
+  assert.deepEqual(diffPolicies(release, silent), { gained: [], lost: [] });
+  const looser = diffPolicies(keep, silent);
+  assert.deepEqual(looser.onExit, { before: 'keep', after: 'release' });
+  assert.ok(widens(looser));
+  assert.ok(!widens(diffPolicies(silent, keep)));
+});
+
 test('a policy with its rules in another order differs in nothing', () => {
   fc.assert(
     fc.property(policy, (original) => {

@@ -1,0 +1,110 @@
+/** Whatever ends a process, or a start, what is kept goes on. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pythonTo } from './attempt.ts';
+import { bouheki, Running } from './bouheki.ts';
+import { cgroup, loadedPrograms, programsLeft, run, startNetwork, stopNetwork } from './guest.ts';
+import { Hammer } from './hammer.ts';
+import { becomesReachable, BPFFS, db, DENIED, KEEP, pinned, policyFile, removePins } from './keeping.ts';
+
+let enforce: Running | undefined;
+
+async function start(): Promise<Running> {
+  return (enforce = await Running.start('enforce', KEEP, '--db', db, '--no-preflight'));
+}
+
+before(startNetwork);
+afterEach(async () => {
+  await enforce?.end('SIGKILL');
+  removePins();
+  assert.deepEqual(programsLeft(), []);
+});
+after(stopNetwork);
+
+test('starts that are killed halfway leave what was kept, and nothing of their own', async () => {
+  await start();
+  const hammer = new Hammer(DENIED);
+  try {
+    await enforce!.end('SIGKILL');
+    const programs = loadedPrograms().length;
+    let seconds = 2;
+    for (let count = 0; count < 6; count += 1, seconds *= 1.7) {
+      const next = Running.begin('enforce', KEEP, '--db', db);
+      await Promise.race([sleep(seconds * 1000), next.until(/^Blocking by /m)]);
+      await next.end('SIGKILL');
+    }
+    await hammer.go(20);
+    assert.ok(pinned().length <= 2, pinned().join(' '));
+    await start();
+    assert.equal(pinned().length, 1);
+    await enforce!.end('SIGKILL');
+    await hammer.go(20);
+    assert.equal(loadedPrograms().length, programs);
+  } finally {
+    const results = await hammer.end();
+    assert.deepEqual(Object.keys(results), ['EPERM'], JSON.stringify(results));
+  }
+});
+
+test('a start that fails leaves what was kept', async () => {
+  await start();
+  await enforce!.end('SIGKILL');
+  const before = pinned();
+  const bad = policyFile('bad.yaml', '  alow: []\n');
+  assert.equal(bouheki('enforce', bad, '--db', db).status, 2);
+  const other = policyFile('other.yaml', '  allow: []\n');
+  // Nobody may ask a resolver under it: the pre-flight says stop.
+  assert.equal(bouheki('enforce', other, '--db', db).status, 1);
+  assert.deepEqual(pinned(), before);
+  assert.equal(pythonTo('tcp', DENIED, 80), 'EPERM');
+  assert.match(
+    bouheki('doctor').stdout,
+    /^limited +a policy that no process holds: the kernel alone enforces the policy /m,
+  );
+});
+
+test('the end for want of memory leaves no gap', async (t) => {
+  run('sh', '-c', 'echo +memory >/sys/fs/cgroup/cgroup.subtree_control');
+  const directory = cgroup('/scarce');
+  if (!existsSync(join(directory, 'memory.max'))) return t.skip('no memory controller in this guest');
+  const running = await start();
+  const hammer = new Hammer(DENIED);
+  try {
+    // It asks the kernel to end others first; that is taken back here.
+    writeFileSync(`/proc/${running.pid}/oom_score_adj`, '0');
+    writeFileSync(join(directory, 'cgroup.procs'), String(running.pid));
+    writeFileSync(join(directory, 'memory.max'), String(1 << 20));
+    running.signal('SIGHUP');
+    const ended = await running.end();
+    assert.equal(ended.status, null);
+    assert.match(readFileSync(join(directory, 'memory.events'), 'utf8'), /^oom_kill [1-9]/m);
+    await hammer.go(20);
+    await start();
+    await hammer.go(20);
+  } finally {
+    const results = await hammer.end();
+    assert.deepEqual(Object.keys(results), ['EPERM'], JSON.stringify(results));
+  }
+});
+
+test('what is kept goes with the mount of bpffs, as it does at a reboot', async () => {
+  await start();
+  await enforce!.end('SIGKILL');
+  assert.equal(pythonTo('tcp', DENIED, 80), 'EPERM');
+  assert.equal(run('umount', BPFFS).status, 0);
+  try {
+    assert.ok(becomesReachable(DENIED));
+    const { status, stderr } = bouheki('enforce', KEEP, '--db', db, '--no-preflight');
+    assert.equal(status, 2);
+    assert.match(
+      stderr,
+      /^bouheki: the policy cannot be kept when this process ends \(on_exit: keep\): no bpffs is mounted at \/sys\/fs\/bpf\n.*mount -t bpf bpf \/sys\/fs\/bpf/m,
+    );
+    assert.equal(pythonTo('tcp', DENIED, 80), 'reached');
+  } finally {
+    run('mount', '-t', 'bpf', 'bpf', BPFFS);
+  }
+});
