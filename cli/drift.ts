@@ -1,5 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { FINDING_KINDS, type FindingKind, type Grouping, GROUPINGS } from '../generator/drift/finding.ts';
+import {
+  FINDING_KINDS,
+  type FindingKind,
+  type Grouping,
+  GROUPINGS,
+} from '../generator/drift/finding/finding.ts';
 import { wideOption } from './option/wide-option.ts';
 import { databaseOption, readMoment, untilOption } from './option/record-option.ts';
 import { readDuration } from './option/duration.ts';
@@ -18,6 +23,7 @@ Examples:
   $ bouheki drift policy.yaml --since 24h --json
   $ bouheki drift policy.yaml --format markdown > drift.md
   $ bouheki drift policy.yaml --since last --ignore known.txt --fail-on new,denied
+  $ bouheki drift policy.yaml --suggest --accept moved,0a1b2c3d4e5f > next.yaml
 
 New connections went through, and the policy would not let them. Denied ones are
 attempts that were stopped, and the policy would stop them again. Disagreed ones got
@@ -66,6 +72,13 @@ export function driftCommand(): Command {
     )
     .option('--owners <file>', 'CSV of owner,prefix: an address of the same owner has moved there')
     .option('--ignore <file>', 'leave out what it acknowledges: ID DATE REASON a line')
+    .option('--suggest', 'print the policy, changed so that accepted findings are settled', false)
+    .addOption(
+      new Option(
+        '--accept <what>',
+        'with --suggest: ids or kinds of findings, with commas between, or all',
+      ).argParser((text) => text.split(',')),
+    )
     .addOption(
       new Option('--fail-on <kinds>', 'end with 1 for findings of these kinds alone, with commas between')
         .argParser(readKinds)

@@ -1,4 +1,4 @@
-import { WatchedTime } from '../../generator/drift/silence.ts';
+import { WatchedTime } from '../../generator/drift/finding/silence.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';

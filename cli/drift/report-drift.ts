@@ -1,9 +1,9 @@
-import { allFindings } from '../../generator/drift/all-findings.ts';
-import { changesOf } from '../../generator/drift/change.ts';
+import { allFindings } from '../../generator/drift/finding/all-findings.ts';
+import { changesOf } from '../../generator/drift/finding/change.ts';
 import { compare, driftOf } from '../../generator/drift/drift.ts';
-import type { FindingKind, Grouping } from '../../generator/drift/finding.ts';
+import type { FindingKind, Grouping } from '../../generator/drift/finding/finding.ts';
 import { unseenNames } from '../../generator/drift/unseen-name.ts';
-import type { Parsed } from '../../policy/file/parse.ts';
+import { type Parsed, parsePolicy } from '../../policy/file/parse.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import { prefixOf } from '../../policy/value/cidr.ts';
@@ -22,6 +22,7 @@ import { reportOf } from './format/report.ts';
 import { readAcknowledgements } from './ignore-file.ts';
 import { readLastReport, rememberReport } from './last-report.ts';
 import { select } from './selection.ts';
+import { suggestPolicy } from './suggest-policy.ts';
 import { describeUnseen, summary } from './summary.ts';
 
 /** What `drift` was asked for, as commander hands it over. */
@@ -39,24 +40,33 @@ export interface DriftOptions extends Omit<RecordOptions, 'since'> {
   unusedAfter: number;
   owners?: string;
   ignore?: string;
+  suggest: boolean;
+  /** Ids or kinds of findings, or `all`. */
+  accept?: string[];
   failOn: FindingKind[];
 }
 
 /** Prints how the record and a policy differ. */
 export async function reportDrift(file: string, options: DriftOptions): Promise<void> {
-  const parsed = parseWithPlaces(readPolicyText(file), file, warnAtOnce);
+  const text = readPolicyText(file);
+  const parsed = parseWithPlaces(text, file, warnAtOnce);
   const { policy, links } = followLinks(parsed.policy, realPaths);
   const acknowledgements = options.ignore === undefined ? [] : readAcknowledgements(options.ignore);
   const { since: _since, ...rest } = options;
   const last = options.since === 'last' ? readLastReport(options.db, file) : undefined;
   const since = options.since === 'last' ? last?.until : options.since;
   const evidence = await readEvidence(policy, { ...rest, ...(since !== undefined && { since }) });
-  const { cases, changes, found } = await judge(policy, evidence, { ...rest, since });
+  const { changes, comparison, found, naming } = await judge(policy, evidence, { ...rest, since });
   const all = identify(found);
   const selection = select(all, acknowledgements, new Set(last?.ids), Date.now() * 1000);
   const { acknowledged, findings } = selection;
+  if (options.suggest) {
+    const observations = [...evidence.past, ...evidence.observations];
+    suggestPolicy(options.accept, findings, { text, comparison, observations, naming, read: readText });
+    return;
+  }
   const shown = new Set(findings.flatMap(({ entries }) => entries));
-  const drift = driftOf({ cases: cases.filter(({ entry }) => shown.has(entry)) });
+  const drift = driftOf({ cases: comparison.cases.filter(({ entry }) => shown.has(entry)) });
   const report = reportOf(
     {
       policy: file,
@@ -100,7 +110,13 @@ async function judge(
     unusedAfter: unusedAfter * 1_000_000,
     ...(table && { ownerOf: (address) => table.find(prefixOf(address))?.owner }),
   });
-  return { cases: now.cases, changes: changesOf(now.cases, [...before, ...now.allowed]), found };
+  return { comparison: now, naming, changes: changesOf(now.cases, [...before, ...now.allowed]), found };
+}
+
+/** The policy that a changed text is, as this host has it; undefined where it is none. */
+function readText(text: string): Policy | undefined {
+  const { policy } = parsePolicy(text, 'the suggestion');
+  return policy && followLinks(policy, realPaths).policy;
 }
 
 /** Where rules begin in the policy's text, by their names. */

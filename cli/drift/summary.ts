@@ -1,7 +1,7 @@
 import { visible } from '../../error/visible.ts';
 import { formatCount } from '../../format/number.ts';
 import type { Drift } from '../../generator/drift/drift.ts';
-import type { Finding, FindingKind } from '../../generator/drift/finding.ts';
+import type { Finding, FindingKind } from '../../generator/drift/finding/finding.ts';
 import { describeLosses } from '../../generator/header.ts';
 import { isEventLoss } from '../../profiler/read/read.ts';
 import { type Evidence, eventsOf } from './evidence.ts';

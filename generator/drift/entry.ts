@@ -1,4 +1,5 @@
 import { formatAddress } from '../../policy/value/address.ts';
+import type { From } from '../../policy/meaning/policy.ts';
 import { formatProtocol } from '../../policy/value/protocol.ts';
 import type { SocketKind } from '../../policy/value/socket-kind.ts';
 import type { Accounts, Observation, Subject } from '../../profiler/read/observation.ts';
@@ -67,13 +68,15 @@ export interface Party {
   name: string;
   /** Equal for subjects that are one to a rule; made of what is recorded, not of what users are called. */
   key: string;
+  /** What a rule for it names; absent where none can. */
+  from?: From;
 }
 
 /** The party that a recorded subject is. */
 export function partyOf(subject: Subject, accounts: Accounts): Party {
   const who = ruleSubject(subject, undefined, accounts);
   const name = who?.name ?? unnamedSubject(subject, accounts);
-  return { name, key: who?.key ?? name };
+  return { name, key: who?.key ?? name, ...(who && { from: who.from }) };
 }
 
 /** The key of the entry that an observation of a party belongs to: in the order of subject, then destination. */

@@ -2,7 +2,7 @@
  * Dates changes of regime in real logs: a policy is learnt from the first half of a subject's events, the third quarter is
  * its own too, and from there on it does what another subject of the same log did. Needs the data sets.
  */
-import { changesOf } from '../../generator/drift/change.ts';
+import { changesOf } from '../../generator/drift/finding/change.ts';
 import { compare } from '../../generator/drift/drift.ts';
 import { generatePolicy } from '../../generator/generate.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';

@@ -1,5 +1,5 @@
 import { visible } from '../../../error/visible.ts';
-import type { FindingGroup, Severity } from '../../../generator/drift/finding.ts';
+import type { FindingGroup, Severity } from '../../../generator/drift/finding/finding.ts';
 import type { Reported } from './identify.ts';
 import type { DriftReport } from './report.ts';
 import { lineOf } from './rule-line.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Finding } from '../../../generator/drift/finding.ts';
+import type { Finding } from '../../../generator/drift/finding/finding.ts';
 
 /** A finding as it is reported: by its id it can be acknowledged, and found again in the next report. */
 export interface Reported extends Finding {

@@ -1,5 +1,5 @@
 import { visible } from '../../../error/visible.ts';
-import { FINDING_KINDS, type FindingKind } from '../../../generator/drift/finding.ts';
+import { FINDING_KINDS, type FindingKind } from '../../../generator/drift/finding/finding.ts';
 import type { Reported } from './identify.ts';
 import type { DriftReport } from './report.ts';
 import { titleOf } from './row.ts';

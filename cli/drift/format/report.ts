@@ -1,11 +1,11 @@
-import type { Change } from '../../../generator/drift/change.ts';
+import type { Change } from '../../../generator/drift/finding/change.ts';
 import type { Drift } from '../../../generator/drift/drift.ts';
 import {
   type FindingGroup,
   type FindingKind,
   type Grouping,
   groupFindings,
-} from '../../../generator/drift/finding.ts';
+} from '../../../generator/drift/finding/finding.ts';
 import type { Reported } from './identify.ts';
 
 /** What every format prints. */

@@ -1,8 +1,12 @@
 import { formatTime } from '../../../format/moment.ts';
 import { formatCount, formatPercent } from '../../../format/number.ts';
-import type { Change } from '../../../generator/drift/change.ts';
+import type { Change } from '../../../generator/drift/finding/change.ts';
 import { ruleText } from '../../../generator/drift/entry.ts';
-import { FINDING_KINDS, type FindingGroup, type FindingKind } from '../../../generator/drift/finding.ts';
+import {
+  FINDING_KINDS,
+  type FindingGroup,
+  type FindingKind,
+} from '../../../generator/drift/finding/finding.ts';
 import type { Reported } from './identify.ts';
 
 /** A part of a drift report. Cells are as they were recorded: the reporter makes them safe to print. */

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { printJson } from '../../../error/visible.ts';
-import { FINDING_KINDS, type FindingKind, type Severity } from '../../../generator/drift/finding.ts';
+import { FINDING_KINDS, type FindingKind, type Severity } from '../../../generator/drift/finding/finding.ts';
 import type { Reported } from './identify.ts';
 import type { DriftReport } from './report.ts';
 import { titleOf } from './row.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { changesOf } from '../../../../generator/drift/change.ts';
+import { changesOf } from '../../../../generator/drift/finding/change.ts';
 import { compare } from '../../../../generator/drift/drift.ts';
 import type { RecordedObservation } from '../../../../profiler/read/read.ts';
 import { observed, policyOf, START } from '../fixture.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { compare } from '../../../../generator/drift/drift.ts';
-import { entryFindings } from '../../../../generator/drift/entry-finding.ts';
-import { groupFindings } from '../../../../generator/drift/finding.ts';
+import { entryFindings } from '../../../../generator/drift/finding/entry-finding.ts';
+import { groupFindings } from '../../../../generator/drift/finding/finding.ts';
 import { Accounts } from '../../../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../../../profiler/read/read.ts';
 import { observed, policyOf, START } from '../fixture.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from '../../../arbitrary/fast-check.ts';
-import { silenceOf, WatchedTime } from '../../../../generator/drift/silence.ts';
+import { silenceOf, WatchedTime } from '../../../../generator/drift/finding/silence.ts';
 
 const HOUR = 3_600_000_000;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { allFindings } from '../../../../generator/drift/all-findings.ts';
+import { allFindings } from '../../../../generator/drift/finding/all-findings.ts';
 import { compare } from '../../../../generator/drift/drift.ts';
-import { WatchedTime } from '../../../../generator/drift/silence.ts';
+import { WatchedTime } from '../../../../generator/drift/finding/silence.ts';
 import type { RecordedObservation } from '../../../../profiler/read/read.ts';
 import { observed, policyOf, START } from '../fixture.ts';
 

@@ -1,10 +1,10 @@
-import { formatTime } from '../../format/moment.ts';
-import { type Address, formatAddress } from '../../policy/value/address.ts';
-import type { Flow } from '../../policy/meaning/policy.ts';
-import { destinationAddress } from '../subject/flow.ts';
-import type { Allowed, Case } from './drift.ts';
+import { formatTime } from '../../../format/moment.ts';
+import { type Address, formatAddress } from '../../../policy/value/address.ts';
+import type { Flow } from '../../../policy/meaning/policy.ts';
+import { destinationAddress } from '../../subject/flow.ts';
+import type { Allowed, Case } from '../drift.ts';
 import type { Refinement } from './entry-finding.ts';
-import type { DriftObservation } from './entry.ts';
+import type { DriftObservation } from '../entry.ts';
 
 /** Who has published an address as one of theirs; undefined where that is not known. */
 export type OwnerOf = (address: Address) => string | undefined;

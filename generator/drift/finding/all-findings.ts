@@ -1,5 +1,5 @@
-import type { Policy } from '../../policy/meaning/policy.ts';
-import type { Allowed, Comparison } from './drift.ts';
+import type { Policy } from '../../../policy/meaning/policy.ts';
+import type { Allowed, Comparison } from '../drift.ts';
 import { entryFindings } from './entry-finding.ts';
 import type { Finding } from './finding.ts';
 import type { WatchedTime } from './silence.ts';

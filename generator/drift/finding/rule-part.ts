@@ -1,10 +1,10 @@
-import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
-import { matchesName } from '../../policy/value/host-name.ts';
-import { formatPortRange } from '../../policy/value/port.ts';
-import { FROM_DIMENSIONS } from '../../policy/meaning/dimension.ts';
-import { matchesFrom } from '../../policy/meaning/evaluate.ts';
-import type { Box, Flow, From } from '../../policy/meaning/policy.ts';
-import type { Allowed } from './drift.ts';
+import { formatPrefix, type Prefix } from '../../../policy/value/cidr.ts';
+import { matchesName } from '../../../policy/value/host-name.ts';
+import { formatPortRange } from '../../../policy/value/port.ts';
+import { FROM_DIMENSIONS } from '../../../policy/meaning/dimension.ts';
+import { matchesFrom } from '../../../policy/meaning/evaluate.ts';
+import type { Box, Flow, From } from '../../../policy/meaning/policy.ts';
+import type { Allowed } from '../drift.ts';
 
 /** One value of a list of a rule, and the traffic that it takes part in. */
 export interface RulePart {

@@ -1,5 +1,5 @@
-import type { DriftObservation } from './entry.ts';
-import { HOUR } from '../../profiler/read/stretch.ts';
+import type { DriftObservation } from '../entry.ts';
+import { HOUR } from '../../../profiler/read/stretch.ts';
 
 /** When something was recorded, microseconds since the epoch. */
 export interface Span {

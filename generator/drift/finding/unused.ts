@@ -1,10 +1,10 @@
-import { formatDuration } from '../../format/duration.ts';
-import { formatTime } from '../../format/moment.ts';
-import { formatPercent } from '../../format/number.ts';
-import { HOUR } from '../../profiler/read/stretch.ts';
-import type { Policy } from '../../policy/meaning/policy.ts';
-import type { Allowed } from './drift.ts';
-import type { DriftObservation } from './entry.ts';
+import { formatDuration } from '../../../format/duration.ts';
+import { formatTime } from '../../../format/moment.ts';
+import { formatPercent } from '../../../format/number.ts';
+import { HOUR } from '../../../profiler/read/stretch.ts';
+import type { Policy } from '../../../policy/meaning/policy.ts';
+import type { Allowed } from '../drift.ts';
+import type { DriftObservation } from '../entry.ts';
 import type { Finding } from './finding.ts';
 import { type RulePart, partsOf } from './rule-part.ts';
 import { type Silence, silenceOf, type WatchedTime } from './silence.ts';

@@ -1,9 +1,9 @@
-import { formatTime } from '../../format/moment.ts';
-import { formatCount } from '../../format/number.ts';
-import { explainFlow } from '../../policy/analysis/explain.ts';
-import type { Policy } from '../../policy/meaning/policy.ts';
-import type { Case } from './drift.ts';
-import { type DriftEntry, endpoint } from './entry.ts';
+import { formatTime } from '../../../format/moment.ts';
+import { formatCount } from '../../../format/number.ts';
+import { explainFlow } from '../../../policy/analysis/explain.ts';
+import type { Policy } from '../../../policy/meaning/policy.ts';
+import type { Case } from '../drift.ts';
+import { type DriftEntry, endpoint } from '../entry.ts';
 import type { Finding, FindingKind, Severity } from './finding.ts';
 
 /** What is known of a case beyond its part of the report. */

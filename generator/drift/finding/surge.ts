@@ -1,7 +1,7 @@
-import { formatCount, formatDecimal, formatNumber } from '../../format/number.ts';
-import { HOUR } from '../../profiler/read/stretch.ts';
-import type { Allowed } from './drift.ts';
-import { endpoint, entryOf, type Party } from './entry.ts';
+import { formatCount, formatDecimal, formatNumber } from '../../../format/number.ts';
+import { HOUR } from '../../../profiler/read/stretch.ts';
+import type { Allowed } from '../drift.ts';
+import { endpoint, entryOf, type Party } from '../entry.ts';
 import type { Finding } from './finding.ts';
 import type { WatchedTime } from './silence.ts';
 

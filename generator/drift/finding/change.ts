@@ -1,4 +1,4 @@
-import type { Allowed, Case } from './drift.ts';
+import type { Allowed, Case } from '../drift.ts';
 
 /** The false alarm that is accepted: one in so many excursions of a stream in which nothing has changed. */
 const EXCURSIONS = 100_000;

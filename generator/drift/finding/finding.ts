@@ -1,4 +1,4 @@
-import type { DriftEntry } from './entry.ts';
+import type { DriftEntry } from '../entry.ts';
 
 /** What a finding says, in the order in which a report has them. */
 export const FINDING_KINDS = [
