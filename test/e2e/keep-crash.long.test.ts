@@ -8,12 +8,24 @@ import { pythonTo } from './attempt.ts';
 import { bouheki, Running } from './bouheki.ts';
 import { cgroup, loadedPrograms, programsLeft, run, startNetwork, stopNetwork } from './guest.ts';
 import { Hammer } from './hammer.ts';
-import { becomesReachable, BPFFS, db, DENIED, KEEP, pinned, policyFile, removePins } from './keeping.ts';
+import {
+  becomesReachable,
+  BPFFS,
+  db,
+  DENIED,
+  KEEP,
+  OTHER,
+  pinned,
+  policyFile,
+  removePins,
+} from './keeping.ts';
+
+const NOTHING = policyFile('nothing.yaml', '  on_exit: keep\n  allow: []\n');
 
 let enforce: Running | undefined;
 
-async function start(): Promise<Running> {
-  return (enforce = await Running.start('enforce', KEEP, '--db', db, '--no-preflight'));
+async function start(file = KEEP, ...options: string[]): Promise<Running> {
+  return (enforce = await Running.start('enforce', file, ...options, '--db', db, '--no-preflight'));
 }
 
 before(startNetwork);
@@ -26,7 +38,7 @@ after(stopNetwork);
 
 test('starts that are killed halfway leave what was kept, and nothing of their own', async () => {
   await start();
-  const hammer = new Hammer(DENIED);
+  const hammer = new Hammer(DENIED, 50);
   try {
     await enforce!.end('SIGKILL');
     const programs = loadedPrograms().length;
@@ -71,7 +83,7 @@ test('the end for want of memory leaves no gap', async (t) => {
   const directory = cgroup('/scarce');
   if (!existsSync(join(directory, 'memory.max'))) return t.skip('no memory controller in this guest');
   const running = await start();
-  const hammer = new Hammer(DENIED);
+  const hammer = new Hammer(DENIED, 50);
   try {
     // It asks the kernel to end others first; that is taken back here.
     writeFileSync(`/proc/${running.pid}/oom_score_adj`, '0');
@@ -88,6 +100,24 @@ test('the end for want of memory leaves no gap', async (t) => {
     const results = await hammer.end();
     assert.deepEqual(Object.keys(results), ['EPERM'], JSON.stringify(results));
   }
+});
+
+test('a policy that waits for its confirmation gives way at its time though nobody is left', async () => {
+  await start(NOTHING, '--confirm-within', '60s');
+  const begun = performance.now();
+  assert.equal(pythonTo('tcp', OTHER, 80), 'EPERM');
+  await enforce!.end('SIGKILL');
+  assert.equal(pinned().length, 1);
+  assert.equal(pythonTo('tcp', OTHER, 80), 'EPERM');
+  assert.ok(becomesReachable(OTHER));
+  const seconds = (performance.now() - begun) / 1000;
+  assert.ok(seconds < 61.5, `it took ${seconds} s`);
+  assert.match(
+    bouheki('status', '--db', db).stdout,
+    /^Kept +nothing is blocked any more by \w{12} of \S+nothing\.yaml/m,
+  );
+  assert.equal(bouheki('detach').status, 0);
+  assert.deepEqual(programsLeft(), []);
 });
 
 test('what is kept goes with the mount of bpffs, as it does at a reboot', async () => {

@@ -28,15 +28,10 @@ after(async () => {
 test('what is denied stays denied through SIGKILL, restart and a clean end, and what is allowed never fails', async () => {
   const first = await start();
   const denied = new Hammer(DENIED);
-  const other = new Hammer(OTHER);
+  const other = new Hammer(OTHER, 100);
   hammers.push(denied, other);
   await first.end('SIGKILL');
   await denied.go(20);
-  const { stdout } = bouheki('status', '--db', db);
-  assert.match(
-    stdout,
-    /^Kept +the kernel alone blocks by \w{12} of \S+keep\.yaml, in force since \S+; nothing is recorded of it\. `bouheki enforce` takes over, `bouheki detach` ends it$/m,
-  );
   assert.equal(pinned().length, 1);
   // As a version would leave it of which nothing is known but that.
   const [left] = pinned();
