@@ -1,7 +1,7 @@
-import { matchesFrom, matchesTo, normalizeFlow } from '../../policy/meaning/evaluate.ts';
+import { matchesTo, normalizeFlow } from '../../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import { reachOf } from '../../policy/meaning/known-name.ts';
-import type { AccountTable, Box, Flow, Policy, To, Verdict } from '../../policy/meaning/policy.ts';
+import type { AccountTable, Flow, Policy, To, Verdict } from '../../policy/meaning/policy.ts';
 import { Accounts, type Subject } from '../../profiler/read/observation.ts';
 import {
   addToEntry,
@@ -14,6 +14,7 @@ import {
   partyOf,
 } from './entry.ts';
 import { NameDriftFinder } from './name-drift.ts';
+import { NearRules } from './near-rule.ts';
 import { SharedNames } from './shared-name.ts';
 import { flowOf } from '../subject/flow.ts';
 import { inStableOrder } from '../subject/order.ts';
@@ -101,6 +102,7 @@ export function compare(
   const partyOfSubject = partiesBy(accounts);
   const judge = compileEvaluator(policy);
   const nameDrift = new NameDriftFinder(policy);
+  const near = new NearRules(policy);
   const judged = inStableOrder(observations).map((observation) => {
     const flow = flowOf(observation, called);
     const verdict = judge(flow);
@@ -121,7 +123,7 @@ export function compare(
       continue;
     }
     const entry = entryOf(observation, party, {
-      ...ruleMember(policy, flow, verdict),
+      ...ruleMember(near, flow, verdict),
       ...nameDriftMember(nameDrift, { flow, observation, verdict }),
       ...(part === 'disagreed' && { recorded: recordedOf(observation) }),
     });
@@ -187,30 +189,9 @@ function nameDriftMember(
 }
 
 /** The rule to name at an entry, if there is one. */
-function ruleMember(policy: Policy, flow: Flow, verdict: Verdict): Pick<Decision, 'rule'> {
-  const rule = decidingRule(policy, flow, verdict);
+function ruleMember(near: NearRules, flow: Flow, verdict: Verdict): Pick<Decision, 'rule'> {
+  const rule = near.decidingRule(normalizeFlow(flow), verdict);
   return rule === undefined ? {} : { rule };
-}
-
-/** The box that decided; else an allow box of the same subject; else one with the same destination. */
-function decidingRule(policy: Policy, flow: Flow, { action, box: decided }: Verdict): Decision['rule'] {
-  if (decided !== undefined) {
-    return { name: policy.boxes[decided]!.name, relation: action === 'allow' ? 'allowed by' : 'denied by' };
-  }
-  if (action === 'allow') return undefined;
-  const normal = normalizeFlow(flow);
-  const allows = policy.boxes.filter((box) => box.action === 'allow');
-  const sameSubject = allows.find((box) => namesSubject(box) && matchesFrom(box, normal));
-  if (sameSubject !== undefined) {
-    return { name: sameSubject.name, relation: flow.socket ? 'other socket' : 'other destination' };
-  }
-  const sameDestination = allows.find((box) => matchesTo(box.to, normal));
-  return sameDestination && { name: sameDestination.name, relation: 'other subject' };
-}
-
-/** A box for every subject is near to none in particular. */
-function namesSubject(box: Box): boolean {
-  return Object.keys(box.from).length > 0;
 }
 
 function inOrder(cases: Map<string, Case>): Case[] {

@@ -24,12 +24,15 @@ export class NameDriftFinder {
   readonly #boxes: readonly Box[];
   /** Those that say of a subject that it goes by names: rules for everybody do only where no rule has a subject. */
   readonly #own: ReadonlySet<Box>;
+  /** Whether any rule goes by names: most policies have none, and need no search. */
+  readonly #byName: boolean;
   /** The names of addresses that each box allows without naming them. */
   readonly #names = new Map<Box, Set<string>>();
 
   constructor(policy: Policy) {
     this.#policy = policy;
     this.#boxes = policy.boxes.filter(({ action, to }) => action === 'allow' && !to.sockets);
+    this.#byName = this.#boxes.some(({ to }) => to.names !== undefined);
     const own = this.#boxes.filter(({ from }) => Object.keys(from).length > 0);
     this.#own = new Set(own.length > 0 ? own : this.#boxes);
   }
@@ -45,7 +48,7 @@ export class NameDriftFinder {
 
   /** The kind of a (normal) flow that no box allows or denies; undefined where names have no part in it. */
   kindOf(flow: Flow, names: readonly string[]): NameDrift | undefined {
-    if (flow.socket !== undefined) return undefined;
+    if (flow.socket !== undefined || (!this.#byName && this.#names.size === 0)) return undefined;
     const matching = this.#boxes.filter((box) => matchesFrom(box, flow));
     const onPort = matching.filter(({ to }) => matchesTo(portOf(to), flow));
     const called = onPort.filter(({ to }) => to.names && matchesNames({ ...to, keep: Infinity }, flow.names));

@@ -1,9 +1,9 @@
 import { formatTime } from '../../../format/moment.ts';
 import { formatCount } from '../../../format/number.ts';
-import { explainFlow } from '../../../policy/analysis/explain.ts';
 import type { Policy } from '../../../policy/meaning/policy.ts';
 import type { Case } from '../drift.ts';
 import { type DriftEntry, endpoint } from '../entry.ts';
+import { Fixes } from './fix.ts';
 import type { Finding, FindingKind, Severity } from './finding.ts';
 
 /** What is known of a case beyond its part of the report. */
@@ -22,14 +22,18 @@ export function entryFindings(
   refine: (each: Case) => Refinement | undefined = () => undefined,
 ): Finding[] {
   const findings = new Map<string, Finding>();
+  const fixes = new Fixes(policy);
   for (const each of cases) {
     const refinement = refine(each);
     const kind = refinement?.kind ?? each.part;
     const key = keyOf(each);
     const known = findings.get(key);
-    if (known === undefined)
-      findings.set(key, findingOf(policy, each, kind, key, refinement?.evidence ?? []));
-    else addCase(known, each);
+    if (known !== undefined) {
+      addCase(known, each);
+      continue;
+    }
+    const evidence = refinement?.evidence ?? [];
+    findings.set(key, findingOf(each, { kind, key, evidence, suggestion: fixes.fixOf(each) }));
   }
   return [...findings.values()].map(withEvidence);
 }
@@ -44,11 +48,8 @@ function keyOf({ entry, part, party }: Case): string {
 }
 
 function findingOf(
-  policy: Policy,
-  { entry, flow, part }: Case,
-  kind: FindingKind,
-  key: string,
-  evidence: string[],
+  { entry }: Case,
+  { evidence, key, kind, suggestion }: Pick<Finding, 'kind' | 'key' | 'evidence' | 'suggestion'>,
 ): Finding {
   const { count, first, last, rule, subject } = entry;
   return {
@@ -62,7 +63,7 @@ function findingOf(
     first,
     last,
     evidence,
-    suggestion: suggestionFor(part, explainFlow(policy, flow).fix),
+    suggestion,
     entries: [entry],
   };
 }
@@ -90,12 +91,6 @@ function severityOf(kind: FindingKind, { rule }: DriftEntry): Severity {
     case 'shared':
       return 'low';
   }
-}
-
-function suggestionFor(part: Case['part'], fix: string | undefined): string {
-  if (part === 'shared') return 'allow the name that the program asks for, or leave it';
-  if (fix === undefined) return 'nothing to add: this policy allows it';
-  return fix;
 }
 
 function withEvidence(finding: Finding): Finding {

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { FORMATS } from '../../../cli/drift/format/format-name.ts';
 import { printCell, printJson, readCell, visible } from '../../../error/visible.ts';
 import { directoryFor } from './fixture.ts';
 
@@ -90,7 +91,8 @@ test('no command prints a hostile name as it is', (t) => {
   }
   run('generate', '--db', db, '--base', policy, '--include-denied', '--json');
   run('generate', '--db', db, '--base', policy, '--output', join(directory, HOSTILE.slice(1), 'x'));
-  for (const format of ['text', 'json', 'markdown']) run('drift', policy, '--db', db, '--format', format);
+  for (const format of FORMATS) run('drift', policy, '--db', db, '--format', format);
+  run('drift', policy, '--db', db, '--suggest', '--accept', 'all');
   for (const file of [policy, broken, `${policy}.none`]) {
     run('check', file);
     run('check', file, '--json');
