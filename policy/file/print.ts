@@ -5,6 +5,7 @@ import {
   SET_KINDS,
   type PolicyDocument,
   type RuleDocument,
+  type SetDocument,
   type ToDocument,
   type ToKey,
 } from './document.ts';
@@ -27,9 +28,10 @@ const TO_KEYS = Object.keys({
 
 /** A version 2 file. The same document always gives the same bytes. */
 export function printPolicy(document: PolicyDocument): string {
-  const lines = comment(document.header, '');
   const dense = document.dense === true;
-  lines.push(
+  // Lists as long as these are no arguments of a call: the stack ends at about a hundred thousand of them.
+  const lines = [
+    ...comment(document.header, ''),
     'version: 2',
     ...names(document.names),
     ...sets(document.sets, dense),
@@ -37,10 +39,12 @@ export function printPolicy(document: PolicyDocument): string {
     `  mode: ${document.mode}`,
     `  target: ${document.target}`,
     ...(document.onExit === undefined ? [] : [`  on_exit: ${document.onExit}`]),
-  );
-  if (document.flat) lines.push(...flat(document.flat));
-  else lines.push(...rules('deny', document.deny, dense), ...rules('allow', document.allow ?? [], dense));
-  return `${[...lines, ...log(document.log)].join('\n')}\n`;
+    ...(document.flat
+      ? flat(document.flat)
+      : [...rules('deny', document.deny, dense), ...rules('allow', document.allow ?? [], dense)]),
+    ...log(document.log),
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 /** A value as YAML: plain where every reader sees text, else in double quotes. */
@@ -74,14 +78,12 @@ function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined,
 }
 
 function rule({ comment: above, from, name, note, sockets, to }: RuleDocument, dense: boolean): string[] {
-  const body: string[] = [];
-  if (name !== undefined) body.push(`name: ${printScalar(name)}`);
-  if (from && Object.keys(from).length > 0) {
-    const pairs = fromPairs(from);
-    body.push(...(dense ? wrapped('from: ', pairs, 6) : map('from', pairs, 6)));
-  }
-  if (to) body.push(...(dense ? denseTo(to) : ['to:', ...to.flatMap(destination)]));
-  if (sockets) body.push(...list('sockets', sockets, 6));
+  const body = [
+    ...(name === undefined ? [] : [`name: ${printScalar(name)}`]),
+    ...(from && Object.keys(from).length > 0 ? subject(fromPairs(from), dense) : []),
+    ...(to ? destinations(to, dense) : []),
+    ...(sockets ? list('sockets', sockets, 6) : []),
+  ];
   // A map without keys must say so, or it would be null.
   if (body.length === 0) body.push('{}');
   if (note !== undefined) body[0] += ` # ${commentLines(note).join(' ')}`;
@@ -89,6 +91,14 @@ function rule({ comment: above, from, name, note, sockets, to }: RuleDocument, d
     ...comment(above, '    '),
     ...body.map((line, index) => (index === 0 ? `    - ${line}` : `      ${line}`)),
   ];
+}
+
+function subject(pairs: [string, Content][], dense: boolean): string[] {
+  return dense ? wrapped('from: ', pairs, 6) : map('from', pairs, 6);
+}
+
+function destinations(to: readonly ToDocument[], dense: boolean): string[] {
+  return dense ? denseTo(to) : ['to:', ...to.flatMap(destination)];
 }
 
 function denseTo(to: readonly ToDocument[]): string[] {
@@ -173,16 +183,15 @@ function destination(to: ToDocument): string[] {
 }
 
 function flat(keys: NonNullable<PolicyDocument['flat']>): string[] {
-  const lines: string[] = [];
-  for (const key of FLAT_KEYS) {
-    if (!keys[key]?.allow && !keys[key]?.deny) continue;
-    lines.push(`  ${key}:`);
-    for (const action of ['allow', 'deny'] as const) {
-      const values = keys[key][action];
-      if (values) lines.push(...list(action, values, 4).map((line) => `    ${line}`));
-    }
-  }
-  return lines;
+  return FLAT_KEYS.flatMap((key) => flatKey(key, keys[key] ?? {}));
+}
+
+function flatKey(key: string, of: { allow?: Entry[]; deny?: Entry[] }): string[] {
+  const lists = (['allow', 'deny'] as const).flatMap((action) => {
+    const values = of[action];
+    return values ? list(action, values, 4).map((line) => `    ${line}`) : [];
+  });
+  return lists.length === 0 ? [] : [`  ${key}:`, ...lists];
 }
 
 function names(options: PolicyDocument['names']): string[] {
@@ -198,13 +207,13 @@ function names(options: PolicyDocument['names']): string[] {
 
 function sets(all: PolicyDocument['sets'], dense: boolean): string[] {
   if (!all?.size) return [];
-  const lines = ['sets:'];
-  for (const [name, { comment: above, ...lists }] of all) {
-    const pairs = pairsOf(lists, SET_KINDS);
-    const body = dense ? wrapped(`${printScalar(name)}: `, pairs, 2) : map(printScalar(name), pairs, 2);
-    lines.push(...comment(above, '  '), ...body.map((line) => `  ${line}`));
-  }
-  return lines;
+  return ['sets:', ...[...all].flatMap(([name, lists]) => namedSet(name, lists, dense))];
+}
+
+function namedSet(name: string, { comment: above, ...lists }: SetDocument, dense: boolean): string[] {
+  const pairs = pairsOf(lists, SET_KINDS);
+  const body = dense ? wrapped(`${printScalar(name)}: `, pairs, 2) : map(printScalar(name), pairs, 2);
+  return [...comment(above, '  '), ...body.map((line) => `  ${line}`)];
 }
 
 function log(options: PolicyDocument['log']): string[] {

@@ -36,6 +36,20 @@ test('a policy in few lines means the same', () => {
   assert.ok(wrapped > 20, `${wrapped} with lists over several lines`);
 });
 
+test('lists that are longer than the arguments of a call can be are printed', () => {
+  const many = Array.from({ length: 150_000 }, (_, at) => `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}/32`);
+  const allow = many.map((cidr) => ({ from: { uid: [1] }, to: [{ cidr: [cidr] }] }));
+  const base = { mode: 'block', target: 'host' } as const;
+  for (const dense of [false, true]) {
+    const rules = printPolicy({ ...base, dense, allow });
+    assert.equal(rules.split('- from: ').length - 1, many.length);
+    const one = printPolicy({ ...base, dense, allow: [{ from: { uid: [1] }, to: [{ cidr: many }] }] });
+    const set = printPolicy({ ...base, dense, sets: new Map([['all', { cidr: many }]]), allow: [] });
+    const flat = printPolicy({ ...base, dense, flat: { cidr: { allow: many } } });
+    for (const text of [one, set, flat]) assert.equal(text.split('/32').length - 1, many.length);
+  }
+});
+
 test('comments of a document stand where a reader looks for them', () => {
   const text = printPolicy({
     header: 'first line\nsecond line',
