@@ -37,11 +37,14 @@ export function parseLiteral(text: string): Address | undefined {
   return value === undefined ? undefined : { family: 4, value: BigInt(value) };
 }
 
+/** Numbers of a byte as text: policies hold hundreds of thousands of them. */
+const OCTETS = Array.from({ length: 256 }, (_, octet) => String(octet));
+
 /** Canonical text: dotted IPv4, or IPv6 as RFC 5952 says (lower case, the longest run of zeros as `::`). */
 export function formatAddress(address: Address): string {
   if (address.family === 4) {
     const value = Number(address.value);
-    return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
+    return `${OCTETS[value >>> 24]}.${OCTETS[(value >>> 16) & 255]}.${OCTETS[(value >>> 8) & 255]}.${OCTETS[value & 255]}`;
   }
   const groups: number[] = [];
   for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(Number((address.value >> shift) & 0xffffn));

@@ -7,7 +7,8 @@ import { intersectSpans, type Span, subtractSpans } from './span.ts';
  */
 export function mergePrefixes(prefixes: readonly Prefix[]): Prefix[] {
   if (prefixes.length < 2) return [...prefixes];
-  return [...mergeV4(prefixes), ...mergeV6(prefixes)];
+  const merged = mergeV4(prefixes);
+  return prefixes.some(({ family }) => family === 6) ? [...merged, ...mergeV6(prefixes)] : merged;
 }
 
 /** The addresses of `a` that are not in `b`, merged. */
@@ -44,12 +45,12 @@ export function prefixesOfSpan(family: 4 | 6, first: bigint, last: bigint): Pref
 }
 
 /** Most rules have few prefixes, and for those a typed array costs more than it saves. */
-function sortedKeys(prefixes: readonly Prefix[]): Iterable<number> {
+function sortedKeys(prefixes: readonly Prefix[]): ArrayLike<number> {
   const keys: number[] = [];
   for (const prefix of prefixes) {
     if (prefix.family === 4) keys.push(Number(prefix.value) * 64 + prefix.length);
   }
-  return keys.length < 100 ? keys.sort((a, b) => a - b) : Float64Array.from(keys).sort();
+  return keys.length < 100 ? keys.sort((a, b) => a - b) : new Float64Array(keys).sort();
 }
 
 /**
@@ -57,28 +58,34 @@ function sortedKeys(prefixes: readonly Prefix[]): Iterable<number> {
  * first.
  */
 function mergeV4(prefixes: readonly Prefix[]): Prefix[] {
-  const sorted = sortedKeys(prefixes);
   const values: number[] = [];
   const lengths: number[] = [];
+  let count = 0;
   let end = -1;
-  for (const key of sorted) {
+  const keys = sortedKeys(prefixes);
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at]!;
     let length = key % 64;
     let value = (key - length) / 64;
     if (value < end) continue;
-    end = value + 2 ** (32 - length);
-    while (lengths.length > 0 && lengths.at(-1) === length) {
-      const size = 2 ** (32 - length);
-      const below = values.at(-1)!;
+    let size = 2 ** (32 - length);
+    end = value + size;
+    while (count > 0 && lengths[count - 1] === length) {
+      const below = values[count - 1]!;
       if (below + size !== value || below % (size * 2) !== 0) break;
-      values.pop();
-      lengths.pop();
+      count--;
       value = below;
       length--;
+      size *= 2;
     }
-    values.push(value);
-    lengths.push(length);
+    values[count] = value;
+    lengths[count++] = length;
   }
-  return values.map((value, index) => ({ family: 4, value: BigInt(value), length: lengths[index]! }));
+  const merged: Prefix[] = [];
+  for (let at = 0; at < count; at++) {
+    merged.push({ family: 4, value: BigInt(values[at]!), length: lengths[at]! });
+  }
+  return merged;
 }
 
 function mergeV6(prefixes: readonly Prefix[]): Prefix[] {
