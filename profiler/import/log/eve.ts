@@ -107,9 +107,17 @@ export class EveReader implements LogReader {
   }
 }
 
-/** Versions 2 and 3 of the event have all answers in a list, version 1 has one an event. */
+/**
+ * Versions 2 and 3 of the event have all answers in a list (`detailed`) and by type (`grouped`, without a TTL), or one of
+ * the two, as it is set up; version 1 has one answer an event.
+ */
 function answersIn(dns: JsonObject): { rdata: string; ttl: number }[] {
   const listed = dns.objects('answers');
+  const grouped = dns.object('grouped');
+  if (listed.length === 0 && grouped !== undefined) {
+    const addresses = ['A', 'AAAA'].flatMap((type) => grouped.list(type));
+    return addresses.map((address) => ({ rdata: String(address), ttl: 0 }));
+  }
   return (listed.length > 0 ? listed : [dns]).map((answer) => ({
     rdata: answer.text('rdata') ?? '',
     ttl: Math.max(0, Number(answer.text('ttl') ?? 0)) || 0,

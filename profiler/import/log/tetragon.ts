@@ -7,12 +7,16 @@ import { type Cells, type Finding, type LogReader, type LogRow } from './log-rea
 /** Bytes of a command name in the kernel. */
 const COMMAND = 15;
 
-/** Functions that a process calls to send something somewhere; in all others the peer may have begun. */
+/**
+ * Functions that a process calls to send something somewhere; in all others the peer may have begun. Events of LSM hooks
+ * name these without `security_`.
+ */
 const SENDING = new Set([
   'tcp_connect',
   'tcp_v4_connect',
   'tcp_v6_connect',
   'security_socket_connect',
+  'socket_connect',
   'ip4_datagram_connect',
   'ip6_datagram_connect',
   'udp_sendmsg',

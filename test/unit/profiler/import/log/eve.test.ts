@@ -91,6 +91,17 @@ test('names come from the dns events of each version, whichever direction they a
   }
 });
 
+test('answers that are written by type alone have their names, without a TTL', async (t) => {
+  const grouped = { A: ['192.0.2.9', '192.0.2.7'], AAAA: ['2001:db8:ffff::7'], CNAME: ['edge.example.net'] };
+  const about = { version: 2, type: 'answer', rrname: 'api.example.com', rrtype: 'A', grouped };
+  const { rows } = await importSample(t, {
+    files: { 'eve.json': lines([dns(about, ASKED), flow(1, OUT)]) },
+    local: ['10.0.0.0/8'],
+    columns: COLUMNS,
+  });
+  assert.deepEqual(rows, ['10.0.0.5|192.0.2.7|443|tcp|allow|api.example.com|host|11']);
+});
+
 test('what cannot be decided or read is named by file and line', async (t) => {
   const good = lines([flow(1, OUT)]);
   const undecided = await refusalOf(t, { files: { 'eve.json': good } });

@@ -80,6 +80,18 @@ test('connects have the binary, the user and the container that made them', asyn
   });
 });
 
+test('a connect that an LSM hook saw is named without security_', async (t) => {
+  const { process_kprobe, ...rest } = call('socket_connect', process('/usr/bin/nc'), [
+    sock('', 0, 'IPPROTO_UDP'),
+    { sockaddr_arg: { family: 'AF_INET', addr: '192.0.2.99', port: 53 } },
+  ]);
+  const { rows } = await importSample(t, {
+    files: { 'tetragon.log': lines([{ process_lsm: process_kprobe, ...rest }]) },
+    columns: 'exe, address, port, protocol, verdict',
+  });
+  assert.deepEqual(rows, ['/usr/bin/nc|192.0.2.99|53|udp|allow']);
+});
+
 test('what cannot be read is named by file and line', async (t) => {
   const good = lines([call('tcp_connect', process('/usr/bin/curl'), [sock('192.0.2.7', 443)])]);
   const cases: [string, string][] = [
