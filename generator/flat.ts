@@ -2,12 +2,12 @@ import { containsAddress, formatPrefix, parsePrefix, prefixOf, type Prefix } fro
 import type { Entry, PolicyDocument } from '../policy/file/document.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
-import { AddressSet } from './subject/address-set.ts';
-import { destinationAddress } from './subject/flow.ts';
+import { AddressSet } from './destination/address-set.ts';
 import { groupIds, userIds } from './subject/ids.ts';
 import { OddityFinder, subjectReasons } from './subject/oddity.ts';
 import type { Judge } from './hold-out.ts';
 import { compareText } from './subject/order.ts';
+import { destinationAddress } from './destination/destination.ts';
 
 /** The one box that the flat keys can say, and what it costs. */
 export interface FlatBox {

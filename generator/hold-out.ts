@@ -3,12 +3,12 @@ import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import type { Box, To } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { flowOf } from './subject/flow.ts';
-import { observedDestination } from './subject/oddity.ts';
 import { eventsFrom, isSeenBefore, TRAINING } from './subject/ahead.ts';
 import { reachOfEntry } from './rule/reach.ts';
 import type { Rule } from './rule/rule.ts';
 import type { Demand } from './subject/select.ts';
 import { coveredKeys, type SubjectKind, subjectNamer } from './subject/subject.ts';
+import { DestinationNumbers } from './destination/destination-numbers.ts';
 
 /** What a policy made of the first four fifths of the events would have done to the last fifth. */
 export interface HoldOut {
@@ -68,15 +68,22 @@ export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly P
  * rule for a command name may also allow an executable is left out.)
  */
 export function judgeByRecord(training: readonly Demand[], by: SubjectKind | undefined): Judge {
-  const seen = new Set(
-    training.flatMap(({ observations, subject }) => {
-      const keys = coveredKeys(subject);
-      return observations.flatMap((each) => {
-        const destination = observedDestination(each);
-        return keys.map((key) => `${key} ${destination}`);
-      });
-    }),
-  );
+  const destinations = new DestinationNumbers();
+  const seen = new Map<string, Set<number>>();
+  for (const { observations, subject } of training) {
+    const sets = coveredKeys(subject).map((key) => {
+      const known = seen.get(key) ?? new Set();
+      seen.set(key, known);
+      return known;
+    });
+    for (const each of observations) {
+      const number = destinations.of(each);
+      for (const set of sets) set.add(number);
+    }
+  }
   const nameOf = subjectNamer(by);
-  return (observation) => seen.has(`${nameOf(observation.subject)?.key} ${observedDestination(observation)}`);
+  return (observation) => {
+    const subject = nameOf(observation.subject);
+    return subject !== undefined && seen.get(subject.key)?.has(destinations.of(observation)) === true;
+  };
 }

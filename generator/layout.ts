@@ -12,10 +12,9 @@ import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import { Accounts } from '../profiler/read/observation.ts';
 import { elapsedHours, sumEvidence, sumNames } from './subject/evidence.ts';
 import { flatBox, markFlat } from './flat.ts';
-import { destinationAddress } from './subject/flow.ts';
 import { describeGrant, type BoxCount } from './header.ts';
 import { isNamedOnce, poolSize } from './subject/passing-name.ts';
-import { OddityFinder, observedDestination } from './subject/oddity.ts';
+import { OddityFinder } from './subject/oddity.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { entryText } from './rule/reach.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
@@ -26,6 +25,7 @@ import { setNamer } from './rule/set-namer.ts';
 import { shareLists, type SetNamer } from './rule/share.ts';
 import type { Demand } from './subject/select.ts';
 import { grantOf, ownerNotes, sumGrants, widenLists, type Grant, type WidenOptions } from './rule/widen.ts';
+import { destinationAddress, observedDestination } from './destination/destination.ts';
 
 /** The body of a policy and what is to be said of it. */
 export interface Layout {
@@ -75,10 +75,11 @@ export function layOutRules(
   const oddities = new OddityFinder(rules.flatMap(({ observations }) => observations));
   const full = background.evidence !== 'line';
   let reviews = 0;
+  const grants = rules.map((rule, index) => grantOfRule(rule, lists[index]!));
   const allow = rules.map((rule, index): RuleDocument => {
     const odd = [...describeRanges(rule), ...oddities.lines(rule.observations, full ? undefined : 1)];
     if (odd.length > 0) reviews++;
-    const grant = grantOfRule(rule, lists[index]!);
+    const grant = grants[index]!;
     return {
       ...(full
         ? { comment: fullEvidence(rule, { odd, grant, widening }, background) }
@@ -98,23 +99,22 @@ export function layOutRules(
     names,
     lists,
     boxes: { count: boxes, atLeast, apart },
-    grant: sumGrants(rules.map((rule, index) => grantOfRule(rule, lists[index]!))),
+    grant: sumGrants(grants),
     notes: [
       ...ownerNotes(
         rules.flatMap(({ entries }) => entries.flatMap(({ observed }) => observed)),
         widening,
       ),
       ...rangeNotes(rules),
-      ...budgetNotes(rules, lists, widening),
+      ...budgetNotes(rules, grants, widening),
     ],
     reviews,
   };
 }
 
 /** What became of budgets by rule. */
-function budgetNotes(rules: readonly Rule[], lists: readonly Prefix[][][], widening: WidenOptions): string[] {
+function budgetNotes(rules: readonly Rule[], grants: readonly Grant[], widening: WidenOptions): string[] {
   if (widening.byHoldOut === undefined) return [];
-  const grants = rules.map((rule, index) => grantOfRule(rule, lists[index]!));
   const wider = grants.filter(({ allowed, observed }) => allowed > observed).length;
   return [
     `Budgets: ${wider} of ${formatCount(rules.length, 'rule')} wider than seen, where that would have denied less of what came next`,
@@ -135,10 +135,10 @@ function withPlainAddresses(rule: RuleDocument): RuleDocument {
 }
 
 function plainAddress(value: Entry): Entry {
-  return typeof value === 'string' ? value.replace(SINGLE, '$1$2') : value;
+  if (typeof value !== 'string') return value;
+  const whole = value.includes(':') ? '/128' : '/32';
+  return value.endsWith(whole) ? value.slice(0, -whole.length) : value;
 }
-
-const SINGLE = /^(\d[\d.]*)\/32$|^(?=.*:)(.*)\/128$/;
 
 /** All that is known of a rule. */
 function fullEvidence(

@@ -14,13 +14,14 @@ import { joinAddresses, joinNames, type DestinationKind } from './name/by-name.t
 import type { Evidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 import { ignoredBy } from './review/ignored.ts';
-import { observedDestination, OddityFinder } from './subject/oddity.ts';
+import { OddityFinder } from './subject/oddity.ts';
 import { describePeriods } from './subject/period.ts';
 import { boxesByRule } from './review/review.ts';
 import { entryText } from './rule/reach.ts';
 import { coverDemands } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
 import type { Demand } from './subject/select.ts';
+import { observedDestination } from './destination/destination.ts';
 
 /** A policy that people have edited. */
 export interface BasePolicy {

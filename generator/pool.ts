@@ -1,11 +1,12 @@
 import { isNameable } from '../policy/file/entry.ts';
 import { formatCount, formatPercent } from '../format/number.ts';
+import type { Subject } from '../profiler/read/observation.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
-import { eventsFrom, isSeenBefore } from './subject/ahead.ts';
+import { eventsFrom, firstTenth } from './subject/ahead.ts';
 import { userIds } from './subject/ids.ts';
 import { isNamedOnce } from './subject/passing-name.ts';
-import { observedDestination } from './subject/oddity.ts';
 import { compareText, groupsOf } from './subject/order.ts';
+import { DestinationNumbers } from './destination/destination-numbers.ts';
 
 /** Containers of an image that one rule is for. */
 export interface Pool {
@@ -39,30 +40,49 @@ const GAIN = 0.01;
  * of them was seen, so a container whose destinations are mostly its own is none of them.
  */
 export function findPools(observations: readonly RecordedObservation[]): Pool[] {
-  const members = observations.flatMap((observation) => memberOf(observation) ?? []);
-  const pools = [...groupsOf(members, ({ image }) => image).values()].flatMap((seen) => poolOf(seen) ?? []);
+  const images = imagesOf(observations);
+  const destinations = new DestinationNumbers();
+  const members = new Map<string, Member[]>();
+  for (const observation of observations) {
+    const image = images.get(observation.subject);
+    if (image === undefined) continue;
+    const { blocks, count, subject } = observation;
+    const place = `${userIds(subject).join()} ${destinations.of(observation)}`;
+    const member = { container: subject.container!, place, blocks, count };
+    const seen = members.get(image);
+    if (seen === undefined) members.set(image, [member]);
+    else seen.push(member);
+  }
+  const pools = [...members].flatMap(([image, seen]) => poolOf(image, seen) ?? []);
   return pools.sort((a, b) => compareText(a.image, b.image));
+}
+
+/** The image of each subject that a pool could hold: those of which enough containers were seen. */
+function imagesOf(observations: readonly RecordedObservation[]): Map<Subject, string> {
+  const subjects = new Set<Subject>();
+  for (const { subject } of observations) subjects.add(subject);
+  const poolable = [...subjects].filter(isPoolable);
+  const byImage = [...groupsOf(poolable, ({ image }) => image!)].filter(
+    ([, group]) => new Set(group.map(({ container }) => container)).size >= FEWEST_CONTAINERS,
+  );
+  return new Map(byImage.flatMap(([image, group]) => group.map((subject) => [subject, image])));
+}
+
+/** Whether rules could go by both the container and its image. */
+function isPoolable(subject: Subject): boolean {
+  const { container, image, inContainer } = subject;
+  if (!inContainer || !image || !container || isNamedOnce(subject)) return false;
+  return isNameable('image', image) && isNameable('container', container);
 }
 
 /** What a container of an image did at one place. */
 interface Member extends Pick<RecordedObservation, 'blocks' | 'count'> {
-  image: string;
   container: string;
   /** What a rule tells apart behind its container or image. */
   place: string;
 }
 
-/** Undefined where no rule goes by both the container and its image. */
-function memberOf(observation: RecordedObservation): Member | undefined {
-  const { blocks, count, subject } = observation;
-  const { container, image, inContainer } = subject;
-  if (!inContainer || !image || !container || isNamedOnce(subject)) return undefined;
-  if (!isNameable('image', image) || !isNameable('container', container)) return undefined;
-  const place = `${userIds(subject).join()} ${observedDestination(observation)}`;
-  return { image, container, place, blocks, count };
-}
-
-function poolOf(seen: readonly Member[]): Pool | undefined {
+function poolOf(image: string, seen: readonly Member[]): Pool | undefined {
   const containers = alike(seen);
   if (containers.size < FEWEST_CONTAINERS) return undefined;
   const members = seen.filter(({ container }) => containers.has(container));
@@ -71,14 +91,17 @@ function poolOf(seen: readonly Member[]): Pool | undefined {
   const deniedByImage = unforeseen(members, ({ place }) => place);
   if (events < FEWEST_EVENTS || deniedByContainer < 2 * deniedByImage) return undefined;
   if (deniedByContainer - deniedByImage < GAIN * events) return undefined;
-  const { image } = members[0]!;
   return { image, containers: [...containers].sort(compareText), events, deniedByContainer, deniedByImage };
 }
 
 /** The containers that mostly go where others of them go too. */
 function alike(seen: readonly Member[]): Set<string> {
   const users = new Map<string, Set<string>>();
-  for (const { container, place } of seen) users.set(place, (users.get(place) ?? new Set()).add(container));
+  for (const { container, place } of seen) {
+    const known = users.get(place);
+    if (known === undefined) users.set(place, new Set([container]));
+    else known.add(container);
+  }
   const sum = (members: readonly Member[]): number => members.reduce((all, { count }) => all + count, 0);
   const byContainer = [...groupsOf(seen, ({ container }) => container)].filter(([, members]) => {
     const shared = members.filter(({ place }) => users.get(place)!.size > 1);
@@ -93,10 +116,16 @@ function ahead(member: Member, cut: number): number {
 
 /** Events behind the points of the window at what was not seen before the point. */
 function unforeseen(members: readonly Member[], keyOf: (member: Member) => string): number {
-  return CUTS.reduce((sum, cut) => {
-    const seen = new Set(members.filter((each) => isSeenBefore(each, cut)).map(keyOf));
-    return members.reduce((all, each) => (seen.has(keyOf(each)) ? all : all + ahead(each, cut)), sum);
-  }, 0);
+  const keys = members.map(keyOf);
+  const first = new Map<string, number>();
+  for (const [at, member] of members.entries()) {
+    first.set(keys[at]!, Math.min(first.get(keys[at]!) ?? Infinity, firstTenth(member)));
+  }
+  return members.reduce(
+    (sum, member, at) =>
+      CUTS.reduce((all, cut) => (first.get(keys[at]!)! < cut ? all : all + ahead(member, cut)), sum),
+    0,
+  );
 }
 
 /** `13 containers of image app:1 share a rule: by container 26 % of what came next was new, by image 5 %`. */

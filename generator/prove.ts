@@ -4,9 +4,10 @@ import type { Flow, From } from '../policy/meaning/policy.ts';
 import { formatPortRange } from '../policy/value/port.ts';
 import { formatProtocol } from '../policy/value/protocol.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
-import { destinationAddress, flowOf } from './subject/flow.ts';
+import { flowOf } from './subject/flow.ts';
 import { userIds } from './subject/ids.ts';
 import type { Rule } from './rule/rule.ts';
+import { destinationAddress } from './destination/destination.ts';
 
 /** A value in a list of one rule. */
 interface Value {

@@ -1,6 +1,6 @@
 import type { RecordedObservation } from '../profiler/read/read.ts';
-import { destinationAddress } from './subject/flow.ts';
 import type { Demand } from './subject/select.ts';
+import { DestinationNumbers } from './destination/destination-numbers.ts';
 
 /** How far the record of a subject is from covering all that it does. */
 export type ReadinessState = 'learning' | 'stabilizing' | 'stable';
@@ -103,21 +103,29 @@ function largest(places: readonly (readonly number[])[], shares: readonly number
 export function unforeseen(places: readonly (readonly number[])[], cut: number): number | undefined {
   let [events, unknown] = [0, 0];
   for (const blocks of places) {
-    const late = total(blocks.slice(cut));
+    const late = total(blocks, cut);
     events += late;
-    if (total(blocks.slice(0, cut)) === 0) unknown += late;
+    if (total(blocks, 0, cut) === 0) unknown += late;
   }
   return events === 0 ? undefined : unknown / events;
 }
 
 /** Events at places that were seen in one part of the window alone. */
 export function inOnePart(places: readonly (readonly number[])[]): number {
-  const single = places.filter((blocks) => blocks.filter((count) => count > 0).length === 1);
-  return single.reduce((sum, blocks) => sum + total(blocks), 0);
+  let events = 0;
+  for (const blocks of places) {
+    let parts = 0;
+    for (const count of blocks) if (count > 0) parts++;
+    if (parts === 1) events += total(blocks);
+  }
+  return events;
 }
 
-function total(blocks: readonly number[]): number {
-  return blocks.reduce((sum, count) => sum + count, 0);
+/** The sum of some numbers. A loop: this is done for each place of a large record, again and again. */
+function total(blocks: readonly number[], from = 0, to = blocks.length): number {
+  let sum = 0;
+  for (let at = from; at < to && at < blocks.length; at++) sum += blocks[at]!;
+  return sum;
 }
 
 /** What is still to come, from all subjects together: cautious estimates. */
@@ -131,22 +139,26 @@ export interface Outlook {
 /** The outlook of a record: a subject that was seen late is a sign of others that are still to come. */
 export function outlookOf(demands: readonly Demand[]): Outlook {
   const subjects = demands.map(({ observations }) => blocksByPlace(observations));
-  const whole = subjects.map((places) =>
-    places.reduce((sum, blocks) => sum.map((count, at) => count + blocks[at]!)),
-  );
+  const whole = subjects.map(sumOfPlaces);
   return { atMost: cautiousEstimate(subjects.flat()), newSubjects: cautiousEstimate(whole) };
 }
 
+/** Events in each part of the window at all of these places. */
+function sumOfPlaces(places: readonly (readonly number[])[]): number[] {
+  const sum = places[0]!.map(() => 0);
+  for (const blocks of places) for (let at = 0; at < sum.length; at++) sum[at]! += blocks[at]!;
+  return sum;
+}
+
 /** Events in each part of the window for each place that a rule tells from others. */
-export function blocksByPlace(observations: readonly RecordedObservation[]): number[][] {
-  const places = new Map<string, number[]>();
+export function blocksByPlace(observations: readonly RecordedObservation[]): (readonly number[])[] {
+  const destinations = new DestinationNumbers();
+  const places: (readonly number[])[] = [];
   for (const observation of observations) {
-    const { family, value } = destinationAddress(observation);
-    const place = observation.name ?? `${family} ${value}`;
-    const key = `${place} ${observation.port} ${observation.protocol} ${observation.socket ?? ''}`;
-    const sum = places.get(key);
-    if (sum === undefined) places.set(key, [...observation.blocks]);
-    else for (const [block, count] of observation.blocks.entries()) sum[block]! += count;
+    const place = destinations.of(observation);
+    const known = places[place];
+    const { blocks } = observation;
+    places[place] = known === undefined ? blocks : known.map((count, block) => count + blocks[block]!);
   }
-  return [...places.values()];
+  return places;
 }

@@ -2,7 +2,8 @@ import { formatCount, formatNumber, formatPercent } from '../format/number.ts';
 import type { Generated, GenerateInput } from './generate.ts';
 import { describeLosses } from './header.ts';
 import { describeRanges } from './rule/port-evidence.ts';
-import { observedDestination, OddityFinder, severityOf } from './subject/oddity.ts';
+import { OddityFinder, severityOf } from './subject/oddity.ts';
+import { observedDestination } from './destination/destination.ts';
 
 /** Something about a generated policy that a person should know before it is used. */
 export interface Risk {

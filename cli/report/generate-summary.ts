@@ -15,8 +15,8 @@ import {
 } from '../../generator/header.ts';
 import type { Merged } from '../../generator/merge.ts';
 import { TOLD, type Risk } from '../../generator/risk.ts';
-import { observedDestination } from '../../generator/subject/oddity.ts';
 import { describePool } from '../../generator/pool.ts';
+import { observedDestination } from '../../generator/destination/destination.ts';
 
 /** Subjects listed one by one. */
 export const SHOWN = 10;

@@ -4,10 +4,10 @@ import type { Decided, Decision, DecisionKind } from '../../generator/review/dec
 import { groupItems, type ReviewItem } from '../../generator/review/review.ts';
 import type { ReviewSession } from '../../generator/review/review-session.ts';
 import { prefixFor, widerFor } from '../../generator/review/carry-out.ts';
-import { destinationAddress } from '../../generator/subject/flow.ts';
 import { containsAddress, formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { type Question, questionText, say, undoneText, whyText } from './review-text.ts';
+import { destinationAddress } from '../../generator/destination/destination.ts';
 
 const ANSWERS = [
   'allow',

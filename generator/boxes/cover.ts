@@ -30,19 +30,36 @@ const LARGE = 2000;
 export function coverRelation(relation: Relation, apart = 0): BoxCover {
   const { relation: reduced, classes } = mergeSlices(relation);
   const result: BoxCover = { boxes: [], atLeast: 0 };
-  for (const members of componentsOf(reduced)) {
-    const { relation: part, values } = compact(reduced, members);
+  for (const { relation: part, values } of partsOf(reduced)) {
     const { atLeast, boxes } = coverPart(part, apart);
     result.atLeast += atLeast;
     for (const box of boxes) {
       result.boxes.push(
         box.map((list, axis) =>
-          list.flatMap((value) => classes[axis]![values[axis]![value]!]!).sort((a, b) => a - b),
+          list
+            .flatMap((value) => classes[axis]![values ? values[axis]![value]! : value]!)
+            .sort((a, b) => a - b),
         ),
       );
     }
   }
   return result;
+}
+
+/** The parts of a relation that no box connects, with what their values are in the whole where those are others. */
+function partsOf(relation: Relation): { relation: Relation; values?: number[][] }[] {
+  const components = componentsOf(relation);
+  if (components.length === 1 && hasEveryValue(relation)) return [{ relation }];
+  return components.map((members) => compact(relation, members));
+}
+
+/** Whether each value of each axis is in some tuple. */
+function hasEveryValue({ sizes, tuples }: Relation): boolean {
+  return sizes.every((size, axis) => {
+    const seen = new Uint8Array(size);
+    for (let at = axis; at < tuples.length; at += sizes.length) seen[tuples[at]!] = 1;
+    return !seen.includes(0);
+  });
 }
 
 function coverPart(relation: Relation, apart: number): BoxCover {

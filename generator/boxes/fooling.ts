@@ -1,5 +1,6 @@
 import type { Grid, ValueBox } from './grid.ts';
 import { Holders } from './holders.ts';
+import { byKey } from './relation.ts';
 
 /** Above this many tuples not every pair of them is looked at. */
 const ALL_PAIRS = 2000;
@@ -23,32 +24,37 @@ export function foolingSet(grid: Grid, cover: readonly ValueBox[]): number[] {
 function scattered(grid: Grid, cover: readonly ValueBox[]): number[] {
   const boxes = cover.map((box) => ({ tuples: Int32Array.from(grid.tuplesOf(box)!) }));
   const holders = new Holders(boxes, grid.count);
-  const shared = (tuple: number) => Number(holders.of(tuple).length > 1);
-  const reach = Float64Array.from({ length: grid.count }, (_, tuple) => reachOf(grid, tuple));
-  const order = Int32Array.from(reach.keys()).sort(
-    (a, b) => shared(a) - shared(b) || reach[a]! - reach[b]! || a - b,
-  );
   const closed = new Uint8Array(grid.count);
-  const taken = new Map<number, number[]>();
+  const taken = new Taken(grid);
   const chosen: number[] = [];
   let effort = 0;
-  for (const tuple of order) {
+  for (const tuple of inOrder(grid, holders)) {
     if (closed[tuple] === 1) continue;
-    const near = neighbours(grid, taken, tuple);
+    const near = taken.neighbours(tuple);
     effort += near.length;
     if (effort > COMPARISONS * grid.count) break;
     if (near.some((other) => grid.compatible(tuple, other))) continue;
     chosen.push(tuple);
     // Of a box one tuple at most can be taken.
-    for (const box of holders.of(tuple)) for (const other of boxes[box]!.tuples) closed[other] = 1;
-    for (let axis = 0; axis < grid.axes; axis++) {
-      const key = grid.value(tuple, axis) * grid.axes + axis;
-      const list = taken.get(key);
-      if (list === undefined) taken.set(key, [tuple]);
-      else list.push(tuple);
+    for (let at = holders.start[tuple]!; at < holders.start[tuple + 1]!; at++) {
+      for (const other of boxes[holders.list[at]!]!.tuples) closed[other] = 1;
     }
+    taken.add(tuple);
   }
   return chosen.sort((a, b) => a - b);
+}
+
+/** The tuples that one box alone holds, then the others; of each those with the least reach first. */
+function inOrder(grid: Grid, holders: Holders): Int32Array {
+  const reach = Float64Array.from({ length: grid.count }, (_, tuple) => reachOf(grid, tuple));
+  const distinct = [...new Set(reach)].sort((a, b) => a - b);
+  const rank = new Map(distinct.map((value, at) => [value, at]));
+  const keys = new Int32Array(grid.count);
+  for (let tuple = 0; tuple < grid.count; tuple++) {
+    const shared = holders.times(tuple) > 1 ? distinct.length : 0;
+    keys[tuple] = shared + rank.get(reach[tuple]!)!;
+  }
+  return byKey(keys, 2 * distinct.length).items;
 }
 
 /** The tuples with values of the tuple's lines, at most. */
@@ -58,22 +64,35 @@ function reachOf(grid: Grid, tuple: number): number {
   return reach;
 }
 
-/** Of the tuples taken those that can share a box with this one: on each axis they have a value of its line. */
-function neighbours(grid: Grid, taken: ReadonlyMap<number, number[]>, tuple: number): number[] {
-  let fewest: number[][] = [];
-  let least = Infinity;
-  for (let axis = 0; axis < grid.axes && least > 0; axis++) {
-    const lists: number[][] = [];
-    let sum = 0;
-    for (const other of grid.line(tuple, axis)) {
-      const list = taken.get(grid.value(other, axis) * grid.axes + axis);
-      if (list === undefined) continue;
-      lists.push(list);
-      sum += list.length;
-    }
-    if (sum < least) [fewest, least] = [lists, sum];
+/** The tuples that were taken, by their values. */
+class Taken {
+  readonly #grid: Grid;
+  /** For each axis, those with each value. */
+  readonly #byValue: number[][][];
+
+  constructor(grid: Grid) {
+    this.#grid = grid;
+    this.#byValue = grid.sizes.map((size) => Array.from({ length: size }, () => []));
   }
-  return fewest.flat();
+
+  add(tuple: number): void {
+    for (const [axis, lists] of this.#byValue.entries()) lists[this.#grid.value(tuple, axis)]!.push(tuple);
+  }
+
+  /** Those that can share a box with this one: on each axis they have a value of its line. */
+  neighbours(tuple: number): number[] {
+    let best = 0;
+    let least = Infinity;
+    for (let axis = 0; axis < this.#byValue.length && least > 0; axis++) {
+      const lists = this.#byValue[axis]!;
+      let sum = 0;
+      for (const other of this.#grid.line(tuple, axis)) sum += lists[this.#grid.value(other, axis)]!.length;
+      if (sum < least) [best, least] = [axis, sum];
+    }
+    if (least === 0) return [];
+    const lists = this.#byValue[best]!;
+    return Array.from(this.#grid.line(tuple, best)).flatMap((other) => lists[this.#grid.value(other, best)]!);
+  }
 }
 
 /** Greedy, those with the fewest companions first, then improved by exchanging one tuple for two. */

@@ -11,6 +11,8 @@ interface Lines {
   start: Int32Array;
   /** Tuples line after line, in each by the value on the axis. */
   tuples: Int32Array;
+  /** Their values on it: looked up there they are beside each other in memory. */
+  values: Int32Array;
 }
 
 /** A relation as a table in which a tuple, and the line through a tuple along an axis, are found at once. */
@@ -27,6 +29,11 @@ export class Grid {
     for (let axis = 0; axis < this.axes; axis++) this.#lines.push(linesOf(relation, axis));
   }
 
+  /** How many values each axis has. */
+  get sizes(): readonly number[] {
+    return this.#relation.sizes;
+  }
+
   value(tuple: number, axis: number): number {
     return this.#relation.tuples[tuple * this.axes + axis]!;
   }
@@ -36,6 +43,48 @@ export class Grid {
     const { of, start, tuples } = this.#lines[axis]!;
     const line = of[tuple]!;
     return tuples.subarray(start[line]!, start[line + 1]!);
+  }
+
+  /**
+   * The values of the axis with which all of these tuples are in the relation, in order. They have the same value there
+   * now, so that is among them.
+   */
+  commonValues(members: readonly number[], axis: number): number[] {
+    const { of, start, values } = this.#lines[axis]!;
+    // The shortest line has the fewest values to look for in the others.
+    let shortest = of[members[0]!]!;
+    let least = Infinity;
+    for (let at = 0; at < members.length && least > 1; at++) {
+      const line = of[members[at]!]!;
+      const length = start[line + 1]! - start[line]!;
+      if (length < least) [shortest, least] = [line, length];
+    }
+    const common: number[] = [];
+    for (let at = start[shortest]!; at < start[shortest + 1]!; at++) common.push(values[at]!);
+    for (let at = 0; at < members.length && common.length > 1; at++) {
+      const line = of[members[at]!]!;
+      if (line !== shortest) this.#keepValues(common, line, axis);
+    }
+    return common;
+  }
+
+  /** Takes the values out that no tuple of the line has. Both are in order. */
+  #keepValues(common: number[], line: number, axis: number): void {
+    const { start, values } = this.#lines[axis]!;
+    let low = start[line]!;
+    const end = start[line + 1]!;
+    let kept = 0;
+    for (let at = 0; at < common.length && low < end; at++) {
+      const value = common[at]!;
+      let high = end;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (values[middle]! < value) low = middle + 1;
+        else high = middle;
+      }
+      if (low < end && values[low] === value) common[kept++] = value;
+    }
+    common.length = kept;
   }
 
   /** How many tuples differ from this one on the axis alone, itself among them. */
@@ -49,15 +98,14 @@ export class Grid {
   step(tuple: number, axis: number, value: number): number {
     const at = tuple * this.axes + axis;
     if (this.#relation.tuples[at] === value) return tuple;
-    const { of, start, tuples } = this.#lines[axis]!;
+    const { of, start, tuples, values } = this.#lines[axis]!;
     const line = of[tuple]!;
     let low = start[line]!;
     let high = start[line + 1]! - 1;
     while (low <= high) {
       const middle = (low + high) >> 1;
-      const other = tuples[middle]!;
-      const found = this.#relation.tuples[other * this.axes + axis]!;
-      if (found === value) return other;
+      const found = values[middle]!;
+      if (found === value) return tuples[middle]!;
       if (found < value) low = middle + 1;
       else high = middle - 1;
     }
@@ -119,7 +167,13 @@ function linesOf(relation: Relation, axis: number): Lines {
   const { codes, count } = restCodes(relation, axis);
   // Tuples are in lexicographic order, so those of a line come by their values on its axis.
   const { items, start } = byKey(codes, count);
-  return { of: codes, start, tuples: items };
+  const { sizes, tuples } = relation;
+  return {
+    of: codes,
+    start,
+    tuples: items,
+    values: items.map((tuple) => tuples[tuple * sizes.length + axis]!),
+  };
 }
 
 /**

@@ -14,20 +14,29 @@ export interface Candidate {
  */
 export function growBoxes(grid: Grid, orders: number): Candidate[] {
   const found = new CandidateSet();
+  const ways = new Map<string, number[][][]>();
   for (let tuple = 0; tuple < grid.count; tuple++) {
     const open: number[] = [];
     for (let axis = 0; axis < grid.axes; axis++) if (grid.lineLength(tuple, axis) > 1) open.push(axis);
     if (open.length === 0) found.add(grow(grid, tuple, []));
-    // What a line grows to is the same from each of its tuples.
-    const firsts = open.filter((axis) => grid.line(tuple, axis)[0] === tuple);
-    for (const first of firsts) {
-      const others = open.filter((axis) => axis !== first);
-      for (const order of permutations(others, Math.max(1, Math.floor(orders / open.length)))) {
-        found.add(grow(grid, tuple, [first, ...order]));
-      }
+    let byFirst = ways.get(open.join());
+    if (byFirst === undefined) ways.set(open.join(), (byFirst = ordersOf(open, orders)));
+    for (const [at, first] of open.entries()) {
+      // What a line grows to is the same from each of its tuples.
+      if (grid.line(tuple, first)[0] !== tuple) continue;
+      for (const order of byFirst[at]!) found.add(grow(grid, tuple, order));
     }
   }
   return found.candidates;
+}
+
+/** For each of the axes the orders that begin with it. */
+function ordersOf(open: readonly number[], orders: number): number[][][] {
+  const limit = Math.max(1, Math.floor(orders / open.length));
+  return open.map((first) => {
+    const others = open.filter((axis) => axis !== first);
+    return permutations(others, limit).map((order) => [first].concat(order));
+  });
 }
 
 interface Grown {
@@ -40,27 +49,12 @@ function grow(grid: Grid, tuple: number, order: readonly number[]): Grown {
   for (let axis = 0; axis < grid.axes; axis++) box.push([grid.value(tuple, axis)]);
   let tuples = [tuple];
   for (const axis of order) {
-    const fits = commonValues(grid, tuples, axis);
+    const fits = grid.commonValues(tuples, axis);
     if (fits.length === 1) continue;
     box[axis] = fits;
-    tuples = grid.spread(tuples, axis, fits)!;
+    tuples = tuples.length === 1 ? Array.from(grid.line(tuple, axis)) : grid.spread(tuples, axis, fits)!;
   }
   return { box, tuples };
-}
-
-/** The values of the axis with which all tuples are in the relation; all have the same value there now. */
-function commonValues(grid: Grid, tuples: readonly number[], axis: number): number[] {
-  // The shortest line has the fewest values to look for in the others.
-  let shortest = tuples[0]!;
-  for (const tuple of tuples) {
-    if (grid.lineLength(tuple, axis) < grid.lineLength(shortest, axis)) shortest = tuple;
-  }
-  let values = Array.from(grid.line(shortest, axis), (other) => grid.value(other, axis));
-  for (const tuple of tuples) {
-    if (values.length === 1) break;
-    if (tuple !== shortest) values = values.filter((value) => grid.step(tuple, axis, value) >= 0);
-  }
-  return values;
 }
 
 /** Boxes without repeats, in the order in which they came. */

@@ -11,33 +11,73 @@ export interface Relation {
 
 /** The relation that these tuples are, in any order and with repeats. */
 export function relationOf(sizes: readonly number[], tuples: Iterable<readonly number[]>): Relation {
+  const rows: number[] = [];
+  for (const tuple of tuples) for (const value of tuple) rows.push(value);
+  return relationOfRows(sizes, Int32Array.from(rows)).relation;
+}
+
+/** The same of tuples that stand one after the other. `places`: which tuple of the relation each of them is. */
+export function relationOfRows(
+  sizes: readonly number[],
+  rows: Int32Array,
+): { relation: Relation; places: Int32Array } {
   const volume = sizes.reduce((product, size) => product * size, 1);
-  return volume <= Number.MAX_SAFE_INTEGER ? ofCodes(sizes, tuples) : ofTuples(sizes, tuples);
+  return volume <= Number.MAX_SAFE_INTEGER ? ofCodes(sizes, rows) : ofRows(sizes, rows);
 }
 
 /** By a number for each tuple, which sorts several times faster than the tuples themselves. */
-function ofCodes(sizes: readonly number[], tuples: Iterable<readonly number[]>): Relation {
-  const codes = Float64Array.from(tuples, (tuple) =>
-    tuple.reduce((code, value, axis) => code * sizes[axis]! + value, 0),
-  ).sort();
-  const sorted = new Int32Array(codes.length * sizes.length);
+function ofCodes(sizes: readonly number[], rows: Int32Array): ReturnType<typeof relationOfRows> {
+  const axes = sizes.length;
+  const count = rows.length / axes;
+  const codes = new Float64Array(count);
+  for (let row = 0; row < count; row++) {
+    let code = 0;
+    for (let axis = 0; axis < axes; axis++) code = code * sizes[axis]! + rows[row * axes + axis]!;
+    codes[row] = code;
+  }
+  const distinct = codes.slice().sort();
   let length = 0;
-  for (const [at, code] of codes.entries()) {
-    if (at > 0 && code === codes[at - 1]) continue;
-    let rest = code;
-    for (let axis = sizes.length - 1; axis >= 0; axis--) {
-      sorted[length + axis] = rest % sizes[axis]!;
+  for (let at = 0; at < count; at++) {
+    if (at === 0 || distinct[at] !== distinct[at - 1]) distinct[length++] = distinct[at]!;
+  }
+  const tuples = new Int32Array(length * axes);
+  for (let tuple = 0; tuple < length; tuple++) {
+    let rest = distinct[tuple]!;
+    for (let axis = axes - 1; axis >= 0; axis--) {
+      tuples[tuple * axes + axis] = rest % sizes[axis]!;
       rest = Math.floor(rest / sizes[axis]!);
     }
-    length += sizes.length;
   }
-  return { sizes, tuples: sorted.slice(0, length) };
+  const places = Int32Array.from({ length: count }, (_, row) => placeOf(distinct, length, codes[row]!));
+  return { relation: { sizes, tuples }, places };
 }
 
-function ofTuples(sizes: readonly number[], tuples: Iterable<readonly number[]>): Relation {
-  const sorted = [...tuples].sort(compareTuples);
-  const distinct = sorted.filter((tuple, at) => at === 0 || compareTuples(tuple, sorted[at - 1]!) !== 0);
-  return { sizes, tuples: Int32Array.from(distinct.flat()) };
+/** Where a number is among the first ones of a list in order. */
+function placeOf(list: Float64Array, length: number, wanted: number): number {
+  let low = 0;
+  let high = length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function ofRows(sizes: readonly number[], rows: Int32Array): ReturnType<typeof relationOfRows> {
+  const axes = sizes.length;
+  const places = new Int32Array(rows.length / axes);
+  const order = Int32Array.from(places.keys()).sort((a, b) => compareRows(rows, axes, a, b));
+  const tuples = new Int32Array(rows.length);
+  let length = 0;
+  for (const [at, row] of order.entries()) {
+    if (at === 0 || compareRows(rows, axes, row, order[at - 1]!) !== 0) {
+      tuples.set(rows.subarray(row * axes, row * axes + axes), length * axes);
+      length++;
+    }
+    places[row] = length - 1;
+  }
+  return { relation: { sizes, tuples: tuples.slice(0, length * axes) }, places };
 }
 
 /** Where a tuple is in the order of the relation; -1 when it is not in it. */
@@ -58,35 +98,103 @@ export function findTuple({ sizes, tuples }: Relation, wanted: readonly number[]
   return -1;
 }
 
+/** The tuples of a box that lies in the relation, in order. The values of the box are in order too. */
+export function rowsIn({ sizes, tuples }: Relation, box: readonly (readonly number[])[]): number[] {
+  const axes = sizes.length;
+  const found: number[] = [];
+  /** The first tuple from `low` on, below `high`, with at least this value on an axis that orders them. */
+  const firstFrom = (low: number, high: number, axis: number, value: number): number => {
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (tuples[middle * axes + axis]! < value) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  const visit = (axis: number, low: number, high: number): void => {
+    for (const value of box[axis]!) {
+      low = firstFrom(low, high, axis, value);
+      if (axis === axes - 1) found.push(low);
+      else visit(axis + 1, low, firstFrom(low, high, axis, value + 1));
+    }
+  };
+  visit(0, 0, tuples.length / axes);
+  return found;
+}
+
 export function tupleCount({ sizes, tuples }: Relation): number {
   return tuples.length / sizes.length;
 }
 
+/** Numbers for keys, from 0 in the order in which they come, and how many there are. */
+export interface Numbering {
+  codes: Int32Array;
+  count: number;
+}
+
+const known = new WeakMap<Relation, (Numbering | undefined)[]>();
+
 /**
- * A number for each tuple, from 0, that is equal for tuples that are equal but for one axis. Read digit by
- * digit through a table, because the product of the sizes may exceed what a number holds.
+ * A number for each tuple, from 0, that is equal for tuples that are equal but for one axis. Several stages ask for it,
+ * so it is kept with the relation.
  */
-export function restCodes({ sizes, tuples }: Relation, left: number): { codes: Int32Array; count: number } {
+export function restCodes(relation: Relation, left: number): Numbering {
+  let codes = known.get(relation);
+  if (codes === undefined) known.set(relation, (codes = []));
+  return (codes[left] ??= numberRests(relation, left));
+}
+
+/** Read digit by digit, because the product of the sizes may exceed what a number holds. */
+function numberRests({ sizes, tuples }: Relation, left: number): Numbering {
   const axes = sizes.length;
-  const codes = new Int32Array(tuples.length / axes);
-  let count = 1;
+  const keys = new Float64Array(tuples.length / axes);
+  let limit = 1;
   for (let axis = 0; axis < axes; axis++) {
     const size = sizes[axis]!;
     if (axis === left || size === 1) continue;
-    const known = new Map<number, number>();
-    for (let tuple = 0; tuple < codes.length; tuple++) {
-      const code = codes[tuple]! * size + tuples[tuple * axes + axis]!;
-      let number = known.get(code);
-      if (number === undefined) known.set(code, (number = known.size));
-      codes[tuple] = number;
+    if (limit * size > Number.MAX_SAFE_INTEGER) {
+      const { codes, count } = numberKeys(keys);
+      keys.set(codes);
+      limit = count;
     }
-    count = known.size;
+    for (let tuple = 0; tuple < keys.length; tuple++) {
+      keys[tuple] = keys[tuple]! * size + tuples[tuple * axes + axis]!;
+    }
+    limit *= size;
+  }
+  return numberKeys(keys);
+}
+
+/** By a table of its own: a Map of as many numbers takes five times as long. */
+function numberKeys(keys: Float64Array): Numbering {
+  const bits = Math.max(1, Math.ceil(Math.log2(keys.length + 1)) + 1);
+  const mask = 2 ** bits - 1;
+  /** For each place in the table 1 more than the number of the key there, 0 where there is none. */
+  const table = new Int32Array(mask + 1);
+  const keyOf = new Float64Array(keys.length);
+  const codes = new Int32Array(keys.length);
+  let count = 0;
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at]!;
+    const hash = Math.imul(key, 0x9e3779b1) ^ Math.imul(key / 2 ** 32, 0x85ebca6b);
+    let place = (hash ^ (hash >>> 15)) & mask;
+    while (table[place] !== 0 && keyOf[table[place]! - 1] !== key) place = (place + 1) & mask;
+    if (table[place] === 0) {
+      keyOf[count] = key;
+      table[place] = ++count;
+    }
+    codes[at] = table[place]! - 1;
   }
   return { codes, count };
 }
 
 /** Items by their keys: those of key k are at `start[k]` to `start[k + 1]` of `items`, in order. */
-export function byKey(keys: Int32Array, count: number): { start: Int32Array; items: Int32Array } {
+export interface Keyed {
+  start: Int32Array;
+  items: Int32Array;
+}
+
+export function byKey(keys: Int32Array, count: number): Keyed {
   const start = new Int32Array(count + 1);
   for (const key of keys) start[key + 1]!++;
   for (let key = 0; key < count; key++) start[key + 1]! += start[key]!;
@@ -96,9 +204,10 @@ export function byKey(keys: Int32Array, count: number): { start: Int32Array; ite
   return { start, items };
 }
 
-function compareTuples(a: readonly number[], b: readonly number[]): number {
-  for (let axis = 0; axis < a.length; axis++) {
-    if (a[axis] !== b[axis]) return a[axis]! - b[axis]!;
+function compareRows(rows: Int32Array, axes: number, a: number, b: number): number {
+  for (let axis = 0; axis < axes; axis++) {
+    const differs = rows[a * axes + axis]! - rows[b * axes + axis]!;
+    if (differs !== 0) return differs;
   }
   return 0;
 }

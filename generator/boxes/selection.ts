@@ -43,7 +43,9 @@ export class Selection {
     const near = new Set<number>();
     const seen = new Set<number>();
     for (const tuple of this.#candidates[dropped]!.tuples) {
-      for (const candidate of this.#holders.of(tuple)) {
+      const { list, start } = this.#holders;
+      for (let at = start[tuple]!; at < start[tuple + 1]!; at++) {
+        const candidate = list[at]!;
         if (seen.has(candidate)) continue;
         seen.add(candidate);
         this.effort += this.#candidates[candidate]!.tuples.length;
@@ -110,9 +112,11 @@ export class Selection {
 
   /** Adds the chosen that hold the tuple. */
   #chosenOf(tuple: number, to: Set<number>): void {
-    const holders = this.#holders.of(tuple);
-    this.effort += holders.length;
-    for (const index of holders) if (this.#isChosen[index] === 1) to.add(index);
+    const { list, start } = this.#holders;
+    this.effort += start[tuple + 1]! - start[tuple]!;
+    for (let at = start[tuple]!; at < start[tuple + 1]!; at++) {
+      if (this.#isChosen[list[at]!] === 1) to.add(list[at]!);
+    }
   }
 
   #openOf(...released: readonly number[]): number[] {
@@ -126,9 +130,10 @@ export class Selection {
   /** Chooses, one by one, the candidate with most of the open tuples, fewest values, lowest number. */
   #cover(open: readonly number[], avoided: number): number[] {
     const touched: number[] = [];
+    const { list, start } = this.#holders;
     for (const tuple of open) {
-      for (const index of this.#holders.of(tuple)) {
-        if (this.#gain[index]!++ === 0) touched.push(index);
+      for (let at = start[tuple]!; at < start[tuple + 1]!; at++) {
+        if (this.#gain[list[at]!]!++ === 0) touched.push(list[at]!);
       }
     }
     touched.sort((a, b) => this.#candidates[a]!.size - this.#candidates[b]!.size || a - b);
@@ -175,9 +180,14 @@ export class Selection {
 
   /** Takes the open tuples of the candidate from the gains of all that hold them. Returns how many. */
   #claim(index: number): number {
-    const open = this.#candidates[index]!.tuples.filter((tuple) => this.#times[tuple] === 0);
-    for (const tuple of open) for (const other of this.#holders.of(tuple)) this.#gain[other]!--;
-    return open.length;
+    const { list, start } = this.#holders;
+    let claimed = 0;
+    for (const tuple of this.#candidates[index]!.tuples) {
+      if (this.#times[tuple] !== 0) continue;
+      claimed++;
+      for (let at = start[tuple]!; at < start[tuple + 1]!; at++) this.#gain[list[at]!]!--;
+    }
+    return claimed;
   }
 
   /** Releases those whose tuples are held by others as well, the last first, and returns them. */

@@ -5,7 +5,7 @@ import type { SocketKind } from '../../policy/value/socket-kind.ts';
 import type { Accounts, Observation, Subject } from '../../profiler/read/observation.ts';
 import type { NameDrift } from './name-drift.ts';
 import { sumNames } from '../subject/evidence.ts';
-import { destinationAddress } from '../subject/flow.ts';
+import { destinationAddress } from '../destination/destination.ts';
 import { ruleSubject, unnamedSubject } from '../subject/subject.ts';
 
 /**

@@ -4,9 +4,9 @@ import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { eventsFrom, isSeenBefore, TRAINING } from '../subject/ahead.ts';
 import { sumNames } from '../subject/evidence.ts';
-import { destinationAddress } from '../subject/flow.ts';
 import { groupsOf, inStableOrder } from '../subject/order.ts';
 import { type Suffixes, widenNames } from './wildcard.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 /** What destinations go by: `auto` is by name where every event had one, and that denies no more than addresses would. */
 export type DestinationKind = 'auto' | 'name' | 'address';

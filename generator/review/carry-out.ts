@@ -17,11 +17,11 @@ import { isSetReference } from '../../policy/value/set-name.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import type { Decision } from './decision.ts';
 import { METADATA } from '../subject/deny.ts';
-import { destinationAddress } from '../subject/flow.ts';
 import { withIgnored } from './ignored.ts';
 import { ZONES } from '../prefixes/zone.ts';
 import { boxesByRule, type ReviewInput, type ReviewItem } from './review.ts';
 import { allowsFlow, inseparable, takeOut } from './take-out.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 /** No prefix is wider than these, by family. */
 const WIDEST = { 4: 8, 6: 32 } as const;

@@ -2,12 +2,12 @@ import { diffPolicies } from '../../policy/analysis/diff.ts';
 import { findMarks, removeMarks, type RuleLocation } from '../../policy/file/edit/edit.ts';
 import { plainLines, type PlainLines } from '../../format/line-end.ts';
 import { containsAddress, type Prefix } from '../../policy/value/cidr.ts';
-import { destinationAddress } from '../subject/flow.ts';
 import { severityOf } from '../subject/oddity.ts';
 import { itemKey, type Decision } from './decision.ts';
 import { findReview, type ReviewInput, type ReviewItem, type ReviewScope } from './review.ts';
 import { carryOut } from './carry-out.ts';
 import { parseEdited } from './take-out.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 /** What a decision changes. */
 interface Snapshot {

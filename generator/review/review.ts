@@ -7,8 +7,9 @@ import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { elapsedHours, sumEvidence, type Evidence } from '../subject/evidence.ts';
 import { joinAddresses, joinNamed } from '../name/by-name.ts';
 import { flowOf } from '../subject/flow.ts';
-import { OddityFinder, observedDestination } from '../subject/oddity.ts';
+import { OddityFinder } from '../subject/oddity.ts';
 import { selectObservations } from '../subject/select.ts';
+import { observedDestination } from '../destination/destination.ts';
 
 /** One destination of one rule that a person should decide on. */
 export interface ReviewItem {

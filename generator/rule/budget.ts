@@ -2,12 +2,12 @@ import { prefixOf, type Prefix } from '../../policy/value/cidr.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
-import { AddressSet } from '../subject/address-set.ts';
+import { AddressSet } from '../destination/address-set.ts';
 import { eventsFrom, isSeenBefore } from '../subject/ahead.ts';
-import { destinationAddress } from '../subject/flow.ts';
 import type { SharedCover } from '../prefixes/cover.ts';
 import type { Entry, Rule } from './rule.ts';
 import { grantOf, sharedCover, sumGrants, widen, type WidenOptions } from './widen.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 const EXACT = 1;
 /** Tried for each rule: how many times as many addresses it may allow as were seen. Most of what it allows was. */

@@ -1,95 +1,148 @@
 import { compareAddresses, type Address } from '../../policy/value/address.ts';
 import type { From } from '../../policy/meaning/policy.ts';
+import { hasPorts } from '../../policy/value/protocol.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { coverRelation } from '../boxes/cover.ts';
 import type { ValueBox } from '../boxes/grid.ts';
-import { relationOf } from '../boxes/relation.ts';
+import { byKey, type Keyed, type Relation, relationOfRows, rowsIn } from '../boxes/relation.ts';
+import { destinationAddress } from '../destination/destination.ts';
 import { compareText } from '../subject/order.ts';
 import type { Demand } from '../subject/select.ts';
+import type { Cells } from './cell.ts';
 
 /** What a box may name. */
 export type Value = string | number | Address;
 
-/** A tuple of the relation: an observation, with the values that a box may name. */
-export interface Cell {
-  demand: Demand;
-  observation: RecordedObservation;
-  /** Whether it is of another subject than that of the demand. */
-  moved: boolean;
-  values: readonly Value[];
-}
-
-/** Cells that one box could hold, as a relation over the numbers of their values. */
+/**
+ * Cells that one box could hold, as a relation over the numbers of their values: of the subject, and of the socket, or of
+ * protocol, port and address. A million cells have no object each, but a row of numbers.
+ */
 export class CellRelation {
   /** Names of the first axes; the last one is that of addresses, or of sockets. */
-  readonly keys: (keyof From)[];
-  readonly first: Cell;
-  readonly #cells: readonly Cell[];
-  readonly #axes: Axis[];
-  readonly #tuples: number[][];
-  /** For each axis, cells by their number on it. */
-  readonly #byNumber: number[][][];
+  readonly keys: readonly (keyof From)[];
+  readonly #members: readonly number[];
+  readonly #axes: readonly Value[][];
+  /** The numbers of each cell's values. */
+  readonly #rows: Int32Array;
+  readonly #relation: Relation;
+  /** Cells by their row of the relation: several observations may be one. */
+  readonly #byRow: Keyed;
+  /** For each axis, how many cells have each number. */
+  readonly #times: readonly Int32Array[];
 
-  constructor(cells: readonly Cell[]) {
-    this.#cells = cells;
-    this.first = cells[0]!;
-    this.keys = Object.keys(this.first.demand.subject.from) as (keyof From)[];
-    this.#axes = this.first.values.map((_, axis) => new Axis(cells.map(({ values }) => values[axis]!)));
-    this.#tuples = cells.map(({ values }) => values.map((value, axis) => this.#axes[axis]!.numberOf(value)));
-    this.#byNumber = this.#axes.map(({ values }) => values.map(() => []));
-    for (const [at, tuple] of this.#tuples.entries()) {
-      for (const [axis, number] of tuple.entries()) this.#byNumber[axis]![number]!.push(at);
+  constructor(cells: Cells, members: readonly number[]) {
+    const first = cells.demands[members[0]!]!;
+    this.keys = Object.keys(first.subject.from) as (keyof From)[];
+    this.#members = members;
+    const columns = columnsOf(cells, members, this.keys);
+    this.#axes = columns.map(({ values }) => values);
+    const axes = columns.length;
+    this.#rows = new Int32Array(members.length * axes);
+    for (const [axis, { numbers }] of columns.entries()) {
+      for (let at = 0; at < members.length; at++) this.#rows[at * axes + axis] = numbers[at]!;
     }
+    this.#times = columns.map(({ numbers, values }) => timesOf(numbers, values.length));
+    const { places, relation } = relationOfRows(
+      this.#axes.map(({ length }) => length),
+      this.#rows,
+    );
+    this.#relation = relation;
+    this.#byRow = byKey(places, relation.tuples.length / axes);
   }
 
   /** A minimum cover, and what it can't go below. */
   cover(): ReturnType<typeof coverRelation> {
-    const sizes = this.#axes.map(({ values }) => values.length);
-    return coverRelation(relationOf(sizes, this.#tuples), this.keys.length);
+    return coverRelation(this.#relation, this.keys.length);
   }
 
   /** The values that a box names, by axis. */
   valuesOf(box: ValueBox): Value[][] {
-    return box.map((numbers, axis) => numbers.map((number) => this.#axes[axis]!.values[number]!));
+    return box.map((numbers, axis) => numbers.map((number) => this.#axes[axis]![number]!));
   }
 
-  cellsIn(box: ValueBox): Cell[] {
-    const inBox = box.map((numbers) => new Set(numbers));
-    return this.#fewest(box)
-      .filter((at) => this.#tuples[at]!.every((number, axis) => inBox[axis]!.has(number)))
-      .map((at) => this.#cells[at]!);
+  /** The cells of a box of the cover: by their value on the axis on which fewest cells have the box's, then in order. */
+  cellsIn(box: ValueBox): number[] {
+    const { items, start } = this.#byRow;
+    const found: number[] = [];
+    const axes = box.length;
+    const axis = this.#fewest(box);
+    for (const row of rowsIn(this.#relation, box)) {
+      const number = this.#relation.tuples[row * axes + axis]!;
+      for (let at = start[row]!; at < start[row + 1]!; at++) {
+        found.push(number * this.#members.length + items[at]!);
+      }
+    }
+    return Array.from(Float64Array.from(found).sort(), (code) => this.#members[code % this.#members.length]!);
   }
 
-  /** The cells with the box's values on one axis: on the one where they are the fewest. */
-  #fewest(box: ValueBox): number[] {
-    const lists = box.map((numbers, axis) => numbers.map((number) => this.#byNumber[axis]![number]!));
-    const sizes = lists.map((list) => list.reduce((sum, { length }) => sum + length, 0));
-    return lists[sizes.indexOf(Math.min(...sizes))]!.flat();
-  }
-}
-
-/** The values of one dimension, in order, and their numbers. */
-class Axis {
-  readonly values: Value[];
-  readonly #numbers = new Map<string | number, number>();
-
-  constructor(all: readonly Value[]) {
-    const distinct = new Map(all.map((value) => [valueKey(value), value]));
-    this.values = [...distinct.values()].sort(compareValues);
-    for (const [number, value] of this.values.entries()) this.#numbers.set(valueKey(value), number);
-  }
-
-  numberOf(value: Value): number {
-    return this.#numbers.get(valueKey(value))!;
+  #fewest(box: ValueBox): number {
+    const sizes = box.map((numbers, axis) =>
+      numbers.reduce((sum, number) => sum + this.#times[axis]![number]!, 0),
+    );
+    return sizes.indexOf(Math.min(...sizes));
   }
 }
 
-function valueKey(value: Value): string | number {
+/** The values of one dimension, in order, and the number of each cell's one. */
+interface Column {
+  values: Value[];
+  numbers: Int32Array;
+}
+
+function columnsOf(cells: Cells, members: readonly number[], keys: readonly (keyof From)[]): Column[] {
+  const { demands, observations } = cells;
+  const first = observations[members[0]!]!;
+  const of = (valueOf: (observation: RecordedObservation) => Value): Column =>
+    columnOf(members, (cell) => valueOf(observations[cell]!));
+  return [
+    ...keys.map((key) => columnOf(members, (cell) => subjectValue(demands[cell]!, key))),
+    ...(first.socket === undefined
+      ? [
+          of(({ protocol }) => protocol),
+          ...(hasPorts(first.protocol) ? [of(({ port }) => port)] : []),
+          of((observation) => observation.name ?? destinationAddress(observation)),
+        ]
+      : [of(({ socket }) => socket!)]),
+  ];
+}
+
+/** Of several user ids all cells have the same ones, which are one value. */
+function subjectValue({ subject }: Demand, key: keyof From): Value {
+  return subject.from[key]![0]!;
+}
+
+function columnOf(members: readonly number[], valueOf: (cell: number) => Value): Column {
+  const known = new Map<string | number | bigint, number>();
+  const found: Value[] = [];
+  const came = Int32Array.from(members, (cell) => {
+    const value = valueOf(cell);
+    const key = valueKey(value);
+    let number = known.get(key);
+    if (number === undefined) {
+      known.set(key, (number = found.length));
+      found.push(value);
+    }
+    return number;
+  });
+  const order = [...found.keys()].sort((a, b) => compareValues(found[a]!, found[b]!));
+  const place = new Int32Array(order.length);
+  for (const [at, number] of order.entries()) place[number] = at;
+  return { values: order.map((number) => found[number]!), numbers: came.map((number) => place[number]!) };
+}
+
+/** Addresses of the two families have keys of different types. */
+function valueKey(value: Value): string | number | bigint {
   if (typeof value !== 'object') return value;
-  return value.family === 4 ? Number(value.value) : value.value.toString(16);
+  return value.family === 4 ? Number(value.value) : value.value;
 }
 
 function compareValues(a: Value, b: Value): number {
   if (typeof a === 'number') return a - (b as number);
   return typeof a === 'string' ? compareText(a, b as string) : compareAddresses(a, b as Address);
+}
+
+function timesOf(numbers: Int32Array, count: number): Int32Array {
+  const times = new Int32Array(count);
+  for (const number of numbers) times[number]!++;
+  return times;
 }

@@ -1,5 +1,5 @@
 import { lastOf, type Prefix } from '../../policy/value/cidr.ts';
-import { AddressSet } from '../subject/address-set.ts';
+import { AddressSet } from '../destination/address-set.ts';
 import { ZONES } from '../prefixes/zone.ts';
 
 /** A block and who announced it. */

@@ -1,24 +1,20 @@
 import { compareAddresses, type Address } from '../../policy/value/address.ts';
 import { prefixOf, type Prefix } from '../../policy/value/cidr.ts';
 import { neededKeep } from '../../policy/meaning/known-name.ts';
-import { isForHostOnly } from '../../policy/meaning/evaluate.ts';
-import type { Flow, From } from '../../policy/meaning/policy.ts';
+import type { From } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { isGlob } from '../../policy/value/name.ts';
-import { hasPorts } from '../../policy/value/protocol.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
-import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import type { ValueBox } from '../boxes/grid.ts';
-import { destinationAddress, flowOf } from '../subject/flow.ts';
-import { userIds } from '../subject/ids.ts';
-import { observedDestination, OddityFinder, type Marking } from '../subject/oddity.ts';
+import { OddityFinder } from '../subject/oddity.ts';
 import { compareText } from '../subject/order.ts';
-import { type Cell, CellRelation, type Value } from './cell-relation.ts';
+import { type Cells, comparableCells } from './cell.ts';
+import { CellRelation, type Value } from './cell-relation.ts';
 import { chosenRanges, portRanges } from './port-range.ts';
 import type { Demand } from '../subject/select.ts';
-import { coveredKeys, type RuleSubject } from '../subject/subject.ts';
+import type { RuleSubject } from '../subject/subject.ts';
 
 /** What one entry of a rule's `to` has to allow. */
 export interface Entry {
@@ -71,51 +67,65 @@ export function coverDemands(
   demands: readonly Demand[],
   oddities: OddityFinder = new OddityFinder(demands.flatMap(({ observations }) => observations)),
 ): RuleCover {
-  const rules = new Map<string, Draft>();
-  const { apart, groups } = comparableCells(demands, oddities);
+  const drafts = new Map<string, Draft>();
+  const { apart, cells, groups } = comparableCells(demands, oddities);
   const cover: RuleCover = { rules: [], boxes: 0, atLeast: 0, apart };
-  for (const cells of groups) {
-    const relation = new CellRelation(cells);
+  for (const members of groups) {
+    const relation = new CellRelation(cells, members);
     const { atLeast, boxes } = relation.cover();
     cover.atLeast += atLeast;
     cover.boxes += boxes.length;
-    for (const box of boxes) addBox(rules, relation, box);
+    for (const box of boxes) addBox(drafts, cells, relation, box);
   }
   const total = new Map<Demand, number>();
-  for (const { demand } of groups.flat()) total.set(demand, (total.get(demand) ?? 0) + 1);
-  for (const { demands: held, entries, from, held: observations, moved, sockets } of rules.values()) {
+  for (const demand of cells.demands) total.set(demand, (total.get(demand) ?? 0) + 1);
+  const order = new Map(demands.map((demand, at) => [demand, at]));
+  const seen = new Int32Array(cells.demands.length);
+  for (const { entries, from, held, sockets } of drafts.values()) {
     entries.sort(compareEntries);
-    const subjects = demands.filter((demand) => held.has(demand));
-    const all = subjects.reduce((sum, demand) => sum + total.get(demand)!, 0);
+    const own = distinctCells(held, seen, cover.rules.length + 1);
+    const holders = [...demandsOf(cells, own)].sort((a, b) => order.get(a)! - order.get(b)!);
+    const all = holders.reduce((sum, demand) => sum + total.get(demand)!, 0);
     cover.rules.push({
       from,
       entries,
       sockets: SOCKET_KINDS.filter((kind) => sockets.includes(kind)),
-      subjects: subjects.map(({ subject }) => subject),
-      observations: [...observations],
-      whole: !moved && observations.size === all,
+      subjects: holders.map(({ subject }) => subject),
+      observations: own.map((cell) => cells.observations[cell]!),
+      whole: own.length === all && own.every((cell) => !cells.moved[cell]),
     });
   }
   cover.rules.sort(compareRules);
   return cover;
 }
 
+/** The cells of some boxes, each once. `seen`: for each cell the last rule that it was found in. */
+function distinctCells(held: readonly number[], seen: Int32Array, rule: number): number[] {
+  return held.filter((cell) => {
+    if (seen[cell] === rule) return false;
+    seen[cell] = rule;
+    return true;
+  });
+}
+
+function demandsOf(cells: Cells, members: readonly number[]): Set<Demand> {
+  return new Set(members.map((cell) => cells.demands[cell]!));
+}
+
 /** Puts a box into the rule for its subjects. */
-function addBox(rules: Map<string, Draft>, relation: CellRelation, box: ValueBox): void {
-  const { first, keys } = relation;
+function addBox(drafts: Map<string, Draft>, cells: Cells, relation: CellRelation, box: ValueBox): void {
+  const { keys } = relation;
   const values = relation.valuesOf(box);
+  const members = relation.cellsIn(box);
   const from = Object.fromEntries(keys.map((key, axis) => [key, values[axis]])) as From;
   // Here all have the same ids, which are one value.
-  const { uid } = first.demand.subject.from;
+  const { uid } = cells.demands[members[0]!]!.subject.from;
   if (uid !== undefined && uid.length > 1) from.uid = uid;
-  const rule = ruleOf(rules, from);
-  if (first.observation.socket !== undefined) rule.sockets.push(...(values.at(-1) as SocketKind[]));
-  else rule.entries.push(entryOf(values.slice(keys.length), relation.cellsIn(box)));
-  for (const { demand, moved, observation } of relation.cellsIn(box)) {
-    rule.demands.add(demand);
-    rule.held.add(observation);
-    if (moved) rule.moved = true;
-  }
+  const draft = draftOf(drafts, from);
+  const observations = members.map((cell) => cells.observations[cell]!);
+  if (observations[0]!.socket !== undefined) draft.sockets.push(...(values.at(-1) as SocketKind[]));
+  else draft.entries.push(entryOf(values.slice(keys.length), observations));
+  for (const cell of members) draft.held.push(cell);
 }
 
 /** A rule while its boxes come in. */
@@ -123,116 +133,22 @@ interface Draft {
   from: From;
   entries: Entry[];
   sockets: SocketKind[];
-  demands: Set<Demand>;
-  held: Set<RecordedObservation>;
-  moved: boolean;
+  /** The cells of its boxes, which may share some. */
+  held: number[];
 }
 
-/**
- * Observations that one box could allow: subjects named by the same dimensions, each with one user id or all
- * with the same several, protocols alike in having ports, or all of them openings of sockets; and alike in
- * what is marked.
- */
-function comparableCells(
-  demands: readonly Demand[],
-  oddities: OddityFinder,
-): { groups: Cell[][]; apart: boolean } {
-  const groups = new Map<string, Cell[]>();
-  const markings = new Map<string, Set<Marking>>();
-  const subjects = new Map(
-    demands.map((demand) => {
-      const { from } = demand.subject;
-      const several = (from.uid?.length ?? 0) > 1 ? ` ${from.uid!.join('+')}` : '';
-      const who = Object.values(from).map((list) => list[0]!);
-      const marking = oddities.marking(demand.observations);
-      return [demand, { kind: `${Object.keys(from).join()}${several}`, marking, who }];
-    }),
-  );
-  for (const { demand, moved, observation } of withoutRepeats(demands)) {
-    const { kind, marking, who } = subjects.get(demand)!;
-    const { name, port, protocol, socket } = observation;
-    const withPort = hasPorts(protocol);
-    const values =
-      socket === undefined
-        ? [...who, protocol, ...(withPort ? [port] : []), name ?? destinationAddress(observation)]
-        : [...who, socket];
-    const alike = `${kind} ${socket === undefined ? withPort : 'socket'}${name === undefined ? '' : ' name'}`;
-    markings.set(alike, (markings.get(alike) ?? new Set()).add(marking));
-    const key = `${alike} ${marking}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [{ demand, moved, observation, values }]);
-    else group.push({ demand, moved, observation, values });
-  }
-  return {
-    groups: [...groups].sort(([a], [b]) => compareText(a, b)).map(([, cells]) => cells),
-    apart: [...markings.values()].some(({ size }) => size > 1),
-  };
-}
-
-/**
- * Each observation with the demand whose rule has to allow it: one of lower rank where that allows it anyway,
- * and one with more ids where that holds all of its own.
- */
-function withoutRepeats(demands: readonly Demand[]): Omit<Cell, 'values'>[] {
-  const holders = new Map<string, Demand>();
-  const kinds = new Map<string, (keyof From)[]>();
-  const result: Omit<Cell, 'values'>[] = [];
-  for (const demand of demands.toSorted((a, b) => byRank(a.subject, b.subject))) {
-    const covered = coveredKeys(demand.subject);
-    const named = new Map<Subject, string[]>();
-    for (const observation of demand.observations) {
-      const destination = observedDestination(observation);
-      let names = named.get(observation.subject);
-      if (names === undefined) named.set(observation.subject, (names = namesBy(kinds, observation)));
-      const keys = names.map((name) => `${name} ${destination}`);
-      const holder = keys.map((key) => holders.get(key)).find((other) => other !== undefined);
-      if (holder === undefined) {
-        const free = covered.map((key) => `${key} ${destination}`).filter((key) => !holders.has(key));
-        for (const key of free) holders.set(key, demand);
-      }
-      const by = holder ?? demand;
-      result.push({ demand: by, moved: by !== demand, observation });
-    }
-    const kind = Object.keys(demand.subject.from) as (keyof From)[];
-    kinds.set(kind.join(), kind);
-  }
-  return result;
-}
-
-function byRank(a: RuleSubject, b: RuleSubject): number {
-  return a.rank - b.rank || (b.from.uid?.length ?? 0) - (a.from.uid?.length ?? 0);
-}
-
-/** The keys of the subjects that rules of these kinds take the one of the observation for. */
-function namesBy(
-  kinds: ReadonlyMap<string, readonly (keyof From)[]>,
-  observation: RecordedObservation,
-): string[] {
-  const flow = flowOf(observation);
-  const uid = userIds(observation.subject);
-  return [...kinds.values()].flatMap((kind) => {
-    const from = Object.fromEntries(
-      kind.map((key) => [key, key === 'uid' ? uid : [flow[key as keyof Flow]]]),
-    ) as From;
-    return flow.inContainer && isForHostOnly({ action: 'allow', from }) ? [] : [JSON.stringify(from)];
-  });
-}
-
-function ruleOf(rules: Map<string, Draft>, from: From): Draft {
+function draftOf(drafts: Map<string, Draft>, from: From): Draft {
   const key = JSON.stringify(from);
-  let rule = rules.get(key);
-  if (rule === undefined) {
-    rule = { from, entries: [], sockets: [], demands: new Set(), held: new Set(), moved: false };
-    rules.set(key, rule);
-  }
-  return rule;
+  let draft = drafts.get(key);
+  if (draft === undefined) drafts.set(key, (draft = { from, entries: [], sockets: [], held: [] }));
+  return draft;
 }
 
-function entryOf(values: readonly Value[][], cells: readonly Cell[]): Entry {
+function entryOf(values: readonly Value[][], observations: readonly RecordedObservation[]): Entry {
   const places = values.at(-1) as Address[] | string[];
   const protocols = values[0] as number[];
   const entry: Entry = isNames(places)
-    ? { observed: [], names: places, keep: keepFor(cells), protocols }
+    ? { observed: [], names: places, keep: keepFor(observations), protocols }
     : { observed: mergePrefixes(places.map(prefixOf)), protocols };
   if (values.length > 2) entry.ports = portRanges(values[1] as number[]);
   return entry;
@@ -270,9 +186,8 @@ function isNames(places: Address[] | string[]): places is string[] {
 }
 
 /** The least of the usual times for which the names of all events counted. */
-function keepFor(cells: readonly Cell[]): number {
-  const oldest = Math.max(...cells.map(({ observation }) => observation.known?.age ?? 0));
-  return neededKeep(oldest);
+function keepFor(observations: readonly RecordedObservation[]): number {
+  return neededKeep(observations.reduce((oldest, { known }) => Math.max(oldest, known?.age ?? 0), -Infinity));
 }
 
 function compareEntries(a: Entry, b: Entry): number {

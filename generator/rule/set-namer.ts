@@ -1,8 +1,8 @@
 import { formatPrefix, parsePrefix, prefixOf } from '../../policy/value/cidr.ts';
-import { destinationAddress } from '../subject/flow.ts';
 import type { Rule } from './rule.ts';
 import type { SetNamer } from './share.ts';
 import type { WidenOptions } from './widen.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 /** A domain has this many labels at least. */
 const LABELS = 2;

@@ -88,7 +88,8 @@ export function sumGrants(grants: readonly Grant[]): Grant {
 
 /** What a list of prefixes allows, beside what was observed. */
 export function grantOf(allowed: readonly Prefix[], observed: readonly Prefix[]): Grant {
-  return { allowed: unitsIn(allowed), observed: unitsIn(observed) };
+  const seen = unitsIn(observed);
+  return { allowed: allowed === observed ? seen : unitsIn(allowed), observed: seen };
 }
 
 /**

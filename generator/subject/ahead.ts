@@ -7,12 +7,21 @@ export const TENTHS = 10;
 
 type Blocks = Pick<RecordedObservation, 'blocks'>;
 
+/** The tenth of the window in which something was seen first; none of them where it was not. */
+export function firstTenth({ blocks }: Blocks): number {
+  const first = blocks.findIndex((count) => count > 0);
+  return first < 0 ? Infinity : first;
+}
+
 /** Whether there were events before a tenth of the window. */
 export function isSeenBefore({ blocks }: Blocks, tenth: number): boolean {
-  return blocks.some((count, at) => at < tenth && count > 0);
+  for (let at = 0; at < tenth && at < blocks.length; at++) if (blocks[at]! > 0) return true;
+  return false;
 }
 
 /** Events from a tenth of the window on, up to another one. */
 export function eventsFrom({ blocks }: Blocks, tenth: number, end = Infinity): number {
-  return blocks.reduce((sum, count, at) => (at >= tenth && at < end ? sum + count : sum), 0);
+  let sum = 0;
+  for (let at = tenth; at < end && at < blocks.length; at++) sum += blocks[at]!;
+  return sum;
 }

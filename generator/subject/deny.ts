@@ -2,9 +2,9 @@ import { prefixOf, type Prefix } from '../../policy/value/cidr.ts';
 import { prefixGroup } from '../../policy/value/prefix-group.ts';
 import { subtractPrefixes } from '../../policy/value/prefix-set.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
-import { AddressSet } from './address-set.ts';
-import { destinationAddress } from './flow.ts';
+import { AddressSet } from '../destination/address-set.ts';
 import { ruleSubject } from './subject.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 /** The addresses of cloud metadata services. */
 export const METADATA: readonly Prefix[] = prefixGroup('metadata')!;

@@ -14,12 +14,14 @@ export function changeSubjects<O extends { subject: Subject }, A extends { subje
   { activity, observations }: Seen<O, A>,
   change: (subjects: ReadonlySet<Subject>) => (subject: Subject) => Subject,
 ): { observations: O[]; activity: A[] } {
-  const subjects = new Set([...observations, ...activity].map(({ subject }) => subject));
+  const subjects = new Set<Subject>();
+  for (const { subject } of observations) subjects.add(subject);
+  for (const { subject } of activity) subjects.add(subject);
   const one = change(subjects);
   const changed = new Map([...subjects].map((subject) => [subject, one(subject)]));
   const withChanged = <T extends { subject: Subject }>(each: T): T => {
     const subject = changed.get(each.subject)!;
-    return subject === each.subject ? each : Object.assign({}, each, { subject });
+    return subject === each.subject ? each : { ...each, subject };
   };
   return { observations: observations.map(withChanged), activity: activity.map(withChanged) };
 }

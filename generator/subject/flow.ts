@@ -1,9 +1,7 @@
-import type { Address } from '../../policy/value/address.ts';
-import { canonicalAddress } from '../../policy/value/address.ts';
-import { destinationOf } from '../../policy/meaning/evaluate.ts';
 import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { AccountTable, Flow, KnownName } from '../../policy/meaning/policy.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 /**
  * An observation as a policy sees it. Supplementary groups are not recorded: what a deny by gid would do for
@@ -38,9 +36,4 @@ const FRESH = 3600;
 function knownNames({ known, names }: Observation): KnownName[] | undefined {
   if (!known || known.by === 'unbelieved' || !names) return undefined;
   return names.map((name, place) => ({ name, age: place === 0 ? known.age : Math.max(known.age, FRESH) }));
-}
-
-/** Where the connection really went: a mapped address is IPv4, the unspecified address is this host. */
-export function destinationAddress(observation: Observation): Address {
-  return destinationOf(canonicalAddress({ family: observation.family, value: observation.address }));
 }

@@ -1,16 +1,16 @@
-import { formatAddress, type Address } from '../../policy/value/address.ts';
-import { formatProtocol, hasPorts } from '../../policy/value/protocol.ts';
+import type { Address } from '../../policy/value/address.ts';
 import { DELETED, type Subject, TOO_LONG } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { HOUR } from '../../profiler/read/stretch.ts';
-import { AddressSet } from './address-set.ts';
+import { AddressSet } from '../destination/address-set.ts';
 import { METADATA } from './deny.ts';
-import { destinationAddress } from './flow.ts';
 import { userIds } from './ids.ts';
 import { isNamedOnce } from './passing-name.ts';
 import { isElsewhere } from './subject.ts';
 import { versionsOf } from './version.ts';
 import { ZONES } from '../prefixes/zone.ts';
+import { DestinationNumbers } from '../destination/destination-numbers.ts';
+import { destinationAddress, observedDestination } from '../destination/destination.ts';
 
 const SEEN_ONCE = 'seen once';
 
@@ -32,17 +32,20 @@ export class OddityFinder {
   /** Whether something was seen before the last tenth of the recorded time: else there is nothing to be new. */
   readonly #mayBeNew: boolean;
   /** How many addresses each /24 holds. */
-  readonly #neighbours = new Map<bigint, number>();
+  readonly #neighbours = new Map<number, number>();
+  readonly #bySubject = new Map<Subject, readonly string[]>();
+  readonly #destinations = new DestinationNumbers();
 
   constructor(observations: readonly RecordedObservation[]) {
     this.#mayBeNew = observations.some((each) => !isLate(each));
-    const distinct = new Set<bigint>();
+    const distinct = new Set<number>();
     for (const observation of observations) {
       if (observation.socket !== undefined || observation.name !== undefined) continue;
-      const { family, value } = destinationAddress(observation);
-      if (family !== 4 || distinct.has(value)) continue;
-      distinct.add(value);
-      this.#neighbours.set(value >> 8n, (this.#neighbours.get(value >> 8n) ?? 0) + 1);
+      const address = destinationAddress(observation);
+      if (address.family !== 4 || distinct.has(Number(address.value))) continue;
+      distinct.add(Number(address.value));
+      const network = networkOf(address);
+      this.#neighbours.set(network, (this.#neighbours.get(network) ?? 0) + 1);
     }
   }
 
@@ -51,55 +54,79 @@ export class OddityFinder {
    * subject did once and others did often is told apart from what was seen once at all. `examples`: destinations in a line.
    */
   lines(observations: readonly RecordedObservation[], examples: number = SHOWN): string[] {
-    const totals = new Map<string, number>();
-    for (const each of observations) {
-      const destination = observedDestination(each);
-      totals.set(destination, (totals.get(destination) ?? 0) + each.count);
+    const numbers = observations.map((each) => this.#destinations.of(each));
+    const totals = new Map<number, number>();
+    for (const [at, { count }] of observations.entries()) {
+      totals.set(numbers[at]!, (totals.get(numbers[at]!) ?? 0) + count);
     }
-    const destinations = new Map<string, Set<string>>();
-    for (const observation of observations) {
-      const destination = observedDestination(observation);
-      for (const reason of this.reasons(observation)) {
+    const found = new Map<string, { destinations: Set<number>; shown: string[] }>();
+    for (const [at, observation] of observations.entries()) {
+      const destination = numbers[at]!;
+      for (const reason of this.#unordered(observation)) {
         const often = reason === SEEN_ONCE && totals.get(destination)! > 1;
         const text = often ? `${SEEN_ONCE} by one of the subjects` : reason;
-        const set = destinations.get(text) ?? new Set();
-        destinations.set(text, set.add(destination));
+        let line = found.get(text);
+        if (line === undefined) found.set(text, (line = { destinations: new Set(), shown: [] }));
+        const { destinations, shown } = line;
+        if (destinations.has(destination)) continue;
+        destinations.add(destination);
+        if (shown.length < examples) shown.push(observedDestination(observation));
       }
     }
-    return [...destinations]
+    return [...found]
       .sort(([a], [b]) => severityOf(a) - severityOf(b) || (a < b ? -1 : 1))
-      .map(([reason, set]) => {
-        const shown = [...set].slice(0, examples).join(', ');
-        return `${reason}: ${shown}${set.size > examples ? ` and ${set.size - examples} more` : ''}`;
+      .map(([reason, { destinations, shown }]) => {
+        const more = destinations.size > examples ? ` and ${destinations.size - examples} more` : '';
+        return `${reason}: ${shown.join(', ')}${more}`;
       });
   }
 
-  /** Why a person should look at an observation; empty where that is not needed. */
+  /** Why a person should look at an observation, the worst first; empty where that is not needed. */
   reasons(observation: RecordedObservation): string[] {
+    return this.#unordered(observation).sort((a, b) => severityOf(a) - severityOf(b));
+  }
+
+  #unordered(observation: RecordedObservation): string[] {
     const { count } = observation;
-    const address = destinationAddress(observation);
     const reasons: string[] = [];
     if (count === 1) reasons.push(SEEN_ONCE);
     if (this.#mayBeNew && isLate(observation)) reasons.push('first seen in the last tenth of the events');
     if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
     else if (observation.name !== undefined) reasons.push(...nameReasons(observation));
-    else if (metadata.has(address)) reasons.push('metadata address, which hands out credentials');
-    else if (!isSteady(observation) && this.#isAlone(address))
-      reasons.push('public address without a neighbour in its /24');
-    reasons.push(...subjectReasons(observation.subject));
-    return reasons.sort((a, b) => severityOf(a) - severityOf(b));
+    else reasons.push(...this.#addressReasons(observation));
+    reasons.push(...this.#subjectReasons(observation.subject));
+    return reasons;
+  }
+
+  #addressReasons(observation: RecordedObservation): string[] {
+    const address = destinationAddress(observation);
+    if (metadata.has(address)) return ['metadata address, which hands out credentials'];
+    if (isSteady(observation) || !this.#isAlone(address)) return [];
+    return ['public address without a neighbour in its /24'];
+  }
+
+  /** Observations of one subject hold the same object. */
+  #subjectReasons(subject: Subject): readonly string[] {
+    let reasons = this.#bySubject.get(subject);
+    if (reasons === undefined) this.#bySubject.set(subject, (reasons = subjectReasons(subject)));
+    return reasons;
   }
 
   /** What is marked at the subject of these observations. */
   marking(observations: readonly RecordedObservation[]): Marking {
-    if (observations.some(({ subject }) => subjectReasons(subject).length > 0)) return 'subject';
-    return observations.some((each) => this.reasons(each).length > 0) ? 'destinations' : 'nothing';
+    if (observations.some(({ subject }) => this.#subjectReasons(subject).length > 0)) return 'subject';
+    return observations.some((each) => this.#unordered(each).length > 0) ? 'destinations' : 'nothing';
   }
 
   #isAlone(address: Address): boolean {
-    if (address.family !== 4 || special.has(address)) return false;
-    return this.#neighbours.get(address.value >> 8n) === 1;
+    if (address.family !== 4 || this.#neighbours.get(networkOf(address)) !== 1) return false;
+    return !special.has(address);
   }
+}
+
+/** The first 24 bits of an address of IPv4. */
+function networkOf({ value }: Address): number {
+  return Number(value) >>> 8;
 }
 
 /** Days over which something is seen again and again until its address alone is no reason to look at it. */
@@ -211,15 +238,4 @@ function oddOrigin({ exe, undeleted }: Subject): string | undefined {
   if (/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(exe))
     return `executable in ${exe.slice(0, exe.lastIndexOf('/'))}`;
   return undefined;
-}
-
-/** `192.0.2.1:443/tcp`, `[2001:db8::1]:53/udp`, `192.0.2.1/icmp`, `raw socket`. */
-export function observedDestination(observation: RecordedObservation): string {
-  if (observation.socket !== undefined) return `${observation.socket} socket`;
-  const address = destinationAddress(observation);
-  const protocol = formatProtocol(observation.protocol);
-  const text = observation.name ?? formatAddress(address);
-  if (!hasPorts(observation.protocol)) return `${text}/${protocol}`;
-  if (observation.name !== undefined) return `${text}:${observation.port}/${protocol}`;
-  return `${address.family === 4 ? text : `[${text}]`}:${observation.port}/${protocol}`;
 }

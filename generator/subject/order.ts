@@ -10,6 +10,8 @@ export function inStableOrder<T extends Observation>(observations: readonly T[])
 }
 
 function compareSubjects(a: Subject, b: Subject): number {
+  // Observations of one subject hold the same object.
+  if (a === b) return 0;
   return (
     compareText(a.exe, b.exe) ||
     compareText(a.script, b.script) ||

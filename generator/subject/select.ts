@@ -2,9 +2,8 @@ import type { Prefix } from '../../policy/value/cidr.ts';
 import { isNameable } from '../../policy/file/entry.ts';
 import { type Accounts, type Subject, UNKNOWN_ID } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
-import { AddressSet } from './address-set.ts';
+import { AddressSet } from '../destination/address-set.ts';
 import { METADATA, metadataDenies } from './deny.ts';
-import { destinationAddress } from './flow.ts';
 import { compareText, inStableOrder } from './order.ts';
 import {
   byCommandAlone,
@@ -15,6 +14,7 @@ import {
   type RuleSubject,
   type SubjectKind,
 } from './subject.ts';
+import { destinationAddress } from '../destination/destination.ts';
 
 /** Why an observation is not in the policy. */
 export type OmissionReason =
@@ -113,8 +113,10 @@ export function selectObservations(
 
 /** Units in which programs of the host were seen. */
 function unitsOfHostPrograms(observations: readonly RecordedObservation[]): Set<string> {
+  const subjects = new Set<Subject>();
+  for (const { subject } of observations) subjects.add(subject);
   return new Set(
-    observations.flatMap(({ subject }) =>
+    [...subjects].flatMap((subject) =>
       subject.inContainer || isElsewhere(subject) ? [] : (subject.unit ?? []),
     ),
   );

@@ -2,7 +2,7 @@ import type { DuckDBValue } from '@duckdb/node-api';
 import { plainPath } from '../../bpf/interpreter.ts';
 import { Known, type KnownBy } from '../event/columns.ts';
 import { destinationOf } from './destination.ts';
-import { SUBJECT_MEMBERS } from './observation-sql.ts';
+import { BLOCKS, SUBJECT_MEMBERS } from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
 
 /** An observation as the record has it. Those of one subject hold the same object. */
@@ -11,8 +11,11 @@ export interface RecordedObservation extends Observation {
   monitored: boolean;
   /** The rule that decided; of several that did in turn, one. Absent where none did. */
   rule?: string;
-  /** Events in each of ten parts of the window, in order of time, of which each has about as many events in all. */
-  blocks: number[];
+  /**
+   * Events in each of ten parts of the window, in order of time, of which each has about as many events in all. Other
+   * observations may hold the same list.
+   */
+  blocks: readonly number[];
 }
 
 /** The clock hours (UTC, counted from the epoch) in which connections of a subject got this verdict. */
@@ -50,40 +53,85 @@ const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
   fsgid: 'egid',
 };
 
-/** The history that rows of `historySql` tell, from their columns. */
-export function historyOf(columns: readonly Column[]): History {
-  const [whos, family, high, low, port, protocol, verdict, intent, monitored, rule, ...numbers] = columns;
-  const [names, askedBy, age] = numbers.splice(-3);
-  const [count, first, last, hours, ...blocks] = numbers as (readonly number[])[];
-  const history: History = { observations: [], activity: [] };
-  let subject: Subject;
-  for (const [row, value] of whos!.entries()) {
-    if (value !== null) {
-      const who = (value as unknown as { entries: Who }).entries;
-      subject = subjectOf(who);
-      if (who.allowed) history.activity.push({ subject, verdict: 'allow', hours: who.allowed.items });
-      if (who.denied) history.activity.push({ subject, verdict: 'deny', hours: who.denied.items });
-      continue;
-    }
-    const destination = destinationOf(family![row]!, high![row]!, low![row]!, port![row]!, protocol![row]!);
-    history.observations.push(
-      Object.assign(destination, {
-        subject: subject!,
-        verdict: verdict![row] === 0 ? ('allow' as const) : ('deny' as const),
-        ...(intent![row] === true && { intent: true }),
+/** Makes a history of the rows of `historySql`, as they come in parts. */
+export class HistoryBuilder {
+  readonly history: History = { observations: [], activity: [] };
+  /** Of the rows that follow. */
+  #subject!: Subject;
+  readonly #addresses = new Map<bigint, bigint>();
+  readonly #blocks = new Map<number, number[]>();
+
+  /** Takes some rows, column by column. */
+  add(columns: readonly Column[]): void {
+    const [whos, family, high, low, port, protocol, verdict, intent, monitored, rule, ...numbers] = columns;
+    const [names, askedBy, age] = numbers.splice(-3);
+    const [count, first, last, hours, ...blocks] = numbers as (readonly number[])[];
+    for (const [row, value] of whos!.entries()) {
+      if (value !== null) {
+        this.#addSubject((value as unknown as { entries: Who }).entries);
+        continue;
+      }
+      const to = destinationOf(family![row]!, high![row]!, low![row]!, port![row]!, protocol![row]!);
+      // A million of these stay in memory: the members that all have come first, in one order.
+      const observation: RecordedObservation = {
+        subject: this.#subject,
+        family: to.family,
+        address: this.#once(to.address),
+        port: to.port,
+        protocol: to.protocol,
+        verdict: verdict![row] === 0 ? 'allow' : 'deny',
         monitored: monitored![row] === true,
-        ...optional('rule', rule![row]!),
-        ...(names![row] !== '' && { names: String(names![row]).split(' ') }),
-        ...(askedBy![row] !== 0 && { known: knownBy(Number(askedBy![row]), Number(age![row])) }),
-        count: count![row]!,
+        count: wholeNumber(count![row]!),
         first: first![row]!,
         last: last![row]!,
         hours: hours![row]!,
-        blocks: blocks.map((block) => block[row]!),
-      }),
-    );
+        blocks: this.#blocksOf(blocks, row),
+      };
+      if (to.socket !== undefined) observation.socket = to.socket;
+      if (intent![row] === true) observation.intent = true;
+      if (rule![row] !== null) observation.rule = String(rule![row]);
+      if (names![row] !== '') observation.names = String(names![row]).split(' ');
+      if (askedBy![row] !== 0) observation.known = knownBy(Number(askedBy![row]), Number(age![row]));
+      this.history.observations.push(observation);
+    }
   }
-  return history;
+
+  #addSubject(who: Who): void {
+    const subject = (this.#subject = subjectOf(who));
+    if (who.allowed) this.history.activity.push({ subject, verdict: 'allow', hours: who.allowed.items });
+    if (who.denied) this.history.activity.push({ subject, verdict: 'deny', hours: who.denied.items });
+  }
+
+  /** The same object for equal addresses: many subjects go to each. */
+  #once(address: bigint): bigint {
+    const known = this.#addresses.get(address);
+    if (known === undefined) this.#addresses.set(address, address);
+    return known ?? address;
+  }
+
+  /** The same list for equal ones where numbers are small, as most of a large record are. */
+  #blocksOf(columns: readonly (readonly number[])[], row: number): number[] {
+    let code = 0;
+    let small = true;
+    for (const column of columns) {
+      const events = column[row]!;
+      small &&= events < FEW;
+      code = code * FEW + events;
+    }
+    const known = small ? this.#blocks.get(code) : undefined;
+    if (known !== undefined) return known;
+    const blocks = columns.map((column) => wholeNumber(column[row]!));
+    if (small) this.#blocks.set(code, blocks);
+    return blocks;
+  }
+}
+
+/** Below this many events in each, a number is exact that has all blocks as its digits. */
+const FEW = 2 ** Math.floor(53 / BLOCKS);
+
+/** The same number; where it can be, in the form that takes no memory of its own. */
+function wholeNumber(value: number): number {
+  return value < 2 ** 30 ? value | 0 : value;
 }
 
 const KNOWN_BY: ReadonlyMap<number, KnownBy> = new Map(

@@ -6,7 +6,7 @@ import type { AccountKind } from '../event/credential.ts';
 import type { LossKind } from '../event/dimension.ts';
 import { LINES } from './export.ts';
 import { isOutOfMemory, storeFailure } from '../database/failure.ts';
-import { type History, historyOf, optional, type RecordedObservation } from './history.ts';
+import { type History, HistoryBuilder, optional, type RecordedObservation } from './history.ts';
 import type { LearningWindow } from '../record/learning-window.ts';
 import type { LiveStatus } from '../serve/live-status.ts';
 import { ACCOUNTS, BOUNDS, bucketsSql, EXTENT, historySql, UNNAMED, type Bounds } from './observation-sql.ts';
@@ -159,9 +159,10 @@ export class Reader {
   async history(query: ObservationQuery = {}): Promise<History> {
     const bounds = await this.#bounds(query);
     if (bounds === undefined) return { observations: [], activity: [] };
-    return historyOf(
-      await this.#read(historySql({ ...bounds, apart: query.byNames === true }), parameters(query)),
-    );
+    const builder = new HistoryBuilder();
+    const sql = historySql({ ...bounds, apart: query.byNames === true });
+    for await (const columns of this.#parts(sql, parameters(query))) builder.add(columns);
+    return builder.history;
   }
 
   /** What the recorded hosts call their users and groups. */
@@ -291,6 +292,16 @@ export class Reader {
       named: named === true,
       across: across === true,
     };
+  }
+
+  /** The rows as they come, column by column: all of them may be too many to be kept twice. */
+  async *#parts(sql: string, values: DuckDBValue[]): AsyncGenerator<DuckDBValue[][]> {
+    try {
+      const { parts } = await this.#source.ask(sql, values);
+      yield* parts as AsyncGenerator<DuckDBValue[][]>;
+    } catch (error) {
+      throw storeFailure(error, this.path);
+    }
   }
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {

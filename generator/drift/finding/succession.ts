@@ -1,7 +1,7 @@
 import { formatTime } from '../../../format/moment.ts';
 import { type Address, formatAddress } from '../../../policy/value/address.ts';
 import type { Flow } from '../../../policy/meaning/policy.ts';
-import { destinationAddress } from '../../subject/flow.ts';
+import { destinationAddress } from '../../destination/destination.ts';
 import type { Allowed, Case } from '../drift.ts';
 import type { Refinement } from './entry-finding.ts';
 import type { DriftObservation } from '../entry.ts';

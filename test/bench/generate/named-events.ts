@@ -46,7 +46,7 @@ export function readNamedEvents(text: string): RecordedObservation[] {
 
 /** Equal events as one, with how many there were in each tenth of them. */
 export function foldEqual(events: readonly RecordedObservation[]): RecordedObservation[] {
-  const folded = new Map<string, RecordedObservation>();
+  const folded = new Map<string, RecordedObservation & { blocks: number[] }>();
   for (const [at, event] of events.entries()) {
     const { address, family, names, port, protocol, subject } = event;
     const key = JSON.stringify([subject, family, String(address), port, protocol, names]);

@@ -6,7 +6,10 @@ const HOUR = 3_600_000_000;
 /** The observations that the store would give for these events, which are in the order of time. */
 export function observe(events: readonly LogEvent[]): RecordedObservation[] {
   const users = new Map<string, number>();
-  const found = new Map<string, { observation: RecordedObservation; hours: Set<number> }>();
+  const found = new Map<
+    string,
+    { observation: RecordedObservation & { blocks: number[] }; hours: Set<number> }
+  >();
   for (const [at, event] of events.entries()) {
     const numeric = /^\d+$/.test(event.user);
     if (!numeric && !users.has(event.user)) users.set(event.user, users.size);
@@ -24,7 +27,7 @@ export function observe(events: readonly LogEvent[]): RecordedObservation[] {
     ].join('\0');
     let entry = found.get(key);
     if (entry === undefined) {
-      const observation: RecordedObservation = {
+      const observation: RecordedObservation & { blocks: number[] } = {
         subject: {
           command: event.command,
           ...(event.exe !== '' && { exe: event.exe.replace(/^(?=[^/])/, '/').replaceAll('\\', '/') }),

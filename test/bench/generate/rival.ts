@@ -1,4 +1,3 @@
-import { destinationAddress } from '../../../generator/subject/flow.ts';
 import type { Entry, Rule } from '../../../generator/rule/rule.ts';
 import { ruleSubject } from '../../../generator/subject/subject.ts';
 import { prefixOf, type Prefix } from '../../../policy/value/cidr.ts';
@@ -6,6 +5,7 @@ import type { PortRange } from '../../../policy/value/port.ts';
 import { mergePrefixes } from '../../../policy/value/prefix-set.ts';
 import { hasPorts } from '../../../policy/value/protocol.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
+import { destinationAddress } from '../../../generator/destination/destination.ts';
 
 /** A policy in the form in which ours are judged: rules, and the prefixes of each of their entries. */
 export interface Candidate {

@@ -5,11 +5,11 @@ import { sumEvidence } from '../../../generator/subject/evidence.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
-import { observedDestination } from '../../../generator/subject/oddity.ts';
 import { ruleSubject } from '../../../generator/subject/subject.ts';
 import { compileEvaluator } from '../../../policy/meaning/evaluator.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observation, OPTIONS, policyOf, print, unlessNoData } from './fixture.ts';
+import { observedDestination } from '../../../generator/destination/destination.ts';
 
 const HOUR = 3_600_000_000;
 
