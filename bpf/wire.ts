@@ -29,6 +29,7 @@ export const KNOWN_OF_SIDE = 65_536;
 export const KNOWN_OF_CLASS = 16_384;
 export const ESTABLISHED_SECONDS = 86_400;
 export const NAME_SLOTS = 4;
+export const LONG_MESSAGE = 2048;
 
 export const RecordKind = { connection: 1, process: 2, cgroup: 3, excess: 4, answer: 5 } as const;
 /** Added to `control.version` to have subjects worked out anew. */

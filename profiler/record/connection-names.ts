@@ -1,5 +1,5 @@
 import type { Ring } from '../../bpf/ring.ts';
-import { Connection, NameCounter } from '../../bpf/wire.ts';
+import { Connection, LONG_MESSAGE, NameCounter } from '../../bpf/wire.ts';
 import { decodeAddress, type Records } from '../event/decode.ts';
 import type { EventSink } from '../event/sink.ts';
 import { visibleNamespace } from '../../host/namespace.ts';
@@ -152,7 +152,9 @@ export class ConnectionNames {
   #take(record: AnswerRecord): void {
     const { asker, doubted, message, near, resolver, time, trusted } = record;
     const answer = readMessage(message);
-    if (answer === undefined) this.#unread += 1;
+    // The beginning of a longer one: the kernel side has counted it, and no verdict goes by it.
+    if (answer?.isCut && message.length === LONG_MESSAGE) return;
+    if (answer === undefined || answer.isCut) this.#unread += 1;
     const { networkNamespace } = asker;
     // Whose namespace another one is, and who answers there, is that one's affair: it counts for nobody else.
     const heard = networkNamespace !== this.#host || (!doubted && this.#resolvers.believes(resolver, near));

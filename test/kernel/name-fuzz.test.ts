@@ -1,13 +1,15 @@
 /**
  * Answers that are cut, bent and lied in by a resolver that is believed: the kernel side learns just what a plain reader
- * finds in them, and nothing that dns-packet does not where both read to the same end. Long with BOUHEKI_LONG.
+ * finds in them, and so does the daemon; nothing that dns-packet does not where both read to the same end. Long with
+ * BOUHEKI_LONG.
  */
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { after, before, test } from 'node:test';
 import { type Answer, decode, encode } from 'dns-packet';
 import { knownKey } from '../../enforcer/name/known-address.ts';
-import { parseAddress } from '../../policy/value/address.ts';
+import { type Address, parseAddress } from '../../policy/value/address.ts';
+import { readMessage } from '../../profiler/name/message.ts';
 import { allow, bed, raw } from './name/bed.ts';
 
 const COUNT = process.env['BOUHEKI_LONG'] === undefined ? 3000 : 100_000;
@@ -196,6 +198,14 @@ const found = {
   learntOfRefused: 0,
 };
 
+/** Checks that the daemon reads the same in an answer that the kernel side has read: by that it fills the next policy. */
+function assertRecorded(bytes: Buffer, plain: Found, side: number): void {
+  if (bytes.length < QUESTION_END || bytes.length > 2048 || !isAnswer(bytes)) return;
+  const { addresses } = readMessage(bytes)!;
+  const keys = new Set(addresses.map(({ family, value }: Address) => keyOf({ family, value }, side)));
+  assert.deepEqual([...keys].sort(), plain.keys, bytes.toString('hex'));
+}
+
 /** Compares what both readers find in a message. */
 function compare(whole: Buffer, bytes: Buffer, plain: Found, other: Found | undefined): void {
   const text = bytes.toString('hex');
@@ -232,6 +242,7 @@ test(
       await answered(sent);
       const plain = sent.map((bytes) => read(bytes, side));
       takeLearnt(new Set(plain.flatMap(({ keys }) => keys)), side, sent);
+      for (const [at, bytes] of sent.entries()) assertRecorded(bytes, plain[at]!, side);
       for (const [at, bytes] of sent.entries()) compare(wholes[at]!, bytes, plain[at]!, oracle(bytes, side));
       if (index % (64 * BATCH) === 0) {
         bed.recorder.drain();

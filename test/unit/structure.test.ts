@@ -14,7 +14,6 @@ const OWNERS: Record<string, string> = {
   zod: 'policy/file/',
   pino: 'enforcer/',
   commander: 'cli/',
-  'dns-packet': 'profiler/name/',
   tldts: 'cli/run/',
   '@grpc/grpc-js': 'profiler/identity/runtime/',
   '@grpc/proto-loader': 'profiler/identity/runtime/',

@@ -102,13 +102,28 @@ test('of more than 64 records the first 64 count', () => {
   assert.equal(readMessage(message('a.example', answers))!.addresses.length, 64);
 });
 
+test('of a message that is cut counts what comes before', () => {
+  const whole = message('a.example', [a('a.example', '192.0.2.1'), a('a.example', '192.0.2.2')]);
+  const { addresses, isCut } = readMessage(whole.subarray(0, whole.length - 1))!;
+  assert.deepEqual([addresses.map(({ value }) => value), isCut], [[0xc0000201n], true]);
+  assert.equal(readMessage(whole)!.isCut, undefined);
+  // A length that is none of an address.
+  const lying = Buffer.from(whole);
+  lying.writeUInt16BE(3, whole.length - 6);
+  assert.equal(readMessage(lying)!.addresses.length, 1);
+});
+
 test('what is cut, loops or is no message is not read, and ends no program', () => {
   const whole = message('a.example', [a('a.example', '192.0.2.1'), a('a.example', '192.0.2.2')]);
   for (let end = 0; end < whole.length; end++) readMessage(whole.subarray(0, end));
-  // A name that points to itself, in front of the first record.
+  // A name that points to itself, in front of the first record: whose it is is not looked at.
   const loop = Buffer.concat([asked('a'), Buffer.from('c013000100010000003c0004c0000201', 'hex')]);
   loop.writeUInt16BE(1, 6);
-  assert.equal(readMessage(loop), undefined);
+  assert.equal(readMessage(loop)!.addresses.length, 1);
+  // And one that a name leads to: that leads nowhere.
+  const circle = Buffer.concat([asked('a'), Buffer.from('c00c000500010000003c00040162c01f', 'hex')]);
+  circle.writeUInt16BE(1, 6);
+  assert.deepEqual(readMessage(circle), { question: 'a', chain: [], addresses: [] });
   let state = 1;
   for (let round = 0; round < 20_000; round++) {
     const mutated = Buffer.from(whole);

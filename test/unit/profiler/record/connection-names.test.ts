@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { encode, type Answer } from 'dns-packet';
-import { AnswerFlag, NAME_COUNTERS } from '../../../../bpf/wire.ts';
+import { AnswerFlag, LONG_MESSAGE, NAME_COUNTERS } from '../../../../bpf/wire.ts';
 import { visibleNamespace } from '../../../../host/namespace.ts';
 import type { NameFact } from '../../../../profiler/name/known-names.ts';
 import { Resolvers } from '../../../../profiler/name/resolvers.ts';
@@ -77,4 +77,41 @@ test('what the kernel side believes is reported for verdicts, and what is doubte
     written.answers.map(({ question }) => question),
     ['trusted.example', 'unheld.example'],
   );
+});
+
+/** An answer of so many addresses. */
+function answerOf(name: string, count: number): Buffer {
+  const records = Array.from({ length: count }, (_, at): Answer => ({
+    type: 'A',
+    name,
+    data: `192.0.2.${at}`,
+    ttl: 60,
+  }));
+  return encode({ type: 'response', id: 1, questions: [{ type: 'A', name }], answers: records });
+}
+
+test('of an answer that is cut counts what comes before, and that is a loss; of one that was too long nothing', () => {
+  const { recorder, written } = recording();
+  const answers = new FakeRing();
+  const source = { answers: answers.ring, counters: () => Array.from({ length: NAME_COUNTERS }, () => 0) };
+  const names = recorder.readNames(source);
+  const where = { network_namespace: NAMESPACE, flags: AnswerFlag.trusted };
+  const [whole, cut, long] = [
+    answerOf('whole.example', 2),
+    answerOf('cut.example', 2),
+    answerOf('long.example', 80),
+  ];
+  assert.ok(long.length > LONG_MESSAGE);
+  for (const each of [whole, cut.subarray(0, -1), long.subarray(0, LONG_MESSAGE)])
+    answers.answer(each, where);
+  recorder.drain();
+  recorder.flush();
+  assert.deepEqual(
+    [...names.facts()]
+      .map(({ name }) => name)
+      .sort()
+      .reverse(),
+    ['whole.example', 'whole.example', 'cut.example'],
+  );
+  assert.deepEqual(written.losses, [['answer', 1]]);
 });
