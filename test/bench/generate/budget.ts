@@ -1,19 +1,11 @@
-import { generatePolicy, type GenerateOptions } from '../../../generator/generate.ts';
 import { judgeByRules } from '../../../generator/hold-out.ts';
 import { curveOf } from '../../../generator/rule/curve.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import type { Checks } from './check.ts';
+import { policyOf } from './policy.ts';
 import { splits } from './split.ts';
 
-const OPTIONS: GenerateOptions = {
-  mode: 'block',
-  target: 'host',
-  deny: [],
-  allowLoss: false,
-  includeDenied: false,
-  allowCommandRules: true,
-  version: 'bench',
-};
+const OPTIONS = { allowCommandRules: true } as const;
 
 /** CIDRs of a policy, how many times as many addresses as seen it allows, and the share of later events it denies. */
 interface Result {
@@ -30,14 +22,12 @@ export function benchBudgets(checks: Checks): void {
   console.log('      |---|---:|---:|---:|');
   const sum = { exact: 0, auto: 0 };
   for (const { history, later, name } of series) {
-    const observations = [...history];
-    const input = { observations, activity: [], losses: [], recordings: 1, interrupted: 0 };
     const tryWith = (maxCidrs?: number | 'auto'): Result => {
-      const { grant, lists, rules } = generatePolicy(input, { ...OPTIONS, ...(maxCidrs && { maxCidrs }) });
+      const { grant, lists, rules } = policyOf(history, { ...OPTIONS, ...(maxCidrs && { maxCidrs }) });
       const denied = deniedShare(later, judgeByRules(rules, lists));
       return { cidrs: lists.flat(2).length, grant: grant.allowed / grant.observed, denied };
     };
-    const made = generatePolicy(input, OPTIONS);
+    const made = policyOf(history, OPTIONS);
     const { suggested } = curveOf(made.rules, made.denied);
     const [exact, one, auto] = [tryWith(), tryWith(suggested.count), tryWith('auto')];
     console.log(`      | ${name} | ${[exact, one, auto].map(textOf).join(' | ')} |`);

@@ -1,5 +1,4 @@
-import { generatePolicy } from '../../../generator/generate.ts';
-import { joinAddresses, type DestinationKind } from '../../../generator/name/by-name.ts';
+import type { DestinationKind } from '../../../generator/name/by-name.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import type { SubjectKind } from '../../../generator/subject/subject.ts';
 import { parsePolicy } from '../../../policy/file/parse.ts';
@@ -11,6 +10,7 @@ import { contentDeliveryWeek } from './made/cdn-week.ts';
 import type { Checks } from './check.ts';
 import { readData } from './data.ts';
 import { foldEqual, readNamedEvents } from './named-events.ts';
+import { policyOf } from './policy.ts';
 
 const SETS = ['named_rita_home', 'named_proxifier_oct', 'named_otrf_mkt01', 'named_otrf_ws5'];
 
@@ -86,27 +86,7 @@ function deniedBy(
   rest: readonly RecordedObservation[],
   { by, change, destinations }: Way,
 ): number {
-  const { document } = generatePolicy(
-    {
-      observations: joinAddresses(learnt),
-      apart: learnt,
-      activity: [],
-      losses: [],
-      recordings: 1,
-      interrupted: 0,
-    },
-    {
-      mode: 'block',
-      target: 'host',
-      deny: [],
-      allowLoss: false,
-      includeDenied: false,
-      allowCommandRules: true,
-      version: 'bench',
-      destinations,
-      ...(by && { by }),
-    },
-  );
+  const { document } = policyOf(learnt, { allowCommandRules: true, destinations, ...(by && { by }) });
   const { policy } = parsePolicy(printPolicy(document), 'generated');
   const judge = compileEvaluator(change ? change(policy!) : policy!);
   return rest.filter((event) => judge(flowOf(event)).action === 'deny').length;

@@ -1,5 +1,3 @@
-import { generatePolicy } from '../../../../generator/generate.ts';
-import { joinAddresses } from '../../../../generator/name/by-name.ts';
 import { flowOf } from '../../../../generator/subject/flow.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
@@ -7,6 +5,7 @@ import { compileEvaluator } from '../../../../policy/meaning/evaluator.ts';
 import type { Checks } from '../check.ts';
 import { messyHost } from './messy-host.ts';
 import { foldEqual } from '../named-events.ts';
+import { policyOf } from '../policy.ts';
 
 /** Lines before lists were shared, evidence told in one line, and ports joined: without names, and with. */
 const BEFORE = { false: 2267, true: 2084 };
@@ -16,27 +15,10 @@ const MOST_LINES = 500;
 export function benchMessyHost(checks: Checks): void {
   for (const named of [false, true]) {
     const events = messyHost(named);
-    const folded = foldEqual(events);
-    const { document } = generatePolicy(
-      {
-        observations: joinAddresses(folded),
-        ...(named && { apart: folded }),
-        activity: [],
-        losses: [],
-        recordings: 1,
-        interrupted: 0,
-      },
-      {
-        mode: 'block',
-        target: 'host',
-        deny: [],
-        allowLoss: false,
-        includeDenied: false,
-        version: 'bench',
-        destinations: named ? 'auto' : 'address',
-        evidence: 'line',
-      },
-    );
+    const { document } = policyOf(foldEqual(events), {
+      destinations: named ? 'auto' : 'address',
+      evidence: 'line',
+    });
     const text = printPolicy(document);
     const judge = compileEvaluator(parsePolicy(text, 'messy').policy!);
     const denied = events.filter((event) => judge(flowOf(event)).action === 'deny').length;
