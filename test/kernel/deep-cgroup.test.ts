@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { Counter, RecordKind } from '../../bpf/wire.ts';
 import { Enforcement } from '../../daemon/enforcement.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
@@ -12,6 +12,7 @@ import { parsePolicy } from '../../policy/file/parse.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { decodeCgroup } from '../../profiler/event/decode.ts';
 import { Client, type Destination } from './client/client.ts';
+import { loadEnforcing } from './enforcing.ts';
 
 const ROOT = cgroupRoot();
 const LEVELS = 20;
@@ -53,7 +54,7 @@ const lost = (): number => egress.counters()[Counter.lostCgroup]!;
 let egress: Egress;
 let enforcement: Enforcement;
 before(() => {
-  egress = Egress.load(undefined, { connections: 1 << 20, denials: 1 << 20 });
+  egress = loadEnforcing(undefined, { connections: 1 << 20, denials: 1 << 20 });
   enforcement = new Enforcement(egress, new ContainerNames([]), assert.fail);
 });
 after(() => {

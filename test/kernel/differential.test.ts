@@ -20,7 +20,7 @@ import { matchesPath } from '../../policy/value/name.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import { writtenPolicy } from '../arbitrary/policy.ts';
 import { NAMELESS, WORLD, type Place, type World } from '../arbitrary/world.ts';
-import { loadEnforcing } from './enforcing.ts';
+import { leftOut, loadEnforcing } from './enforcing.ts';
 import { Prober } from './differential/prober.ts';
 
 const POLICIES = 130;
@@ -168,6 +168,34 @@ function wayToOpen(world: World): fc.Arbitrary<Flow> {
     .map(([flow, way]) => Object.assign(flow, { port: way }));
 }
 
+/** How often what the kernel may have left out is asked for again. */
+const AGAIN = 5;
+
+/**
+ * Whether each flow is denied; undefined where this kernel lacks its protocol. What the second judge is not shown goes
+ * unjudged where the kernel leaves out the first: another verdict than `expected` is asked for again if it has.
+ */
+async function judgeBy(
+  prober: Prober,
+  flows: readonly Flow[],
+  expected: (flow: Flow) => boolean,
+): Promise<(boolean | undefined)[]> {
+  let before = leftOut(egress);
+  const ask = async (list: readonly Flow[]) =>
+    await prober.judge(list.map((each) => ({ flow: each, cgroup: CGROUPS + each.cgroup! })));
+  const verdicts = await ask(flows);
+  for (let time = 0; time < AGAIN && leftOut(egress) > before; time += 1) {
+    const wrong = [...verdicts.keys()].filter(
+      (at) => verdicts[at] !== undefined && verdicts[at] !== expected(flows[at]!),
+    );
+    if (wrong.length === 0) break;
+    before = leftOut(egress);
+    const again = await ask(wrong.map((at) => flows[at]!));
+    for (const [place, at] of wrong.entries()) verdicts[at] = again[place];
+  }
+  return verdicts;
+}
+
 function describeFlow({ address, ...rest }: Flow): string {
   return JSON.stringify({ ...rest, address: formatAddress(address) });
 }
@@ -191,9 +219,7 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
     const own = flows.slice(index * FLOWS_EACH, (index + 1) * FLOWS_EACH);
     const judging = [...probers].map(async ([who, prober]) => {
       const its = own.filter((candidate) => whoIs(candidate) === who);
-      const verdicts = await prober.judge(
-        its.map((each) => ({ flow: each, cgroup: CGROUPS + each.cgroup! })),
-      );
+      const verdicts = await judgeBy(prober, its, (each) => evaluate(reference, each).action === 'deny');
       for (const [at, denied] of verdicts.entries()) {
         if (denied === undefined) {
           absent += 1;

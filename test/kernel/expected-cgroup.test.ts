@@ -1,15 +1,16 @@
 /** Rules by unit and by cgroup hold from the first connection on, before the daemon has heard of the cgroup. */
 import assert from 'node:assert/strict';
-import { chownSync, mkdirSync, mkdtempSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { Enforcement } from '../../daemon/enforcement.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { Client, type Destination } from './client/client.ts';
+import { loadEnforcing } from './enforcing.ts';
 
 const ROOT = cgroupRoot();
 const by = (address: string): Destination => ({ address, port: 9 });
@@ -46,13 +47,10 @@ async function reached(path: string): Promise<Destination[]> {
 
 const idOf = (path: string): bigint => statSync(ROOT + path, { bigint: true }).ino;
 
+/** Another file of tests may have left one of that name. */
 function make(path: string): void {
+  if (existsSync(ROOT + path)) rmdirSync(ROOT + path);
   mkdirSync(ROOT + path);
-}
-
-function remake(path: string): void {
-  rmdirSync(ROOT + path);
-  make(path);
 }
 
 let egress: Egress;
@@ -61,7 +59,7 @@ before(() => {
   for (const path of ['/system.slice', '/other.slice', '/users.slice', '/place'])
     mkdirSync(ROOT + path, { recursive: true });
   chownSync(`${ROOT}/users.slice`, 1000, 1000);
-  egress = Egress.load(undefined, { connections: 1 << 20, denials: 1 << 20 });
+  egress = loadEnforcing(undefined, { connections: 1 << 20, denials: 1 << 20 });
   enforcement = new Enforcement(egress, new ContainerNames([]), assert.fail);
   enforcement.apply(policy(`fresh.service, ${LONG}`));
 });
@@ -95,7 +93,7 @@ test('a name that finds no room, and one that only a pattern names, wait for the
 });
 
 test('what the daemon has seen once is known when it is made again', async () => {
-  remake('/system.slice/run-1.service');
+  make('/system.slice/run-1.service');
   assert.deepEqual(await reached('/system.slice/run-1.service'), [PATTERNS, EVERYBODYS, DENIED]);
 });
 
@@ -105,12 +103,12 @@ test('below a cgroup of a user the name of a unit says nothing', async () => {
 });
 
 test('after another policy, only what that one says holds', async () => {
-  enforcement.apply(policy('later.service'));
-  remake('/system.slice/fresh.service');
+  enforcement.apply(policy('afterwards.service'));
+  make('/system.slice/fresh.service');
   assert.deepEqual(await reached('/system.slice/fresh.service'), [EVERYBODYS, DENIED]);
-  make('/system.slice/later.service');
-  assert.deepEqual(await reached('/system.slice/later.service'), [UNITS, EVERYBODYS, DENIED]);
-  remake('/system.slice/run-1.service');
+  make('/system.slice/afterwards.service');
+  assert.deepEqual(await reached('/system.slice/afterwards.service'), [UNITS, EVERYBODYS, DENIED]);
+  make('/system.slice/run-1.service');
   assert.deepEqual(await reached('/system.slice/run-1.service'), [PATTERNS, EVERYBODYS, DENIED]);
 });
 
@@ -128,18 +126,18 @@ test('a cgroup of version 1 that has the id of another one takes nothing from it
   try {
     const first = passing();
     const step = passing() - first;
-    let wanted = idOf('/system.slice/later.service');
+    let wanted = idOf('/system.slice/afterwards.service');
     for (let tries = 0; tries < 100 && (wanted - first) % step !== 0n; tries += 1) {
       // With another controller a cgroup takes another number of ids.
       const sign = tries % 2 === 0 ? '+' : '-';
       writeFileSync(`${ROOT}/cgroup.subtree_control`, `${sign}pids`);
-      remake('/system.slice/later.service');
-      wanted = idOf('/system.slice/later.service');
+      make('/system.slice/afterwards.service');
+      wanted = idOf('/system.slice/afterwards.service');
     }
     let id = first;
     while (id < wanted) id = passing();
     assert.equal(id, wanted);
-    assert.deepEqual(await reached('/system.slice/later.service'), [UNITS, EVERYBODYS, DENIED]);
+    assert.deepEqual(await reached('/system.slice/afterwards.service'), [UNITS, EVERYBODYS, DENIED]);
   } finally {
     spawnSync('umount', [hierarchy]);
     rmdirSync(hierarchy);

@@ -5,13 +5,14 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { type Attachment, hostAttachment } from '../../bpf/probe.ts';
 import { Counter, SHARE_FOLDS } from '../../bpf/wire.ts';
 import { Client } from './client/client.ts';
 import { flood, FLOODS } from './client/flood.ts';
 import { block, compileRules } from './client/policy.ts';
 import { takeAll } from './egress/event.ts';
+import { loadEnforcing } from './enforcing.ts';
 
 const ATTACKER = 1000;
 const OTHERS = [0, 3000];
@@ -32,7 +33,7 @@ for (const attachment of BACKENDS) {
     let egress: Egress;
     before(() => {
       mkdirSync(CGROUP, { recursive: true });
-      egress = Egress.load(attachment, RINGS);
+      egress = loadEnforcing(attachment, RINGS);
       block(egress, DENY_ALL);
     });
     after(() => egress[Symbol.dispose]());
@@ -67,7 +68,7 @@ for (const attachment of BACKENDS) {
 }
 
 test('equal denials of one process are one count, with the destination', async () => {
-  using egress = Egress.load(undefined, RINGS);
+  using egress = loadEnforcing(undefined, RINGS);
   block(egress, DENY_ALL);
   await flood({ times: TIMES, how: 'plain', uid: ATTACKER, address: ADDRESS });
   const {
@@ -79,7 +80,7 @@ test('equal denials of one process are one count, with the destination', async (
 });
 
 test('a flood of allowed connections by one user hides no allowed connection of another, and is counted', async () => {
-  using egress = Egress.load(undefined, RINGS);
+  using egress = loadEnforcing(undefined, RINGS);
   block(egress, compileRules('  allow: [{ to: [{ cidr: [198.51.100.0/24] }] }]\n'), true);
   const destinations = Array.from({ length: 4 }, (_, index) => ({ address: `198.51.100.${index}`, port: 9 }));
   // Equal datagrams would be counted.

@@ -13,7 +13,7 @@ import { testedAttachment } from './attachment.ts';
 import { Client, type Destination } from './client/client.ts';
 import { block, compileRules } from './client/policy.ts';
 import { Sender, type Sent } from './client/sender.ts';
-import { loadEnforcing } from './enforcing.ts';
+import { leftOut, loadEnforcing } from './enforcing.ts';
 import { type Event, takeAll } from './egress/event.ts';
 
 /* Nobody listens on the loopback device there, which a socket without a peer does not hear of. */
@@ -95,9 +95,11 @@ for (const [call, operation] of [
 
 test('by several threads at once are counted exactly', async () => {
   await using sender = await Sender.start();
+  const before = leftOut(egress);
   assert.deepEqual(await sender.threads(TIMES, STATSD), allowed(4 * TIMES));
   const { repeated, single } = take({ pid: sender.pid });
-  assert.equal(single.length + sum(repeated), 4 * TIMES);
+  const missing = 4 * TIMES - single.length - sum(repeated);
+  assert.ok(missing >= 0 && missing <= leftOut(egress) - before, `${missing} are in no count`);
   for (const { first, last } of repeated)
     assert.ok(first <= last && last - first < 1e9, `${first} to ${last}`);
   assert.ok(single.length + repeated.length <= 200, `${single.length} and ${repeated.length}`);
@@ -166,8 +168,12 @@ test('of a process that ends are counted', async () => {
   assert.equal(single.length + sum(repeated), TIMES);
 });
 
-/** Swaps policies until `work` is done. Resolves with how many were reported or counted meanwhile. */
-async function swapDuring(work: Promise<unknown>, of: Partial<Event>): Promise<Sent> {
+/** Swaps policies until `work` is done. Resolves with how many were reported or counted meanwhile, and of swaps. */
+async function swapDuring(
+  work: Promise<unknown>,
+  of: Partial<Event>,
+): Promise<{ counted: Sent; swaps: number; skipped: number }> {
+  const before = leftOut(egress);
   const counted = { sent: 0, refused: 0 };
   const read = (): void => {
     const { folds, repeated, single } = take(of);
@@ -177,34 +183,47 @@ async function swapDuring(work: Promise<unknown>, of: Partial<Event>): Promise<S
   };
   const state = { over: false };
   void work.finally(() => void (state.over = true));
-  for (let round = 0; !state.over || round < 15; round += 1) {
+  let round = 0;
+  for (; !state.over || round < 15; round += 1) {
     block(egress, [ALLOW, OTHER_RULE, DENY][round % 3]!, true);
     await sleep(60);
     if (round % 4 === 0) read();
   }
   read();
-  return counted;
+  return { counted, swaps: round, skipped: leftOut(egress) - before };
+}
+
+/**
+ * That all were counted by what came of them. With a second judge a policy may change between the two, which both report
+ * then, and what the kernel has left out of the first is in no count: see docs/limits.md.
+ */
+function assertCounted(
+  counted: Sent,
+  sent: Sent,
+  { skipped, swaps }: { skipped: number; swaps: number },
+): void {
+  if (!egress.hasSecondJudge) return assert.deepEqual(counted, sent);
+  const more = counted.sent + counted.refused - sent.sent - sent.refused;
+  assert.ok(-skipped <= more && more <= swaps, `${more} more: ${skipped} left out, ${swaps} swaps`);
 }
 
 test('while policies come and go are counted, and judged by the policy in force', async () => {
   await using sender = await Sender.start();
   const work = sender.send(3 * TIMES, STATSD);
-  const counted = await swapDuring(work, { pid: sender.pid });
-  assert.deepEqual(counted, await work);
+  const { counted, ...during } = await swapDuring(work, { pid: sender.pid });
+  assertCounted(counted, await work, during);
   assert.ok(counted.sent > 0 && counted.refused > 0);
 });
 
 test('by new sockets while policies come and go too', async () => {
   const client = new Client({ destinations: [STATSD], call: 'SEND', uid: UID });
   await client.begun();
-  const counted = await swapDuring(sleep(1500), { uid: UID });
+  const { counted, ...during } = await swapDuring(sleep(1500), { uid: UID });
   const [{ allowed: sent, denied } = { allowed: 0, denied: 0 }] = await client.finish();
   const { repeated, single } = take({ uid: UID });
   const late = single.filter(({ blocked }) => !blocked).length + sum(repeated);
-  assert.deepEqual(
-    { sent: counted.sent + late, refused: counted.refused + single.length + sum(repeated) - late },
-    { sent, refused: denied },
-  );
+  const refused = counted.refused + single.length + sum(repeated) - late;
+  assertCounted({ sent: counted.sent + late, refused }, { sent, refused: denied }, during);
 });
 
 test('denied ones are each a denial of their own', async () => {

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Egress } from '../../bpf/egress.ts';
+import type { Egress } from '../../bpf/egress.ts';
 import { MAX_BOXES, MAX_SUBJECT_KEYS } from '../../bpf/wire.ts';
 import { applyPolicy } from '../../enforcer/apply.ts';
 import { emptyVector } from '../../enforcer/vector/box-vector.ts';
 import { Client, type Destination, type Tally } from './client/client.ts';
 import { block, compileRules } from './client/policy.ts';
+import { loadEnforcing } from './enforcing.ts';
 
 const SWAPS = 1000;
 const CLIENTS = 4;
@@ -45,7 +46,7 @@ const DESTINATIONS = [...ONLY_A, ...ONLY_B, ...NEITHER, ...BOTH];
 
 let egress: Egress;
 before(() => {
-  egress = Egress.load(undefined, { connections: 4096, denials: 4096 });
+  egress = loadEnforcing(undefined, { connections: 4096, denials: 4096 });
 });
 after(() => egress[Symbol.dispose]());
 
@@ -141,19 +142,22 @@ test('every verdict during a thousand swaps is that of one policy', { timeout: 1
 // with nohz_full=, where the kernel refuses membarrier().
 test('a swap returns only after a grace period of the kernel', () => {
   const tracing = '/sys/kernel/tracing';
-  appendFileSync(`${tracing}/kprobe_events`, 'r:grace/ended synchronize_rcu\n');
+  // Later kernels wait in the other way.
+  for (const by of ['synchronize_rcu', 'synchronize_rcu_expedited'])
+    appendFileSync(`${tracing}/kprobe_events`, `r:grace/${by} ${by}\n`);
   try {
-    writeFileSync(`${tracing}/events/grace/ended/enable`, '1');
+    writeFileSync(`${tracing}/events/grace/enable`, '1');
     writeFileSync(`${tracing}/trace`, '');
     const generation = egress.flip(0);
-    const ended = readFileSync(`${tracing}/trace`, 'utf8').match(/^.*-(\d+) .*: ended:/gm) ?? [];
+    const ended = readFileSync(`${tracing}/trace`, 'utf8').match(/^.*-(\d+) .*: synchronize_rcu\w*:/gm) ?? [];
     assert(
       ended.some((line) => line.includes(`-${process.pid} `)),
       `no grace period during the swap to ${generation}: ${ended.join('; ')}`,
     );
   } finally {
-    writeFileSync(`${tracing}/events/grace/ended/enable`, '0');
-    appendFileSync(`${tracing}/kprobe_events`, '-:grace/ended\n');
+    writeFileSync(`${tracing}/events/grace/enable`, '0');
+    for (const by of ['synchronize_rcu', 'synchronize_rcu_expedited'])
+      appendFileSync(`${tracing}/kprobe_events`, `-:grace/${by}\n`);
   }
 });
 
