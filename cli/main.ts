@@ -40,6 +40,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Go back to the policy before, or to none that blocks',
     load: async () => (await import('./control/rollback.ts')).rollbackCommand(),
   },
+  pause: {
+    summary: 'Exempt somebody from the policy in force for a time',
+    load: async () => (await import('./control/pause.ts')).pauseCommand(),
+  },
+  resume: {
+    summary: 'End a pause before its time',
+    load: async () => (await import('./control/resume.ts')).resumeCommand(),
+  },
   close: {
     summary: 'Close open connections that a policy denies',
     load: async () => (await import('./control/close.ts')).closeCommand(),

@@ -1,4 +1,4 @@
-import type { ReadPolicy } from '../../daemon/control/policy-switch.ts';
+import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { policyHash } from '../../daemon/enforcement.ts';
 import type { Mode } from '../../policy/meaning/policy.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';

@@ -1,3 +1,4 @@
+import { visible } from '../../error/visible.ts';
 import type { About } from '../../bpf/pin/about.ts';
 import { policyOf } from '../../bpf/pin/kept.ts';
 import type { Discovery } from '../../generator/discovery.ts';
@@ -115,12 +116,16 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
 }
 
 function enforcementText(status: EnforcementStatus): string {
-  const { confirmBy, denied, loadedAt, mode, policyHash, reloadFailed, wouldBeDenied } = status;
+  const { confirmBy, denied, loadedAt, mode, pauses, policyHash, reloadFailed, wouldBeDenied } = status;
   const parts = [
     `${mode === 'block' ? 'blocking' : 'monitoring'} by ${policyHash} since ${formatMoment(loadedAt)}`,
     ...(confirmBy === undefined
       ? []
-      : [`out of force at ${formatMoment(confirmBy)} unless \`bouheki confirm\` comes before`]),
+      : [
+          pauses === undefined
+            ? `out of force at ${formatMoment(confirmBy)} unless \`bouheki confirm\` comes before`
+            : `paused for ${visible(pauses)} until ${formatMoment(confirmBy)}`,
+        ]),
     ...(reloadFailed ? ['its file could not be read again'] : []),
     ...(denied > 0 || mode === 'block' ? [`${formatNumber(denied)} denied`] : []),
     ...(wouldBeDenied > 0 || mode === 'monitor' ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),

@@ -4,6 +4,7 @@ import { findKept, type Kept, removeFolder } from '../../bpf/pin/kept.ts';
 import { isAlive } from '../../bpf/pin/place.ts';
 import { askControl } from '../../daemon/control/control-client.ts';
 import type { ControlRequest } from '../../daemon/control/control-request.ts';
+import type { Exemption } from '../../daemon/control/pause.ts';
 import { describeKept } from '../../daemon/control/keeper.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { visibleLines } from '../../error/visible.ts';
@@ -13,6 +14,13 @@ import { PolicySource } from '../option/policy-source.ts';
 /** What `confirm` and `rollback` were asked for, as commander hands it over. */
 export interface ControlOptions {
   db: string;
+}
+
+/** What `pause` was asked for. */
+export interface PauseOptions extends ControlOptions, Exemption {
+  /** Seconds. */
+  for: number;
+  why?: string;
 }
 
 /** What `apply` was asked for. */
@@ -30,6 +38,11 @@ export interface ApplyOptions extends ControlOptions {
 /** Asks the enforcing process beside a database for something, and prints what it has done. */
 export async function ask(db: string, request: ControlRequest): Promise<void> {
   process.stdout.write(visibleLines(await askControl(db, request)));
+}
+
+/** Has somebody exempt from the policy in force for a time. */
+export async function pause({ db, for: seconds, why, ...options }: PauseOptions): Promise<void> {
+  await ask(db, { ask: 'pause', seconds, exempt: options, ...(why !== undefined && { why }) });
 }
 
 /** Looks at what a policy would do here, and has it put in force. */

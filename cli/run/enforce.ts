@@ -13,12 +13,8 @@ import { GenerationMemory } from '../../daemon/denial/generation-memory.ts';
 import type { ControlServer } from '../../daemon/control/control-server.ts';
 import { Keeper, keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
 import { listenForControl } from '../../daemon/control/listen.ts';
-import {
-  type InForce,
-  PolicySwitch,
-  type ReadPolicy,
-  type SwitchParts,
-} from '../../daemon/control/policy-switch.ts';
+import { PolicySwitch } from '../../daemon/control/policy-switch.ts';
+import type { InForce, ReadPolicy, SwitchParts } from '../../daemon/control/switch-parts.ts';
 import { Enforcement } from '../../daemon/enforcement.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { ReloadSignal } from '../../daemon/hang-up.ts';

@@ -1,4 +1,5 @@
 import type { Failure } from '../../profiler/serve/protocol.ts';
+import type { PauseRequest } from './pause.ts';
 
 /** Bytes of the largest request. */
 export const MOST_REQUEST = 64 << 10;
@@ -10,6 +11,8 @@ export const MOST_REQUEST = 64 << 10;
 export type ControlRequest =
   | { ask: 'confirm' }
   | { ask: 'rollback' }
+  | { ask: 'resume' }
+  | PauseRequest
   | { ask: 'apply'; file: string; within?: number };
 
 /** What was done in words, or why it was not. */

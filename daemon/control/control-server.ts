@@ -5,6 +5,7 @@ import type { KeptFile } from '../../profiler/database/kept-file.ts';
 import { describeFailure } from '../../profiler/serve/protocol.ts';
 import { CONTROL_SOCKET, isTrustedPeer, listenBeside } from '../../profiler/serve/socket-path.ts';
 import { type ControlAnswer, type ControlRequest, MOST_REQUEST } from './control-request.ts';
+import { LONGEST_PAUSE } from './pause.ts';
 
 /** Connections at a time: who asks has an answer in a moment. */
 const MOST_CONNECTIONS = 8;
@@ -105,10 +106,24 @@ async function bodyOf(request: IncomingMessage): Promise<ControlRequest> {
 
 function isRequest(body: unknown): body is ControlRequest {
   if (typeof body !== 'object' || body === null || !('ask' in body)) return false;
-  if (body.ask === 'confirm' || body.ask === 'rollback') return true;
+  if (body.ask === 'confirm' || body.ask === 'rollback' || body.ask === 'resume') return true;
+  if (body.ask === 'pause') return isPause(body);
   if (body.ask !== 'apply' || !('file' in body) || typeof body.file !== 'string') return false;
   return !('within' in body) || (typeof body.within === 'number' && body.within > 0);
 }
+
+/** Whose values are of their types: what they say is looked at where it is understood. */
+function isPause(body: object): boolean {
+  if (!('seconds' in body) || typeof body.seconds !== 'number') return false;
+  if (!(body.seconds > 0 && body.seconds <= LONGEST_PAUSE)) return false;
+  if ('why' in body && typeof body.why !== 'string') return false;
+  if (!('exempt' in body) || typeof body.exempt !== 'object' || body.exempt === null) return false;
+  return Object.entries(body.exempt).every(([key, value]) =>
+    key === 'uid' ? typeof value === 'number' : EXEMPTIONS.has(key) && typeof value === 'string',
+  );
+}
+
+const EXEMPTIONS: ReadonlySet<string> = new Set(['exe', 'unit', 'container', 'to']);
 
 function unknown(): BouhekiError {
   return new BouhekiError('usage', 'that is no request to who enforces');

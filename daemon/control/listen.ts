@@ -4,7 +4,7 @@ import { ControlServer } from './control-server.ts';
 import type { PolicySwitch } from './policy-switch.ts';
 
 /**
- * Listens to `confirm`, `rollback` and `apply` beside a record. Where that is not possible enforcement goes on without
+ * Listens beside a record to what commands ask of who enforces. Where that is not possible enforcement goes on without
  * them, unless they are `needed`: then it throws BouhekiError.
  */
 export async function listenForControl(
@@ -30,5 +30,7 @@ export async function listenForControl(
 async function carryOut(request: ControlRequest, policies: PolicySwitch): Promise<string> {
   if (request.ask === 'confirm') return await policies.confirm();
   if (request.ask === 'rollback') return await policies.rollBack();
+  if (request.ask === 'pause') return await policies.pause(request);
+  if (request.ask === 'resume') return await policies.resume();
   return await policies.apply(request.file, request.within);
 }

@@ -2,37 +2,9 @@ import { bootTime } from '../../bpf/clock.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { formatDuration } from '../../format/duration.ts';
-import type { Policy } from '../../policy/meaning/policy.ts';
-import type { EnforcementStatus } from '../../profiler/serve/live-status.ts';
-import type { DenialCount } from '../denial/denial-count.ts';
-import type { DenialLog } from '../denial/denial-log.ts';
-import type { GenerationMemory, JudgingPolicy } from '../denial/generation-memory.ts';
-import type { Enforcement } from '../enforcement.ts';
-import type { PacketGuard } from '../packet-guard.ts';
-import type { Session } from '../session.ts';
-import type { Keeper, Trial } from './keeper.ts';
-
-/** A policy as the caller reads it, and the file that it is from. */
-export interface ReadPolicy extends JudgingPolicy {
-  file: string;
-}
-
-/** The policy in force as a status names it. */
-export type InForce = Omit<EnforcementStatus, keyof DenialCount>;
-
-/** What a policy comes into force with. */
-export interface SwitchParts {
-  session: Session;
-  enforcement: Enforcement;
-  log: DenialLog;
-  generations: GenerationMemory;
-  guard: PacketGuard;
-  keeper: Keeper;
-  inForce: InForce;
-  /** A policy with the paths that processes have: the log names by them the rule that comes nearest. */
-  withoutLinks(policy: Policy): Policy;
-  say(text: string): void;
-}
+import type { Trial } from './keeper.ts';
+import { describeExemption, describePause, pausedPolicy, type PauseRequest } from './pause.ts';
+import type { How, InForce, ReadPolicy, SwitchParts } from './switch-parts.ts';
 
 /** Nanoseconds of a second. */
 const SECOND = 1_000_000_000n;
@@ -54,6 +26,8 @@ export class PolicySwitch {
   /** Hash of the policy that was rolled back last: its file is not to bring it back unasked. */
   #refused: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** While the policy in force pauses: what was in force before it. */
+  #pause: { former: ReadPolicy | undefined } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   /**
@@ -99,7 +73,7 @@ export class PolicySwitch {
    */
   async apply(file: string, within: number | undefined): Promise<string> {
     return await this.#inTurn(async () => {
-      if (this.#waits) throw waiting();
+      if (this.#waits) throw this.#waiting();
       await this.#exchange(this.#read(file), within);
       this.#refused = undefined;
       return this.#described(within);
@@ -110,6 +84,7 @@ export class PolicySwitch {
   async confirm(): Promise<string> {
     return await this.#inTurn(async () => {
       const { confirmBy } = this.#parts.enforcement;
+      if (this.#pause !== undefined) throw this.#waiting();
       if (confirmBy === undefined || confirmBy <= bootTime()) {
         throw new BouhekiError('usage', 'no policy waits for its confirmation', {
           remedy: 'see `bouheki status` for what is in force',
@@ -131,6 +106,7 @@ export class PolicySwitch {
   async rollBack(): Promise<string> {
     return await this.#inTurn(async () => {
       if (this.#parts.enforcement.over) return '';
+      if (this.#pause !== undefined) return await this.#endPause();
       if (this.#former === undefined && this.#current.policy.mode === 'monitor') {
         throw new BouhekiError(
           'usage',
@@ -141,6 +117,39 @@ export class PolicySwitch {
         );
       }
       return await this.#goBack('Rolled back');
+    });
+  }
+
+  /**
+   * Exempts somebody from the policy in force, or everybody, for a time whose end is the kernel's. Throws BouhekiError
+   * where nothing is blocked, or a policy waits for its confirmation.
+   */
+  async pause(request: PauseRequest): Promise<string> {
+    return await this.#inTurn(async () => {
+      if (this.#waits) throw this.#waiting();
+      const { policy, ...rest } = this.#current;
+      if (policy.mode === 'monitor') {
+        throw new BouhekiError('usage', 'nothing is blocked, so nothing can be exempt', {
+          remedy: 'see `bouheki status` for what is in force',
+        });
+      }
+      const former = this.#former;
+      const paused = { ...rest, policy: pausedPolicy(policy, request.exempt) };
+      await this.#exchange(paused, request.seconds, { pauses: describeExemption(request.exempt) });
+      this.#pause = { former };
+      const text = describePause(request);
+      this.#parts.say(text);
+      return text;
+    });
+  }
+
+  /** Ends a pause before its time. Throws BouhekiError where there is none. */
+  async resume(): Promise<string> {
+    return await this.#inTurn(async () => {
+      if (this.#pause !== undefined) return await this.#endPause();
+      throw new BouhekiError('usage', 'nothing is paused', {
+        remedy: 'see `bouheki status` for what is in force',
+      });
     });
   }
 
@@ -163,7 +172,8 @@ export class PolicySwitch {
   async #readAgain(): Promise<void> {
     const { say } = this.#parts;
     if (this.#waits) {
-      say('SIGHUP: a policy waits for its confirmation; its file is not read again before that.\n');
+      const what = this.#pause === undefined ? 'a policy waits for its confirmation' : 'the policy is paused';
+      say(`SIGHUP: ${what}; its file is not read again before that is over.\n`);
       return;
     }
     try {
@@ -185,12 +195,12 @@ export class PolicySwitch {
   }
 
   /** Puts a policy in force together with its log. Throws where it cannot be: all stays as it was. */
-  async #exchange(next: ReadPolicy, within: number | undefined, before?: () => void): Promise<void> {
+  async #exchange(next: ReadPolicy, within: number | undefined, how: How = {}): Promise<void> {
     const former = this.#current;
     const { log } = this.#parts;
     const prepared = log.prepare(next.policy.log);
     try {
-      await this.#putInForce(next, within, before);
+      await this.#putInForce(next, within, how);
     } catch (error) {
       log.giveUp(prepared);
       throw error;
@@ -200,7 +210,11 @@ export class PolicySwitch {
     this.#former = former;
   }
 
-  async #putInForce(next: ReadPolicy, within: number | undefined, before?: () => void): Promise<void> {
+  async #putInForce(
+    next: ReadPolicy,
+    within: number | undefined,
+    { before, pauses }: How = {},
+  ): Promise<void> {
     const { enforcement, generations, guard, keeper, session } = this.#parts;
     const { hash, policy } = next;
     guard.prepare(policy);
@@ -209,7 +223,7 @@ export class PolicySwitch {
     if (enforcement.over) return;
     before?.();
     // A policy that blocks nothing cuts nobody off.
-    const confirmed = within === undefined || policy.mode === 'monitor';
+    const confirmed = within === undefined || (policy.mode === 'monitor' && pauses === undefined);
     const confirmBy = confirmed
       ? undefined
       : bootTime() + BigInt(Math.round(within * 1000)) * (SECOND / 1000n);
@@ -228,7 +242,9 @@ export class PolicySwitch {
     generations.add(generation, { hash, policy: this.#parts.withoutLinks(policy) });
     const { inForce } = this.#parts;
     delete inForce.confirmBy;
+    delete inForce.pauses;
     Object.assign(inForce, {
+      ...(pauses !== undefined && { pauses }),
       mode: policy.mode,
       policyHash: hash,
       generation: inForce.generation + 1,
@@ -254,10 +270,19 @@ export class PolicySwitch {
     delete this.#parts.inForce.confirmBy;
   }
 
+  async #endPause(): Promise<string> {
+    const { former } = this.#pause!;
+    const text = await this.#goBack('The pause is over', 'pause');
+    this.#pause = undefined;
+    this.#former = former;
+    return text;
+  }
+
   async #expire(): Promise<void> {
     const { confirmBy } = this.#parts.enforcement;
     if (confirmBy === undefined) return;
     if (confirmBy > bootTime()) this.#wait(confirmBy);
+    else if (this.#pause !== undefined) await this.#endPause();
     else await this.#goBack('Not confirmed in time');
   }
 
@@ -265,7 +290,7 @@ export class PolicySwitch {
    * Where the policy before cannot be put in force again, nothing is enforced, if the one in force was waiting for its
    * confirmation. Otherwise that one stays, and it throws.
    */
-  async #goBack(why: string): Promise<string> {
+  async #goBack(why: string, from: 'policy' | 'pause' = 'policy'): Promise<string> {
     const { enforcement, inForce, keeper, say } = this.#parts;
     const waited = this.#waits;
     this.#stopWaiting();
@@ -280,7 +305,7 @@ export class PolicySwitch {
         ? 'nothing is blocked any more, and what it would block is noted'
         : `the policy ${former.hash} of ${former.file} is in force again`;
     try {
-      await this.#exchange(target, undefined, fallBack);
+      await this.#exchange(target, undefined, { before: fallBack });
       this.#former = undefined;
     } catch (error) {
       if (!waited) throw error;
@@ -290,6 +315,11 @@ export class PolicySwitch {
       inForce.mode = 'monitor';
       say(renderFailure(error));
       now = 'WARNING: the one before cannot be put in force again, and nothing is judged or blocked any more';
+    }
+    if (from === 'pause') {
+      const over = `${why}; ${now}.\n`;
+      say(over);
+      return over;
     }
     this.#refused = left.hash;
     const text = `${why}: the policy ${left.hash} of ${left.file} is out of force; ${now}.\n`;
@@ -307,6 +337,13 @@ export class PolicySwitch {
         ? 'It blocks nothing, and needs no confirmation.\n'
         : '';
     return `In force: the policy ${hash} of ${file}, in ${policy.mode} mode.\n${text}${needless}`;
+  }
+
+  #waiting(): BouhekiError {
+    if (this.#pause === undefined) return waiting();
+    return new BouhekiError('usage', 'the policy in force is paused', {
+      remedy: 'run `bouheki resume` first',
+    });
   }
 
   #describeWait(): string {

@@ -83,6 +83,8 @@ export interface EnforcementStatus {
   reloadFailed: boolean;
   /** When it goes out of force unless it is confirmed, microseconds since the epoch; absent where it need not be. */
   confirmBy?: number;
+  /** Who is exempt until then, where that is a pause: then it goes back to the policy as it was. */
+  pauses?: string;
   /** Attempts that were denied, and that would have been in block mode. */
   denied: number;
   wouldBeDenied: number;

@@ -163,7 +163,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'daemon',
     'daemon/denial',
     ...profiler('database', 'serve'),
-    'policy/meaning',
+    ...policy('meaning', 'file'),
     'bpf/pin',
     'bpf',
     'host',

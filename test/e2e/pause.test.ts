@@ -1,0 +1,94 @@
+/** Somebody can be exempt from a policy for a time, whose end is the kernel's. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { pythonTo } from './attempt.ts';
+import { bouheki, Running } from './bouheki.ts';
+import { asUser, type Ended, folder, startNetwork, stopNetwork, succeeded, USER } from './guest.ts';
+
+const place = folder();
+const db = join(place, 'record.duckdb');
+const file = join(place, 'policy.yaml');
+const LENGTH = 12;
+const BY = `import socket; socket.create_connection(("10.0.1.2", 80), 20); print("reached")`;
+
+function ask(...args: string[]): Ended {
+  return bouheki(...args, '--db', db);
+}
+
+/** Whether root, and whether the user, reaches what the policy does not allow. */
+const reached = (): [root: string, user: string] => [
+  pythonTo('tcp', '10.0.1.2', 80),
+  asUser(USER, 'python3', '-I', '-S', '-c', BY).status === 0 ? 'reached' : 'EPERM',
+];
+
+let enforce: Running;
+
+before(async () => {
+  startNetwork();
+  const deny = '  deny: [{ name: never, to: [{ cidr: [10.0.1.3] }] }]\n';
+  const text = `version: 2\nnetwork:\n  mode: block\n${deny}  allow: [{ to: [{ cidr: [10.0.1.1, 10.0.0.0/30] }] }]\n`;
+  writeFileSync(file, text, { mode: 0o600 });
+  enforce = await Running.start('enforce', file, '--db', db);
+});
+after(stopNetwork);
+
+test('a pause for one user exempts nobody else and no denial, is shown, and is over by itself', async () => {
+  assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+  const pause = ['pause', '--uid', String(USER), '--why', 'an upgrade'];
+  const { stdout } = succeeded(ask(...pause, '--for', `${LENGTH * 5}s`));
+  assert.match(stdout, /^Paused for 1m: uid 1000 \(an upgrade\)\. The kernel ends it, /);
+  assert.deepEqual(reached(), ['EPERM', 'reached']);
+  const denied = asUser(USER, 'python3', '-I', '-S', '-c', BY.replace('1.2', '1.3'));
+  assert.match(denied.stderr, /PermissionError/);
+  assert.match(ask('status').stdout, /blocking by \w+ since \S+, paused for uid 1000 until \S+Z,/);
+  for (const [refused, why] of [
+    [ask('confirm'), /the policy in force is paused/],
+    [ask('apply', file, '--no-preflight'), /the policy in force is paused/],
+    [ask(...pause, '--for', '1h'), /the policy in force is paused/],
+  ] as const) {
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, why);
+  }
+  const said = enforce.stderr.length;
+  enforce.signal('SIGHUP');
+  await enforce.until(
+    /^SIGHUP: the policy is paused; its file is not read again before that is over\.$/m,
+    said,
+  );
+  const resumed = succeeded(ask('resume')).stdout;
+  assert.match(resumed, /^The pause is over; the policy \w{12} of .*policy\.yaml is in force again\.$/m);
+  assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+  assert.match(ask('resume').stderr, /nothing is paused/);
+});
+
+test('a pause for everybody blocks nothing, and the kernel ends it while nobody else can', async () => {
+  const begun = performance.now();
+  assert.match(succeeded(ask('pause', '--for', `${LENGTH}s`)).stdout, /^Paused for 12s: everybody\./);
+  const pausedBy = (performance.now() - begun) / 1000;
+  enforce.signal('SIGSTOP');
+  try {
+    assert.equal(pythonTo('tcp', '10.0.1.2', 80), 'reached');
+    const until = begun + (LENGTH + pausedBy) * 1000;
+    while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(pythonTo('tcp', '10.0.1.2', 80), 'EPERM');
+  } finally {
+    enforce.signal('SIGCONT');
+  }
+  await enforce.until(/^The pause is over; the policy \w{12} of .*policy\.yaml is in force again\.$/m);
+  assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+});
+
+test('after it the file is read again, and what can not be exempt is said', async () => {
+  const said = enforce.stderr.length;
+  enforce.signal('SIGHUP');
+  await enforce.until(/^Blocking by .*policy\.yaml: /m, said);
+  const wrong = ask('pause', '--for', '10s', '--exe', 'relative/path');
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /that cannot be exempt: /);
+  assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+  assert.equal(ask('pause', '--for', '2d').status, 2);
+  succeeded(await enforce.end('SIGINT'));
+  assert.match(ask('pause', '--for', '10s').stderr, /nobody enforces|no .*enforce/i);
+});
