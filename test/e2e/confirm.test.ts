@@ -112,7 +112,7 @@ test('deny-all that nobody confirms gives way after its time, and no session of 
     );
     enforce.signal('SIGHUP');
     await enforce.until(
-      /^SIGHUP: a policy waits for its confirmation; its file is not read again before that\.$/m,
+      /^SIGHUP: a policy waits for its confirmation; its file is not read again before that is over\.$/m,
     );
     await enforce.until(
       /^Not confirmed in time: the policy \w{12} of .*nothing\.yaml is out of force; nothing is blocked any more, and what it would block is noted\.$/m,
