@@ -57,6 +57,7 @@ export class BackstopProgram implements Disposable {
       }),
       subjects: { keys: () => [], set: () => {}, delete: () => false },
       userCgroups: { keys: () => [], set: () => {}, delete: () => false },
+      expectedCgroups: { keys: () => [], set: () => {}, delete: () => false },
       setUnlisted: () => {},
       flip: (flags: number) => {
         this.#generation += 1n;
