@@ -141,6 +141,10 @@ function declareSockets() {
     getsockopt: libc.func(
       'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)',
     ),
+    socket: libc.func('int socket(int domain, int type, int protocol)'),
+    sendto: libc.func(
+      'long sendto(int fd, const uint8_t *data, size_t size, int flags, const uint8_t *address, uint32_t length)',
+    ),
   };
 }
 

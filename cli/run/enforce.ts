@@ -15,6 +15,7 @@ import { Keeper, keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
 import { listenForControl } from '../../daemon/control/listen.ts';
 import { PolicySwitch } from '../../daemon/control/policy-switch.ts';
 import type { InForce, ReadPolicy, SwitchParts } from '../../daemon/control/switch-parts.ts';
+import { ServiceNotice } from '../../daemon/control/service-notice.ts';
 import { Enforcement } from '../../daemon/enforcement.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { ReloadSignal } from '../../daemon/hang-up.ts';
@@ -70,6 +71,7 @@ export async function enforce(file: string, options: EnforceOptions): Promise<vo
 }
 
 async function judge(file: string, options: EnforceOptions, messages: Messages): Promise<void> {
+  const notice = new ServiceNotice();
   const signal = new ReloadSignal(() => messages.say(describeHangUp('enforcement')));
   const source = new PolicySource(options.mode, (text) => messages.say(text));
   const read = source.read(file);
@@ -79,8 +81,9 @@ async function judge(file: string, options: EnforceOptions, messages: Messages):
   }
   const run = await EnforceRun.open(source, read, options, messages);
   run.describe(options.db);
+  notice.ready(run.summary);
   signal.serve(() => run.reload());
-  await run.carry();
+  await run.carry(notice);
   // Still listened to: what is left to be said must not be cut off.
   signal.ignore();
   await run.end();
@@ -211,13 +214,22 @@ class EnforceRun {
     say(policies.describe());
   }
 
+  /** What is in force, in a few words. */
+  get summary(): string {
+    return this.#parts.policies.summary;
+  }
+
   /** Judges and records until a signal ends it. */
-  async carry(): Promise<void> {
+  async carry(notice: ServiceNotice): Promise<void> {
     const { session, share, trouble } = this.#parts;
     // From here on nothing that is thrown anywhere ends enforcement: the kernel judges by what was put in
     // force last.
     process.on('uncaughtException', trouble.happened);
-    await session.run(() => this.#tick());
+    await session.run(() => {
+      this.#tick();
+      notice.tick(this.summary);
+    });
+    notice.stopping();
     this.#parts.control?.close();
     this.#parts.policies.end();
     share.flush();

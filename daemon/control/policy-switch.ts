@@ -57,6 +57,13 @@ export class PolicySwitch {
     return this.#describeWait();
   }
 
+  /** The same in a few words, of which none is from a file's name. */
+  get summary(): string {
+    const { mode, policyHash } = this.#parts.inForce;
+    const wait = this.#pause ? ', paused' : this.#waits ? ', waits for `bouheki confirm`' : '';
+    return `${mode === 'block' ? 'Blocking' : 'Monitoring'} by ${policyHash}${wait}`;
+  }
+
   /** Stops waiting for a confirmation: the kernel side is about to go. */
   end(): void {
     clearTimeout(this.#timer);

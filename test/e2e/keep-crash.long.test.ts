@@ -25,7 +25,10 @@ const NOTHING = policyFile('nothing.yaml', '  on_exit: keep\n  allow: []\n');
 let enforce: Running | undefined;
 
 async function start(file = KEEP, ...options: string[]): Promise<Running> {
-  return (enforce = await Running.start('enforce', file, ...options, '--db', db, '--no-preflight'));
+  // Known before it is waited for: one that is late must not meet the next test.
+  enforce = Running.begin('enforce', file, ...options, '--db', db, '--no-preflight');
+  await enforce.until(/^Blocking by /m);
+  return enforce;
 }
 
 before(startNetwork);
