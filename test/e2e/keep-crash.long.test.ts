@@ -72,7 +72,13 @@ test('a start that fails leaves what was kept', async () => {
   assert.equal(bouheki('enforce', bad, '--db', db).status, 2);
   const other = policyFile('other.yaml', '  allow: []\n');
   // Nobody may ask a resolver under it: the pre-flight says stop.
-  assert.equal(bouheki('enforce', other, '--db', db).status, 1);
+  const resolvers = readFileSync('/etc/resolv.conf');
+  writeFileSync('/etc/resolv.conf', 'nameserver 10.0.0.53\n');
+  try {
+    assert.equal(bouheki('enforce', other, '--db', db).status, 1);
+  } finally {
+    writeFileSync('/etc/resolv.conf', resolvers);
+  }
   assert.deepEqual(pinned(), before);
   assert.equal(pythonTo('tcp', DENIED, 80), 'EPERM');
   assert.match(
