@@ -1,3 +1,4 @@
+import { eventsOf } from '../../generator/drift/entry.ts';
 import { WatchedTime } from '../../generator/drift/finding/silence.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
@@ -72,9 +73,4 @@ function watchedTime(
     spans.push({ start: first, end: last });
   }
   return new WatchedTime(spans.map(({ end, start }) => ({ start, end: Math.min(end, until) })));
-}
-
-/** How many events observations stand for. */
-export function eventsOf(observations: readonly RecordedObservation[]): number {
-  return observations.reduce((sum, each) => sum + each.count, 0);
 }

@@ -4,7 +4,8 @@ import type { Drift } from '../../generator/drift/drift.ts';
 import type { Finding, FindingKind } from '../../generator/drift/finding/finding.ts';
 import { describeLosses } from '../../generator/header.ts';
 import { isEventLoss } from '../../profiler/read/read.ts';
-import { type Evidence, eventsOf } from './evidence.ts';
+import { eventsOf } from '../../generator/drift/entry.ts';
+import type { Evidence } from './evidence.ts';
 import type { Selection } from './selection.ts';
 
 /** The last lines of a report, on standard error: what was found, what was left out, and what the record lacks. */

@@ -1,9 +1,9 @@
 import { findDrift } from '../../generator/drift/drift.ts';
-import { type DriftEntry, endpoint, ruleText } from '../../generator/drift/entry.ts';
+import { bySubject, type DriftEntry, endpoint, eventsOf, ruleText } from '../../generator/drift/entry.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
-import { openReader, type Reader, type RecordedObservation } from '../../profiler/read/read.ts';
+import { openReader, type Reader } from '../../profiler/read/read.ts';
 import { accountsFor } from '../option/account-table.ts';
 
 /** Subjects that are told of, and destinations of each. */
@@ -95,24 +95,15 @@ function isWithin({ cgroup }: { cgroup?: string }, order: ReplayOrder): boolean 
   return cgroup === order.cgroup || cgroup?.startsWith(`${order.cgroup}/`) === true;
 }
 
-function eventsOf(observations: readonly RecordedObservation[]): number {
-  return observations.reduce((sum, { count }) => sum + count, 0);
-}
-
 /** By subject, those with most events first. */
 export function summed(entries: readonly DriftEntry[]): Pick<Replay, 'blocked' | 'top'> {
-  const bySubject = new Map<string, DriftEntry[]>();
-  for (const entry of entries) {
-    const its = bySubject.get(entry.subject);
-    if (its === undefined) bySubject.set(entry.subject, [entry]);
-    else its.push(entry);
-  }
-  const top = [...bySubject]
+  const subjects = bySubject(entries);
+  const top = [...subjects]
     .map(([subject, its]) => subjectOf(subject, its))
     .toSorted((a, b) => b.count - a.count)
     .slice(0, MOST_SUBJECTS);
   return {
-    blocked: { count: sum(entries), destinations: entries.length, subjects: bySubject.size },
+    blocked: { count: eventsOf(entries), destinations: entries.length, subjects: subjects.size },
     top,
   };
 }
@@ -120,7 +111,7 @@ export function summed(entries: readonly DriftEntry[]): Pick<Replay, 'blocked' |
 function subjectOf(subject: string, its: readonly DriftEntry[]): ReplaySubject {
   return {
     subject,
-    count: sum(its),
+    count: eventsOf(its),
     destinations: its.length,
     last: its.reduce((latest, { last }) => Math.max(latest, last), 0),
     examples: its
@@ -142,8 +133,4 @@ function exampleOf(entry: DriftEntry): ReplayExample {
     last,
     rule: ruleText(entry),
   };
-}
-
-function sum(entries: readonly { count: number }[]): number {
-  return entries.reduce((total, { count }) => total + count, 0);
 }

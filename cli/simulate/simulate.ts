@@ -1,6 +1,6 @@
+import { eventsOf } from '../../generator/drift/entry.ts';
 import {
   differenceOf,
-  eventsOf,
   type PolicyDifference,
   type Simulation,
   simulate,

@@ -1,9 +1,8 @@
 import { visible } from '../../error/visible.ts';
 import { formatTime } from '../../format/moment.ts';
 import { formatCount, formatNumber } from '../../format/number.ts';
-import { type DriftEntry, endpoint, ruleText } from '../../generator/drift/entry.ts';
+import { bySubject, type DriftEntry, endpoint, eventsOf, ruleText } from '../../generator/drift/entry.ts';
 import { describeLosses } from '../../generator/header.ts';
-import { eventsOf } from '../../generator/drift/simulate.ts';
 import type { Loss } from '../../profiler/read/read.ts';
 import { formatTable } from '../terminal/table.ts';
 import type { View } from '../terminal/view.ts';
@@ -48,13 +47,7 @@ export function lossLine(losses: readonly Loss[]): string {
 
 function list(title: string, entries: readonly DriftEntry[], limit: number, view: View): string[] {
   if (entries.length === 0) return [];
-  const bySubject = new Map<string, DriftEntry[]>();
-  for (const entry of entries) {
-    const its = bySubject.get(entry.subject);
-    if (its === undefined) bySubject.set(entry.subject, [entry]);
-    else its.push(entry);
-  }
-  const subjects = [...bySubject].toSorted(([, a], [, b]) => eventsOf(b) - eventsOf(a));
+  const subjects = [...bySubject(entries)].toSorted(([, a], [, b]) => eventsOf(b) - eventsOf(a));
   const shown = limit === 0 ? subjects : subjects.slice(0, limit);
   const rows = shown.flatMap(([subject, its]) =>
     rowsOf(subject, its, limit === 0 ? its.length : MOST_DESTINATIONS),

@@ -103,6 +103,22 @@ export function entryOf(observation: DriftObservation, { name }: Party, decision
   };
 }
 
+/** How many events entries or observations stand for. */
+export function eventsOf(list: readonly { count: number }[]): number {
+  return list.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** The entries of each subject, in the order in which subjects come first. */
+export function bySubject(entries: readonly DriftEntry[]): Map<string, DriftEntry[]> {
+  const found = new Map<string, DriftEntry[]>();
+  for (const entry of entries) {
+    const its = found.get(entry.subject);
+    if (its === undefined) found.set(entry.subject, [entry]);
+    else its.push(entry);
+  }
+  return found;
+}
+
 /** Adds one more observation to its entry. */
 export function addToEntry(entry: DriftEntry, observation: DriftObservation): void {
   Object.assign(entry, namesMember([entry, observation]));

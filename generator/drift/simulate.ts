@@ -2,7 +2,7 @@ import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import type { AccountTable, Policy } from '../../policy/meaning/policy.ts';
 import { Accounts } from '../../profiler/read/observation.ts';
 import { compare, driftOf, type Naming } from './drift.ts';
-import type { DriftEntry, DriftObservation } from './entry.ts';
+import { type DriftEntry, type DriftObservation, eventsOf } from './entry.ts';
 import { flowOf } from '../subject/flow.ts';
 
 /** What recorded events would have been under a policy that blocks. Numbers are events. */
@@ -91,9 +91,4 @@ export function differenceOf(
       naming,
     ).cases.map(({ entry: { recorded: _recorded, ...entry } }) => entry);
   return { closed: entriesBy(after, closed), opened: entriesBy(after, opened) };
-}
-
-/** Events of entries, or of observations. */
-export function eventsOf(list: readonly { count: number }[]): number {
-  return list.reduce((sum, { count }) => sum + count, 0);
 }

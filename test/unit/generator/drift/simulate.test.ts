@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from '../../../arbitrary/fast-check.ts';
-import { differenceOf, eventsOf, simulate } from '../../../../generator/drift/simulate.ts';
+import { eventsOf } from '../../../../generator/drift/entry.ts';
+import { differenceOf, simulate } from '../../../../generator/drift/simulate.ts';
 import { flowOf } from '../../../../generator/subject/flow.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
 import type { Policy } from '../../../../policy/meaning/policy.ts';
