@@ -2,6 +2,7 @@ import { BouhekiError } from '../../error/error.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import type { Box, Policy } from '../../policy/meaning/policy.ts';
+import { prefixGroup } from '../../policy/value/prefix-group.ts';
 
 /** What is exempt while a policy pauses: what all the given ones match. None of them: everything. */
 export interface Exemption {
@@ -68,7 +69,7 @@ function boxesOf({ to, ...from }: Exemption): Box[] {
   return policy.boxes;
 }
 
-/** Addresses and prefixes have a colon, a slash, or nothing but digits and dots. */
+/** Neither a named group of prefixes nor an address or a prefix: those have a colon, a slash, or digits and dots alone. */
 function isName(text: string): boolean {
-  return !/[:/]/.test(text) && !/^[\d.]+$/.test(text) && text !== 'loopback' && text !== 'private';
+  return prefixGroup(text) === undefined && !/[:/]/.test(text) && !/^[\d.]+$/.test(text);
 }

@@ -163,7 +163,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'daemon',
     'daemon/denial',
     ...profiler('database', 'serve'),
-    ...policy('meaning', 'file'),
+    ...policy('value', 'meaning', 'file'),
     'bpf/pin',
     'bpf',
     'host',

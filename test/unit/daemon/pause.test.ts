@@ -10,6 +10,7 @@ import { evaluate } from '../../../policy/meaning/evaluate.ts';
 import type { Flow } from '../../../policy/meaning/policy.ts';
 import { parseAddress } from '../../../policy/value/address.ts';
 import { Accounts } from '../../../profiler/read/observation.ts';
+import { PREFIX_GROUPS } from '../../../policy/value/prefix-group.ts';
 import { policyOf } from '../generator/fixture.ts';
 
 const POLICY = policyOf(`version: 2
@@ -47,7 +48,7 @@ const reaches = (to: string) => pausedPolicy(POLICY, { to }).boxes.at(-1)!.to;
 
 test('a name is one, and addresses of both families are none', () => {
   assert.deepEqual(reaches('deb.example').names, ['deb.example']);
-  for (const to of ['10.0.0.7', '10.0.0.0/8', '2001:db8::7', '::/0', 'loopback'])
+  for (const to of ['10.0.0.7', '10.0.0.0/8', '2001:db8::7', '::/0', ...PREFIX_GROUPS])
     assert.ok(reaches(to).names === undefined && reaches(to).prefixes!.length > 0, to);
 });
 
