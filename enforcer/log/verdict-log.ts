@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { BouhekiError } from '../../error/error.ts';
 import { type Descriptor, openLogFile, openStandard } from '../../output/descriptor.ts';
+import { leadsToJournal, withPriority } from '../../output/journal.ts';
 import { Outlet } from '../../output/outlet.ts';
 import { wantsColour } from '../../output/terminal.ts';
 import type { LogOptions } from '../../policy/meaning/policy.ts';
@@ -48,7 +49,8 @@ export class VerdictLog {
     this.#onFailure = onFailure;
     const watched = options.format === 'json' && options.output === undefined && isatty(1);
     this.#watched = watched ? new DenialLines(wantsColour({ isTTY: true }), now, passed) : undefined;
-    this.#format = formatOf(options, now, passed);
+    const format = formatOf(options, now, passed);
+    this.#format = options.output === undefined && leadsToJournal(1) ? prioritized(format) : format;
     this.#enabled = options.level === 'info' || options.level === 'debug';
     this.#file = openLog(options.output);
     this.#outlet = new Outlet(this.#file, KEPT, {
@@ -137,6 +139,14 @@ function formatOf({ format, labels }: LogOptions, now: () => number, passed: () 
     case 'ocsf':
       return ocsfLines(labels, now, hostname());
   }
+}
+
+/** Lines that the journal of systemd takes for warnings. */
+function prioritized({ verdict, missing }: LineFormat): LineFormat {
+  return {
+    verdict: (entry) => withPriority(verdict(entry), 'warning'),
+    missing: (count) => withPriority(missing(count), 'warning'),
+  };
 }
 
 function openLog(output: string | undefined): Descriptor {

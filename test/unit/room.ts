@@ -274,6 +274,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'generator/drift/finding',
     ...profiler('database', 'import'),
     ...policy('value', 'meaning', 'file', 'analysis'),
+    'output',
     'error',
   ],
 };
