@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { readDuration } from '../option/duration.ts';
+import { readTrial } from '../option/duration.ts';
 import { databaseOption } from '../option/record-option.ts';
 import type { PauseOptions } from '../run/control.ts';
 
@@ -19,7 +19,7 @@ Exit status: 0 paused, 2 trouble: nothing is blocked, a policy waits for its con
 export function pauseCommand(): Command {
   return new Command('pause')
     .addOption(
-      new Option('--for <time>', 'how long, a day at the most').argParser(readLength).makeOptionMandatory(),
+      new Option('--for <time>', 'how long, a day at the most').argParser(readTrial).makeOptionMandatory(),
     )
     .addOption(new Option('--uid <id>', 'processes of this user').argParser(readUid))
     .option('--exe <path>', 'this program of the host')
@@ -33,12 +33,6 @@ export function pauseCommand(): Command {
       const { pause } = await import('../run/control.ts');
       await pause(options);
     });
-}
-
-function readLength(text: string): number {
-  const seconds = readDuration(text);
-  if (seconds > 0 && seconds <= 86_400) return seconds;
-  throw new InvalidArgumentError('It must be a day at the most: what is to hold for longer is a rule.');
 }
 
 function readUid(text: string): number {

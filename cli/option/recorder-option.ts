@@ -3,6 +3,7 @@ import type { RetentionLimits } from '../../profiler/store/retention.ts';
 import { parseDuration } from '../../format/duration.ts';
 import { parseEndpoint, type Endpoint } from '../../daemon/metrics-server.ts';
 import { parseSize } from '../../format/size.ts';
+import { readTrial } from './duration.ts';
 
 /** The options of the commands that record, as commander hands them over. */
 export interface RecorderOptions {
@@ -55,20 +56,12 @@ export function recorderOptions(): Option[] {
   ];
 }
 
-const LONGEST_CONFIRMATION = 86_400;
-
 /** `--confirm-within`, in seconds; `then` is what happens otherwise. */
 export function confirmOption(then: string): Option {
   return new Option(
     '--confirm-within <time>',
     `unless \`bouheki confirm\` comes within this time, such as 60s, ${then}; the kernel sees to it, also when bouheki has ended`,
-  ).argParser(readConfirmation);
-}
-
-function readConfirmation(text: string): number {
-  const seconds = parseDuration(text);
-  if (seconds !== undefined && seconds > 0 && seconds <= LONGEST_CONFIRMATION) return seconds;
-  throw new InvalidArgumentError('It must be a duration of a day at the most, such as 60s or 5m.');
+  ).argParser(readTrial);
 }
 
 /** The limits of the options; undefined when there is none. */

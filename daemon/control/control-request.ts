@@ -1,6 +1,9 @@
 import type { Failure } from '../../profiler/serve/protocol.ts';
 import type { PauseRequest } from './pause.ts';
 
+/** For how long a policy may wait for its confirmation, or pause, seconds: what is to hold for longer is a rule. */
+export const LONGEST_TRIAL = 86_400;
+
 /** Bytes of the largest request. */
 export const MOST_REQUEST = 64 << 10;
 

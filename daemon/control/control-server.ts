@@ -4,8 +4,7 @@ import { BouhekiError } from '../../error/error.ts';
 import type { KeptFile } from '../../profiler/database/kept-file.ts';
 import { describeFailure } from '../../profiler/serve/protocol.ts';
 import { CONTROL_SOCKET, isTrustedPeer, listenBeside } from '../../profiler/serve/socket-path.ts';
-import { type ControlAnswer, type ControlRequest, MOST_REQUEST } from './control-request.ts';
-import { LONGEST_PAUSE } from './pause.ts';
+import { type ControlAnswer, type ControlRequest, LONGEST_TRIAL, MOST_REQUEST } from './control-request.ts';
 
 /** Connections at a time: who asks has an answer in a moment. */
 const MOST_CONNECTIONS = 8;
@@ -109,13 +108,17 @@ function isRequest(body: unknown): body is ControlRequest {
   if (body.ask === 'confirm' || body.ask === 'rollback' || body.ask === 'resume') return true;
   if (body.ask === 'pause') return isPause(body);
   if (body.ask !== 'apply' || !('file' in body) || typeof body.file !== 'string') return false;
-  return !('within' in body) || (typeof body.within === 'number' && body.within > 0);
+  return !('within' in body) || isTrial(body.within);
+}
+
+/** Whether it is a time that a policy may be tried for, in seconds. */
+function isTrial(seconds: unknown): boolean {
+  return typeof seconds === 'number' && seconds > 0 && seconds <= LONGEST_TRIAL;
 }
 
 /** Whose values are of their types: what they say is looked at where it is understood. */
 function isPause(body: object): boolean {
-  if (!('seconds' in body) || typeof body.seconds !== 'number') return false;
-  if (!(body.seconds > 0 && body.seconds <= LONGEST_PAUSE)) return false;
+  if (!('seconds' in body) || !isTrial(body.seconds)) return false;
   if ('why' in body && typeof body.why !== 'string') return false;
   if (!('exempt' in body) || typeof body.exempt !== 'object' || body.exempt === null) return false;
   return Object.entries(body.exempt).every(([key, value]) =>

@@ -23,9 +23,6 @@ export interface PauseRequest {
   why?: string;
 }
 
-/** The longest one, seconds: what is to hold for longer is a rule. */
-export const LONGEST_PAUSE = 86_400;
-
 const NAME = 'pause';
 const SUBJECTS = ['uid', 'exe', 'unit', 'container'] as const;
 
