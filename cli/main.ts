@@ -82,7 +82,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./review.ts')).reviewCommand(),
   },
   schema: {
-    summary: 'Print the JSON Schema (draft-07) of policy files',
+    summary: 'Print the JSON Schema (draft-07) of policy files, or of drift reports',
     load: async () => (await import('./schema.ts')).schemaCommand(),
   },
   import: {

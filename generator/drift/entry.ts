@@ -49,13 +49,13 @@ export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
   first: number;
   last: number;
   /** The rule that decides, or the allow rule that comes nearest. */
-  rule?: {
-    name: string;
-    relation: 'allowed by' | 'denied by' | 'other destination' | 'other socket' | 'other subject';
-  };
+  rule?: { name: string; relation: Relation };
   /** What the kernel decided, where the policy as it reads says otherwise. */
   recorded?: { verdict: RecordedVerdict; rule?: string };
 }
+
+/** Whether a rule decides, or what of one that comes near does not match. */
+export type Relation = 'allowed by' | 'denied by' | 'other destination' | 'other socket' | 'other subject';
 
 /** What a connection got when it was made; `would be denied` in monitor mode. */
 export type RecordedVerdict = 'allowed' | 'denied' | 'would be denied';

@@ -3,7 +3,12 @@ import type { Reported } from './identify.ts';
 import type { DriftReport } from './report.ts';
 
 /** A finding as programs read it: what was observed of it is in the lists of the document. */
-export function plainFinding({ entries, key: _key, ...finding }: Reported): object {
+export interface PlainFinding extends Omit<Reported, 'entries' | 'key'> {
+  /** Absent where it is about no address. */
+  addresses?: string[];
+}
+
+export function plainFinding({ entries, key: _key, ...finding }: Reported): PlainFinding {
   const addresses = entries.flatMap(({ address }) => address ?? []);
   return { ...finding, ...(addresses.length > 0 && { addresses }) };
 }

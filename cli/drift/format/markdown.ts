@@ -11,15 +11,29 @@ const MOST_CHANGES = 20;
 
 /** The drift as Markdown, for a comment on a change; empty when there is none. Cut where a comment would be too long. */
 export function driftMarkdown(report: DriftReport): string {
-  const { groups } = report;
-  // The worst come first: the most of them that fit, by bisection.
-  let [fits, over] = [0, groups.length + 1];
+  const { changes, groups } = report;
+  const list = (count: number): DriftReport['changes'] => changes.slice(0, count);
+  // Subjects may have long names: at most half of it says what has changed.
+  const most = mostThatFit(Math.min(changes.length, MOST_CHANGES), MOST_CHARACTERS / 2, (count) =>
+    render({ ...report, changes: list(count), groups: [] }, 0),
+  );
+  const cut = { ...report, changes: list(most) };
+  return render(
+    cut,
+    // The worst come first.
+    mostThatFit(groups.length, MOST_CHARACTERS, (count) => render(cut, count)),
+  );
+}
+
+/** How many of a list can be printed within so many characters, by bisection. */
+function mostThatFit(all: number, characters: number, print: (count: number) => string): number {
+  let [fits, over] = [0, all + 1];
   while (over - fits > 1) {
     const middle = Math.floor((fits + over) / 2);
-    if (render(report, middle).length <= MOST_CHARACTERS) fits = middle;
+    if (print(middle).length <= characters) fits = middle;
     else over = middle;
   }
-  return render(report, fits);
+  return fits;
 }
 
 function render({ changes, groups, left }: DriftReport, shown: number): string {
@@ -29,7 +43,7 @@ function render({ changes, groups, left }: DriftReport, shown: number): string {
     return `### ${title}\n\n${table(DRIFT_COLUMNS, rows)}\n${fixes.join('')}`;
   });
   if (changes.length > 0) {
-    const rows = changes.slice(0, MOST_CHANGES).map(changeCells);
+    const rows = changes.map(changeCells);
     sections.unshift(`### ${CHANGE_TITLE}\n\n${table(CHANGE_COLUMNS, rows)}`);
   }
   const cut = groups.slice(shown);

@@ -12,25 +12,10 @@ import { START, type Event } from '../../profiler/fixture.ts';
 import { displayWidth } from '../../../../format/display-width.ts';
 import { inTerminal } from '../terminal/terminal.ts';
 import { directoryFor, type Outcome, record, runCommand } from '../fixture.ts';
-
-const POLICY = `version: 2
-network:
-  mode: block
-  deny:
-    - name: no metadata
-      to: [{ cidr: [169.254.169.254/32] }]
-  allow:
-    - name: web
-      from: { exe: [/usr/bin/curl] }
-      to: [{ cidr: [10.0.0.1/32], port: [443], protocol: [tcp] }]
-`;
+import { driftOn, POLICY } from './fixture.ts';
 
 async function driftOf(t: TestContext, events: Event[], ...args: string[]): Promise<Outcome> {
-  const directory = directoryFor(t);
-  const policy = join(directory, 'policy.yaml');
-  writeFileSync(policy, POLICY);
-  const db = await record(directory, events, { command: 'enforce', mode: 'block' });
-  return runCommand('drift', policy, '--db', db, ...args);
+  return (await driftOn(t, events))(...args);
 }
 
 test('no drift ends with 0 and an empty standard output', async (t) => {

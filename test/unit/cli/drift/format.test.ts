@@ -1,38 +1,12 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Event } from '../../profiler/fixture.ts';
-import { directoryFor, type Outcome, record, runCommand } from '../fixture.ts';
+import type { Outcome } from '../fixture.ts';
+import { driftOn, EVENTS } from './fixture.ts';
 
-const POLICY = `version: 2
-network:
-  mode: block
-  deny:
-    - name: no metadata
-      to: [{ cidr: [169.254.169.254/32] }]
-  allow:
-    - name: web
-      from: { exe: [/usr/bin/curl] }
-      to: [{ cidr: [10.0.0.1/32], port: [443], protocol: [tcp] }]
-`;
-
-/** Names that would end an attribute, a command or a line. */
-const HOSTILE = ['a"<b>&\'::error file=x::%0Aboo,title=y.example'];
-
-async function printed(t: TestContext, format: string, events: Event[]): Promise<Outcome> {
-  const directory = directoryFor(t);
-  const policy = join(directory, 'policy.yaml');
-  writeFileSync(policy, POLICY);
-  const db = await record(directory, events, { command: 'enforce', mode: 'block' });
-  return runCommand('drift', policy, '--db', db, '--format', format);
+async function printed(t: TestContext, format: string, events: readonly Event[]): Promise<Outcome> {
+  return (await driftOn(t, events))('--format', format);
 }
-
-const EVENTS: Event[] = [
-  { port: 8443 },
-  { port: 8444, names: HOSTILE, known: 1 },
-  { low: 0xa9fea9fen, port: 80, verdict: 1 },
-];
 
 test('NDJSON has a finding a line, each with its schema and times in ISO 8601', async (t) => {
   const { status, stdout } = await printed(t, 'ndjson', EVENTS);

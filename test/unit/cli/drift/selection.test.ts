@@ -3,13 +3,7 @@ import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { directoryFor, FLOW_HEADER, type Outcome, runCommand } from '../fixture.ts';
-
-const POLICY = `version: 2
-network:
-  mode: monitor
-  allow:
-    - { name: web, from: { exe: [/usr/bin/curl] }, to: [{ cidr: [10.0.0.1/32], port: [443], protocol: [tcp] }] }
-`;
+import { POLICY } from './fixture.ts';
 
 interface World {
   /** Imports connections of curl, as day and place. */

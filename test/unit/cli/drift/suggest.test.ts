@@ -1,25 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { directoryFor, type Outcome, record, runCommand } from '../fixture.ts';
+import type { Outcome } from '../fixture.ts';
+import { driftOn, POLICY } from './fixture.ts';
 
-const POLICY = `version: 2
-network:
-  mode: block
-  allow:
-    # What people fetch.
-    - name: web
-      from: { exe: [/usr/bin/curl], uid: [1000] }
-      to: [{ cidr: [10.0.0.1/32], port: [443], protocol: [tcp] }]
-`;
+const COMMENTED = POLICY.replace('    - name: web', '    # What people fetch.\n    - name: web');
 
-async function world(t: TestContext, text = POLICY): Promise<(...args: string[]) => Outcome> {
-  const directory = directoryFor(t);
-  const policy = join(directory, 'policy.yaml');
-  writeFileSync(policy, text, { mode: 0o600 });
-  const db = await record(directory, [{}, { port: 22 }, { low: 0x0a000901n, verdict: 1 }]);
-  return (...args) => runCommand('drift', policy, '--db', db, ...args);
+async function world(t: TestContext, text = COMMENTED): Promise<(...args: string[]) => Outcome> {
+  return driftOn(t, [{}, { port: 22 }, { low: 0x0a000901n, verdict: 1 }], text);
 }
 
 test('--suggest prints the policy with what is accepted, by id or kind, and that settles it', async (t) => {

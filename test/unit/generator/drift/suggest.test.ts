@@ -139,3 +139,36 @@ test('a suggestion removes the findings that it says it settles, and denies noth
     { numRuns: 200 },
   );
 });
+
+test('each finding by itself is settled by what is suggested for it, and only what fell silent may be denied', () => {
+  fc.assert(
+    fc.property(
+      fc.array(observation, { minLength: 1, maxLength: 8 }),
+      fc.array(observation, { minLength: 1, maxLength: 8 }),
+      fc.constantFrom(1, 6, 40),
+      (past, now, days) => {
+        const generated = unlessNoData(() =>
+          generatePolicy(input(past), { ...OPTIONS, allowCommandRules: true }),
+        );
+        if (generated === undefined) return;
+        const text = printPolicy(generated.document);
+        const all = [...past, ...now];
+        const before = findingsIn(text, all, days);
+        for (const finding of before.findings) {
+          const change = { text, comparison: before.comparison, observations: all, naming: {}, read };
+          const { settled, text: next } = suggest([finding], change);
+          if (settled.length === 0) continue;
+          const { comparison, findings } = findingsIn(next, all, days);
+          const left = findings.filter(({ key, kind }) => key === finding.key && kind !== 'disagreed');
+          assert.deepEqual(left, [], next);
+          const allowed = new Set(comparison.allowed.map((each) => each.observation));
+          for (const { observation: each } of before.comparison.allowed) {
+            const isSilent = finding.kind === 'unused' && each.last <= finding.last!;
+            assert(allowed.has(each) || isSilent, next);
+          }
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
