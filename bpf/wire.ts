@@ -85,7 +85,7 @@ export const PORT_SLOT: ReadonlyMap<number, number> = new Map([
 export const SocketKind = { raw: 1, packet: 2, other: 3, 'source-route': 4 } as const;
 export const SOCKET_KINDS = 8;
 
-export const SideFlag = { policy: 1, block: 2, containers: 4, record: 8 } as const;
+export const SideFlag = { policy: 1, block: 2, containers: 4, record: 8, monitors: 16 } as const;
 
 export const Counter = {
   lostConnection: 0,
@@ -340,6 +340,7 @@ export const Tables = layout({
   deny: [8, VECTOR_WORDS],
   inside: [8, VECTOR_WORDS],
   backstop: [8, VECTOR_WORDS],
+  modes: [8, VECTOR_WORDS],
   intent: [8, VECTOR_WORDS],
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   nameless: [8, VECTOR_WORDS],

@@ -1,3 +1,4 @@
+import { blocksSome, monitorsSome } from '../policy/meaning/mode.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 
 /** Milliseconds between two notes of dropped packets. */
@@ -42,19 +43,23 @@ export interface PacketRules {
   sourceRoutes: boolean;
 }
 
-type Where = Pick<Policy, 'mode' | 'target'>;
+type Where = Pick<Policy, 'mode' | 'modes' | 'target'>;
 
 const NO_CONTAINERS = 'the policy is for containers alone, and a packet does not show whose it is';
 
+const SOME_MONITORED =
+  'some subjects of the policy are only monitored, and a packet does not show whose it is';
+
 /** What the backstop does under a policy, or why it does nothing. */
-export function describeBackstop({ mode, target }: Where, { entries, closed }: PacketRules): string {
+export function describeBackstop(where: Where, { entries, closed }: PacketRules): string {
   const drops = [
     ...(entries > 0 ? [`packets to the addresses of ${entries} deny entries`] : []),
     ...(closed ? ['packets that open a connection to an address that no entry allows to any subject'] : []),
   ];
   let reason: string;
-  if (mode === 'monitor') reason = 'the policy only monitors';
-  else if (target === 'container') reason = NO_CONTAINERS;
+  if (!blocksSome(where)) reason = 'the policy only monitors';
+  else if (where.target === 'container') reason = NO_CONTAINERS;
+  else if (monitorsSome(where)) reason = SOME_MONITORED;
   else if (drops.length === 0)
     reason =
       'no deny entry of the policy names addresses and nothing else, and every address is allowed to some subject';
@@ -65,9 +70,10 @@ export function describeBackstop({ mode, target }: Where, { entries, closed }: P
 /**
  * What becomes of packets with a source route under a policy; nothing where they are left alone on purpose.
  */
-export function describeRoutes({ mode, target }: Where, { sourceRoutes }: PacketRules): string {
-  if (mode === 'monitor') return '';
-  if (target === 'container') return `Packets with a source route are not dropped: ${NO_CONTAINERS}.\n`;
+export function describeRoutes(where: Where, { sourceRoutes }: PacketRules): string {
+  if (!blocksSome(where)) return '';
+  if (where.target === 'container') return `Packets with a source route are not dropped: ${NO_CONTAINERS}.\n`;
+  if (monitorsSome(where)) return `Packets with a source route are not dropped: ${SOME_MONITORED}.\n`;
   return sourceRoutes
     ? 'Packets with a source route are dropped when they go to an address that is denied to all subjects.\n'
     : 'Packets with a source route are dropped: no entry allows source-route.\n';

@@ -17,6 +17,7 @@ import { asksFor } from '../enforcer/executable-entry.ts';
 import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { KnownCgroup } from '../enforcer/known-cgroup.ts';
 import { namedAccounts } from '../policy/meaning/named-account.ts';
+import { subjectBoxes } from '../policy/meaning/mode.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import { AccountIds } from '../profiler/identity/account-id.ts';
 import { atMost } from '../profiler/identity/at-most.ts';
@@ -142,12 +143,12 @@ export class Enforcement implements Disposable {
    */
   async prepare(policy: Policy): Promise<void> {
     const containers = this.#watchFor(policy);
-    const ids = new AccountIds(namedAccounts(policy.boxes));
+    const ids = new AccountIds(namedAccounts(subjectBoxes(policy)));
     this.#prepared?.containers[Symbol.dispose]();
     this.#prepared?.ids[Symbol.dispose]();
     this.#prepared = { policy, containers, ids };
     await atMost(PREPARATION, ids.ready());
-    if (!policy.boxes.some((box) => asksFor('container', box))) return;
+    if (!subjectBoxes(policy).some((box) => asksFor('container', box))) return;
     const places = cgroupPaths(this.#root, this.#egress.userCgroupRoom).flatMap(
       (path) => this.#roster.containerAt(path) ?? [],
     );
@@ -161,12 +162,13 @@ export class Enforcement implements Disposable {
    */
   apply(policy: Policy, confirmBy?: bigint): bigint {
     if (this.confirmBy !== undefined) throw new Error('a policy waits for its confirmation');
-    const executables = new ExecutableWatch(this.#egress, policy.boxes);
+    const boxes = subjectBoxes(policy);
+    const executables = new ExecutableWatch(this.#egress, boxes);
     const prepared = this.#prepared?.policy === policy ? this.#prepared : undefined;
     this.#prepared = undefined;
     const containers = prepared?.containers ?? this.#watchFor(policy);
-    const ids = prepared?.ids ?? new AccountIds(namedAccounts(policy.boxes));
-    const accounts = new AccountWatch(this.#egress, policy.boxes, ids);
+    const ids = prepared?.ids ?? new AccountIds(namedAccounts(boxes));
+    const accounts = new AccountWatch(this.#egress, boxes, ids);
     let compiled: CompiledPolicy;
     let listing: CgroupListing;
     let generation: bigint;
@@ -179,9 +181,10 @@ export class Enforcement implements Disposable {
         executables.scripts,
       );
       listing = this.#roster.look(compiled.subjects);
-      const { mode, target } = policy;
+      const { mode, modes, target } = policy;
       generation = applyPolicy(this.#egress, compiled, {
         mode,
+        modes,
         target,
         record: true,
         cgroups: listing.found,
@@ -332,7 +335,7 @@ export class Enforcement implements Disposable {
   }
 
   #watchFor(policy: Policy): ContainerWatch {
-    return new ContainerWatch(this.#egress, policy.boxes, this.#files, this.#root, {
+    return new ContainerWatch(this.#egress, subjectBoxes(policy), this.#files, this.#root, {
       changed: (place, { change, path }: ExecutableChange) =>
         this.#warn(`${path} in ${nameOf(place)} ${CHANGES[change]}.`),
       failed: (place, { message }) =>

@@ -1,6 +1,7 @@
 import type { Egress } from '../bpf/egress.ts';
 import { Counter } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
+import { blocksSome } from '../policy/meaning/mode.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
 import { describeBackstop, describeRoutes, DropNotes, type PacketRules } from './backstop-notes.ts';
 
@@ -33,11 +34,11 @@ export class PacketGuard {
   }
 
   /** Before a policy comes into force: has packets looked at, if it is one that blocks. */
-  prepare({ mode, target }: Policy): void {
-    if (mode !== 'block') return;
+  prepare(policy: Policy): void {
+    if (!blocksSome(policy)) return;
     if (this.#egress.hasSecondJudge && this.#egress.judgesAgain === undefined)
       this.#alone = failureOf(() => this.#egress.attachSecondJudge(this.#cgroup));
-    if (this.#attached || target !== 'host') return;
+    if (this.#attached || policy.target !== 'host') return;
     this.#failure = failureOf(() => this.#egress.attachRouteGuard(this.#cgroup));
     this.#attached = this.#failure === undefined;
   }
@@ -53,8 +54,8 @@ export class PacketGuard {
     );
   }
 
-  #describeSecondJudge({ mode }: Policy): string {
-    if (mode !== 'block' || !this.#egress.hasSecondJudge) return '';
+  #describeSecondJudge(policy: Policy): string {
+    if (!blocksSome(policy) || !this.#egress.hasSecondJudge) return '';
     return this.#alone === undefined
       ? `${LEAVES_OUT}: a second judge on the root cgroup judges what they did not.\n`
       : `Warning: ${LEAVES_OUT}, and there is no second judge: ${this.#alone}. It takes cgroup v2 and CAP_NET_ADMIN.\n`;

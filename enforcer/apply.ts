@@ -11,7 +11,8 @@ import {
   VECTOR_WORDS,
 } from '../bpf/wire.ts';
 import { BouhekiError } from '../error/error.ts';
-import type { Mode, Target } from '../policy/meaning/policy.ts';
+import { blocksSome, monitorsSome } from '../policy/meaning/mode.ts';
+import type { Mode, ModeEntry, Target } from '../policy/meaning/policy.ts';
 import { emptyVector, type BoxVector } from './vector/box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
 import { type ExpectedCgroup, replaceExpected } from './expected-cgroup.ts';
@@ -42,6 +43,13 @@ export interface NameSides {
   block: boolean;
 }
 
+interface InForceOptions {
+  mode: Mode;
+  modes?: ModeEntry[] | undefined;
+  target: Target;
+  record: boolean;
+}
+
 /**
  * Puts a compiled policy in force: fills the side that no hook reads, then flips. When anything fails before
  * the flip, the policy in force stays. Returns the new generation. Cgroups that users have made make nothing
@@ -51,10 +59,7 @@ export interface NameSides {
 export function applyPolicy(
   egress: Egress,
   policy: CompiledPolicy,
-  options: {
-    mode: Mode;
-    target: Target;
-    record: boolean;
+  options: InForceOptions & {
     cgroups: readonly ListedCgroup[];
     /** What root may make meanwhile. */
     expected?: readonly ExpectedCgroup[];
@@ -84,16 +89,23 @@ export function applyPolicy(
       cause: error,
     });
   }
-  let flags: number = SideFlag.policy;
-  if (options.mode === 'block') flags |= SideFlag.block;
-  if (options.target === 'container') flags |= SideFlag.containers;
-  if (options.record) flags |= SideFlag.record;
+  const flags = sideFlags(options);
   const generation = egress.flip(flags, policy.denyBoxes, options.confirmBy);
   if (names) {
-    names.block = asks && options.mode === 'block';
+    names.block = asks && (flags & SideFlag.block) !== 0;
     if (options.confirmBy === undefined) names.leave(before);
   }
   return generation;
+}
+
+function sideFlags(options: InForceOptions): number {
+  let flags: number = SideFlag.policy;
+  const blocks = blocksSome(options);
+  if (blocks) flags |= SideFlag.block;
+  if (blocks && monitorsSome(options)) flags |= SideFlag.monitors;
+  if (options.target === 'container') flags |= SideFlag.containers;
+  if (options.record) flags |= SideFlag.record;
+  return flags;
 }
 
 /** Keeps the policy in force that waits for its confirmation, and forgets the names of the one before. */
@@ -194,6 +206,7 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   putVectors(tables, offset.deny, [policy.deny]);
   putVectors(tables, offset.inside, [policy.subjects.inside]);
   putVectors(tables, offset.backstop, [policy.backstop]);
+  putVectors(tables, offset.modes, [policy.modes]);
   putVectors(tables, offset.intent, [policy.intent]);
   putVectors(tables, offset.socket, policy.sockets);
   fillNames(tables, policy.names);

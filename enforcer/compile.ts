@@ -14,6 +14,7 @@ import { lastOf } from '../policy/value/cidr.ts';
 import { DESTINATION_DIMENSIONS, type DestinationDimension } from '../policy/meaning/dimension.ts';
 import { decidesIntent } from '../policy/meaning/evaluate.ts';
 import { reachOf } from '../policy/meaning/known-name.ts';
+import { subjectBoxes } from '../policy/meaning/mode.ts';
 import type { Box, Policy } from '../policy/meaning/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './vector/box-vector.ts';
 import type { KnownContainer } from './executable-entry.ts';
@@ -30,8 +31,9 @@ import {
 
 /** A policy as the kernel side judges by it: plain data, not bound to a kernel. */
 export interface CompiledPolicy {
-  /** Deny boxes are 0 to denyBoxes - 1. */
+  /** Boxes 0 to denyBoxes - 1 deny. */
   denyBoxes: number;
+  /** Those, and the mode boxes that block: what is not known of a subject may be what they name. */
   deny: BoxVector;
   addresses: BoxVector[];
   ports: BoxVector[];
@@ -43,6 +45,8 @@ export interface CompiledPolicy {
   protocolClass: Uint16Array;
   /** The deny boxes that name addresses and nothing else. */
   backstop: BoxVector;
+  /** The boxes that say which mode holds for a subject: those of `block` are among the deny boxes. */
+  modes: BoxVector;
   /** The boxes that decide over a connect() which sends nothing. */
   intent: BoxVector;
   /** By SocketKind: the boxes that name it. */
@@ -68,9 +72,13 @@ export function compilePolicy(
   account?: ResolveAccount,
   scripts?: ResolveScripts,
 ): CompiledPolicy {
-  const { boxes } = policy;
-  limit('boxes (a rule has one for each entry of `to`, and one for `sockets`)', boxes.length, MAX_BOXES);
-  const denyBoxes = boxes.filter((box) => box.action === 'deny').length;
+  const boxes = subjectBoxes(policy);
+  limit(
+    'boxes (a rule has one for each entry of `to`, and one for `sockets`; a mode entry has one)',
+    boxes.length,
+    MAX_BOXES,
+  );
+  const denyBoxes = policy.boxes.filter((box) => box.action === 'deny').length;
   const reaching = boxes.map((box) => (box.to.sockets ? { ...box, to: NOWHERE } : box));
   const addressClasses = new VectorClasses();
   const anyAddress = boxesWhere(reaching, (box) => reachOf(box.to) === undefined);
@@ -102,12 +110,19 @@ export function compilePolicy(
     portClass,
     protocolClass,
     backstop: boxesWhere(reaching, deniesEverybody),
+    modes: modeVector(policy.boxes.length, boxes.length),
     intent: boxesWhere(boxes, decidesIntent),
     sockets: compileSockets(boxes),
     sourceRoutes: mayRoute(boxes),
     names: compileNames(boxes),
     subjects,
   };
+}
+
+function modeVector(first: number, end: number): BoxVector {
+  const vector = emptyVector();
+  for (let box = first; box < end; box += 1) addBox(vector, box);
+  return vector;
 }
 
 /** A packet on its way out shows its address, but neither its process nor, in a fragment, its port. */

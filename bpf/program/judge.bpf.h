@@ -58,7 +58,7 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 	__u32 side = version & 1;
 	__u32 flags = control.flags[side], box = NO_BOX, event = 0;
 	struct subject *subject;
-	bool denied = false;
+	bool denied = false, blocked = false;
 
 	if (is_canary(flow))
 		return true;
@@ -76,12 +76,13 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 		box = deciding_box(flow, subject, side, &event);
 		/* NO_BOX is above every number of deny boxes, and also a denial. */
 		denied = box == NO_BOX || box < control.deny_boxes[side];
+		blocked = denied && flags & SIDE_BLOCK && !subject->monitored;
 	}
 	if (was_taken(subject)) {
 		count(LOST_SUBJECT);
 		return (flags & (SIDE_POLICY | SIDE_BLOCK)) == (SIDE_POLICY | SIDE_BLOCK);
 	}
-	if (denied && flags & SIDE_BLOCK)
+	if (blocked)
 		event |= CONNECTION_BLOCKED;
 	/* A guess at what a name might mean is only told when it is held against the caller. */
 	if (flow->operation == OPERATION_GUESS) {

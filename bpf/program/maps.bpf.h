@@ -292,8 +292,8 @@ struct subject {
 	/* Of its cgroups, CGROUPS_*. Here rather than in registers, whose values would each be a path to the verifier.
 	 */
 	__u32 cgroups;
-	__u32 pad;
-	__u64 opened; /* see note_opening() */
+	__u32 monitored; /* what it is denied is reported, and goes through */
+	__u64 opened;	 /* see note_opening() */
 	char comm[COMM_SIZE];
 	struct share_key share;
 	struct decision decisions[DECISIONS];

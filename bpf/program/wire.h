@@ -341,6 +341,7 @@ struct tables {
 	struct vector deny;		    /* the deny boxes */
 	struct vector inside;		    /* those too, and boxes that name a container or an image */
 	struct vector backstop;		    /* deny boxes that name addresses and nothing else */
+	struct vector modes;		    /* boxes without destinations, behind all others: see keep_mode() */
 	struct vector intent;		    /* boxes that decide over a connect() which sends nothing */
 	struct vector socket[SOCKET_KINDS]; /* boxes that name this kind of socket */
 	struct vector nameless;		    /* boxes that decide whatever names the address is known by */
@@ -375,9 +376,10 @@ struct tables6_low {
 
 /* struct side, flags */
 #define SIDE_POLICY 1	  /* judge; without it everything is allowed */
-#define SIDE_BLOCK 2	  /* deny for real */
+#define SIDE_BLOCK 2	  /* deny for real, all subjects or some */
 #define SIDE_CONTAINERS 4 /* leave processes outside containers alone, unrecorded */
 #define SIDE_RECORD 8	  /* report allowed connections too; denials always are */
+#define SIDE_MONITORS 16  /* beside SIDE_BLOCK: some subjects are only monitored, which a packet does not show */
 
 /* What there are shares of: bytes of the two rings, and of records of new cgroups. */
 enum share_kind { SHARE_DENIALS = 0, SHARE_CONNECTIONS = 1, SHARE_CGROUPS = 2, SHARES = 3 };

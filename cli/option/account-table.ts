@@ -1,4 +1,5 @@
 import { namedAccounts } from '../../policy/meaning/named-account.ts';
+import { subjectBoxes } from '../../policy/meaning/mode.ts';
 import type { AccountTable, Policy } from '../../policy/meaning/policy.ts';
 import { AccountIds } from '../../profiler/identity/account-id.ts';
 
@@ -11,7 +12,7 @@ const NOBODY: AccountTable = { namesOf: () => [] };
  * policy with names.
  */
 export async function accountsFor(policy: Policy, recorded: AccountTable = NOBODY): Promise<AccountTable> {
-  const named = namedAccounts(policy.boxes);
+  const named = namedAccounts(subjectBoxes(policy));
   if (named.length === 0) return recorded;
   using host = new AccountIds(named);
   await host.ready();

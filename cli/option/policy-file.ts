@@ -20,11 +20,12 @@ export function parseText(text: string, path: string, warn: Warn): Policy {
 
 /** As `parseText`, with the way back from boxes to lines. */
 export function parseWithPlaces(text: string, path: string, warn: Warn): Required<Parsed> {
-  const { policy, problems, locationOf } = parsePolicy(text, path);
+  const { policy, ...rest } = parsePolicy(text, path);
+  const { problems } = rest;
   const faults = problems.filter((problem) => problem.severity === 'error');
   if (policy) {
     for (const warning of problems) warn(`${renderProblem(warning, text)}\n`);
-    return { policy, problems, locationOf };
+    return { policy, ...rest };
   }
   throw new BouhekiError(
     'policy',

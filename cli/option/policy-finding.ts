@@ -12,10 +12,14 @@ export function remarksOn(parsed: Parsed, isPublicBelow?: IsPublicBelow): Proble
 }
 
 /** What is remarked upon in a policy without errors. */
-function findingsOf({ policy, locationOf }: Parsed, isPublicBelow?: IsPublicBelow): Problem[] {
+function findingsOf(
+  { policy, locationOf, locationOfMode }: Parsed,
+  isPublicBelow?: IsPublicBelow,
+): Problem[] {
   if (!policy) return [];
-  return lintPolicy(policy, resolvers(), isPublicBelow).map(({ box, message, help }) => {
-    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, locationOf(box));
+  return lintPolicy(policy, resolvers(), isPublicBelow).map(({ box, modeEntry, message, help }) => {
+    const place = modeEntry === undefined ? locationOf(box) : locationOfMode(modeEntry);
+    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, place);
     if (help !== undefined) problem.help = help;
     return problem;
   });

@@ -1,6 +1,7 @@
 import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { policyHash } from '../../daemon/enforcement.ts';
-import type { Mode } from '../../policy/meaning/policy.ts';
+import { monitored } from '../../policy/meaning/mode.ts';
+import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';
 
 /** Reads policies that are to be enforced. */
@@ -8,7 +9,10 @@ export class PolicySource {
   readonly #mode: Mode | undefined;
   readonly #warn: (text: string) => void;
 
-  /** `mode` stands for the one that a file names. */
+  /**
+   * `mode` stands for the one that a file names. `monitor` does for everybody; with `block` the mode entries that say
+   * `monitor` still hold.
+   */
   constructor(mode: Mode | undefined, warn: (text: string) => void) {
     this.#mode = mode;
     this.#warn = warn;
@@ -18,6 +22,11 @@ export class PolicySource {
   read(file: string): ReadPolicy {
     const text = readTrustedPolicyText(file);
     const policy = parseText(text, file, this.#warn);
-    return { policy: this.#mode ? { ...policy, mode: this.#mode } : policy, hash: policyHash(text), file };
+    return { policy: this.#inMode(policy), hash: policyHash(text), file };
+  }
+
+  #inMode(policy: Policy): Policy {
+    if (this.#mode === undefined) return policy;
+    return this.#mode === 'monitor' ? monitored(policy) : { ...policy, mode: this.#mode };
   }
 }

@@ -1,3 +1,4 @@
+import { blocksSome, modeNames } from '../../policy/meaning/mode.ts';
 import type { Mode } from '../../policy/meaning/policy.ts';
 import { PolicySource } from '../option/policy-source.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
@@ -20,14 +21,15 @@ export async function dryRun(file: string, options: DryRunOptions): Promise<void
   const stops = stopping(findings).length > 0;
   if (options.json) {
     const told = findings.map(({ table: _table, ...rest }) => rest);
-    process.stdout.write(jsonDocument('preflight', { ok: !stops, mode: read.policy.mode, findings: told }));
+    process.stdout.write(
+      jsonDocument('preflight', { ok: !stops, ...modeNames(read.policy), findings: told }),
+    );
   } else {
     process.stdout.write(findingsText(findings, viewOf(process.stdout)));
     process.stderr.write(describeEnd(findings, force));
-    if (read.policy.mode === 'monitor') {
-      process.stderr.write(
-        'The policy monitors: it blocks nothing. This is what it would do with --mode block.\n',
-      );
+    if (!blocksSome(read.policy)) {
+      const instead = read.policy.modes ? '' : ' This is what it would do with --mode block.';
+      process.stderr.write(`The policy monitors: it blocks nothing.${instead}\n`);
     }
   }
   if (stops && !force) process.exitCode = 1;

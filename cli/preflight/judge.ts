@@ -3,6 +3,7 @@ import { containsAddress } from '../../policy/value/cidr.ts';
 import { type Attempt, destinationOf, isJudged, matchesTo } from '../../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import { namesHosts, reachOf } from '../../policy/meaning/known-name.ts';
+import { stops } from '../../policy/meaning/mode.ts';
 import type { AccountTable, Box, Flow, Policy, Verdict } from '../../policy/meaning/policy.ts';
 import type { SocketKind } from '../../policy/value/socket-kind.ts';
 import type { RunningProcess } from '../../profiler/identity/running-process.ts';
@@ -64,7 +65,10 @@ export class Judge {
     return this.#of({ ...this.#flowOf(process), socket });
   }
 
-  /** The names of the rules that allow something to somebody; none where a deny holds for all. */
+  /**
+   * The names of the rules that allow something to somebody, or that most subjects are only monitored; none where a
+   * deny holds for all.
+   */
   rulesFor(attempt: Attempt): string[] {
     return this.#allowing((box) => matchesTo(box.to, attempt));
   }
@@ -77,14 +81,15 @@ export class Judge {
   }
 
   #allowing(fits: (box: Box) => boolean): string[] {
-    const { boxes } = this.policy;
+    const { boxes, mode, modes } = this.policy;
+    if (modes && mode === 'monitor') return ['network.mode: monitor'];
     const forAll = (box: Box): boolean => box.action === 'deny' && isForAll(box) && fits(box);
     if (boxes.some(forAll)) return [];
     return [...new Set(boxes.filter((box) => box.action === 'allow' && fits(box)).map(({ name }) => name))];
   }
 
   #of(flow: Flow): Outlook {
-    if (this.#judge(flow).action === 'allow') return 'allowed';
+    if (!stops(this.policy, this.#judge(flow))) return 'allowed';
     return this.#ifNamed?.(flow).action === 'allow' ? 'by name' : 'denied';
   }
 

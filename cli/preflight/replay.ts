@@ -1,7 +1,14 @@
-import { findDrift } from '../../generator/drift/drift.ts';
-import { bySubject, type DriftEntry, endpoint, eventsOf, ruleText } from '../../generator/drift/entry.ts';
+import {
+  bySubject,
+  type DriftEntry,
+  type DriftObservation,
+  endpoint,
+  eventsOf,
+  ruleText,
+} from '../../generator/drift/entry.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
+import { simulate } from '../../generator/drift/simulate.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import { openReader, type Reader } from '../../profiler/read/read.ts';
 import { accountsFor } from '../option/account-table.ts';
@@ -69,8 +76,9 @@ export async function replay(order: ReplayOrder): Promise<Replay> {
     const all = await reader.observations({ since, byNames: namesHosts(policy) });
     const observations = all.filter(({ subject }) => isJudged(policy, subject) && isWithin(subject, order));
     const accounts = await reader.accounts();
+    const called = await accountsFor(policy, accounts);
     // What was stopped is stopped again: that is nothing new, and no reason not to go on.
-    const found = findDrift(policy, observations, accounts, await accountsFor(policy, accounts)).new;
+    const found = simulate(policy, observations, { accounts, called }).blocked;
     return { since, resumed, events: eventsOf(observations), ...summed(found) };
   } finally {
     reader.close();

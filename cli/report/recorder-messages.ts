@@ -7,7 +7,8 @@ import { formatDuration } from '../../format/duration.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { formatMoment } from '../../format/moment.ts';
 import type { Session, SessionOptions } from '../../daemon/session.ts';
-import type { Mode } from '../../policy/meaning/policy.ts';
+import { blocksSome, monitorsSome } from '../../policy/meaning/mode.ts';
+import type { Policy } from '../../policy/meaning/policy.ts';
 import { formatCount } from '../../format/number.ts';
 import { formatSize } from '../../format/size.ts';
 
@@ -72,14 +73,14 @@ export function describeUnenforced(
   return [`Nothing was enforced for ${gap}: enforcement ${how} at ${formatMoment(endedAt)}.`];
 }
 
-/** How many attempts were denied in all; what did not happen is said of the mode alone that was in force last. */
+/** How many attempts were denied in all; what did not happen is said of the modes alone that were in force last. */
 export function describeDenials(
   { denied, wouldBeDenied }: { denied: number; wouldBeDenied: number },
-  mode: Mode,
+  policy: Pick<Policy, 'mode' | 'modes'>,
 ): string {
   return [
-    ...(denied > 0 || mode === 'block' ? [`Denied: ${formatCount(denied, 'attempt')}.\n`] : []),
-    ...(wouldBeDenied > 0 || mode === 'monitor'
+    ...(denied > 0 || blocksSome(policy) ? [`Denied: ${formatCount(denied, 'attempt')}.\n`] : []),
+    ...(wouldBeDenied > 0 || monitorsSome(policy)
       ? [`Would have been denied: ${formatCount(wouldBeDenied, 'attempt')}.\n`]
       : []),
   ].join('');

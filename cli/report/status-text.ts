@@ -20,6 +20,7 @@ import { formatMoment } from '../../format/moment.ts';
 import { formatCount, formatDecimal, formatNumber } from '../../format/number.ts';
 import { formatSize } from '../../format/size.ts';
 import { discoveryText } from './discovery-text.ts';
+import { blocksSome, describeModes, monitorsSome } from '../../policy/meaning/mode.ts';
 import { formatTable } from '../terminal/table.ts';
 import { PLAIN_VIEW, type View } from '../terminal/view.ts';
 
@@ -119,6 +120,7 @@ function enforcementText(status: EnforcementStatus): string {
   const { confirmBy, denied, loadedAt, mode, pauses, policyHash, reloadFailed, wouldBeDenied } = status;
   const parts = [
     `${mode === 'block' ? 'blocking' : 'monitoring'} by ${policyHash} since ${formatMoment(loadedAt)}`,
+    ...(status.modes === undefined ? [] : [visible(describeModes(status))]),
     ...(confirmBy === undefined
       ? []
       : [
@@ -127,8 +129,8 @@ function enforcementText(status: EnforcementStatus): string {
             : `paused for ${visible(pauses)} until ${formatMoment(confirmBy)}`,
         ]),
     ...(reloadFailed ? ['its file could not be read again'] : []),
-    ...(denied > 0 || mode === 'block' ? [`${formatNumber(denied)} denied`] : []),
-    ...(wouldBeDenied > 0 || mode === 'monitor' ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
+    ...(denied > 0 || blocksSome(status) ? [`${formatNumber(denied)} denied`] : []),
+    ...(wouldBeDenied > 0 || monitorsSome(status) ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
   ];
   return parts.join(', ');
 }

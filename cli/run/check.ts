@@ -3,6 +3,7 @@ import { jsonDocument } from '../terminal/json-document.ts';
 import { visible } from '../../error/visible.ts';
 import { diffPolicies } from '../../policy/analysis/diff.ts';
 import { type Parsed, parsePolicy } from '../../policy/file/parse.ts';
+import { describeModes } from '../../policy/meaning/mode.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import { renderProblem, type Problem } from '../../policy/file/problem.ts';
 import { upgradePolicy } from '../../policy/file/edit/upgrade.ts';
@@ -41,7 +42,7 @@ function summary({ policy }: Parsed, problems: readonly Problem[], file: string)
   const warnings = problems.length - errors;
   const counts = [count(errors, 'error'), count(warnings, 'warning')].filter(Boolean).join(', ');
   if (!policy) return `${file}: ${counts}`;
-  const rules = `version ${policy.version}, ${policy.mode} mode, ${count(policy.boxes.length, 'rule') || 'no rules'}`;
+  const rules = `version ${policy.version}, ${describeModes(policy)}, ${count(policy.boxes.length, 'rule') || 'no rules'}`;
   return `${file}: ${rules}: ${counts || 'nothing to say'}`;
 }
 
@@ -65,6 +66,6 @@ function printUpgraded(text: string, file: string): void {
 function assertSameMeaning(before: Policy, upgraded: string, file: string): void {
   const { policy, problems } = parsePolicy(upgraded, `${file} (upgraded)`);
   if (!policy) throw new Error(`the upgrade is no policy: ${problems[0]?.message}`);
-  const { gained, lost, mode } = diffPolicies(before, policy);
-  if (gained.length + lost.length > 0 || mode) throw new Error('the upgrade means something else');
+  const { gained, lost, mode, modes } = diffPolicies(before, policy);
+  if (gained.length + lost.length > 0 || mode || modes) throw new Error('the upgrade means something else');
 }

@@ -5,6 +5,7 @@ import type { Network } from '../../host/open/network.ts';
 import { closeConnections } from '../../host/open/socket-close.ts';
 import { readSocketTable } from '../../host/open/socket-table.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
+import { blocksSome } from '../../policy/meaning/mode.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { realPaths } from '../option/linked-path.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
@@ -36,7 +37,7 @@ type Denied = OpenedConnection & { process: NonNullable<OpenedConnection['proces
 /** Lists the open connections that a policy denies, and closes them where that is asked for. */
 export async function close(file: string, { cgroup, json, yes }: CloseOptions): Promise<void> {
   const read = new PolicySource(undefined, warnAtOnce).read(file);
-  if (read.policy.mode !== 'block') {
+  if (!blocksSome(read.policy)) {
     throw new BouhekiError('policy', `${file} only monitors, so it denies no connection`, {
       remedy: 'name a policy that blocks',
     });

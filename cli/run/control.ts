@@ -10,6 +10,7 @@ import { BouhekiError } from '../../error/error.ts';
 import { visibleLines } from '../../error/visible.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
 import { PolicySource } from '../option/policy-source.ts';
+import { blocksSome } from '../../policy/meaning/mode.ts';
 
 /** What `confirm` and `rollback` were asked for, as commander hands it over. */
 export interface ControlOptions {
@@ -60,7 +61,7 @@ export async function apply(path: string, options: ApplyOptions): Promise<void> 
 async function lookFirst(file: string, options: ApplyOptions): Promise<'go' | 'stop'> {
   if (!options.preflight) return 'go';
   const read = new PolicySource(undefined, warnAtOnce).read(file);
-  if (read.policy.mode !== 'block') return 'go';
+  if (!blocksSome(read.policy)) return 'go';
   const { preflight } = await import('../preflight/preflight.ts');
   return await preflight(read, options, (text) => process.stderr.write(visibleLines(text)));
 }

@@ -2,7 +2,7 @@ import { readPolicy } from '../option/policy-reader.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
 import { visible } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
-import { formatChange } from '../../policy/analysis/change.ts';
+import { formatChange, formatSubject } from '../../policy/analysis/change.ts';
 import { type Difference, diffPolicies, widens } from '../../policy/analysis/diff.ts';
 import { TooIntricate } from '../../policy/value/name-class.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
@@ -20,17 +20,25 @@ export async function diff(
   { wideningOnly, json }: DiffOptions,
 ): Promise<void> {
   const difference = compare(await readPolicy(before), await readPolicy(after));
-  if (wideningOnly) difference.lost = [];
   const wider = widens(difference);
-  if (wideningOnly && difference.mode?.after === 'block') delete difference.mode;
-  if (wideningOnly && difference.onExit?.after === 'keep') delete difference.onExit;
+  if (wideningOnly) leaveWidening(difference);
   process.stdout.write(json ? jsonDocument('diff', { ...difference, widens: wider }) : text(difference));
-  const { gained, lost, mode, onExit } = difference;
-  if (gained.length + lost.length > 0 || mode !== undefined || onExit !== undefined) {
+  const { gained, lost, mode, modes, onExit } = difference;
+  if (gained.length + lost.length > 0 || (mode ?? modes ?? onExit) !== undefined) {
     const less = wideningOnly ? '' : `, ${lost.length} lost (-)`;
     process.stderr.write(`${gained.length} gained (+)${less} from the first policy to the second.\n`);
     process.exitCode = 1;
   } else process.stderr.write(wideningOnly ? 'Nothing is gained.\n' : 'The policies mean the same.\n');
+}
+
+/** Takes out what the second policy does not widen. */
+function leaveWidening(difference: Difference): void {
+  const { mode, modes, onExit } = difference;
+  difference.lost = [];
+  if (mode?.after === 'block') delete difference.mode;
+  if (modes) modes.block = [];
+  if (modes?.monitor.length === 0) delete difference.modes;
+  if (onExit?.after === 'keep') delete difference.onExit;
 }
 
 function compare(before: Policy, after: Policy): Difference {
@@ -45,9 +53,11 @@ function compare(before: Policy, after: Policy): Difference {
   }
 }
 
-function text({ gained, lost, mode, onExit }: Difference): string {
+function text({ gained, lost, mode, modes, onExit }: Difference): string {
   const lines = [
     ...(mode ? [`~ mode: ${mode.before} -> ${mode.after}`] : []),
+    ...(modes?.monitor ?? []).map((from) => `~ mode of ${formatSubject(from)}: block -> monitor`),
+    ...(modes?.block ?? []).map((from) => `~ mode of ${formatSubject(from)}: monitor -> block`),
     ...(onExit ? [`~ on_exit: ${onExit.before} -> ${onExit.after}`] : []),
     ...gained.map((change) => `+ ${formatChange(change)}`),
     ...lost.map((change) => `- ${formatChange(change)}`),

@@ -4,6 +4,7 @@ import { Counter } from '../../bpf/wire.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { LogShare } from '../../enforcer/log/log-share.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
+import { blocksSome, modeNames } from '../../policy/meaning/mode.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { entryOf, excessOf, payerOf } from '../../daemon/denial/denial-entry.ts';
@@ -14,7 +15,12 @@ import type { ControlServer } from '../../daemon/control/control-server.ts';
 import { Keeper, keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
 import { listenForControl } from '../../daemon/control/listen.ts';
 import { PolicySwitch } from '../../daemon/control/policy-switch.ts';
-import type { InForce, ReadPolicy, SwitchParts } from '../../daemon/control/switch-parts.ts';
+import {
+  type InForce,
+  modesOf,
+  type ReadPolicy,
+  type SwitchParts,
+} from '../../daemon/control/switch-parts.ts';
 import { ServiceNotice } from '../../daemon/control/service-notice.ts';
 import { Enforcement } from '../../daemon/enforcement.ts';
 import { renderFailure } from '../../error/failure.ts';
@@ -35,6 +41,7 @@ import {
   describeUnnamed,
   foldingMessages,
 } from '../report/recorder-messages.ts';
+import { describePolicy } from '../report/policy-text.ts';
 import { packageVersion } from '../report/version.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
 import { attachmentOf } from './attachment.ts';
@@ -59,8 +66,6 @@ export interface EnforceOptions extends RecorderOptions {
 
 /** How often cgroups that are gone are forgotten, seconds. */
 const SWEEP_EVERY = 60;
-/** Containers that a warning names. */
-const SHOWN = 3;
 /** How often new cgroups are looked for where the kernel side cannot report them, seconds. */
 const FIND_EVERY = 5;
 
@@ -95,7 +100,7 @@ async function lookFirst(
   options: EnforceOptions,
   messages: Messages,
 ): Promise<'go' | 'stop'> {
-  if (read.policy.mode !== 'block' || options.preflight === false) return 'go';
+  if (!blocksSome(read.policy) || options.preflight === false) return 'go';
   // What this host lacks is said first.
   const { attachment } = attachmentOf(options);
   requireAll(attachment.backend);
@@ -258,7 +263,7 @@ class EnforceRun {
     );
     // After the last lines about them.
     await this.#parts.log.close();
-    this.#parts.say(describeDenials(denials, enforcement.policy.mode));
+    this.#parts.say(describeDenials(denials, enforcement.policy));
     if (failure !== undefined) throw failure.error;
   }
 
@@ -303,7 +308,7 @@ function needsOf({ mode, names }: EnforceOptions): KernelNeeds {
 
 /** What a status says before the first policy is in force. */
 function notInForce({ hash, policy }: ReadPolicy): InForce {
-  return { mode: policy.mode, policyHash: hash, generation: 0, loadedAt: 0, reloadFailed: false };
+  return { ...modeNames(policy), policyHash: hash, generation: 0, loadedAt: 0, reloadFailed: false };
 }
 
 /** Counts what was denied, and logs it. */
@@ -352,7 +357,12 @@ function recordingOf(
   const say = messages.say.bind(messages);
   return {
     db: options.db,
-    info: { command: 'enforce', mode: policy.mode, target: policy.target, policyHash: hash },
+    info: {
+      command: 'enforce',
+      mode: blocksSome(policy) ? 'block' : 'monitor',
+      target: policy.target,
+      policyHash: hash,
+    },
     limits: limitsOf(options),
     metrics: options.metrics,
     names: options.names,
@@ -365,26 +375,4 @@ function recordingOf(
       say('Recording has stopped; enforcement goes on, and ends with status 2.\n');
     },
   };
-}
-
-/** What is in force, and which of its rules match nothing here. */
-function describePolicy(file: string, enforcement: Enforcement, session: Session): string {
-  const { missingInside, policy, unknownAccounts, unresolved } = enforcement;
-  const whole = session.cgroup ?? 'the whole host';
-  const allowed = policy.boxes.filter((box) => box.action === 'allow').length;
-  const lines = [
-    `${policy.mode === 'block' ? 'Blocking' : 'Monitoring'} by ${file}: ` +
-      `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? whole : `containers of ${whole}`}.`,
-  ];
-  for (const path of unresolved)
-    lines.push(`Warning: ${path} does not exist here; until it does, no rule that names it matches.`);
-  for (const account of unknownAccounts)
-    lines.push(`Warning: this host has no ${account}; until it does, no rule that names it matches.`);
-  for (const [path, names] of missingInside) {
-    const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
-    lines.push(
-      `Warning: ${path} does not exist in container ${names.slice(0, SHOWN).join(', ')}${more}; until it does, no rule that names it matches there.`,
-    );
-  }
-  return lines.map((line) => `${line}\n`).join('');
 }

@@ -16,6 +16,7 @@ import {
 import { AccountIds } from '../../profiler/identity/account-id.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
+import { modeOf } from '../../policy/meaning/mode.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import { type SocketKind } from '../../policy/value/socket-kind.ts';
@@ -63,7 +64,8 @@ function json(
   };
   const report = {
     verdict: verdict.action,
-    mode: policy.mode,
+    mode: modeOf(policy, verdict),
+    ...(verdict.modeEntry !== undefined && { modeEntry: policy.modes![verdict.modeEntry]!.name }),
     reason,
     ...(verdict.box === undefined ? {} : ruleOf(verdict.box)),
     ...(nearest && { nearest: { ...ruleOf(nearest.box), ...nearest, box: undefined } }),
@@ -74,17 +76,22 @@ function json(
 
 function prose(
   { verdict, reason, nearest, fix }: Explanation,
-  { policy, locationOf }: Required<Parsed>,
+  { policy, locationOf, locationOfMode }: Required<Parsed>,
 ): string {
   const at = (box: number) => {
     const { file, line, column } = locationOf(box);
     return `${file}:${line}:${column}`;
   };
-  const monitored = verdict.action === 'deny' && policy.mode === 'monitor';
+  const monitored = verdict.action === 'deny' && modeOf(policy, verdict) === 'monitor';
   const where = verdict.box === undefined ? '' : ` (${at(verdict.box)})`;
   const lines = [
     `${monitored ? 'deny (monitor mode: recorded, not stopped)' : verdict.action}: ${reason}${where}`,
   ];
+  if (verdict.modeEntry !== undefined) {
+    const { mode, name } = policy.modes![verdict.modeEntry]!;
+    const { column, file, line } = locationOfMode(verdict.modeEntry);
+    lines.push(`mode: ${mode}, by "${name}" (${file}:${line}:${column})`);
+  }
   if (nearest) {
     const { name } = policy.boxes[nearest.box]!;
     lines.push(`nearest: "${name}" (${at(nearest.box)}), but ${mismatchText(nearest)}`);

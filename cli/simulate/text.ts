@@ -16,12 +16,13 @@ const OPTIONAL = [3, 4];
 
 /** A simulation for people. `limit`: subjects of each list, 0 for all. */
 export function simulationText(report: SimulationReport, limit: number, view: View): string {
-  const { against, blocked, candidate, events, opened, passed, stopped } = report;
+  const { against, blocked, candidate, events, noted, opened, passed, stopped } = report;
   const width = formatNumber(events).length;
   const line = (count: number, what: string) => `${formatNumber(count).padStart(width)}  ${what}`;
   const lines = [
     `${formatCount(events, 'recorded event')} under ${candidate}, if it blocked:`,
     line(passed, 'went through, and would go through'),
+    ...(noted > 0 ? [line(noted, 'of these would be denied, but to subjects that are only monitored')] : []),
     line(eventsOf(blocked), 'went through, and would be blocked'),
     line(stopped, 'were stopped, and would be stopped'),
     line(eventsOf(opened), 'were stopped, and would go through'),

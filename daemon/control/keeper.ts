@@ -4,6 +4,7 @@ import { type AttachedProgram, Pins } from '../../bpf/pin/pins.ts';
 import type { Attachment } from '../../bpf/probe.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
+import { blocksSome } from '../../policy/meaning/mode.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import type { JudgingPolicy } from '../denial/generation-memory.ts';
 
@@ -149,7 +150,7 @@ export class Keeper {
     for (const { folder } of this.#left) removeFolder(folder);
     this.#left = [];
     if (before === undefined) return;
-    const what = policy.policy.mode === 'block' ? 'takes' : 'blocks nothing, and takes';
+    const what = blocksSome(policy.policy) ? 'takes' : 'blocks nothing, and takes';
     this.#options.say(
       `The policy ${policy.hash} ${what} the place of ${before.hash} of ${before.file}, which the kernel alone enforced.\n`,
     );
@@ -187,12 +188,12 @@ export function describeKept(about: About): string {
   return `the policy ${hash} of ${file}${about.scope === 'host' ? '' : ` for ${about.scope}`}`;
 }
 
-function isKept({ mode, onExit }: Policy): boolean {
-  return onExit === 'keep' && mode === 'block';
+function isKept(policy: Policy): boolean {
+  return policy.onExit === 'keep' && blocksSome(policy);
 }
 
 function kept({ file, hash, policy }: FiledPolicy): KeptPolicy {
-  return { file, hash, mode: policy.mode };
+  return { file, hash, mode: blocksSome(policy) ? 'block' : 'monitor' };
 }
 
 function heldBy(left: readonly Kept[]): KeptPolicy | undefined {

@@ -1,6 +1,7 @@
 import { BouhekiError } from '../../error/error.ts';
 import { formatDuration } from '../../format/duration.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
+import { monitored } from '../../policy/meaning/mode.ts';
 import type { Box, Policy } from '../../policy/meaning/policy.ts';
 import { prefixGroup } from '../../policy/value/prefix-group.ts';
 
@@ -28,7 +29,7 @@ const SUBJECTS = ['uid', 'exe', 'unit', 'container'] as const;
 
 /** A policy while it pauses: it only monitors, or allows what is exempt. What it denies by name stays denied. */
 export function pausedPolicy(policy: Policy, exempt: Exemption): Policy {
-  if (Object.keys(exempt).length === 0) return { ...policy, mode: 'monitor' };
+  if (Object.keys(exempt).length === 0) return monitored(policy);
   return { ...policy, boxes: [...policy.boxes, ...boxesOf(exempt)] };
 }
 

@@ -2,6 +2,7 @@ import { bootTime } from '../../bpf/clock.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { formatDuration } from '../../format/duration.ts';
+import { blocksSome, describeModes, modeNames, monitored } from '../../policy/meaning/mode.ts';
 import type { Trial } from './keeper.ts';
 import { describeExemption, describePause, pausedPolicy, type PauseRequest } from './pause.ts';
 import type { How, InForce, ReadPolicy, SwitchParts } from './switch-parts.ts';
@@ -59,9 +60,9 @@ export class PolicySwitch {
 
   /** The same in a few words, of which none is from a file's name. */
   get summary(): string {
-    const { mode, policyHash } = this.#parts.inForce;
+    const { policyHash } = this.#parts.inForce;
     const wait = this.#pause ? ', paused' : this.#waits ? ', waits for `bouheki confirm`' : '';
-    return `${mode === 'block' ? 'Blocking' : 'Monitoring'} by ${policyHash}${wait}`;
+    return `${blocksSome(this.#parts.inForce) ? 'Blocking' : 'Monitoring'} by ${policyHash}${wait}`;
   }
 
   /** Stops waiting for a confirmation: the kernel side is about to go. */
@@ -114,7 +115,7 @@ export class PolicySwitch {
     return await this.#inTurn(async () => {
       if (this.#parts.enforcement.over) return '';
       if (this.#pause !== undefined) return await this.#endPause();
-      if (this.#former === undefined && this.#current.policy.mode === 'monitor') {
+      if (this.#former === undefined && !blocksSome(this.#current.policy)) {
         throw new BouhekiError(
           'usage',
           'there is nothing to go back to: nothing is blocked, and no policy was in force before',
@@ -135,7 +136,7 @@ export class PolicySwitch {
     return await this.#inTurn(async () => {
       if (this.#waits) throw this.#waiting();
       const { policy, ...rest } = this.#current;
-      if (policy.mode === 'monitor') {
+      if (!blocksSome(policy)) {
         throw new BouhekiError('usage', 'nothing is blocked, so nothing can be exempt', {
           remedy: 'see `bouheki status` for what is in force',
         });
@@ -230,7 +231,7 @@ export class PolicySwitch {
     if (enforcement.over) return;
     before?.();
     // A policy that blocks nothing cuts nobody off.
-    const confirmed = within === undefined || (policy.mode === 'monitor' && pauses === undefined);
+    const confirmed = within === undefined || (!blocksSome(policy) && pauses === undefined);
     const confirmBy = confirmed
       ? undefined
       : bootTime() + BigInt(Math.round(within * 1000)) * (SECOND / 1000n);
@@ -250,9 +251,10 @@ export class PolicySwitch {
     const { inForce } = this.#parts;
     delete inForce.confirmBy;
     delete inForce.pauses;
+    delete inForce.modes;
     Object.assign(inForce, {
       ...(pauses !== undefined && { pauses }),
-      mode: policy.mode,
+      ...modeNames(policy),
       policyHash: hash,
       generation: inForce.generation + 1,
       loadedAt: Date.now() * 1000,
@@ -303,7 +305,7 @@ export class PolicySwitch {
     this.#stopWaiting();
     const left = this.#current;
     const former = this.#former;
-    const target = former ?? { ...left, policy: { ...left.policy, mode: 'monitor' as const } };
+    const target = former ?? { ...left, policy: monitored(left.policy) };
     const fallBack = (): void => {
       if (this.#waits) enforcement.fallBack();
     };
@@ -320,6 +322,7 @@ export class PolicySwitch {
       enforcement.release();
       keeper.release();
       inForce.mode = 'monitor';
+      delete inForce.modes;
       say(renderFailure(error));
       now = 'WARNING: the one before cannot be put in force again, and nothing is judged or blocked any more';
     }
@@ -340,10 +343,8 @@ export class PolicySwitch {
     this.#parts.say(text);
     const { hash, file, policy } = this.#current;
     const needless =
-      within !== undefined && policy.mode === 'monitor'
-        ? 'It blocks nothing, and needs no confirmation.\n'
-        : '';
-    return `In force: the policy ${hash} of ${file}, in ${policy.mode} mode.\n${text}${needless}`;
+      within !== undefined && !blocksSome(policy) ? 'It blocks nothing, and needs no confirmation.\n' : '';
+    return `In force: the policy ${hash} of ${file}, in ${describeModes(policy)}.\n${text}${needless}`;
   }
 
   #waiting(): BouhekiError {

@@ -1,4 +1,5 @@
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
+import { stops } from '../../policy/meaning/mode.ts';
 import type { AccountTable, Policy } from '../../policy/meaning/policy.ts';
 import { Accounts } from '../../profiler/read/observation.ts';
 import { compare, driftOf, type Naming } from './drift.ts';
@@ -10,6 +11,8 @@ export interface Simulation {
   events: number;
   /** Went through, and would again. */
   passed: number;
+  /** Of these: would be denied, to subjects that the policy only monitors. */
+  noted: number;
   /** Was stopped, and would be again. */
   stopped: number;
   /** Went through, and would be blocked: what people would notice. */
@@ -37,20 +40,25 @@ export function simulate(
 ): Simulation {
   const judge = compileEvaluator(candidate);
   const [lost, won]: [DriftObservation[], DriftObservation[]] = [[], []];
-  let stopped = 0;
+  let [noted, stopped] = [0, 0];
   for (const observation of observations) {
-    const denies = judge(flowOf(observation, accountsOf(naming))).action === 'deny';
+    const verdict = judge(flowOf(observation, accountsOf(naming)));
+    const denies = stops(candidate, verdict);
     if (!wasStopped(observation)) {
       if (denies) lost.push(observation);
+      else if (verdict.action === 'deny') noted += observation.count;
     } else if (denies) stopped += observation.count;
     else won.push(observation);
   }
   const blocked = driftOf(compare(candidate, lost, naming)).new;
-  const opened = driftOf(compare(candidate, won, naming)).disagreed;
+  // Denied: to subjects that are only monitored now.
+  const { denied, disagreed } = driftOf(compare(candidate, won, naming));
+  const opened = [...disagreed, ...denied];
   const events = eventsOf(observations);
   return {
     events,
     passed: events - stopped - eventsOf(blocked) - eventsOf(opened),
+    noted,
     stopped,
     blocked,
     opened,

@@ -55,7 +55,7 @@ export class Wording {
   changesOf(region: Region): Change[] {
     const spans = region[DIMENSIONS.indexOf('socket')]!;
     const kinds = socketKindsOf(spans);
-    const from = this.#fromOf(region);
+    const from = this.subjectOf(region);
     return [
       ...(intersectSpans(spans, CONNECTION).length > 0 ? [{ from, to: this.#toOf(region) }] : []),
       ...(kinds.length > 0 ? [{ from, to: { sockets: { only: kinds } } }] : []),
@@ -74,7 +74,8 @@ export class Wording {
     return to;
   }
 
-  #fromOf(region: Region): Change['from'] {
+  /** Who is in a region. */
+  subjectOf(region: Region): Change['from'] {
     const from: Change['from'] = {};
     const spansOf = (dimension: Dimension) => region[DIMENSIONS.indexOf(dimension)]!;
     const process = this.#values('judged', spansOf('judged'));
@@ -150,10 +151,7 @@ function weightOf(texts: readonly string[]): number {
 
 /** `uid 0 -> 10.0.0.0/8 port 443 protocol tcp`, `uid 0 -> raw sockets`, for people. */
 export function formatChange({ from, to }: Change): string {
-  const subject = Object.entries(from).map(([dimension, values]) =>
-    dimension === 'process' && 'only' in values ? values.only.join() : `${dimension} ${formatValues(values)}`,
-  );
-  const who = subject.length > 0 ? subject.join(', ') : 'anything';
+  const who = formatSubject(from);
   if ('sockets' in to) return `${who} -> ${formatValues(to.sockets)} sockets`;
   const { cidr, ...others } = to;
   const destination = [
@@ -161,6 +159,14 @@ export function formatChange({ from, to }: Change): string {
     ...Object.entries(others).map(([key, values]) => `${key} ${formatValues(values)}`),
   ];
   return `${who} -> ${destination.join(' ')}`;
+}
+
+/** `uid 0`, `exe /usr/bin/curl, uid other than 0`; `anything` where nothing is named. */
+export function formatSubject(from: Change['from']): string {
+  const subject = Object.entries(from).map(([dimension, values]) =>
+    dimension === 'process' && 'only' in values ? values.only.join() : `${dimension} ${formatValues(values)}`,
+  );
+  return subject.length > 0 ? subject.join(', ') : 'anything';
 }
 
 /** As many as a line can bear; the JSON form has them all. */

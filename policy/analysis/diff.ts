@@ -11,6 +11,11 @@ export interface Difference {
   lost: Change[];
   /** Present when the mode changes; what is allowed in block mode is compared whatever the modes are. */
   mode?: { before: Mode; after: Mode };
+  /**
+   * Instead of `mode` where either has mode entries, present when subjects change: those that the second only monitors
+   * and the first blocks, and the other way round.
+   */
+  modes?: { monitor: Change['from'][]; block: Change['from'][] };
   /** Present when it changes what becomes of the policy when bouheki ends. */
   onExit?: { before: OnExit; after: OnExit };
 }
@@ -29,7 +34,10 @@ export function diffPolicies(before: Policy, after: Policy): Difference {
     gained: onlyIn(young, old).flatMap((region) => wording.changesOf(region)),
     lost: onlyIn(old, young).flatMap((region) => wording.changesOf(region)),
   };
-  if (before.mode !== after.mode) difference.mode = { before: before.mode, after: after.mode };
+  if (before.modes ?? after.modes) {
+    const modes = compareModes(universe, wording, before, after);
+    if (modes.monitor.length + modes.block.length > 0) difference.modes = modes;
+  } else if (before.mode !== after.mode) difference.mode = { before: before.mode, after: after.mode };
   const [left = 'release', later = 'release'] = [before.onExit, after.onExit];
   if (left !== later) difference.onExit = { before: left, after: later };
   return difference;
@@ -39,8 +47,21 @@ export function diffPolicies(before: Policy, after: Policy): Difference {
  * Whether the second policy lets something through that the first stops, in effect: monitor mode stops
  * nothing, and what is released nothing when bouheki has ended.
  */
-export function widens({ gained, mode, onExit }: Difference): boolean {
-  return gained.length > 0 || mode?.after === 'monitor' || onExit?.after === 'release';
+export function widens({ gained, mode, modes, onExit }: Difference): boolean {
+  const monitors = mode?.after === 'monitor' || (modes?.monitor.length ?? 0) > 0;
+  return gained.length > 0 || monitors || onExit?.after === 'release';
+}
+
+function compareModes(
+  universe: Universe,
+  wording: Wording,
+  before: Policy,
+  after: Policy,
+): NonNullable<Difference['modes']> {
+  const [old, young] = [universe.monitoredBy(before), universe.monitoredBy(after)];
+  const subjects = (regions: readonly Region[], others: readonly Region[]): Change['from'][] =>
+    joinRegions(subtractRegions(without(regions, others), others)).map((region) => wording.subjectOf(region));
+  return { monitor: subjects(young, old), block: subjects(old, young) };
 }
 
 /** What `left` allows and `right` does not: no allow of `right` has it, or a deny of `right` does. */

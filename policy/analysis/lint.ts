@@ -1,11 +1,12 @@
 import { type Address, formatAddress } from '../value/address.ts';
 import { containsAddress, formatPrefix, type Prefix } from '../value/cidr.ts';
-import { FROM, FROM_DIMENSIONS, isTextDimension, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
+import { FROM, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
 import { matchesTo } from '../meaning/evaluate.ts';
 import type { Box, Policy } from '../meaning/policy.ts';
 import { ANY_NAME } from '../value/host-name.ts';
 import { isGlob } from '../value/name.ts';
 import { prefixGroup } from '../value/prefix-group.ts';
+import { lintModes, lintSubject } from './mode-lint.ts';
 import { Covers, coversBox } from './subsume.ts';
 
 /** Something that is legal in a policy and probably not meant. */
@@ -23,6 +24,8 @@ export interface Finding {
     | 'cut-off';
   /** Index into `Policy.boxes`; undefined when the finding is about the policy as a whole. */
   box?: number;
+  /** Index into `Policy.modes`, where it is about a mode entry. */
+  modeEntry?: number;
   message: string;
   help?: string;
 }
@@ -54,6 +57,7 @@ export function lintPolicy(
 ): Finding[] {
   return [
     ...lintReach(policy.boxes),
+    ...lintModes(policy),
     ...policy.boxes.flatMap((box, index) => (box.action === 'allow' ? lintAllow(box, index) : [])),
     ...policy.boxes.flatMap((box, index) => lintWildcards(box, index, isPublicBelow)),
     ...policy.boxes.flatMap(lintAddresses),
@@ -117,20 +121,9 @@ function lintWildcards({ name, to }: Box, index: number, isPublicBelow: IsPublic
 }
 
 function lintAllow(box: Box, index: number): Finding[] {
-  const findings: Finding[] = [];
-  const subjects = FROM_DIMENSIONS.filter((dimension) => box.from[dimension]);
-  if (subjects.length > 0 && subjects.every((each) => isTextDimension(each) && FROM[each].role === 'claim')) {
-    findings.push({
-      kind: 'command-only',
-      box: index,
-      message: `allow rule "${box.name}" names its subject by ${subjects.join(' and ')} only: no security boundary, since any process can rename itself`,
-      help: 'add exe, uid, container or unit',
-    });
-  }
-  if (box.from.script && !box.from.exe) {
-    const message = `allow rule "${box.name}" names a script without its interpreter, and any program can be started with that name`;
-    findings.push({ kind: 'script-only', box: index, message, help: 'add exe' });
-  }
+  const findings: Finding[] = lintSubject(`allow rule "${box.name}"`, box.from).map((each) =>
+    Object.assign(each, { box: index }),
+  );
   findings.push(...lintPatterns(box, index));
   if (!box.to.prefixes && !box.to.sockets && !box.to.names) {
     const message = `allow rule "${box.name}" allows every address`;

@@ -17,11 +17,12 @@ import {
 } from '../meaning/dimension.ts';
 import { isGlob } from '../value/name.ts';
 import { nameClasses } from '../value/name-class.ts';
+import { actionOf, subjectBoxes } from '../meaning/mode.ts';
 import type { Box, Policy, To } from '../meaning/policy.ts';
 import { prefixesOfSpan } from '../value/prefix-set.ts';
 import { PUBLIC } from '../value/public-address.ts';
 import { hasPorts, PORT_PROTOCOLS } from '../value/protocol.ts';
-import type { Region } from './region.ts';
+import { type Region, subtractRegions } from './region.ts';
 import { SOCKET_KINDS, type SocketKind } from '../value/socket-kind.ts';
 import { intersectSpans, joinSpans, type Span, subtractSpans } from '../value/span.ts';
 
@@ -131,7 +132,7 @@ export class Universe {
   readonly #patterns = new Map<NameDimension, Map<string, Span[]>>();
 
   constructor(policies: readonly Policy[]) {
-    const boxes = policies.flatMap((policy) => policy.boxes);
+    const boxes = policies.flatMap(subjectBoxes);
     for (const dimension of TEXT_DIMENSIONS) {
       const { kind, known } = FROM[dimension];
       const patterns = [
@@ -202,6 +203,22 @@ export class Universe {
       else deny.push(...regions);
     }
     return { allow, deny };
+  }
+
+  /** The subjects that a policy judges and only monitors, with every destination. */
+  monitoredBy(policy: Policy): Region[] {
+    const judged = policy.target === 'host' ? EITHER : INSIDE;
+    const entries = [...(policy.modes ?? []), { from: {}, mode: policy.mode }];
+    const monitored: Region[] = [];
+    let rest = this.#regionsOf({ action: 'deny', name: '', from: {}, to: {} }, judged);
+    for (const { from, mode } of entries) {
+      const box: Box = { action: actionOf({ mode }), name: '', from, to: {} };
+      const regions = this.#regionsOf(box, intersectSpans(judged, placesOf(box)));
+      const left = subtractRegions(rest, regions);
+      if (mode === 'monitor') monitored.push(...subtractRegions(rest, left));
+      rest = left;
+    }
+    return monitored;
   }
 
   /** An allow needs both ids in its lists; a deny fires on one, so it is a region for each way to fire. */

@@ -37,6 +37,7 @@ export interface PolicyDocument {
   /** Whether long lists have several values a line, and one destination stands on the line of its `to`. */
   dense?: boolean;
   mode: Mode;
+  modes?: ModeDocument[];
   target: Target;
   onExit?: OnExit;
   deny?: RuleDocument[];
@@ -47,6 +48,12 @@ export interface PolicyDocument {
   /** By their names, in the order in which they are printed. */
   sets?: ReadonlyMap<string, SetDocument>;
   log?: Partial<LogOptions>;
+}
+
+/** An entry of `modes`. */
+export interface ModeDocument extends Pick<RuleDocument, 'name'> {
+  from: NonNullable<RuleDocument['from']>;
+  mode: Mode;
 }
 
 export interface RuleDocument {
@@ -104,6 +111,7 @@ export function documentOf(policy: Policy): PolicyDocument {
     );
   return {
     mode: policy.mode,
+    ...(policy.modes && { modes: policy.modes }),
     target: policy.target,
     ...(policy.onExit && { onExit: policy.onExit }),
     deny: rules('deny'),

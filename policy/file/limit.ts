@@ -9,6 +9,8 @@ export const LIMITS = {
   depth: 32,
   /** Rules after each was multiplied by the entries of its `to`. */
   boxes: 65_536,
+  /** Each denial is compared with them one by one. */
+  modes: 256,
   /** Characters of one name, path or label. */
   text: 4095,
 } as const;

@@ -18,6 +18,8 @@ export interface Parsed {
   problems: Problem[];
   /** Where the file has `policy.boxes[box]`; the beginning of the file when there is no policy. */
   locationOf(box: number | undefined): Location;
+  /** Where it has `policy.modes[entry]`. */
+  locationOfMode(entry: number): Location;
 }
 
 export type Location = Pick<Problem, 'file' | 'line' | 'column' | 'path'>;
@@ -30,7 +32,11 @@ export function parsePolicy(source: string, file: string): Parsed {
   if (source.length > LIMITS.source) {
     const message = `the policy is larger than ${LIMITS.source / 1024 / 1024} MiB`;
     const place = { file, line: 1, column: 1, path: '' };
-    return { problems: [{ severity: 'error', ...place, message }], locationOf: () => place };
+    return {
+      problems: [{ severity: 'error', ...place, message }],
+      locationOf: () => place,
+      locationOfMode: () => place,
+    };
   }
   const yaml = readYaml(source);
   const problems = new ProblemList(source, file, yaml);
@@ -44,7 +50,8 @@ export function parsePolicy(source: string, file: string): Parsed {
   const paths = placed?.paths ?? [];
   const locationOf = (box: number | undefined) =>
     problems.locationOf(box === undefined ? [] : (paths[box] ?? []));
-  const parsed: Parsed = { problems: problems.sorted(), locationOf };
+  const locationOfMode = (entry: number) => problems.locationOf(['network', 'modes', entry]);
+  const parsed: Parsed = { problems: problems.sorted(), locationOf, locationOfMode };
   if (placed && !problems.failed) parsed.policy = placed.policy;
   return parsed;
 }
@@ -66,28 +73,35 @@ function policyOf(yaml: YamlSource, problems: ProblemList): PlacedPolicy | undef
     problems.report('error', ['version'], 'the version must be the number 1 or 2', 'write version: 2');
     return undefined;
   }
+  return version === 2 ? secondPolicyOf(value, yaml, problems) : firstPolicyOf(value, yaml, problems);
+}
+
+function secondPolicyOf(value: unknown, yaml: YamlSource, problems: ProblemList): PlacedPolicy | undefined {
+  const text = checked(version2, value, yaml, problems);
+  if (!text) return undefined;
   const { report } = problems;
-  if (version === 2) {
-    const text = checked(version2, value, yaml, problems);
-    if (!text) return undefined;
-    const { mode, on_exit: onExit, target } = text.network;
-    const names = text.names && readNameOptions(text.names, report);
-    const sets = new Sets(text.sets ?? {}, report, problems.reportKey);
-    const boxes = second.boxesOf(text.network, { keep: (names ?? NAME_DEFAULTS).keep, sets }, report);
-    sets.reportUnused(problems.reportKey);
-    const log = second.logOf(text.log, report);
-    const head = {
-      version: 2 as const,
-      mode,
-      target,
-      ...(onExit && { onExit }),
-      ...(names && { names }),
-      log,
-    };
-    return within(head, boxes, problems);
-  }
+  const { mode, modes, on_exit: onExit, target } = text.network;
+  const names = text.names && readNameOptions(text.names, report);
+  const sets = new Sets(text.sets ?? {}, report, problems.reportKey);
+  const boxes = second.boxesOf(text.network, { keep: (names ?? NAME_DEFAULTS).keep, sets }, report);
+  sets.reportUnused(problems.reportKey);
+  const log = second.logOf(text.log, report);
+  const head = {
+    version: 2 as const,
+    mode,
+    ...(modes && { modes: second.modesOf(modes, report) }),
+    target,
+    ...(onExit && { onExit }),
+    ...(names && { names }),
+    log,
+  };
+  return within(head, boxes, problems);
+}
+
+function firstPolicyOf(value: unknown, yaml: YamlSource, problems: ProblemList): PlacedPolicy | undefined {
   const text = checked(version1, value, yaml, problems);
   if (!text) return undefined;
+  const { report } = problems;
   const { mode, target } = text.network;
   const boxes = first.boxesOf(text.network, report);
   return within({ version: 1, mode, target, log: first.legacyLogOf(text.log, report) }, boxes, problems);
@@ -119,6 +133,10 @@ function within(rest: Omit<Policy, 'boxes'>, placed: PlacedBox[], problems: Prob
   if (placed.length > LIMITS.boxes) {
     const message = `the policy has ${placed.length} rules (each times its destinations), at most ${LIMITS.boxes} are accepted`;
     problems.report('error', ['network'], message);
+  }
+  if ((rest.modes?.length ?? 0) > LIMITS.modes) {
+    const message = `the policy has ${rest.modes!.length} mode entries, at most ${LIMITS.modes} are accepted`;
+    problems.report('error', ['network', 'modes'], message);
   }
   return { policy: { ...rest, boxes: placed.map(({ box }) => box) }, paths: placed.map(({ path }) => path) };
 }

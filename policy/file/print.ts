@@ -3,6 +3,7 @@ import {
   type Entry,
   FLAT_KEYS,
   SET_KINDS,
+  type ModeDocument,
   type PolicyDocument,
   type RuleDocument,
   type SetDocument,
@@ -37,6 +38,7 @@ export function printPolicy(document: PolicyDocument): string {
     ...sets(document.sets, dense),
     'network:',
     `  mode: ${document.mode}`,
+    ...modes(document.modes),
     `  target: ${document.target}`,
     ...(document.onExit === undefined ? [] : [`  on_exit: ${document.onExit}`]),
     ...(document.flat
@@ -69,6 +71,19 @@ export function printRule({ name, from, to, sockets }: RuleDocument): string {
   if (to) parts.push(`to: [${to.map((each) => flowMap(toPairs(each))).join(', ')}]`);
   if (sockets) parts.push(`sockets: ${flowList(sockets)}`);
   return `- { ${parts.join(', ')} }`;
+}
+
+function modes(entries: readonly ModeDocument[] | undefined): string[] {
+  if (!entries) return [];
+  const lines = entries.flatMap(({ from, mode, name }) => {
+    const body = [
+      ...(name === undefined ? [] : [`name: ${printScalar(name)}`]),
+      ...(Object.keys(from).length > 0 ? map('from', fromPairs(from), 6) : ['from: {}']),
+      `mode: ${mode}`,
+    ];
+    return body.map((line, index) => (index === 0 ? `    - ${line}` : `      ${line}`));
+  });
+  return ['  modes:', ...lines];
 }
 
 function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined, dense: boolean): string[] {

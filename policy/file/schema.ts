@@ -176,6 +176,16 @@ const rule = z
   })
   .describe('Connections of these subjects to these destinations, and sockets that they open.');
 
+const modeEntry = z
+  .strictObject({
+    name: text.optional().describe('A name for logs and reports.'),
+    from: from.describe(
+      'Who. In block: ids and unknown values match as in a deny rule, in monitor as in an allow rule.',
+    ),
+    mode: z.enum(['monitor', 'block']).describe('What becomes of what the rules deny these subjects.'),
+  })
+  .describe('A mode for some subjects, instead of network.mode.');
+
 const log = z
   .strictObject({
     format: z
@@ -207,6 +217,10 @@ export const version2 = z
     network: z
       .strictObject({
         mode,
+        modes: some(
+          modeEntry,
+          'Modes for some subjects: the first entry whose subject matches decides, else network.mode. What is allowed is the same in every mode.',
+        ),
         target,
         on_exit: onExit,
         deny: z
@@ -319,6 +333,8 @@ export type Version1 = z.infer<typeof version1>;
 export type Version2 = z.infer<typeof version2>;
 /** A rule as it stands in a version 2 file. */
 export type RuleText = z.infer<typeof rule>;
+/** An entry of `modes` as it stands in a version 2 file. */
+export type ModeEntryText = z.infer<typeof modeEntry>;
 /** `from` as it stands in a version 2 file. */
 export type FromText = z.infer<typeof from>;
 /** An entry of `to` as it stands in a version 2 file. */

@@ -23,10 +23,11 @@ import {
   readProtocols,
   type Report,
 } from './entry.ts';
-import type { Action, Box, From, LogOptions, To } from '../meaning/policy.ts';
+import { actionOf } from '../meaning/mode.ts';
+import type { Action, Box, From, LogOptions, ModeEntry, To } from '../meaning/policy.ts';
 import type { Path } from './problem.ts';
 import { hasPorts } from '../value/protocol.ts';
-import type { FromText, LogText, RuleText, ToText, Version2 } from './schema.ts';
+import type { FromText, LogText, ModeEntryText, RuleText, ToText, Version2 } from './schema.ts';
 import type { Sets } from './set.ts';
 import type { SocketKind } from '../value/socket-kind.ts';
 
@@ -105,9 +106,7 @@ function rulesOf(list: RuleList, rules: readonly RuleText[], report: Report): Pl
   const { action, sets } = list;
   return rules.flatMap((rule, index) => {
     const path = ['network', action, index];
-    if (rule.name !== undefined) {
-      checkNames([rule.name], [], (severity, _path, message) => report(severity, [...path, 'name'], message));
-    }
+    if (rule.name !== undefined) checkName(rule.name, path, report);
     const name = rule.name ?? `${action}[${index}]`;
     const from = rule.from ? fromOf(action, rule.from, [...path, 'from'], report) : {};
     const boxes = (rule.to ?? []).map((text, entry): PlacedBox => {
@@ -123,6 +122,23 @@ function rulesOf(list: RuleList, rules: readonly RuleText[], report: Report): Pl
     if (sockets) boxes.push({ box: { action, name, from, to: { sockets } }, path: [...path, 'sockets'] });
     return boxes.length > 0 ? boxes : [{ box: { action, name, from, to: {} }, path }];
   });
+}
+
+/** The mode entries, in the order of the file. */
+export function modesOf(entries: readonly ModeEntryText[], report: Report): ModeEntry[] {
+  return entries.map(({ from, mode, name }, index) => {
+    const path = ['network', 'modes', index];
+    if (name !== undefined) checkName(name, path, report);
+    return {
+      name: name ?? `modes[${index}]`,
+      from: fromOf(actionOf({ mode }), from, [...path, 'from'], report),
+      mode,
+    };
+  });
+}
+
+function checkName(name: string, path: Path, report: Report): void {
+  checkNames([name], [], (severity, _path, message) => report(severity, [...path, 'name'], message));
 }
 
 function fromOf(action: Action, from: FromText, path: Path, report: Report): From {

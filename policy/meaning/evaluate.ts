@@ -11,6 +11,7 @@ import {
   type TextKind,
 } from './dimension.ts';
 import { matchesNames, reachOf } from './known-name.ts';
+import { actionOf } from './mode.ts';
 import type { Action, Box, Flow, From, Policy, To, Verdict } from './policy.ts';
 import { hasPorts } from '../value/protocol.ts';
 
@@ -23,7 +24,17 @@ export function evaluate(policy: Policy, flow: Flow): Verdict {
   if (!isJudged(policy, flow)) return { action: 'allow' };
   const normal = normalizeFlow(flow);
   const box = policy.boxes.findIndex((candidate) => matchesBox(candidate, normal));
-  return box < 0 ? { action: 'deny' } : { action: policy.boxes[box]!.action, box };
+  if (box >= 0 && policy.boxes[box]!.action === 'allow') return { action: 'allow', box };
+  return denialOf(policy, normal, box < 0 ? undefined : box);
+}
+
+/** The denial of a (normal) flow, by a box or because none allows it. */
+export function denialOf({ modes }: Policy, flow: Flow, box?: number): Verdict {
+  const verdict: Verdict = box === undefined ? { action: 'deny' } : { action: 'deny', box };
+  const modeEntry = modes?.findIndex((entry) =>
+    matchesFrom({ action: actionOf(entry), from: entry.from }, flow),
+  );
+  return modeEntry === undefined || modeEntry < 0 ? verdict : { ...verdict, modeEntry };
 }
 
 /** With `target: container` a process outside containers is not judged: everything is allowed. */

@@ -3,6 +3,7 @@ import { blockOf, BoxIndex, type FiledDimension, type Probe } from './box-index.
 import { lastOf, parsePrefix, type Prefix } from '../value/cidr.ts';
 import { FROM, isAccountDimension, isTextDimension } from './dimension.ts';
 import {
+  denialOf,
   evaluate,
   everyIdOf,
   everyNameOf,
@@ -35,9 +36,10 @@ export function compileEvaluator(policy: Policy): (flow: Flow) => Verdict {
     if (flow.intent) return evaluate(policy, flow);
     const normal = normalizeFlow(flow);
     for (const box of index.candidates(probeOf(normal))) {
-      if (matchers[box]!(normal)) return { action: policy.boxes[box]!.action, box };
+      if (!matchers[box]!(normal)) continue;
+      return policy.boxes[box]!.action === 'allow' ? { action: 'allow', box } : denialOf(policy, normal, box);
     }
-    return { action: 'deny' };
+    return denialOf(policy, normal);
   };
 }
 

@@ -1,6 +1,6 @@
 import { matchesPath } from '../value/name.ts';
 import { meansContainerFiles } from './evaluate.ts';
-import type { Policy } from './policy.ts';
+import type { From, Policy } from './policy.ts';
 
 /** A policy as text can judge by it, and which of its paths are links. */
 export interface FollowedPolicy {
@@ -23,10 +23,14 @@ export function followLinks(policy: Policy, realPaths: (path: string) => readonl
     if (real.length > 0) links.set(path, real);
     return [path, ...real];
   };
-  const boxes = policy.boxes.map((box) => {
-    const { exe } = box.from;
-    if (exe === undefined || meansContainerFiles(box.from)) return box;
-    return { ...box, from: { ...box.from, exe: [...new Set(exe.flatMap(follow))] } };
-  });
-  return { policy: { ...policy, boxes }, links };
+  const followed = <T extends { from: From }>(each: T): T => {
+    const { exe } = each.from;
+    if (exe === undefined || meansContainerFiles(each.from)) return each;
+    return { ...each, from: { ...each.from, exe: [...new Set(exe.flatMap(follow))] } };
+  };
+  const { boxes, modes } = policy;
+  return {
+    policy: { ...policy, boxes: boxes.map(followed), ...(modes && { modes: modes.map(followed) }) },
+    links,
+  };
 }

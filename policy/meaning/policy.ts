@@ -7,6 +7,13 @@ import type { SocketKind } from '../value/socket-kind.ts';
 export type Action = 'allow' | 'deny';
 /** `monitor` records what would be denied; `block` denies it. */
 export type Mode = 'monitor' | 'block';
+/** A mode for some subjects, instead of that of the policy. */
+export interface ModeEntry {
+  /** Its own, or one made from its place (`modes[0]`). */
+  name: string;
+  from: From;
+  mode: Mode;
+}
 /** What becomes of a policy that blocks when the process ends which enforces it: nothing is blocked, or all goes on. */
 export type OnExit = 'release' | 'keep';
 /** Which connections are judged: all, or only those of containers. */
@@ -102,6 +109,8 @@ export interface LogOptions {
 export interface Policy {
   version: 1 | 2;
   mode: Mode;
+  /** The first whose subject matches says what becomes of a denial, else `mode`. Never empty. */
+  modes?: ModeEntry[];
   target: Target;
   /** Absent is `release`. */
   onExit?: OnExit;
@@ -178,4 +187,6 @@ export interface Verdict {
    * exempts.
    */
   box?: number;
+  /** Of a denial: index into `Policy.modes` of the entry that says what becomes of it. Absent: none, see `modeOf`. */
+  modeEntry?: number;
 }

@@ -74,6 +74,8 @@ export interface OutputLoss {
 /** What a policy in force has done so far, since the recording started. */
 export interface EnforcementStatus {
   mode: 'monitor' | 'block';
+  /** The mode entries of the policy, where it has some: `mode` holds for everybody else. */
+  modes?: { name: string; mode: 'monitor' | 'block' }[];
   /** What names the policy in log and record: the first 12 digits of the SHA-256 of its text. */
   policyHash: string;
   /** How many times a policy was put in force. */

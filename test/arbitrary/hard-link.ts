@@ -1,4 +1,4 @@
-import type { Policy } from '../../policy/meaning/policy.ts';
+import type { From, Policy } from '../../policy/meaning/policy.ts';
 import { matchesPath } from '../../policy/value/name.ts';
 import { WORLD } from './world.ts';
 
@@ -7,10 +7,12 @@ export const SAME_FILE: readonly string[] = WORLD.exes.filter((path) => path.inc
 
 /** A path in a policy means the file: the reference, which compares text, is given every name of it. */
 export function withAllNames(policy: Policy): Policy {
-  const boxes = policy.boxes.map((box) =>
-    box.from.exe?.some((path) => SAME_FILE.some((each) => matchesPath(path, each)))
-      ? { ...box, from: { ...box.from, exe: [...box.from.exe, ...SAME_FILE] } }
-      : box,
-  );
-  return { ...policy, boxes };
+  const { boxes, modes } = policy;
+  return { ...policy, boxes: boxes.map(withNames), ...(modes && { modes: modes.map(withNames) }) };
+}
+
+function withNames<T extends { from: From }>(each: T): T {
+  const { exe } = each.from;
+  if (!exe?.some((path) => SAME_FILE.some((same) => matchesPath(path, same)))) return each;
+  return { ...each, from: { ...each.from, exe: [...exe, ...SAME_FILE] } };
 }

@@ -1,5 +1,6 @@
 import fc from './fast-check.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
+import { actionOf } from '../../policy/meaning/mode.ts';
 import type { Action, From, Policy } from '../../policy/meaning/policy.ts';
 import { matchesPath } from '../../policy/value/name.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
@@ -66,10 +67,22 @@ function rules(world: World): fc.Arbitrary<object> {
     });
   return fc.record({
     mode,
+    modes: seldom(modes(world), 2),
     target,
     deny: fc.array(rule('deny'), { maxLength: 3 }),
     allow: fc.array(rule('allow'), { maxLength: 6 }),
   });
+}
+
+function modes(world: World): fc.Arbitrary<object[]> {
+  const entry = fc.constantFrom('monitor' as const, 'block' as const).chain((mode) =>
+    fc.record({
+      name: seldom(fc.constantFrom('one', 'two'), 3),
+      from: from(world, actionOf({ mode })),
+      mode: fc.constant(mode),
+    }),
+  );
+  return fc.array(entry, { minLength: 1, maxLength: 3 });
 }
 
 /** A path in the place of each pattern. */

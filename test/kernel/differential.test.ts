@@ -13,7 +13,8 @@ import { compilePolicy } from '../../enforcer/compile.ts';
 import type { KnownContainer } from '../../enforcer/executable-entry.ts';
 import { formatAddress } from '../../policy/value/address.ts';
 import { evaluate } from '../../policy/meaning/evaluate.ts';
-import type { Flow, Policy } from '../../policy/meaning/policy.ts';
+import { modeOf } from '../../policy/meaning/mode.ts';
+import type { Flow, From, Policy } from '../../policy/meaning/policy.ts';
 import { flow, opening } from '../arbitrary/flow.ts';
 import { SAME_FILE, withAllNames } from '../arbitrary/hard-link.ts';
 import { matchesPath } from '../../policy/value/name.ts';
@@ -147,7 +148,8 @@ function putInForce(policy: Policy): void {
     id: statSync(CGROUPS + place.cgroup, { bigint: true }).ino,
     boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),
   }));
-  applyPolicy(egress, compiled, { mode: 'block', target: policy.target, record: false, cgroups });
+  const { mode, modes, target } = policy;
+  applyPolicy(egress, compiled, { mode, modes, target, record: false, cgroups });
 }
 
 /** Protocols by which connect() sends something. By the others it is an intent. */
@@ -200,6 +202,15 @@ function describeFlow({ address, ...rest }: Flow): string {
   return JSON.stringify({ ...rest, address: formatAddress(address) });
 }
 
+function fromOf({ boxes }: Policy, box: number | undefined): From {
+  return box === undefined ? {} : boxes[box]!.from;
+}
+
+function isBlocked(policy: Policy, flow: Flow): boolean {
+  const verdict = evaluate(policy, flow);
+  return verdict.action === 'deny' && modeOf(policy, verdict) === 'block';
+}
+
 test('the kernel and the reference agree on every connection', { timeout: 500_000 }, async (context) => {
   const policies = fc.sample(writtenPolicy(REAL), { numRuns: POLICIES, seed: SEED });
   const either = fc.oneof({ weight: 4, arbitrary: flow(REAL) }, { weight: 1, arbitrary: wayToOpen(REAL) });
@@ -213,13 +224,19 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
   let reaching = 0;
   let byExe = 0;
   let byScript = 0;
-  for (const [index, { policy, text }] of policies.entries()) {
+  /** Policies with mode entries, and what these let through. */
+  let mixed = 0;
+  let monitored = 0;
+  for (const [index, { policy: written, text }] of policies.entries()) {
+    // Under monitor for all there is nothing to see; entries that say it hold beside it.
+    const policy = { ...written, mode: 'block' as const };
     putInForce(policy);
     const reference = withAllNames(policy);
+    if (policy.modes) mixed += 1;
     const own = flows.slice(index * FLOWS_EACH, (index + 1) * FLOWS_EACH);
     const judging = [...probers].map(async ([who, prober]) => {
       const its = own.filter((candidate) => whoIs(candidate) === who);
-      const verdicts = await judgeBy(prober, its, (each) => evaluate(reference, each).action === 'deny');
+      const verdicts = await judgeBy(prober, its, (each) => isBlocked(reference, each));
       for (const [at, denied] of verdicts.entries()) {
         if (denied === undefined) {
           absent += 1;
@@ -228,13 +245,14 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
         judged += 1;
         const each = its[at]!;
         const { socket } = each;
-        if (socket !== undefined) openings.set(socket, (openings.get(socket) ?? 0) + 1);
+        if (socket) openings.set(socket, (openings.get(socket) ?? 0) + 1);
         const { action, box } = evaluate(reference, each);
-        const expected = action === 'deny';
+        const expected = isBlocked(reference, each);
         if (expected) denials += 1;
+        else if (action === 'deny') monitored += 1;
         const { intent, ...sending } = each;
         if (intent && evaluate(reference, sending).action !== action) reaching += 1;
-        const from = box === undefined ? {} : policy.boxes[box]!.from;
+        const from = fromOf(policy, box);
         if (each.inContainer && from.exe) byExe += 1;
         if (from.script) byScript += 1;
         if (expected !== denied) {
@@ -248,6 +266,7 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
   context.diagnostic(
     `${judged} judged, ${denials} of them denied; ${absent} of protocols that this kernel lacks`,
   );
+  context.diagnostic(`${mixed} policies with mode entries, which let ${monitored} denials through`);
   context.diagnostic(`${reaching} of them intents by whose port and protocol nothing may be sent`);
   context.diagnostic(
     `rules decided over ${byExe} by an executable in a container, over ${byScript} by a script`,
@@ -256,6 +275,7 @@ test('the kernel and the reference agree on every connection', { timeout: 500_00
   context.diagnostic(`${opened} of them openings: ${kinds.join(', ')}`);
   assert.deepEqual(mismatches.slice(0, 5), [], `${mismatches.length} of ${judged} differ`);
   assert(judged >= 10_000, `only ${judged} were judged`);
+  assert(monitored >= 500, 'mode entries that monitor decide');
   assert(byExe >= 10 && byScript >= 10, 'rules for executables in containers and for scripts decide');
   assert(reaching >= 100, 'intents whose port or protocol is not allowed are common');
   assert(opened >= 1000 && openings.size === SOCKET_KINDS.length, 'openings of each kind are common');

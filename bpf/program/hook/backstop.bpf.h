@@ -41,13 +41,23 @@ static __always_inline __u32 reach_of(const struct flow *flow)
 	return reach(flow->high, flow->low, flow->family);
 }
 
-/* Whether packets are judged. Whose one is, a container's or the host's, can't be told. */
-static __always_inline bool judges_packets(__u32 side)
+/* Whether the hooks block all processes of the host, or some. */
+static __always_inline bool blocks_on_host(__u32 side)
 {
 	__u32 wanted = SIDE_POLICY | SIDE_BLOCK;
 
 	KEEP(side);
 	return (control.flags[side & 1] & (wanted | SIDE_CONTAINERS)) == wanted;
+}
+
+/*
+ * Whether packets are judged. Whose one is, a container's or the host's, of a subject that is blocked or of one that is
+ * monitored, can't be told.
+ */
+static __always_inline bool judges_packets(__u32 side)
+{
+	KEEP(side);
+	return blocks_on_host(side) && !(control.flags[side & 1] & SIDE_MONITORS);
 }
 
 /* Whether a datagram answers its destination. */

@@ -118,7 +118,7 @@ static __always_inline bool stops_unjudged(struct __sk_buff *skb)
 	if (!sk)
 		return false;
 	sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->type != SOCK_DGRAM || !judges_packets((__u32)version_in_force()) || is_kernel_packet(sk))
+	if (!sk || sk->type != SOCK_DGRAM || !blocks_on_host((__u32)version_in_force()) || is_kernel_packet(sk))
 		return false;
 	real = real_socket(sk);
 	state = peer_state(key_of_number((__u64)real));
@@ -128,7 +128,7 @@ static __always_inline bool stops_unjudged(struct __sk_buff *skb)
 		return false;
 	flow.protocol = sk->protocol;
 	if (!has_conversations(flow.protocol))
-		return !was_allowed(&flow, false) && reach_of(&flow);
+		return judges_packets((__u32)version_in_force()) && !was_allowed(&flow, false) && reach_of(&flow);
 	at = skb->protocol == bpf_htons(ETH_P_IP) ? payload4(skb) : payload6(skb);
 	/* answers() finds the port. */
 	return goes_to_peer(&flow, real) && !answers(skb, sk, &flow, at) && !was_allowed(&flow, false);

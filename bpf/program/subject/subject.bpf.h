@@ -272,6 +272,24 @@ static __always_inline void keep_groups(struct subject *subject, struct tables *
 }
 
 /*
+ * Which mode holds for the subject, after all dimensions: the first mode box that accepts it says so. Those that block
+ * are among the deny boxes, so that what is not known of a subject has it blocked rather than monitored. No destination
+ * is in a mode box, so decide() never finds one.
+ */
+static __always_inline void keep_mode(struct subject *subject, struct tables *tables, struct subject_key *key)
+{
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++) {
+		__u64 modes = subject->boxes.word[i] & tables->modes.word[i];
+
+		if (modes) {
+			subject->monitored = !(modes & -modes & tables->deny.word[i]);
+			return;
+		}
+	}
+}
+
+/*
  * Each dimension is a function of its own that is checked alone: otherwise the verifier would go through each for all
  * the ways that lead through the ones before it. Before 5.12 such a function takes no pointers. Where the map has given
  * the subject to another thread meanwhile it narrows nothing down; was_taken() finds that.
@@ -303,12 +321,14 @@ DIMENSION(keep_groups)
 DIMENSION(keep_command)
 DIMENSION(keep_cgroup)
 DIMENSION(keep_process)
+DIMENSION(keep_mode)
 
 static __always_inline void work_out_subject(struct subject *subject, __u32 side)
 {
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++)
 		subject->boxes.word[i] = ~0ULL;
+	subject->monitored = 0;
 	keep_users_alone(SUBJECT_ARGUMENT(subject), side);
 	keep_groups_alone(SUBJECT_ARGUMENT(subject), side);
 	keep_command_alone(SUBJECT_ARGUMENT(subject), side);
@@ -317,6 +337,7 @@ static __always_inline void work_out_subject(struct subject *subject, __u32 side
 	adopt_running();
 #endif
 	keep_process_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_mode_alone(SUBJECT_ARGUMENT(subject), side);
 }
 
 #endif

@@ -9,6 +9,7 @@ import { canonicalAddress, parseLiteral } from '../../../policy/value/address.ts
 import { containsAddress } from '../../../policy/value/cidr.ts';
 import { destinationOf } from '../../../policy/meaning/evaluate.ts';
 import { parsePolicy } from '../../../policy/file/parse.ts';
+import { blocksSome, monitorsSome } from '../../../policy/meaning/mode.ts';
 import type { Box, Policy } from '../../../policy/meaning/policy.ts';
 import { writtenPolicy } from '../../arbitrary/policy.ts';
 import { NAMELESS, WORLD } from '../../arbitrary/world.ts';
@@ -77,14 +78,17 @@ function deniesEverybody({ action, from, to }: Box): boolean {
 /** Most random denials name a subject, and many policies only monitor: here fewer do. */
 function often(policy: Policy, index: number): Policy {
   if (index % 4 === 0) return policy;
+  const { modes: _modes, ...rest } = policy;
   const boxes = policy.boxes.map((box, at) => (at % 2 === 0 ? { ...box, from: {} } : box));
-  return { ...policy, mode: 'block', target: 'host', boxes };
+  return { ...rest, mode: 'block', target: 'host', boxes };
 }
 
-function isStopped({ mode, target, boxes }: Policy, to: string): boolean {
+function isStopped(policy: Policy, to: string): boolean {
+  const { boxes, target } = policy;
   const address = destinationOf(canonicalAddress(parseLiteral(to)!));
   return (
-    mode === 'block' &&
+    blocksSome(policy) &&
+    !monitorsSome(policy) &&
     target === 'host' &&
     boxes.some(
       (box) =>
@@ -107,9 +111,9 @@ function loaded(t: TestContext, name: 'backstop' | 'source_route' = 'backstop'):
 }
 
 function putInForce(program: BackstopProgram, policy: Policy): void {
-  const { mode, target } = policy;
+  const { mode, modes, target } = policy;
   const compiled = compilePolicy(policy, () => undefined);
-  applyPolicy(program.egress, compiled, { mode, target, record: false, cgroups: [] });
+  applyPolicy(program.egress, compiled, { mode, modes, target, record: false, cgroups: [] });
 }
 
 test('the backstop drops just the packets to addresses that a policy denies to everybody', (t) => {

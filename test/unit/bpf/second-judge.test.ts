@@ -86,11 +86,17 @@ suite('the second judge alone', { skip: typeof loaded === 'string' && loaded }, 
     rmdirSync(CGROUP);
   });
 
-  const apply = (mode: 'block' | 'monitor'): void => {
-    const text = `version: 2\nnetwork:\n  mode: ${mode}\n  allow: [{ to: [{ cidr: [127.0.0.8, 127.0.0.9] }] }]\n`;
+  const apply = (mode: 'block' | 'monitor', modes = ''): void => {
+    const text = `version: 2\nnetwork:\n  mode: ${mode}\n${modes}  allow: [{ to: [{ cidr: [127.0.0.8, 127.0.0.9] }] }]\n`;
     const { policy } = parsePolicy(text, 'test');
     const compiled = compilePolicy(policy!, () => undefined);
-    applyPolicy(second.egress, compiled, { mode, target: 'host', record: true, cgroups: [] });
+    applyPolicy(second.egress, compiled, {
+      mode,
+      modes: policy!.modes,
+      target: 'host',
+      record: true,
+      cgroups: [],
+    });
   };
 
   test('denies what the policy does, and nothing else', () => {
@@ -106,5 +112,12 @@ suite('the second judge alone', { skip: typeof loaded === 'string' && loaded }, 
   test('denies nothing where the policy only monitors', () => {
     apply('monitor');
     assert.deepEqual([...new Set(Object.values(outcome()))], ['done']);
+  });
+
+  test('denies nothing to who is only monitored, and drops what shows no subject and nobody has judged', () => {
+    apply('block', '  modes: [{ from: { uid: [0] }, mode: monitor }]\n');
+    const { unjudged, ...others } = outcome();
+    assert.deepEqual([...new Set(Object.values(others))], ['done']);
+    assert.equal(unjudged, 'EPERM');
   });
 });

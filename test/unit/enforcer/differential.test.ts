@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from '../../arbitrary/fast-check.ts';
-import { SocketKind } from '../../../bpf/wire.ts';
+import { SideFlag, SocketKind } from '../../../bpf/wire.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
-import { compilePolicy } from '../../../enforcer/compile.ts';
+import { compilePolicy, type CompiledPolicy } from '../../../enforcer/compile.ts';
 import { evaluate } from '../../../policy/meaning/evaluate.ts';
-import type { Flow, Policy } from '../../../policy/meaning/policy.ts';
+import { modeOf } from '../../../policy/meaning/mode.ts';
+import type { Flow, Mode, Policy } from '../../../policy/meaning/policy.ts';
 import { matchesPath } from '../../../policy/value/name.ts';
 import { flow, intent, opening } from '../../arbitrary/flow.ts';
 import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
 import { NAMING, WORLD, type World } from '../../arbitrary/world.ts';
-import { type Caller, decide, decideSocket } from './kernel-judge.ts';
+import { type Caller, decide, decideSocket, isMonitored } from './kernel-judge.ts';
 import { fileOf, KernelTables } from './kernel-tables.ts';
 
 const POLICIES = 1000;
@@ -78,6 +79,22 @@ function decided(kernel: KernelTables, flow: Flow): number | undefined {
   });
 }
 
+function compiledHere(policy: Policy): CompiledPolicy {
+  return compilePolicy(
+    policy,
+    (path) => WORLD.exes.filter((each) => matchesPath(path, each)).map((each) => FILES.get(each)!),
+    KNOWN,
+    (_, name) => WORLD.idsOfAccounts.get(name),
+    (pattern) => WORLD.scripts.filter((each) => matchesPath(pattern, each)),
+  );
+}
+
+/** What is_denied() makes of a denial. */
+function becomesOf(kernel: KernelTables, { modes }: Policy, flow: Flow): Mode {
+  if ((kernel.flags[kernel.side]! & SideFlag.block) === 0) return 'monitor';
+  return modes && isMonitored(kernel, callerOf(flow)) ? 'monitor' : 'block';
+}
+
 /** The assertion names policy and flow; all 110 flows beside them would hide them. */
 function reporter<T>({ failed, seed, counterexamplePath, errorInstance }: fc.RunDetails<T>): void {
   if (failed) throw new Error(`seed ${seed}, path ${counterexamplePath}`, { cause: errorInstance });
@@ -94,6 +111,7 @@ function nothingFound() {
     named: 0,
     sockets: { allow: 0, deny: 0 },
     intents: { allow: 0, deny: 0 },
+    modes: { block: 0, monitor: 0 },
   };
 }
 
@@ -106,20 +124,14 @@ function compare(
   const kernel = new KernelTables();
   const found = nothingFound();
   const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
-    const compiled = compilePolicy(
-      policy,
-      (path) => WORLD.exes.filter((each) => matchesPath(path, each)).map((each) => FILES.get(each)!),
-      KNOWN,
-      (_, name) => WORLD.idsOfAccounts.get(name),
-      (pattern) => WORLD.scripts.filter((each) => matchesPath(pattern, each)),
-    );
+    const compiled = compiledHere(policy);
     const cgroups = WORLD.places.map((place, index) => ({
       id: BigInt(100 + index),
       boxes: compiled.subjects.cgroup({ ...place, path: place.cgroup }),
     }));
     const { names } = kernel;
-    const { mode, target } = policy;
-    applyPolicy(kernel.egress, compiled, { mode, target, record: true, cgroups, names });
+    const { mode, modes, target } = policy;
+    applyPolicy(kernel.egress, compiled, { mode, modes, target, record: true, cgroups, names });
     const reference = withAllNames(policy);
     if (policy.version === 1) found.version1 += 1;
     for (const flow of flows) {
@@ -131,9 +143,11 @@ function compare(
       const box = decided(kernel, flow);
       if (box === undefined) found.unmatched += 1;
       const denied = box === undefined || box < compiled.denyBoxes;
+      const becomes = denied ? becomesOf(kernel, policy, flow) : 'allow';
+      if (policy.modes && becomes !== 'allow') found.modes[becomes] += 1;
       assert.deepEqual(
-        { action: denied ? 'deny' : 'allow', box },
-        { action: expected.action, box: expected.box },
+        { becomes, box },
+        { becomes: expected.action === 'allow' ? 'allow' : modeOf(policy, expected), box: expected.box },
         `${text}\n${JSON.stringify(flow, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`,
       );
     }
@@ -158,6 +172,7 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
   for (const count of [...Object.values(found.sockets), ...Object.values(found.intents)])
     assert.ok(count > 1000, JSON.stringify(found));
   assert.ok(found.version1 > 100, JSON.stringify(found));
+  for (const count of Object.values(found.modes)) assert.ok(count > 1000, JSON.stringify(found));
 });
 
 test('they do where names decide', () => {

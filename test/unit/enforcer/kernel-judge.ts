@@ -74,6 +74,13 @@ export function decide(kernel: KernelTables, caller: Caller, to: Destination): n
   return lowestBox(subject, address, port, opened);
 }
 
+/** Whether what the caller is denied goes through: keep_mode(). */
+export function isMonitored(kernel: KernelTables, caller: Caller): boolean {
+  const box = lowestBox(workOutSubject(kernel, caller), kernel.vector(Tables.offset.modes, 0));
+  if (box === undefined) return false;
+  return ((kernel.vector(Tables.offset.deny, 0)[box >> 5]! >>> (box & 31)) & 1) === 0;
+}
+
 /** name_classes(), where the answers were read as learn.bpf.h does it: of one class the end that is latest counts. */
 function nameClasses(kernel: KernelTables, names: readonly KnownName[]): { found: number; passed: number }[] {
   const ages = new Map<number, number>();

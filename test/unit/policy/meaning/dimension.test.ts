@@ -86,6 +86,7 @@ const VARIANTS: Record<string, Variant> = {
       'generator/subject/subject.ts',
       'policy/analysis/explain.ts',
       'policy/analysis/lint.ts',
+      'policy/analysis/mode-lint.ts',
       'policy/analysis/subsume.ts',
       'policy/analysis/universe.ts',
       'policy/file/entry.ts',

@@ -1,0 +1,4 @@
+import { BACKEND } from './attachment.ts';
+
+process.env[BACKEND] = 'cgroup';
+await import('./mode.test.ts');
