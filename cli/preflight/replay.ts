@@ -1,11 +1,4 @@
-import {
-  bySubject,
-  type DriftEntry,
-  type DriftObservation,
-  endpoint,
-  eventsOf,
-  ruleText,
-} from '../../generator/drift/entry.ts';
+import { bySubject, type DriftEntry, endpoint, eventsOf, ruleText } from '../../generator/drift/entry.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { simulate } from '../../generator/drift/simulate.ts';

@@ -15,12 +15,7 @@ import type { ControlServer } from '../../daemon/control/control-server.ts';
 import { Keeper, keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
 import { listenForControl } from '../../daemon/control/listen.ts';
 import { PolicySwitch } from '../../daemon/control/policy-switch.ts';
-import {
-  type InForce,
-  modesOf,
-  type ReadPolicy,
-  type SwitchParts,
-} from '../../daemon/control/switch-parts.ts';
+import { type InForce, type ReadPolicy, type SwitchParts } from '../../daemon/control/switch-parts.ts';
 import { ServiceNotice } from '../../daemon/control/service-notice.ts';
 import { Enforcement } from '../../daemon/enforcement.ts';
 import { renderFailure } from '../../error/failure.ts';

@@ -23,12 +23,14 @@ const reached = (): [root: string, user: string] => [
   asUser(USER, 'python3', '-I', '-S', '-c', BY).status === 0 ? 'reached' : 'EPERM',
 ];
 
+const DENY = '  deny: [{ name: never, to: [{ cidr: [10.0.1.3] }] }]\n';
+const MODES = `  modes: [{ name: people, from: { uid: [${USER}] }, mode: monitor }]\n`;
+let text: string;
 let enforce: Running;
 
 before(async () => {
   startNetwork();
-  const deny = '  deny: [{ name: never, to: [{ cidr: [10.0.1.3] }] }]\n';
-  const text = `version: 2\nnetwork:\n  mode: block\n${deny}  allow: [{ to: [{ cidr: [10.0.1.1, 10.0.0.0/30] }] }]\n`;
+  text = `version: 2\nnetwork:\n  mode: block\n${DENY}  allow: [{ to: [{ cidr: [10.0.1.1, 10.0.0.0/30] }] }]\n`;
   writeFileSync(file, text, { mode: 0o600 });
   enforce = await Running.start('enforce', file, '--db', db);
 });
@@ -80,7 +82,7 @@ test('a pause for everybody blocks nothing, and the kernel ends it while nobody 
   assert.deepEqual(reached(), ['EPERM', 'EPERM']);
 });
 
-test('after it the file is read again, and what can not be exempt is said', async () => {
+test('after it the file is read again, and may monitor one user and block the others', async () => {
   const said = enforce.stderr.length;
   enforce.signal('SIGHUP');
   await enforce.until(/^Blocking by .*policy\.yaml: /m, said);
@@ -89,6 +91,15 @@ test('after it the file is read again, and what can not be exempt is said', asyn
   assert.match(wrong.stderr, /that cannot be exempt: /);
   assert.deepEqual(reached(), ['EPERM', 'EPERM']);
   assert.equal(ask('pause', '--for', '2d').status, 2);
+  const before = enforce.stderr.length;
+  writeFileSync(file, text.replace('  allow:', `${MODES}  allow:`), { mode: 0o600 });
+  enforce.signal('SIGHUP');
+  await enforce.until(/^The mode is not the same for all: block mode, but monitor for people\.$/m, before);
+  assert.deepEqual(reached(), ['EPERM', 'reached']);
+  assert.match(ask('status').stdout, /blocking by \w+ since \S+, block mode, but monitor for people,/);
+  const { Rule } = await enforce.logged({ Action: 'MONITOR', UID: USER });
+  assert.equal(Rule, undefined);
+  assert.equal(enforce.log.at(-2)?.Action, 'BLOCKED');
   succeeded(await enforce.end('SIGINT'));
   assert.match(ask('pause', '--for', '10s').stderr, /nobody enforces|no .*enforce/i);
 });

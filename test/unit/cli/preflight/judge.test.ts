@@ -64,6 +64,19 @@ const THERE = '0700000A';
 
 const resolver = (text: string) => ({ address: parseAddress(text)!, file: '/etc/resolv.conf' });
 
+test('what is denied to a subject that is only monitored is no loss', () => {
+  const modes = '  modes: [{ from: { unit: [web.service] }, mode: monitor }]\n  allow: []\n';
+  const attempt = { address: parseAddress('10.0.0.9')!, port: 443, protocol: 6 };
+  assert.equal(judgeOf(modes).ofSend({ ...CURL, unit: 'web.service' }, attempt), 'allowed');
+  assert.equal(judgeOf(modes).ofSend(CURL, attempt), 'denied');
+  // Nothing that most programs need is lost where only some are blocked.
+  const some = `version: 2\nnetwork:\n  mode: monitor\n${modes.replace('mode: monitor', 'mode: block')}`;
+  assert.deepEqual(new Judge(policyOf(some), { namesOf: () => [] }).rulesFor(attempt), [
+    'network.mode: monitor',
+  ]);
+  assert.deepEqual(judgeOf(modes).rulesFor(attempt), []);
+});
+
 test('a resolver that no rule allows is a reason to stop, and the remedy names it', () => {
   const judge = judgeOf('  allow: [{ to: [{ cidr: [10.0.0.1/32], port: [443] }] }]');
   const { remedy, state, what } = checkResolvers(judge, [resolver('10.0.0.53'), resolver('fd00::53')]);

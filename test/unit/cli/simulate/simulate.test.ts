@@ -74,7 +74,7 @@ test('as JSON it has all of it, with a schema', async (t) => {
   };
   assert.deepEqual(
     { ...rest, candidate: '' },
-    { schema: 'bouheki.simulate/v1', candidate: '', events: 5, passed: 2, stopped: 1 },
+    { schema: 'bouheki.simulate/v1', candidate: '', events: 5, passed: 2, noted: 0, stopped: 1 },
   );
   assert.deepEqual(
     [blocked, opened, against.closed, against.opened].map((list) =>

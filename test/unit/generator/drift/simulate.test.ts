@@ -34,7 +34,7 @@ const EVENTS = [
 test('each event is told by what became of it, and by what would', () => {
   const { blocked, opened, ...counts } = simulate(allowing(WEB, MORE), EVENTS, naming);
   // What was only noted went through.
-  assert.deepEqual(counts, { events: 58, passed: 5 + 3 + 17, stopped: 11 });
+  assert.deepEqual(counts, { events: 58, passed: 5 + 3 + 17, noted: 0, stopped: 11 });
   assert.deepEqual(
     blocked.map(({ address, count, rule }) => [address, count, rule?.name]),
     [['10.0.0.3', 2 + 13, 'web']],
@@ -43,6 +43,17 @@ test('each event is told by what became of it, and by what would', () => {
     opened.map(({ address, count, rule }) => [address, count, rule]),
     [['10.0.0.2', 7, { name: 'more', relation: 'allowed by' }]],
   );
+});
+
+test('what is denied to subjects that are only monitored would go through, and is counted by itself', () => {
+  const { blocked, opened, ...counts } = simulate(
+    { ...allowing(WEB), modes: [{ name: 'all', from: { exe: ['/usr/bin/curl'] }, mode: 'monitor' }] },
+    EVENTS,
+    naming,
+  );
+  assert.deepEqual(counts, { events: 58, passed: 5 + 3 + 2 + 13 + 17, noted: 3 + 2 + 13 + 17, stopped: 0 });
+  assert.deepEqual(blocked, []);
+  assert.equal(eventsOf(opened), 7 + 11);
 });
 
 test('two policies are compared by what they say, whatever the kernel said', () => {
