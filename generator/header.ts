@@ -104,6 +104,11 @@ export function describeMetadataUsers(subjects: readonly string[]): string {
 }
 
 /** `none`, or the numbers by kind: `12 ring, 3 process`. */
+/** What the record lacks, as a line for people; empty where it lacks nothing. */
+export function lackLine(losses: readonly Loss[]): string {
+  return losses.length === 0 ? '' : `The record lacks events: ${describeLosses(losses)}.\n`;
+}
+
 export function describeLosses(losses: readonly Loss[]): string {
   const byKind = new Map<string, number>();
   for (const { kind, count } of losses) byKind.set(kind, (byKind.get(kind) ?? 0) + count);

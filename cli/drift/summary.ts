@@ -2,7 +2,7 @@ import { visible } from '../../error/visible.ts';
 import { formatCount } from '../../format/number.ts';
 import type { Drift } from '../../generator/drift/drift.ts';
 import type { Finding, FindingKind } from '../../generator/drift/finding/finding.ts';
-import { describeLosses } from '../../generator/header.ts';
+import { lackLine } from '../../generator/header.ts';
 import { isEventLoss } from '../../profiler/read/read.ts';
 import { eventsOf } from '../../generator/drift/entry.ts';
 import type { Evidence } from './evidence.ts';
@@ -35,8 +35,8 @@ export function summary(
   if (hidden > 0) {
     lines.push(`Denied too: ${formatCount(hidden, 'UDP connect')} with nothing sent; list with --intents.`);
   }
-  const lost = losses.filter(isEventLoss);
-  if (lost.length > 0) lines.push(`The record lacks events: ${describeLosses(lost)}.`);
+  const lacking = lackLine(losses.filter(isEventLoss)).trimEnd();
+  if (lacking !== '') lines.push(lacking);
   const answers = losses.filter(({ kind }) => kind === 'answer').reduce((sum, { count }) => sum + count, 0);
   if (answers > 0) {
     lines.push(`${formatCount(answers, 'answer')} of resolvers were not read: names may be missing.`);

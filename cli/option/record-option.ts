@@ -30,6 +30,21 @@ export function readMoment(text: string): number {
   return moment;
 }
 
+/** The times that a point in time stands for, to the microsecond, second, minute or day as it is written. */
+export function readInstant(text: string): { since: number; until: number } {
+  const since = readMoment(text);
+  const [, minute, second, fraction] = /T\d\d(:\d\d)(:\d\d)?(?:\.(\d+))?/.exec(text.replace(' ', 'T')) ?? [];
+  const length =
+    fraction !== undefined
+      ? 10 ** (6 - fraction.length)
+      : second !== undefined
+        ? 1e6
+        : minute !== undefined
+          ? 60e6
+          : 86_400e6;
+  return { since, until: since + length };
+}
+
 /** The options above as commander hands them over. */
 export interface RecordOptions {
   db: string;

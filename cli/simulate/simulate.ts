@@ -5,6 +5,7 @@ import {
   type Simulation,
   simulate,
 } from '../../generator/drift/simulate.ts';
+import { lackLine } from '../../generator/header.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
@@ -16,7 +17,7 @@ import { readPolicy } from '../option/policy-reader.ts';
 import { type RecordOptions, windowOf } from '../option/record-option.ts';
 import { jsonDocument } from '../terminal/json-document.ts';
 import { viewOf } from '../terminal/view.ts';
-import { lossLine, simulationText } from './text.ts';
+import { simulationText } from './text.ts';
 
 /** What `simulate` was asked for, as commander hands it over. */
 export interface SimulateOptions extends RecordOptions {
@@ -57,7 +58,7 @@ export async function runSimulate(file: string, options: SimulateOptions): Promi
       : simulationText(report, options.limit, viewOf(process.stdout));
     process.stdout.write(text);
     const losses = (await reader.losses(window)).filter(isEventLoss);
-    process.stderr.write(`${describeLinks(links)}${lossLine(losses)}`);
+    process.stderr.write(`${describeLinks(links)}${lackLine(losses)}`);
     if (eventsOf(found.blocked) > 0) process.exitCode = 1;
   } finally {
     reader.close();

@@ -2,8 +2,6 @@ import { visible } from '../../error/visible.ts';
 import { formatTime } from '../../format/moment.ts';
 import { formatCount, formatNumber } from '../../format/number.ts';
 import { bySubject, type DriftEntry, endpoint, eventsOf, ruleText } from '../../generator/drift/entry.ts';
-import { describeLosses } from '../../generator/header.ts';
-import type { Loss } from '../../profiler/read/read.ts';
 import { formatTable } from '../terminal/table.ts';
 import type { View } from '../terminal/view.ts';
 import type { SimulationReport } from './simulate.ts';
@@ -39,11 +37,6 @@ export function simulationText(report: SimulationReport, limit: number, view: Vi
     );
   }
   return `${lines.join('\n')}\n`;
-}
-
-/** What the record lacks. */
-export function lossLine(losses: readonly Loss[]): string {
-  return losses.length === 0 ? '' : `The record lacks events: ${describeLosses(losses)}.\n`;
 }
 
 function list(title: string, entries: readonly DriftEntry[], limit: number, view: View): string[] {

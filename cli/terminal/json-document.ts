@@ -10,6 +10,7 @@ export type Topic =
   | 'doctor'
   | 'drift'
   | 'explain'
+  | 'explain-record'
   | 'finding'
   | 'generate'
   | 'merge'

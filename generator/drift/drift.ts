@@ -12,6 +12,7 @@ import {
   entryOf,
   type Party,
   partyOf,
+  recordedOf,
 } from './entry.ts';
 import { NameDriftFinder } from './name-drift.ts';
 import { NearRules } from './near-rule.ts';
@@ -171,11 +172,6 @@ function wasAllowedByRule(
 function whateverName({ keep: _keep, names, ...rest }: To): To {
   const reach = names && reachOf({ names, ...rest });
   return reach ? { ...rest, prefixes: [...reach] } : rest;
-}
-
-function recordedOf({ verdict, monitored, rule }: DriftObservation): NonNullable<Decision['recorded']> {
-  const said = verdict === 'allow' ? 'allowed' : monitored === true ? 'would be denied' : 'denied';
-  return { verdict: said, ...(rule !== undefined && { rule }) };
 }
 
 /** What names have to do with a flow that no rule decides. */

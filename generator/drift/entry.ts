@@ -103,6 +103,16 @@ export function entryOf(observation: DriftObservation, { name }: Party, decision
   };
 }
 
+/** What the kernel decided over an observation, and by which rule. */
+export function recordedOf({
+  verdict,
+  monitored,
+  rule,
+}: DriftObservation): NonNullable<DriftEntry['recorded']> {
+  const said = verdict === 'allow' ? 'allowed' : monitored === true ? 'would be denied' : 'denied';
+  return { verdict: said, ...(rule !== undefined && { rule }) };
+}
+
 /** How many events entries or observations stand for. */
 export function eventsOf(list: readonly { count: number }[]): number {
   return list.reduce((sum, { count }) => sum + count, 0);

@@ -1,5 +1,4 @@
 import type { DuckDBValue } from '@duckdb/node-api';
-import { SocketKind } from '../../bpf/wire.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { Operation, Verdict } from '../event/batch.ts';
 import type { AccountKind } from '../event/credential.ts';
@@ -17,7 +16,7 @@ import { recordToRead } from '../database/record-place.ts';
 import type { Answer, Value } from './answer.ts';
 import type { RecordSource } from './record-source.ts';
 import { bucketWidth, HOUR, stretchesOf } from './stretch.ts';
-import { SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
+import { placeOf, ROWS_OF, SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
 export type { Activity, History, RecordedObservation } from './history.ts';
 export { isEventLoss } from '../event/dimension.ts';
@@ -244,28 +243,19 @@ export class Reader {
   }
 
   /** The process that made the last connection of an observation; undefined when none is known. */
-  async sample({
-    address,
-    family,
-    port,
-    protocol,
-    socket,
-    subject,
-  }: Observation): Promise<SampleProcess | undefined> {
-    const place =
-      socket === undefined ? ([family, address, port] as const) : ([0, 0n, SocketKind[socket]] as const);
-    const columns = await this.#read(SAMPLE, [
-      place[0],
-      place[1] >> 64n,
-      place[1] & 0xffff_ffff_ffff_ffffn,
-      place[2],
-      protocol,
-      subject.uid,
-      subject.command,
-    ]);
-    const [row] = rows(columns);
-    if (row === undefined) return undefined;
-    return sampleOf(row);
+  async sample(observation: Observation): Promise<SampleProcess | undefined> {
+    const { command, uid } = observation.subject;
+    const [row] = rows(await this.#read(SAMPLE, [...placeOf(observation), uid, command]));
+    return row === undefined ? undefined : sampleOf(row);
+  }
+
+  /** The latest `most` rows of an observation, the last first: the columns of an export, and `rule`. */
+  async rowsOf(observation: RecordedObservation, window: { since?: number; until?: number }, most: number) {
+    const { monitored, subject, verdict } = observation;
+    const who = [subject.uid, subject.command, subject.exe ?? null, subject.script ?? null];
+    const rest = [subject.container ?? null, verdict, monitored, since(window), until(window), most];
+    const found = rows(await this.#read(ROWS_OF, [...placeOf(observation), ...who, ...rest]));
+    return found.map(([text]) => JSON.parse(String(text)) as Record<string, unknown>);
   }
 
   close(): void {

@@ -67,6 +67,7 @@ async function commandsFor(t: TestContext): Promise<[topic: string, args: string
     ['diff', ['diff', policy, other]],
     ['explain', ['explain', policy, '--to', '10.0.0.9:443/tcp', '--exe', '/usr/bin/curl']],
     ['explain', ['explain', other, '--to', '10.9.0.1:443/tcp']],
+    ['explain-record', ['explain', other, '--exe', '/usr/bin/curl', '--db', db]],
     ['drift', ['drift', other, '--db', db]],
     ['generate', ['generate', '--db', db]],
     ['curve', ['generate', '--curve', '--db', db]],

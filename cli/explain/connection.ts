@@ -3,8 +3,7 @@ import { jsonDocument } from '../terminal/json-document.ts';
 import { visible } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { parseAddress } from '../../policy/value/address.ts';
-import { explainFlow, type Explanation, UNKNOWN_ID } from '../../policy/analysis/explain.ts';
-import type { Parsed } from '../../policy/file/parse.ts';
+import { explainFlow, UNKNOWN_ID } from '../../policy/analysis/explain.ts';
 import {
   ACCOUNT_DIMENSIONS,
   type AccountDimension,
@@ -16,13 +15,13 @@ import {
 import { AccountIds } from '../../profiler/identity/account-id.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
-import { modeOf } from '../../policy/meaning/mode.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import { type SocketKind } from '../../policy/value/socket-kind.ts';
 import { describeLinks, realPath, realPaths } from '../option/linked-path.ts';
 import { parseWithPlaces, readPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
+import { whyJson, whyLines } from './why.ts';
 
 /** What `explain` was asked for, as commander hands it over. */
 export interface ExplainOptions extends Partial<Record<TextDimension | AccountDimension, string>> {
@@ -38,8 +37,8 @@ export interface ExplainOptions extends Partial<Record<TextDimension | AccountDi
   json: boolean;
 }
 
-/** Prints what a policy decides, and why. */
-export async function explain(file: string, options: ExplainOptions): Promise<void> {
+/** Prints what a policy decides of one connection or socket, which the options name, and why. */
+export async function explainConnection(file: string, options: ExplainOptions): Promise<void> {
   const flow = flowOf(await withIds(options));
   const text = readPolicyText(file);
   const written = parseWithPlaces(text, file, warnAtOnce);
@@ -50,64 +49,11 @@ export async function explain(file: string, options: ExplainOptions): Promise<vo
   const parsed = { ...written, policy };
   process.stderr.write(describeLinks(links));
   const explanation = explainFlow(parsed.policy, flow);
-  process.stdout.write(options.json ? json(explanation, parsed) : prose(explanation, parsed));
+  const said = options.json
+    ? jsonDocument('explain', whyJson(explanation, parsed))
+    : `${whyLines(explanation, parsed).map(visible).join('\n')}\n`;
+  process.stdout.write(said);
   if (explanation.verdict.action === 'deny') process.exitCode = 1;
-}
-
-function json(
-  { verdict, reason, nearest, fix }: Explanation,
-  { policy, locationOf }: Required<Parsed>,
-): string {
-  const ruleOf = (box: number) => {
-    const { line, column, path } = locationOf(box);
-    return { rule: policy.boxes[box]!.name, place: { path, line, column } };
-  };
-  const report = {
-    verdict: verdict.action,
-    mode: modeOf(policy, verdict),
-    ...(verdict.modeEntry !== undefined && { modeEntry: policy.modes![verdict.modeEntry]!.name }),
-    reason,
-    ...(verdict.box === undefined ? {} : ruleOf(verdict.box)),
-    ...(nearest && { nearest: { ...ruleOf(nearest.box), ...nearest, box: undefined } }),
-    ...(fix === undefined ? {} : { fix }),
-  };
-  return jsonDocument('explain', report);
-}
-
-function prose(
-  { verdict, reason, nearest, fix }: Explanation,
-  { policy, locationOf, locationOfMode }: Required<Parsed>,
-): string {
-  const at = (box: number) => {
-    const { file, line, column } = locationOf(box);
-    return `${file}:${line}:${column}`;
-  };
-  const monitored = verdict.action === 'deny' && modeOf(policy, verdict) === 'monitor';
-  const where = verdict.box === undefined ? '' : ` (${at(verdict.box)})`;
-  const lines = [
-    `${monitored ? 'deny (monitor mode: recorded, not stopped)' : verdict.action}: ${reason}${where}`,
-  ];
-  if (verdict.modeEntry !== undefined) {
-    const { mode, name } = policy.modes![verdict.modeEntry]!;
-    const { column, file, line } = locationOfMode(verdict.modeEntry);
-    lines.push(`mode: ${mode}, by "${name}" (${file}:${line}:${column})`);
-  }
-  if (nearest) {
-    const { name } = policy.boxes[nearest.box]!;
-    lines.push(`nearest: "${name}" (${at(nearest.box)}), but ${mismatchText(nearest)}`);
-  }
-  if (fix !== undefined) lines.push(`fix: ${fix}`);
-  return `${lines.map(visible).join('\n')}\n`;
-}
-
-/** `not its port`; `its except takes the address out`; `not its port, and its except takes the address out`. */
-function mismatchText({ excepted, mismatches, names }: NonNullable<Explanation['nearest']>): string {
-  const others = mismatches.filter((key) => !(excepted && key === 'cidr'));
-  return [
-    ...(others.length > 0 ? [`not its ${others.join(', ')}`] : []),
-    ...(excepted ? ['its except takes the address out'] : []),
-    ...(names === undefined ? [] : [names]),
-  ].join(', and ');
 }
 
 function flowOf(options: ExplainOptions): Flow {
@@ -136,7 +82,7 @@ function flowOf(options: ExplainOptions): Flow {
 }
 
 /** The options with ids in the place of names. */
-async function withIds(options: ExplainOptions): Promise<ExplainOptions> {
+export async function withIds(options: ExplainOptions): Promise<ExplainOptions> {
   const ids: Partial<Record<IdDimension, string>> = {};
   for (const dimension of ACCOUNT_DIMENSIONS) {
     const name = options[dimension];
@@ -159,7 +105,7 @@ async function withIds(options: ExplainOptions): Promise<ExplainOptions> {
   return { ...options, ...ids };
 }
 
-function idOf(option: string, text: string | undefined, fallback = UNKNOWN_ID): number {
+export function idOf(option: string, text: string | undefined, fallback = UNKNOWN_ID): number {
   if (text === undefined) return fallback;
   if (/^\d{1,10}$/.test(text) && Number(text) <= 4_294_967_295) return Number(text);
   throw new BouhekiError('usage', `${option} ${text} is not an id`, {
@@ -169,10 +115,7 @@ function idOf(option: string, text: string | undefined, fallback = UNKNOWN_ID): 
 
 function attemptOf({ socket, to }: ExplainOptions): Pick<Flow, 'address' | 'port' | 'protocol' | 'socket'> {
   if (to !== undefined) return destinationOf(to);
-  if (socket !== undefined) return { address: { family: 4, value: 0n }, port: 0, protocol: 0, socket };
-  throw new BouhekiError('usage', 'neither a destination nor a socket is named', {
-    remedy: 'add --to 10.0.0.1:443/tcp or --socket raw',
-  });
+  return { address: { family: 4, value: 0n }, port: 0, protocol: 0, socket: socket! };
 }
 
 function destinationOf(text: string): Pick<Flow, 'address' | 'port' | 'protocol'> {
