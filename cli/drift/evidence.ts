@@ -25,12 +25,15 @@ export interface Evidence {
   losses: Loss[];
 }
 
-/** Reads the window of the options, with UDP connects that sent nothing where `intents` says so. */
+/**
+ * Reads the window of the options, with UDP connects that sent nothing where `intents` says so; with `watch` a copy, so
+ * that a recorder can start beside it.
+ */
 export async function readEvidence(
   policy: Policy,
-  options: RecordOptions & { intents: boolean },
+  options: RecordOptions & { intents: boolean; watch?: boolean },
 ): Promise<Evidence> {
-  const reader = await openReader(options.db);
+  const reader = await openReader(options.db, 'read', options.watch === true);
   try {
     const window = windowOf(options);
     // What was denied outside containers is told of too where the policy judges containers alone.

@@ -1,64 +1,21 @@
-import { allFindings } from '../../generator/drift/finding/all-findings.ts';
-import { changesOf } from '../../generator/drift/finding/change.ts';
-import { compare, driftOf } from '../../generator/drift/drift.ts';
-import type { FindingKind, Grouping } from '../../generator/drift/finding/finding.ts';
+import { driftOf } from '../../generator/drift/drift.ts';
 import { unseenNames } from '../../generator/drift/unseen-name.ts';
 import { type Parsed, parsePolicy } from '../../policy/file/parse.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
-import { prefixOf } from '../../policy/value/cidr.ts';
-import { accountsFor } from '../option/account-table.ts';
 import { describeLinks, realPaths } from '../option/linked-path.ts';
-import { readOwners } from '../option/owner-list.ts';
-import { parseWithPlaces, readPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
-import type { RecordOptions } from '../option/record-option.ts';
 import { viewOf } from '../terminal/view.ts';
-import { type Evidence, readEvidence } from './evidence.ts';
-import type { Format } from './format/format-name.ts';
-import { identify } from './format/identify.ts';
+import { assess, type DriftOptions, rememberAll } from './assess.ts';
 import { RENDERERS } from './format/renderer.ts';
 import { reportOf } from './format/report.ts';
-import { readAcknowledgements } from './ignore-file.ts';
-import { readLastReport, rememberReport } from './last-report.ts';
-import { select } from './selection.ts';
 import { suggestPolicy } from './suggest-policy.ts';
 import { describeUnseen, summary } from './summary.ts';
 
-/** What `drift` was asked for, as commander hands it over. */
-export interface DriftOptions extends Omit<RecordOptions, 'since'> {
-  /** `last`: since what was reported last. */
-  since?: number | 'last';
-  format: Format;
-  json: boolean;
-  intents: boolean;
-  wide: boolean;
-  groupBy: Grouping[];
-  /** Groups at the most, 0 for all. */
-  limit: number;
-  /** Seconds. */
-  unusedAfter: number;
-  owners?: string;
-  ignore?: string;
-  suggest: boolean;
-  /** Ids or kinds of findings, or `all`. */
-  accept?: string[];
-  failOn: FindingKind[];
-}
-
 /** Prints how the record and a policy differ. */
 export async function reportDrift(file: string, options: DriftOptions): Promise<void> {
-  const text = readPolicyText(file);
-  const parsed = parseWithPlaces(text, file, warnAtOnce);
-  const { policy, links } = followLinks(parsed.policy, realPaths);
-  const acknowledgements = options.ignore === undefined ? [] : readAcknowledgements(options.ignore);
-  const { since: _since, ...rest } = options;
-  const last = options.since === 'last' ? readLastReport(options.db, file) : undefined;
-  const since = options.since === 'last' ? last?.until : options.since;
-  const evidence = await readEvidence(policy, { ...rest, ...(since !== undefined && { since }) });
-  const { changes, comparison, found, naming } = await judge(policy, evidence, { ...rest, since });
-  const all = identify(found);
-  const selection = select(all, acknowledgements, new Set(last?.ids), Date.now() * 1000);
+  const assessment = await assess(file, options, warnAtOnce);
+  const { changes, comparison, evidence, links, naming, parsed, policy, selection, text } = assessment;
   const { acknowledged, findings } = selection;
   if (options.suggest) {
     const observations = [...evidence.past, ...evidence.observations];
@@ -84,33 +41,7 @@ export async function reportDrift(file: string, options: DriftOptions): Promise<
   const unseen = describeUnseen(unseenNames(policy, evidence.observations));
   process.stderr.write(`${describeLinks(links)}${summary(drift, selection, evidence)}${unseen}`);
   if (findings.some(({ kind }) => report.failing.has(kind))) process.exitCode = 1;
-  if (options.since !== 'last') return;
-  const until = evidence.observations.reduce((latest, each) => Math.max(latest, each.last + 1), since ?? 0);
-  rememberReport(options.db, file, { until, ids: all.map(({ id }) => id) });
-}
-
-/** What evidence is under a policy. */
-async function judge(
-  policy: Policy,
-  { accounts, observations, past, watched }: Evidence,
-  {
-    owners,
-    since,
-    unusedAfter,
-  }: Pick<DriftOptions, 'owners' | 'unusedAfter'> & { since: number | undefined },
-) {
-  const naming = { accounts, called: await accountsFor(policy, accounts) };
-  const now = compare(policy, observations, naming);
-  const before = compare(policy, past, naming).allowed;
-  const table = owners === undefined ? undefined : readOwners(owners, warnAtOnce);
-  const found = allFindings(policy, {
-    now,
-    ...(since !== undefined && { past: { allowed: before, since } }),
-    watched,
-    unusedAfter: unusedAfter * 1_000_000,
-    ...(table && { ownerOf: (address) => table.find(prefixOf(address))?.owner }),
-  });
-  return { comparison: now, naming, changes: changesOf(now.cases, [...before, ...now.allowed]), found };
+  if (options.since === 'last') rememberAll(file, options, assessment);
 }
 
 /** The policy that a changed text is, as this host has it; undefined where it is none. */

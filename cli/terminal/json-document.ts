@@ -12,6 +12,7 @@ export type Topic =
   | 'explain'
   | 'explain-record'
   | 'finding'
+  | 'findings'
   | 'generate'
   | 'merge'
   | 'preflight'

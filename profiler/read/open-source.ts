@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BouhekiError } from '../../error/error.ts';
 import { openDatabase, requireCurrentSchema, type Access } from '../database/database.ts';
@@ -13,23 +14,32 @@ const PATIENCE = 3000;
 const EVERY = 50;
 
 /**
- * The record at `path`, as `recordToRead` gives it. Throws BouhekiError or what the system and DuckDB say.
+ * The record at `path`, as `recordToRead` gives it. `apart`: a copy of it also where no recorder runs, so that one may
+ * start meanwhile. Throws BouhekiError or what the system and DuckDB say.
  */
-export async function openSource(path: string, access: Exclude<Access, 'write'>): Promise<RecordSource> {
+export async function openSource(path: string, access: Reading, apart: boolean): Promise<RecordSource> {
   const client = await recorderClient(path);
-  if (client === undefined) return await openFile(path, access);
+  if (client === undefined) {
+    return apart && existsSync(path) ? await openCopy(path, access, {}) : await openFile(path, access);
+  }
   try {
     const recorder = await client.status();
     await client.hold();
-    const copy = await copyRecord(path);
-    try {
-      return await openFile(copy.path, access, { recorder, opened: copy.unlink, closed: copy.discard });
-    } catch (error) {
-      copy.discard();
-      throw error;
-    }
+    return await openCopy(path, access, { recorder });
   } finally {
     client.close();
+  }
+}
+
+type Reading = Exclude<Access, 'write'>;
+
+async function openCopy(path: string, access: Reading, life: Pick<Life, 'recorder'>): Promise<RecordSource> {
+  const copy = await copyRecord(path);
+  try {
+    return await openFile(copy.path, access, { ...life, opened: copy.unlink, closed: copy.discard });
+  } catch (error) {
+    copy.discard();
+    throw error;
   }
 }
 

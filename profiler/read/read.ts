@@ -72,14 +72,19 @@ export interface Loss {
 }
 
 /**
- * Opens the record for reading: the file, or a copy of it where a recorder writes it, as of the last flush.
+ * Opens the record for reading: the file, or a copy of it where a recorder writes it, as of the last flush; always a copy
+ * with `apart`, beside which a recorder can start.
  * Throws BouhekiError: `no-data` when there is no such file, `store-busy` with the pid of the process in the
  * way, `disk-full` when there is no room for the copy, `untrusted` when others could have written it, or
  * `store`.
  */
-export async function openReader(path: string, access: 'read' | 'query' = 'read'): Promise<Reader> {
+export async function openReader(
+  path: string,
+  access: 'read' | 'query' = 'read',
+  apart = false,
+): Promise<Reader> {
   try {
-    return new Reader(path, await openSource(recordToRead(path), access));
+    return new Reader(path, await openSource(recordToRead(path), access, apart));
   } catch (error) {
     throw storeFailure(error, path);
   }

@@ -123,8 +123,8 @@ const PARTS: Fields<Drift> = {
 };
 
 /**
- * The JSON Schema (draft-07) of what `drift --json` prints, and of each line of `--format ndjson`, which is also what
- * `drift --watch` sends.
+ * The JSON Schema (draft-07) of what `drift --json` prints, of each line of `--format ndjson`, and of what `drift --watch`
+ * sends.
  */
 export function driftJsonSchema(): object {
   const acknowledged = {
@@ -135,7 +135,8 @@ export function driftJsonSchema(): object {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'bouheki drift',
-    description: 'A drift report (bouheki.drift/v1), or one finding of it (bouheki.finding/v1).',
+    description:
+      'A drift report (bouheki.drift/v1), one finding of it (bouheki.finding/v1), or those of a round of drift --watch (bouheki.findings/v1).',
     oneOf: [
       shape({
         schema: { const: 'bouheki.drift/v1' },
@@ -148,6 +149,11 @@ export function driftJsonSchema(): object {
         findings: list(shape(FINDING, OF_SOME_FINDINGS), 'The worst first.'),
       }),
       shape({ schema: { const: 'bouheki.finding/v1' }, ...FINDING }, OF_SOME_FINDINGS),
+      shape({
+        schema: { const: 'bouheki.findings/v1' },
+        policy: text('The policy file.'),
+        findings: list(shape(FINDING, OF_SOME_FINDINGS), 'What is new.'),
+      }),
     ],
     definitions: { rule, recorded, entry: shape(ENTRY, OF_SOME), change: shape(CHANGE) },
   };
