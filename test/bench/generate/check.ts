@@ -1,3 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+/** The program as it is compiled, and as it is installed. */
+export const CLI = join(ROOT, 'cli', 'main.js');
+export const BUNDLE = join(ROOT, 'bundle', 'main.js');
+
 /** Prints what was measured beside what is known to be right, and keeps count of what differs. */
 export class Checks {
   failed = 0;
@@ -47,4 +55,25 @@ export function timed<T>(work: () => T): { result: T; milliseconds: number } {
 
 function format(value: number): string {
   return (Number.isInteger(value) ? String(value) : value.toFixed(1)).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+}
+
+export interface Measured {
+  stdout: string;
+  seconds: number;
+  /** Seconds of processor time. */
+  processor: number;
+  megabytes: number;
+}
+
+/** Runs a program of ours to its end. */
+export function measure(args: readonly string[]): Measured {
+  const time = ['-f', '%e %U %S %M', process.execPath, ...args];
+  const { stderr, stdout } = spawnSync('/usr/bin/time', time, { encoding: 'utf8', maxBuffer: 1 << 30 });
+  const [seconds, user, system, kilobytes] = stderr.trim().split('\n').at(-1)!.split(' ').map(Number);
+  return { stdout, seconds: seconds!, processor: user! + system!, megabytes: kilobytes! / 1000 };
+}
+
+export function tellProcessor({ processor }: Measured): void {
+  const load = execFileSync('cat', ['/proc/loadavg'], { encoding: 'utf8' }).split(' ')[0];
+  console.log(`      processor ${processor.toFixed(1)} s, with a load of ${load} on the machine`);
 }
