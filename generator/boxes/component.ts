@@ -7,7 +7,8 @@ import { type Relation, restCodes } from './relation.ts';
  */
 export function componentsOf(relation: Relation): Int32Array[] {
   const count = relation.tuples.length / relation.sizes.length;
-  const parent = Int32Array.from({ length: count }, (_, tuple) => tuple);
+  const parent = new Int32Array(count);
+  for (let tuple = 0; tuple < count; tuple++) parent[tuple] = tuple;
   const find = (tuple: number): number => {
     while (parent[tuple] !== tuple) tuple = parent[tuple] = parent[parent[tuple]!]!;
     return tuple;

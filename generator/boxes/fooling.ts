@@ -22,7 +22,7 @@ export function foolingSet(grid: Grid, cover: readonly ValueBox[]): number[] {
  * one taken before. Any part of a fooling set is one, so the search may end where it costs too much.
  */
 function scattered(grid: Grid, cover: readonly ValueBox[]): number[] {
-  const boxes = cover.map((box) => ({ tuples: Int32Array.from(grid.tuplesOf(box)!) }));
+  const boxes = cover.map((box) => ({ tuples: grid.tuplesOf(box)! }));
   const holders = new Holders(boxes, grid.count);
   const closed = new Uint8Array(grid.count);
   const taken = new Taken(grid);

@@ -1,4 +1,7 @@
-import { byKey, findTuple, type Relation, restCodes } from './relation.ts';
+import { byKey, findTuple, type Relation, restCodes, valuesOn } from './relation.ts';
+
+/** Tuples of a relation by their numbers. */
+export type Tuples = Readonly<Int32Array>;
 
 /** Values of every axis, in order: the product of them. */
 export type ValueBox = readonly (readonly number[])[];
@@ -49,7 +52,7 @@ export class Grid {
    * The values of the axis with which all of these tuples are in the relation, in order. They have the same value there
    * now, so that is among them.
    */
-  commonValues(members: readonly number[], axis: number): number[] {
+  commonValues(members: Tuples, axis: number): number[] {
     const { of, start, values } = this.#lines[axis]!;
     // The shortest line has the fewest values to look for in the others.
     let shortest = of[members[0]!]!;
@@ -121,10 +124,10 @@ export class Grid {
   }
 
   /** The tuples of a box; undefined when one of them is not in the relation. */
-  tuplesOf(box: ValueBox): number[] | undefined {
+  tuplesOf(box: ValueBox): Tuples | undefined {
     const corner = this.cornerOf(box);
     if (corner < 0) return undefined;
-    let tuples = [corner];
+    let tuples: Tuples = Int32Array.of(corner);
     for (let axis = 0; axis < this.axes; axis++) {
       if (box[axis]!.length === 1) continue;
       const wider = this.spread(tuples, axis, box[axis]!);
@@ -134,14 +137,22 @@ export class Grid {
     return tuples;
   }
 
-  /** Each tuple with each of the values on the axis; undefined when one is not in the relation. */
-  spread(tuples: readonly number[], axis: number, values: readonly number[]): number[] | undefined {
-    const wider: number[] = [];
-    for (const tuple of tuples) {
-      for (const value of values) {
-        const other = this.step(tuple, axis, value);
-        if (other < 0) return undefined;
-        wider.push(other);
+  /**
+   * Each tuple with each of the values on the axis, which are in order; undefined when one is not in the relation.
+   */
+  spread(tuples: Tuples, axis: number, values: readonly number[]): Tuples | undefined {
+    const lines = this.#lines[axis]!;
+    const wider = new Int32Array(tuples.length * values.length);
+    let count = 0;
+    for (let at = 0; at < tuples.length; at++) {
+      const line = lines.of[tuples[at]!]!;
+      const end = lines.start[line + 1]!;
+      let low = lines.start[line]!;
+      for (let index = 0; index < values.length; index++) {
+        const value = values[index]!;
+        low = firstFrom(lines.values, value, low, end);
+        if (low === end || lines.values[low] !== value) return undefined;
+        wider[count++] = lines.tuples[low++]!;
       }
     }
     return wider;
@@ -163,17 +174,27 @@ export class Grid {
   }
 }
 
+/** The first place from `low` on, before `end`, with at least this value: mostly it is near. */
+function firstFrom(values: Int32Array, value: number, low: number, end: number): number {
+  let step = 1;
+  while (low + step < end && values[low + step]! < value) {
+    low += step;
+    step *= 2;
+  }
+  let high = Math.min(end, low + step);
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 function linesOf(relation: Relation, axis: number): Lines {
   const { codes, count } = restCodes(relation, axis);
   // Tuples are in lexicographic order, so those of a line come by their values on its axis.
   const { items, start } = byKey(codes, count);
-  const { sizes, tuples } = relation;
-  return {
-    of: codes,
-    start,
-    tuples: items,
-    values: items.map((tuple) => tuples[tuple * sizes.length + axis]!),
-  };
+  return { of: codes, start, tuples: items, values: valuesOn(relation, axis, items) };
 }
 
 /**

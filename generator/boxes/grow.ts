@@ -1,4 +1,4 @@
-import type { Grid, ValueBox } from './grid.ts';
+import type { Grid, Tuples, ValueBox } from './grid.ts';
 
 /** A maximal box and the tuples in it, in order. */
 export interface Candidate {
@@ -41,18 +41,18 @@ function ordersOf(open: readonly number[], orders: number): number[][][] {
 
 interface Grown {
   box: number[][];
-  tuples: number[];
+  tuples: Tuples;
 }
 
 function grow(grid: Grid, tuple: number, order: readonly number[]): Grown {
   const box: number[][] = [];
   for (let axis = 0; axis < grid.axes; axis++) box.push([grid.value(tuple, axis)]);
-  let tuples = [tuple];
+  let tuples: Tuples = Int32Array.of(tuple);
   for (const axis of order) {
     const fits = grid.commonValues(tuples, axis);
     if (fits.length === 1) continue;
     box[axis] = fits;
-    tuples = tuples.length === 1 ? Array.from(grid.line(tuple, axis)) : grid.spread(tuples, axis, fits)!;
+    tuples = tuples.length === 1 ? grid.line(tuple, axis) : grid.spread(tuples, axis, fits)!;
   }
   return { box, tuples };
 }
@@ -64,7 +64,7 @@ class CandidateSet {
   readonly #known = new Map<number, Candidate[]>();
 
   add({ box, tuples }: Grown): void {
-    const sorted = Int32Array.from(tuples).sort();
+    const sorted = tuples.slice().sort();
     const alike = this.#known.get(sorted[0]!);
     if (alike?.some((other) => equalBoxes(other.box, box))) return;
     const size = box.reduce((sum, values) => sum + values.length, 0);

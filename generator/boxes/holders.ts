@@ -4,7 +4,7 @@ export class Holders {
   readonly start: Int32Array;
   readonly list: Int32Array;
 
-  constructor(boxes: readonly { readonly tuples: Int32Array }[], count: number) {
+  constructor(boxes: readonly { readonly tuples: Readonly<Int32Array> }[], count: number) {
     this.start = new Int32Array(count + 1);
     for (const { tuples } of boxes) for (const tuple of tuples) this.start[tuple + 1]!++;
     for (let tuple = 0; tuple < count; tuple++) this.start[tuple + 1]! += this.start[tuple]!;

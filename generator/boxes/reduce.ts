@@ -53,7 +53,7 @@ function mergeAxis(relation: Relation, axis: number): { relation: Relation; grou
   for (let at = 0; at < tuples.length; at += axes) {
     const value = place[tuples[at + axis]!]!;
     if (value < 0) continue;
-    kept.set(tuples.subarray(at, at + axes), length);
+    for (let other = 0; other < axes; other++) kept[length + other] = tuples[at + other]!;
     kept[length + axis] = value;
     length += axes;
   }
@@ -68,9 +68,11 @@ function sliceNumbers(relation: Relation, axis: number): Int32Array {
   const { sizes, tuples } = relation;
   const size = sizes[axis]!;
   const { codes } = restCodes(relation, axis);
-  const values = Int32Array.from(codes, (_, tuple) => tuples[tuple * sizes.length + axis]!);
+  const values = new Int32Array(codes.length);
+  for (let tuple = 0; tuple < values.length; tuple++) values[tuple] = tuples[tuple * sizes.length + axis]!;
   const { items, start } = byKey(values, size);
-  const sequences = items.map((tuple) => codes[tuple]!);
+  const sequences = new Int32Array(items.length);
+  for (let at = 0; at < items.length; at++) sequences[at] = codes[items[at]!]!;
   const sequence = (value: number): Int32Array => sequences.subarray(start[value]!, start[value + 1]!);
   const alike = new Map<number, number[]>();
   return Int32Array.from({ length: size }, (_, value) => {
@@ -91,5 +93,7 @@ function hashOf(sequence: Int32Array): number {
 }
 
 function areEqual(some: Int32Array, others: Int32Array): boolean {
-  return some.length === others.length && some.every((code, at) => code === others[at]);
+  if (some.length !== others.length) return false;
+  for (let at = 0; at < some.length; at++) if (some[at] !== others[at]) return false;
+  return true;
 }

@@ -48,7 +48,8 @@ function ofCodes(sizes: readonly number[], rows: Int32Array): ReturnType<typeof 
       rest = Math.floor(rest / sizes[axis]!);
     }
   }
-  const places = Int32Array.from({ length: count }, (_, row) => placeOf(distinct, length, codes[row]!));
+  const places = new Int32Array(count);
+  for (let row = 0; row < count; row++) places[row] = placeOf(distinct, length, codes[row]!);
   return { relation: { sizes, tuples }, places };
 }
 
@@ -120,6 +121,13 @@ export function rowsIn({ sizes, tuples }: Relation, box: readonly (readonly numb
   };
   visit(0, 0, tuples.length / axes);
   return found;
+}
+
+/** The value on one axis of each of some tuples. */
+export function valuesOn({ sizes, tuples }: Relation, axis: number, members: Int32Array): Int32Array {
+  const values = new Int32Array(members.length);
+  for (let at = 0; at < members.length; at++) values[at] = tuples[members[at]! * sizes.length + axis]!;
+  return values;
 }
 
 export function tupleCount({ sizes, tuples }: Relation): number {

@@ -15,6 +15,10 @@ export class Selection {
   #turns = 0;
   /** How many of the chosen hold each tuple. */
   readonly #times: Int32Array;
+  /** In which round each candidate was looked at, and found, last. */
+  readonly #looked: Int32Array;
+  readonly #found: Int32Array;
+  #round = 0;
   /** How many tuples that are open each candidate holds; 0 between two calls. */
   readonly #gain: Int32Array;
 
@@ -23,6 +27,8 @@ export class Selection {
     this.#holders = new Holders(candidates, count);
     this.#isChosen = new Uint8Array(candidates.length);
     this.#turn = new Int32Array(candidates.length);
+    this.#looked = new Int32Array(candidates.length);
+    this.#found = new Int32Array(candidates.length);
     this.#times = new Int32Array(count);
     this.#gain = new Int32Array(candidates.length);
   }
@@ -40,19 +46,18 @@ export class Selection {
 
   /** The chosen that share a candidate with this one, in order: exchanging others with it changes nothing. */
   near(dropped: number): number[] {
-    const near = new Set<number>();
-    const seen = new Set<number>();
+    const near: number[] = [];
+    const round = this.#begin(dropped);
+    const { list, start } = this.#holders;
     for (const tuple of this.#candidates[dropped]!.tuples) {
-      const { list, start } = this.#holders;
       for (let at = start[tuple]!; at < start[tuple + 1]!; at++) {
         const candidate = list[at]!;
-        if (seen.has(candidate)) continue;
-        seen.add(candidate);
+        if (this.#looked[candidate] === round) continue;
+        this.#looked[candidate] = round;
         this.effort += this.#candidates[candidate]!.tuples.length;
-        for (const other of this.#candidates[candidate]!.tuples) this.#chosenOf(other, near);
+        this.#chosenWith(candidate, near);
       }
     }
-    near.delete(dropped);
     return this.#inOrder(near);
   }
 
@@ -65,10 +70,9 @@ export class Selection {
     this.#release(other);
     const open = this.#openOf(dropped, other);
     const added = this.#cover(open, dropped);
-    const suspects = new Set<number>();
-    for (const index of added) {
-      for (const tuple of this.#candidates[index]!.tuples) this.#chosenOf(tuple, suspects);
-    }
+    const suspects: number[] = [];
+    this.#begin();
+    for (const index of added) this.#chosenWith(index, suspects);
     const removed = this.#releaseSuperfluous(this.#inOrder(suspects));
     const before = [dropped, other, ...removed];
     if (added.length < before.length || (added.length === before.length && this.#isSmaller(added, before))) {
@@ -89,8 +93,15 @@ export class Selection {
     return size(some) < size(others);
   }
 
-  #inOrder(chosen: Iterable<number>): number[] {
-    return [...chosen].sort((a, b) => this.#turn[a]! - this.#turn[b]!);
+  #inOrder(chosen: number[]): number[] {
+    return chosen.sort((a, b) => this.#turn[a]! - this.#turn[b]!);
+  }
+
+  /** Begins to collect some of the chosen, each once and not this one. */
+  #begin(but?: number): number {
+    this.#round++;
+    if (but !== undefined) this.#found[but] = this.#round;
+    return this.#round;
   }
 
   #choose(index: number): void {
@@ -110,21 +121,30 @@ export class Selection {
     this.effort += this.#candidates[index]!.tuples.length;
   }
 
-  /** Adds the chosen that hold the tuple. */
-  #chosenOf(tuple: number, to: Set<number>): void {
+  /** Adds the chosen that hold a tuple of the candidate and were not found in this round. */
+  #chosenWith(candidate: number, to: number[]): void {
     const { list, start } = this.#holders;
-    this.effort += start[tuple + 1]! - start[tuple]!;
-    for (let at = start[tuple]!; at < start[tuple + 1]!; at++) {
-      if (this.#isChosen[list[at]!] === 1) to.add(list[at]!);
+    for (const tuple of this.#candidates[candidate]!.tuples) {
+      const end = start[tuple + 1]!;
+      this.effort += end - start[tuple]!;
+      for (let at = start[tuple]!; at < end; at++) {
+        const index = list[at]!;
+        if (this.#isChosen[index] === 0 || this.#found[index] === this.#round) continue;
+        this.#found[index] = this.#round;
+        to.push(index);
+      }
     }
   }
 
-  #openOf(...released: readonly number[]): number[] {
-    const open = new Set<number>();
-    for (const index of released) {
-      for (const tuple of this.#candidates[index]!.tuples) if (this.#times[tuple] === 0) open.add(tuple);
+  /** The tuples of two candidates that none of the chosen holds. */
+  #openOf(one: number, other: number): number[] {
+    const open: number[] = [];
+    for (const tuple of this.#candidates[one]!.tuples) if (this.#times[tuple] === 0) open.push(tuple);
+    const ofOne = new Set(open);
+    for (const tuple of this.#candidates[other]!.tuples) {
+      if (this.#times[tuple] === 0 && !ofOne.has(tuple)) open.push(tuple);
     }
-    return [...open];
+    return open;
   }
 
   /** Chooses, one by one, the candidate with most of the open tuples, fewest values, lowest number. */
@@ -194,7 +214,7 @@ export class Selection {
   #releaseSuperfluous(order: readonly number[]): number[] {
     // The largest boxes were taken first, so the last are the likeliest to be superfluous.
     return order.toReversed().filter((index) => {
-      if (this.#candidates[index]!.tuples.some((tuple) => this.#times[tuple] === 1)) return false;
+      for (const tuple of this.#candidates[index]!.tuples) if (this.#times[tuple] === 1) return false;
       this.#release(index);
       return true;
     });

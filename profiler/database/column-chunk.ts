@@ -38,7 +38,7 @@ export class ColumnChunk<L extends Layout> {
     const types = Object.values(layout).map((kind) => TYPES.get(kind)!);
     this.#chunk = DuckDBDataChunk.create([INTEGER, ...types], BATCH_ROWS);
     this.#vectors = [INTEGER, ...types].map((_, index) => this.#chunk.getColumnVector(index));
-    const [recording, ...columns] = this.#vectors.map(backing);
+    const [recording, ...columns] = this.#vectors.map(numbersOf);
     this.recording = recording as Int32Array;
     this.columns = Object.fromEntries(
       Object.keys(layout).map((name, index) => [name, columns[index]!]),
@@ -54,10 +54,10 @@ export class ColumnChunk<L extends Layout> {
 }
 
 /**
- * The typed array behind a numeric vector. Private in the typings, so it is looked up by name and checked:
- * should an upgrade of the driver rename it, opening a recording fails at once instead of writing zeros.
+ * The typed array behind a numeric vector, where NULL is any number. Private in the typings, so it is looked up by name
+ * and checked: should an upgrade of the driver rename it, opening a recording fails at once instead of writing zeros.
  */
-function backing(vector: DuckDBVector): Column {
+export function numbersOf(vector: DuckDBVector): Column | Float64Array {
   const items: unknown = Reflect.get(vector, 'items');
   if (!ArrayBuffer.isView(items)) throw new Error(`${vector.constructor.name} has no typed array`);
   return items as Column;

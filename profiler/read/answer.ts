@@ -1,8 +1,6 @@
-import type { DuckDBValue, Json } from '@duckdb/node-api';
+import type { DuckDBDataChunk, DuckDBValue, Json } from '@duckdb/node-api';
 
-/** `exact`: integers of 64 bits as BigInt. `json`: what JSON can hold, those integers as text. */
-export type Form = 'exact' | 'json';
-
+/** Integers of 64 bits are BigInt; text in an answer for JSON. */
 export type Value = DuckDBValue | Json;
 
 /**
@@ -12,4 +10,10 @@ export type Value = DuckDBValue | Json;
 export interface Answer {
   names: string[];
   parts: AsyncGenerator<Value[][]>;
+}
+
+/** The same as DuckDB has them: a column of numbers need not become a list. Each part is read before the next one. */
+export interface RawAnswer {
+  names: string[];
+  parts: AsyncGenerator<DuckDBDataChunk>;
 }

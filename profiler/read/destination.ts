@@ -1,4 +1,3 @@
-import type { DuckDBValue } from '@duckdb/node-api';
 import { SocketKind } from '../../bpf/wire.ts';
 import type { Observation } from './observation.ts';
 
@@ -11,20 +10,16 @@ const KINDS = new Map<number, NonNullable<Observation['socket']>>(
  * there.
  */
 export function destinationOf(
-  family: DuckDBValue,
-  high: DuckDBValue,
-  low: DuckDBValue,
-  port: DuckDBValue,
-  protocol: DuckDBValue,
+  family: number,
+  addressOf: (family: 4 | 6, row: number) => bigint,
+  row: number,
+  port: number,
+  protocol: number,
 ): Pick<Observation, 'family' | 'address' | 'port' | 'protocol' | 'socket'> {
   if (family === 0) {
-    const socket = KINDS.get(Number(port)) ?? 'other';
+    const socket = KINDS.get(port) ?? 'other';
     return { family: 4, address: 0n, port: 0, protocol: 0, socket };
   }
-  return {
-    family: family === 4 ? 4 : 6,
-    address: ((high as bigint) << 64n) | (low as bigint),
-    port: Number(port),
-    protocol: Number(protocol),
-  };
+  const known = family === 4 ? 4 : 6;
+  return { family: known, address: addressOf(known, row), port, protocol };
 }

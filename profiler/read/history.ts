@@ -1,8 +1,9 @@
-import type { DuckDBValue } from '@duckdb/node-api';
+import type { DuckDBDataChunk, DuckDBValue, DuckDBVector } from '@duckdb/node-api';
 import { plainPath } from '../../bpf/interpreter.ts';
-import { Known, type KnownBy } from '../event/columns.ts';
+import { type Column, Known, type KnownBy } from '../event/columns.ts';
 import { destinationOf } from './destination.ts';
-import { BLOCKS, SUBJECT_MEMBERS } from './observation-sql.ts';
+import { numbersOf } from '../database/column-chunk.ts';
+import { BLOCKS, SUBJECT_MEMBERS, SUBJECT_ROW, Trait } from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
 
 /** An observation as the record has it. Those of one subject hold the same object. */
@@ -34,15 +35,13 @@ export interface History {
   activity: Activity[];
 }
 
-type Column = readonly DuckDBValue[];
+/** Numbers of a column as DuckDB has them. */
+type Numbers = Exclude<Column, BigInt64Array | BigUint64Array> | Float64Array;
 
-/**
- * Who a subject is, as `historySql` returns it: NULL is unknown. What came over a socket has the members of
- * DuckDB's values, not the class.
- */
+/** Who a subject is, as `historySql` returns it: null is unknown. */
 type Who = { readonly [Name in keyof Required<Subject>]: Required<Subject>[Name] | null } & {
-  readonly allowed: { items: number[] } | null;
-  readonly denied: { items: number[] } | null;
+  readonly allowed: number[] | null;
+  readonly denied: number[] | null;
 };
 
 /** Ids that are returned where they differ from these. */
@@ -56,31 +55,42 @@ const USUAL: Partial<Record<keyof Subject, keyof Subject>> = {
 /** Makes a history of the rows of `historySql`, as they come in parts. */
 export class HistoryBuilder {
   readonly history: History = { observations: [], activity: [] };
+  /** Names of the columns. */
+  readonly #names: readonly string[];
   /** Of the rows that follow. */
   #subject!: Subject;
-  readonly #addresses = new Map<bigint, bigint>();
+  readonly #addresses = new Map<number | bigint, bigint>();
   readonly #blocks = new Map<number, number[]>();
 
-  /** Takes some rows, column by column. */
-  add(columns: readonly Column[]): void {
-    const [whos, family, high, low, port, protocol, verdict, intent, monitored, rule, ...numbers] = columns;
-    const [names, askedBy, age] = numbers.splice(-3);
-    const [count, first, last, hours, ...blocks] = numbers as (readonly number[])[];
-    for (const [row, value] of whos!.entries()) {
-      if (value !== null) {
-        this.#addSubject((value as unknown as { entries: Who }).entries);
+  constructor(names: readonly string[]) {
+    this.#names = names;
+  }
+
+  /** Takes some rows. What is mostly empty is read only where it is not. */
+  add(chunk: DuckDBDataChunk): void {
+    const vector = (name: string): DuckDBVector => chunk.getColumnVector(this.#names.indexOf(name));
+    const numbers = (name: string): Numbers => numbersOf(vector(name)) as Numbers;
+    const text = (name: string, row: number): string => String(vector(name).getItem(row));
+    const [family, port, protocol] = [numbers('family'), numbers('port'), numbers('protocol')];
+    const [verdict, traits, askedBy, age] = ['verdict', 'traits', 'asked_by', 'age'].map(numbers);
+    const [count, first, last, hours] = ['count', 'first', 'last', 'hours'].map(numbers);
+    const blocks = Array.from({ length: BLOCKS }, (_, block) => numbers(`b${block}`));
+    const addressOf = this.#addressesOf(vector, numbers('address_4'));
+    for (let row = 0; row < chunk.rowCount; row++) {
+      if (family[row] === SUBJECT_ROW) {
+        this.#addSubject(JSON.parse(text('who', row)) as Who);
         continue;
       }
-      const to = destinationOf(family![row]!, high![row]!, low![row]!, port![row]!, protocol![row]!);
+      const to = destinationOf(family[row]!, addressOf, row, port[row]!, protocol[row]!);
       // A million of these stay in memory: the members that all have come first, in one order.
       const observation: RecordedObservation = {
         subject: this.#subject,
         family: to.family,
-        address: this.#once(to.address),
+        address: to.address,
         port: to.port,
         protocol: to.protocol,
         verdict: verdict![row] === 0 ? 'allow' : 'deny',
-        monitored: monitored![row] === true,
+        monitored: (traits![row]! & Trait.monitored) !== 0,
         count: wholeNumber(count![row]!),
         first: first![row]!,
         last: last![row]!,
@@ -88,29 +98,37 @@ export class HistoryBuilder {
         blocks: this.#blocksOf(blocks, row),
       };
       if (to.socket !== undefined) observation.socket = to.socket;
-      if (intent![row] === true) observation.intent = true;
-      if (rule![row] !== null) observation.rule = String(rule![row]);
-      if (names![row] !== '') observation.names = String(names![row]).split(' ');
-      if (askedBy![row] !== 0) observation.known = knownBy(Number(askedBy![row]), Number(age![row]));
+      if (traits![row]! & Trait.intent) observation.intent = true;
+      if (traits![row]! & Trait.rule) observation.rule = text('rule', row);
+      if (traits![row]! & Trait.names) observation.names = text('names', row).split(' ');
+      if (askedBy![row] !== 0) observation.known = knownBy(askedBy![row]!, age![row]!);
       this.history.observations.push(observation);
     }
   }
 
-  #addSubject(who: Who): void {
-    const subject = (this.#subject = subjectOf(who));
-    if (who.allowed) this.history.activity.push({ subject, verdict: 'allow', hours: who.allowed.items });
-    if (who.denied) this.history.activity.push({ subject, verdict: 'deny', hours: who.denied.items });
+  /** Reads addresses; equal ones are the same object: many subjects go to each. */
+  #addressesOf(
+    vector: (name: string) => DuckDBVector,
+    address4: Numbers,
+  ): (family: 4 | 6, row: number) => bigint {
+    const half = (name: string): BigUint64Array => numbersOf(vector(name)) as BigUint64Array;
+    const [high, low] = [half('address_high'), half('address_low')];
+    return (family, row) => {
+      const key = family === 4 ? address4[row]! : (high[row]! << 64n) | low[row]!;
+      let known = this.#addresses.get(key);
+      if (known === undefined) this.#addresses.set(key, (known = BigInt(key)));
+      return known;
+    };
   }
 
-  /** The same object for equal addresses: many subjects go to each. */
-  #once(address: bigint): bigint {
-    const known = this.#addresses.get(address);
-    if (known === undefined) this.#addresses.set(address, address);
-    return known ?? address;
+  #addSubject(who: Who): void {
+    const subject = (this.#subject = subjectOf(who));
+    if (who.allowed) this.history.activity.push({ subject, verdict: 'allow', hours: who.allowed });
+    if (who.denied) this.history.activity.push({ subject, verdict: 'deny', hours: who.denied });
   }
 
   /** The same list for equal ones where numbers are small, as most of a large record are. */
-  #blocksOf(columns: readonly (readonly number[])[], row: number): number[] {
+  #blocksOf(columns: readonly Numbers[], row: number): number[] {
     let code = 0;
     let small = true;
     for (const column of columns) {

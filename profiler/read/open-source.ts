@@ -99,6 +99,7 @@ async function openFile(
     return {
       recorder,
       ask: (sql, values) => snapshot.ask(sql, values),
+      askRaw: (sql, values) => snapshot.askRaw(sql, values),
       query: (sql) => snapshot.query(sql),
       close: () =>
         snapshot.close(() => {

@@ -163,10 +163,16 @@ export class Reader {
   async history(query: ObservationQuery = {}): Promise<History> {
     const bounds = await this.#bounds(query);
     if (bounds === undefined) return { observations: [], activity: [] };
-    const builder = new HistoryBuilder();
     const sql = historySql({ ...bounds, apart: query.byNames === true });
-    for await (const columns of this.#parts(sql, parameters(query))) builder.add(columns);
-    return builder.history;
+    try {
+      // All rows may be too many to be kept twice.
+      const { names, parts } = await this.#source.askRaw(sql, parameters(query));
+      const builder = new HistoryBuilder(names);
+      for await (const chunk of parts) builder.add(chunk);
+      return builder.history;
+    } catch (error) {
+      throw storeFailure(error, this.path);
+    }
   }
 
   /** What the recorded hosts call their users and groups. */
@@ -287,16 +293,6 @@ export class Reader {
       named: named === true,
       across: across === true,
     };
-  }
-
-  /** The rows as they come, column by column: all of them may be too many to be kept twice. */
-  async *#parts(sql: string, values: DuckDBValue[]): AsyncGenerator<DuckDBValue[][]> {
-    try {
-      const { parts } = await this.#source.ask(sql, values);
-      yield* parts as AsyncGenerator<DuckDBValue[][]>;
-    } catch (error) {
-      throw storeFailure(error, this.path);
-    }
   }
 
   async #read(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {

@@ -1,5 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
-import type { Answer } from './answer.ts';
+import type { Answer, RawAnswer } from './answer.ts';
 import type { LiveStatus } from '../serve/live-status.ts';
 
 /** Where a reader gets its rows from: the file, or a copy of it while a recorder holds it. */
@@ -8,6 +8,8 @@ export interface RecordSource {
   readonly recorder: LiveStatus | undefined;
   /** Asks one statement of our own. Errors are those of DuckDB, or a BouhekiError. */
   ask(sql: string, values: readonly DuckDBValue[]): Promise<Answer>;
+  /** The same, as DuckDB has it. */
+  askRaw(sql: string, values: readonly DuckDBValue[]): Promise<RawAnswer>;
   /** Asks one statement of a user's own, which may only read. Errors as for `ask`. */
   query(sql: string): Promise<Answer>;
   /** Stops what runs and lets go of the files. */

@@ -1,10 +1,11 @@
 import {
   JsonDuckDBValueConverter,
   type DuckDBConnection,
+  type DuckDBDataChunk,
   type DuckDBPreparedStatement,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import type { Answer, Form, Value } from './answer.ts';
+import type { Answer, RawAnswer } from './answer.ts';
 import { prepareChecked } from './statement-check.ts';
 
 /** Milliseconds. */
@@ -29,16 +30,26 @@ export class Snapshot {
 
   /** As RecordSource.ask. */
   async ask(sql: string, values: readonly DuckDBValue[]): Promise<Answer> {
-    return await this.#run(async () => {
-      const statement = await this.#connection.prepare(sql);
-      if (values.length > 0) statement.bind([...values]);
-      return statement;
-    }, 'exact');
+    return await this.#run(
+      () => this.#prepare(sql, values),
+      (chunk) => chunk.getColumns(),
+    );
+  }
+
+  /** As RecordSource.askRaw. */
+  async askRaw(sql: string, values: readonly DuckDBValue[]): Promise<RawAnswer> {
+    return await this.#run(
+      () => this.#prepare(sql, values),
+      (chunk) => chunk,
+    );
   }
 
   /** As RecordSource.query. */
   async query(sql: string): Promise<Answer> {
-    return await this.#run(() => prepareChecked(this.#connection, sql), 'json');
+    return await this.#run(
+      () => prepareChecked(this.#connection, sql),
+      (chunk) => chunk.convertColumns(JsonDuckDBValueConverter),
+    );
   }
 
   /**
@@ -56,11 +67,20 @@ export class Snapshot {
     closed();
   }
 
-  async #run(prepare: () => Promise<DuckDBPreparedStatement>, form: Form): Promise<Answer> {
+  async #prepare(sql: string, values: readonly DuckDBValue[]): Promise<DuckDBPreparedStatement> {
+    const statement = await this.#connection.prepare(sql);
+    if (values.length > 0) statement.bind([...values]);
+    return statement;
+  }
+
+  async #run<T>(
+    prepare: () => Promise<DuckDBPreparedStatement>,
+    convert: (chunk: DuckDBDataChunk) => T,
+  ): Promise<{ names: string[]; parts: AsyncGenerator<T> }> {
     return await this.#busy(async () => {
       const statement = await prepare();
       const result = await statement.stream();
-      return { names: result.deduplicatedColumnNames(), parts: this.#parts(statement, result, form) };
+      return { names: result.deduplicatedColumnNames(), parts: this.#parts(statement, result, convert) };
     });
   }
 
@@ -76,16 +96,16 @@ export class Snapshot {
     }
   }
 
-  async *#parts(
+  async *#parts<T>(
     statement: DuckDBPreparedStatement,
     result: Awaited<ReturnType<DuckDBPreparedStatement['stream']>>,
-    form: Form,
-  ): AsyncGenerator<Value[][]> {
+    convert: (chunk: DuckDBDataChunk) => T,
+  ): AsyncGenerator<T> {
     try {
       for (;;) {
         const chunk = await this.#busy(() => result.fetchChunk());
         if (chunk === null || chunk.rowCount === 0) return;
-        yield form === 'json' ? chunk.convertColumns(JsonDuckDBValueConverter) : chunk.getColumns();
+        yield convert(chunk);
       }
     } finally {
       statement.destroySync();
