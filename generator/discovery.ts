@@ -56,8 +56,9 @@ export function discoveryOf(
     allowCommandRules: true,
     accounts,
   });
-  const subjects = demands.map(({ observations: seen, subject }): SubjectDiscovery => {
-    const places = blocksByPlace(seen);
+  const placesOf = demands.map(({ observations: seen }) => blocksByPlace(seen));
+  const subjects = demands.map(({ observations: seen, subject }, at): SubjectDiscovery => {
+    const places = placesOf[at]!;
     const events = seen.reduce((sum, { count }) => sum + count, 0);
     const span = { seconds: spanOf(seen), atLeast };
     return Object.assign(judgeBlocks(places, span), {
@@ -72,7 +73,7 @@ export function discoveryOf(
   return {
     first,
     last,
-    outlook: outlookOf(demands),
+    outlook: outlookOf(placesOf),
     discovery: curves[0]!.map((_, block) => curves.reduce((sum, curve) => sum + curve[block]!, 0)),
     subjects: subjects.sort(
       (a, b) =>

@@ -14,10 +14,11 @@ import { holdOut, judgeByRecord, judgeByRules, type HoldOut, type Judge } from '
 import { layOutFlat, layOutRules, type Background, type EvidenceKind, type Layout } from './layout.ts';
 import type { OwnerTable } from './rule/owner.ts';
 import { describePeriods, periodOf } from './subject/period.ts';
-import { type Outlook, outlookOf, readinessOf, type Readiness } from './readiness.ts';
+import { lookAhead, type Outlook, type Readiness } from './readiness.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { coverDemands, hasRanges, widenPorts, type RuleCover } from './rule/rule.ts';
 import { selectObservations, type Demand, type Omission } from './subject/select.ts';
+import { OddityFinder } from './subject/oddity.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeUnrecorded, describeStrays, windowOf, type Window } from './subject/window.ts';
 import { changeSubjects } from './subject/each-subject.ts';
@@ -121,11 +122,18 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
   const denied = mergePrefixes([...metadata, ...options.deny]);
   const active = input.activity.filter(({ verdict }) => verdict === 'allow' || options.includeDenied);
   const hours = hoursBySubject(active, options.by);
-  const evidence = sumEvidence(demands.flatMap((demand) => demand.observations));
+  const observed = demands.flatMap((demand) => demand.observations);
+  const evidence = sumEvidence(observed);
   const window = windowOf(evidence, hours.values());
-  const cover = withRanges(coverDemands(demands), options);
+  const oddities = new OddityFinder(observed);
+  const cover = withRanges(coverDemands(demands, oddities), options);
   const widening = wideningOf(denied, options);
-  const about: Background = { hours, ...named, ...(options.evidence && { evidence: options.evidence }) };
+  const about: Background = {
+    hours,
+    oddities,
+    ...named,
+    ...(options.evidence && { evidence: options.evidence }),
+  };
   const layout =
     options.layout === 'flat' ? layOutFlat(demands, denied, widening) : layOutRules(cover, widening, about);
   // Without a range in the whole there is none in a part.
@@ -134,7 +142,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     ...holdOut(demands, (training) => learn(training, widening, tried)),
     ...byAddress(recorded, demands, widening, tried),
   };
-  const ahead = { holdOut: tested, outlook: outlookOf(demands), readiness: readinessOf(demands) };
+  const ahead = { holdOut: tested, ...lookAhead(demands) };
   const rhythm = [...rhythmOf(window, demands, hours), ...describeUnrecorded(input.gaps ?? [])];
   const header = headerLines({
     version: options.version,

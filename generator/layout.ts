@@ -14,7 +14,7 @@ import { elapsedHours, sumEvidence, sumNames } from './subject/evidence.ts';
 import { flatBox, markFlat } from './flat.ts';
 import { describeGrant, type BoxCount } from './header.ts';
 import { isNamedOnce, poolSize } from './subject/passing-name.ts';
-import { OddityFinder } from './subject/oddity.ts';
+import type { OddityFinder } from './subject/oddity.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { entryText } from './rule/reach.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
@@ -48,6 +48,8 @@ export interface Layout {
 export interface Background {
   /** Clock hours in which subjects were active, by their keys. */
   hours: ReadonlyMap<string, ReadonlySet<number>>;
+  /** What is to be looked at, by all observations of all rules. */
+  oddities: OddityFinder;
   /** What the hosts call their users. */
   accounts?: Accounts;
   /** How much of it stands beside a rule. Default: `full`. */
@@ -72,7 +74,7 @@ export function layOutRules(
 ): Layout {
   const lists = widenRules(rules, widening);
   const names = nameRules(rules);
-  const oddities = new OddityFinder(rules.flatMap(({ observations }) => observations));
+  const { oddities } = background;
   const full = background.evidence !== 'line';
   let reviews = 0;
   const grants = rules.map((rule, index) => grantOfRule(rule, lists[index]!));

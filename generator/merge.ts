@@ -11,7 +11,7 @@ import { parsePolicy } from '../policy/file/parse.ts';
 import type { AccountTable, Policy } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { joinAddresses, joinNames, type DestinationKind } from './name/by-name.ts';
-import type { Evidence } from './subject/evidence.ts';
+import { type Evidence, sumEvidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 import { ignoredBy } from './review/ignored.ts';
 import { OddityFinder } from './subject/oddity.ts';
@@ -80,8 +80,8 @@ export function mergeWithBase(
   const names = nameRules(rules);
   const taken = new Set(policy.boxes.map(({ name }) => name));
   const additions = rules.flatMap(({ entries, from, observations, sockets }, index): Addition[] => {
-    const events = observations.reduce((sum, { count }) => sum + count, 0);
-    const comment = `added: ${formatCount(events, 'event')}, ${formatTime(Math.min(...observations.map(({ first }) => first)))}`;
+    const { count, first } = sumEvidence(observations);
+    const comment = `added: ${formatCount(count, 'event')}, ${formatTime(first)}`;
     const to = entries.map((entry) => entryText(entry, entry.observed));
     // Apart, because destinations go to a rule that the policy has.
     return [...(to.length > 0 ? [{ to }] : []), ...(sockets.length > 0 ? [{ sockets }] : [])].map((what) =>

@@ -25,26 +25,26 @@ export function leastSpan(atLeast: number): number {
   return Math.min(LEAST_SPAN, atLeast);
 }
 
-/** Behind which tenths what came after is compared with what came before. */
+/** Behind which tenths what came after is compared with what came before; the last is that of the point estimate. */
 const CUTS = [5, 6, 7, 8];
 
 /** Of how many of these, the worst ones, the mean is taken. */
 const WORST = 3;
 
-/** The one of the point estimate. */
-const LAST_CUT = 8;
-
 /** Of n events that were foretold, none of 3/n is beyond what chance explains, in 19 of 20 cases. */
 const RULE_OF_THREE = 3;
 
-/** The readiness of every subject, by its key. */
-export function readinessOf(demands: readonly Demand[]): Map<string, Readiness> {
-  return new Map(
-    demands.map(({ subject, observations }) => [
-      subject.key,
-      judgeBlocks(blocksByPlace(observations), { seconds: spanOf(observations), atLeast: LEAST_SPAN }),
-    ]),
-  );
+/** How well a record is known: what is still to come of all, and of each subject by its key. */
+export function lookAhead(demands: readonly Demand[]): {
+  outlook: Outlook;
+  readiness: Map<string, Readiness>;
+} {
+  const places = demands.map(({ observations }) => blocksByPlace(observations));
+  const readiness = demands.map(({ observations, subject }, at): [string, Readiness] => [
+    subject.key,
+    judgeBlocks(places[at]!, { seconds: spanOf(observations), atLeast: LEAST_SPAN }),
+  ]);
+  return { outlook: outlookOf(places), readiness: new Map(readiness) };
 }
 
 /** Seconds from the first to the last event. */
@@ -64,9 +64,10 @@ export function judgeBlocks(
   places: readonly (readonly number[])[],
   { atLeast, seconds }: { seconds: number; atLeast: number },
 ): Readiness {
-  const atMost = cautiousEstimate(places);
-  const unseen = unforeseen(places, LAST_CUT);
-  const stable = worstEstimate(places) <= STABLE && seconds >= atLeast;
+  const tally = tallyOf([places]);
+  const atMost = cautious(tally);
+  const unseen = tally.unforeseen.at(-1);
+  const stable = worst(tally) <= STABLE && seconds >= atLeast;
   const state = stable ? 'stable' : atMost <= STABILIZING ? 'stabilizing' : 'learning';
   return { state, atMost, ...(unseen === undefined ? {} : { unseen }) };
 }
@@ -77,26 +78,70 @@ export function judgeBlocks(
  * bench:generate` says how often this covers the truth, how far it is from it, and how other rules do.
  */
 export function cautiousEstimate(places: readonly (readonly number[])[]): number {
-  const behind = CUTS.flatMap((cut) => unforeseen(places, cut) ?? []);
+  return cautious(tallyOf([places]));
+}
+
+function cautious(tally: Tally): number {
+  const behind = tally.unforeseen.filter((share) => share !== undefined);
   const bad = behind.toSorted((a, b) => b - a).slice(0, WORST);
   const mean = total(bad) / Math.max(1, bad.length);
-  return largest(places, [unforeseen(places, LAST_CUT) ?? 0, mean]);
+  return largest(tally, [tally.unforeseen.at(-1) ?? 0, mean]);
 }
 
 /** The same with the largest share behind any of the points. */
 export function worstEstimate(places: readonly (readonly number[])[]): number {
+  return worst(tallyOf([places]));
+}
+
+function worst(tally: Tally): number {
   return largest(
-    places,
-    CUTS.flatMap((cut) => unforeseen(places, cut) ?? []),
+    tally,
+    tally.unforeseen.filter((share) => share !== undefined),
   );
 }
 
 /** The largest of these shares and Good-Turing's, and what so few events cannot exclude. */
-function largest(places: readonly (readonly number[])[], shares: readonly number[]): number {
-  const events = places.reduce((sum, blocks) => sum + total(blocks), 0);
+function largest({ events, inOnePart: once }: Tally, shares: readonly number[]): number {
   // Nothing seen is nothing known.
   if (events === 0) return 1;
-  return Math.min(1, Math.max(inOnePart(places) / events, ...shares) + RULE_OF_THREE / events);
+  return Math.min(1, Math.max(once / events, ...shares) + RULE_OF_THREE / events);
+}
+
+/** What estimates are made of. */
+interface Tally {
+  events: number;
+  /** Events at places that were seen in one part alone. */
+  inOnePart: number;
+  /** For each of CUTS what `unforeseen` says. */
+  unforeseen: (number | undefined)[];
+}
+
+/** The tally of the places in all of these lists, from one look at each. */
+function tallyOf(lists: readonly (readonly (readonly number[])[])[]): Tally {
+  let [events, once] = [0, 0];
+  const late = CUTS.map(() => 0);
+  const unknown = CUTS.map(() => 0);
+  for (const places of lists) {
+    for (const blocks of places) {
+      const sum = total(blocks);
+      events += sum;
+      if (parts(blocks) === 1) once += sum;
+      for (let at = 0; at < CUTS.length; at++) {
+        const before = total(blocks, 0, CUTS[at]!);
+        late[at]! += sum - before;
+        if (before === 0) unknown[at]! += sum;
+      }
+    }
+  }
+  const unforeseenAt = late.map((count, at) => (count === 0 ? undefined : unknown[at]! / count));
+  return { events, inOnePart: once, unforeseen: unforeseenAt };
+}
+
+/** In how many parts there were events. */
+function parts(blocks: readonly number[]): number {
+  let seen = 0;
+  for (const count of blocks) if (count > 0) seen++;
+  return seen;
 }
 
 /** Of the events behind a part, the share at places that were not seen before; undefined where there are none. */
@@ -112,13 +157,7 @@ export function unforeseen(places: readonly (readonly number[])[], cut: number):
 
 /** Events at places that were seen in one part of the window alone. */
 export function inOnePart(places: readonly (readonly number[])[]): number {
-  let events = 0;
-  for (const blocks of places) {
-    let parts = 0;
-    for (const count of blocks) if (count > 0) parts++;
-    if (parts === 1) events += total(blocks);
-  }
-  return events;
+  return tallyOf([places]).inOnePart;
 }
 
 /** The sum of some numbers. A loop: this is done for each place of a large record, again and again. */
@@ -136,11 +175,12 @@ export interface Outlook {
   newSubjects: number;
 }
 
-/** The outlook of a record: a subject that was seen late is a sign of others that are still to come. */
-export function outlookOf(demands: readonly Demand[]): Outlook {
-  const subjects = demands.map(({ observations }) => blocksByPlace(observations));
-  const whole = subjects.map(sumOfPlaces);
-  return { atMost: cautiousEstimate(subjects.flat()), newSubjects: cautiousEstimate(whole) };
+/**
+ * The outlook of a record, by the blocks of each subject's places: a subject that was seen late is a sign of others that
+ * are still to come.
+ */
+export function outlookOf(subjects: readonly (readonly (readonly number[])[])[]): Outlook {
+  return { atMost: cautious(tallyOf(subjects)), newSubjects: cautiousEstimate(subjects.map(sumOfPlaces)) };
 }
 
 /** Events in each part of the window at all of these places. */

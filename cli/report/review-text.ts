@@ -4,7 +4,8 @@ import { formatTime } from '../../format/moment.ts';
 import { formatCount } from '../../format/number.ts';
 import type { Decided, Decision } from '../../generator/review/decision.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
-import { sumNames } from '../../generator/subject/evidence.ts';
+import { sumEvidence, sumNames } from '../../generator/subject/evidence.ts';
+import { mostOf } from '../../generator/subject/order.ts';
 import type { strayMarks } from '../../policy/file/edit/edit.ts';
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
@@ -97,10 +98,8 @@ function seenText(items: readonly ReviewItem[]): string {
   const all = items.flatMap((item) => evidenceOf(item) ?? []);
   if (all.length === 0)
     return `${EVERYTHING} that the rule allows was not seen: the record holds nothing of it`;
-  const count = all.reduce((sum, each) => sum + each.count, 0);
-  const hours = Math.max(...all.map((each) => each.hours));
-  const first = Math.min(...all.map((each) => each.first));
-  const last = Math.max(...all.map((each) => each.last));
+  const { count, first, last } = sumEvidence(all);
+  const hours = mostOf(all, (each) => each.hours);
   const when =
     formatTime(last) > formatTime(first) ? `${formatTime(first)} to ${formatTime(last)}` : formatTime(first);
   const many = all.length > 1 && count > 1 ? 'at least ' : '';

@@ -157,19 +157,32 @@ function numberRests({ sizes, tuples }: Relation, left: number): Numbering {
   const axes = sizes.length;
   const keys = new Float64Array(tuples.length / axes);
   let limit = 1;
+  /** Axes whose values are digits of the keys next, all in one look at each tuple. */
+  let digits: number[] = [];
+  const read = (): void => {
+    for (let tuple = 0, at = 0; tuple < keys.length; tuple++, at += axes) {
+      let key = keys[tuple]!;
+      for (let digit = 0; digit < digits.length; digit++) {
+        const axis = digits[digit]!;
+        key = key * sizes[axis]! + tuples[at + axis]!;
+      }
+      keys[tuple] = key;
+    }
+    digits = [];
+  };
   for (let axis = 0; axis < axes; axis++) {
     const size = sizes[axis]!;
     if (axis === left || size === 1) continue;
     if (limit * size > Number.MAX_SAFE_INTEGER) {
+      read();
       const { codes, count } = numberKeys(keys);
       keys.set(codes);
       limit = count;
     }
-    for (let tuple = 0; tuple < keys.length; tuple++) {
-      keys[tuple] = keys[tuple]! * size + tuples[tuple * axes + axis]!;
-    }
+    digits.push(axis);
     limit *= size;
   }
+  read();
   return numberKeys(keys);
 }
 

@@ -1,3 +1,4 @@
+import { mostOf } from '../subject/order.ts';
 import { matchesFrom, matchesTo } from '../../policy/meaning/evaluate.ts';
 import { keepOf, matchesNames, neededKeep, reachOf } from '../../policy/meaning/known-name.ts';
 import type { Box, Flow, Policy, To } from '../../policy/meaning/policy.ts';
@@ -67,7 +68,7 @@ export class NameDriftFinder {
 
 /** A `keep` that is long enough for a name of this age, and longer than those that were not. */
 function longerKeep(age: number, boxes: readonly Box[]): number {
-  const shortest = Math.min(...boxes.map(({ to }) => keepOf(to)));
+  const shortest = -mostOf(boxes, ({ to }) => -keepOf(to));
   return neededKeep(Math.max(age, shortest + 1));
 }
 

@@ -3,8 +3,8 @@ import { isPublic } from '../../policy/value/public-address.ts';
 import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { eventsFrom, isSeenBefore, TRAINING } from '../subject/ahead.ts';
-import { sumNames } from '../subject/evidence.ts';
-import { groupsOf, inStableOrder } from '../subject/order.ts';
+import { sumEvidence, sumNames } from '../subject/evidence.ts';
+import { groupsOf, inStableOrder, mostOf } from '../subject/order.ts';
 import { type Suffixes, widenNames } from './wildcard.ts';
 import { destinationAddress } from '../destination/destination.ts';
 
@@ -39,7 +39,7 @@ export function joinNames(
     const service = services.get(key) ?? { addresses: [], parts: [] };
     services.set(key, service);
     service.addresses.push(observation);
-    service.parts.push(...named);
+    for (const part of named) service.parts.push(part);
   }
   return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by, suffixes))];
 }
@@ -98,7 +98,7 @@ function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedOb
     // What holds for the event that was known worst holds for all.
     known: {
       by: ASKERS.find((each) => parts.some(({ known }) => known!.by === each))!,
-      age: Math.max(...parts.map(({ known }) => known!.age)),
+      age: mostOf(parts, ({ known }) => known!.age),
     },
     seen: {
       addresses: new Set(parts.map(({ address, family }) => `${family} ${address}`)).size,
@@ -118,10 +118,8 @@ function sumOf(unordered: readonly RecordedObservation[]): RecordedObservation {
   const most = parts.reduce((a, b) => (b.count > a.count ? b : a));
   return {
     ...most,
-    count: parts.reduce((sum, { count }) => sum + count, 0),
-    first: Math.min(...parts.map(({ first }) => first)),
-    last: Math.max(...parts.map(({ last }) => last)),
-    hours: Math.max(...parts.map(({ hours }) => hours)),
+    ...sumEvidence(parts),
+    hours: mostOf(parts, ({ hours }) => hours),
     blocks: most.blocks.map((_, block) => parts.reduce((sum, { blocks }) => sum + blocks[block]!, 0)),
   };
 }

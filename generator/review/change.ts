@@ -34,8 +34,11 @@ export function changeBetween(
 
 /** The text before a change, of the one that the change has left. */
 export function textBefore({ back }: Change, text: string): string {
-  const lines = text.split('\n');
-  for (const [at, count, others] of back) lines.splice(at, count, ...others);
+  let lines = text.split('\n');
+  for (const [at, count, others] of back) {
+    // More lines than a call can have arguments may come back.
+    lines = lines.slice(0, at).concat(others, lines.slice(at + count));
+  }
   return lines.join('\n');
 }
 

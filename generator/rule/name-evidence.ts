@@ -4,6 +4,7 @@ import { formatKeep } from '../../policy/value/keep.ts';
 import { neededKeep } from '../../policy/meaning/known-name.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { sumEvidence } from '../subject/evidence.ts';
+import { mostOf } from '../subject/order.ts';
 
 /**
  * What is known of the names that rules go by: `340 events by 3 names, 19 addresses seen, shared with 14 names; 331 asked
@@ -18,9 +19,9 @@ export function describeNames(observations: readonly RecordedObservation[]): str
   const names = [...ofName.values()].reduce((sum, each) => sum + each, 0);
   const wildcards = [...ofName].filter(([name]) => name.startsWith('*.'));
   const addresses = named.reduce((sum, { seen }) => sum + seen!.addresses, 0);
-  const others = Math.max(...named.map(({ seen }) => seen!.others));
+  const others = mostOf(named, ({ seen }) => seen!.others);
   const self = named.reduce((sum, { seen }) => sum + seen!.self, 0);
-  const oldest = Math.max(...named.map(({ known }) => known!.age));
+  const oldest = mostOf(named, ({ known }) => known!.age);
   const shared = others === 0 ? '' : `, shared with up to ${formatCount(others, 'other name')}`;
   const age = oldest > 0 ? `longest ${formatDuration(oldest)} after the TTL` : 'none after the TTL';
   const unbounded = wildcards.map(

@@ -79,6 +79,13 @@ export function compareText(a: string | undefined, b: string | undefined): numbe
   return a < b ? -1 : 1;
 }
 
+/** The largest of what is said of some values, -Infinity of none: more of them than a call can have arguments. */
+export function mostOf<T>(values: readonly T[], of: (value: T) => number): number {
+  let most = -Infinity;
+  for (const value of values) most = Math.max(most, of(value));
+  return most;
+}
+
 /** Values with equal keys together, in the order in which the keys came. */
 export function groupsOf<T>(values: Iterable<T>, keyOf: (value: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -199,8 +199,8 @@ export class Universe {
     }
     for (const box of policy.boxes) {
       const regions = this.#regionsOf(box, intersectSpans(judged, placesOf(box)));
-      if (box.action === 'allow') allow.push(...regions);
-      else deny.push(...regions);
+      const list = box.action === 'allow' ? allow : deny;
+      for (const region of regions) list.push(region);
     }
     return { allow, deny };
   }

@@ -48,8 +48,8 @@ function listBoxes(network: Version1['network'], report: Report): PlacedBox[] {
   }
   const to: To = {};
   if (allow.texts) {
-    to.prefixes = readPrefixes(allow.texts, allow.path, report);
-    if (exemption) to.prefixes.push(...denied);
+    const allowed = readPrefixes(allow.texts, allow.path, report);
+    to.prefixes = exemption ? allowed.concat(denied) : allowed;
     if (to.prefixes.length === 0) return boxes;
   }
   const { command, uid, gid } = network;

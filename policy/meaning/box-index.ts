@@ -52,7 +52,7 @@ export class BoxIndex {
     for (const [dimension, byValue] of this.#values) {
       for (const value of probe.values(dimension)) {
         const indices = byValue.get(value);
-        if (indices) found.push(...indices);
+        for (const index of indices ?? []) found.push(index);
       }
     }
     if (this.#blocks.size > 0) this.#candidatesOf(probe.block(), found);
@@ -67,7 +67,7 @@ export class BoxIndex {
       if (family !== block.family || length > block.length) continue;
       const host = BigInt((family === 4 ? 32 : 128) - length);
       const indices = byValue.get((block.value >> host) << host);
-      if (indices) found.push(...indices);
+      for (const index of indices ?? []) found.push(index);
     }
   }
 

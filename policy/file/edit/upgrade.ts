@@ -36,7 +36,7 @@ function joinAddressLists(network: YAMLMap): void {
   const lists = isMap(cidr) ? cidr : new YAMLMap();
   // In block style even when it was `cidr: {}`: a list with comments has to fit in.
   lists.flow = false;
-  lists.items.push(...bare);
+  for (const pair of bare) lists.items.push(pair);
   const at = network.items.indexOf(bare[0]!);
   network.items = network.items.filter((pair) => !bare.includes(pair));
   if (lists !== cidr) network.items.splice(at, 0, new Pair(new Scalar('cidr'), lists));
@@ -73,7 +73,7 @@ function dropVoidDeny(network: YAMLMap): void {
   if (allow) {
     const [first] = deny.items;
     if (isScalar(first)) first.commentBefore = joinComments(NOTE, comment, first.commentBefore);
-    allow.items.push(...deny.items);
+    for (const item of deny.items) allow.items.push(item);
     allow.flow = false;
     return;
   }

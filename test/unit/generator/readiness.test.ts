@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { judgeBlocks, outlookOf, readinessOf } from '../../../generator/readiness.ts';
+import { judgeBlocks, lookAhead } from '../../../generator/readiness.ts';
 import { selectObservations } from '../../../generator/subject/select.ts';
 import { observed, START } from './fixture.ts';
 
@@ -21,7 +21,7 @@ test('no subject is stable that was seen for less than was asked for', () => {
   const seen = (last: number) => {
     const observations = [observed({ count: 1000, blocks: steady, last })];
     const { demands } = selectObservations(observations, { deny: [], includeDenied: false });
-    return [...readinessOf(demands).values()].map(({ state }) => state);
+    return [...lookAhead(demands).readiness.values()].map(({ state }) => state);
   };
   assert.deepEqual(seen(START + 21 * 60_000_000), ['stabilizing']);
   assert.deepEqual(seen(START + HOUR), ['stable']);
@@ -56,7 +56,7 @@ test('subjects that came up late are a sign of others', () => {
     return observed({ subject: { exe }, count: at === 0 ? 1000 : 100, blocks });
   });
   const select = (all: typeof subjects) =>
-    outlookOf(selectObservations(all, { deny: [], includeDenied: false }).demands);
+    lookAhead(selectObservations(all, { deny: [], includeDenied: false }).demands).outlook;
   assert.deepEqual(select(subjects.slice(0, 1)), { atMost: 0.003, newSubjects: 0.003 });
   const { atMost, newSubjects } = select(subjects);
   assert.equal(newSubjects, 100 / 300 + 3 / 1100);
