@@ -23,6 +23,8 @@ export class Resolvers {
   #wanted: readonly ('auto' | Address)[] = ['auto'];
   #addresses: readonly Address[] = [];
   #known = new Map<string, Resolver>();
+  /** The addresses of this host as they were last, and their keys. */
+  #own = { text: '', keys: new Set<string>() };
 
   /** `own`: the addresses of this host. */
   constructor(files: readonly string[] = FILES, own: () => readonly string[] = ownAddresses) {
@@ -61,13 +63,20 @@ export class Resolvers {
       this.#stamps = stamps;
       this.#addresses = this.#wanted.flatMap((each) => (each === 'auto' ? this.#configured() : [each]));
     }
-    const own = this.#addresses.every(isLoopback) ? new Set() : keysOf(this.#ownAddresses());
+    const own = this.#addresses.every(isLoopback) ? new Set() : this.#ownKeys();
     this.#known = new Map(
       this.#addresses.map((address) => {
         const key = keyOf(address);
         return [key, { address, near: isLoopback(address) || own.has(key) }];
       }),
     );
+  }
+
+  #ownKeys(): ReadonlySet<string> {
+    const texts = this.#ownAddresses();
+    const text = texts.join();
+    if (text !== this.#own.text) this.#own = { text, keys: keysOf(texts) };
+    return this.#own.keys;
   }
 
   #configured(): Address[] {

@@ -77,13 +77,18 @@ export class ConnectionNames {
     this.#processes = processes;
     this.#resolvers = resolvers;
     this.#host = visibleNamespace('net');
-    this.#lost = this.#losses();
+    this.#lost = this.#losses(source.counters());
   }
 
   /** From now on rows go there. */
   redirect(sink: EventSink): void {
     this.#sink = sink;
     this.#known.version += 1;
+  }
+
+  /** Whether there are answers to take up. */
+  get pending(): boolean {
+    return this.#source.answers.pending > 0;
   }
 
   /** Takes up the answers so far. To be called before the connections that were made on them are read. */
@@ -121,10 +126,11 @@ export class ConnectionNames {
   /** Reports what was lost since the last time, and looks for other resolvers. */
   flush(): void {
     this.#resolvers.refresh();
-    const lost = this.#losses();
+    const counters = this.#source.counters();
+    const lost = this.#losses(counters);
     this.#sink.recordLoss('answer', lost - this.#lost);
     this.#lost = lost;
-    const roomless = this.#roomless();
+    const roomless = this.#roomless(counters);
     this.#sink.recordLoss('name', roomless - this.#lostNames);
     this.#lostNames = roomless;
   }
@@ -184,15 +190,13 @@ export class ConnectionNames {
     if (addresses.length === 0) this.#sink.answer({ ...row, family: 0, address: 0n, ttl: 0 });
   }
 
-  #losses(): number {
-    const counters = this.#source.counters();
+  #losses(counters: readonly number[]): number {
     const lost = [NameCounter.lostAnswer, NameCounter.cutAnswer, NameCounter.lostQuery];
     return lost.reduce((sum, counter) => sum + counters[counter]!, this.#unread);
   }
 
   /** Names for whose addresses there was no room. */
-  #roomless(): number {
-    const counters = this.#source.counters();
+  #roomless(counters: readonly number[]): number {
     const { addressFull, knownFull, patternFull } = NameCounter;
     return [addressFull, knownFull, patternFull].reduce((sum, counter) => sum + counters[counter]!, 0);
   }

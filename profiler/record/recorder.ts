@@ -142,8 +142,15 @@ export class Recorder {
    * first.
    */
   drain(): number {
-    this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
     if (this.#forgotten !== this.#processes.forgotten) this.#settle();
+    const { connections, denials } = this.#source;
+    // At rest this is asked many times a second.
+    if (connections.pending + denials.pending === 0 && this.#names?.pending !== true) return 0;
+    return this.#drainNow();
+  }
+
+  #drainNow(): number {
+    this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
     const before = this.#sink.counters.events + this.#batch.events;
     const { connections, denials } = this.#source;
     const [allowed, denied] = [connections.produced, denials.produced];
@@ -175,7 +182,7 @@ export class Recorder {
 
   /** Returns whether there was room for all of it. */
   #takeFolds(): boolean {
-    return this.#source.takeFolds(this.#folds, () => this.drain());
+    return this.#source.takeFolds(this.#folds, () => this.#drainNow());
   }
 
   /** Commits everything drained so far, together with what was lost. */

@@ -255,6 +255,7 @@ test('more events than a batch holds are appended on the way', () => {
     const ring = new FakeRing();
     for (let index = 0; index < 500; index += 1) ring.connection({ port: index });
     connections.drain = ring.drain.bind(ring);
+    Object.defineProperty(connections, 'pending', { get: () => ring.pending, configurable: true });
     Object.assign(connections, { bytes: ring.bytes, view: ring.view, words: ring.words });
     recorder.drain();
   }
