@@ -110,8 +110,9 @@ function keysOf(texts: readonly string[]): Set<string> {
 /** Changes with the file, also when another one takes its place. Empty where there is none. */
 export function stampOf(file: string): string {
   try {
-    const { ctimeMs, ino, size } = statSync(file);
-    return `${ino} ${ctimeMs} ${size}`;
+    // An exception for a file that is not there costs more than all the rest of a look.
+    const stats = statSync(file, { throwIfNoEntry: false });
+    return stats === undefined ? '' : `${stats.ino} ${stats.ctimeMs} ${stats.size}`;
   } catch {
     return '';
   }

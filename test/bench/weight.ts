@@ -100,23 +100,29 @@ async function weigh(name: string, args: readonly string[], said: RegExp, connec
   return weight;
 }
 
-/** Instructions for each of some connections, without what it takes at rest. */
+/** Instructions for each of some connections, without what it takes at rest, once V8 has compiled what they take. */
 async function perConnection(group: Group, atRest: number): Promise<number> {
   const others = join(cgroupRoot(), 'bouheki-weight-clients');
   mkdirSync(others);
+  await connectFrom(others);
   const begun = performance.now();
   const before = group.instructions;
+  const made = await connectFrom(others);
+  const spent = group.instructions - before - (atRest * (performance.now() - begun)) / 1000;
+  rmdirSync(others);
+  return spent / made;
+}
+
+/** Makes connections from a cgroup. Returns how many, when they are committed. */
+async function connectFrom(cgroup: string): Promise<number> {
   const { rate, seconds, destinations } = TRAFFIC;
-  const words = [others, ...[rate, seconds].map(String), 'tcp', String(destinations)];
+  const words = [cgroup, ...[rate, seconds].map(String), 'tcp', String(destinations)];
   const client = spawn(CONNECT, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   let printed = '';
   client.stdout.on('data', (piece) => (printed += String(piece)));
   await once(client, 'exit');
-  // The commit after it is part of it.
   await sleep(2000);
-  const spent = group.instructions - before - (atRest * (performance.now() - begun)) / 1000;
-  rmdirSync(others);
-  return spent / Number(printed.split(' ')[0]);
+  return Number(printed.split(' ')[0]);
 }
 
 async function ofNode(): Promise<number> {
