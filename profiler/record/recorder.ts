@@ -138,21 +138,16 @@ export class Recorder {
 
   /**
    * Reads both rings, empty if the sink has the room. Returns the number of connections. The kernel side
-   * tells a process in each ring before its first connection there, so it does not matter which ring is read
-   * first.
+   * tells a process in each ring before its first connection there, so it does not matter which is read first.
+   * `always`: also where they are empty, such as for the time by which folds are dated.
    */
-  drain(): number {
+  drain(always = false): number {
     if (this.#forgotten !== this.#processes.forgotten) this.#settle();
     const { connections, denials } = this.#source;
     // At rest this is asked many times a second.
-    if (connections.pending + denials.pending === 0 && this.#names?.pending !== true) return 0;
-    return this.#drainNow();
-  }
-
-  #drainNow(): number {
+    if (!always && connections.pending + denials.pending === 0 && this.#names?.pending !== true) return 0;
     this.#bootEpoch = Date.now() * 1000 - Number(bootTime() / 1000n);
     const before = this.#sink.counters.events + this.#batch.events;
-    const { connections, denials } = this.#source;
     const [allowed, denied] = [connections.produced, denials.produced];
     // What was connected to so far was asked for before.
     this.#names?.drain();
@@ -182,7 +177,7 @@ export class Recorder {
 
   /** Returns whether there was room for all of it. */
   #takeFolds(): boolean {
-    return this.#source.takeFolds(this.#folds, () => this.#drainNow());
+    return this.#source.takeFolds(this.#folds, () => this.drain(true));
   }
 
   /** Commits everything drained so far, together with what was lost. */
@@ -194,8 +189,7 @@ export class Recorder {
     this.#sink.recordLoss('ring', lost(Counter.lostConnection));
     this.#sink.recordLoss('denial-ring', lost(Counter.lostDenial));
     this.#lostProcesses += lost(Counter.lostProcess);
-    // A lost record is most often an event without its process too: not counted twice, and whichever comes
-    // first.
+    // A lost record is mostly an event without its process too: not counted twice, and whichever is first.
     const nameless = Math.max(this.#lostProcesses, this.#nameless);
     this.#sink.recordLoss('process', nameless - this.#toldNameless);
     this.#toldNameless = nameless;
