@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import type { DryRunOptions } from './preflight/dry-run.ts';
 import { databaseOption, sinceOption } from './option/record-option.ts';
-import { confirmOption, recorderOptions } from './option/recorder-option.ts';
+import { confirmOption, parseBreaker, recorderOptions } from './option/recorder-option.ts';
 import type { EnforceOptions } from './run/enforce.ts';
 
 const HELP = `
@@ -40,6 +40,12 @@ export function enforceCommand(): Command {
       'also drop packets, as they leave, to addresses that the policy denies to all subjects or allows to none: those that come from address translation and raw sockets. Addresses that the host translates to then need rules of their own',
     )
     .addOption(confirmOption('nothing is blocked any more: the policy goes on in monitor mode'))
+    .addOption(
+      new Option(
+        '--breaker <n/min>',
+        'monitor a subject that is denied more often than that, until `bouheki rearm` or another policy. Whoever may run a program can open it so',
+      ).argParser(parseBreaker),
+    )
     .option(
       '--dry-run',
       'only look at what blocking would do here; nothing is attached, recorded or blocked',

@@ -49,6 +49,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'End a pause before its time',
     load: async () => (await import('./control/resume.ts')).resumeCommand(),
   },
+  rearm: {
+    summary: 'Block again what the breaker has opened',
+    load: async () => (await import('./control/rearm.ts')).rearmCommand(),
+  },
   close: {
     summary: 'Close open connections that a policy denies',
     load: async () => (await import('./control/close.ts')).closeCommand(),

@@ -94,3 +94,10 @@ function readEndpoint(text: string): Endpoint {
   if (endpoint !== undefined) return endpoint;
   throw new InvalidArgumentError('It must be an address of this host alone and a port: 127.0.0.1:9464.');
 }
+
+/** The denials a minute of `--breaker`: `100/min`. */
+export function parseBreaker(text: string): number {
+  const [, count] = /^([1-9]\d{0,8})\/min$/.exec(text) ?? [];
+  if (count !== undefined) return Number(count);
+  throw new InvalidArgumentError('It must be a number of denials a minute, such as 100/min.');
+}

@@ -128,6 +128,7 @@ function enforcementText(status: EnforcementStatus): string {
             ? `out of force at ${formatMoment(confirmBy)} unless \`bouheki confirm\` comes before`
             : `paused for ${visible(pauses)} until ${formatMoment(confirmBy)}`,
         ]),
+    ...(status.opened === undefined ? [] : [`opened by the breaker: ${visible(status.opened.join('; '))}`]),
     ...(reloadFailed ? ['its file could not be read again'] : []),
     ...(denied > 0 || blocksSome(status) ? [`${formatNumber(denied)} denied`] : []),
     ...(wouldBeDenied > 0 || monitorsSome(status) ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),

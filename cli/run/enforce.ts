@@ -8,6 +8,7 @@ import { blocksSome, modeNames } from '../../policy/meaning/mode.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { entryOf, excessOf, payerOf } from '../../daemon/denial/denial-entry.ts';
+import { Breaker } from '../../daemon/denial/breaker.ts';
 import { DenialCount } from '../../daemon/denial/denial-count.ts';
 import { DenialLog } from '../../daemon/denial/denial-log.ts';
 import { GenerationMemory } from '../../daemon/denial/generation-memory.ts';
@@ -51,6 +52,8 @@ export interface EnforceOptions extends RecorderOptions {
   backstop?: boolean;
   /** For how long the policy holds without a confirmation, seconds. */
   confirmWithin?: number;
+  /** How many denials a minute a subject may have before it is only monitored. */
+  breaker?: number;
   /** From when on the record is replayed before anything is blocked, microseconds since the epoch. */
   since?: number;
   /** Block whatever the pre-flight finds. */
@@ -154,13 +157,14 @@ class EnforceRun {
     const kernel = await KernelSide.load(attachmentOf(options), needsOf(options));
     const keeper = keeperOf(options, kernel, say);
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
+    const breaker = new Breaker(options.breaker);
     let guard: PacketGuard | undefined;
     let control: ControlServer | undefined;
     const session = await Session.open(kernel, names, {
       ...recordingOf(options, read, messages),
       log,
       listeners: {
-        ...denialListeners(denials, share, generations),
+        ...denialListeners(denials, share, generations, breaker),
         cgroupMade: (id, path) => enforcement.cgroupMade(id, path),
       },
       unlisted: () => enforcement.unlisted,
@@ -178,27 +182,12 @@ class EnforceRun {
     });
     try {
       guard = guardOf(options, kernel, say);
-      const policies = policySwitch(
-        { session, enforcement, log, generations, guard, keeper, inForce, withoutLinks, say },
-        read,
-        source,
-      );
+      const parts = { session, enforcement, log, generations, guard, keeper, inForce, withoutLinks, say };
+      const policies = policySwitch(parts, read, source);
+      breaker.open = (subject) => void policies.monitorToo(subject);
       control = await listenForControl(options.db, options.confirmWithin !== undefined, policies, say);
       await policies.begin(options.confirmWithin);
-      return new EnforceRun({
-        policies,
-        control,
-        session,
-        enforcement,
-        log,
-        share,
-        trouble,
-        denials,
-        guard,
-        keeper,
-        watch,
-        say,
-      });
+      return new EnforceRun({ ...parts, policies, control, share, trouble, denials, watch });
     } catch (error) {
       control?.close();
       keeper.release();
@@ -311,9 +300,11 @@ function denialListeners(
   denials: DenialCount,
   share: LogShare,
   generations: GenerationMemory,
+  breaker: Breaker,
 ): Required<Pick<NonNullable<SessionOptions['listeners']>, 'denied' | 'excess'>> {
   return {
     denied: (denial) => {
+      breaker.add(denial);
       denials.add(denial);
       share.write(payerOf(denial), entryOf(denial, generations.find(denial.generation)));
     },

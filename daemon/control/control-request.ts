@@ -15,6 +15,7 @@ export type ControlRequest =
   | { ask: 'confirm' }
   | { ask: 'rollback' }
   | { ask: 'resume' }
+  | { ask: 'rearm' }
   | PauseRequest
   | { ask: 'apply'; file: string; within?: number };
 

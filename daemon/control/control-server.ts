@@ -103,9 +103,17 @@ async function bodyOf(request: IncomingMessage): Promise<ControlRequest> {
   throw unknown();
 }
 
+/** What is asked with nothing beside it. */
+const PLAIN: ReadonlySet<unknown> = new Set<ControlRequest['ask']>([
+  'confirm',
+  'rollback',
+  'resume',
+  'rearm',
+]);
+
 function isRequest(body: unknown): body is ControlRequest {
   if (typeof body !== 'object' || body === null || !('ask' in body)) return false;
-  if (body.ask === 'confirm' || body.ask === 'rollback' || body.ask === 'resume') return true;
+  if (PLAIN.has(body.ask)) return true;
   if (body.ask === 'pause') return isPause(body);
   if (body.ask !== 'apply' || !('file' in body) || typeof body.file !== 'string') return false;
   return !('within' in body) || isTrial(body.within);

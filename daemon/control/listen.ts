@@ -32,5 +32,6 @@ async function carryOut(request: ControlRequest, policies: PolicySwitch): Promis
   if (request.ask === 'rollback') return await policies.rollBack();
   if (request.ask === 'pause') return await policies.pause(request);
   if (request.ask === 'resume') return await policies.resume();
+  if (request.ask === 'rearm') return await policies.rearm();
   return await policies.apply(request.file, request.within);
 }

@@ -1,11 +1,13 @@
 import { bootTime } from '../../bpf/clock.ts';
+import type { TrippedSubject } from '../denial/breaker.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { renderFailure } from '../../error/failure.ts';
-import { formatDuration } from '../../format/duration.ts';
 import { blocksSome, describeModes, modeNames, monitored } from '../../policy/meaning/mode.ts';
 import type { Trial } from './keeper.ts';
+import { describeOpened, openedPolicy, refusal } from './opened.ts';
 import { describeExemption, describePause, pausedPolicy, type PauseRequest } from './pause.ts';
 import type { How, InForce, ReadPolicy, SwitchParts } from './switch-parts.ts';
+import { describeWait, waitingError } from './waiting.ts';
 
 /** Nanoseconds of a second. */
 const SECOND = 1_000_000_000n;
@@ -55,7 +57,7 @@ export class PolicySwitch {
   /** What is in force, and by when it must be confirmed, in words. */
   describe(): string {
     this.#describe(this.#current.file);
-    return this.#describeWait();
+    return describeWait(this.#parts.enforcement.confirmBy, this.#former);
   }
 
   /** The same in a few words, of which none is from a file's name. */
@@ -94,9 +96,7 @@ export class PolicySwitch {
       const { confirmBy } = this.#parts.enforcement;
       if (this.#pause !== undefined) throw this.#waiting();
       if (confirmBy === undefined || confirmBy <= bootTime()) {
-        throw new BouhekiError('usage', 'no policy waits for its confirmation', {
-          remedy: 'see `bouheki status` for what is in force',
-        });
+        throw refused('no policy waits for its confirmation');
       }
       this.#stopWaiting();
       this.#parts.enforcement.confirm();
@@ -116,12 +116,8 @@ export class PolicySwitch {
       if (this.#parts.enforcement.over) return '';
       if (this.#pause !== undefined) return await this.#endPause();
       if (this.#former === undefined && !blocksSome(this.#current.policy)) {
-        throw new BouhekiError(
-          'usage',
+        throw refused(
           'there is nothing to go back to: nothing is blocked, and no policy was in force before',
-          {
-            remedy: 'see `bouheki status` for what is in force',
-          },
         );
       }
       return await this.#goBack('Rolled back');
@@ -137,9 +133,7 @@ export class PolicySwitch {
       if (this.#waits) throw this.#waiting();
       const { policy, ...rest } = this.#current;
       if (!blocksSome(policy)) {
-        throw new BouhekiError('usage', 'nothing is blocked, so nothing can be exempt', {
-          remedy: 'see `bouheki status` for what is in force',
-        });
+        throw refused('nothing is blocked, so nothing can be exempt');
       }
       const former = this.#former;
       const paused = { ...rest, policy: pausedPolicy(policy, request.exempt) };
@@ -155,9 +149,38 @@ export class PolicySwitch {
   async resume(): Promise<string> {
     return await this.#inTurn(async () => {
       if (this.#pause !== undefined) return await this.#endPause();
-      throw new BouhekiError('usage', 'nothing is paused', {
-        remedy: 'see `bouheki status` for what is in force',
-      });
+      throw refused('nothing is paused');
+    });
+  }
+
+  /**
+   * Has a subject only monitored that the breaker has found, beside what the policy says, until `rearm` or another
+   * policy. Not while a policy waits or pauses. Never fails: the policy in force stays then.
+   */
+  async monitorToo(subject: TrippedSubject): Promise<void> {
+    await this.#inTurn(async () => {
+      const { enforcement, say } = this.#parts;
+      const opened = this.#current.opened?.names ?? [];
+      if (enforcement.over || opened.includes(subject.name)) return;
+      const why = refusal(subject, opened.length, this.#waits);
+      try {
+        if (why === undefined)
+          await this.#replace(openedPolicy(this.#current, subject), describeOpened(subject));
+        else say(why);
+      } catch (error) {
+        say(renderFailure(error));
+      }
+    });
+  }
+
+  /** Takes back what the breaker has opened. Throws BouhekiError where that is nothing. */
+  async rearm(): Promise<string> {
+    return await this.#inTurn(async () => {
+      if (this.#waits) throw this.#waiting();
+      const closed = this.#current.opened?.closed;
+      if (closed === undefined) throw refused('the breaker has opened nothing');
+      const text = `Rearmed: the policy ${closed.hash} of ${closed.file} holds for every subject again.\n`;
+      return await this.#replace(closed, text);
     });
   }
 
@@ -169,6 +192,15 @@ export class PolicySwitch {
 
   get #waits(): boolean {
     return this.#parts.enforcement.confirmBy !== undefined;
+  }
+
+  /** Puts a policy in the place of the one in force, as if that had not been. */
+  async #replace(next: ReadPolicy, text: string): Promise<string> {
+    const former = this.#former;
+    await this.#exchange(next, undefined);
+    this.#former = former;
+    this.#parts.say(text);
+    return text;
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -252,8 +284,10 @@ export class PolicySwitch {
     delete inForce.confirmBy;
     delete inForce.pauses;
     delete inForce.modes;
+    delete inForce.opened;
     Object.assign(inForce, {
       ...(pauses !== undefined && { pauses }),
+      ...(next.opened && { opened: next.opened.names }),
       ...modeNames(policy),
       policyHash: hash,
       generation: inForce.generation + 1,
@@ -305,7 +339,8 @@ export class PolicySwitch {
     this.#stopWaiting();
     const left = this.#current;
     const former = this.#former;
-    const target = former ?? { ...left, policy: monitored(left.policy) };
+    const { opened: _opened, ...whole } = left;
+    const target = former ?? { ...whole, policy: monitored(left.policy) };
     const fallBack = (): void => {
       if (this.#waits) enforcement.fallBack();
     };
@@ -339,7 +374,7 @@ export class PolicySwitch {
 
   #described(within: number | undefined): string {
     this.#describe(this.#current.file);
-    const text = this.#describeWait();
+    const text = describeWait(this.#parts.enforcement.confirmBy, this.#former);
     this.#parts.say(text);
     const { hash, file, policy } = this.#current;
     const needless =
@@ -348,26 +383,10 @@ export class PolicySwitch {
   }
 
   #waiting(): BouhekiError {
-    if (this.#pause === undefined) return waiting();
-    return new BouhekiError('usage', 'the policy in force is paused', {
-      remedy: 'run `bouheki resume` first',
-    });
-  }
-
-  #describeWait(): string {
-    const { confirmBy } = this.#parts.enforcement;
-    if (confirmBy === undefined) return '';
-    const seconds = Number((confirmBy - bootTime()) / (SECOND / 1000n)) / 1000;
-    const then =
-      this.#former === undefined
-        ? 'nothing is blocked any more'
-        : `the policy ${this.#former.hash} is in force again`;
-    return `Unless \`bouheki confirm\` comes within ${formatDuration(Math.max(0, Math.round(seconds)))}, ${then}.\n`;
+    return waitingError(this.#pause !== undefined);
   }
 }
 
-function waiting(): BouhekiError {
-  return new BouhekiError('usage', 'the policy in force waits for its confirmation', {
-    remedy: 'run `bouheki confirm` or `bouheki rollback` first',
-  });
+function refused(why: string): BouhekiError {
+  return new BouhekiError('usage', why, { remedy: 'see `bouheki status` for what is in force' });
 }

@@ -11,6 +11,8 @@ import type { Keeper } from './keeper.ts';
 /** A policy as the caller reads it, and the file that it is from. */
 export interface ReadPolicy extends JudgingPolicy {
   file: string;
+  /** The subjects that the breaker has opened, and the policy as it was before. */
+  opened?: { names: string[]; closed: ReadPolicy };
 }
 
 /** The policy in force as a status names it. */

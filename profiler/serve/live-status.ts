@@ -87,6 +87,8 @@ export interface EnforcementStatus {
   confirmBy?: number;
   /** Who is exempt until then, where that is a pause: then it goes back to the policy as it was. */
   pauses?: string;
+  /** Subjects that the breaker has opened: they are only monitored; absent: none. */
+  opened?: string[];
   /** Attempts that were denied, and that would have been in block mode. */
   denied: number;
   wouldBeDenied: number;

@@ -150,6 +150,7 @@ function enforcementLines(status: EnforcementStatus): string[] {
     ...metric('denied_total', 'counter', 'Attempts that were denied.', denied),
     ...metric('would_be_denied_total', 'counter', 'Attempts that block mode would deny.', wouldBeDenied),
     ...info('policy_info', 'The policy in force.', { digest: policyHash, mode }),
+    ...metric('breaker_opened', 'gauge', 'Subjects that the breaker has opened.', status.opened?.length ?? 0),
     ...metric('policy_generation', 'gauge', 'How many times a policy was put in force.', generation),
     ...metric(
       'policy_loaded_seconds',

@@ -32,7 +32,7 @@ before(async () => {
   startNetwork();
   text = `version: 2\nnetwork:\n  mode: block\n${DENY}  allow: [{ to: [{ cidr: [10.0.1.1, 10.0.0.0/30] }] }]\n`;
   writeFileSync(file, text, { mode: 0o600 });
-  enforce = await Running.start('enforce', file, '--db', db);
+  enforce = await Running.start('enforce', file, '--db', db, '--breaker', '30/min');
 });
 after(stopNetwork);
 
@@ -80,6 +80,34 @@ test('a pause for everybody blocks nothing, and the kernel ends it while nobody 
   }
   await enforce.until(/^The pause is over; the policy \w{12} of .*policy\.yaml is in force again\.$/m);
   assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+});
+
+test('the breaker opens a program of one user that is denied too often, to nobody else and not in silence', async () => {
+  const hammer = `
+import socket, time
+for attempt in range(1, 600):
+    try:
+        socket.create_connection(("10.0.1.2", 80), 20)
+    except PermissionError:
+        time.sleep(0.05)
+    else:
+        print(attempt)
+        break
+`;
+  const { status, stderr, stdout } = asUser(USER, 'python3', '-I', '-S', '-c', hammer);
+  assert.equal(status, 0, stderr);
+  assert.ok(Number(stdout) > 30, `open after ${stdout}`);
+  await enforce.until(
+    /^WARNING: the breaker has opened \/usr\/bin\/python3[\d.]*, uid 1000: .*`bouheki rearm`/m,
+  );
+  assert.deepEqual(reached(), ['EPERM', 'reached']);
+  assert.match(ask('status').stdout, /opened by the breaker: \/usr\/bin\/python3[\d.]*, uid 1000,/);
+  assert.match(
+    succeeded(ask('rearm')).stdout,
+    /^Rearmed: the policy \w{12} of .*policy\.yaml holds for every subject/,
+  );
+  assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+  assert.match(ask('rearm').stderr, /the breaker has opened nothing/);
 });
 
 test('after it the file is read again, and may monitor one user and block the others', async () => {
