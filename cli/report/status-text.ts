@@ -117,9 +117,9 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
 }
 
 function enforcementText(status: EnforcementStatus): string {
-  const { confirmBy, denied, loadedAt, mode, pauses, policyHash, reloadFailed, wouldBeDenied } = status;
+  const { confirmBy, denied, loadedAt, pauses, policyHash, reloadFailed, wouldBeDenied } = status;
   const parts = [
-    `${mode === 'block' ? 'blocking' : 'monitoring'} by ${policyHash} since ${formatMoment(loadedAt)}`,
+    `${blocksSome(status) ? 'blocking' : 'monitoring'} by ${policyHash} since ${formatMoment(loadedAt)}`,
     ...(status.modes === undefined ? [] : [visible(describeModes(status))]),
     ...(confirmBy === undefined
       ? []

@@ -146,10 +146,11 @@ function enforcementLines(status: EnforcementStatus): string[] {
     wouldBeDenied,
   } = status;
   const failed = reloadFailed ? 0 : 1;
+  const isMixed = status.modes?.some((entry) => entry.mode !== mode) === true;
   return [
     ...metric('denied_total', 'counter', 'Attempts that were denied.', denied),
     ...metric('would_be_denied_total', 'counter', 'Attempts that block mode would deny.', wouldBeDenied),
-    ...info('policy_info', 'The policy in force.', { digest: policyHash, mode }),
+    ...info('policy_info', 'The policy in force.', { digest: policyHash, mode: isMixed ? 'mixed' : mode }),
     ...metric('breaker_opened', 'gauge', 'Subjects that the breaker has opened.', status.opened?.length ?? 0),
     ...metric('policy_generation', 'gauge', 'How many times a policy was put in force.', generation),
     ...metric(
