@@ -23,7 +23,7 @@ export class Breaker {
   readonly #limit: number | undefined;
   readonly #now: () => number;
   readonly #counted = new Map<string, Count>();
-  /** Called with a subject that has had too many denials, which is counted anew then. */
+  /** Called with a subject that has had too many denials, once a minute at the most. */
   open: (subject: TrippedSubject) => void = () => undefined;
 
   /** `limit`: how many denials a minute a subject may have; undefined: any number. `now`: seconds. */
@@ -41,17 +41,24 @@ export class Breaker {
       if (this.#counted.size >= MOST_COUNTED) this.#counted.delete(this.#counted.keys().next().value!);
       this.#counted.set(subject.name, (count = new Count()));
     }
-    if (count.add(denial.count, Math.floor(this.#now())) <= this.#limit) return;
-    this.#counted.delete(subject.name);
+    const now = Math.floor(this.#now());
+    if (now < count.quietUntil || count.add(denial.count, now) <= this.#limit) return;
+    this.#counted.set(subject.name, new Count(now + WINDOW));
     this.open(subject);
   }
 }
 
 /** A sum over the last `WINDOW` seconds. */
 class Count {
+  /** Seconds: until then its subject is not counted, as it has just been found. */
+  readonly quietUntil: number;
   readonly #seconds = new Float64Array(WINDOW);
   #sum = 0;
   #last = 0;
+
+  constructor(quietUntil = 0) {
+    this.quietUntil = quietUntil;
+  }
 
   add(count: number, second: number): number {
     const passed = Math.min(Math.max(second - this.#last, 0), WINDOW);

@@ -39,8 +39,8 @@ after(stopNetwork);
 test('a pause for one user exempts nobody else and no denial, is shown, and is over by itself', async () => {
   assert.deepEqual(reached(), ['EPERM', 'EPERM']);
   const pause = ['pause', '--uid', String(USER), '--why', 'an upgrade'];
-  const { stdout } = succeeded(ask(...pause, '--for', `${LENGTH * 5}s`));
-  assert.match(stdout, /^Paused for 1m: uid 1000 \(an upgrade\)\. The kernel ends it, /);
+  const { stdout } = succeeded(ask(...pause, '--for', `${LENGTH * 50}s`));
+  assert.match(stdout, /^Paused for 10m: uid 1000 \(an upgrade\)\. The kernel ends it, /);
   assert.deepEqual(reached(), ['EPERM', 'reached']);
   const denied = asUser(USER, 'python3', '-I', '-S', '-c', BY.replace('1.2', '1.3'));
   assert.match(denied.stderr, /PermissionError/);
