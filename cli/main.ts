@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Put a policy in force and record every connection with its verdict',
     load: async () => (await import('./enforce.ts')).enforceCommand(),
   },
+  run: {
+    summary: 'Run one command, and record what it connects to or hold it to a policy',
+    load: async () => (await import('./control/run.ts')).runCommand(),
+  },
   apply: {
     summary: 'Put another policy in force, for good or until it is confirmed',
     load: async () => (await import('./control/apply.ts')).applyCommand(),
@@ -152,10 +156,12 @@ async function program(words: readonly string[]): Promise<Command> {
     process.stdout.write(`${packageVersion()}\n`);
   });
   commands.push(version);
+  // Before there are any: one passes options on.
+  command.enablePositionalOptions();
   for (const subcommand of commands) command.addCommand(subcommand);
   refuseUnknown(command, words);
   for (const each of [command, ...commands]) {
-    each.exitOverride().enablePositionalOptions();
+    each.exitOverride();
     // What it complains of are words of the command line, which may come from outside.
     each.configureOutput({
       writeErr: (text) => void process.stderr.write(visibleLines(text)),

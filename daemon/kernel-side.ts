@@ -26,15 +26,18 @@ export class KernelSide implements Disposable {
 
   /**
    * Checks everything before it changes anything. Throws a BouhekiError for the first thing that stands in
-   * the way. `hungUp` is called when the terminal has gone,
-   * for a command that SIGHUP ends otherwise: it goes on.
+   * the way. `awaitEnd` begins to wait for what is to end it: the signals that end a process, by default.
    */
-  static async load(chosen: ChosenAttachment, needs: KernelNeeds, hungUp?: () => void): Promise<KernelSide> {
+  static async load(
+    chosen: ChosenAttachment,
+    needs: KernelNeeds,
+    awaitEnd: () => AwaitedStopSignal = awaitStopSignal,
+  ): Promise<KernelSide> {
     const { attachment } = chosen;
     requireAll(attachment.backend);
     protectFromOom();
     // From here on a signal lets things be taken away in order.
-    const stopSignal = awaitStopSignal(hungUp);
+    const stopSignal = awaitEnd();
     let egress: Egress | undefined;
     try {
       const { blocks = true } = needs;

@@ -43,6 +43,7 @@ import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
 import { attachmentOf } from './attachment.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
 import { Session, type SessionOptions } from '../../daemon/session.ts';
+import type { AwaitedStopSignal } from '../../daemon/stop-signal.ts';
 import { Trouble } from '../../daemon/trouble.ts';
 
 /** What `enforce` was asked for, as commander hands it over. */
@@ -82,7 +83,7 @@ async function judge(file: string, options: EnforceOptions, messages: Messages):
     process.exitCode = 1;
     return;
   }
-  const run = await EnforceRun.open(source, read, options, messages);
+  const run = await EnforceRun.open({ source, read, options, messages });
   run.describe(options.db);
   notice.ready(run.summary);
   signal.serve(() => run.reload());
@@ -129,8 +130,18 @@ interface Parts {
   say(text: string): void;
 }
 
+/** What a run begins with. */
+export interface Beginning {
+  source: Pick<PolicySource, 'read'>;
+  read: ReadPolicy;
+  options: EnforceOptions;
+  messages: Messages;
+  /** As of `KernelSide.load`. */
+  awaitEnd?: () => AwaitedStopSignal;
+}
+
 /** One run of `enforce`: the steps that `judge` takes. */
-class EnforceRun {
+export class EnforceRun {
   readonly #parts: Parts;
   #ticks = 0;
 
@@ -139,12 +150,7 @@ class EnforceRun {
   }
 
   /** Loads the kernel side, begins to record, and puts the policy in force. */
-  static async open(
-    source: PolicySource,
-    read: ReadPolicy,
-    options: EnforceOptions,
-    messages: Messages,
-  ): Promise<EnforceRun> {
+  static async open({ awaitEnd, messages, options, read, source }: Beginning): Promise<EnforceRun> {
     const say = messages.say.bind(messages);
     const log = new DenialLog(read.policy.log, say);
     const share = new LogShare((entry) => log.write(entry));
@@ -154,7 +160,7 @@ class EnforceRun {
     const trouble = new Trouble(say);
     const names = new ContainerNames();
     const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
-    const kernel = await KernelSide.load(attachmentOf(options), needsOf(options));
+    const kernel = await KernelSide.load(attachmentOf(options), needsOf(options), awaitEnd);
     const keeper = keeperOf(options, kernel, say);
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     const breaker = new Breaker(options.breaker);
@@ -198,8 +204,14 @@ class EnforceRun {
 
   /** Says what is recorded and what is in force. */
   describe(db: string): void {
-    const { keeper, policies, say, session } = this.#parts;
+    const { keeper, say, session } = this.#parts;
     say(describeStart(session, db, 'enforce', keeper.before));
+    this.describePolicy();
+  }
+
+  /** Says what is in force. */
+  describePolicy(): void {
+    const { policies, say } = this.#parts;
     say(policies.describe());
   }
 
@@ -320,7 +332,11 @@ function withoutLinks(policy: Policy): Policy {
 }
 
 /** What puts the policies of a file in force, the first and those that come later. */
-function policySwitch(parts: SwitchParts, first: ReadPolicy, source: PolicySource): PolicySwitch {
+function policySwitch(
+  parts: SwitchParts,
+  first: ReadPolicy,
+  source: Pick<PolicySource, 'read'>,
+): PolicySwitch {
   const { enforcement, guard, keeper, say, session } = parts;
   keeper.links = () => linksOf(session);
   return new PolicySwitch(

@@ -4,6 +4,7 @@ import { KernelSide } from '../../daemon/kernel-side.ts';
 import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { Session } from '../../daemon/session.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
+import { awaitStopSignal } from '../../daemon/stop-signal.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { connectionsOf, describeApart } from '../../format/connection-count.ts';
 import type { Target } from '../../policy/meaning/policy.ts';
@@ -47,7 +48,8 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   const atLeast = ending?.patienceOf(options);
   let watch: StabilityWatch | undefined;
   let clockSet = (step: number): void => say(describeClock(step));
-  const kernel = await KernelSide.load(attachmentOf(options), NEEDS, () => say(describeHangUp('learning')));
+  const awaitEnd = () => awaitStopSignal(() => say(describeHangUp('learning')));
+  const kernel = await KernelSide.load(attachmentOf(options), NEEDS, awaitEnd);
   const session = await Session.open(kernel, new ContainerNames(), {
     db: options.db,
     info: { command: 'learn', target: options.target },
@@ -62,9 +64,8 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     ...foldingMessages(say),
   });
   if (atLeast !== undefined && session.unserved !== undefined) {
-    const reason = session.unserved;
     await session.abort();
-    throw new BouhekiError('store', `the record cannot be read while it is written: ${reason}`, {
+    throw new BouhekiError('store', `the record cannot be read while it is written: ${session.unserved}`, {
       remedy: 'Name a database in another directory with --db, or leave --until out.',
     });
   }

@@ -18,6 +18,10 @@ const FOREIGN_OPTIONS = new Set([
   '--max-old-space-size', // Node.js
   '--max-semi-space-size',
   '--test',
+  '--reuid', // setpriv
+  '--regid',
+  '--init-groups',
+  '--inh-caps',
 ]);
 
 /** Words that remedies have where a command could stand. */

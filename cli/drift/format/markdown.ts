@@ -1,5 +1,5 @@
-import { visible } from '../../../error/visible.ts';
 import { formatCount } from '../../../format/number.ts';
+import { escapeMarkdown, markdownTable } from '../../terminal/markdown.ts';
 import type { DriftReport } from './report.ts';
 import { CHANGE_COLUMNS, CHANGE_TITLE, changeCells, DRIFT_COLUMNS, driftSections } from './row.ts';
 
@@ -39,12 +39,12 @@ function mostThatFit(all: number, characters: number, print: (count: number) => 
 function render({ changes, groups, left }: DriftReport, shown: number): string {
   const sections = driftSections(groups.slice(0, shown)).map(({ title, groups: parts }) => {
     const rows = parts.flatMap((part) => part.rows);
-    const fixes = [...new Set(parts.map(({ fix }) => `- ${escape(fix)}\n`))];
-    return `### ${title}\n\n${table(DRIFT_COLUMNS, rows)}\n${fixes.join('')}`;
+    const fixes = [...new Set(parts.map(({ fix }) => `- ${escapeMarkdown(fix)}\n`))];
+    return `### ${title}\n\n${markdownTable(DRIFT_COLUMNS, rows)}\n${fixes.join('')}`;
   });
   if (changes.length > 0) {
     const rows = changes.map(changeCells);
-    sections.unshift(`### ${CHANGE_TITLE}\n\n${table(CHANGE_COLUMNS, rows)}`);
+    sections.unshift(`### ${CHANGE_TITLE}\n\n${markdownTable(CHANGE_COLUMNS, rows)}`);
   }
   const cut = groups.slice(shown);
   const findings = cut.reduce((sum, each) => sum + each.findings.length, left.findings);
@@ -53,20 +53,4 @@ function render({ changes, groups, left }: DriftReport, shown: number): string {
     sections.push(`And ${what} more, less severe or of fewer events.\n`);
   }
   return sections.join('\n');
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const rule = head.map(() => '---');
-  const lines = [head, rule, ...rows.map((row) => row.map(escape))];
-  return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
-}
-
-/**
- * Names of processes are free text: none may end a cell or become markup, nor call a person, an issue or an
- * address. What makes those is cut by an empty comment, because a backslash does not keep a forge from them.
- */
-function escape(text: string): string {
-  return visible(text)
-    .replace(/[\\`*_|<>[\]&]/g, (character) => `\\${character}`)
-    .replace(/[@#]|:(?=\/\/)|(?<=www)\./gi, '$&<!-- -->');
 }

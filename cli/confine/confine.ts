@@ -1,0 +1,258 @@
+import { existsSync, lchownSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SideFlag } from '../../bpf/wire.ts';
+import { ServiceNotice } from '../../daemon/control/service-notice.ts';
+import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
+import { policyHash } from '../../daemon/enforcement.ts';
+import { KernelSide } from '../../daemon/kernel-side.ts';
+import { type Messages, withMessages } from '../../daemon/messages.ts';
+import { Session } from '../../daemon/session.ts';
+import type { AwaitedStopSignal, StopSignal } from '../../daemon/stop-signal.ts';
+import { BouhekiError } from '../../error/error.ts';
+import { cgroupRoot } from '../../host/cgroup-root.ts';
+import { requireRecordable } from '../../profiler/database/lock.ts';
+import { ContainerNames } from '../../profiler/identity/container.ts';
+import { openReader } from '../../profiler/read/read.ts';
+import { readAnyFile } from '../../host/trusted-file.ts';
+import { printPolicy } from '../../policy/file/print.ts';
+import { writeOutput } from '../option/output-file.ts';
+import { parseText, readPolicyText } from '../option/policy-file.ts';
+import { limitsOf } from '../option/recorder-option.ts';
+import { describeClock, foldingMessages } from '../report/recorder-messages.ts';
+import { packageVersion } from '../report/version.ts';
+import { attachmentOf } from '../run/attachment.ts';
+import { type EnforceOptions, EnforceRun } from '../run/enforce.ts';
+import { generate, type GenerateOptions } from '../run/generate.ts';
+import { viewOf } from '../terminal/view.ts';
+import { runToEnd, type User, userFor } from './command.ts';
+import { type Outcome, outcomeMarkdown, outcomeOf, outcomeText } from './outcome.ts';
+import { OwnCgroup } from './own-cgroup.ts';
+
+/** What `run` was asked for, as commander hands it over. */
+export interface ConfineOptions {
+  /** The policy that the command is held to. */
+  policy?: string;
+  /** The file that the policy is written to which the command needs. */
+  learn?: string;
+  /** The record to add to; absent: one for this run alone. */
+  db?: string;
+  user?: string;
+  /** A file that the outcome is added to, as Markdown. */
+  summary?: string;
+  /** Whether a denied connection makes a command fail that has not. */
+  failOnDenied: boolean;
+  names: boolean;
+}
+
+/** Bytes of a summary that is added to; a forge shows less. */
+const LARGEST_SUMMARY = 1 << 26;
+
+/** The status of a run that did not come to the command, or not to its end in order, as env(1) and timeout(1) have it. */
+const NOT_RUN = 125;
+
+/** Runs a command, and all that it starts, in a cgroup where its connections are recorded, or held to a policy. */
+export async function confine(command: readonly string[], options: ConfineOptions): Promise<void> {
+  let status: number | undefined;
+  await withMessages(async (messages) => {
+    refuseContradictions(options);
+    const folder = options.db === undefined ? mkdtempSync(join(tmpdir(), 'bouheki-run-')) : undefined;
+    try {
+      const db = options.db ?? join(folder!, 'record.duckdb');
+      status = await new Confinement(command, { ...options, db }, messages).run();
+    } finally {
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    }
+  });
+  process.exitCode = status ?? NOT_RUN;
+}
+
+function refuseContradictions({ learn, policy }: ConfineOptions): void {
+  if (learn === undefined) return;
+  if (policy !== undefined) {
+    throw new BouhekiError('usage', '--learn and --policy do not go together', {
+      remedy: 'Learn a policy first, and hold the command to it from then on.',
+    });
+  }
+  if (!existsSync(learn)) return;
+  throw new BouhekiError('usage', `${learn} is there already`, {
+    remedy: `Hold the command to it with --policy ${learn}, or remove it to learn anew.`,
+  });
+}
+
+/** One run: the command, its cgroup, and what watches it. */
+class Confinement {
+  readonly #command: readonly string[];
+  readonly #options: ConfineOptions & { db: string };
+  readonly #messages: Messages;
+  readonly #user: User | undefined;
+
+  constructor(command: readonly string[], options: ConfineOptions & { db: string }, messages: Messages) {
+    this.#command = command;
+    this.#options = options;
+    this.#messages = messages;
+    this.#user = userFor(options.user, process.env);
+  }
+
+  /** The status that the run ends with. */
+  async run(): Promise<number> {
+    requireRecordable(this.#options.db);
+    const cgroup = OwnCgroup.make(cgroupRoot(), `bouheki-run-${process.pid}`);
+    const since = Date.now() * 1000;
+    try {
+      const status = await (this.#options.policy === undefined
+        ? this.#observe(cgroup)
+        : this.#hold(cgroup, this.#options.policy));
+      const denied = await this.#tell(since, status);
+      return status === 0 && denied > 0 && this.#options.failOnDenied ? 1 : status;
+    } finally {
+      await cgroup.empty();
+      await cgroup.remove();
+    }
+  }
+
+  /** Records what the command connects to. */
+  async #observe(cgroup: OwnCgroup): Promise<number> {
+    const { db, names } = this.#options;
+    const say = (text: string): void => this.#messages.say(text);
+    const end = new End();
+    const kernel = await KernelSide.load(
+      attachmentOf(this.#recorderOptions(cgroup)),
+      { blocks: false, known: 1 },
+      () => end,
+    );
+    const session = await Session.open(kernel, new ContainerNames(), {
+      db,
+      info: { command: 'learn', target: 'host' },
+      limits: limitsOf(this.#recorderOptions(cgroup)),
+      names,
+      messages: this.#messages,
+      clockSet: (step) => say(describeClock(step)),
+      version: packageVersion(),
+      ...foldingMessages(say),
+    });
+    session.egress.flip(SideFlag.record);
+    const [, status] = await Promise.all([session.run(() => undefined), this.#start(cgroup, end)]);
+    return status;
+  }
+
+  /** Holds the command to a policy. */
+  async #hold(cgroup: OwnCgroup, file: string): Promise<number> {
+    const source = { read: (path: string) => this.#read(path) };
+    const read = source.read(file);
+    const end = new End();
+    const options = this.#recorderOptions(cgroup);
+    const beginning = { source, read, options, messages: this.#messages, awaitEnd: () => end };
+    const run = await EnforceRun.open(beginning);
+    run.describePolicy();
+    // What systemd wants to be told is the command's to tell.
+    const [, status] = await Promise.all([run.carry(new ServiceNotice({})), this.#start(cgroup, end)]);
+    await run.end();
+    return status;
+  }
+
+  /** Starts the command; when it has ended, and what it has left behind, that ends the recording. */
+  async #start(cgroup: OwnCgroup, end: End): Promise<number> {
+    try {
+      const status = await runToEnd(this.#command, this.#user, (work) => cgroup.within(work));
+      const left = await cgroup.empty();
+      if (left > 0) this.#messages.say(`Ended ${left} processes that the command had left behind.\n`);
+      return status;
+    } finally {
+      end.come();
+    }
+  }
+
+  /** Says what the command connected to, and writes what was asked for. Returns how much was denied. */
+  async #tell(since: number, status: number): Promise<number> {
+    const { db, learn, summary } = this.#options;
+    const outcome = await readOutcome(db, since);
+    this.#messages.say(outcomeText(outcome, { ...viewOf(process.stderr), colour: false }));
+    if (summary !== undefined) addTo(summary, outcomeMarkdown(outcome, this.#command));
+    if (learn !== undefined) await this.#learn(db, learn, outcome, status);
+    return outcome.denied;
+  }
+
+  async #learn(db: string, file: string, { connections }: Outcome, status: number): Promise<void> {
+    if (connections === 0 && status !== 0) {
+      this.#messages.say('No policy is written: the command failed before it connected to anything.\n');
+      return;
+    }
+    // With a record of runs before there may be connections of those.
+    if (connections > 0 || this.#options.db !== undefined) await generate({ ...GENERATE, db, output: file });
+    else writeOutput(file, printPolicy({ mode: 'block', target: 'host', allow: [] }));
+    if (this.#user !== undefined) lchownSync(file, this.#user.uid, this.#user.gid);
+    this.#messages.say(`Next: bouheki run --policy ${file} -- ${this.#command.join(' ')}\n`);
+  }
+
+  /**
+   * The policy of a file of the caller's, who may run any command: that it holds this one alone is why it needs no other
+   * owner. It ends with this run, and what it denies is told at the end.
+   */
+  #read(file: string): ReadPolicy {
+    const text = readPolicyText(file);
+    const { log, ...policy } = parseText(text, file, (warning) => this.#messages.say(warning));
+    const quiet = log.output === undefined ? { ...log, level: 'error' as const } : log;
+    return { policy: { ...policy, log: quiet, onExit: 'release' }, hash: policyHash(text), file };
+  }
+
+  #recorderOptions(cgroup: OwnCgroup): EnforceOptions {
+    const { db, names } = this.#options;
+    return { db, names, backend: 'auto', cgroup: cgroup.directory, preflight: false };
+  }
+}
+
+/** What ends the recording: the end of the command. */
+class End implements AwaitedStopSignal {
+  readonly came: Promise<StopSignal>;
+  #come!: (signal: StopSignal) => void;
+
+  constructor() {
+    this.came = new Promise((resolve) => (this.#come = resolve));
+  }
+
+  come(): void {
+    this.#come('SIGINT');
+  }
+
+  forget(): void {
+    // It listens to nothing.
+  }
+}
+
+/** How a policy is generated of a command: it is held to it from then on. */
+const GENERATE: Omit<GenerateOptions, 'db' | 'output'> = {
+  mode: 'block',
+  target: 'host',
+  deny: [],
+  allowLoss: false,
+  includeDenied: false,
+  allowCommandRules: false,
+  by: 'auto',
+  destinations: 'auto',
+  layout: 'rules',
+  evidence: 'line',
+  exactPorts: false,
+  curve: false,
+  summary: false,
+  prove: false,
+  check: false,
+  json: false,
+  verbose: false,
+};
+
+async function readOutcome(db: string, since: number): Promise<Outcome> {
+  const reader = await openReader(db);
+  try {
+    const observations = await reader.observations({ since });
+    return outcomeOf(observations, await reader.losses({ since }));
+  } finally {
+    reader.close();
+  }
+}
+
+/** A file that is there keeps what it holds, its owner and its mode. */
+function addTo(file: string, text: string): void {
+  const before = existsSync(file) ? readAnyFile(file, LARGEST_SUMMARY).toString() : '';
+  writeOutput(file, `${before}${text}`);
+}
