@@ -81,6 +81,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Compare two policies by meaning',
     load: async () => (await import('./diff.ts')).diffCommand(),
   },
+  'export-policy': {
+    summary: 'Write a policy for nftables, iptables, systemd, Kubernetes, Cilium, AWS or Terraform',
+    load: async () => (await import('./control/export-policy.ts')).exportPolicyCommand(),
+  },
   explain: {
     summary: 'Report what a policy decides about one connection or socket, and why',
     load: async () => (await import('./explain.ts')).explainCommand(),

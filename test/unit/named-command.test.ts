@@ -22,6 +22,15 @@ const FOREIGN_OPTIONS = new Set([
   '--regid',
   '--init-groups',
   '--inh-caps',
+  '--noflush', // iptables-restore and its rules
+  '--icmpv6-type',
+  '--reject-with',
+  '--log-prefix',
+  '--ctstate',
+  '--comment',
+  '--uid-owner',
+  '--gid-owner',
+  '--dports',
 ]);
 
 /** Words that remedies have where a command could stand. */
@@ -37,7 +46,8 @@ for (const file of ['', 'control/'].flatMap((room) =>
   const name = basename(file, '.ts');
   if (!file.endsWith('.ts') || name === 'main') continue;
   const module = (await import(`../../cli/${file.replace(/\.ts$/, '.js')}`)) as Record<string, () => Command>;
-  const command = module[`${name}Command`]!();
+  const factory = `${name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}Command`;
+  const command = module[factory]!();
   assert.equal(command.name(), name);
   let help = '';
   command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();

@@ -15,6 +15,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'policy/meaning': ['policy/value'],
   'policy/file': ['policy/meaning', 'policy/value', 'error'],
   'policy/file/edit': ['policy/file', 'policy/meaning', 'policy/value', 'format'],
+  'policy/export': ['policy/meaning', 'policy/value', 'error'],
   'policy/analysis': ['policy/file', 'policy/meaning', 'policy/value', 'format'],
   'profiler/event': ['bpf', 'format'],
   'profiler/name': ['profiler/event', 'policy/value', 'bpf', 'host/open', 'host'],
@@ -299,8 +300,9 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
+  'cli/translate': ['cli/option', 'generator/prefixes', ...policy('value', 'export'), 'format', 'error'],
   // What help needs: each command loads the rest when it is to do something.
-  'cli/control': ['cli/confine', 'cli/run', 'cli/simulate', 'cli/option'],
+  'cli/control': ['cli/confine', 'cli/translate', 'cli/run', 'cli/simulate', 'cli/option'],
   cli: [
     'cli/control',
     'cli/drift',
