@@ -68,6 +68,11 @@ export function enforceCommand(): Command {
         remedy: 'add --dry-run, or leave --json out: the format of the log is in the policy',
       });
     }
+    if (options.watch === true && process.stdout.isTTY !== true) {
+      throw new BouhekiError('usage', '--watch is for a terminal: standard output is the log', {
+        remedy: 'leave --watch out, and run `bouheki watch` beside it',
+      });
+    }
     // Not before: its help needs neither the kernel side nor the database.
     const { enforce } = await import('./run/enforce.ts');
     await enforce(file, options);

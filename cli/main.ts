@@ -65,6 +65,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'End all enforcement that is kept, with a daemon or without',
     load: async () => (await import('./control/detach.ts')).detachCommand(),
   },
+  watch: {
+    summary: 'Show connections as they are recorded',
+    load: async () => (await import('./look/watch.ts')).watchCommand(),
+  },
   drift: {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),

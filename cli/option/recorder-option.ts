@@ -17,13 +17,15 @@ export interface RecorderOptions {
   metrics?: Endpoint;
   /** Whether DNS answers are read. */
   names: boolean;
+  /** Whether connections are shown as well. */
+  watch?: boolean;
 }
 
 const SHORTEST_RETENTION = 3600;
 const SMALLEST_SIZE = 10_000_000;
 const DEFAULT_SIZE = '2GB';
 
-/** `--backend`, `--cgroup`, `--retention`, `--max-size`, `--metrics` and `--no-names`. */
+/** `--backend`, `--cgroup`, `--retention`, `--max-size`, `--metrics`, `--no-names` and `--watch`. */
 export function recorderOptions(): Option[] {
   return [
     new Option(
@@ -49,6 +51,7 @@ export function recorderOptions(): Option[] {
     new Option('--metrics <address:port>', 'offer Prometheus metrics there: 127.0.0.1:9464').argParser(
       readEndpoint,
     ),
+    new Option('--watch', 'show connections as they are recorded, as `bouheki watch` does'),
     new Option(
       '--no-names',
       'read no DNS answers: connections are recorded without the names of their destinations',

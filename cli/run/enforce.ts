@@ -40,6 +40,7 @@ import {
 import { describePolicy } from '../report/policy-text.ts';
 import { packageVersion } from '../report/version.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import { WatchBeside } from '../live/beside.ts';
 import { attachmentOf } from './attachment.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
 import { Session, type SessionOptions } from '../../daemon/session.ts';
@@ -87,7 +88,11 @@ async function judge(file: string, options: EnforceOptions, messages: Messages):
   run.describe(options.db);
   notice.ready(run.summary);
   signal.serve(() => run.reload());
+  // The log shows what is denied, where it is on the same terminal.
+  const shown = read.policy.log.output === undefined ? ['--verdict', 'allow'] : [];
+  const beside = WatchBeside.start(options.watch, options.db, shown);
   await run.carry(notice);
+  await beside?.end();
   // Still listened to: what is left to be said must not be cut off.
   signal.ignore();
   await run.end();

@@ -21,7 +21,8 @@ import {
   foldingMessages,
 } from '../report/recorder-messages.ts';
 import { packageVersion } from '../report/version.ts';
-import { Progress } from '../terminal/progress.ts';
+import { WatchBeside } from '../live/beside.ts';
+import { Progress, type ProgressState } from '../terminal/progress.ts';
 
 /** What `learn` was asked for, as commander hands it over. */
 export interface LearnOptions extends RecorderOptions {
@@ -75,6 +76,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   let began = session.window?.start ?? startedAt;
   const progress = new Progress(messages, 'learning', options.duration, () => session.passed);
   watch = watchOf(options, began, atLeast);
+  const beside = WatchBeside.start(options.watch, options.db);
   clockSet = (step) => {
     progress.end();
     say(describeClock(step));
@@ -89,17 +91,13 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
       progress.end();
       if (reported !== undefined) say(`Whether the record is stable could not be determined:\n${reported}\n`);
     }
-    progress.show({
-      connections: connectionsOf(counters),
-      intents: counters.intents,
-      processes: counters.processes,
-      lost: total(counters.lost),
-      ...(watch?.awaited && { readiness: watch.progress }),
-    });
+    // Its line would be between those of connections.
+    if (beside === undefined) progress.show(stateOf(counters, watch));
     return watch?.stable === true;
   });
   watch?.close();
   progress.end();
+  await beside?.end();
   say(
     describeRecorded(counters) +
       describeUnnamed(session.unnamed) +
@@ -111,6 +109,19 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     if (!stable) process.exitCode = 1;
   }
   if (counters.events > 0) say('Next: bouheki generate > policy.yaml\n');
+}
+
+function stateOf(
+  counters: Session['recording']['counters'],
+  watch: StabilityWatch | undefined,
+): ProgressState {
+  return {
+    connections: connectionsOf(counters),
+    intents: counters.intents,
+    processes: counters.processes,
+    lost: total(counters.lost),
+    ...(watch?.awaited && { readiness: watch.progress }),
+  };
 }
 
 /** Looks at how well subjects are known, where learning waits for that or metrics tell of it. */

@@ -5,6 +5,7 @@ import { formatExactMoment } from '../../format/moment.ts';
 export type Topic =
   | 'check'
   | 'close'
+  | 'connection'
   | 'curve'
   | 'diff'
   | 'doctor'
@@ -15,6 +16,7 @@ export type Topic =
   | 'findings'
   | 'generate'
   | 'merge'
+  | 'missed'
   | 'preflight'
   | 'review'
   | 'risks'

@@ -1,19 +1,11 @@
 import { visible } from '../../error/visible.ts';
 import { formatNumber } from '../../format/number.ts';
+import { Repeats } from '../../output/repeat.ts';
 import { paint } from '../../output/terminal.ts';
 import type { VerdictEntry } from './entry.ts';
 
-/** How often repeats are said, milliseconds. */
-const SAY_EVERY = 10_000;
-/** Lines that are known to have been said; beyond them each stands for itself. */
-const KNOWN = 1024;
 /** Boxes that may be looked at in a second to name nearest rules: a large policy must not keep us from the rings. */
 const LOOKS = 20_000;
-
-interface Said {
-  line: string;
-  more: number;
-}
 
 /**
  * Denials for people who watch a terminal, a line each: `DENY curl (root) -> 10.0.9.9:8080/tcp  near "web"`. A line
@@ -23,8 +15,7 @@ export class DenialLines {
   readonly #colour: boolean;
   readonly #now: () => number;
   readonly #passed: () => number;
-  readonly #said = new Map<string, Said>();
-  #saidAt: number;
+  readonly #repeats: Repeats;
   #looks = LOOKS;
   #looksAt: number;
 
@@ -33,37 +24,25 @@ export class DenialLines {
     this.#colour = colour;
     this.#now = now;
     this.#passed = passed;
-    this.#saidAt = this.#looksAt = passed();
+    this.#repeats = new Repeats(passed);
+    this.#looksAt = passed();
   }
 
   /** The line of a denial; empty where it has been said already. */
   of(entry: VerdictEntry): string {
     const text = textOf(entry);
     const key = `${entry.action} ${text}`;
-    const said = this.#said.get(key);
     const count = entry.count ?? 1;
-    if (said !== undefined) {
-      said.more += count;
-      return '';
-    }
+    if (this.#repeats.holds(key, count)) return '';
     const line = `${this.#verdict(entry)} ${text}${this.#ruleOf(entry)}`;
-    if (this.#said.size < KNOWN) this.#said.set(key, { line, more: 0 });
+    this.#repeats.printed(key, line);
     return this.#print(count === 1 ? line : `${line}  (${formatNumber(count)} times)`);
   }
 
   /** Lines about what was repeated, when it is time, or `now` because there is no later. */
   repeats(atOnce = false): string {
-    const passed = this.#passed();
-    if (!atOnce && passed - this.#saidAt < SAY_EVERY) return '';
-    this.#saidAt = passed;
-    let lines = '';
-    for (const [key, said] of this.#said) {
-      const { line, more } = said;
-      if (more === 0) this.#said.delete(key);
-      else lines += this.#print(`${line}  (${formatNumber(more)} more)`);
-      said.more = 0;
-    }
-    return lines;
+    const repeated = this.#repeats.due(atOnce);
+    return repeated.map(({ line, more }) => this.#print(`${line}  (${formatNumber(more)} more)`)).join('');
   }
 
   #verdict({ action }: VerdictEntry): string {

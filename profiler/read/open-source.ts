@@ -56,8 +56,11 @@ export async function recorderStatus(path: string): Promise<LiveStatus | undefin
   }
 }
 
-/** A connection to the recorder of the database; undefined when none runs. */
-async function recorderClient(path: string): Promise<RecorderClient | undefined> {
+/**
+ * A connection to the recorder of the record at `path`, as `recordToRead` gives it; undefined when none runs. Throws as
+ * `openSource`.
+ */
+export async function recorderClient(path: string): Promise<RecorderClient | undefined> {
   const deadline = performance.now() + PATIENCE;
   for (;;) {
     const pid = recorderOf(path);

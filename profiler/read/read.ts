@@ -14,6 +14,7 @@ import { openSource, recorderStatus } from './open-source.ts';
 import { SEEN_OF_OPEN } from '../database/open-recording.ts';
 import { recordToRead } from '../database/record-place.ts';
 import type { Answer, Value } from './answer.ts';
+import type { Cell, NameTable } from '../database/row-writer.ts';
 import type { RecordSource } from './record-source.ts';
 import { bucketWidth, HOUR, stretchesOf } from './stretch.ts';
 import { placeOf, ROWS_OF, SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
@@ -224,6 +225,21 @@ export class Reader {
     return this.#source.recorder;
   }
 
+  /**
+   * Rows of a table of names that belong to a recording, the columns in this order. Unknown values are undefined, lists
+   * are arrays.
+   */
+  async *nameRows(table: NameTable, recording: number, names: readonly string[]): AsyncGenerator<Cell[]> {
+    try {
+      const sql = `SELECT ${names.join()} FROM ${table} WHERE recording = $1`;
+      const { parts } = await this.#source.ask(sql, [recording]);
+      for await (const columns of parts)
+        for (const row of rows(columns as DuckDBValue[][])) yield row.map(cellOf);
+    } catch (error) {
+      throw storeFailure(error, this.path);
+    }
+  }
+
   /** How much the record holds. */
   async extent(): Promise<Extent> {
     const [row] = rows(await this.#read(EXTENT, []));
@@ -314,6 +330,13 @@ async function collect({ names, parts }: Answer): Promise<{ names: string[]; col
     }
   }
   return { names, columns };
+}
+
+/** As it was written. */
+function cellOf(value: DuckDBValue): Cell {
+  if (value === null) return undefined;
+  // What came over a process boundary has the members of DuckDB's values, not the class.
+  return (typeof value === 'object' ? (value as unknown as { items: Cell }).items : value) as Cell;
 }
 
 function summary(row: DuckDBValue[]): RecordingSummary {

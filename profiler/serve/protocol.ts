@@ -4,10 +4,10 @@ import type { LiveStatus } from './live-status.ts';
 /**
  * What a recorder and a reader say to each other over the socket. The recorder greets first; then each
  * request gets its answer before the next one is read. No request makes the recorder run a statement of the
- * reader's, or pass on rows: a reader copies the files, and asks its copy. A change of any of this is a new
- * PROTOCOL.
+ * reader's, or pass on rows of the record: a reader copies the files, and asks its copy. A change of any of
+ * this is a new PROTOCOL.
  */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /** Bytes of the largest request, and of the largest message of an answer. */
 export const MAX_REQUEST = 1 << 10;
@@ -20,10 +20,13 @@ export interface Greeting {
   pid: number;
 }
 
-/** `hold`: no checkpoint until the reader hangs up, or for as long as the recorder has patience. */
-export type Request = { status: true } | { hold: true };
+/**
+ * `hold`: no checkpoint until the reader hangs up, or for as long as the recorder has patience. `watch`: after
+ * the answer come FeedMessages, until either side hangs up.
+ */
+export type Request = { status: true } | { hold: true } | { watch: true };
 
-export type Response = { status: LiveStatus } | { held: true } | { failure: Failure };
+export type Response = { status: LiveStatus } | { held: true } | { watching: true } | { failure: Failure };
 
 /** An error on its way through the socket. Without a code it is one of DuckDB's own. */
 export interface Failure {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { BouhekiError } from '../../error/error.ts';
+import type { FeedMessage } from './feed.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
 import type { LiveStatus } from './live-status.ts';
 import {
@@ -56,6 +57,15 @@ export class RecorderClient {
    */
   async hold(): Promise<void> {
     if (!('held' in (await this.#ask({ hold: true })))) throw garbled();
+  }
+
+  /**
+   * What is recorded from now on, until the recorder ends or hangs up. To be asked last: there are no other answers
+   * after it. Throws BouhekiError `store-busy` when too many watch.
+   */
+  async watch(): Promise<AsyncGenerator<FeedMessage>> {
+    if (!('watching' in (await this.#ask({ watch: true })))) throw garbled();
+    return this.#messages as AsyncGenerator<FeedMessage>;
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { BouhekiError } from '../../error/error.ts';
 import type { CheckpointHold } from '../database/checkpoint-hold.ts';
+import { Feed } from './feed.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
 import type { KeptFile } from '../database/kept-file.ts';
 import type { LiveStatus } from './live-status.ts';
@@ -27,14 +28,19 @@ interface Recorder {
 }
 
 /**
- * Informs readers about this recorder, and lets them copy its files undisturbed. It never runs what a reader
+ * Informs readers about this recorder, lets them copy its files undisturbed, and sends those who watch what is
+ * recorded from then on. It never runs what a reader
  * asks: nothing that a reader sends can cost more than a message of a few bytes, or get at the database.
  */
 export class RecordServer {
+  /** To be given all that is written. */
+  readonly feed = new Feed();
   readonly #server: Server;
   readonly #hold: CheckpointHold;
   readonly #recorder: Recorder;
   readonly #readers = new Map<Socket, Promise<void>>();
+  /** Of these, those who watch: they stay, and are in no other reader's way. */
+  readonly #watching = new Set<Socket>();
 
   readonly #databasePath: string;
   #socket: KeptFile | undefined;
@@ -79,6 +85,7 @@ export class RecordServer {
 
   /** Disconnects all readers. */
   async close(): Promise<void> {
+    await this.feed.end();
     this.closeSync();
     await Promise.all(this.#readers.values());
   }
@@ -94,7 +101,7 @@ export class RecordServer {
     socket.on('error', () => undefined);
     // The mode of the socket says so as well, but its descriptor may have been passed to another user.
     if (!isTrustedPeer(socket)) return void socket.destroy();
-    if (this.#readers.size >= MAX_READERS) {
+    if (this.#readers.size - this.#watching.size >= MAX_READERS) {
       const failure = new BouhekiError('store-busy', `the recorder already answers ${MAX_READERS} readers`, {
         remedy: 'Try again in a moment.',
       });
@@ -107,6 +114,7 @@ export class RecordServer {
       .finally(() => {
         socket.destroy();
         this.#readers.delete(socket);
+        this.#watching.delete(socket);
       });
     this.#readers.set(socket, served);
   }
@@ -125,7 +133,11 @@ export class RecordServer {
       const decoder = new FrameDecoder(MAX_REQUEST);
       for await (const bytes of socket) {
         for (const request of decoder.push(bytes as Buffer)) {
-          await sendFrame(socket, await this.#answer(socket, request as Request));
+          const answer = await this.#answer(socket, request as Request);
+          await sendFrame(socket, answer);
+          if (!('watching' in answer)) continue;
+          clearTimeout(patience);
+          this.feed.subscribe(socket);
         }
       }
     } finally {
@@ -136,12 +148,26 @@ export class RecordServer {
 
   async #answer(socket: Socket, request: Request): Promise<Response> {
     try {
+      if (this.#watching.has(socket)) throw new BouhekiError('usage', 'who watches can ask nothing more');
       if ('status' in request) return { status: await this.#recorder.status() };
+      if ('watch' in request) return await this.#admit(socket);
       if (!('hold' in request)) throw new BouhekiError('usage', 'that is no request to a recorder');
       await this.#hold.take(socket);
       return { held: true };
     } catch (error) {
       return { failure: describeFailure(error) };
     }
+  }
+
+  async #admit(socket: Socket): Promise<Response> {
+    if (this.feed.full) {
+      throw new BouhekiError('store-busy', 'as many watch this recorder as may', {
+        remedy: 'End one of the others: they run `bouheki watch`.',
+      });
+    }
+    this.#watching.add(socket);
+    // It may stay for long.
+    await this.#hold.release(socket);
+    return { watching: true };
   }
 }

@@ -4,6 +4,7 @@ import { ColumnChunk } from '../database/column-chunk.ts';
 import { EVENT, type Column } from '../event/columns.ts';
 import { checkpoint } from '../database/database.ts';
 import { storeFailure } from '../database/failure.ts';
+import type { Feed } from '../serve/feed.ts';
 import { withPrivateFiles, withPrivateFilesSync } from '../database/private-files.ts';
 import { RowAppender } from '../database/row-appender.ts';
 import {
@@ -26,6 +27,8 @@ const MAX_UNFLUSHED = 122_880;
 export class RecordingWriter implements RowWriter {
   /** Called when everything so far has been committed. What it throws ends the recording. */
   committed: () => void = () => {};
+  /** Where all that is written goes as well, for those who watch. */
+  feed: Feed | undefined;
   /** What was settled last. */
   settled: Settled | undefined;
   /** No later event names a set of names up to this row id. */
@@ -72,6 +75,7 @@ export class RecordingWriter implements RowWriter {
 
   add(table: NameTable, cells: readonly Cell[]): void {
     this.#guard(() => this.#names[table].append([this.recording, ...cells]));
+    this.feed?.add(table, cells);
   }
 
   append(batch: EventBatch): void {
@@ -83,16 +87,19 @@ export class RecordingWriter implements RowWriter {
       this.#chunk.appendTo(this.#events, batch.length);
       this.#unflushed += batch.length;
     });
+    this.feed?.append(batch);
   }
 
   settle(settled: Settled): void {
     this.commit();
     this.settled = settled;
+    this.feed?.settled(settled);
   }
 
   retireNames(last: number): void {
     this.commit();
     this.retiredNames = last;
+    this.feed?.retired(last);
   }
 
   commit(): void {
@@ -100,6 +107,7 @@ export class RecordingWriter implements RowWriter {
       this.#commit();
       this.committed();
     });
+    this.feed?.committed();
   }
 
   async end({ state, events }: RecordingEnd): Promise<void> {

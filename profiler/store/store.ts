@@ -175,6 +175,7 @@ export class RecordStore {
         const id = Number(rows.getRowsJS()[0]![0]);
         const writer = await RecordingWriter.open(id, connection, this.path);
         writer.committed = () => this.#look();
+        writer.feed = this.#server?.feed;
         this.#writer = writer;
         return { id, startedAt, writer };
       });

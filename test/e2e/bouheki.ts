@@ -118,6 +118,11 @@ export class Running {
     await this.#wait(() => pattern.test(this.stderr.slice(from)), String(pattern));
   }
 
+  /** Waits until standard output holds the pattern. */
+  async printed(pattern: RegExp): Promise<void> {
+    await this.#wait(() => pattern.test(this.stdout), String(pattern));
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

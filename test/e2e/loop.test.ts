@@ -111,6 +111,7 @@ test('generate writes a policy that names each of them', () => {
 suite('under enforcement', () => {
   let enforce: Running;
   let unusual: ReturnType<typeof unusualWork>;
+  let watching: Running;
 
   before(async () => {
     enforce = await Running.start('enforce', policy, '--db', db);
@@ -193,9 +194,21 @@ suite('under enforcement', () => {
     assert.deepEqual({ Addr, Port, Action }, { Addr: '203.0.113.8', Port: 514, Action: 'BLOCKED' });
   });
 
+  test('watch shows what is denied as it happens', async () => {
+    watching = Running.begin('watch', '--denied', '--json', '--db', db);
+    await watching.until(/^Watching /m);
+    assert.ok(curlRefused(run(...curl('http://203.0.113.9/'))));
+    await watching.printed(/"address":"203\.0\.113\.9"/);
+    const shown = JSON.parse(watching.stdout.split('\n')[0]!) as Record<string, unknown>;
+    const { address, new: isNew, noted, port, subject, verdict } = shown;
+    assert.deepEqual([address, port, verdict, noted, isNew], ['203.0.113.9', 80, 'deny', false, true]);
+    assert.equal((subject as { exe: string }).exe, '/usr/bin/curl');
+  });
+
   test('its end takes the policy away and leaves no program in the kernel', async () => {
     const { status, stderr } = await enforce.end('SIGINT');
     assert.equal(status, 0, stderr);
+    assert.deepEqual((await watching.end()).status, 0, 'what watches ends with it');
     assert.match(stderr, /^Recorded \d+ connections; the policy is no longer in force\.$/m);
     assert.deepEqual(programsLeft(), []);
     assert.equal(pythonTo('tcp', '203.0.113.7', 443), 'reached');
@@ -210,7 +223,7 @@ suite('under enforcement', () => {
     assert.match(stdout, /^ +\/usr\/bin\/curl uid 0 \(root\) +tcp 203\.0\.113\.7:80 /m);
     assert.match(stdout, /^ +container web uid 0 +tcp 203\.0\.113\.7:80 /m);
     assert.match(stdout, /^ +container other uid 0 +tcp 10\.0\.1\.71:80 /m);
-    assert.match(stderr, /^Drift: 0 new, 7 denied, in \d+ events\.$/m);
+    assert.match(stderr, /^Drift: 0 new, 8 denied, in \d+ events\.$/m);
   });
 });
 

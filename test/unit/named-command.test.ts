@@ -40,7 +40,7 @@ const OTHER_WORDS = new Set(['connections', 'sudo']);
 const OPTIONS = new Map<string, Set<string>>();
 const HELP = new Map<string, string>();
 
-for (const file of ['', 'control/'].flatMap((room) =>
+for (const file of ['', 'control/', 'look/'].flatMap((room) =>
   readdirSync(join(ROOT, 'cli', room)).map((path) => room + path),
 )) {
   const name = basename(file, '.ts');

@@ -57,6 +57,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'bpf',
     'error',
   ],
+  'profiler/follow': ['profiler/read', 'profiler/serve', 'profiler/database', 'profiler/event', 'bpf'],
   'profiler/import/log': [
     'profiler/database',
     'profiler/identity/runtime',
@@ -265,6 +266,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'cli/run': [
     'cli/preflight',
+    'cli/live',
     'cli/option',
     'cli/report',
     'cli/terminal',
@@ -301,10 +303,22 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'error',
   ],
   'cli/translate': ['cli/option', 'generator/prefixes', ...policy('value', 'export'), 'format', 'error'],
+  'cli/live': [
+    'cli/terminal',
+    'generator/destination',
+    'profiler/follow',
+    'policy/value',
+    'host',
+    'output',
+    'format',
+    'error',
+  ],
+  'cli/look': ['cli/live', 'cli/option'],
   // What help needs: each command loads the rest when it is to do something.
   'cli/control': ['cli/confine', 'cli/translate', 'cli/run', 'cli/simulate', 'cli/option'],
   cli: [
     'cli/control',
+    'cli/look',
     'cli/drift',
     'cli/drift/format',
     'cli/drift/watch',

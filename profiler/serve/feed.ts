@@ -1,0 +1,166 @@
+import type { Socket } from 'node:net';
+import type { Cell, NameTable, Settled } from '../database/row-writer.ts';
+import type { EventBatch } from '../event/batch.ts';
+import { EVENT, type Columns } from '../event/columns.ts';
+import { encodeFrame } from './frame.ts';
+
+/** Subscribers at a time. */
+const MOST_SUBSCRIBERS = 4;
+/** Bytes that wait for a subscriber before events are left out: about 50,000 events. */
+const ROOM = 4 << 20;
+/**
+ * Bytes that wait before it is sent away. Rows of names are never left out, since later events name them, so
+ * they may be as many more.
+ */
+const MOST_WAITING = 16 << 20;
+/** Rows of names in a message: the longest have 16 KB. */
+const MOST_ROWS = 32;
+/** How long subscribers have at the end to take what waits, milliseconds. */
+const LAST_MOMENT = 1000;
+
+/** A row of a table of names, or of events that were folded from the start. */
+export type FeedRow = readonly [NameTable, readonly Cell[]];
+
+/** What a subscriber is sent: what the recorder writes, in its order. */
+export type FeedMessage =
+  | { rows: readonly FeedRow[] }
+  /** So many rows of events, by columns. */
+  | { batch: { rows: number; columns: Columns<typeof EVENT> } }
+  /** All that was sent so far is in the record. */
+  | { committed: true }
+  | { settled: Settled }
+  /** No later event names a set of names up to this row id. */
+  | { retired: number }
+  /** So many events were left out here, because the subscriber took too long. */
+  | { missed: number }
+  /** Nothing more comes: the recorder ends. */
+  | { ended: true };
+
+/**
+ * Passes on what is recorded to those who watch it live. It never waits: who takes too long misses events,
+ * which are counted for them. Without a subscriber it costs one look.
+ */
+export class Feed {
+  readonly #subscribers = new Map<Socket, Subscriber>();
+  #rows: FeedRow[] = [];
+
+  get full(): boolean {
+    return this.#subscribers.size >= MOST_SUBSCRIBERS;
+  }
+
+  /** From now on `socket` is sent FeedMessages, until it closes. */
+  subscribe(socket: Socket): void {
+    this.#sendRows();
+    this.#subscribers.set(socket, new Subscriber(socket));
+    socket.once('close', () => this.#subscribers.delete(socket));
+  }
+
+  add(table: NameTable, cells: readonly Cell[]): void {
+    if (this.#subscribers.size === 0) return;
+    this.#rows.push([table, cells]);
+    if (this.#rows.length >= MOST_ROWS) this.#sendRows();
+  }
+
+  append({ columns, events, length }: EventBatch): void {
+    if (this.#subscribers.size === 0) return;
+    this.#sendRows();
+    if (this.#eachFull(events)) return;
+    const filled = Object.fromEntries(
+      Object.entries(columns).map(([name, column]) => [name, column.subarray(0, length)]),
+    );
+    const frame = encodeFrame({ batch: { rows: length, columns: filled } });
+    for (const subscriber of this.#subscribers.values()) subscriber.events(frame, events);
+  }
+
+  committed(): void {
+    this.#send({ committed: true });
+    for (const subscriber of this.#subscribers.values()) subscriber.report();
+  }
+
+  settled(settled: Settled): void {
+    this.#send({ settled });
+  }
+
+  retired(last: number): void {
+    this.#send({ retired: last });
+  }
+
+  /** Says that nothing more comes, and waits a moment until that is taken. */
+  async end(): Promise<void> {
+    this.#sendRows();
+    await Promise.all([...this.#subscribers.values()].map((subscriber) => subscriber.end()));
+  }
+
+  /** Whether none has room, so that nothing has to be made for them; then the events count as missed. */
+  #eachFull(events: number): boolean {
+    const subscribers = [...this.#subscribers.values()];
+    if (subscribers.some(({ full }) => !full)) return false;
+    for (const subscriber of subscribers) subscriber.missed += events;
+    return true;
+  }
+
+  #send(message: FeedMessage): void {
+    if (this.#subscribers.size === 0) return;
+    this.#sendRows();
+    this.#write(message);
+  }
+
+  #sendRows(): void {
+    if (this.#rows.length > 0 && this.#subscribers.size > 0) this.#write({ rows: this.#rows });
+    this.#rows = [];
+  }
+
+  #write(message: FeedMessage): void {
+    const frame = encodeFrame(message);
+    for (const subscriber of this.#subscribers.values()) subscriber.write(frame);
+  }
+}
+
+class Subscriber {
+  /** Events that were left out, and of which it has not been told. */
+  missed = 0;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get full(): boolean {
+    return this.#socket.writableLength > ROOM;
+  }
+
+  write(frame: Buffer): void {
+    if (this.#socket.writableLength > MOST_WAITING) this.#socket.destroy();
+    else this.#socket.write(frame);
+  }
+
+  events(frame: Buffer, count: number): void {
+    if (this.full) {
+      this.missed += count;
+      return;
+    }
+    this.report();
+    this.write(frame);
+  }
+
+  /** Reports what was missed, once there is room; `now` because there is no later. */
+  report(now = false): void {
+    if (this.missed === 0 || (this.full && !now)) return;
+    this.write(encodeFrame({ missed: this.missed } satisfies FeedMessage));
+    this.missed = 0;
+  }
+
+  async end(): Promise<void> {
+    this.report(true);
+    this.write(encodeFrame({ ended: true } satisfies FeedMessage));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LAST_MOMENT);
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#socket.once('close', done);
+      this.#socket.end(done);
+    });
+  }
+}
