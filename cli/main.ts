@@ -69,6 +69,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Show connections as they are recorded',
     load: async () => (await import('./look/watch.ts')).watchCommand(),
   },
+  top: {
+    summary: 'Show who connects where at present, by rate',
+    load: async () => (await import('./look/top.ts')).topCommand(),
+  },
   drift: {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),

@@ -14,6 +14,8 @@ import { Seen } from './seen.ts';
 
 /** Events that wait here while the record is read, or for whoever takes them. What comes on top is missed. */
 const MOST_WAITING = 500_000;
+/** Seconds. */
+const HOUR = 3600;
 
 /** A connection, or equal ones, as it was recorded a moment ago. */
 export interface Followed {
@@ -36,6 +38,12 @@ export interface Followed {
   isNew: boolean;
 }
 
+/** A destination that was new to a subject in the hour before it is followed, and how many seconds ago it was. */
+export interface Fresh {
+  place: Pick<Followed, 'subject' | 'user' | 'destination' | 'names' | 'rule'>;
+  ago: number;
+}
+
 /** What came together. */
 export interface FollowedPart {
   events: Followed[];
@@ -49,6 +57,8 @@ export interface FollowedPart {
 export class Follower {
   /** Whether the recorder said that it ends; else it is gone without a word, or has sent us away. */
   ended = false;
+  /** What was new in the hour before, in no order. */
+  readonly fresh: Fresh[] = [];
   readonly #client: RecorderClient;
   readonly #names = new NameMirror();
   readonly #seen = new Seen();
@@ -147,7 +157,17 @@ export class Follower {
     for (const [table, columns] of recording === undefined ? [] : SELECTED) {
       for await (const cells of reader.nameRows(table, recording!, columns)) this.#names.add(table, cells);
     }
-    for (const observation of await reader.observations({ until })) this.#seen.add(observation);
+    const observations = await reader.observations({ until });
+    // Of the addresses of a name the first that was seen is the one that was new.
+    for (const observation of observations.sort((a, b) => a.first - b.first)) {
+      const { first, names = [], rule, subject, ...destination } = observation;
+      const ago = (until - first) / 1e6;
+      if (!this.#seen.add(observation) || ago > HOUR) continue;
+      this.fresh.push({
+        place: { subject, user: this.#names.user(subject.uid), destination, names, rule },
+        ago,
+      });
+    }
   }
 
   #partOf(messages: readonly FeedMessage[], missed: number): FollowedPart {

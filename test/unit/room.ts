@@ -306,7 +306,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'cli/live': [
     'cli/terminal',
     'generator/destination',
-    'profiler/follow',
+    ...profiler('event', 'follow', 'read'),
     'policy/value',
     'host',
     'output',
