@@ -73,6 +73,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Show who connects where at present, by rate',
     load: async () => (await import('./look/top.ts')).topCommand(),
   },
+  report: {
+    summary: 'Write a page about the record and a policy, for a browser',
+    load: async () => (await import('./look/report.ts')).reportCommand(),
+  },
   drift: {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),

@@ -84,7 +84,7 @@ export function rememberAll(
 }
 
 /** What evidence is under a policy. */
-async function judge(
+export async function judge(
   policy: Policy,
   { accounts, observations, past, watched }: Evidence,
   {

@@ -9,6 +9,7 @@ import {
   openReader,
   type Loss,
   type RecordedObservation,
+  type Reader,
   type RecordingSummary,
 } from '../../profiler/read/read.ts';
 import { windowOf, type RecordOptions } from '../option/record-option.ts';
@@ -35,28 +36,37 @@ export async function readEvidence(
 ): Promise<Evidence> {
   const reader = await openReader(options.db, 'read', options.watch === true);
   try {
-    const window = windowOf(options);
-    // What was denied outside containers is told of too where the policy judges containers alone.
-    const wanted = { intents: options.intents, byNames: namesHosts(policy) };
-    const ofPolicy = ({ subject, verdict }: RecordedObservation): boolean =>
-      verdict === 'deny' || isJudged(policy, subject);
-    const observations = (await reader.observations({ ...window, ...wanted })).filter(ofPolicy);
-    const before =
-      options.since === undefined ? [] : await reader.observations({ until: options.since, ...wanted });
-    const past = before.filter(ofPolicy);
-    const denied = await reader.observations({ ...window, intents: true, verdict: 'deny' });
-    const shown = observations.filter((each) => each.verdict === 'deny');
-    return {
-      observations,
-      past,
-      watched: watchedTime(await reader.recordings(), [...past, ...observations], options.until),
-      accounts: await reader.accounts(),
-      hidden: eventsOf(denied) - eventsOf(shown),
-      losses: await reader.losses(window),
-    };
+    return await evidenceIn(reader, policy, options);
   } finally {
     reader.close();
   }
+}
+
+/** The same of a record that is open. */
+export async function evidenceIn(
+  reader: Reader,
+  policy: Policy,
+  options: RecordOptions & { intents: boolean },
+): Promise<Evidence> {
+  const window = windowOf(options);
+  // What was denied outside containers is told of too where the policy judges containers alone.
+  const wanted = { intents: options.intents, byNames: namesHosts(policy) };
+  const ofPolicy = ({ subject, verdict }: RecordedObservation): boolean =>
+    verdict === 'deny' || isJudged(policy, subject);
+  const observations = (await reader.observations({ ...window, ...wanted })).filter(ofPolicy);
+  const before =
+    options.since === undefined ? [] : await reader.observations({ until: options.since, ...wanted });
+  const past = before.filter(ofPolicy);
+  const denied = await reader.observations({ ...window, intents: true, verdict: 'deny' });
+  const shown = observations.filter((each) => each.verdict === 'deny');
+  return {
+    observations,
+    past,
+    watched: watchedTime(await reader.recordings(), [...past, ...observations], options.until),
+    accounts: await reader.accounts(),
+    hidden: eventsOf(denied) - eventsOf(shown),
+    losses: await reader.losses(window),
+  };
 }
 
 /**

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { tmpdir } from 'node:os';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { hostileRecord } from './hostile-record.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
+const skip = !existsSync(CHROMIUM) && 'needs chromium: apt-get install chromium';
+
+function bouheki(...args: string[]): string {
+  return execFileSync(process.execPath, [MAIN, ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+const file = join(directory, 'report.html');
+let browser: Browser;
+
+before(async () => {
+  if (skip !== false) return;
+  const db = await hostileRecord(directory);
+  const policy = join(directory, 'policy.yaml');
+  writeFileSync(policy, bouheki('generate', '--db', db, '--allow-loss'), { mode: 0o600 });
+  bouheki('report', policy, '--db', db, '-o', file);
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+});
+
+after(async () => {
+  await browser?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Opens the page, and notes all that the browser says of it and asks for. */
+async function open(
+  options: Parameters<Browser['newContext']>[0],
+): Promise<{ page: Page; noticed: string[] }> {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const noticed: string[] = [];
+  page.on('console', (message) => noticed.push(message.text()));
+  page.on('pageerror', (error) => noticed.push(String(error)));
+  page.on('request', (request) => noticed.push(request.url()));
+  await page.goto(pathToFileURL(file).href);
+  assert.equal(noticed.shift(), pathToFileURL(file).href);
+  return { page, noticed };
+}
+
+for (const width of [400, 1280, 1920]) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(
+      `it opens on ${width} px, ${colorScheme}, without an error, and everybody can use it`,
+      { skip },
+      async () => {
+        const viewport = { width, height: 900 };
+        const { noticed, page } = await open({ viewport, colorScheme, bypassCSP: true });
+        assert.equal(
+          await page.evaluate('document.documentElement.scrollWidth'),
+          width,
+          'nothing leaves the window',
+        );
+        await page.evaluate(
+          readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'),
+        );
+        const found = await page.evaluate(
+          `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`,
+        );
+        assert.deepEqual(found, []);
+        assert.deepEqual(noticed, []);
+        await page.context().close();
+      },
+    );
+  }
+}
+
+test('its own policy lets its style and script pass, and nothing of a name runs', { skip }, async () => {
+  const { noticed, page } = await open({});
+  page.on('dialog', (dialog) => noticed.push(dialog.message()));
+  await page.keyboard.press('Tab');
+  assert.equal(
+    await page.evaluate('document.activeElement.textContent'),
+    'In short',
+    'links are reached by keyboard',
+  );
+  await page.fill('input[type=search]', '<SCRIPT>');
+  await page.waitForFunction(`/^[1-9]\\d* of /.test(document.querySelector('output').textContent)`);
+  const shown = await page.evaluate(
+    `[...document.querySelectorAll('#flows tbody tr:not([hidden])')].map((row) => row.cells[0].textContent)`,
+  );
+  assert.ok((shown as string[]).length > 0);
+  for (const subject of shown as string[]) assert.match(subject, /^\/tmp\/<script>alert\(1\)<\/script> /);
+  await page.uncheck('input[value=allow]');
+  await page.waitForFunction(
+    `document.querySelectorAll('#flows tbody tr:not([hidden]) td.allow').length === 0`,
+  );
+  assert.deepEqual(noticed, []);
+  await page.context().close();
+});
+
+test('with scripts off all rows are there, and no filter that would do nothing', { skip }, async () => {
+  const { page } = await open({ javaScriptEnabled: false });
+  assert.equal(await page.locator('#flows tbody tr').first().isVisible(), true);
+  assert.equal(await page.locator('.filter').isVisible(), false);
+  await page.context().close();
+});
