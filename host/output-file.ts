@@ -55,6 +55,11 @@ export class OutputFile {
     }
   }
 
+  /** Whether a file is there, which will be replaced. */
+  get replaces(): boolean {
+    return this.#old !== undefined;
+  }
+
   /** The file that is there and will be replaced. */
   get #old(): Stats | undefined {
     const stats = this.#found.entry?.stats;

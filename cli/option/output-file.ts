@@ -6,9 +6,9 @@ import { OutputFile } from '../../host/output-file.ts';
  * Writes `text` to standard output (`-`) or to a file, which appears whole or not at all: a policy that is
  * being enforced may be watched. A file that is there keeps its owner and mode, a link of ours stays one, and
  * a device or pipe is written to rather than replaced. Throws BouhekiError `usage`, and `untrusted` for what
- * others have put there.
+ * others have put there. `mode`: of a file that is made; absent: what the umask leaves to all.
  */
-export function writeOutput(path: string, text: string): void {
+export function writeOutput(path: string, text: string, mode?: number): void {
   if (path === '-') {
     process.stdout.write(text);
     return;
@@ -20,7 +20,7 @@ export function writeOutput(path: string, text: string): void {
       write(device, text);
       return;
     }
-    const { fd, put } = output.begin();
+    const { fd, put } = output.begin(output.replaces ? undefined : mode);
     write(fd, text, put);
   } catch (error) {
     throw cannotWrite(path, error);

@@ -24,6 +24,9 @@ import type { PageData, PagePolicy } from './html/page-data.ts';
 import { rulesOf } from './rule.ts';
 import { readTimeline } from './timeline.ts';
 
+/** It says what the record says, which its owner alone may read. */
+const PRIVATE = 0o600;
+
 /** What `report` was asked for, as commander hands it over. */
 export interface ReportOptions extends RecordOptions {
   /** A file, or `-`. */
@@ -58,7 +61,7 @@ export async function report(file: string | undefined, options: ReportOptions): 
           options,
         })),
     });
-    writeOutput(options.output, page);
+    writeOutput(options.output, page, PRIVATE);
   } finally {
     reader.close();
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { type Outcome, directoryFor, record } from '../fixture.ts';
@@ -34,6 +34,7 @@ async function pageOf(t: TestContext, withPolicy: boolean): Promise<string> {
   );
   assert.equal(status, 0, stderr);
   assert.equal(stdout, '');
+  assert.equal(statSync(page).mode & 0o777, 0o600);
   return readFileSync(page, 'utf8');
 }
 
