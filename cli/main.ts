@@ -125,6 +125,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Report what is recorded, what is missing, and what a running recorder does',
     load: async () => (await import('./status.ts')).statusCommand(),
   },
+  completion: {
+    summary: 'Print what bash, zsh or fish needs to complete commands and options',
+    load: async () => (await import('./setup/completion.ts')).completionCommand(),
+  },
   doctor: {
     summary: 'Check what this kernel and machine offer, and report how to mend what is missing',
     load: async () => (await import('./doctor.ts')).doctorCommand(),
@@ -161,10 +165,12 @@ async function program(words: readonly string[]): Promise<Command> {
       ).enforce(config, { db, backend: 'auto', names: true, force: true });
     });
   }
-  // A command that is not asked for is only listed.
+  // A command that is not asked for is only listed; a shell completes the options of all.
   const commands = await Promise.all(
     Object.entries(COMMANDS).map(async ([name, { summary, load }]) =>
-      (words.includes(name) ? await load() : new Command(name)).description(summary),
+      (words.includes(name) || words[0] === 'completion' ? await load() : new Command(name)).description(
+        summary,
+      ),
     ),
   );
   // `bouheki version`, as others have it.

@@ -43,11 +43,11 @@ const OTHER_WORDS = new Set(['connections', 'sudo']);
 const OPTIONS = new Map<string, Set<string>>();
 const HELP = new Map<string, string>();
 
-for (const file of ['', 'control/', 'look/'].flatMap((room) =>
+for (const file of ['', 'control/', 'look/', 'setup/'].flatMap((room) =>
   readdirSync(join(ROOT, 'cli', room)).map((path) => room + path),
 )) {
   const name = basename(file, '.ts');
-  if (!file.endsWith('.ts') || name === 'main') continue;
+  if (!file.endsWith('.ts') || name === 'main' || name === 'completion-script') continue;
   const module = (await import(`../../cli/${file.replace(/\.ts$/, '.js')}`)) as Record<string, () => Command>;
   const factory = `${name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}Command`;
   const command = module[factory]!();

@@ -329,12 +329,14 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     ...profiler('event', 'read'),
     ...policy('value', 'meaning', 'file'),
   ],
+  'cli/setup': [],
   'cli/look': ['cli/live', 'cli/option', 'cli/page'],
   // What help needs: each command loads the rest when it is to do something.
   'cli/control': ['cli/confine', 'cli/translate', 'cli/run', 'cli/simulate', 'cli/option'],
   cli: [
     'cli/control',
     'cli/look',
+    'cli/setup',
     'cli/drift',
     'cli/drift/format',
     'cli/drift/watch',
