@@ -129,6 +129,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Print what bash, zsh or fish needs to complete commands and options',
     load: async () => (await import('./setup/completion.ts')).completionCommand(),
   },
+  version: {
+    summary: 'Print the version number, or of what it is made and where it runs',
+    load: async () => (await import('./setup/version.ts')).versionCommand(),
+  },
   doctor: {
     summary: 'Check what this kernel and machine offer, and report how to mend what is missing',
     load: async () => (await import('./doctor.ts')).doctorCommand(),
@@ -173,11 +177,6 @@ async function program(words: readonly string[]): Promise<Command> {
       ),
     ),
   );
-  // `bouheki version`, as others have it.
-  const version = new Command('version').description('Print the version number').action(() => {
-    process.stdout.write(`${packageVersion()}\n`);
-  });
-  commands.push(version);
   // Before there are any: one passes options on.
   command.enablePositionalOptions();
   for (const subcommand of commands) command.addCommand(subcommand);

@@ -10,6 +10,7 @@ import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { Session } from '../../daemon/session.ts';
 import type { AwaitedStopSignal, StopSignal } from '../../daemon/stop-signal.ts';
 import { BouhekiError } from '../../error/error.ts';
+import { formatCount } from '../../format/number.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { requireRecordable } from '../../profiler/database/lock.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
@@ -156,7 +157,10 @@ class Confinement {
     try {
       const status = await runToEnd(this.#command, this.#user, (work) => cgroup.within(work));
       const left = await cgroup.empty();
-      if (left > 0) this.#messages.say(`Ended ${left} processes that the command had left behind.\n`);
+      if (left > 0) {
+        const what = formatCount(left, 'process', 'processes');
+        this.#messages.say(`Ended ${what} that the command had left behind.\n`);
+      }
       return status;
     } finally {
       end.come();

@@ -90,7 +90,6 @@ function bash(commands: readonly CompletedCommand[]): string {
 }
 
 function zsh(commands: readonly CompletedCommand[]): string {
-  const described = (name: string, about: string) => quoted(`${name}:${about.replace(/[\\:]/g, '\\$&')}`);
   const cases = commands.flatMap(({ choices, name, options }) => [
     `    ${name})`,
     '      _arguments \\',
@@ -121,6 +120,11 @@ function zsh(commands: readonly CompletedCommand[]): string {
     '}',
     '_bouheki "$@"',
   );
+}
+
+/** `name:about`, as _describe takes it. */
+function described(name: string, about: string): string {
+  return quoted(`${name}:${about.replace(/:/g, '\\:')}`);
 }
 
 /** In brackets, and before a colon. */

@@ -21,7 +21,8 @@ export type Topic =
   | 'review'
   | 'risks'
   | 'simulate'
-  | 'status';
+  | 'status'
+  | 'version';
 
 /** Under these names there are points in time, microseconds since the epoch inside the program. */
 const TIMES: ReadonlySet<string> = new Set([

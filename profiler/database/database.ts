@@ -1,10 +1,15 @@
-import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
+import { DuckDBInstance, type DuckDBConnection, version } from '@duckdb/node-api';
 import { chmodSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { BouhekiError } from '../../error/error.ts';
 import { RECORDER_MEMORY } from './allowance.ts';
 import { CONNECTIONS } from './connection-column.ts';
 import { MIGRATIONS } from './schema-sql.ts';
+
+/** The version of DuckDB, such as `v1.5.6`. */
+export function engineVersion(): string {
+  return version();
+}
 
 /** An open database and the connection of the one who opened it. */
 export interface Database {

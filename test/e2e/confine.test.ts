@@ -51,7 +51,7 @@ test('held to it, it and what it leaves behind reach nothing else, and the rest 
   const command = [...SUDO, ...BOUHEKI, 'run', ...options, '--', 'sh', '-c', script];
   const { status, stderr } = inCgroup(from, ...command);
   assert.equal(status, 1, stderr);
-  assert.match(stderr, /^Ended 1 processes that the command had left behind\.$/m);
+  assert.match(stderr, /^Ended 1 process that the command had left behind\.$/m);
   assert.match(stderr, /^denied +\/usr\/bin\/curl +10\.0\.1\.2:80\/tcp +1$/m);
   assert.match(
     readFileSync(summary, 'utf8'),

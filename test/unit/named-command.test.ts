@@ -47,7 +47,7 @@ for (const file of ['', 'control/', 'look/', 'setup/'].flatMap((room) =>
   readdirSync(join(ROOT, 'cli', room)).map((path) => room + path),
 )) {
   const name = basename(file, '.ts');
-  if (!file.endsWith('.ts') || name === 'main' || name === 'completion-script') continue;
+  if (!file.endsWith('.ts') || ['main', 'completion-script', 'version-json'].includes(name)) continue;
   const module = (await import(`../../cli/${file.replace(/\.ts$/, '.js')}`)) as Record<string, () => Command>;
   const factory = `${name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}Command`;
   const command = module[factory]!();
