@@ -170,11 +170,10 @@ async function program(words: readonly string[]): Promise<Command> {
     });
   }
   // A command that is not asked for is only listed; a shell completes the options of all.
+  const all = words.length === 2 && words[0] === 'completion' && !words[1]!.startsWith('-');
   const commands = await Promise.all(
     Object.entries(COMMANDS).map(async ([name, { summary, load }]) =>
-      (words.includes(name) || words[0] === 'completion' ? await load() : new Command(name)).description(
-        summary,
-      ),
+      (all || words.includes(name) ? await load() : new Command(name)).description(summary),
     ),
   );
   // Before there are any: one passes options on.
