@@ -98,10 +98,11 @@ function declare() {
   };
 }
 
-/** What maps of two objects, and large ones, take. */
+/** What is asked of maps before they are loaded, what those of two objects take, and large ones. */
 function declareMaps() {
   const libbpf = open(['libbpf.so.1'], 'libbpf1');
   return {
+    bpf_map__value_size: libbpf.func('uint32_t bpf_map__value_size(const void *map)'),
     bpf_map__reuse_fd: libbpf.func('int bpf_map__reuse_fd(void *map, int fd)'),
     bpf_map_lookup_batch: libbpf.func(
       'int bpf_map_lookup_batch(int fd, const void *from, _Out_ uint8_t *next, _Out_ uint8_t *keys, _Out_ uint8_t *values, _Inout_ uint32_t *count, const void *opts)',
@@ -111,7 +112,7 @@ function declareMaps() {
 
 let maps: ReturnType<typeof declareMaps> | undefined;
 
-/** The part of the table that shares maps and reads them in batches. */
+/** The part of the table that looks at maps, shares them and reads them in batches. */
 export function mapCalls(): ReturnType<typeof declareMaps> {
   maps ??= declareMaps();
   return maps;

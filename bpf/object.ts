@@ -68,8 +68,21 @@ export class BpfObject implements Disposable {
     });
   }
 
+  /**
+   * A map whose keys and values have these sizes, in bytes. Throws BouhekiError `kernel` where the object's values have
+   * another: it was built from other sources, and would be told one thing for another. Keys differ by kernel.
+   */
   map(name: string, keySize: number, valueSize: number): BpfMap {
-    return new BpfMap(name, libbpf().bpf_map__fd(this.#find(name)), keySize, valueSize);
+    const pointer = this.#find(name);
+    const built = Number(mapCalls().bpf_map__value_size(pointer));
+    // A ring has no values.
+    if (valueSize > 0 && built !== valueSize) {
+      throw new BouhekiError('kernel', `${this.#path} is of another version than bouheki itself`, {
+        remedy: 'Install bouheki anew; in a checkout, `npm run build:bpf`.',
+        detail: `map ${name}: values of ${built} bytes, not ${valueSize}`,
+      });
+    }
+    return new BpfMap(name, libbpf().bpf_map__fd(pointer), keySize, valueSize);
   }
 
   has(program: string): boolean {
