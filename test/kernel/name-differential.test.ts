@@ -129,12 +129,12 @@ interface Judged {
 const judged = new Map<string, Judged>();
 
 test('the kernel and the reference agree by names', { timeout: 800_000 }, async (context) => {
-  // Cgroups are another test's subject: nothing tells this kernel side which there are. Of containers alone nothing here
-  // would be judged.
+  // Cgroups and modes by subject are other tests' subjects: nothing tells this kernel side which cgroups there are, and
+  // what is only noted here goes through. Of containers alone nothing here would be judged.
   const policies = fc.sample(
     writtenPolicy(NAMING).filter(
-      ({ policy: { boxes, target } }) =>
-        target === 'host' && boxes.every(({ from }) => from.cgroup === undefined),
+      ({ policy: { boxes, modes, target } }) =>
+        target === 'host' && modes === undefined && boxes.every(({ from }) => from.cgroup === undefined),
     ),
     { numRuns: POLICIES, seed: SEED },
   );
@@ -167,7 +167,7 @@ test('the kernel and the reference agree by names', { timeout: 800_000 }, async 
   context.diagnostic(JSON.stringify({ ...found, mismatches: mismatches.length }));
   assert.deepEqual(mismatches.slice(0, 5), [], `${mismatches.length} of ${found.judged} differ`);
   assert(found.judged >= 10_000, `only ${found.judged} were judged`);
-  assert(found.named >= 100 && found.missed >= 50, 'names decide');
+  assert(found.named >= 75 && found.missed >= 35, 'names decide');
 });
 
 function namesOf({ names: named = [] }: Flow): string[] {
