@@ -16,7 +16,7 @@ import {
 import { pathOf } from './descriptor.ts';
 import { followPath, type Found } from './path-walk.ts';
 import { systemError } from './system-error.ts';
-import { closeFound } from './trusted-file.ts';
+import { closeFound, readWhole } from './trusted-file.ts';
 import { isTrusted, standingOf, untrusted } from './trust.ts';
 
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
@@ -58,6 +58,17 @@ export class OutputFile {
   /** Whether a file is there, which will be replaced. */
   get replaces(): boolean {
     return this.#old !== undefined;
+  }
+
+  /** What the file that will be replaced holds, empty where there is none. Throws when that is more than `most` bytes. */
+  read(most: number): Buffer {
+    if (!this.replaces) return Buffer.alloc(0);
+    const fd = openSync(pathOf(this.#found.entry!.fd), constants.O_RDONLY);
+    try {
+      return readWhole(fd, most);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** The file that is there and will be replaced. */

@@ -117,7 +117,7 @@ function assertRegular(path: string, stats: Stats): void {
 }
 
 /** A pipe has no size beforehand, and an endless one must not take all memory. */
-function readWhole(fd: number, most: number): Buffer {
+export function readWhole(fd: number, most: number): Buffer {
   const parts: Buffer[] = [];
   for (let left = most; ;) {
     const part = Buffer.allocUnsafe(Math.min(left + 1, PART));

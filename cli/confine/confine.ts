@@ -1,4 +1,4 @@
-import { existsSync, lchownSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SideFlag } from '../../bpf/wire.ts';
@@ -15,18 +15,16 @@ import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { requireRecordable } from '../../profiler/database/lock.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { openReader } from '../../profiler/read/read.ts';
-import { readAnyFile } from '../../host/trusted-file.ts';
-import { printPolicy } from '../../policy/file/print.ts';
-import { writeOutput } from '../option/output-file.ts';
+import { appendOutput } from '../option/output-file.ts';
 import { parseText, readPolicyText } from '../option/policy-file.ts';
 import { limitsOf } from '../option/recorder-option.ts';
 import { describeClock, foldingMessages } from '../report/recorder-messages.ts';
 import { packageVersion } from '../report/version.ts';
 import { attachmentOf } from '../run/attachment.ts';
 import { type EnforceOptions, EnforceRun } from '../run/enforce.ts';
-import { generate, type GenerateOptions } from '../run/generate.ts';
 import { viewOf } from '../terminal/view.ts';
 import { runToEnd, type User, userFor } from './command.ts';
+import { writeLearnt } from './learnt-policy.ts';
 import { type Outcome, outcomeMarkdown, outcomeOf, outcomeText } from './outcome.ts';
 import { OwnCgroup } from './own-cgroup.ts';
 
@@ -46,9 +44,6 @@ export interface ConfineOptions {
   names: boolean;
 }
 
-/** Bytes of a summary that is added to; a forge shows less. */
-const LARGEST_SUMMARY = 1 << 26;
-
 /** The status of a run that did not come to the command, or not to its end in order, as env(1) and timeout(1) have it. */
 const NOT_RUN = 125;
 
@@ -59,8 +54,7 @@ export async function confine(command: readonly string[], options: ConfineOption
     refuseContradictions(options);
     const folder = options.db === undefined ? mkdtempSync(join(tmpdir(), 'bouheki-run-')) : undefined;
     try {
-      const db = options.db ?? join(folder!, 'record.duckdb');
-      status = await new Confinement(command, { ...options, db }, messages).run();
+      status = await new Confinement(command, options, messages, folder).run();
     } finally {
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     }
@@ -84,27 +78,36 @@ function refuseContradictions({ learn, policy }: ConfineOptions): void {
 /** One run: the command, its cgroup, and what watches it. */
 class Confinement {
   readonly #command: readonly string[];
-  readonly #options: ConfineOptions & { db: string };
+  readonly #options: ConfineOptions;
+  readonly #db: string;
   readonly #messages: Messages;
   readonly #user: User | undefined;
 
-  constructor(command: readonly string[], options: ConfineOptions & { db: string }, messages: Messages) {
+  /** `folder`: where its record is, where that is for this run alone. */
+  constructor(
+    command: readonly string[],
+    options: ConfineOptions,
+    messages: Messages,
+    folder: string | undefined,
+  ) {
     this.#command = command;
     this.#options = options;
+    this.#db = options.db ?? join(folder!, 'record.duckdb');
     this.#messages = messages;
     this.#user = userFor(options.user, process.env);
   }
 
   /** The status that the run ends with. */
   async run(): Promise<number> {
-    requireRecordable(this.#options.db);
+    requireRecordable(this.#db);
     const cgroup = OwnCgroup.make(cgroupRoot(), `bouheki-run-${process.pid}`);
-    const since = Date.now() * 1000;
+    // A record of its own is all of this run, whatever becomes of the clock.
+    const window = this.#options.db === undefined ? {} : { since: Date.now() * 1000 };
     try {
       const status = await (this.#options.policy === undefined
         ? this.#observe(cgroup)
         : this.#hold(cgroup, this.#options.policy));
-      const denied = await this.#tell(since, status);
+      const denied = await this.#tell(window, status);
       return status === 0 && denied > 0 && this.#options.failOnDenied ? 1 : status;
     } finally {
       await cgroup.empty();
@@ -114,27 +117,27 @@ class Confinement {
 
   /** Records what the command connects to. */
   async #observe(cgroup: OwnCgroup): Promise<number> {
-    const { db, names } = this.#options;
     const say = (text: string): void => this.#messages.say(text);
     const end = new End();
-    const kernel = await KernelSide.load(
-      attachmentOf(this.#recorderOptions(cgroup)),
-      { blocks: false, known: 1 },
-      () => end,
-    );
+    const options = this.#recorderOptions(cgroup);
+    const needs = { blocks: false, known: 1 };
+    const kernel = await KernelSide.load(attachmentOf(options), needs, () => end);
     const session = await Session.open(kernel, new ContainerNames(), {
-      db,
+      db: this.#db,
       info: { command: 'learn', target: 'host' },
-      limits: limitsOf(this.#recorderOptions(cgroup)),
-      names,
+      limits: limitsOf(options),
+      names: options.names,
       messages: this.#messages,
       clockSet: (step) => say(describeClock(step)),
       version: packageVersion(),
       ...foldingMessages(say),
     });
     session.egress.flip(SideFlag.record);
-    const [, status] = await Promise.all([session.run(() => undefined), this.#start(cgroup, end)]);
-    return status;
+    return await this.#carry(
+      cgroup,
+      end,
+      session.run(() => undefined),
+    );
   }
 
   /** Holds the command to a policy. */
@@ -147,9 +150,18 @@ class Confinement {
     const run = await EnforceRun.open(beginning);
     run.describePolicy();
     // What systemd wants to be told is the command's to tell.
-    const [, status] = await Promise.all([run.carry(new ServiceNotice({})), this.#start(cgroup, end)]);
+    const status = await this.#carry(cgroup, end, run.carry(new ServiceNotice({})));
     await run.end();
     return status;
+  }
+
+  /** Runs the command while `recording` goes on, which ends with it. Throws what ended either. */
+  async #carry(cgroup: OwnCgroup, end: End, recording: Promise<unknown>): Promise<number> {
+    const command = this.#start(cgroup, end);
+    // Why it could not be started is told when all is taken away.
+    command.catch(() => undefined);
+    await recording;
+    return await command;
   }
 
   /** Starts the command; when it has ended, and what it has left behind, that ends the recording. */
@@ -168,24 +180,21 @@ class Confinement {
   }
 
   /** Says what the command connected to, and writes what was asked for. Returns how much was denied. */
-  async #tell(since: number, status: number): Promise<number> {
-    const { db, learn, summary } = this.#options;
-    const outcome = await readOutcome(db, since);
+  async #tell(window: { since?: number }, status: number): Promise<number> {
+    const { learn, summary } = this.#options;
+    const outcome = await readOutcome(this.#db, window);
     this.#messages.say(outcomeText(outcome, { ...viewOf(process.stderr), colour: false }));
-    if (summary !== undefined) addTo(summary, outcomeMarkdown(outcome, this.#command));
-    if (learn !== undefined) await this.#learn(db, learn, outcome, status);
+    if (summary !== undefined) appendOutput(summary, outcomeMarkdown(outcome, this.#command));
+    if (learn !== undefined) await this.#learn(learn, outcome, status);
     return outcome.denied;
   }
 
-  async #learn(db: string, file: string, { connections }: Outcome, status: number): Promise<void> {
+  async #learn(file: string, { connections }: Outcome, status: number): Promise<void> {
     if (connections === 0 && status !== 0) {
       this.#messages.say('No policy is written: the command failed before it connected to anything.\n');
       return;
     }
-    // With a record of runs before there may be connections of those.
-    if (connections > 0 || this.#options.db !== undefined) await generate({ ...GENERATE, db, output: file });
-    else writeOutput(file, printPolicy({ mode: 'block', target: 'host', allow: [] }));
-    if (this.#user !== undefined) lchownSync(file, this.#user.uid, this.#user.gid);
+    await writeLearnt(this.#db, file, this.#user);
     this.#messages.say(`Next: bouheki run --policy ${file} -- ${this.#command.join(' ')}\n`);
   }
 
@@ -201,8 +210,8 @@ class Confinement {
   }
 
   #recorderOptions(cgroup: OwnCgroup): EnforceOptions {
-    const { db, names } = this.#options;
-    return { db, names, backend: 'auto', cgroup: cgroup.directory, preflight: false };
+    const { names } = this.#options;
+    return { db: this.#db, names, backend: 'auto', cgroup: cgroup.directory, preflight: false };
   }
 }
 
@@ -224,39 +233,12 @@ class End implements AwaitedStopSignal {
   }
 }
 
-/** How a policy is generated of a command: it is held to it from then on. */
-const GENERATE: Omit<GenerateOptions, 'db' | 'output'> = {
-  mode: 'block',
-  target: 'host',
-  deny: [],
-  allowLoss: false,
-  includeDenied: false,
-  allowCommandRules: false,
-  by: 'auto',
-  destinations: 'auto',
-  layout: 'rules',
-  evidence: 'line',
-  exactPorts: false,
-  curve: false,
-  summary: false,
-  prove: false,
-  check: false,
-  json: false,
-  verbose: false,
-};
-
-async function readOutcome(db: string, since: number): Promise<Outcome> {
+async function readOutcome(db: string, window: { since?: number }): Promise<Outcome> {
   const reader = await openReader(db);
   try {
-    const observations = await reader.observations({ since });
-    return outcomeOf(observations, await reader.losses({ since }));
+    const observations = await reader.observations(window);
+    return outcomeOf(observations, await reader.losses(window));
   } finally {
     reader.close();
   }
-}
-
-/** A file that is there keeps what it holds, its owner and its mode. */
-function addTo(file: string, text: string): void {
-  const before = existsSync(file) ? readAnyFile(file, LARGEST_SUMMARY).toString() : '';
-  writeOutput(file, `${before}${text}`);
 }

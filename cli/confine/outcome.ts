@@ -1,6 +1,7 @@
 import { visible } from '../../error/visible.ts';
 import { formatCount } from '../../format/number.ts';
 import { observedDestination } from '../../generator/destination/destination.ts';
+import { eventsOf, type RecordedVerdict, recordedOf } from '../../generator/drift/entry.ts';
 import { describeLosses } from '../../generator/header.ts';
 import { isEventLoss, type Loss, type RecordedObservation } from '../../profiler/read/read.ts';
 import { escapeMarkdown, markdownTable } from '../terminal/markdown.ts';
@@ -14,7 +15,7 @@ const SHOWN = 30;
 export interface OutcomeLine {
   program: string;
   destination: string;
-  verdict: 'allowed' | 'denied' | 'would be denied';
+  verdict: RecordedVerdict;
   count: number;
 }
 
@@ -35,7 +36,7 @@ export function outcomeOf(observations: readonly RecordedObservation[], losses: 
     const program = script ?? exe ?? command;
     const name = each.names?.[0];
     const destination = observedDestination(name === undefined ? each : { ...each, name });
-    const verdict = verdictOf(each);
+    const { verdict } = recordedOf(each);
     const key = [verdict, program, destination].join('\0');
     const line = lines.get(key);
     if (line === undefined) lines.set(key, { program, destination, verdict, count: each.count });
@@ -50,8 +51,8 @@ export function outcomeOf(observations: readonly RecordedObservation[], losses: 
   );
   return {
     lines: sorted,
-    connections: sum(sorted),
-    denied: sum(sorted.filter(({ verdict }) => verdict === 'denied')),
+    connections: eventsOf(sorted),
+    denied: eventsOf(sorted.filter(({ verdict }) => verdict === 'denied')),
     losses: losses.filter(isEventLoss),
   };
 }
@@ -87,11 +88,6 @@ const HEAD = ['verdict', 'program', 'destination', 'connections'];
 const RANK = { denied: 0, 'would be denied': 1, allowed: 2 } as const;
 const STYLES = { denied: 'red', 'would be denied': 'yellow' } as const;
 
-function verdictOf({ monitored, verdict }: RecordedObservation): OutcomeLine['verdict'] {
-  if (verdict === 'allow') return 'allowed';
-  return monitored ? 'would be denied' : 'denied';
-}
-
 function cells({ count, destination, program, verdict }: OutcomeLine): string[] {
   return [verdict, program, destination, String(count)].map(visible);
 }
@@ -108,8 +104,4 @@ function rest(lines: readonly OutcomeLine[]): string[] {
 
 function lacking({ losses }: Outcome): string[] {
   return losses.length === 0 ? [] : [`The record lacks events: ${describeLosses(losses)}.`];
-}
-
-function sum(lines: readonly OutcomeLine[]): number {
-  return lines.reduce((total, { count }) => total + count, 0);
 }

@@ -1,27 +1,50 @@
-import { closeSync, writeFileSync } from 'node:fs';
+import { closeSync, fchownSync, writeFileSync } from 'node:fs';
 import { BouhekiError } from '../../error/error.ts';
 import { OutputFile } from '../../host/output-file.ts';
+
+/** Of a file that is made; one that is there keeps its own. */
+export interface MadeFile {
+  /** Absent: what the umask leaves to all. */
+  mode?: number | undefined;
+  /** Absent: who runs this. */
+  owner?: { uid: number; gid: number } | undefined;
+}
+
+/** Bytes of a file that is added to. */
+const LARGEST = 1 << 26;
 
 /**
  * Writes `text` to standard output (`-`) or to a file, which appears whole or not at all: a policy that is
  * being enforced may be watched. A file that is there keeps its owner and mode, a link of ours stays one, and
  * a device or pipe is written to rather than replaced. Throws BouhekiError `usage`, and `untrusted` for what
- * others have put there. `mode`: of a file that is made; absent: what the umask leaves to all.
+ * others have put there.
  */
-export function writeOutput(path: string, text: string, mode?: number): void {
-  if (path === '-') {
-    process.stdout.write(text);
-    return;
-  }
+export function writeOutput(path: string, text: string, made: MadeFile = {}): void {
+  if (path === '-') process.stdout.write(text);
+  else put(path, () => text, made);
+}
+
+/** As `writeOutput`, behind what a file holds already. */
+export function appendOutput(path: string, text: string): void {
+  put(path, (output) => Buffer.concat([output.read(LARGEST), Buffer.from(text)]), {});
+}
+
+function put(
+  path: string,
+  contentOf: (output: OutputFile) => string | Buffer,
+  { mode, owner }: MadeFile,
+): void {
   try {
     using output = OutputFile.at(path);
+    const content = contentOf(output);
     const device = output.openDevice();
     if (device !== undefined) {
-      write(device, text);
+      write(device, content);
       return;
     }
     const { fd, put } = output.begin(output.replaces ? undefined : mode);
-    write(fd, text, put);
+    if (owner !== undefined && !output.replaces) fchownSync(fd, owner.uid, owner.gid);
+    write(fd, content, put);
   } catch (error) {
     throw cannotWrite(path, error);
   }
@@ -37,9 +60,9 @@ export function cannotWrite(path: string, error: unknown): BouhekiError {
   });
 }
 
-function write(fd: number, text: string, put?: () => void): void {
+function write(fd: number, content: string | Buffer, put?: () => void): void {
   try {
-    writeFileSync(fd, text);
+    writeFileSync(fd, content);
     put?.();
   } finally {
     closeSync(fd);

@@ -61,7 +61,7 @@ export async function report(file: string | undefined, options: ReportOptions): 
           options,
         })),
     });
-    writeOutput(options.output, page, PRIVATE);
+    writeOutput(options.output, page, { mode: PRIVATE });
   } finally {
     reader.close();
   }

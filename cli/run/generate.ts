@@ -30,7 +30,7 @@ import {
 } from '../report/generate-summary.ts';
 import { describeLinks, isFollowable, realPaths } from '../option/linked-path.ts';
 import { accountsFor } from '../option/account-table.ts';
-import { writeOutput } from '../option/output-file.ts';
+import { type MadeFile, writeOutput } from '../option/output-file.ts';
 import { readOwners } from '../option/owner-list.ts';
 import { parseText, readPolicyText, readTrustedPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
@@ -61,6 +61,8 @@ export interface GenerateOptions extends RecordOptions {
   base?: string;
   check: boolean;
   output: string;
+  /** Whose the output is; absent: who runs this. */
+  owner?: MadeFile['owner'];
   json: boolean;
   verbose: boolean;
 }
@@ -109,7 +111,8 @@ export async function generate(options: GenerateOptions): Promise<void> {
     return;
   }
   const text = printPolicy(generated.document);
-  writeOutput(options.output, options.json ? generateJson(text, generated, input) : text);
+  const { owner } = options;
+  writeOutput(options.output, options.json ? generateJson(text, generated, input) : text, { owner });
   process.stderr.write(generateSummary(generated, input, remarksOnWritten(text), options));
   const faults = faultsOf(generated, options);
   if (faults.length > 0) {

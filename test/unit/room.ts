@@ -294,6 +294,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'daemon/control',
     'daemon',
     'generator/destination',
+    'generator/drift',
     'generator',
     ...profiler('identity', 'database', 'read'),
     'policy/file',
