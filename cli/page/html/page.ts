@@ -10,6 +10,7 @@ import { findingsSection, policySection } from './policy-section.ts';
 import { sankey } from './sankey.ts';
 import { SCRIPT } from './script.ts';
 import { STYLE } from './style.ts';
+import { tableOf } from './table.ts';
 
 /** Rows of a table: a page with a hundred thousand would be read by nobody. */
 const MOST_FLOWS = 1000;
@@ -187,26 +188,7 @@ function flowSection({ flows, timeline }: PageData): Markup {
       ${(Object.keys(WORDS) as Verdict[]).map((verdict) => html`<label><input type="checkbox" value="${verdict}" checked /> ${WORDS[verdict]}</label>`)}
       <output aria-live="polite"></output>
     </form>
-    <div class="scroll" tabindex="0" role="region" aria-label="Table of connections">
-      <table>
-        <caption>
-          ${rest === 0 ? formatCount(flows.length, 'row') : `${formatCount(shown.length, 'row')}, of each subject those of most connections. ${formatNumber(rest)} more rows have ${formatCount(more, 'connection')}: bouheki export has all`}
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">Subject</th>
-            <th scope="col">Destination</th>
-            <th scope="col">Verdict</th>
-            <th scope="col" class="number">Connections</th>
-            <th scope="col">First</th>
-            <th scope="col">Last</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${shown.map(flowRow)}
-        </tbody>
-      </table>
-    </div>
+    ${tableOf({ label: 'Table of connections', caption: rest === 0 ? formatCount(flows.length, 'row') : `${formatCount(shown.length, 'row')}, of each subject those of most connections. ${formatNumber(rest)} more rows have ${formatCount(more, 'connection')}: bouheki export has all`, columns: ['Subject', 'Destination', 'Verdict', { number: 'Connections' }, 'First', 'Last'], rows: shown.map(flowRow) })}
   </section>`;
 }
 
@@ -267,26 +249,7 @@ function readinessSection({ readiness }: PageData): Markup {
               that may be new, estimated with caution.
             </p>
             ${curveChart(discovery, 'All subjects')}
-            <div class="scroll" tabindex="0" role="region" aria-label="Table of subjects">
-              <table>
-                <caption>
-                  ${subjects.length > shown.length ? `The ${shown.length} least known of ${formatCount(subjects.length, 'subject')}` : formatCount(subjects.length, 'subject')}
-                </caption>
-                <thead>
-                  <tr>
-                    <th scope="col">Subject</th>
-                    <th scope="col">State</th>
-                    <th scope="col" class="number">Unseen</th>
-                    <th scope="col" class="number">Destinations</th>
-                    <th scope="col" class="number">Events</th>
-                    <th scope="col">Discovery</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  ${rows}
-                </tbody>
-              </table>
-            </div>`
+            ${tableOf({ label: 'Table of subjects', caption: subjects.length > shown.length ? `The ${shown.length} least known of ${formatCount(subjects.length, 'subject')}` : formatCount(subjects.length, 'subject'), columns: ['Subject', 'State', { number: 'Unseen' }, { number: 'Destinations' }, { number: 'Events' }, 'Discovery'], rows: rows })}`
     }
   </section>`;
 }
@@ -315,28 +278,7 @@ function recordSection(data: PageData): Markup {
     <p>
       ${kinds.length === 0 ? 'Nothing is known to be missing from it.' : `Missing from it, by kind: ${kinds.join(', ')}.`}${gaps.length > 0 && ` Between recordings there are ${formatCount(gaps.length, 'gap')} in which nothing was seen.`}
     </p>
-    <div class="scroll" tabindex="0" role="region" aria-label="Table of recordings">
-      <table>
-        <caption>
-          ${formatCount(recordings.length, 'recording')}
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col" class="number">Number</th>
-            <th scope="col">Host</th>
-            <th scope="col">By</th>
-            <th scope="col">State</th>
-            <th scope="col">Begin</th>
-            <th scope="col">End</th>
-            <th scope="col" class="number">Events</th>
-            <th scope="col" class="number">Lost</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
+    ${tableOf({ label: 'Table of recordings', caption: formatCount(recordings.length, 'recording'), columns: [{ number: 'Number' }, 'Host', 'By', 'State', 'Begin', 'End', { number: 'Events' }, { number: 'Lost' }], rows: rows })}
     <p class="quiet">Made at ${formatMoment(data.madeAt)}.</p>
   </section>`;
 }

@@ -2,6 +2,7 @@ import { formatTime } from '../../../format/moment.ts';
 import { formatCount, formatNumber } from '../../../format/number.ts';
 import type { PageFinding, PagePolicy, PageRule } from './page-data.ts';
 import { html, type Markup, name, shorten } from './markup.ts';
+import { tableOf } from './table.ts';
 
 /** Of a text that may be as long as it likes: characters of a rule, marks and evidence that are listed. */
 const MOST_TEXT = 6000;
@@ -78,27 +79,7 @@ export function findingsSection({ file, findings }: PagePolicy): Markup {
               Accept a finding by its id, and the change of the policy is written for you:
               <code>bouheki drift ${file} --suggest --accept ID</code>
             </p>
-            <div class="scroll" tabindex="0" role="region" aria-label="Table of findings">
-              <table>
-                <caption>
-                  ${shown.length < findings.length ? `The ${formatNumber(shown.length)} worst of ${formatCount(findings.length, 'finding')}` : formatCount(findings.length, 'finding')},
-                  the worst first
-                </caption>
-                <thead>
-                  <tr>
-                    <th scope="col">What</th>
-                    <th scope="col">Subject</th>
-                    <th scope="col">Destination</th>
-                    <th scope="col" class="number">Events</th>
-                    <th scope="col">Evidence, and what would settle it</th>
-                    <th scope="col">Id</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  ${shown.map(findingRow)}
-                </tbody>
-              </table>
-            </div>`
+            ${tableOf({ label: 'Table of findings', caption: `${shown.length < findings.length ? `The ${formatNumber(shown.length)} worst of ${formatCount(findings.length, 'finding')}` : formatCount(findings.length, 'finding')}, the worst first`, columns: ['What', 'Subject', 'Destination', { number: 'Events' }, 'Evidence, and what would settle it', 'Id'], rows: shown.map(findingRow) })}`
     }
   </section>`;
 }
