@@ -5,7 +5,7 @@ import { visibleLines } from '../error/visible.ts';
 import { renderFailure, TROUBLE } from '../error/failure.ts';
 import { databaseOption } from './option/record-option.ts';
 import { packageVersion } from './report/version.ts';
-import { leadsToJournal, priorityOf, withPriority } from '../output/journal.ts';
+import { messageFor } from '../output/journal.ts';
 
 interface CommandEntry {
   summary: string;
@@ -225,8 +225,7 @@ try {
     // commander has already said what is wrong; help and version are no trouble.
     process.exitCode = error.exitCode === 0 ? 0 : TROUBLE;
   } else {
-    const text = renderFailure(error);
-    process.stderr.write(leadsToJournal(2) ? withPriority(text, priorityOf(text)) : text);
+    process.stderr.write(messageFor(2, renderFailure(error)));
     process.exitCode = TROUBLE;
   }
 }

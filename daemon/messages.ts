@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import { visibleLines } from '../error/visible.ts';
 import { openStandard } from '../output/descriptor.ts';
-import { leadsToJournal, priorityOf, withPriority } from '../output/journal.ts';
+import { messageFor } from '../output/journal.ts';
 import { surviveLostTerminal } from '../output/lost-terminal.ts';
 import { Outlet } from '../output/outlet.ts';
 import { renderFailure, TROUBLE } from '../error/failure.ts';
@@ -22,11 +22,12 @@ const STANDARD_ERROR = 2;
 export class Messages {
   /** Whether they lead to a terminal that can do more than print one line after the other. */
   readonly terminal = isTerminal({ isTTY: isatty(STANDARD_ERROR) });
-  /** The journal of systemd shows and filters by priorities. */
-  readonly #journal = leadsToJournal(STANDARD_ERROR);
   readonly #outlet = new Outlet(openStandard(STANDARD_ERROR), KEPT, {
     missing: (count) =>
-      this.#prioritized(`Warning: ${count} messages are missing here: they could not be written in time.\n`),
+      messageFor(
+        STANDARD_ERROR,
+        `Warning: ${count} messages are missing here: they could not be written in time.\n`,
+      ),
   });
 
   /** How many could not be said. */
@@ -35,7 +36,7 @@ export class Messages {
   }
 
   say(text: string): void {
-    if (text !== '') this.#outlet.write(this.#prioritized(visibleLines(text)));
+    if (text !== '') this.#outlet.write(messageFor(STANDARD_ERROR, visibleLines(text)));
   }
 
   /** Shows how things stand, where that can be seen at once. */
@@ -46,10 +47,6 @@ export class Messages {
   /** Waits until everything is said, a moment at the most. */
   async settle(): Promise<void> {
     await this.#outlet.settle(LAST_MOMENT);
-  }
-
-  #prioritized(text: string): string {
-    return this.#journal ? withPriority(text, priorityOf(text)) : text;
   }
 }
 

@@ -26,6 +26,11 @@ export function priorityOf(message: string): Priority {
   return BEGINNINGS.find(([beginning]) => beginning.test(message))?.[1] ?? 'info';
 }
 
+/** A message as it is written to a standard stream: with its priority, where that leads to the journal. */
+export function messageFor(stream: 1 | 2, message: string): string {
+  return leadsToJournal(stream) ? withPriority(message, priorityOf(message)) : message;
+}
+
 /** A text with the priority before each line, which the journal takes off again. Source: sd-daemon(3). */
 export function withPriority(text: string, priority: Priority): string {
   return text.replace(/^(?=.)/gm, `<${PRIORITIES[priority]}>`);
