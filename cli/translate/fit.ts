@@ -17,10 +17,11 @@ export function withinRules(rules: Portable, most: number): Portable {
   const cover = new SharedCover(lists, { denied: [], widest: { 4: 0, 6: 0 }, zones: false });
   let [fits, over] = [cover.least, cover.lossless];
   const merged = (budget: number): Portable => withPrefixes(rules, cover.within(budget));
-  if (countOf(merged(fits)) > most) {
+  const least = countOf(merged(fits));
+  if (least > most) {
     throw new BouhekiError(
       'usage',
-      `${countOf(merged(fits))} rules are left when all prefixes are merged, and ${most} are to be had`,
+      `${least} rules are left when all prefixes are merged, and ${most} are to be had`,
       {
         remedy:
           'Name more with --max-rules, as your account has them, or use several security groups for parts of the policy.',

@@ -1,14 +1,7 @@
 import type { PortRange } from '../value/port.ts';
-import type { Ability, Portable, PortableRule } from './rule.ts';
-import { heading, OWNERS, plain, portText, prefixesOf, servicesOf } from './words.ts';
-
-export const IPTABLES: Ability = {
-  from: ['uid', 'user', 'gid', 'group'],
-  names: false,
-  ports: true,
-  deny: true,
-  monitor: true,
-};
+import type { Portable, PortableRule } from './rule.ts';
+import { OWNERS } from './netfilter.ts';
+import { heading, plain, portText, prefixesOf, servicesOf } from './words.ts';
 
 /** What `multiport` takes in one rule; a range counts for two. Source: iptables-extensions(8). */
 const PORTS = 15;

@@ -1,15 +1,8 @@
 import { formatPortRange } from '../value/port.ts';
 import { hasPorts, PORT_PROTOCOLS } from '../value/protocol.ts';
-import type { Ability, Portable, PortableRule } from './rule.ts';
-import { heading, OWNERS, plain, prefixesOf } from './words.ts';
-
-export const NFTABLES: Ability = {
-  from: ['uid', 'user', 'gid', 'group'],
-  names: false,
-  ports: true,
-  deny: true,
-  monitor: true,
-};
+import type { Portable, PortableRule } from './rule.ts';
+import { OWNERS } from './netfilter.ts';
+import { heading, plain, prefixesOf } from './words.ts';
 
 /** Characters that nft(8) takes in a comment. */
 const COMMENT = 128;

@@ -1,8 +1,9 @@
 import type { Policy } from '../meaning/policy.ts';
 import { NETWORK_ACL, networkAcl, SECURITY_GROUP, securityGroup } from './aws.ts';
-import { IPTABLES, iptables } from './iptables.ts';
+import { iptables } from './iptables.ts';
 import { CILIUM, cilium, KUBERNETES, networkPolicy } from './kubernetes.ts';
-import { NFTABLES, nftables } from './nftables.ts';
+import { NETFILTER } from './netfilter.ts';
+import { nftables } from './nftables.ts';
 import { portable } from './portable.ts';
 import type { Ability, Note, Portable } from './rule.ts';
 import { SYSTEMD, systemd } from './systemd.ts';
@@ -15,9 +16,9 @@ interface Target {
 
 /** The other enforcers that a policy can be written for. */
 export const TARGETS = {
-  nftables: { ability: NFTABLES, render: nftables },
-  iptables: { ability: IPTABLES, render: (rules) => iptables(rules, 4) },
-  ip6tables: { ability: IPTABLES, render: (rules) => iptables(rules, 6) },
+  nftables: { ability: NETFILTER, render: nftables },
+  iptables: { ability: NETFILTER, render: (rules) => iptables(rules, 4) },
+  ip6tables: { ability: NETFILTER, render: (rules) => iptables(rules, 6) },
   systemd: { ability: SYSTEMD, render: systemd },
   kubernetes: { ability: KUBERNETES, render: networkPolicy },
   cilium: { ability: CILIUM, render: cilium },

@@ -16,10 +16,6 @@ export function prefixesOf({ prefixes }: PortableRule, family: 4 | 6): string[] 
   return prefixes?.filter((prefix) => prefix.family === family).map(short);
 }
 
-/** What netfilter takes for the user and the group of a connection. */
-export const OWNERS =
-  'Users and groups are those that made the socket (fsuid, fsgid); other groups of a process do not count.';
-
 /** `10.0.0.1` for a block of one address. */
 export function short(prefix: Prefix): string {
   const text = formatPrefix(prefix);
