@@ -2,7 +2,7 @@
  * `npm run bench:kernel`: what bouheki adds to a system call, in instructions. Runs itself in the virtual machine, where
  * one instruction is one nanosecond (QEMU -icount shift=0), so that the figures are the same on every machine.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { Egress } from '../../bpf/egress.ts';
@@ -11,6 +11,7 @@ import { applyPolicy } from '../../enforcer/apply.ts';
 import { compilePolicy } from '../../enforcer/compile.ts';
 import { primeIdentities } from '../../profiler/identity/prime.ts';
 import { benchPolicy } from './kernel/policy.ts';
+import { isInMachine, runInMachine } from './machine.ts';
 
 const here = import.meta.dirname;
 const root = join(here, '../../..');
@@ -122,26 +123,10 @@ function print(title: string, calls: readonly Call[], columns: readonly Rows[]):
   }
 }
 
-if (process.env.BOUHEKI_VM_BENCH === undefined) {
+if (!isInMachine) {
   const [kernel = '6.1'] = process.argv.slice(2);
   execFileSync(join(root, 'test/bench/kernel/build.sh'), { stdio: 'inherit' });
-  const { status } = spawnSync(
-    join(root, 'test/vm/run'),
-    [
-      '--kernel',
-      kernel,
-      '--icount',
-      '--timeout',
-      '4000',
-      '--',
-      'env',
-      'BOUHEKI_VM_BENCH=1',
-      process.execPath,
-      import.meta.filename,
-    ],
-    { stdio: 'inherit' },
-  );
-  process.exitCode = status ?? 1;
+  process.exitCode = runInMachine(import.meta.filename, kernel, 4000);
 } else {
   console.log('Instructions of one call; below the first line, what is added to it. Warm subject.');
   const columns = COLUMNS.map(rowsOf);

@@ -3,7 +3,7 @@
  * object, and where the time goes. Runs itself in the virtual machine, where one instruction is one nanosecond (QEMU
  * -icount shift=0): a millisecond is a million instructions, or waiting.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Egress } from '../../bpf/egress.ts';
@@ -12,6 +12,7 @@ import { BpfObject } from '../../bpf/object.ts';
 import { type Attachment, objectsFor } from '../../bpf/probe.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { programFile } from '../../host/program-file.ts';
+import { isInMachine, runInMachine } from './machine.ts';
 
 const here = import.meta.dirname;
 const root = join(here, '../../..');
@@ -141,16 +142,6 @@ function print(ways: readonly Way[]): void {
   }
 }
 
-function runIn(kernel: string): number {
-  const machine = ['--kernel', kernel, '--icount', '--timeout', '4000'];
-  const { status } = spawnSync(
-    join(root, 'test/vm/run'),
-    [...machine, '--', 'env', 'BOUHEKI_VM_BENCH=1', process.execPath, import.meta.filename],
-    { stdio: 'inherit' },
-  );
-  return status ?? 1;
-}
-
 function withOwnCgroup(action: () => void): void {
   const made = ownCgroup();
   mkdirSync(made, { recursive: true });
@@ -161,12 +152,12 @@ function withOwnCgroup(action: () => void): void {
   }
 }
 
-if (process.env.BOUHEKI_VM_BENCH !== undefined) withOwnCgroup(() => print(inMachine()));
+if (isInMachine) withOwnCgroup(() => print(inMachine()));
 else {
   execFileSync(join(root, 'test/bench/load/build.sh'), { stdio: 'inherit' });
   const kernels = process.argv.slice(2);
   for (const kernel of kernels.length > 0 ? kernels : ['6.1']) {
     console.log(`\n${kernel}: milliseconds\n`);
-    if (runIn(kernel) !== 0) process.exitCode = 1;
+    if (runInMachine(import.meta.filename, kernel, 4000) !== 0) process.exitCode = 1;
   }
 }

@@ -3,7 +3,7 @@
  * and what the verifier goes through. Runs itself in the virtual machine, where one instruction is one nanosecond (QEMU
  * -icount shift=0).
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ import { Recorder } from '../../profiler/record/recorder.ts';
 import { compileRules } from '../kernel/client/policy.ts';
 import { LineProcess } from '../kernel/line-process.ts';
 import { Written } from '../unit/profiler/recorder-fixture.ts';
+import { isInMachine, runInMachine } from './machine.ts';
 
 const here = import.meta.dirname;
 const root = join(here, '../../..');
@@ -257,13 +258,10 @@ function measureConnects(): void {
   printConnects(lines, none);
 }
 
-if (process.env.BOUHEKI_VM_BENCH === undefined) {
+if (!isInMachine) {
   const [kernel = '6.1'] = process.argv.slice(2);
   execFileSync(join(root, 'test/bench/names/build.sh'), { stdio: 'inherit' });
-  const machine = ['--kernel', kernel, '--icount', '--timeout', '2000', '--'];
-  const command = ['env', 'BOUHEKI_VM_BENCH=1', process.execPath, import.meta.filename];
-  const { status } = spawnSync(join(root, 'test/vm/run'), [...machine, ...command], { stdio: 'inherit' });
-  process.exitCode = status ?? 1;
+  process.exitCode = runInMachine(import.meta.filename, kernel, 2000);
 } else {
   console.log(`Instructions, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}`);
   measureConnects();

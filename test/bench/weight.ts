@@ -4,7 +4,7 @@
  * where one instruction is one nanosecond (QEMU -icount shift=0). All processes of a command are in a cgroup of their
  * own, whose CPU time counts every thread of them, also those that have ended.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { largePolicy } from './large-policy.ts';
+import { isInMachine, runInMachine } from './machine.ts';
 
 const here = import.meta.dirname;
 const root = join(here, '../../..');
@@ -179,24 +180,8 @@ async function inMachine(): Promise<void> {
   }
 }
 
-if (process.env.BOUHEKI_VM_BENCH === undefined) {
+if (!isInMachine) {
   const [kernel = '6.1'] = process.argv.slice(2);
   execFileSync(join(root, 'test/bench/record/build.sh'), { stdio: 'inherit' });
-  const { status } = spawnSync(
-    join(root, 'test/vm/run'),
-    [
-      '--kernel',
-      kernel,
-      '--icount',
-      '--timeout',
-      '4000',
-      '--',
-      'env',
-      'BOUHEKI_VM_BENCH=1',
-      process.execPath,
-      import.meta.filename,
-    ],
-    { stdio: 'inherit' },
-  );
-  process.exitCode = status ?? 1;
+  process.exitCode = runInMachine(import.meta.filename, kernel, 4000);
 } else await inMachine();
