@@ -49,7 +49,7 @@ export class DeliveryQueue {
   }
 
   add(findings: readonly Reported[]): void {
-    this.#waiting.push(...findings);
+    for (const finding of findings) this.#waiting.push(finding);
   }
 
   /** Tells what waits. Gives why that failed, as a line for people; what was not told waits on. */
