@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { BouhekiError } from '../error/error.ts';
+import { programFile } from '../host/program-file.ts';
 
 /**
  * The FFI table: every C function that bouheki calls, under its own name. The only file that imports koffi's
@@ -9,6 +10,9 @@ import { BouhekiError } from '../error/error.ts';
 
 /** Address of something in C. 0n or null is NULL. */
 export type Pointer = bigint;
+
+/** The host's, or the one of a package for hosts that have none. */
+const LIBBPF = ['libbpf.so.1', programFile('../lib/libbpf.so.1')];
 
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
@@ -28,7 +32,7 @@ function open(names: string[], package_: string): ReturnType<typeof koffi.load> 
 }
 
 function declare() {
-  const libbpf = open(['libbpf.so.1'], 'libbpf1');
+  const libbpf = open(LIBBPF, 'libbpf1');
   koffi.struct('bpf_iter_attach_opts', {
     sz: 'size_t',
     link_info: 'const uint32_t *',
@@ -100,7 +104,7 @@ function declare() {
 
 /** What is asked of maps before they are loaded, what those of two objects take, and large ones. */
 function declareMaps() {
-  const libbpf = open(['libbpf.so.1'], 'libbpf1');
+  const libbpf = open(LIBBPF, 'libbpf1');
   return {
     bpf_map__value_size: libbpf.func('uint32_t bpf_map__value_size(const void *map)'),
     bpf_map__reuse_fd: libbpf.func('int bpf_map__reuse_fd(void *map, int fd)'),
@@ -120,7 +124,7 @@ export function mapCalls(): ReturnType<typeof declareMaps> {
 
 /** What makes links and maps outlive the process, and finds them. */
 function declarePins() {
-  const libbpf = open(['libbpf.so.1'], 'libbpf1');
+  const libbpf = open(LIBBPF, 'libbpf1');
   return {
     bpf_obj_pin: libbpf.func('int bpf_obj_pin(int fd, const char *path)'),
     bpf_obj_get: libbpf.func('int bpf_obj_get(const char *path)'),

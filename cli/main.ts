@@ -129,6 +129,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Print what bash, zsh or fish needs to complete commands and options',
     load: async () => (await import('./setup/completion.ts')).completionCommand(),
   },
+  man: {
+    summary: 'Print manual pages',
+    load: async () => (await import('./setup/man.ts')).manCommand(),
+  },
   version: {
     summary: 'Print the version number, or of what it is made and where it runs',
     load: async () => (await import('./setup/version.ts')).versionCommand(),
@@ -138,6 +142,9 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
 };
+
+/** What is about the options of other commands. */
+const OF_ALL_COMMANDS = new Set(['completion', 'man']);
 
 const HELP = `
 The loop:
@@ -169,8 +176,11 @@ async function program(words: readonly string[]): Promise<Command> {
       ).enforce(config, { db, backend: 'auto', names: true, force: true });
     });
   }
-  // A command that is not asked for is only listed; a shell completes the options of all.
-  const all = words.length === 2 && words[0] === 'completion' && !words[1]!.startsWith('-');
+  // A command that is not asked for is only listed; a shell completes the options of all, and pages have them.
+  const all =
+    OF_ALL_COMMANDS.has(words[0] ?? '') &&
+    words.length > 1 &&
+    !words.some((word) => ['-h', '--help'].includes(word));
   const commands = await Promise.all(
     Object.entries(COMMANDS).map(async ([name, { summary, load }]) =>
       (all || words.includes(name) ? await load() : new Command(name)).description(summary),

@@ -10,8 +10,9 @@ mkdir -p dist/bpf
 compile() {
   local source=$1 object=$2
   shift 2
-  # v2 is the newest instruction set that every kernel since 5.8 accepts in full.
-  clang -g -O2 -Wall -Werror -target bpf -mcpu=v2 -D__TARGET_ARCH_x86 "$@" \
+  # v2 is the newest instruction set that every kernel since 5.8 accepts in full. The names of sources are kept in the
+  # object: they must be the same wherever this is built.
+  clang -g -O2 -Wall -Werror -target bpf -mcpu=v2 -D__TARGET_ARCH_x86 "$@" "-ffile-prefix-map=$PWD=." \
     -I"/usr/include/$(uname -m)-linux-gnu" -c "$source" -o "$object.$$"
   llvm-strip -g "$object.$$"
   mv "$object.$$" "$object"

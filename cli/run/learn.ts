@@ -1,5 +1,6 @@
 import { SideFlag } from '../../bpf/wire.ts';
 import { keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
+import { ServiceNotice } from '../../daemon/control/service-notice.ts';
 import { KernelSide } from '../../daemon/kernel-side.ts';
 import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { Session } from '../../daemon/session.ts';
@@ -45,6 +46,7 @@ export async function learn(options: LearnOptions): Promise<void> {
 
 async function record(options: LearnOptions, messages: Messages): Promise<void> {
   const say = messages.say.bind(messages);
+  const notice = new ServiceNotice();
   const ending = await stabilityOf(options);
   const atLeast = ending?.patienceOf(options);
   let watch: StabilityWatch | undefined;
@@ -84,7 +86,9 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     watch?.restart(began);
   };
   let reported: string | undefined;
+  notice.ready('Learning');
   const cutShort = await session.run(() => {
+    notice.tick('Learning');
     watch?.tick(performance.now());
     if (watch?.failure !== reported) {
       reported = watch?.failure;
@@ -95,6 +99,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     if (beside === undefined) progress.show(stateOf(counters, watch));
     return watch?.stable === true;
   });
+  notice.stopping();
   watch?.close();
   progress.end();
   await beside?.end();

@@ -10,8 +10,8 @@ interface Environment {
 }
 
 /**
- * Tells the service manager that a policy is in force, and from then on that this process still gets round: it is
- * ended and started again where it does not for so long as the unit's WatchdogSec= says.
+ * Tells the service manager that a policy is in force or that recording has begun, and from then on that this process
+ * still gets round: it is ended and started again where it does not for so long as the unit's WatchdogSec= says.
  */
 export class ServiceNotice {
   readonly #socket: string | undefined;
@@ -32,7 +32,7 @@ export class ServiceNotice {
     delete environment.WATCHDOG_PID;
   }
 
-  /** A policy is in force. `status` is one line. */
+  /** What it was started for has begun. `status` is one line. */
   ready(status: string): void {
     this.#ready = true;
     this.#status = status;
