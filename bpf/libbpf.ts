@@ -125,9 +125,12 @@ export function mapCalls(): ReturnType<typeof declareMaps> {
 /** What makes links and maps outlive the process, and finds them. */
 function declarePins() {
   const libbpf = open(LIBBPF, 'libbpf1');
+  const libc = open(['libc.so.6', 'libc.so'], 'libc6');
   return {
     bpf_obj_pin: libbpf.func('int bpf_obj_pin(int fd, const char *path)'),
     bpf_obj_get: libbpf.func('int bpf_obj_get(const char *path)'),
+    bpf_obj_get_opts: libbpf.func('int bpf_obj_get_opts(const char *path, const void *opts)'),
+    syscall: libc.func('long syscall(long number, long command, const void *attributes, long size)'),
   };
 }
 

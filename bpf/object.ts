@@ -110,6 +110,11 @@ export class BpfObject implements Disposable {
     return this.#links.map(({ pointer, program }) => ({ program, fd: libbpf().bpf_link__fd(pointer) }));
   }
 
+  /** Descriptors of the programs that are attached to hooks of the kernel. */
+  get programs(): readonly number[] {
+    return this.#attached;
+  }
+
   /**
    * How often the kernel has left out a program because it was running on that processor already. Counted from
    * Linux 5.12 on; before, none is left out.

@@ -245,6 +245,27 @@ export const Naming = layout({
   known_of_class: [4, 2 * MAX_NAME_CLASSES],
 });
 
+export const GUARD_COMMAND = 0x626f_7568;
+export const GUARD_MOUNTS = 8;
+export const GuardedKind = { map: 1, program: 2, link: 3 } as const;
+
+export const Guarded = layout({ kind: [4], id: [4] });
+
+export const Guard = layout({
+  key: [8, 4],
+  owner_started: [8],
+  owner: [4],
+  device: [4],
+  root: [8],
+  folder: [8],
+  mounts: [4, GUARD_MOUNTS],
+  about: [4],
+  making: [4],
+  refused: [8],
+  refused_pid: [8],
+  refused_comm: [1, COMM_SIZE],
+});
+
 export const Fold = layout({ count: [8], first: [8], last: [8] });
 
 export const Repeat = layout({

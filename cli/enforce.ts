@@ -47,6 +47,10 @@ export function enforceCommand(): Command {
       ).argParser(parseBreaker),
     )
     .option(
+      '--guard-key <file>',
+      'keep other processes, of root too, from undoing a policy with on_exit: keep, unless they give the key in this file',
+    )
+    .option(
       '--dry-run',
       'only look at what blocking would do here; nothing is attached, recorded or blocked',
       false,
@@ -67,6 +71,15 @@ export function enforceCommand(): Command {
       throw new BouhekiError('usage', '--json is for --dry-run alone', {
         remedy: 'add --dry-run, or leave --json out: the format of the log is in the policy',
       });
+    }
+    if (options.guardKey !== undefined && options.breaker !== undefined) {
+      throw new BouhekiError(
+        'usage',
+        '--breaker opens what is denied often, which --guard-key is to prevent',
+        {
+          remedy: 'leave one of them out',
+        },
+      );
     }
     if (options.watch === true && process.stdout.isTTY !== true) {
       throw new BouhekiError('usage', '--watch is for a terminal: standard output is the log', {

@@ -31,6 +31,11 @@ export class TrustedFile {
     }
   }
 
+  /** Whether its owner alone may read it. */
+  get isPrivate(): boolean {
+    return (fstatSync(this.fd).mode & 0o077) === 0;
+  }
+
   /** All of it. Throws when that is more than `most` bytes. */
   read(most: number): Buffer {
     return readWhole(this.fd, most);

@@ -24,9 +24,13 @@ export interface About {
   /** By when it must be confirmed, nanoseconds since boot; what holds after that is `former`. */
   confirmBy?: string;
   former?: KeptPolicy;
+  /** Whether others can't undo it without a key. */
+  guarded?: true;
 }
 
 const BPF_MAP_TYPE_ARRAY = 2;
+/** struct bpf_obj_get_opts up to file_flags: BPF_F_RDONLY, which a guard lets anybody have. */
+const TO_READ = Buffer.from(Uint32Array.of(16, 0, 8, 0).buffer);
 /** Bytes of the value: JSON, then zeros. Two paths fit. */
 const SIZE = 16_384;
 const KEY = Buffer.alloc(4);
@@ -54,6 +58,10 @@ export class AboutMap implements Disposable {
     }
   }
 
+  get fd(): number {
+    return this.#map.fd;
+  }
+
   write(about: About): void {
     const text = Buffer.from(JSON.stringify(about));
     if (text.length > SIZE) throw new SystemError('the paths of the policy and the record', 36);
@@ -70,7 +78,7 @@ export class AboutMap implements Disposable {
   static read(path: string): About | undefined {
     let fd = -1;
     try {
-      fd = pinCalls().bpf_obj_get(path);
+      fd = pinCalls().bpf_obj_get_opts(path, TO_READ);
       if (fd < 0) return undefined;
       const value = Buffer.from(new BpfMap('about', fd, KEY.length, SIZE).get(KEY) ?? []);
       const end = value.indexOf(0);

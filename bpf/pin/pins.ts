@@ -41,11 +41,16 @@ export class Pins implements Disposable {
 
   /** Whether there still are any. */
   get there(): boolean {
-    return existsSync(this.#folder);
+    return existsSync(this.folder);
   }
 
-  get #folder(): string {
+  get folder(): string {
     return this.#complete ? this.#folders.complete : this.#folders.unfinished;
+  }
+
+  /** Descriptor of the map that says what they enforce. */
+  get aboutFd(): number {
+    return this.#about.fd;
   }
 
   describe(about: About): void {
@@ -60,7 +65,7 @@ export class Pins implements Disposable {
     try {
       for (const { fd, program } of links) {
         if (this.#pinned.has(program)) continue;
-        const path = `${this.#folder}/${String(this.#pinned.size).padStart(3, '0')}_${program}`;
+        const path = `${this.folder}/${String(this.#pinned.size).padStart(3, '0')}_${program}`;
         check(`pin ${path}`, pinCalls().bpf_obj_pin(fd, path));
         this.#pinned.add(program);
       }
@@ -80,7 +85,7 @@ export class Pins implements Disposable {
   /** Whether each that was pinned still is: root can remove them. */
   get whole(): boolean {
     // Beside them there is what they are about.
-    return this.there && readdirSync(this.#folder).length === this.#pinned.size + 1;
+    return this.there && readdirSync(this.folder).length === this.#pinned.size + 1;
   }
 
   /** Removes them: what they hold ends with the process again. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compiles the kernel side to dist/bpf/, and prints the size of each object: egress.bpf.o for Linux 5.12 and later,
 # egress-legacy.bpf.o for 5.8 to 5.11; egress-fmod.bpf.o and egress-fmod-legacy.bpf.o, the same where bpf is no active
-# security module; egress-cgroup.bpf.o for one cgroup; and names.bpf.o, which reads DNS beside any of them.
+# security module; egress-cgroup.bpf.o for one cgroup; names.bpf.o, which reads DNS beside any of them;
+# and guard.bpf.o and guard-fmod.bpf.o, which keep others from undoing what is kept.
 # Needs clang, llvm-strip and libbpf-dev.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -28,3 +29,5 @@ compile bpf/program/egress.bpf.c dist/bpf/egress-fmod.bpf.o -DFMOD_RET
 compile bpf/program/egress.bpf.c dist/bpf/egress-fmod-legacy.bpf.o -DFMOD_RET -DLEGACY
 compile bpf/program/egress-cgroup.bpf.c dist/bpf/egress-cgroup.bpf.o -DLEGACY -DCGROUP_BACKEND
 compile bpf/program/names.bpf.c dist/bpf/names.bpf.o
+compile bpf/program/guard/guard.bpf.c dist/bpf/guard.bpf.o
+compile bpf/program/guard/guard.bpf.c dist/bpf/guard-fmod.bpf.o -DFMOD_RET

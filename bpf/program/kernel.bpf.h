@@ -148,6 +148,18 @@ struct kernfs_node {
 struct kernfs_node___rcu {
 	struct kernfs_node *__parent;
 };
+struct bpf_map {
+	__u32 id;
+};
+struct bpf_prog_aux {
+	__u32 id;
+};
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+};
+struct bpf_link {
+	__u32 id;
+};
 struct bpf_prog_array_item {
 	struct bpf_prog *prog;
 };
@@ -212,6 +224,7 @@ struct hlist_bl_node {
 struct dentry {
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
+	struct inode *d_inode;
 	struct qstr d_name;
 };
 struct vfsmount {
@@ -222,6 +235,7 @@ struct mount {
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
 	struct mnt_namespace *mnt_ns;
+	int mnt_id;
 };
 struct path {
 	struct vfsmount *mnt;
@@ -236,8 +250,13 @@ typedef struct {
 typedef struct {
 	atomic_long_t refcnt;
 } file_ref_t;
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
 struct files_struct {
 	atomic_t count;
+	struct fdtable *fdt;
 };
 struct file {
 	atomic_long_t f_count;

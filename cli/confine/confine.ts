@@ -5,6 +5,7 @@ import { SideFlag } from '../../bpf/wire.ts';
 import { ServiceNotice } from '../../daemon/control/service-notice.ts';
 import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { policyHash } from '../../daemon/enforcement.ts';
+import { Guarding } from '../../daemon/control/guarding.ts';
 import { KernelSide } from '../../daemon/kernel-side.ts';
 import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { Session } from '../../daemon/session.ts';
@@ -146,7 +147,8 @@ class Confinement {
     const read = source.read(file);
     const end = new End();
     const options = this.#recorderOptions(cgroup);
-    const beginning = { source, read, options, messages: this.#messages, awaitEnd: () => end };
+    const guarding = Guarding.none();
+    const beginning = { source, read, options, messages: this.#messages, guarding, awaitEnd: () => end };
     const run = await EnforceRun.open(beginning);
     run.describePolicy();
     // What systemd wants to be told is the command's to tell.

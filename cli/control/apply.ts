@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { databaseOption, sinceOption } from '../option/record-option.ts';
-import { confirmOption } from '../option/recorder-option.ts';
+import { confirmOption, guardKeyOption } from '../option/recorder-option.ts';
 import type { ApplyOptions } from '../run/control.ts';
 
 const HELP = `
@@ -22,6 +22,7 @@ export function applyCommand(): Command {
     .option('--force', 'put it in force whatever the pre-flight finds', false)
     .option('--no-preflight', 'put it in force without looking at anything first')
     .addOption(sinceOption('what the pre-flight replays of the record; a week by default: from when on'))
+    .addOption(guardKeyOption())
     .addOption(databaseOption())
     .addHelpText('after', HELP)
     .action(async (file: string, options: ApplyOptions) => {

@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { guardKeyOption } from '../option/recorder-option.ts';
+import type { KeyedOptions } from '../run/control.ts';
 
 const HELP = `
 Examples:
@@ -11,8 +13,11 @@ Exit status: 0 nothing is kept any more, 2 trouble.`;
 
 /** `bouheki detach`: end what is kept. */
 export function detachCommand(): Command {
-  return new Command('detach').addHelpText('after', HELP).action(async () => {
-    const { detach } = await import('../run/control.ts');
-    await detach();
-  });
+  return new Command('detach')
+    .addOption(guardKeyOption())
+    .addHelpText('after', HELP)
+    .action(async (options: KeyedOptions) => {
+      const { detach } = await import('../run/control.ts');
+      await detach(options);
+    });
 }

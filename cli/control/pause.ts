@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { readTrial } from '../option/duration.ts';
+import { guardKeyOption } from '../option/recorder-option.ts';
 import { databaseOption } from '../option/record-option.ts';
 import type { PauseOptions } from '../run/control.ts';
 
@@ -27,6 +28,7 @@ export function pauseCommand(): Command {
     .option('--container <name>', 'this container')
     .option('--to <destination>', 'an address, a prefix or a DNS name; absent: every destination')
     .option('--why <text>', 'a reason, for the messages')
+    .addOption(guardKeyOption())
     .addOption(databaseOption())
     .addHelpText('after', HELP)
     .action(async (options: PauseOptions) => {

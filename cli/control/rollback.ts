@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import { guardKeyOption } from '../option/recorder-option.ts';
 import { databaseOption } from '../option/record-option.ts';
-import type { ControlOptions } from '../run/control.ts';
+import type { RollbackOptions } from '../run/control.ts';
 
 const HELP = `
 Examples:
@@ -14,10 +15,11 @@ Exit status: 0 rolled back, 2 trouble: there is nothing to go back to, or nothin
 /** `bouheki rollback`: take back the policy in force. */
 export function rollbackCommand(): Command {
   return new Command('rollback')
+    .addOption(guardKeyOption())
     .addOption(databaseOption())
     .addHelpText('after', HELP)
-    .action(async ({ db }: ControlOptions) => {
-      const { ask } = await import('../run/control.ts');
-      await ask(db, { ask: 'rollback' });
+    .action(async (options: RollbackOptions) => {
+      const { rollBack } = await import('../run/control.ts');
+      await rollBack(options);
     });
 }

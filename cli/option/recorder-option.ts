@@ -67,6 +67,11 @@ export function confirmOption(then: string): Option {
   ).argParser(readTrial);
 }
 
+/** `--guard-key` of commands that could undo what is kept. */
+export function guardKeyOption(): Option {
+  return new Option('--guard-key <file>', 'the key, where `bouheki enforce` was started with one');
+}
+
 /** The limits of the options; undefined when there is none. */
 export function limitsOf({
   retention,

@@ -129,6 +129,7 @@ function enforcementText(status: EnforcementStatus): string {
             : `paused for ${visible(pauses)} until ${formatMoment(confirmBy)}`,
         ]),
     ...(status.opened === undefined ? [] : [`opened by the breaker: ${visible(status.opened.join('; '))}`]),
+    ...(status.guarded ? ['guarded by a key'] : []),
     ...(reloadFailed ? ['its file could not be read again'] : []),
     ...(denied > 0 || blocksSome(status) ? [`${formatNumber(denied)} denied`] : []),
     ...(wouldBeDenied > 0 || monitorsSome(status) ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
@@ -141,7 +142,7 @@ function keptText(about: About): string {
   const what = mode === 'block' ? 'the kernel alone blocks' : 'nothing is blocked any more';
   return (
     `${what} by ${hash} of ${file}, in force since ${formatMoment(about.since)}` +
-    `${about.scope === 'host' ? '' : `, for ${about.scope}`}; ` +
+    `${about.scope === 'host' ? '' : `, for ${about.scope}`}${about.guarded ? ', guarded by a key' : ''}; ` +
     'nothing is recorded of it. `bouheki enforce` takes over, `bouheki detach` ends it'
   );
 }

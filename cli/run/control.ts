@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GuardKey, requireAdmission } from '../../bpf/guard/key.ts';
 import { findKept, type Kept, removeFolder } from '../../bpf/pin/kept.ts';
 import { isAlive } from '../../bpf/pin/place.ts';
 import { askControl } from '../../daemon/control/control-client.ts';
@@ -12,20 +13,29 @@ import { warnAtOnce } from '../option/policy-reader.ts';
 import { PolicySource } from '../option/policy-source.ts';
 import { blocksSome } from '../../policy/meaning/mode.ts';
 
-/** What `confirm` and `rollback` were asked for, as commander hands it over. */
+/** What `confirm` and `resume` were asked for, as commander hands it over. */
 export interface ControlOptions {
   db: string;
 }
 
+/** What could undo a policy that is guarded. */
+export interface KeyedOptions {
+  /** File of the key. */
+  guardKey?: string;
+}
+
+/** What `rollback` was asked for. */
+export interface RollbackOptions extends ControlOptions, KeyedOptions {}
+
 /** What `pause` was asked for. */
-export interface PauseOptions extends ControlOptions, Exemption {
+export interface PauseOptions extends ControlOptions, KeyedOptions, Exemption {
   /** Seconds. */
   for: number;
   why?: string;
 }
 
 /** What `apply` was asked for. */
-export interface ApplyOptions extends ControlOptions {
+export interface ApplyOptions extends ControlOptions, KeyedOptions {
   /** Seconds. */
   confirmWithin?: number;
   /** From when on the record is replayed before anything is blocked, microseconds since the epoch. */
@@ -42,19 +52,36 @@ export async function ask(db: string, request: ControlRequest): Promise<void> {
 }
 
 /** Has somebody exempt from the policy in force for a time. */
-export async function pause({ db, for: seconds, why, ...options }: PauseOptions): Promise<void> {
-  await ask(db, { ask: 'pause', seconds, exempt: options, ...(why !== undefined && { why }) });
+export async function pause(asked: PauseOptions): Promise<void> {
+  const { db, for: seconds, guardKey, why, ...exempt } = asked;
+  const reason = why !== undefined && { why };
+  await ask(db, { ask: 'pause', seconds, exempt, ...reason, ...keyOf(guardKey) });
+}
+
+/** Goes back to the policy that was in force before. */
+export async function rollBack({ db, guardKey }: RollbackOptions): Promise<void> {
+  await ask(db, { ask: 'rollback', ...keyOf(guardKey) });
+}
+
+function keyOf(file: string | undefined): { key?: string } {
+  return file === undefined ? {} : { key: GuardKey.read(file).text };
 }
 
 /** Looks at what a policy would do here, and has it put in force. */
 export async function apply(path: string, options: ApplyOptions): Promise<void> {
   const { confirmWithin, db } = options;
   const file = resolve(path);
+  const key = keyOf(options.guardKey);
   if ((await lookFirst(file, options)) === 'stop') {
     process.exitCode = 1;
     return;
   }
-  await ask(db, { ask: 'apply', file, ...(confirmWithin !== undefined && { within: confirmWithin }) });
+  await ask(db, {
+    ask: 'apply',
+    file,
+    ...key,
+    ...(confirmWithin !== undefined && { within: confirmWithin }),
+  });
 }
 
 /** As `enforce` does. The running process may have been started with a mode of its own, which is not known here. */
@@ -69,13 +96,15 @@ async function lookFirst(file: string, options: ApplyOptions): Promise<'go' | 's
 /** How long a process may take to end, milliseconds. */
 const PATIENCE = 60_000;
 
-/** Ends everything that is kept: what processes have left, and those that would leave something. */
-export async function detach(): Promise<void> {
+/** Ends everything that is kept, where a guard admits it: what processes have left, and those that would leave something. */
+export async function detach({ guardKey }: KeyedOptions): Promise<void> {
+  const key = guardKey === undefined ? undefined : GuardKey.read(guardKey);
   const all = findKept();
   if (all === undefined) {
     throw new BouhekiError('privilege', 'only root can see and end what is kept', { remedy: 'use sudo' });
   }
   if (all.length === 0) say('Nothing is kept.');
+  requireAdmission(all, key);
   // Before any process ends, which would leave it.
   for (const { folder } of all) removeFolder(folder);
   for (const { about, alive, pid } of all) {

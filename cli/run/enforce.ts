@@ -7,12 +7,13 @@ import { followLinks } from '../../policy/meaning/linked-path.ts';
 import { blocksSome, modeNames } from '../../policy/meaning/mode.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
-import { entryOf, excessOf, payerOf } from '../../daemon/denial/denial-entry.ts';
 import { Breaker } from '../../daemon/denial/breaker.ts';
 import { DenialCount } from '../../daemon/denial/denial-count.ts';
+import { denialListeners } from '../../daemon/denial/denial-listeners.ts';
 import { DenialLog } from '../../daemon/denial/denial-log.ts';
 import { GenerationMemory } from '../../daemon/denial/generation-memory.ts';
 import type { ControlServer } from '../../daemon/control/control-server.ts';
+import { Guarding } from '../../daemon/control/guarding.ts';
 import { Keeper, keptAlone, scopeOf } from '../../daemon/control/keeper.ts';
 import { listenForControl } from '../../daemon/control/listen.ts';
 import { PolicySwitch } from '../../daemon/control/policy-switch.ts';
@@ -54,6 +55,8 @@ export interface EnforceOptions extends RecorderOptions {
   backstop?: boolean;
   /** For how long the policy holds without a confirmation, seconds. */
   confirmWithin?: number;
+  /** File of the key without which nobody can undo what is kept. */
+  guardKey?: string;
   /** How many denials a minute a subject may have before it is only monitored. */
   breaker?: number;
   /** From when on the record is replayed before anything is blocked, microseconds since the epoch. */
@@ -84,7 +87,8 @@ async function judge(file: string, options: EnforceOptions, messages: Messages):
     process.exitCode = 1;
     return;
   }
-  const run = await EnforceRun.open({ source, read, options, messages });
+  using guarding = Guarding.begin(options.guardKey, attachmentOf(options).attachment, read.policy);
+  const run = await EnforceRun.open({ source, read, options, messages, guarding });
   run.describe(options.db);
   notice.ready(run.summary);
   signal.serve(() => run.reload());
@@ -130,6 +134,7 @@ interface Parts {
   denials: DenialCount;
   guard: PacketGuard;
   keeper: Keeper;
+  guarding: Guarding;
   /** How well what is recorded is known, where metrics are offered. */
   watch: StabilityWatch | undefined;
   say(text: string): void;
@@ -141,6 +146,7 @@ export interface Beginning {
   read: ReadPolicy;
   options: EnforceOptions;
   messages: Messages;
+  guarding: Guarding;
   /** As of `KernelSide.load`. */
   awaitEnd?: () => AwaitedStopSignal;
 }
@@ -155,18 +161,18 @@ export class EnforceRun {
   }
 
   /** Loads the kernel side, begins to record, and puts the policy in force. */
-  static async open({ awaitEnd, messages, options, read, source }: Beginning): Promise<EnforceRun> {
+  static async open({ awaitEnd, guarding, messages, options, read, source }: Beginning): Promise<EnforceRun> {
     const say = messages.say.bind(messages);
     const log = new DenialLog(read.policy.log, say);
     const share = new LogShare((entry) => log.write(entry));
     const denials = new DenialCount();
-    const inForce = notInForce(read);
+    const inForce = notInForce(read, guarding);
     const generations = new GenerationMemory();
     const trouble = new Trouble(say);
     const names = new ContainerNames();
     const watch = options.metrics && new StabilityWatch(options.db, Date.now() * 1000);
     const kernel = await KernelSide.load(attachmentOf(options), needsOf(options), awaitEnd);
-    const keeper = keeperOf(options, kernel, say);
+    const keeper = keeperOf(options, kernel, guarding, say);
     const enforcement = new Enforcement(kernel.egress, names, (text) => say(`Warning: ${text}\n`));
     const breaker = new Breaker(options.breaker);
     let guard: PacketGuard | undefined;
@@ -194,11 +200,16 @@ export class EnforceRun {
     try {
       guard = guardOf(options, kernel, say);
       const parts = { session, enforcement, log, generations, guard, keeper, inForce, withoutLinks, say };
+      keeper.links = () => [...(guarding.guard?.links ?? []), ...linksOf(session)];
       const policies = policySwitch(parts, read, source);
       breaker.open = (subject) => void policies.monitorToo(subject);
-      control = await listenForControl(options.db, options.confirmWithin !== undefined, policies, say);
+      control = await listenForControl(options.db, options.confirmWithin !== undefined, {
+        policies,
+        guarding,
+        say,
+      });
       await policies.begin(options.confirmWithin);
-      return new EnforceRun({ ...parts, policies, control, share, trouble, denials, watch });
+      return new EnforceRun({ ...parts, guarding, policies, control, share, trouble, denials, watch });
     } catch (error) {
       control?.close();
       keeper.release();
@@ -245,8 +256,13 @@ export class EnforceRun {
   /** Opens the log again, reads the policy again after those that are being read, and puts it in force. */
   reload(): void {
     // First, because a log rotation must not depend on the policy.
-    this.#parts.log.reopen();
-    this.#parts.policies.reload();
+    const { guarding, log, policies, say } = this.#parts;
+    log.reopen();
+    if (guarding.holds)
+      say(
+        'SIGHUP: the policy is guarded, and its file is not read again: `bouheki apply FILE --guard-key KEY` does that.\n',
+      );
+    else policies.reload();
   }
 
   /** Says what came of it. Throws what had ended the recording. */
@@ -270,8 +286,10 @@ export class EnforceRun {
 
   /** About once a second. */
   #tick(): void {
-    const { control, enforcement, guard, keeper, log, policies, session, share, watch } = this.#parts;
+    const { control, enforcement, guard, guarding, keeper, log, policies, say, session, share, watch } =
+      this.#parts;
     this.#ticks += 1;
+    guarding.tick(say);
     policies.tick();
     keeper.tick();
     enforcement.attend(keeper.keeps);
@@ -289,8 +307,13 @@ export class EnforceRun {
   }
 }
 
-function keeperOf({ db }: EnforceOptions, { attachment }: KernelSide, say: (text: string) => void): Keeper {
-  return new Keeper({ attachment, db, version: packageVersion(), say });
+function keeperOf(
+  { db }: EnforceOptions,
+  { attachment }: KernelSide,
+  { guard }: Guarding,
+  say: (text: string) => void,
+): Keeper {
+  return new Keeper({ attachment, db, guard, version: packageVersion(), say });
 }
 
 function guardOf({ backstop }: EnforceOptions, kernel: KernelSide, say: (text: string) => void): PacketGuard {
@@ -308,27 +331,15 @@ function needsOf({ mode, names }: EnforceOptions): KernelNeeds {
 }
 
 /** What a status says before the first policy is in force. */
-function notInForce({ hash, policy }: ReadPolicy): InForce {
-  return { ...modeNames(policy), policyHash: hash, generation: 0, loadedAt: 0, reloadFailed: false };
-}
-
-/** Counts what was denied, and logs it. */
-function denialListeners(
-  denials: DenialCount,
-  share: LogShare,
-  generations: GenerationMemory,
-  breaker: Breaker,
-): Required<Pick<NonNullable<SessionOptions['listeners']>, 'denied' | 'excess'>> {
+function notInForce({ hash, policy }: ReadPolicy, { holds }: Guarding): InForce {
+  const guarded = holds && { guarded: true as const };
   return {
-    denied: (denial) => {
-      breaker.add(denial);
-      denials.add(denial);
-      share.write(payerOf(denial), entryOf(denial, generations.find(denial.generation)));
-    },
-    excess: (excess) => {
-      denials.add(excess);
-      share.write(payerOf(excess), excessOf(excess));
-    },
+    ...modeNames(policy),
+    policyHash: hash,
+    generation: 0,
+    loadedAt: 0,
+    reloadFailed: false,
+    ...guarded,
   };
 }
 
@@ -342,8 +353,7 @@ function policySwitch(
   first: ReadPolicy,
   source: Pick<PolicySource, 'read'>,
 ): PolicySwitch {
-  const { enforcement, guard, keeper, say, session } = parts;
-  keeper.links = () => linksOf(session);
+  const { enforcement, guard, say, session } = parts;
   return new PolicySwitch(
     parts,
     first,

@@ -113,6 +113,7 @@ const PLAIN: ReadonlySet<unknown> = new Set<ControlRequest['ask']>([
 
 function isRequest(body: unknown): body is ControlRequest {
   if (typeof body !== 'object' || body === null || !('ask' in body)) return false;
+  if ('key' in body && typeof body.key !== 'string') return false;
   if (PLAIN.has(body.ask)) return true;
   if (body.ask === 'pause') return isPause(body);
   if (body.ask !== 'apply' || !('file' in body) || typeof body.file !== 'string') return false;

@@ -1,3 +1,4 @@
+import type { Guard } from '../../bpf/guard/guard.ts';
 import type { About, KeptPolicy } from '../../bpf/pin/about.ts';
 import { findKept, type Kept, policyOf, removeFolder } from '../../bpf/pin/kept.ts';
 import { type AttachedProgram, Pins } from '../../bpf/pin/pins.ts';
@@ -23,6 +24,8 @@ export interface Trial {
 
 export interface KeeperOptions extends Pick<About, 'version' | 'db'> {
   attachment: Attachment;
+  /** What keeps others from undoing it. */
+  guard?: Guard | undefined;
   say(text: string): void;
 }
 
@@ -81,7 +84,7 @@ export class Keeper {
     const pins = Pins.create();
     try {
       pins.describe(this.#about(policy, Date.now() * 1000, trial));
-      pins.add(this.#links());
+      this.#pin(pins);
       pins.complete();
     } catch (error) {
       pins.remove();
@@ -133,12 +136,20 @@ export class Keeper {
     if (pins === undefined || now === undefined || !pins.there) return;
     try {
       pins.describe(this.#about(now.policy, now.since, now.trial));
-      pins.add(this.#links());
+      this.#pin(pins);
     } catch (error) {
       // The policy is in force already.
       if (!(error instanceof BouhekiError)) throw error;
       this.#options.say(`Warning: ${error.message}.\n`);
     }
+  }
+
+  #pin(pins: Pins): void {
+    const { guard } = this.#options;
+    const links = this.#links();
+    pins.add(links);
+    guard?.cover(links);
+    guard?.coverPins(pins.folder, pins.aboutFd);
   }
 
   /** While a policy waits for its confirmation, both that and the one before are kept if either is to be. */
@@ -157,7 +168,7 @@ export class Keeper {
   }
 
   #about(policy: FiledPolicy, since: number, { confirmBy, former }: Trial): About {
-    const { attachment, db, version } = this.#options;
+    const { attachment, db, guard, version } = this.#options;
     return {
       version,
       scope: this.#scope,
@@ -167,6 +178,7 @@ export class Keeper {
       since,
       ...(confirmBy !== undefined && { confirmBy: String(confirmBy) }),
       ...(former && { former: kept(former) }),
+      ...(guard && { guarded: true }),
     };
   }
 }
@@ -185,10 +197,12 @@ export function keptAlone(scope: string): KeptPolicy | undefined {
 /** A policy that the kernel enforces, in words. */
 export function describeKept(about: About): string {
   const { file, hash } = policyOf(about);
-  return `the policy ${hash} of ${file}${about.scope === 'host' ? '' : ` for ${about.scope}`}`;
+  const scope = about.scope === 'host' ? '' : ` for ${about.scope}`;
+  return `the policy ${hash} of ${file}${scope}${about.guarded ? ', guarded by a key' : ''}`;
 }
 
-function isKept(policy: Policy): boolean {
+/** Whether a policy is to outlive the process that enforces it. */
+export function isKept(policy: Policy): boolean {
   return policy.onExit === 'keep' && blocksSome(policy);
 }
 

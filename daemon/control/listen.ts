@@ -1,7 +1,15 @@
 import { BouhekiError } from '../../error/error.ts';
 import type { ControlRequest } from './control-request.ts';
 import { ControlServer } from './control-server.ts';
+import type { Guarding } from './guarding.ts';
 import type { PolicySwitch } from './policy-switch.ts';
+
+/** Who is asked, and who may ask. */
+interface Asked {
+  policies: PolicySwitch;
+  guarding: Guarding;
+  say(text: string): void;
+}
 
 /**
  * Listens beside a record to what commands ask of who enforces. Where that is not possible enforcement goes on without
@@ -10,11 +18,13 @@ import type { PolicySwitch } from './policy-switch.ts';
 export async function listenForControl(
   db: string,
   needed: boolean,
-  policies: PolicySwitch,
-  say: (text: string) => void,
+  { guarding, policies, say }: Asked,
 ): Promise<ControlServer | undefined> {
   try {
-    return await ControlServer.listen(db, async (request) => await carryOut(request, policies));
+    return await ControlServer.listen(db, async (request) => {
+      guarding.admit(request);
+      return await carryOut(request, policies);
+    });
   } catch (error) {
     const why = `${db}.control cannot be made (${(error as Error).message}): confirm, rollback and apply do not reach this process`;
     if (needed)

@@ -73,6 +73,8 @@ export interface OutputLoss {
 
 /** What a policy in force has done so far, since the recording started. */
 export interface EnforcementStatus {
+  /** Whether others can't undo it without a key. */
+  guarded?: true;
   mode: 'monitor' | 'block';
   /** The mode entries of the policy, where it has some: `mode` holds for everybody else. */
   modes?: { name: string; mode: 'monitor' | 'block' }[];

@@ -11,7 +11,7 @@ import { type Btf, type BtfStruct, readBtf } from './btf.ts';
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
-const header = ['bpf/program/wire.h', 'bpf/program/name/wire.h']
+const header = ['bpf/program/wire.h', 'bpf/program/name/wire.h', 'bpf/program/guard/wire.h']
   .map((file) => readFileSync(join(ROOT, file), 'utf8'))
   .join('\n');
 const declared = (kind: 'struct' | 'enum') =>
@@ -38,6 +38,8 @@ const LAYOUTS: Record<string, wire.Layout<string>> = {
   resolver_key: wire.ResolverKey,
   resolver: wire.ResolverValue,
   naming: wire.Naming,
+  guarded: wire.Guarded,
+  guard: wire.Guard,
   fold: wire.Fold,
   repeat: wire.Repeat,
   knobs: wire.Knobs,
@@ -94,7 +96,13 @@ function compiledHeader(t: TestContext): Btf | undefined {
   const variables = (['struct', 'enum'] as const).flatMap((kind) =>
     declared(kind).map((name) => `${kind} ${name} ${kind}_${name};`),
   );
-  const source = ['#include <linux/types.h>', '#include "wire.h"', ...variables, ''].join('\n');
+  const source = [
+    '#include <linux/types.h>',
+    '#include "wire.h"',
+    '#include "guard/wire.h"',
+    ...variables,
+    '',
+  ].join('\n');
   const flags = ['-g', '-O2', '-target', 'bpf', '-Ibpf/program', '-I/usr/include/x86_64-linux-gnu'];
   const { error, status, stderr } = spawnSync('clang', [...flags, '-x', 'c', '-c', '-', '-o', object], {
     cwd: ROOT,
@@ -157,7 +165,7 @@ test('kinds, counters and slots of wire.ts are the enumerators of wire.h', (t) =
 for (const object of readdirSync(join(ROOT, 'dist/bpf')).filter((file) => file.endsWith('.bpf.o'))) {
   test(`maps and globals of ${object} have the layouts of wire.ts`, () => {
     const { structs } = readBtf(readFileSync(join(ROOT, 'dist/bpf', object)));
-    for (const name of object === 'names.bpf.o' ? [] : IN_MAPS)
+    for (const name of object.startsWith('egress') ? IN_MAPS : [])
       assert.ok(structs.has(name), `no struct ${name}: build it anew`);
     for (const [name, struct] of structs) if (name in LAYOUTS) assertLayout(name, struct);
   });
@@ -170,6 +178,8 @@ test('all objects are built', () => {
     'egress-fmod.bpf.o',
     'egress-fmod-legacy.bpf.o',
     'names.bpf.o',
+    'guard.bpf.o',
+    'guard-fmod.bpf.o',
   ]) {
     assert.ok(existsSync(join(ROOT, 'dist/bpf', object)), `${object} is missing: npm run build:bpf`);
   }
