@@ -245,7 +245,7 @@ export const Naming = layout({
   known_of_class: [4, 2 * MAX_NAME_CLASSES],
 });
 
-export const GUARD_COMMAND = 0x626f_7568;
+export const GUARD_COMMAND = 0x6268;
 export const GUARD_MOUNTS = 8;
 export const GuardedKind = { map: 1, program: 2, link: 3 } as const;
 

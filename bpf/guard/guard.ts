@@ -1,11 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
+import { BouhekiError } from '../../error/error.ts';
+import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { programFile } from '../../host/program-file.ts';
 import { check, libbpf } from '../libbpf.ts';
 import type { BpfMap, MapMemory } from '../map.ts';
 import { BpfObject } from '../object.ts';
 import type { AttachedProgram } from '../pin/pins.ts';
 import { BPFFS, PIN_ROOT } from '../pin/place.ts';
-import { type Attachment, HOOKS } from '../probe.ts';
+import { type Attachment, hasTaskStorage, HOOKS } from '../probe.ts';
 import { Guard as Layout, GUARD_MOUNTS, Guarded, GuardedKind } from '../wire.ts';
 import type { GuardKey } from './key.ts';
 
@@ -20,6 +22,8 @@ const PROGRAMS = [
   'guard_umount',
   'guard_ptrace',
 ];
+/** Is asked when a sysctl is written. */
+const SYSCTL = 'guard_sysctl';
 const MAPS = ['guarded', 'admitted', 'functions', '.data.guard'];
 const BPF_MODIFY_RETURN = 26;
 /** Hooks of security modules that the programs above are asked at. */
@@ -60,11 +64,17 @@ export class Guard implements Disposable {
     this.#numbers = new DataView(this.#memory.buffer);
   }
 
+  /** Whether others cannot switch ftrace off: before Linux 5.11 a program that is asked there cannot tell who asks. */
+  static get keepsFtrace(): boolean {
+    return hasTaskStorage();
+  }
+
   /** Loads and attaches it. Throws BouhekiError where the kernel refuses. */
   static load(backend: Exclude<Attachment['backend'], 'cgroup'>, key: GuardKey): Guard {
     const object = BpfObject.open(programFile(`bpf/guard${backend === 'lsm' ? '' : '-fmod'}.bpf.o`));
     let guard: Guard | undefined;
     try {
+      if (!Guard.keepsFtrace) object.leaveOut(SYSCTL);
       object.load();
       guard = new Guard(object);
       guard.#begin(key);
@@ -85,7 +95,14 @@ export class Guard implements Disposable {
       if (id > 0) functions.set(new Uint8Array(Uint32Array.of(id).buffer), Uint8Array.of(1));
     }
     for (const program of PROGRAMS) this.#object.attach(program);
+    if (Guard.keepsFtrace) this.#object.attachToCgroup(SYSCTL, cgroupRoot());
     key.give();
+    // Without an owner it would keep this process away too.
+    if (this.#numbers.getBigUint64(Layout.offset.owner_started, true) === 0n) {
+      throw new BouhekiError('kernel', 'the guard is attached, but the kernel does not ask it', {
+        remedy: 'leave --guard-key out, and run `bouheki doctor`',
+      });
+    }
     for (const map of MAPS) this.#add(GuardedKind.map, idOf(this.#object.map(map, 0, 0).fd));
     for (const program of this.#object.programs) this.#add(GuardedKind.program, idOf(program));
     this.cover(this.links);

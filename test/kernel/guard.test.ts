@@ -57,6 +57,7 @@ before(() => {
     map: idOf(egress.subjects.fd),
     program: firstProgram(),
     link: idOf(links[place]!.fd),
+    ftrace: Guard.keepsFtrace,
     pin: join(pins.folder, `${String(place).padStart(3, '0')}_backstop`),
   };
   assert.ok(existsSync(targets.pin), targets.pin);
@@ -108,6 +109,7 @@ function assertRefused(outcomes: Record<string, string>): void {
     assert.match(outcomes[what]!, /not permitted|must be superuser|permission denied/i, what);
   // The kernel says EACCES where the memory of a process is closed.
   assert.match(outcomes['its memory']!, /^E(?:PERM|ACCES)$/);
+  assert.equal(outcomes['to switch ftrace off'], Guard.keepsFtrace ? 'EPERM' : undefined);
   assert.equal(outcomes['to be asked before it'], 'bpf_object__load: EPERM');
   for (const what of OPEN) assert.equal(outcomes[what], 'done', what);
 }

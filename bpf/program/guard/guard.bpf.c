@@ -233,6 +233,25 @@ int BPF_PROG(guard_umount, struct vfsmount *at)
 	return 0;
 }
 
+#define FTRACE_ENABLED "kernel/ftrace_enabled"
+
+/* Programs at functions of the kernel are not called while ftrace is off. On the root cgroup: 0 is EPERM, 1 goes on. */
+SEC("cgroup/sysctl")
+int guard_sysctl(struct bpf_sysctl *ctx)
+{
+	char name[sizeof(FTRACE_ENABLED) + 1] = {};
+
+	if (!ctx->write || bpf_sysctl_get_name(ctx, name, sizeof(name), 0) != sizeof(FTRACE_ENABLED) - 1)
+		return 1;
+	for (int at = 0; at < sizeof(FTRACE_ENABLED); at++)
+		if (name[at] != FTRACE_ENABLED[at])
+			return 1;
+	if (is_admitted())
+		return 1;
+	refuse();
+	return 0;
+}
+
 /* Descriptors can be taken out of a process, and its memory written, by who may attach to it as a debugger. */
 HOOK(ptrace_access_check)
 int BPF_PROG(guard_ptrace, struct task_struct *child, unsigned int mode)

@@ -3,8 +3,11 @@
 #ifndef BOUHEKI_GUARD_WIRE_H
 #define BOUHEKI_GUARD_WIRE_H
 
-/* No command of bpf(2): "bouh". The kernel refuses it with EINVAL once the security modules were asked. */
-#define GUARD_COMMAND 0x626f7568
+/*
+ * No command of bpf(2): "bh". The kernel refuses it with EINVAL once the security modules were asked. Bits from 16 on
+ * are flags in later kernels.
+ */
+#define GUARD_COMMAND 0x6268
 #define GUARD_KEY_WORDS 4
 #define GUARD_MOUNTS 8	   /* bpffs and the mounts above it */
 #define GUARD_OBJECTS 1024 /* maps, programs and links of a daemon; it has about a hundred */

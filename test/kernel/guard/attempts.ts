@@ -3,7 +3,7 @@
  * Prints JSON: each attempt, and `done` or the error.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, renameSync, rmdirSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { Guard } from '../../../bpf/guard/guard.ts';
 import { GuardKey } from '../../../bpf/guard/key.ts';
@@ -19,6 +19,8 @@ export interface Targets {
   link: number;
   /** Pin of a link that can be detached: of a program of a cgroup. */
   pin: string;
+  /** Whether ftrace is kept on. */
+  ftrace: boolean;
 }
 
 const [targets, key] = process.argv.slice(2).map((text) => JSON.parse(text) as unknown) as [Targets, string?];
@@ -68,6 +70,8 @@ attempt('to read what it is about', () => {
 const own = libbpf().bpf_map_create(2, 'own', 4, 4, 1, null);
 attempt('a map of its own', () => own);
 if (key === undefined) {
+  if (targets.ftrace)
+    attempt('to switch ftrace off', () => writeFileSync('/proc/sys/kernel/ftrace_enabled', '0'));
   attempt('to be asked before it', () => {
     Guard.load('fmod_ret', GuardKey.parse('0'.repeat(64))!)[Symbol.dispose]();
   });
