@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { visibleLines } from '../error/visible.ts';
@@ -143,6 +144,15 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
 };
 
+/** The options that commands have on this host, unless $BOUHEKI_CONFIG names another file, or none. */
+const CONFIG = '/etc/bouheki/config.yaml';
+
+/** What stands for `enforce`. */
+const PUT_IN_FORCE = /^--config(=|$)/;
+
+/** What is said of this program, which no file may change. */
+const WITHOUT_CONFIG = new Set(['completion', 'man', 'version']);
+
 /** What is about the options of other commands. */
 const OF_ALL_COMMANDS = new Set(['completion', 'man']);
 
@@ -154,6 +164,7 @@ The loop:
   $ sudo bouheki drift policy.yaml
 
 Data goes to standard output, messages to standard error.
+Options that commands have on this host are in /etc/bouheki/config.yaml; the command line wins.
 Exit status: 0 fine, 1 findings, 2 trouble.`;
 
 async function program(words: readonly string[]): Promise<Command> {
@@ -168,7 +179,7 @@ async function program(words: readonly string[]): Promise<Command> {
     .addHelpText('after', HELP)
     .hook('preSubcommand', passOn);
   // With an action of its own commander would know neither `help` nor a misspelt command.
-  if (words.some((word) => /^--config(=|$)/.test(word))) {
+  if (words.some((word) => PUT_IN_FORCE.test(word))) {
     command.action(async ({ config, db }: { config: string; db: string }) => {
       // Whoever starts it so has done so before there was a pre-flight: it says what it finds, and stops nothing.
       await (
@@ -190,6 +201,7 @@ async function program(words: readonly string[]): Promise<Command> {
   command.enablePositionalOptions();
   for (const subcommand of commands) command.addCommand(subcommand);
   refuseUnknown(command, words);
+  await configureHost(command, words);
   for (const each of [command, ...commands]) {
     each.exitOverride();
     // What it complains of are words of the command line, which may come from outside.
@@ -210,6 +222,21 @@ function refuseUnknown(command: Command, words: readonly string[]): void {
   command.helpOption(false);
 }
 
+/**
+ * Sets the options that the configuration of this host has for the command that is asked for. Help and versions do not
+ * depend on it, so that they can be had whatever is in the file.
+ */
+async function configureHost(command: Command, words: readonly string[]): Promise<void> {
+  const path = process.env['BOUHEKI_CONFIG'] ?? CONFIG;
+  const name = words.find((word) => Object.hasOwn(COMMANDS, word));
+  const asks =
+    words.some((word) => PUT_IN_FORCE.test(word)) || (name !== undefined && !WITHOUT_CONFIG.has(name));
+  const own = words.slice(0, words.includes('--') ? words.indexOf('--') : undefined);
+  if (!asks || own.some((word) => ['-h', '--help'].includes(word)) || !existsSync(path)) return;
+  const { configure } = await import('./setup/config-file.ts');
+  configure(command, name, path);
+}
+
 /** Options that stand before the name of a command count for it, or are refused: none is ignored. */
 function passOn(command: Command, subcommand: Command): void {
   if (command.getOptionValueSource('config') !== undefined) {
@@ -218,7 +245,7 @@ function passOn(command: Command, subcommand: Command): void {
     });
   }
   if (command.getOptionValueSource('db') === 'cli') {
-    subcommand.setOptionValueWithSource('db', command.opts<{ db: string }>().db, 'default');
+    subcommand.setOptionValueWithSource('db', command.opts<{ db: string }>().db, 'cli');
   }
 }
 

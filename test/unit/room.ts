@@ -333,7 +333,16 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     ...profiler('event', 'read'),
     ...policy('value', 'meaning', 'file'),
   ],
-  'cli/setup': ['cli/report', 'cli/terminal', 'profiler/database', 'bpf', 'host', 'error'],
+  'cli/setup': [
+    'cli/option',
+    'cli/report',
+    'cli/terminal',
+    'profiler/database',
+    'policy/file',
+    'bpf',
+    'host',
+    'error',
+  ],
   'cli/look': ['cli/live', 'cli/option', 'cli/page'],
   // What help needs: each command loads the rest when it is to do something.
   'cli/control': ['cli/confine', 'cli/translate', 'cli/run', 'cli/simulate', 'cli/option'],
