@@ -4,12 +4,13 @@ kernels := 5.10 6.1 6.12 7.2
 # What is tried on 6.1 without bpf among the active security modules too.
 without_bpf := loop reference container podman docker containerd short-container container-exe backstop keep keep-detach
 
-.PHONY: help setup build check test test-kernels demo clean
+.PHONY: help setup build check test test-kernels demo package clean
 
 help:
 	@echo 'make demo          the whole loop on real traffic, in a virtual machine'
 	@echo 'make test          all tests: here, and in a virtual machine with kernel 6.1'
-	@echo 'make test-kernels  the kernel tests on $(kernels), with bpf as a security module and without; servers of Debian on 6.1'
+	@echo 'make test-kernels  the kernel tests on $(kernels), with bpf as a security module and without; servers of Debian on 6.1; packages'
+	@echo 'make package       packages for Debian, for RPM and for npm, into dist/package'
 	@echo 'make build         TypeScript and the kernel side'
 	@echo 'make check         lint, build and the unit tests'
 	@echo 'make setup         install what the others need'
@@ -28,7 +29,7 @@ test:
 test-kernels: setup
 	@node dist/test/run.js kernel --long $(addprefix --kernel ,$(kernels))
 	@node dist/test/run.js kernel --long --without-bpf $(addprefix --kernel ,$(kernels))
-	@node dist/test/run.js e2e systemd --left-out
+	@node dist/test/run.js e2e systemd vm --left-out
 	@node dist/test/run.js e2e --without-bpf $(addprefix --file ,$(without_bpf))
 	@node dist/test/run.js systemd --file learnt $(addprefix --kernel ,$(filter-out 6.1,$(kernels)))
 	@node dist/test/run.js systemd --file learnt --without-bpf
@@ -36,6 +37,9 @@ test-kernels: setup
 
 demo: setup
 	@test/demo
+
+package:
+	@packaging/build
 
 clean:
 	rm -rf dist

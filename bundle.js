@@ -1,11 +1,12 @@
 // Bundles the program to the folder that is named: one file for each process that it starts, and chunks for what they
 // share and what they import when it is needed. A start then reads about ten files instead of hundreds. Packages with
-// machine code stay outside. The licences of the packages inside go along. Run by build.sh.
+// machine code stay outside. The licences of the packages inside go along. Run by build.sh, and by packaging/prepack with
+// --without-maps.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const [folder] = process.argv.slice(2);
+const [folder, option] = process.argv.slice(2);
 
 const { metafile } = await build({
   entryPoints: [
@@ -29,7 +30,7 @@ const { metafile } = await build({
   },
   // Half of the time until a command runs is V8's, reading it. Names stay, for messages.
   minifyWhitespace: true,
-  sourcemap: true,
+  sourcemap: option !== '--without-maps',
   sourcesContent: false,
   legalComments: 'none',
   metafile: true,

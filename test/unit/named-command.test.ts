@@ -13,6 +13,7 @@ const FOREIGN_OPTIONS = new Set([
   '--icount', // test/vm/run
   '--kernel',
   '--systemd',
+  '--root',
   '--now', // systemctl
   '--keep-unit', // systemd-nspawn
   '--privileged', // docker, podman
@@ -48,7 +49,10 @@ for (const file of ['', 'control/', 'look/', 'setup/'].flatMap((room) =>
   readdirSync(join(ROOT, 'cli', room)).map((path) => room + path),
 )) {
   const name = basename(file, '.ts');
-  if (!file.endsWith('.ts') || ['main', 'completion-script', 'man-page', 'version-json'].includes(name))
+  if (
+    !file.endsWith('.ts') ||
+    ['main', 'completion-script', 'config-file', 'man-page', 'version-json'].includes(name)
+  )
     continue;
   const module = (await import(`../../cli/${file.replace(/\.ts$/, '.js')}`)) as Record<string, () => Command>;
   const factory = `${name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}Command`;
