@@ -83,7 +83,7 @@ export class Egress implements Disposable {
   readonly #control: MapMemory;
   readonly #version: BigUint64Array;
   readonly #deadline: BigUint64Array;
-  readonly #alone: BigUint64Array;
+  readonly #nextEnd: BigUint64Array;
   /** The last generation that was given to a policy. */
   #latest = 0n;
   readonly #object: BpfObject;
@@ -129,7 +129,7 @@ export class Egress implements Disposable {
     this.#control = object.map('.data.control', 4, Control.size).memory(Control.size);
     this.#version = new BigUint64Array(this.#control.buffer, Control.offset.version, 1);
     this.#deadline = new BigUint64Array(this.#control.buffer, Control.offset.deadline, 1);
-    this.#alone = new BigUint64Array(this.#control.buffer, Control.offset.alone_from, 2);
+    this.#nextEnd = new BigUint64Array(this.#control.buffer, Control.offset.next_end, 2);
   }
 
   /** Loads and attaches the programs. Throws BouhekiError with the verifier's log when the kernel refuses. */
@@ -238,9 +238,10 @@ export class Egress implements Disposable {
    * Puts the inactive side in force with the given SideFlags and number of deny boxes, by one 8-byte store,
    * and waits until no hook reads the old side any more. Returns the new generation. With `confirmBy`, in nanoseconds
    * since boot, the kernel goes back to the side before when that time has come, without the daemon, unless `confirm`
-   * is called: until then that side must stay as it is.
+   * is called: until then that side must stay as it is. `ends`: how many different ends rules of
+   * that side have, as `setEnds` counts them.
    */
-  flip(flags: number, denyBoxes = 0, confirmBy?: bigint): bigint {
+  flip(flags: number, denyBoxes = 0, confirmBy?: bigint, ends = 0): bigint {
     if (this.confirmBy !== undefined) this.confirm();
     if ((flags & SideFlag.block) !== 0) {
       if (!this.#blocks) throw new Error('loaded to record alone: part of what blocks is missing');
@@ -250,11 +251,14 @@ export class Egress implements Disposable {
     const before = this.generation;
     // Never one that was used: sockets and processes remember by it what was decided. Its lowest bit is the side.
     const step = (this.#latest ^ before) & 1n ? 2n : 1n;
-    const generation = (this.#latest = (this.#latest + step) & GENERATION);
-    const sides = this.#words('flags', 2);
-    const denies = this.#words('deny_boxes', 2);
-    Atomics.store(sides, Number(generation & 1n), flags);
-    Atomics.store(denies, Number(generation & 1n), denyBoxes);
+    const generation = (this.#latest + step) & GENERATION;
+    // The numbers behind it are those of what is left of the policy when rules have ended.
+    this.#latest = (generation + 2n * BigInt(ends)) & GENERATION;
+    const side = generation & 1n ? 1 : 0;
+    Atomics.store(this.#words('flags', 2), side, flags);
+    Atomics.store(this.#words('deny_boxes', 2), side, denyBoxes);
+    Atomics.store(this.#words('generation', 2), side, Number(generation));
+    if (ends === 0) this.setEnds(side, 0, 0n);
     if (confirmBy !== undefined) {
       Atomics.store(this.#words('fallback'), 0, Number(before));
       Atomics.store(this.#deadline, 0, confirmBy);
@@ -308,8 +312,15 @@ export class Egress implements Disposable {
 
   /** Has cgroups that came after one be unknown from a time on, nanoseconds since boot; 0: never. */
   setAlone(from: bigint, last: bigint): void {
-    Atomics.store(this.#alone, 1, last);
-    Atomics.store(this.#alone, 0, from);
+    const alone = new BigUint64Array(this.#control.buffer, Control.offset.alone_from, 2);
+    Atomics.store(alone, 1, last);
+    Atomics.store(alone, 0, from);
+  }
+
+  /** How many ends of a side's rules have come, and when the next one does, nanoseconds since boot; 0: none. */
+  setEnds(side: 0 | 1, ended: number, next: bigint): void {
+    Atomics.store(this.#words('ended', 2), side, ended);
+    Atomics.store(this.#nextEnd, side, next);
   }
 
   /** Says of a side whether cgroups that users have made are missing in `userCgroups`. */
@@ -379,17 +390,9 @@ export class Egress implements Disposable {
 
   /** Detaches every program: from here on nothing is judged. */
   [Symbol.dispose](): void {
-    for (const part of [
-      this.connections,
-      this.denials,
-      this.#repeats,
-      this.#policy,
-      this.#policy6,
-      this.#policy6Low,
-      this.#control,
-      this.#readers,
-    ])
+    const memory = [this.#policy, this.#policy6, this.#policy6Low, this.#control];
+    const rest = [this.#readers, this.#object];
+    for (const part of [this.connections, this.denials, this.#repeats, ...memory, ...rest])
       part[Symbol.dispose]();
-    this.#object[Symbol.dispose]();
   }
 }

@@ -22,6 +22,7 @@ export const SHARE_FOLDS = 256;
 export const MAX_REPEATS = 8192;
 export const SHARE_REPEATS = 1024;
 export const MAX_NAME_CLASSES = 4096;
+export const MAX_ENDS = 511;
 export const MAX_KEEPS = 7;
 export const MAX_PATTERNS = 65_536;
 export const MAX_KNOWN = 131_072;
@@ -348,6 +349,9 @@ export const Control = layout({
   deadline: [8],
   alone_from: [8],
   last_cgroup: [8],
+  next_end: [8, 2],
+  ended: [4, 2],
+  generation: [4, 2],
 });
 
 export const SubjectKey = layout({ side: [4], kind: [2], length: [2], a: [8], b: [8] });
@@ -362,6 +366,8 @@ export const Tables = layout({
   inside: [8, VECTOR_WORDS],
   backstop: [8, VECTOR_WORDS],
   modes: [8, VECTOR_WORDS],
+  end: [8, MAX_ENDS + 1],
+  lasting: [8, (MAX_ENDS + 1) * VECTOR_WORDS],
   intent: [8, VECTOR_WORDS],
   socket: [8, SOCKET_KINDS * VECTOR_WORDS],
   nameless: [8, VECTOR_WORDS],

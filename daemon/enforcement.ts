@@ -1,7 +1,7 @@
 import { visible } from '../error/visible.ts';
 import { createHash } from 'node:crypto';
 import { cgroupRoot } from '../host/cgroup-root.ts';
-import { bootTime } from '../bpf/clock.ts';
+import { bootTime, hostClock } from '../bpf/clock.ts';
 import type { Egress } from '../bpf/egress.ts';
 import { SideFlag } from '../bpf/wire.ts';
 import { SystemError } from '../bpf/libbpf.ts';
@@ -13,9 +13,12 @@ import { allowsSomeToNobody, compilePolicy, type CompiledPolicy } from '../enfor
 import { ContainerFiles } from '../enforcer/container/container-files.ts';
 import { ContainerWatch } from '../enforcer/container/container-watch.ts';
 import { type AccountChange, AccountWatch } from '../enforcer/account-watch.ts';
+import { EndWatch } from '../enforcer/end-watch.ts';
 import { asksFor } from '../enforcer/executable-entry.ts';
 import { type ExecutableChange, ExecutableWatch } from '../enforcer/executable-watch.ts';
 import type { KnownCgroup } from '../enforcer/known-cgroup.ts';
+import { formatMoment } from '../format/moment.ts';
+import { ruleEnds } from '../policy/meaning/end.ts';
 import { namedAccounts } from '../policy/meaning/named-account.ts';
 import { subjectBoxes } from '../policy/meaning/mode.ts';
 import type { Policy } from '../policy/meaning/policy.ts';
@@ -50,6 +53,7 @@ export class Enforcement implements Disposable {
   #faults = new Set<string>();
   #ids: AccountIds | undefined;
   #accounts: AccountWatch | undefined;
+  readonly #ends: EndWatch;
   readonly #files = new ContainerFiles();
   #containers: ContainerWatch | undefined;
   /** For the policy that is to be applied next. */
@@ -75,6 +79,7 @@ export class Enforcement implements Disposable {
   ) {
     this.#root = root;
     this.#egress = egress;
+    this.#ends = new EndWatch(egress);
     this.#warn = (text) => warn(visible(text));
     const seen = (path: string): void => this.#followContainer(path);
     this.#roster = new CgroupRoster(egress, names, { root, warn: this.#warn, seen });
@@ -118,7 +123,11 @@ export class Enforcement implements Disposable {
     const compiled = this.#compiled;
     if (!compiled) throw new Error('no policy is in force');
     const { backstop, sourceRoutes } = compiled;
-    return { entries: sizeOf(backstop), closed: allowsSomeToNobody(compiled), sourceRoutes };
+    return {
+      entries: sizeOf(backstop),
+      closed: allowsSomeToNobody(compiled),
+      sourceRoutes: sourceRoutes > 0,
+    };
   }
 
   /** `exe` paths of the policy that mean no file on this host at present. */
@@ -169,6 +178,7 @@ export class Enforcement implements Disposable {
     const containers = prepared?.containers ?? this.#watchFor(policy);
     const ids = prepared?.ids ?? new AccountIds(namedAccounts(boxes));
     const accounts = new AccountWatch(this.#egress, boxes, ids);
+    const clock = hostClock();
     let compiled: CompiledPolicy;
     let listing: CgroupListing;
     let generation: bigint;
@@ -191,6 +201,7 @@ export class Enforcement implements Disposable {
         expected: listing.expected,
         names: this.#namesFor(policy, compiled),
         confirmBy,
+        clock,
       });
     } catch (error) {
       this.#followNames(this.#policy);
@@ -209,6 +220,8 @@ export class Enforcement implements Disposable {
     this.#containers?.[Symbol.dispose]();
     this.#containers = containers;
     containers.begin();
+    const ending = { ends: compiled.ends, rules: ruleEnds(policy) };
+    this.#ends.begin(generation & 1n ? 1 : 0, ending, clock, confirmBy !== undefined);
     this.#compiled = compiled;
     this.#policy = policy;
     this.#roster.begin(compiled.subjects, listing);
@@ -235,6 +248,7 @@ export class Enforcement implements Disposable {
 
   /** Judges nothing any more: what was to take the place of a policy could not. */
   release(): void {
+    this.#ends.clear();
     this.#egress.flip(SideFlag.record);
   }
 
@@ -323,6 +337,18 @@ export class Enforcement implements Disposable {
       // No room. It is tried again with the next look.
       if (!(error instanceof SystemError)) throw error;
       this.#warn(`no room to follow a user or group (${error.message}).`);
+    }
+  }
+
+  /** Has the kernel follow the clock where rules end by themselves, and reports which have. */
+  followEnds(): void {
+    for (const { ended, rule, until } of this.#ends.look()) {
+      const at = formatMoment(until);
+      this.#warn(
+        ended
+          ? `rule "${rule}" has ended, at ${at}: it allows nothing any more.`
+          : `the clock was set back: rule "${rule}" holds again, until ${at}.`,
+      );
     }
   }
 

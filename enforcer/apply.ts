@@ -1,3 +1,4 @@
+import { type Clock, hostClock } from '../bpf/clock.ts';
 import type { Egress } from '../bpf/egress.ts';
 import { SystemError } from '../bpf/libbpf.ts';
 import {
@@ -15,6 +16,7 @@ import { blocksSome, monitorsSome } from '../policy/meaning/mode.ts';
 import type { Mode, ModeEntry, Target } from '../policy/meaning/policy.ts';
 import { emptyVector, type BoxVector } from './vector/box-vector.ts';
 import type { CompiledPolicy } from './compile.ts';
+import { putEnds } from './end-watch.ts';
 import { type ExpectedCgroup, replaceExpected } from './expected-cgroup.ts';
 import type { NameTables } from './name/name-table.ts';
 import type { SubjectEntry } from './subject-entry.ts';
@@ -66,6 +68,8 @@ export function applyPolicy(
     names?: NameSides | undefined;
     /** When the kernel goes back to the side before unless `Egress.confirm` is called, nanoseconds since boot. */
     confirmBy?: bigint | undefined;
+    /** By which rules end. Default: that of this host, now. */
+    clock?: Clock | undefined;
   },
 ): bigint {
   const side = egress.inactiveSide;
@@ -90,7 +94,9 @@ export function applyPolicy(
     });
   }
   const flags = sideFlags(options);
-  const generation = egress.flip(flags, policy.denyBoxes, options.confirmBy);
+  const ends = policy.ends.times.length;
+  if (ends > 0) putEnds(egress, side, policy.ends, options.clock ?? hostClock());
+  const generation = egress.flip(flags, policy.denyBoxes, options.confirmBy, ends);
   if (names) {
     names.block = asks && (flags & SideFlag.block) !== 0;
     if (options.confirmBy === undefined) names.leave(before);
@@ -207,13 +213,14 @@ function fillTables(egress: Egress, side: 0 | 1, policy: CompiledPolicy): void {
   putVectors(tables, offset.inside, [policy.subjects.inside]);
   putVectors(tables, offset.backstop, [policy.backstop]);
   putVectors(tables, offset.modes, [policy.modes]);
+  putVectors(tables, offset.lasting, policy.ends.lasting);
   putVectors(tables, offset.intent, [policy.intent]);
   putVectors(tables, offset.socket, policy.sockets);
   fillNames(tables, policy.names);
   putVectors(tables, offset.address, policy.addresses);
   putVectors(tables, offset.port, policy.ports);
   tables.setUint32(offset.command_prefixes, policy.subjects.commandPrefixes, true);
-  tables.setUint32(offset.source_routes, policy.sourceRoutes ? 1 : 0, true);
+  tables.setUint32(offset.source_routes, Math.min(policy.sourceRoutes, FOREVER), true);
   const { starts, classes } = policy.intervals4;
   new Uint32Array(buffer, byteOffset + offset.start4, MAX_INTERVALS).set(starts);
   new Uint16Array(buffer, byteOffset + offset.class4, MAX_INTERVALS).set(classes);

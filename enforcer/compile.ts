@@ -1,6 +1,7 @@
 import {
   MAX_ADDRESS_CLASSES,
   MAX_BOXES,
+  MAX_ENDS,
   MAX_INTERVALS,
   MAX_PORT_CLASSES,
   MAX_SUBJECT_KEYS,
@@ -18,6 +19,7 @@ import { subjectBoxes } from '../policy/meaning/mode.ts';
 import type { Box, Policy } from '../policy/meaning/policy.ts';
 import { addBox, boxesWhere, emptyVector, VectorClasses, type BoxVector } from './vector/box-vector.ts';
 import type { KnownContainer } from './executable-entry.ts';
+import { compileEnds, type Ends } from './rule-end.ts';
 import { sweep, type Intervals, type Span } from './vector/interval.ts';
 import { compileNames, type NameTables } from './name/name-table.ts';
 import type { SubjectEntry } from './subject-entry.ts';
@@ -51,8 +53,9 @@ export interface CompiledPolicy {
   intent: BoxVector;
   /** By SocketKind: the boxes that name it. */
   sockets: BoxVector[];
-  /** Whether some subject may route packets by the source. */
-  sourceRoutes: boolean;
+  /** After how many ends no subject may route packets by the source any more: 0: never one, Infinity: for ever. */
+  sourceRoutes: number;
+  ends: Ends;
   names: NameTables;
   subjects: SubjectTables;
 }
@@ -97,6 +100,8 @@ export function compilePolicy(
   const portClass = compilePorts(reaching, portClasses);
   const protocolClass = compileProtocols(reaching, portClasses);
   limit('distinct groups of ports', portClasses.vectors.length, MAX_PORT_CLASSES);
+  const ends = compileEnds(boxes);
+  limit('different times for `until`', ends.times.length, MAX_ENDS);
   const subjects = compileSubjects(boxes, resolve, containers, account, scripts);
   // Both sides of a swap live in one map.
   limit('commands, executables and ids', subjects.entries.length, MAX_SUBJECT_KEYS / 4);
@@ -113,7 +118,8 @@ export function compilePolicy(
     modes: modeVector(policy.boxes.length, boxes.length),
     intent: boxesWhere(boxes, decidesIntent),
     sockets: compileSockets(boxes),
-    sourceRoutes: mayRoute(boxes),
+    sourceRoutes: mayRoute(boxes, ends),
+    ends,
     names: compileNames(boxes),
     subjects,
   };
@@ -141,10 +147,14 @@ export function allowsSomeToNobody({ addresses, deny }: CompiledPolicy): boolean
   return addresses.some((boxes) => boxes.every((half, index) => (half & ~deny[index]!) === 0));
 }
 
-function mayRoute(boxes: readonly Box[]): boolean {
+function mayRoute(boxes: readonly Box[], { times }: Ends): number {
   const named = boxes.filter(({ to }) => to.sockets?.includes('source-route'));
-  const forbidden = named.some((box) => box.action === 'deny' && isForAnybody(box));
-  return !forbidden && named.some(({ action }) => action === 'allow');
+  if (named.some((box) => box.action === 'deny' && isForAnybody(box))) return 0;
+  const allowing = named.filter(({ action }) => action === 'allow');
+  return Math.max(
+    0,
+    ...allowing.map(({ until }) => (until === undefined ? Infinity : times.indexOf(until) + 1)),
+  );
 }
 
 /** The destinations of a box for sockets: nothing, in each dimension that is compiled here. */

@@ -24,6 +24,29 @@ export function parseMoment(text: string, now: number): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : milliseconds * 1000;
 }
 
+/**
+ * When something ends, microseconds since the epoch: a time of RFC 3339, which has a zone, or a date, whose end in UTC is
+ * meant. Undefined when it is neither.
+ */
+export function parseEnd(text: string): number | undefined {
+  const moment = END.test(text) ? parseMoment(text, 0) : undefined;
+  return moment === undefined || text.length > DATE ? moment : moment + DAY;
+}
+
+/** A time of day and a zone, or neither. */
+const END = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?(?:Z|[+-]\d{2}:\d{2}))?$/;
+
+/** Characters of a date. */
+const DATE = 10;
+
+/** Microseconds of a day. */
+const DAY = 86_400_000_000;
+
+/** As `parseEnd` reads it back: to the second, or to the millisecond where it is not at the beginning of one. */
+export function formatEnd(microseconds: number): string {
+  return microseconds % 1_000_000 === 0 ? formatMoment(microseconds) : formatExactMoment(microseconds);
+}
+
 function isDay(text: string): boolean {
   const milliseconds = Date.parse(text);
   return !Number.isNaN(milliseconds) && iso(milliseconds * 1000).startsWith(text);

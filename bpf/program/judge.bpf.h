@@ -91,7 +91,7 @@ static __always_inline bool is_denied(__u64 connected, struct flow *flow)
 		flow->operation = OPERATION_SEND;
 	}
 	if (denied || flags & SIDE_RECORD)
-		report(flow, subject, version, box, denied, event);
+		report(flow, subject, control.generation[side], box, denied, event);
 	if (!(event & CONNECTION_BLOCKED))
 		mark_allowed(subject, flow, version);
 	if (connected) {

@@ -4,6 +4,7 @@
 #define BOUHEKI_MAPS_H
 
 #include "kernel.bpf.h"
+#include "read.bpf.h"
 #include "wire.h"
 
 /*
@@ -33,19 +34,6 @@ const volatile struct interpreter interpreters[INTERPRETERS] SEC(".rodata.interp
 
 /* The daemon writes these through a mapping; see wire.h. */
 struct control control SEC(".data.control") = {.epoch = 1};
-
-/*
- * The version that counts now: see struct control. The deadline is read first, as the daemon makes `version` the
- * fallback before it takes the deadline away.
- */
-static __always_inline __u64 version_in_force(void)
-{
-	__u64 deadline = *(volatile __u64 *)&control.deadline, version = *(volatile __u64 *)&control.version;
-
-	if (deadline && bpf_ktime_get_boot_ns() >= deadline)
-		return (version & ~(VERSION_SUBJECTS - 1)) | control.fallback;
-	return version;
-}
 
 /* Full: the connection is folded, see `folds`; the verdict stands. Sized by the loader. */
 struct {
@@ -83,6 +71,60 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tables6_low);
 } policy6_low SEC(".maps");
+
+/*
+ * How many ends of rules of a side have come: see struct tables. A function of its own, so that the verifier goes
+ * through it once.
+ */
+__noinline __u32 ends_passed(__u32 side)
+{
+	__u32 key = side & 1, passed = 0;
+	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (!tables)
+		return 0;
+#pragma unroll
+	for (__u32 step = (MAX_ENDS + 1) / 2; step; step /= 2) {
+		if (tables->end[(passed + step - 1) & MAX_ENDS] <= now)
+			passed += step;
+	}
+	return passed;
+}
+
+/*
+ * The version that counts now: see struct control. The deadline is read first, as the daemon makes `version` the
+ * fallback before it takes the deadline away; `next_end` is read before `ended`, which the daemon writes first.
+ */
+static __always_inline __u64 version_in_force(void)
+{
+	__u64 deadline = *(volatile __u64 *)&control.deadline, version = *(volatile __u64 *)&control.version, end;
+	__u32 side, ended;
+
+	if (deadline && bpf_ktime_get_boot_ns() >= deadline)
+		version = (version & ~(VERSION_SUBJECTS - 1)) | control.fallback;
+	side = version & 1;
+	end = *(volatile __u64 *)&control.next_end[side];
+	ended = *(volatile __u32 *)&control.ended[side];
+	if (end && bpf_ktime_get_boot_ns() >= end)
+		ended = ends_passed(side);
+	return version + 2 * ended;
+}
+
+/* How many ends of rules have come under a version. */
+static __always_inline __u32 ends_under(__u64 version)
+{
+	__u32 ended = ((__u32)version - control.generation[version & 1]) / 2;
+
+	KEEP(ended);
+	return ended & MAX_ENDS;
+}
+
+/* The boxes that hold under a version: those whose end has not come. */
+static __always_inline struct vector *lasting_under(struct tables *tables, __u64 version)
+{
+	return &tables->lasting[ends_under(version)];
+}
 
 /* An array too. Counts are exact: the task that adds may be preempted. */
 struct {

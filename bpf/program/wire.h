@@ -29,6 +29,7 @@
 #define SHARE_FOLDS 256			     /* of these, in an epoch, for all that has one share */
 #define MAX_REPEATS 8192		     /* kinds of allowed datagrams that are counted at one time */
 #define SHARE_REPEATS 1024		     /* of these, in an epoch, for all that has one share */
+#define MAX_ENDS 511			     /* different ends of rules of a policy; one less than a power of two */
 #define MAX_SHARES 4096			     /* who has a share at one time; the least recently used one starts anew */
 
 #define COMM_SIZE 16 /* TASK_COMM_LEN: 15 bytes and a NUL */
@@ -101,7 +102,7 @@ struct connection {
 	__u32 box;	  /* index of the deciding box, or NO_BOX */
 	__u16 port;	  /* 443; 0 where the protocol has none */
 	__u16 protocol;	  /* IANA number; MPTCP is 6 */
-	__u32 generation; /* low half of the policy generation that judged */
+	__u32 generation; /* low half of the policy generation that judged, whatever ends have come */
 	char comm[COMM_SIZE];
 };
 
@@ -337,11 +338,17 @@ enum port_slot { PORT_TCP = 0, PORT_UDP = 1, PORT_SCTP = 2, PORT_UDPLITE = 3, PO
  * confined to [root4[h], root4[h + 1]].
  */
 struct tables {
-	struct vector any[SUBJECT_KINDS];   /* boxes that don't name this subject dimension */
-	struct vector deny;		    /* the deny boxes */
-	struct vector inside;		    /* those too, and boxes that name a container or an image */
-	struct vector backstop;		    /* deny boxes that name addresses and nothing else */
-	struct vector modes;		    /* boxes without destinations, behind all others: see keep_mode() */
+	struct vector any[SUBJECT_KINDS]; /* boxes that don't name this subject dimension */
+	struct vector deny;		  /* the deny boxes */
+	struct vector inside;		  /* those too, and boxes that name a container or an image */
+	struct vector backstop;		  /* deny boxes that name addresses and nothing else */
+	struct vector modes;		  /* boxes without destinations, behind all others: see keep_mode() */
+	/*
+	 * Rules that end by themselves: when, nanoseconds since boot, ascending, the rest all ones; and the boxes that
+	 * still hold, by the number of ends that have come.
+	 */
+	__u64 end[MAX_ENDS + 1];
+	struct vector lasting[MAX_ENDS + 1];
 	struct vector intent;		    /* boxes that decide over a connect() which sends nothing */
 	struct vector socket[SOCKET_KINDS]; /* boxes that name this kind of socket */
 	struct vector nameless;		    /* boxes that decide whatever names the address is known by */
@@ -352,7 +359,7 @@ struct tables {
 	__u32 keep_pad;
 	__u32 last_interval6;	/* index of the last IPv6 interval in use */
 	__u32 command_prefixes; /* number of SUBJECT_COMMAND_PREFIX keys */
-	__u32 source_routes;	/* 1: some subject may route by the source */
+	__u32 source_routes;	/* as long as fewer ends have come, some subject may route by the source */
 	__u32 pad;
 	__u32 root4[65536 + 2];
 	__u32 start4[MAX_INTERVALS];
@@ -402,7 +409,8 @@ struct knobs {
  * Written by the daemon through a mapping. Every hook reads `version` once: the lower half is the generation of the
  * policy, whose lowest bit is the side in force; the upper half grows when cached subjects must be worked out anew
  * under the same policy, because a process moved between cgroups or the daemon learnt about another one. Once
- * `deadline` has passed, the generation is `fallback`, whoever is still there to see to it: version_in_force().
+ * `deadline` has passed, the generation is `fallback`, whoever is still there to see to it: version_in_force(). To that
+ * 2 is added for each end of a rule that has come, so that nothing counts that was decided before.
  */
 struct control {
 	__u64 version;
@@ -420,6 +428,13 @@ struct control {
 	 */
 	__u64 alone_from;
 	__u64 last_cgroup;
+	/*
+	 * Of each side: when the next of its rules ends, nanoseconds since boot, 0 where none does; how many ends had
+	 * come before that; and its generation, without them.
+	 */
+	__u64 next_end[2];
+	__u32 ended[2];
+	__u32 generation[2];
 };
 
 /* Per-CPU counters. */

@@ -103,6 +103,7 @@ export async function judge(
     ...(since !== undefined && { past: { allowed: before, since } }),
     watched,
     unusedAfter: unusedAfter * 1_000_000,
+    at: Date.now() * 1000,
     ...(table && { ownerOf: (address) => table.find(prefixOf(address))?.owner }),
   });
   return { comparison: now, naming, changes: changesOf(now.cases, [...before, ...now.allowed]), found };

@@ -2,6 +2,7 @@ import { eventsOf } from '../../generator/drift/entry.ts';
 import { WatchedTime } from '../../generator/drift/finding/silence.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
+import { endsOf } from '../../policy/meaning/end.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import type { Accounts } from '../../profiler/read/observation.ts';
@@ -50,7 +51,7 @@ export async function evidenceIn(
 ): Promise<Evidence> {
   const window = windowOf(options);
   // What was denied outside containers is told of too where the policy judges containers alone.
-  const wanted = { intents: options.intents, byNames: namesHosts(policy) };
+  const wanted = { intents: options.intents, byNames: namesHosts(policy), ends: endsOf(policy) };
   const ofPolicy = ({ subject, verdict }: RecordedObservation): boolean =>
     verdict === 'deny' || isJudged(policy, subject);
   const observations = (await reader.observations({ ...window, ...wanted })).filter(ofPolicy);

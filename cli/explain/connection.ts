@@ -71,6 +71,7 @@ function flowOf(options: ExplainOptions): Flow {
     fsgid: idOf('--fsgid', options.fsgid, egid),
     inContainer: options.container !== undefined || options.image !== undefined,
     ...attemptOf(options),
+    at: Date.now() * 1000,
   };
   if (options.name.length > 0) flow.names = options.name.map((name) => ({ name, age: 0 }));
   for (const dimension of TEXT_DIMENSIONS) {

@@ -15,6 +15,7 @@ import { explainFlow, type Explanation } from '../../policy/analysis/explain.ts'
 import type { Parsed } from '../../policy/file/parse.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
+import { endsOf } from '../../policy/meaning/end.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { AccountTable, Flow } from '../../policy/meaning/policy.ts';
@@ -71,7 +72,8 @@ export async function explainRecorded(file: string, options: RecordedOptions): P
     const window = options.at ?? windowOf(options);
     // Folded otherwise they have the best name of each event alone.
     const byNames = namesHosts(policy) || selection.name.length > 0;
-    const recorded = await reader.observations({ ...window, byNames, intents: true });
+    const ends = endsOf(policy);
+    const recorded = await reader.observations({ ...window, byNames, ends, intents: true });
     const accounts = await reader.accounts();
     const called = await accountsFor(policy, accounts);
     const { found, seen } = explainAll(parsed, recorded, { selection, accounts, called });

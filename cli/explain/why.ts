@@ -50,11 +50,12 @@ export function placeText(box: number, { locationOf }: Required<Parsed>): string
 }
 
 /** `not its port`; `its except takes the address out`; `not its port, and its except takes the address out`. */
-function mismatchText({ excepted, mismatches, names }: NonNullable<Explanation['nearest']>): string {
+function mismatchText({ ended, excepted, mismatches, names }: NonNullable<Explanation['nearest']>): string {
   const others = mismatches.filter((key) => !(excepted && key === 'cidr'));
   return [
     ...(others.length > 0 ? [`not its ${others.join(', ')}`] : []),
     ...(excepted ? ['its except takes the address out'] : []),
     ...(names === undefined ? [] : [names]),
+    ...(ended ? ['it has ended'] : []),
   ].join(', and ');
 }

@@ -17,12 +17,14 @@ function findingsOf(
   isPublicBelow?: IsPublicBelow,
 ): Problem[] {
   if (!policy) return [];
-  return lintPolicy(policy, resolvers(), isPublicBelow).map(({ box, modeEntry, message, help }) => {
-    const place = modeEntry === undefined ? locationOf(box) : locationOfMode(modeEntry);
-    const problem: Problem = Object.assign({ severity: 'warning' as const, message }, place);
-    if (help !== undefined) problem.help = help;
-    return problem;
-  });
+  return lintPolicy(policy, resolvers(), isPublicBelow, Date.now() * 1000).map(
+    ({ box, modeEntry, message, help }) => {
+      const place = modeEntry === undefined ? locationOf(box) : locationOfMode(modeEntry);
+      const problem: Problem = Object.assign({ severity: 'warning' as const, message }, place);
+      if (help !== undefined) problem.help = help;
+      return problem;
+    },
+  );
 }
 
 /** The name servers of this host; none where it has no resolv.conf. */

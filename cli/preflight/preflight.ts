@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { JudgingPolicy } from '../../daemon/denial/generation-memory.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
+import { policyAt } from '../../policy/meaning/end.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { realPaths } from '../option/linked-path.ts';
@@ -48,7 +49,7 @@ export async function findAll(
   options: PreflightOptions,
 ): Promise<Finding[]> {
   const { db, force = false, since } = options;
-  const { policy } = followLinks(written, realPaths);
+  const policy = policyAt(followLinks(written, realPaths).policy, Date.now() * 1000);
   const cgroup = watchedCgroup(options.cgroup);
   const within = cgroup === undefined ? {} : { cgroup };
   const order = { db, policy, hash, ...within, ...(since !== undefined && { since }) };

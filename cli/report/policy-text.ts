@@ -1,5 +1,7 @@
 import type { Enforcement } from '../../daemon/enforcement.ts';
 import type { Session } from '../../daemon/session.ts';
+import { formatMoment } from '../../format/moment.ts';
+import { ruleEnds } from '../../policy/meaning/end.ts';
 import { blocksSome, describeModes } from '../../policy/meaning/mode.ts';
 
 /** Containers that a warning names. */
@@ -15,6 +17,15 @@ export function describePolicy(file: string, enforcement: Enforcement, session: 
       `${policy.boxes.length - allowed} deny and ${allowed} allow entries for ${policy.target === 'host' ? whole : `containers of ${whole}`}.`,
     ...(policy.modes ? [`The mode is not the same for all: ${describeModes(policy)}.`] : []),
   ];
+  const now = Date.now() * 1000;
+  for (const { rule, until } of ruleEnds(policy)) {
+    const at = formatMoment(until);
+    lines.push(
+      until > now
+        ? `Rule "${rule}" ends by itself at ${at}.`
+        : `Warning: rule "${rule}" ended at ${at}: it allows nothing.`,
+    );
+  }
   for (const path of unresolved)
     lines.push(`Warning: ${path} does not exist here; until it does, no rule that names it matches.`);
   for (const account of unknownAccounts)

@@ -1,12 +1,14 @@
 import { jsonDocument } from '../terminal/json-document.ts';
 import { visible } from '../../error/visible.ts';
-import { formatTime } from '../../format/moment.ts';
+import { formatMoment, formatTime } from '../../format/moment.ts';
 import { formatCount } from '../../format/number.ts';
 import type { Decided, Decision } from '../../generator/review/decision.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
 import { sumEvidence, sumNames } from '../../generator/subject/evidence.ts';
 import { mostOf } from '../../generator/subject/order.ts';
 import type { strayMarks } from '../../policy/file/edit/edit.ts';
+import { ruleEnds } from '../../policy/meaning/end.ts';
+import type { Policy } from '../../policy/meaning/policy.ts';
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -145,6 +147,13 @@ export function undoneText(decisions: readonly Decided[]): string[] {
 
 /** A mark that no question is about: where it stands, and what it says. */
 type StrayMark = ReturnType<typeof strayMarks>[number];
+
+/** Rules that have ended by themselves at a moment, in microseconds since the epoch, as lines. */
+export function endedText(policy: Policy, now: number): string[] {
+  return ruleEnds(policy)
+    .filter(({ until }) => until <= now)
+    .map(({ rule, until }) => `Rule "${rule}" ended at ${formatMoment(until)}: it allows nothing any more.`);
+}
 
 /** What is said of marks that no question is about. */
 export function strayText(stray: readonly StrayMark[]): string[] {

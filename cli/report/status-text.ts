@@ -109,7 +109,9 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
     ['Recorded', `${formatCount(connectionsOf(live), 'connection')}. ${describeApart(live)}`.trimEnd()],
     ['Lost', losses],
     ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
-    ...(live.enforcement === undefined ? [] : [['Policy', enforcementText(live.enforcement)]]),
+    ...(live.enforcement === undefined
+      ? []
+      : [['Policy', enforcementText(live.enforcement)], ...endLines(live.enforcement, now)]),
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
     ...(live.names === undefined ? [] : knownLines(live.names)),
     ...(live.output === undefined ? [] : outputLines(live.output)),
@@ -135,6 +137,26 @@ function enforcementText(status: EnforcementStatus): string {
     ...(wouldBeDenied > 0 || monitorsSome(status) ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
   ];
   return parts.join(', ');
+}
+
+/** Rules that are named of those that end, and of those that have ended. */
+const ENDS_SHOWN = 3;
+
+/** The rules that end by themselves: the next to end, and those that have ended. */
+function endLines({ ends = [] }: EnforcementStatus, now: number): string[][] {
+  const ended = ends.filter(({ until }) => until <= now).toReversed();
+  const left = ends.filter(({ until }) => until > now);
+  const text = (rules: typeof ends): string => {
+    const more = rules.length > ENDS_SHOWN ? ` and ${rules.length - ENDS_SHOWN} more` : '';
+    const names = rules
+      .slice(0, ENDS_SHOWN)
+      .map(({ rule, until }) => `${visible(rule)} at ${formatMoment(until)}`);
+    return `${names.join(', ')}${more}`;
+  };
+  return [
+    ...(left.length === 0 ? [] : [['Rules end', text(left)]]),
+    ...(ended.length === 0 ? [] : [['Rules ended', text(ended)]]),
+  ];
 }
 
 function keptText(about: About): string {

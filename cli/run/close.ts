@@ -4,6 +4,7 @@ import { visible } from '../../error/visible.ts';
 import type { Network } from '../../host/open/network.ts';
 import { closeConnections } from '../../host/open/socket-close.ts';
 import { readSocketTable } from '../../host/open/socket-table.ts';
+import { policyAt } from '../../policy/meaning/end.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import { blocksSome } from '../../policy/meaning/mode.ts';
 import { accountsFor } from '../option/account-table.ts';
@@ -47,7 +48,7 @@ export async function close(file: string, { cgroup, json, yes }: CloseOptions): 
       remedy: 'run it as root, or leave --yes out to list them',
     });
   }
-  const { policy } = followLinks(read.policy, realPaths);
+  const policy = policyAt(followLinks(read.policy, realPaths).policy, Date.now() * 1000);
   const judge = new Judge(policy, await accountsFor(policy), watchedCgroup(cgroup));
   const denied = await findDenied(judge);
   const { left, why } = yes ? closeAll(denied) : { left: denied, why: undefined };

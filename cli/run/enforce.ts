@@ -300,6 +300,7 @@ export class EnforceRun {
     if (session.failure === undefined) watch?.tick(performance.now());
     enforcement.followExecutables();
     enforcement.followAccounts();
+    enforcement.followEnds();
     if (this.#ticks % SWEEP_EVERY === 0) enforcement.sweep();
     enforcement.findLost(session.egress.counters()[Counter.lostCgroup]!);
     // Its programs report no new cgroups.

@@ -33,7 +33,7 @@ import { writeOutput } from '../option/output-file.ts';
 import { parseText, readTrustedPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
 import { askAll, askYes, type Desk } from '../report/review-prompt.ts';
-import { reviewJson, say, strayText, undoneText, wideningText } from '../report/review-text.ts';
+import { endedText, reviewJson, say, strayText, undoneText, wideningText } from '../report/review-text.ts';
 
 /** What `review` was asked for, as commander hands it over. */
 export interface ReviewOptions {
@@ -107,6 +107,8 @@ async function prepareSession(
   db: string,
 ): Promise<(text: string) => ReviewSession> {
   const written = parseText(text, file, warnAtOnce);
+  const ended = endedText(written, Date.now() * 1000);
+  if (ended.length > 0) say(...ended);
   const { accounts, observations } = await withReader(db, async (reader) => ({
     accounts: await accountsFor(written, await reader.accounts()),
     observations: await reader.observations({ target: written.target, byNames: namesHosts(written) }),

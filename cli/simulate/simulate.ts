@@ -7,6 +7,7 @@ import {
 } from '../../generator/drift/simulate.ts';
 import { lackLine } from '../../generator/header.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
+import { endsOf } from '../../policy/meaning/end.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
@@ -41,7 +42,8 @@ export async function runSimulate(file: string, options: SimulateOptions): Promi
   try {
     const window = windowOf(options);
     const byNames = namesHosts(policy) || (before !== undefined && namesHosts(before));
-    const recorded = await reader.observations({ ...window, byNames });
+    const ends = [policy, before ?? policy].flatMap(endsOf);
+    const recorded = await reader.observations({ ...window, byNames, ends });
     const observations = recorded.filter(({ subject }) => isJudged(policy, subject));
     const accounts = await reader.accounts();
     const naming = { accounts, called: await accountsFor(policy, accounts) };

@@ -2,6 +2,7 @@ import { bootTime } from '../../bpf/clock.ts';
 import type { TrippedSubject } from '../denial/breaker.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { renderFailure } from '../../error/failure.ts';
+import { endNames } from '../../policy/meaning/end.ts';
 import { blocksSome, describeModes, modeNames, monitored } from '../../policy/meaning/mode.ts';
 import type { Trial } from './keeper.ts';
 import { describeOpened, openedPolicy, refusal } from './opened.ts';
@@ -285,10 +286,12 @@ export class PolicySwitch {
     delete inForce.pauses;
     delete inForce.modes;
     delete inForce.opened;
+    delete inForce.ends;
     Object.assign(inForce, {
       ...(pauses !== undefined && { pauses }),
       ...(next.opened && { opened: next.opened.names }),
       ...modeNames(policy),
+      ...endNames(policy),
       policyHash: hash,
       generation: inForce.generation + 1,
       loadedAt: Date.now() * 1000,

@@ -106,6 +106,7 @@ function nearestTo(denial: Denial, judged: JudgingPolicy | undefined): Partial<V
     address,
     port,
     protocol,
+    at: Date.now() * 1000,
   };
   const { boxes } = judged.policy;
   return { nearest: { boxes: boxes.length, find: () => nearestRule(boxes, flow) } };

@@ -55,7 +55,13 @@ export interface DriftEntry extends Pick<Subject, (typeof NAMED)[number]> {
 }
 
 /** Whether a rule decides, or what of one that comes near does not match. */
-export type Relation = 'allowed by' | 'denied by' | 'other destination' | 'other socket' | 'other subject';
+export type Relation =
+  | 'allowed by'
+  | 'denied by'
+  | 'ended'
+  | 'other destination'
+  | 'other socket'
+  | 'other subject';
 
 /** What a connection got when it was made; `would be denied` in monitor mode. */
 export type RecordedVerdict = 'allowed' | 'denied' | 'would be denied';
@@ -174,6 +180,7 @@ function decisionText({ name, relation }: NonNullable<DriftEntry['rule']>): stri
     case 'allowed by':
     case 'denied by':
       return `${relation} ${name}`;
+    case 'ended':
     case 'other destination':
     case 'other socket':
     case 'other subject':

@@ -1,10 +1,11 @@
-import { matchesFrom, matchesTo } from '../../policy/meaning/evaluate.ts';
+import { matchesBox, matchesFrom, matchesTo } from '../../policy/meaning/evaluate.ts';
 import type { Box, Flow, Policy, Verdict } from '../../policy/meaning/policy.ts';
 import type { Decision } from './entry.ts';
 
 /** What a flow says beside who it is of. */
 const NO_DESTINATION = {
   address: undefined,
+  at: undefined,
   intent: undefined,
   names: undefined,
   port: undefined,
@@ -16,11 +17,16 @@ const NO_DESTINATION = {
 export class NearRules {
   readonly #policy: Pick<Policy, 'boxes'>;
   readonly #allows: readonly Box[];
+  /** Those of them that end by themselves, as if they did not. */
+  readonly #ending: readonly Box[];
   readonly #bySubject = new Map<string, readonly Box[]>();
 
   constructor(policy: Pick<Policy, 'boxes'>) {
     this.#policy = policy;
     this.#allows = policy.boxes.filter(({ action }) => action === 'allow');
+    this.#ending = this.#allows
+      .filter(({ until }) => until !== undefined)
+      .map(({ until: _until, ...box }) => box);
   }
 
   /** The allow boxes that name the subject of a (normal) flow. A box for every subject is near to none in particular. */
@@ -33,13 +39,15 @@ export class NearRules {
     return found;
   }
 
-  /** The box that decided over a (normal) flow; else an allow box of the same subject; else one with the same destination. */
+  /** The box that decided over a (normal) flow; else an allow box that has ended; else an allow box of the same subject; else one with the same destination. */
   decidingRule(flow: Flow, { action, box: decided }: Verdict): Decision['rule'] {
     if (decided !== undefined) {
       const { name } = this.#policy.boxes[decided]!;
       return { name, relation: action === 'allow' ? 'allowed by' : 'denied by' };
     }
     if (action === 'allow') return undefined;
+    const ended = this.#ending.find((box) => matchesBox(box, flow));
+    if (ended !== undefined) return { name: ended.name, relation: 'ended' };
     const [sameSubject] = this.ofSubject(flow);
     if (sameSubject !== undefined) {
       return { name: sameSubject.name, relation: flow.socket ? 'other socket' : 'other destination' };

@@ -5,13 +5,14 @@ import { destinationAddress } from '../destination/destination.ts';
 
 /**
  * An observation as a policy sees it. Supplementary groups are not recorded: what a deny by gid would do for
- * one of them is not in the record. `accounts`: what the ids are called, for policies that people have written.
+ * one of them is not in the record. Its moment is that of the first event: see `ObservationQuery.ends`. `accounts`: what the ids are called, for policies that people have written.
  */
 export function flowOf(observation: Observation, accounts?: AccountTable): Flow {
   const { subject, port, protocol } = observation;
   const { command, uid, euid = uid, fsuid, gid, egid = gid, fsgid, inContainer } = subject;
   const address = destinationAddress(observation);
-  const flow: Flow = { command, uid, euid, gid, egid, inContainer, address, port, protocol };
+  const at = observation.first;
+  const flow: Flow = { command, uid, euid, gid, egid, inContainer, address, port, protocol, at };
   for (const dimension of TEXT_DIMENSIONS) {
     const text = subject[dimension];
     if (text !== undefined) flow[dimension] = text;

@@ -1,4 +1,5 @@
 import { formatDuration } from '../../format/duration.ts';
+import { formatEnd } from '../../format/moment.ts';
 import { LONGEST_KEEP } from '../meaning/known-name.ts';
 import { formatPrefix } from '../value/cidr.ts';
 import {
@@ -35,6 +36,8 @@ export type Values = { only: string[] } | { not: string[] };
 export interface Change {
   from: Record<string, Values>;
   to: Partial<Record<DestinationKey | 'keep', Values>> | { sockets: Values };
+  /** When: `until 2026-12-31T18:00:00Z`, `from 2026-12-31T18:00:00Z on`. Absent: always. */
+  when?: Values;
 }
 
 type Dimension = Exclude<RegionDimension, 'socket'>;
@@ -56,9 +59,11 @@ export class Wording {
     const spans = region[DIMENSIONS.indexOf('socket')]!;
     const kinds = socketKindsOf(spans);
     const from = this.subjectOf(region);
+    const values = this.#values('moment', region[DIMENSIONS.indexOf('moment')]!);
+    const when = values && { when: values };
     return [
-      ...(intersectSpans(spans, CONNECTION).length > 0 ? [{ from, to: this.#toOf(region) }] : []),
-      ...(kinds.length > 0 ? [{ from, to: { sockets: { only: kinds } } }] : []),
+      ...(intersectSpans(spans, CONNECTION).length > 0 ? [{ from, to: this.#toOf(region), ...when }] : []),
+      ...(kinds.length > 0 ? [{ from, to: { sockets: { only: kinds } }, ...when }] : []),
     ];
   }
 
@@ -121,6 +126,8 @@ export class Wording {
         return shorter(prefixesOf(spans).map(formatPrefix), prefixesOf(outside).map(formatPrefix));
       case 'protocol':
         return shorter(spans.flatMap(protocolNames), outside.flatMap(protocolNames));
+      case 'moment':
+        return { only: spans.map((each) => formatMoments(each, whole)) };
       case 'age':
         return { only: spans.map(formatAges) };
       case 'port':
@@ -150,15 +157,16 @@ function weightOf(texts: readonly string[]): number {
 }
 
 /** `uid 0 -> 10.0.0.0/8 port 443 protocol tcp`, `uid 0 -> raw sockets`, for people. */
-export function formatChange({ from, to }: Change): string {
+export function formatChange({ from, to, when }: Change): string {
   const who = formatSubject(from);
-  if ('sockets' in to) return `${who} -> ${formatValues(to.sockets)} sockets`;
+  const time = when === undefined ? '' : `, ${formatValues(when)}`;
+  if ('sockets' in to) return `${who} -> ${formatValues(to.sockets)} sockets${time}`;
   const { cidr, ...others } = to;
   const destination = [
     cidr ? formatValues(cidr) : 'anywhere',
     ...Object.entries(others).map(([key, values]) => `${key} ${formatValues(values)}`),
   ];
-  return `${who} -> ${destination.join(' ')}`;
+  return `${who} -> ${destination.join(' ')}${time}`;
 }
 
 /** `uid 0`, `exe /usr/bin/curl, uid other than 0`; `anything` where nothing is named. */
@@ -216,6 +224,13 @@ function formatAges({ first, last }: Span): string {
   const start = first === 0n ? '' : formatDuration(Number(first - 1n));
   if (last > LONGEST_KEEP) return `${start} and longer`;
   return `${start === '' ? '' : `${start} `}to ${formatDuration(Number(last))}`;
+}
+
+/** `until 2026-12-31T18:00:00Z`, `from 2026-12-31T18:00:00Z on`, or from one to another. */
+function formatMoments({ first, last }: Span, [all]: readonly Span[]): string {
+  const end = last === all!.last ? undefined : formatEnd(Number(last + 1n));
+  if (first === all!.first) return `until ${end}`;
+  return `from ${formatEnd(Number(first))} ${end === undefined ? 'on' : `until ${end}`}`;
 }
 
 function formatSpan({ first, last }: Span): string {

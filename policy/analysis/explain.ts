@@ -1,3 +1,4 @@
+import { formatMoment } from '../../format/moment.ts';
 import { formatAddress } from '../value/address.ts';
 import { containsAddress, formatPrefix, prefixOf } from '../value/cidr.ts';
 import { destinationText, type RuleDocument, type ToDocument } from '../file/document.ts';
@@ -11,6 +12,7 @@ import {
   TEXT_DIMENSIONS,
   TO,
 } from '../meaning/dimension.ts';
+import { holdsAt } from '../meaning/end.ts';
 import {
   evaluate,
   idsOf,
@@ -42,9 +44,9 @@ export interface Explanation {
   reason: string;
   /**
    * For a connection that no rule allows: the allow rule that comes nearest, and where it does not match. `excepted`:
-   * its `cidr` has the address, and its `except` takes it out. `names`: why none of its names is that of the address.
+   * its `cidr` has the address, and its `except` takes it out. `ended`: it has ended by itself. `names`: why none of its names is that of the address.
    */
-  nearest?: { box: number; mismatches: Key[]; excepted?: true; names?: string };
+  nearest?: { box: number; mismatches: Key[]; excepted?: true; ended?: true; names?: string };
   /** For a denied connection: one line that would allow it. */
   fix?: string;
 }
@@ -58,9 +60,10 @@ export function explainFlow(policy: Policy, flow: Flow): Explanation {
   const normal = normalizeFlow(flow);
   if (verdict.box !== undefined) {
     const box = policy.boxes[verdict.box]!;
-    const { action, name } = box;
+    const { action, name, until } = box;
     const reason = `${action} rule "${name}" matches${bySets(box, normal)}`;
-    if (action === 'allow') return { verdict, reason };
+    const end = until === undefined ? '' : `, which ends by itself at ${formatMoment(until)}`;
+    if (action === 'allow') return { verdict, reason: `${reason}${end}` };
     return { verdict, reason: `${reason}, and a deny always wins`, fix: denyFix(policy, name, normal) };
   }
   const nearest = nearestAllow(policy.boxes, normal);
@@ -68,7 +71,8 @@ export function explainFlow(policy: Policy, flow: Flow): Explanation {
     return { verdict, reason: 'no rule allows any destination', fix: ownRule(policy, normal) };
   }
   const reason = 'no allow rule matches';
-  return { verdict, reason, nearest, fix: allowFix(policy, nearest, normal) };
+  const fix = nearest.ended ? endFix(policy, nearest, normal) : allowFix(policy, nearest, normal);
+  return { verdict, reason, nearest, fix };
 }
 
 /** ` by its @s3`: the sets of a box that hold what a flow goes to; empty where none does. */
@@ -108,6 +112,7 @@ function nearestAllow(boxes: readonly Box[], flow: Flow): Explanation['nearest']
     const distance = distanceOf(box, flow, mismatches);
     if (nearest && !isLess(distance, least)) continue;
     nearest = { box: index, mismatches, ...(takesOut(box, flow, mismatches) && { excepted: true }) };
+    if (!holdsAt(box, flow.at)) nearest.ended = true;
     if (mismatches.includes('name')) nearest.names = nameMiss(box.to.names!, flow.names ?? []);
     least = distance;
   }
@@ -124,7 +129,8 @@ export function nearestRule(boxes: readonly Box[], flow: Flow): string | undefin
 function distanceOf(box: Box, flow: Flow, mismatches: readonly Key[]): number[] {
   const named = Object.keys(box.from).length;
   const sameSubject = named > 0 && matchesFrom(box, flow);
-  return [sameSubject ? 0 : 1, mismatches.length, -(named + Object.keys(box.to).length)];
+  const wrong = mismatches.length + (holdsAt(box, flow.at) ? 0 : 1);
+  return [sameSubject ? 0 : 1, wrong, -(named + Object.keys(box.to).length)];
 }
 
 function isLess(a: readonly number[], b: readonly number[]): boolean {
@@ -181,6 +187,17 @@ const MISMATCHES: Record<DestinationDimension, (to: To, flow: Flow) => Key | und
   ports: ({ ports }, flow) => (ports && !matchesTo({ ports }, flow) ? 'port' : undefined),
   protocols: ({ protocols }, flow) => (protocols && !matchesTo({ protocols }, flow) ? 'protocol' : undefined),
 };
+
+/** A rule that matches but for its end may get a later one. */
+function endFix(
+  policy: Policy,
+  { box, mismatches }: NonNullable<Explanation['nearest']>,
+  flow: Flow,
+): string {
+  const { name, until } = policy.boxes[box]!;
+  if (mismatches.length > 0) return ownRule(policy, flow);
+  return `give rule "${name}" a later until: it ended at ${formatMoment(until!)}`;
+}
 
 /**
  * A rule for named subjects that matches except for one value gets that value. For anything more, and where

@@ -1,5 +1,7 @@
 import { type Address, formatAddress } from '../value/address.ts';
 import { containsAddress, formatPrefix, type Prefix } from '../value/cidr.ts';
+import { formatMoment } from '../../format/moment.ts';
+import { policyAt, ruleEnds } from '../meaning/end.ts';
 import { FROM, TEXT_DIMENSIONS } from '../meaning/dimension.ts';
 import { matchesTo } from '../meaning/evaluate.ts';
 import type { Box, Policy } from '../meaning/policy.ts';
@@ -21,7 +23,8 @@ export interface Finding {
     | 'socket'
     | 'nothing-allowed'
     | 'no-destination'
-    | 'cut-off';
+    | 'cut-off'
+    | 'ended';
   /** Index into `Policy.boxes`; undefined when the finding is about the policy as a whole. */
   box?: number;
   /** Index into `Policy.modes`, where it is about a mode entry. */
@@ -48,23 +51,38 @@ export type IsPublicBelow = (name: string) => boolean;
 
 /**
  * What the policy's author should look at again. `resolvers` are the name servers of the host it is meant
- * for.
+ * for. `now`: microseconds since the epoch.
  */
 export function lintPolicy(
   policy: Policy,
   resolvers: readonly Address[] = [],
   isPublicBelow: IsPublicBelow = () => false,
+  now = 0,
 ): Finding[] {
+  const left = policyAt(policy, now).boxes;
   return [
+    ...lintEnds(policy, now),
     ...lintReach(policy.boxes),
     ...lintModes(policy),
     ...policy.boxes.flatMap((box, index) => (box.action === 'allow' ? lintAllow(box, index) : [])),
     ...policy.boxes.flatMap((box, index) => lintWildcards(box, index, isPublicBelow)),
     ...policy.boxes.flatMap(lintAddresses),
     ...lintSockets(policy),
-    ...lintNeeds(policy.boxes, resolvers),
+    ...lintNeeds(left, resolvers),
     ...lintLookups(policy.boxes),
   ];
+}
+
+/** Rules that have ended, each once. */
+function lintEnds(policy: Policy, now: number): Finding[] {
+  return ruleEnds(policy)
+    .filter(({ until }) => until <= now)
+    .map(({ rule, until }) => ({
+      kind: 'ended',
+      box: policy.boxes.findIndex((box) => box.name === rule && box.until === until),
+      message: `allow rule "${rule}" ended at ${formatMoment(until)}, and allows nothing any more`,
+      help: 'remove it, or give it a later until',
+    }));
 }
 
 /** Rules that never decide anything, because others decide first. */

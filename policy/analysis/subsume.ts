@@ -31,6 +31,7 @@ const EVERY_PORT: PortRange[] = [{ first: 0, last: 65_535 }];
  * together cover is not found.
  */
 export function coversBox(outer: Box, inner: Box): boolean {
+  if ((outer.until ?? Infinity) < (inner.until ?? Infinity)) return false;
   return coversPlace(outer, inner) && coversFrom(outer.from, inner.from) && coversTo(outer, inner);
 }
 

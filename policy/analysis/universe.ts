@@ -42,6 +42,7 @@ type AccountSpans = AccountDimension | `e${AccountDimension}`;
 type NameDimension = TextDimension | AccountDimension | 'name';
 export type RegionDimension =
   | 'judged'
+  | 'moment'
   | TextDimension
   | IdSpans
   | AccountSpans
@@ -50,7 +51,8 @@ export type RegionDimension =
   | 'age';
 
 /**
- * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `socket` is 0 for a
+ * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `moment` is that of the
+ * connection, in microseconds since the epoch; `socket` is 0 for a
  * connection, else one more than the index of the kind of socket that is opened. Of an opening, the
  * dimensions of destinations are whole: as they come after `socket`, the algebra of regions never cuts them
  * there. `name` is one of those that the address is known by, 0 for none, and `age` the seconds since the end of its
@@ -59,6 +61,7 @@ export type RegionDimension =
  */
 export const DIMENSIONS: readonly RegionDimension[] = [
   'judged',
+  'moment',
   ...TEXT_DIMENSIONS,
   ...ID_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
   ...ACCOUNT_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
@@ -96,6 +99,8 @@ const ADDRESSES: readonly Span[] = subtractSpans(
   ],
   GAPS,
 );
+/** Up to the last moment that a number can hold. */
+const MOMENTS: readonly Span[] = [{ first: 0n, last: BigInt(Number.MAX_SAFE_INTEGER) }];
 const IDS: readonly Span[] = [{ first: 0n, last: (1n << 32n) - 1n }];
 const PORTS: readonly Span[] = [{ first: 0n, last: 65_535n }];
 const PROTOCOLS: readonly Span[] = [{ first: 0n, last: 255n }];
@@ -111,6 +116,7 @@ const EITHER: readonly Span[] = [{ first: 0n, last: 1n }];
 /** All there is, in dimensions where that is the same for all policies. */
 const WHOLE: Record<Exclude<RegionDimension, TextDimension | AccountSpans | 'name'>, readonly Span[]> = {
   judged: EITHER,
+  moment: MOMENTS,
   uid: IDS,
   euid: IDS,
   gid: IDS,
@@ -222,12 +228,13 @@ export class Universe {
   }
 
   /** An allow needs both ids in its lists; a deny fires on one, so it is a region for each way to fire. */
-  #regionsOf({ action, from, to }: Box, judged: readonly Span[]): Region[] {
+  #regionsOf({ action, from, to, until }: Box, judged: readonly Span[]): Region[] {
     const names = TEXT_DIMENSIONS.map((dimension) => this.#namesOf(dimension, from[dimension]));
     const destination = to.sockets
       ? [joinSpans(to.sockets.map(socketSpan)), ...DESTINATIONS.map((dimension) => this.all(dimension))]
       : [CONNECTION, ...DESTINATIONS.map((dimension) => this.#destinationOf(dimension, to))];
-    let subjects: Region[] = [[judged, ...names]];
+    const moments = until === undefined ? MOMENTS : [{ first: 0n, last: BigInt(until) - 1n }];
+    let subjects: Region[] = [[judged, moments, ...names]];
     for (const dimension of ID_DIMENSIONS) {
       const listed = from[dimension] && joinSpans(from[dimension].map((id) => span(id, id)));
       const ways = waysOf(listed, IDS, action === 'deny');

@@ -20,11 +20,12 @@ export function portable(policy: Policy, ability: Ability): Portable {
 }
 
 function ruleOf(box: Box, ability: Ability, notes: Note[]): PortableRule[] {
-  const { action, from, name, to } = box;
+  const { action, from, name, to, until } = box;
   const note = (effect: Note['effect'], what: string): [] => {
     addNote(notes, { effect, rule: name, what });
     return [];
   };
+  if (until !== undefined) return note('narrower', 'it is left out: it would not end by itself');
   if (to.sockets !== undefined)
     return note(action === 'allow' ? 'other' : 'wider', `sockets (${to.sockets.join(', ')}) are left out`);
   const lost = FROM_DIMENSIONS.filter((key) => from[key] !== undefined && !ability.from.includes(key));

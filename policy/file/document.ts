@@ -4,6 +4,7 @@ import {
   type DestinationKey,
   TO,
 } from '../meaning/dimension.ts';
+import { formatEnd } from '../../format/moment.ts';
 import { formatAddress } from '../value/address.ts';
 import { formatPrefix } from '../value/cidr.ts';
 import { formatKeep } from '../value/keep.ts';
@@ -62,6 +63,8 @@ export interface RuleDocument {
   /** Printed behind the first line of the rule. One line. */
   note?: string;
   name?: string;
+  /** When it ends, as `formatEnd` writes it. */
+  until?: string;
   from?: { [K in keyof From]?: Entry[] };
   /** Absent: every destination, or none when `sockets` is there. */
   to?: ToDocument[];
@@ -130,18 +133,20 @@ function namesDocument({ hosts, keep, resolvers }: NameOptions): NamesDocument {
 }
 
 function rulesOf(boxes: readonly Box[], keep: number): RuleDocument[] {
-  const rules: { name: string; from: From; to: ToDocument[]; sockets?: Entry[] }[] = [];
-  for (const { name, from, to } of boxes) {
+  const rules: (Pick<Box, 'name' | 'from' | 'until'> & { to: ToDocument[]; sockets?: Entry[] })[] = [];
+  for (const { name, from, to, until } of boxes) {
     let last = rules.at(-1);
     // The box of `sockets` is the last one of its rule.
-    if (!last || last.sockets || last.name !== name || !sameFrom(last.from, from)) {
-      rules.push((last = { name, from, to: [] }));
+    const same = last && last.name === name && last.until === until && sameFrom(last.from, from);
+    if (!last || !same || last.sockets) {
+      rules.push((last = { name, from, to: [], ...(until !== undefined && { until }) }));
     }
     if (to.sockets) last.sockets = to.sockets;
     else last.to.push(destinationText(to, keep));
   }
-  return rules.map(({ name, from, to, sockets }) => {
+  return rules.map(({ name, from, to, sockets, until }) => {
     const rule: RuleDocument = { name };
+    if (until !== undefined) rule.until = formatEnd(until);
     if (Object.keys(from).length > 0) rule.from = from;
     // A rule with neither `to` nor `sockets` is one box with any destination.
     const anywhere = !sockets && to.length === 1 && Object.keys(to[0]!).length === 0;

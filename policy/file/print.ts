@@ -64,9 +64,10 @@ export function printScalar(value: string | number): string {
 }
 
 /** A rule without comments as one line: `- { from: { uid: [0] }, to: [{ cidr: [10.0.0.0/8] }] }`. */
-export function printRule({ name, from, to, sockets }: RuleDocument): string {
+export function printRule({ name, from, to, sockets, until }: RuleDocument): string {
   const parts: string[] = [];
   if (name !== undefined) parts.push(`name: ${printScalar(name)}`);
+  if (until !== undefined) parts.push(`until: ${printScalar(until)}`);
   if (from && Object.keys(from).length > 0) parts.push(`from: ${flowMap(fromPairs(from))}`);
   if (to) parts.push(`to: [${to.map((each) => flowMap(toPairs(each))).join(', ')}]`);
   if (sockets) parts.push(`sockets: ${flowList(sockets)}`);
@@ -92,9 +93,13 @@ function rules(key: 'allow' | 'deny', list: readonly RuleDocument[] | undefined,
   return [`  ${key}:`, ...list.flatMap((each) => rule(each, dense))];
 }
 
-function rule({ comment: above, from, name, note, sockets, to }: RuleDocument, dense: boolean): string[] {
+function rule(
+  { comment: above, from, name, note, sockets, to, until }: RuleDocument,
+  dense: boolean,
+): string[] {
   const body = [
     ...(name === undefined ? [] : [`name: ${printScalar(name)}`]),
+    ...(until === undefined ? [] : [`until: ${printScalar(until)}`]),
     ...(from && Object.keys(from).length > 0 ? subject(fromPairs(from), dense) : []),
     ...(to ? destinations(to, dense) : []),
     ...(sockets ? list('sockets', sockets, 6) : []),

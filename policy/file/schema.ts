@@ -161,6 +161,11 @@ const to = z
 const rule = z
   .strictObject({
     name: text.optional().describe('A name for logs and reports.'),
+    until: text
+      .exactOptional()
+      .describe(
+        'When the rule ends by itself: a time with its zone (2026-12-31T18:00:00Z), or a date, whose end in UTC is meant. Only in allow rules. Absent: never.',
+      ),
     from: from.optional(),
     to: z
       .array(to)

@@ -1,3 +1,4 @@
+import { parseEnd } from '../../format/moment.ts';
 import type { Prefix } from '../value/cidr.ts';
 import {
   ACCOUNT_DIMENSIONS,
@@ -109,6 +110,7 @@ function rulesOf(list: RuleList, rules: readonly RuleText[], report: Report): Pl
     if (rule.name !== undefined) checkName(rule.name, path, report);
     const name = rule.name ?? `${action}[${index}]`;
     const from = rule.from ? fromOf(action, rule.from, [...path, 'from'], report) : {};
+    const rest = { action, name, from, ...untilOf(action, rule, path, report) };
     const boxes = (rule.to ?? []).map((text, entry): PlacedBox => {
       const at = [...path, 'to', entry];
       const to = toOf(list, text, at, report);
@@ -116,12 +118,27 @@ function rulesOf(list: RuleList, rules: readonly RuleText[], report: Report): Pl
       const except = text.except && readPrefixes(text.except, [], () => undefined, sets);
       const named = SET_KINDS.flatMap((kind) => sets.named(kind, text[kind]));
       const known = { ...(except && { except }), ...(named.length > 0 && { sets: named }) };
-      return { box: { action, name, from, to, ...known }, path: at };
+      return { box: { ...rest, to, ...known }, path: at };
     });
     const { sockets } = rule;
-    if (sockets) boxes.push({ box: { action, name, from, to: { sockets } }, path: [...path, 'sockets'] });
-    return boxes.length > 0 ? boxes : [{ box: { action, name, from, to: {} }, path }];
+    if (sockets) boxes.push({ box: { ...rest, to: { sockets } }, path: [...path, 'sockets'] });
+    return boxes.length > 0 ? boxes : [{ box: { ...rest, to: {} }, path }];
   });
+}
+
+/** When a rule ends. A deny that ends would open by itself what it closes, when nobody looks. */
+function untilOf(action: Action, { until }: RuleText, path: Path, report: Report): Pick<Box, 'until'> {
+  if (until === undefined) return {};
+  const at = [...path, 'until'];
+  if (action === 'deny') {
+    const message = 'a deny rule cannot end by itself: what it denies would be open then, when nobody looks';
+    report('error', at, message, 'remove until, and the rule when it is not needed any more');
+  }
+  const moment = parseEnd(until);
+  if (moment !== undefined) return { until: moment };
+  const help = 'write a time with its zone, as 2026-12-31T18:00:00Z, or a date, whose end in UTC is meant';
+  report('error', at, `"${until}" is no moment at which a rule could end`, help);
+  return {};
 }
 
 /** The mode entries, in the order of the file. */

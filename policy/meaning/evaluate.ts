@@ -10,6 +10,7 @@ import {
   TEXT_DIMENSIONS,
   type TextKind,
 } from './dimension.ts';
+import { holdsAt } from './end.ts';
 import { matchesNames, reachOf } from './known-name.ts';
 import { actionOf } from './mode.ts';
 import type { Action, Box, Flow, From, Policy, To, Verdict } from './policy.ts';
@@ -62,8 +63,9 @@ export function destinationOf(address: Address): Address {
   return { family: address.family, value: address.family === 4 ? 0x7f000001n : 1n };
 }
 
-/** Whether every dimension that the box names matches the (normal) flow. */
+/** Whether every dimension that the box names matches the (normal) flow, before the box ends. */
 export function matchesBox(box: Box, flow: Flow): boolean {
+  if (!holdsAt(box, flow.at)) return false;
   return (flow.intent ? matchesIntent(box, flow) : matchesTo(box.to, flow)) && matchesFrom(box, flow);
 }
 

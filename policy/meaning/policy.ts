@@ -75,6 +75,8 @@ export interface Box {
   name: string;
   from: From;
   to: To;
+  /** From when on it matches nothing, microseconds since the epoch. Only in an allow. Absent: never. */
+  until?: number;
   /** What was carved out of the prefixes: for explanations, as the prefixes say what the box means. */
   except?: Prefix[];
   /** The sets that the file names in `to`, whose values are in it: for explanations too. Absent: none. */
@@ -168,6 +170,8 @@ export interface Flow {
   /** 0 where the protocol has none. */
   port: number;
   protocol: number;
+  /** When it is made, microseconds since the epoch. Absent: not known, and then no box matches that ends. */
+  at?: number;
   /**
    * A socket of this kind is opened: only boxes with `sockets` match, and address, port and protocol say
    * nothing.

@@ -60,6 +60,8 @@ export interface Bounds {
   across: boolean;
   /** Whether observations are told apart by them. */
   apart: boolean;
+  /** By which of these moments had come observations are told apart too, microseconds since the epoch. */
+  ends: readonly number[];
 }
 
 /** Whose path ends with ` (deleted)` because it was. */
@@ -106,7 +108,22 @@ const OF_SUBJECT = ACTOR.map(
 const MOST_NAMES = 8;
 
 /** What tells the observations of `seen` apart. */
-const OBSERVATION = ['subject', ...sqlNames(DESTINATION_KEY), 'verdict', 'monitored'].join(', ');
+const OBSERVATION = ['subject', ...sqlNames(DESTINATION_KEY), 'verdict', 'monitored'];
+
+/** By how many of some moments had come at a time events are told apart. */
+interface Periods {
+  /** A column more in a list, by SQL for the time. */
+  of(time: string): string;
+  /** The same where it is there already. */
+  column: string;
+}
+
+/** Of no moments there is no column. */
+function periodsOf(ends: readonly number[]): Periods {
+  if (ends.length === 0) return { of: () => '', column: '' };
+  const had = (time: string): string => ends.map((end) => `(${time} >= ${end})::INTEGER`).join(' + ');
+  return { of: (time) => `, ${had(time)} AS period`, column: ', period' };
+}
 
 /** By whom names were asked for, and how old they are, where observations are not told apart by them. */
 const NOBODY = '0::UTINYINT AS asked_by, 0 AS age';
@@ -115,20 +132,20 @@ const NOBODY = '0::UTINYINT AS asked_by, 0 AS age';
  * The best names of the events of each observation, those of most events first, with spaces between; as one more
  * column behind `seen`. In a pass of its own over the events that have names.
  */
-const CALLED = `,
+const called = ({ column, of }: Periods, observation = `${OBSERVATION.join()}${column}`): string => `,
   called AS (
-    SELECT ${OBSERVATION}, string_agg(name, ' ' ORDER BY count DESC, name) AS names FROM (
-      SELECT *, row_number() OVER (PARTITION BY ${OBSERVATION} ORDER BY count DESC, name) AS place FROM (
-        SELECT n.subject, ${ASKED}, verdict = ${Verdict.noted} AS monitored, s.name, sum(count) AS count
+    SELECT ${observation}, string_agg(name, ' ' ORDER BY count DESC, name) AS names FROM (
+      SELECT *, row_number() OVER (PARTITION BY ${observation} ORDER BY count DESC, name) AS place FROM (
+        SELECT n.subject, ${ASKED}, verdict = ${Verdict.noted} AS monitored${column}, s.name, sum(count) AS count
         FROM (
-          SELECT ${ACTOR.join()}, ${PLACE}, names, sum(count) AS count FROM event WHERE ${SINGLE} AND names > 0 GROUP BY ALL
+          SELECT ${ACTOR.join()}, ${PLACE}, names${of('time')}, sum(count) AS count FROM event WHERE ${SINGLE} AND names > 0 GROUP BY ALL
           UNION ALL
-          SELECT ${ACTOR.join()}, ${PLACE}, names, sum(count) FROM hourly WHERE ${HOURLY} AND names > 0 GROUP BY ALL) f
+          SELECT ${ACTOR.join()}, ${PLACE}, names${of('first')}, sum(count) FROM hourly WHERE ${HOURLY} AND names > 0 GROUP BY ALL) f
         JOIN named n ON ${OF_SUBJECT.join(' AND ')}
         JOIN name_set_now s ON s.recording = f.recording AND s.id = f.names
         GROUP BY ALL))
     WHERE place <= ${MOST_NAMES} GROUP BY ALL),
-  shown AS (SELECT seen.*, coalesce(called.names, '') AS names, ${NOBODY} FROM seen LEFT JOIN called USING (${OBSERVATION}))`;
+  shown AS (SELECT seen.*, coalesce(called.names, '') AS names, ${NOBODY} FROM seen LEFT JOIN called USING (${observation}))`;
 
 const UNCALLED = `,
   shown AS (SELECT *, '' AS names, ${NOBODY} FROM seen)`;
@@ -212,21 +229,23 @@ function blockCounters(
  * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
  * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
  */
-export function historySql({ across, apart, buckets, named, stretches, ...ends }: Bounds): string {
-  const naming = apart && named ? APART : { ...TOGETHER, shown: named ? CALLED : UNCALLED };
+export function historySql({ across, apart, buckets, ends, named, stretches, ...bounds }: Bounds): string {
+  // The others tell nothing apart.
+  const periods = periodsOf(ends.filter((end) => bounds.first < end && end <= bounds.last));
+  const naming = apart && named ? APART : { ...TOGETHER, shown: named ? called(periods) : UNCALLED };
   const set = hourSet(HOUR, stretches);
   const hoursOf = (first: string, last: string): string => (across ? set.ofBoth(first, last) : set.of(first));
-  const { counters, sums } = blockCounters(edgesOf(ends, buckets, BLOCKS), buckets);
+  const { counters, sums } = blockCounters(edgesOf(bounds, buckets, BLOCKS), buckets);
   const keys = `${ACTOR.join()}, ${PLACE}, box`;
   const zeros = Array.from({ length: BLOCKS }, (_, block) => `, 0 AS b${block}`).join('');
   return `WITH
   folded AS MATERIALIZED (
     SELECT ${keys}, ${INTENT}, sum(count)::BIGINT AS count, min(time) AS first, max(time + span) AS last, ${hoursOf('time', 'time + span')} AS hours
-      ${counters('time')} ${naming.folded}
+      ${counters('time')} ${naming.folded}${periods.of('time')}
     FROM event WHERE ${SINGLE} GROUP BY ALL
     UNION ALL
     SELECT ${keys}, ${INTENT}, sum(count)::BIGINT, min(first), max(last), ${hoursOf('first', 'last')} AS hours
-      ${counters('first')} ${naming.folded}
+      ${counters('first')} ${naming.folded}${periods.of('first')}
     FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
     SELECT p.recording, p.id, p.flags, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
@@ -256,17 +275,17 @@ export function historySql({ across, apart, buckets, named, stretches, ...ends }
     FROM named JOIN active USING (subject)),
   seen AS (
     SELECT subject, ${ASKED}, bool_and(intent) AS intent, verdict = ${Verdict.noted} AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
-      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums} ${naming.seen}
+      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums} ${naming.seen}${periods.column}
     FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box ${naming.join} GROUP BY ALL)${naming.shown}
-  SELECT * EXCLUDE (subject, intent, monitored), ${TRAITS} AS traits,
+  SELECT * EXCLUDE (subject, intent, monitored${periods.column}), ${TRAITS} AS traits,
     CASE WHEN family = 4 THEN address_low::DOUBLE ELSE 0 END AS address_4 FROM (
     SELECT NULL AS who, * FROM shown
     UNION ALL BY NAME
     SELECT who, subject, ${SUBJECT_ROW} AS family, 0::UBIGINT AS address_high, 0::UBIGINT AS address_low, 0 AS port, 0 AS protocol,
       0 AS verdict, false AS intent, false AS monitored, NULL AS rule,
-      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}, '' AS names, ${NOBODY}
+      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}, '' AS names, ${NOBODY}${periods.column && ', 0 AS period'}
     FROM told)
-  ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored, names, asked_by`;
+  ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored, names, asked_by${periods.column}`;
 }
 
 /** What hosts called the users and groups of the record; an id may have a name on each of them. */

@@ -33,6 +33,11 @@ export interface ObservationQuery {
   intents?: boolean;
   /** Tell observations apart by the names that their addresses were known by, with who asked for those. */
   byNames?: boolean;
+  /**
+   * Tell observations apart by which of these moments had come, so that a policy with rules that end then can judge each:
+   * microseconds since the epoch. Equal events in one row count at the first of them.
+   */
+  ends?: readonly number[];
 }
 
 /** One run of learn or enforce. Times in microseconds since the epoch. */
@@ -164,7 +169,8 @@ export class Reader {
   async history(query: ObservationQuery = {}): Promise<History> {
     const bounds = await this.#bounds(query);
     if (bounds === undefined) return { observations: [], activity: [] };
-    const sql = historySql({ ...bounds, apart: query.byNames === true });
+    const { byNames = false, ends = [] } = query;
+    const sql = historySql({ ...bounds, apart: byNames, ends });
     try {
       // All rows may be too many to be kept twice.
       const { names, parts } = await this.#source.askRaw(sql, parameters(query));
@@ -290,7 +296,7 @@ export class Reader {
   }
 
   /** Undefined when nothing was observed. */
-  async #bounds(query: ObservationQuery): Promise<Omit<Bounds, 'apart'> | undefined> {
+  async #bounds(query: ObservationQuery): Promise<Omit<Bounds, 'apart' | 'ends'> | undefined> {
     const bounds = await this.#read(BOUNDS, parameters(query).slice(0, 4));
     const [first, last, named, across] = bounds.map(([value]) => value);
     if (first === null || first === undefined) return undefined;

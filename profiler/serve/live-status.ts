@@ -89,6 +89,8 @@ export interface EnforcementStatus {
   confirmBy?: number;
   /** Who is exempt until then, where that is a pause: then it goes back to the policy as it was. */
   pauses?: string;
+  /** The rules that end by themselves, the first to end first, in microseconds since the epoch; absent: none. */
+  ends?: { rule: string; until: number }[];
   /** Subjects that the breaker has opened: they are only monitored; absent: none. */
   opened?: string[];
   /** Attempts that were denied, and that would have been in block mode. */

@@ -166,6 +166,12 @@ function enforcementLines(status: EnforcementStatus): string[] {
       confirmBy / 1e6,
     ),
     ...metric(
+      'policy_next_end_seconds',
+      'gauge',
+      'When the next of its rules ends by itself, seconds since the epoch; 0 where none does any more.',
+      (status.ends?.find(({ until }) => until > Date.now() * 1000)?.until ?? 0) / 1e6,
+    ),
+    ...metric(
       'policy_last_reload_successful',
       'gauge',
       '0: its file could not be read again, and it stays in force.',

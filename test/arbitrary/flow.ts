@@ -3,7 +3,21 @@ import { parseAddress } from '../../policy/value/address.ts';
 import type { AccountTable, Flow } from '../../policy/meaning/policy.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
-import { WORLD, type World } from './world.ts';
+import { MOMENTS, WORLD, type World } from './world.ts';
+
+/** A connection of a plain program, of which it is not known when it is made. */
+export const PLAIN: Flow = {
+  command: 'curl',
+  exe: '/usr/bin/curl',
+  uid: 1000,
+  euid: 1000,
+  gid: 0,
+  egid: 0,
+  inContainer: false,
+  address: parseAddress('10.0.0.1')!,
+  port: 443,
+  protocol: 6,
+};
 
 /** What the ids of a world are called. */
 export function accountTable({ idsOfAccounts }: World): AccountTable {
@@ -46,6 +60,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       names,
       port: fc.constantFrom(...world.ports),
       protocol: fc.constantFrom(...world.protocols),
+      at: fc.constantFrom(...MOMENTS),
     })
     .map(({ exe, script, uid, gid, fsuid, fsgid, groups: others, place, address, names, ...rest }) => {
       const flow: Flow = Object.assign(rest, place, {

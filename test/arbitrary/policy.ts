@@ -4,7 +4,7 @@ import { actionOf } from '../../policy/meaning/mode.ts';
 import type { Action, From, Policy } from '../../policy/meaning/policy.ts';
 import { matchesPath } from '../../policy/value/name.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
-import { WORLD, type World } from './world.ts';
+import { ENDS, WORLD, type World } from './world.ts';
 
 /** A policy, and the text that it was read from. */
 export interface WrittenPolicy {
@@ -64,6 +64,7 @@ function rules(world: World): fc.Arbitrary<object> {
       from: from(world, action),
       to: to(world, action),
       sockets: seldom(some(SOCKET_KINDS), 4),
+      until: action === 'allow' ? seldom(fc.constantFrom(...ENDS), 3) : fc.constant(undefined),
     });
   return fc.record({
     mode,

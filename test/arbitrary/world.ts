@@ -1,3 +1,11 @@
+import { parseEnd } from '../../format/moment.ts';
+
+/** When rules of policies end. */
+export const ENDS: readonly string[] = ['2001-01-01', '2026-06-30T12:00:00Z', '2499-12-31T23:59:59.5+01:00'];
+
+/** When connections are made, microseconds since the epoch: before the first of those, and at each. */
+export const MOMENTS: readonly number[] = [0, ...ENDS.map((end) => parseEnd(end)!)];
+
 /** Where a process runs, as far as the daemon knows it. */
 export interface Place {
   /** Path in the cgroup v2 hierarchy. */

@@ -110,6 +110,28 @@ for attempt in range(1, 600):
   assert.match(ask('rearm').stderr, /the breaker has opened nothing/);
 });
 
+test('a rule ends by itself while the daemon stands still, and status says when', async () => {
+  const end = Math.ceil(Date.now() / 1000) + LENGTH * 2;
+  const until = new Date(end * 1000).toISOString().replace('.000', '');
+  const rule = `{ name: visit, until: "${until}", to: [{ cidr: [10.0.1.2] }] }`;
+  const said = enforce.stderr.length;
+  writeFileSync(file, text.replace('allow: [', `allow: [${rule}, `), { mode: 0o600 });
+  enforce.signal('SIGHUP');
+  await enforce.until(new RegExp(`^Rule "visit" ends by itself at ${until}\\.$`, 'm'), said);
+  assert.deepEqual(reached(), ['reached', 'reached']);
+  assert.match(ask('status').stdout, new RegExp(`^Rules end +visit at ${until}$`, 'm'));
+  enforce.signal('SIGSTOP');
+  try {
+    while (Date.now() < end * 1000) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+  } finally {
+    enforce.signal('SIGCONT');
+  }
+  await enforce.until(/^Warning: rule "visit" has ended, at \S+Z: it allows nothing any more\.$/m);
+  assert.match(ask('status').stdout, new RegExp(`^Rules ended +visit at ${until}$`, 'm'));
+  assert.match(bouheki('explain', file, '--to', '10.0.1.2:80/tcp').stdout, /"visit" .* but it has ended$/m);
+});
+
 test('after it the file is read again, and may monitor one user and block the others', async () => {
   const said = enforce.stderr.length;
   enforce.signal('SIGHUP');

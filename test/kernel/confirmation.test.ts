@@ -1,12 +1,13 @@
-/** A policy that is not confirmed goes out of force in the kernel, at its time, whatever becomes of the daemon. */
+/** A policy that is not confirmed goes out of force, and a rule ends, in the kernel, at its time, whatever becomes of the daemon. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { bootTime } from '../../bpf/clock.ts';
+import { bootTime, type Clock } from '../../bpf/clock.ts';
 import type { Egress } from '../../bpf/egress.ts';
-import { applyPolicy } from '../../enforcer/apply.ts';
+import { activeSide, applyPolicy } from '../../enforcer/apply.ts';
+import { putEnds } from '../../enforcer/end-watch.ts';
 import { block, compileRules } from './client/policy.ts';
 import { loadEnforcing } from './enforcing.ts';
 
@@ -96,6 +97,11 @@ async function lookFor(expected: string): Promise<Look> {
   }
 }
 
+/** Waits until all looks that had begun at a time are known. */
+async function lookPast(time: bigint): Promise<void> {
+  while (looks.at(-1)!.begun <= time) await once(client.stdout!, 'data');
+}
+
 /** Puts a policy in force that must be confirmed within so many milliseconds. Returns by when, nanoseconds since boot. */
 function tryOut(policy: ReturnType<typeof compileRules>, milliseconds: number): bigint {
   const confirmBy = bootTime() + BigInt(milliseconds) * 1_000_000n;
@@ -169,12 +175,112 @@ test('with a confirmation it stays', async () => {
   assert.throws(() => egress.fallBack(), /no policy waits/);
 });
 
+/** When the rules below end, microseconds since the epoch; in the tests the clock of the host is where it is needed. */
+const END = Date.parse('2026-12-31T18:00:00Z') * 1000;
+const SECOND = 1_000_000;
+
+/** The clock of a host where it is so many milliseconds before END. */
+function clockBeforeEnd(milliseconds: number): Clock {
+  const now = bootTime();
+  return { now, boot: END - milliseconds * 1000 - Number(now / 1000n) };
+}
+
+/** When END is, nanoseconds since boot. */
+const endBy = ({ boot }: Clock): bigint => BigInt(Math.round(END - boot)) * 1000n;
+
+function blockBy(rules: string, clock: Clock, confirmBy?: bigint): ReturnType<typeof compileRules> {
+  const policy = compileRules(rules);
+  applyPolicy(egress, policy, {
+    mode: 'block',
+    target: 'host',
+    record: false,
+    cgroups: [],
+    clock,
+    ...(confirmBy !== undefined && { confirmBy }),
+  });
+  return policy;
+}
+
+const ENDING = `
+  allow:
+    - { to: [{ cidr: [127.0.0.11] }] }
+    - { to: [{ cidr: [127.0.0.12] }], until: "2026-12-31T18:00:01Z" }
+    - { to: [{ cidr: ["::1"] }], until: "2026-12-31T18:00:00Z" }
+`;
+
+test('a rule ends at its moment, for connections that are open too, though the daemon does nothing', async () => {
+  const clock = clockBeforeEnd(1500);
+  const { ends } = blockBy(ENDING, clock);
+  const effective = bootTime();
+  const [first, second] = [endBy(clock), endBy(clock) + BigInt(SECOND) * 1000n];
+  // Nothing in this process touches the kernel side meanwhile. It only reads on, or the client would wait for it.
+  const now = second + 500_000_000n;
+  await lookPast(now);
+  const counts = [
+    allLooks(effective, first, '+++'),
+    allLooks(first, second, '++-'),
+    allLooks(second, now, '+--'),
+  ];
+  assert.ok(Math.min(...counts) > 5, counts.join(' '));
+  // The daemon comes to it later, and nothing changes.
+  const side = activeSide(egress);
+  assert.equal(putEnds(egress, side, ends, { ...clock, now: bootTime() }), 2);
+  await lookFor('+--');
+  // The clock is set back to before both, and forward again.
+  assert.equal(putEnds(egress, side, ends, clockBeforeEnd(60_000)), 0);
+  await lookFor('+++');
+  assert.equal(putEnds(egress, side, ends, clockBeforeEnd(-60_000)), 2);
+  await lookFor('+--');
+});
+
+test('a rule that has ended when the policy comes into force allows nothing', async () => {
+  block(egress, A);
+  await lookFor('+-+');
+  blockBy(ENDING, clockBeforeEnd(-500_000));
+  const effective = bootTime();
+  await lookFor('+--');
+  allLooks(effective, (await lookFor('+--')).begun, '+--');
+});
+
+test('no generation comes twice after rules have ended', async () => {
+  blockBy(ENDING, clockBeforeEnd(-500_000));
+  await lookFor('+--');
+  block(egress, NOBODY);
+  const then = bootTime();
+  await lookFor('---');
+  allLooks(then, (await lookFor('---')).begun, '---');
+});
+
+test('rules of the policy before end while another one waits for its confirmation', async () => {
+  const clock = clockBeforeEnd(4000);
+  blockBy(ENDING, clock);
+  await lookFor('+++');
+  const confirmBy = endBy(clock) + 500_000_000n;
+  blockBy(
+    '  allow:\n    - { to: [{ cidr: [127.0.0.12] }], until: "2026-12-31T18:00:00Z" }\n',
+    clock,
+    confirmBy,
+  );
+  const effective = bootTime();
+  const [first, second] = [endBy(clock), endBy(clock) + BigInt(SECOND) * 1000n];
+  assert.ok(effective < first, 'it came into force before anything ended');
+  const now = second + 500_000_000n;
+  await lookPast(now);
+  allLooks(effective, first, '-+-');
+  allLooks(first, confirmBy, '---');
+  allLooks(confirmBy, second, '++-');
+  assert.ok(allLooks(second, now, '+--') > 5);
+  egress.fallBack();
+  await lookFor('+--');
+});
+
 test('the first policy gives way to none', async () => {
   using first = loadEnforcing();
   // Two judges: what one of them denies is denied.
   block(egress, compileRules('  allow:\n    - { to: [{ cidr: [127.0.0.0/8, "::1"] }] }\n'));
   await lookFor('+++');
-  const deadline = bootTime() + 700_000_000n;
+  // Long enough for a busy machine to put it in force.
+  const deadline = bootTime() + 3_000_000_000n;
   applyPolicy(first, NOBODY, {
     mode: 'block',
     target: 'host',
@@ -183,9 +289,8 @@ test('the first policy gives way to none', async () => {
     confirmBy: deadline,
   });
   const effective = bootTime();
-  freeze(1400);
-  const now = bootTime();
-  await lookFor('+++');
+  const now = deadline + 700_000_000n;
+  await lookPast(now);
   assert.ok(allLooks(effective, deadline, '---') > 3);
   assert.ok(allLooks(deadline, now, '+++') > 3);
 });

@@ -85,7 +85,8 @@ function possible(random: Flow, index: number): Flow {
     ?.filter(({ name }) => name !== '')
     .map(({ age, name }) => ({ name, age: age > 0 ? AGE : -600 }));
   const { groups: _groups, script: _script, names: _names, ...rest } = random;
-  const own = { exe: PROBER, inContainer: false, cgroup: '/', ...(named?.length && { names: named }) };
+  const at = Date.now() * 1000;
+  const own = { at, exe: PROBER, inContainer: false, cgroup: '/', ...(named?.length && { names: named }) };
   return { ...rest, address, ...own };
 }
 

@@ -14,7 +14,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'bpf/guard': ['bpf/pin', 'bpf', 'host', 'error'],
   'policy/value': ['format'],
   'policy/meaning': ['policy/value'],
-  'policy/file': ['policy/meaning', 'policy/value', 'error'],
+  'policy/file': ['policy/meaning', 'policy/value', 'format', 'error'],
   'policy/file/edit': ['policy/file', 'policy/meaning', 'policy/value', 'format'],
   'policy/export': ['policy/meaning', 'policy/value', 'error'],
   'policy/analysis': ['policy/file', 'policy/meaning', 'policy/value', 'format'],

@@ -17,16 +17,19 @@
 /* A function of its own, so that the verifier goes through it once. */
 __noinline __u32 reach(__u64 high, __u64 low, __u32 family)
 {
-	__u32 key = (__u32)version_in_force() & 1, class, found = REACH_NOBODY;
+	__u64 version = version_in_force();
+	__u32 key = version & 1, class, found = REACH_NOBODY;
 	struct tables *tables = bpf_map_lookup_elem(&policy, &key);
+	struct vector *lasting;
 
 	if (!tables)
 		return 0;
+	lasting = lasting_under(tables, version);
 	class = family == 4 ? address_class4(tables, low) : address_class6(high, low, key);
 	class &= MAX_ADDRESS_CLASSES - 1;
 #pragma unroll
 	for (int i = 0; i < VECTOR_WORDS; i++) {
-		__u64 boxes = tables->address[class].word[i];
+		__u64 boxes = tables->address[class].word[i] & lasting->word[i];
 
 		if (boxes & tables->backstop.word[i])
 			return REACH_DENIED;
@@ -181,7 +184,8 @@ __noinline int stops_route6(struct __sk_buff *skb, __u32 first, __u32 end)
  */
 static __always_inline bool stops_route(struct __sk_buff *skb)
 {
-	__u32 key = (__u32)version_in_force() & 1;
+	__u64 version = version_in_force();
+	__u32 key = version & 1;
 	bool ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
 	struct tables *tables;
 	__u32 route, at, end;
@@ -192,7 +196,7 @@ static __always_inline bool stops_route(struct __sk_buff *skb)
 	if (!route)
 		return false;
 	tables = bpf_map_lookup_elem(&policy, &key);
-	if (!tables || !tables->source_routes || route == ROUTE_TOO_FAR)
+	if (!tables || tables->source_routes <= ends_under(version) || route == ROUTE_TOO_FAR)
 		return true;
 	at = route >> 16;
 	end = route & 0xffff;

@@ -289,6 +289,16 @@ static __always_inline void keep_mode(struct subject *subject, struct tables *ta
 	}
 }
 
+/* Rules whose end has come hold for nobody. */
+static __always_inline void keep_lasting(struct subject *subject, struct tables *tables, struct subject_key *key)
+{
+	struct vector *lasting = lasting_under(tables, subject->version);
+
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++)
+		subject->boxes.word[i] &= lasting->word[i];
+}
+
 /*
  * Each dimension is a function of its own that is checked alone: otherwise the verifier would go through each for all
  * the ways that lead through the ones before it. Before 5.12 such a function takes no pointers. Where the map has given
@@ -322,6 +332,7 @@ DIMENSION(keep_command)
 DIMENSION(keep_cgroup)
 DIMENSION(keep_process)
 DIMENSION(keep_mode)
+DIMENSION(keep_lasting)
 
 static __always_inline void work_out_subject(struct subject *subject, __u32 side)
 {
@@ -338,6 +349,7 @@ static __always_inline void work_out_subject(struct subject *subject, __u32 side
 #endif
 	keep_process_alone(SUBJECT_ARGUMENT(subject), side);
 	keep_mode_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_lasting_alone(SUBJECT_ARGUMENT(subject), side);
 }
 
 #endif

@@ -13,6 +13,7 @@ const RELATIONS: Record<Relation, true> = {
   'other destination': true,
   'other socket': true,
   'other subject': true,
+  ended: true,
 };
 const RECORDED: Record<RecordedVerdict, true> = { allowed: true, denied: true, 'would be denied': true };
 

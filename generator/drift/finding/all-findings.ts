@@ -16,13 +16,15 @@ export interface FindingContext {
   watched: WatchedTime;
   /** Microseconds of silence after which something allowed is called unused. */
   unusedAfter: number;
+  /** When it is asked, microseconds since the epoch. Absent: before any rule ends. */
+  at?: number;
   ownerOf?: OwnerOf;
 }
 
 /** Every finding, in no particular order. */
 export function allFindings(
   policy: Policy,
-  { now, ownerOf, past, unusedAfter, watched }: FindingContext,
+  { at = 0, now, ownerOf, past, unusedAfter, watched }: FindingContext,
 ): Finding[] {
   const allowed = [...(past?.allowed ?? []), ...now.allowed];
   const successions = new Successions(allowed, ownerOf);
@@ -31,6 +33,6 @@ export function allFindings(
   return [
     ...findings,
     ...(past === undefined ? [] : surges(past.allowed, now.allowed, { since: past.since, watched })),
-    ...unusedFindings(policy, allowed, { watched, after: unusedAfter, replaced }),
+    ...unusedFindings(policy, allowed, { watched, after: unusedAfter, replaced, at }),
   ];
 }

@@ -2,7 +2,8 @@ import { formatDuration } from '../../../format/duration.ts';
 import { formatTime } from '../../../format/moment.ts';
 import { formatPercent } from '../../../format/number.ts';
 import { HOUR } from '../../../profiler/read/stretch.ts';
-import type { Policy } from '../../../policy/meaning/policy.ts';
+import { holdsAt } from '../../../policy/meaning/end.ts';
+import type { Box, Policy } from '../../../policy/meaning/policy.ts';
 import type { Allowed } from '../drift.ts';
 import type { DriftObservation } from '../entry.ts';
 import type { Finding } from './finding.ts';
@@ -21,6 +22,8 @@ export interface UnusedContext {
   after: number;
   /** What something else has taken the place of, which is told with that. */
   replaced: ReadonlySet<DriftObservation>;
+  /** Rules that have ended by this moment, in microseconds since the epoch, are told whatever their traffic was. */
+  at: number;
 }
 
 /**
@@ -45,11 +48,25 @@ export function unusedFindings(
   }
   return [...rules].flatMap(([rule, boxes]) => {
     const traffic = boxes.flatMap((box) => byBox.get(box) ?? []);
+    const ends = boxes.map((box) => policy.boxes[box]!);
+    if (ends.every((box) => !holdsAt(box, context.at))) return ended(rule, ends, traffic);
     const whole = findingOf(rule, undefined, traffic, context);
     if (whole !== undefined || isReplaced(traffic, context)) return whole ?? [];
     const parts = partsOf(boxes.map((box) => ({ box: policy.boxes[box]!, traffic: byBox.get(box) ?? [] })));
     return parts.flatMap((part) => findingOf(rule, part, part.traffic, context) ?? []);
   });
+}
+
+/** A rule that has ended by itself. */
+function ended(rule: string, boxes: readonly Box[], traffic: readonly Allowed[]): Finding {
+  const until = boxes.reduce((latest, box) => Math.max(latest, box.until!), 0);
+  const last = traffic.reduce((latest, { observation }) => Math.max(latest, observation.last), 0);
+  return {
+    ...unusedOf(rule, undefined),
+    ...(last > 0 && { last }),
+    evidence: [`ended by itself at ${formatTime(until)}, and allows nothing any more`],
+    suggestion: `take rule "${rule}" out, or give it a later until`,
+  };
 }
 
 /** Whether all that was seen has been replaced by something else. */
@@ -70,21 +87,27 @@ function findingOf(
   );
   const isUnlikely = silence.length > REST && (silence.chance ?? 1) < UNLIKELY;
   if (silence.length < context.after && !isUnlikely) return undefined;
-  const what = part === undefined ? 'the whole rule' : `${part.key} ${part.text}`;
   return {
-    kind: 'unused',
-    severity: 'low',
-    key: JSON.stringify(['unused', rule, ...(part === undefined ? [] : [part.key, part.text])]),
-    subject: `rule ${rule}`,
-    destination: what,
-    rule: { name: rule, relation: 'allowed by' },
-    count: 0,
+    ...unusedOf(rule, part),
     ...(silence.last !== undefined && { last: silence.last }),
     evidence: evidenceOf(silence),
     suggestion:
       part === undefined
         ? `take rule "${rule}" out`
         : `take ${part.text} out of ${part.key} of rule "${rule}"`,
+  };
+}
+
+/** What all findings about a rule or a part of it have. */
+function unusedOf(rule: string, part: RulePart | undefined): Omit<Finding, 'evidence' | 'suggestion'> {
+  return {
+    kind: 'unused',
+    severity: 'low',
+    key: JSON.stringify(['unused', rule, ...(part === undefined ? [] : [part.key, part.text])]),
+    subject: `rule ${rule}`,
+    destination: part === undefined ? 'the whole rule' : `${part.key} ${part.text}`,
+    rule: { name: rule, relation: 'allowed by' },
+    count: 0,
     entries: [],
   };
 }

@@ -12,7 +12,7 @@ export type Addition = RuleDocument & { from: NonNullable<RuleDocument['from']> 
 
 /**
  * The text of a version 2 policy with more rules. All that is there keeps its bytes: destinations for
- * subjects that a rule names already go to the end of the first such rule's `to`, below the rule's comment
+ * subjects that a rule without an end names already go to the end of the first such rule's `to`, below the rule's comment
  * (of a deny rule also of the same name), other rules to the end of the list, which is made where it is
  * missing. What has a comment goes to no `to` in flow style, but into a rule of its own: the comment has its
  * place above it. `text` must parse, and its `network` be in the block style.
@@ -90,7 +90,12 @@ function insertList(text: string, action: Action, addition: Addition): string {
 /** The destinations of the rule that an addition belongs to. */
 function toOf(list: YAMLSeq<Node>, action: Action, { from, name }: Addition): YAMLSeq<Node> | undefined {
   const rule = list.items.find(
-    (item) => isMap(item) && sameFrom(item, from) && (action === 'allow' || item.get('name') === name),
+    (item) =>
+      isMap(item) &&
+      // What is added is not to end with it.
+      !item.has('until') &&
+      sameFrom(item, from) &&
+      (action === 'allow' || item.get('name') === name),
   );
   const to = isMap(rule) ? (rule.get('to', true) as unknown) : undefined;
   return isSeq(to) ? (to as YAMLSeq<Node>) : undefined;

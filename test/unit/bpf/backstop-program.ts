@@ -59,13 +59,25 @@ export class BackstopProgram implements Disposable {
       userCgroups: { keys: () => [], set: () => {}, delete: () => false },
       expectedCgroups: { keys: () => [], set: () => {}, delete: () => false },
       setUnlisted: () => {},
-      flip: (flags: number) => {
+      setEnds: (side: 0 | 1, ended: number, next: bigint) => this.#setEnds(side, ended, next),
+      flip: (flags: number, _denyBoxes: number, _confirmBy: bigint | undefined, ends: number) => {
         this.#generation += 1n;
+        if (ends === 0) this.#setEnds(Number(this.#generation & 1n), 0, 0n);
         this.#control.setUint32(Control.offset.flags + 4 * Number(this.#generation & 1n), flags, true);
+        this.#control.setUint32(
+          Control.offset.generation + 4 * Number(this.#generation & 1n),
+          Number(this.#generation),
+          true,
+        );
         this.#control.setBigUint64(Control.offset.version, this.#generation, true);
         return this.#generation;
       },
     } as unknown as Egress;
+  }
+
+  #setEnds(side: number, ended: number, next: bigint): void {
+    this.#control.setUint32(Control.offset.ended + 4 * side, ended, true);
+    this.#control.setBigUint64(Control.offset.next_end + 8 * side, next, true);
   }
 
   /** Whether the program drops a packet: an Ethernet frame, which says what it carries, of a page at most. */

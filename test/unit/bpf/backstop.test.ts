@@ -319,3 +319,31 @@ test('where a rule lets somebody use one, those by an address that is denied to 
   for (const [what, frame, routed] of ROUTED)
     assert.equal(program.stops(frame), routed, `${what}, forbidden`);
 });
+
+/** A rule that lets a user route by the source until a moment, in microseconds since the epoch. */
+function routesUntil(until: number): Box {
+  return { action: 'allow', name: 'ends', from: { uid: [7] }, to: { sockets: ['source-route'] }, until };
+}
+
+test('when the last rule that lets somebody use one has ended, all of them are dropped', (t) => {
+  const program = loaded(t, 'source_route');
+  if (!program) return;
+  const now = Date.now() * 1000;
+  const hour = 3_600_000_000;
+  putInForce(program, {
+    ...DENIED,
+    boxes: [...DENIED.boxes, routesUntil(now - hour), routesUntil(now + hour)],
+  });
+  for (const [what, frame, , evil] of ROUTED) assert.equal(program.stops(frame), evil, what);
+  putInForce(program, {
+    ...DENIED,
+    boxes: [...DENIED.boxes, routesUntil(now - hour), routesUntil(now - 2 * hour)],
+  });
+  for (const [what, frame, routed] of ROUTED) assert.equal(program.stops(frame), routed, `${what}, ended`);
+  // Nobody but the kernel looks at the clock.
+  putInForce(program, { ...DENIED, boxes: [...DENIED.boxes, routesUntil(Date.now() * 1000 + 500_000)] });
+  const elsewhere = ROUTED[3]![1];
+  assert.equal(program.stops(elsewhere), false);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  assert.equal(program.stops(elsewhere), true);
+});

@@ -54,6 +54,10 @@ export class SecondProgram implements Disposable {
     const tables6Low = this.#memory('policy6_low', Tables6Low.size);
     const control = new DataView(this.#memory('.data.control', Control.size));
     let generation = 0n;
+    const setEnds = (side: number, ended: number, next: bigint): void => {
+      control.setUint32(Control.offset.ended + 4 * side, ended, true);
+      control.setBigUint64(Control.offset.next_end + 8 * side, next, true);
+    };
     return {
       get inactiveSide() {
         return generation & 1n ? 0 : 1;
@@ -67,11 +71,14 @@ export class SecondProgram implements Disposable {
       userCgroups: this.#object.map('user_cgroups', SubjectKey.size, Vector.size),
       expectedCgroups: this.#object.map('expected_cgroups', ExpectedCgroup.size, Vector.size),
       setUnlisted: () => {},
-      flip: (flags: number, denyBoxes = 0) => {
+      setEnds,
+      flip: (flags: number, denyBoxes = 0, _confirmBy?: bigint, ends = 0) => {
         generation += 1n;
         const side = Number(generation & 1n);
+        if (ends === 0) setEnds(side, 0, 0n);
         control.setUint32(Control.offset.flags + 4 * side, flags, true);
         control.setUint32(Control.offset.deny_boxes + 4 * side, denyBoxes, true);
+        control.setUint32(Control.offset.generation + 4 * Number(generation & 1n), Number(generation), true);
         control.setBigUint64(Control.offset.version, generation, true);
         return generation;
       },

@@ -6,7 +6,7 @@ import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy, type CompiledPolicy } from '../../../enforcer/compile.ts';
 import { evaluate } from '../../../policy/meaning/evaluate.ts';
 import { modeOf } from '../../../policy/meaning/mode.ts';
-import type { Flow, Mode, Policy } from '../../../policy/meaning/policy.ts';
+import type { Flow, Mode, Policy, Verdict } from '../../../policy/meaning/policy.ts';
 import { matchesPath } from '../../../policy/value/name.ts';
 import { flow, intent, opening } from '../../arbitrary/flow.ts';
 import { withAllNames } from '../../arbitrary/hard-link.ts';
@@ -22,6 +22,9 @@ const FLOWS_EACH = 110;
 const filesOf = (device: number) =>
   new Map(WORLD.exes.map((path) => [path, fileOf(device, path.includes('perl') ? 7n : BigInt(path.length))]));
 const FILES = filesOf(0x0080_0001);
+
+/** The host was booted at the beginning of the epoch. */
+const CLOCK = { now: 0n, boot: 0 };
 
 /** What each place has of its own; one without a name is not known to the tables. */
 const CONTAINERS = WORLD.places.map((place, index) => ({
@@ -56,6 +59,7 @@ function callerOf(flow: Flow): Caller {
     ...(flow.groups && { groups: flow.groups }),
     ...(flow.script !== undefined && { script: flow.script }),
     cgroups: [BigInt(100 + place), 1n],
+    now: BigInt(flow.at!) * 1000n,
   };
 }
 
@@ -112,7 +116,22 @@ function nothingFound() {
     sockets: { allow: 0, deny: 0 },
     intents: { allow: 0, deny: 0 },
     modes: { block: 0, monitor: 0 },
+    ends: { decided: 0, over: 0 },
   };
+}
+
+/** Counts what is compared. */
+function note(
+  found: ReturnType<typeof nothingFound>,
+  { policy, reference }: { policy: Policy; reference: Policy },
+  flow: Flow,
+  expected: Verdict,
+): void {
+  found.pairs += 1;
+  if (expected.box !== undefined && policy.boxes[expected.box]!.until) found.ends.decided += 1;
+  else if (expected.box !== evaluate(reference, { ...flow, at: -1 }).box) found.ends.over += 1;
+  if (expected.box !== undefined && policy.boxes[expected.box]!.to.names) found.named += 1;
+  (flow.socket ? found.sockets : flow.intent ? found.intents : found)[expected.action] += 1;
 }
 
 /** Compares random policies of a world, all or those `wanted`, and its flows. */
@@ -131,14 +150,12 @@ function compare(
     }));
     const { names } = kernel;
     const { mode, modes, target } = policy;
-    applyPolicy(kernel.egress, compiled, { mode, modes, target, record: true, cgroups, names });
+    applyPolicy(kernel.egress, compiled, { mode, modes, target, record: true, cgroups, names, clock: CLOCK });
     const reference = withAllNames(policy);
     if (policy.version === 1) found.version1 += 1;
     for (const flow of flows) {
       const expected = evaluate(reference, flow);
-      found.pairs += 1;
-      if (expected.box !== undefined && policy.boxes[expected.box]!.to.names) found.named += 1;
-      (flow.socket ? found.sockets : flow.intent ? found.intents : found)[expected.action] += 1;
+      note(found, { policy, reference }, flow, expected);
       if (policy.target === 'container' && !flow.inContainer) continue;
       const box = decided(kernel, flow);
       if (box === undefined) found.unmatched += 1;
@@ -173,6 +190,7 @@ test(`the compiled tables give the verdicts of the reference for ${POLICIES * FL
     assert.ok(count > 1000, JSON.stringify(found));
   assert.ok(found.version1 > 100, JSON.stringify(found));
   for (const count of Object.values(found.modes)) assert.ok(count > 1000, JSON.stringify(found));
+  for (const count of Object.values(found.ends)) assert.ok(count > 200, JSON.stringify(found));
 });
 
 test('they do where names decide', () => {

@@ -1,6 +1,6 @@
 import type { FileObject } from '../../../bpf/executable.ts';
 import { scriptSum } from '../../../bpf/interpreter.ts';
-import { MAX_GROUPS, MAX_KEEPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
+import { MAX_ENDS, MAX_GROUPS, MAX_KEEPS, Tables, Tables6Low } from '../../../bpf/wire.ts';
 import type { KnownName } from '../../../policy/meaning/policy.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
@@ -12,6 +12,8 @@ const HOST_MOUNTS = 0xf000_0000;
 
 /** What the hooks know of a caller. */
 export interface Caller {
+  /** Nanoseconds since boot. */
+  now?: bigint;
   /** 16 bytes: at most 15 of the name, then NULs. */
   comm: Buffer;
   uid: number;
@@ -169,8 +171,22 @@ function workOutSubject(kernel: KernelTables, caller: Caller): Uint32Array {
     .find((found) => found !== undefined);
   const tooDeep = caller.cgroups.length > CGROUP_DEPTH;
   const accepted = cgroup ?? any(5).map((boxes, half) => (tooDeep ? boxes | deny[half]! : boxes));
-  for (let half = 0; half < 16; half += 1) boxes[half]! &= accepted[half]!;
+  const lasting = kernel.vector(Tables.offset.lasting, endsPassed(kernel, caller.now ?? 0n));
+  for (let half = 0; half < 16; half += 1) boxes[half]! &= accepted[half]! & lasting[half]!;
   return boxes;
+}
+
+/** version_in_force() and ends_passed() */
+function endsPassed(kernel: KernelTables, now: bigint): number {
+  const next = kernel.nextEnd[kernel.side]!;
+  if (next === 0n || now < next) return kernel.ended[kernel.side]!;
+  const { tables } = kernel.tables(kernel.side);
+  let passed = 0;
+  for (let step = (MAX_ENDS + 1) / 2; step >= 1; step /= 2) {
+    const end = tables.getBigUint64(Tables.offset.end + 8 * (passed + step - 1), true);
+    if (end <= now) passed += step;
+  }
+  return passed;
 }
 
 /** keep_program() */

@@ -102,8 +102,18 @@ export class KernelTables {
     return matches.sort((a, b) => lengthOf(b) - lengthOf(a))[0]?.found ?? 0;
   }
 
-  flip(flags: number): bigint {
+  /** How many ends have come on each side. */
+  readonly ended = [0, 0];
+  readonly nextEnd = [0n, 0n];
+
+  setEnds(side: 0 | 1, ended: number, next: bigint): void {
+    this.ended[side] = ended;
+    this.nextEnd[side] = next;
+  }
+
+  flip(flags: number, _denyBoxes = 0, _confirmBy?: bigint, ends = 0): bigint {
     this.generation += 1n;
+    if (ends === 0) this.setEnds(this.side, 0, 0n);
     this.flags[this.side] = flags;
     return this.generation;
   }

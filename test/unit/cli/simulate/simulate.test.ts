@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import type { Event } from '../../profiler/fixture.ts';
+import { type Event, HOUR, START } from '../../profiler/fixture.ts';
 import { directoryFor, type Outcome, record, runCommand } from '../fixture.ts';
 
 const rule = (name: string, address: string) =>
@@ -83,4 +83,24 @@ test('as JSON it has all of it, with a schema', async (t) => {
     [[['10.0.0.2', 1]], [['10.0.0.1', 1]], [['10.0.0.2', 1]], []],
   );
   assert.match(blocked[0]!.first, /^2026-11-21T/);
+});
+
+test('each event is judged at its own time, by the rules that hold then', async (t) => {
+  const directory = directoryFor(t);
+  const candidate = join(directory, 'next.yaml');
+  const until = new Date((START + HOUR) / 1000).toISOString();
+  const ending = rule('web', '10.0.0.1').replace('name: web', `name: web, until: "${until}"`);
+  writeFileSync(candidate, policy(ending));
+  const db = await record(
+    directory,
+    [0, 1, 2].map((hour) => ({ time: START + hour * HOUR })),
+  );
+  const { stdout, status } = await runCommand('simulate', candidate, '--db', db);
+  assert.equal(status, 1);
+  assert.match(stdout, /^1 {2}went through, and would go through$/m);
+  assert.match(stdout, /^2 {2}went through, and would be blocked$/m);
+  assert.match(stdout, /near web \(ended\)/);
+  const drift = await runCommand('drift', candidate, '--db', db, '--format', 'text');
+  assert.match(drift.stdout, /give rule "web" a later until: it ended at/);
+  assert.match(drift.stdout, /ended by itself at 2026-11-21 .*, and allows nothing any more/);
 });

@@ -73,6 +73,40 @@ test('equal subjects and destinations fold into one observation, over processes 
   );
 });
 
+test('events before a moment and from it on are observations apart, where that is asked for', async (t) => {
+  const times = [0, 1, 2].map((hour) => ({ time: START + hour * HOUR }));
+  const path = await record(directoryFor(t), [...times, { time: START + 2 * HOUR, low: 0x0a000002n }]);
+  const reader = await openReader(path);
+  t.after(() => reader.close());
+  const read = async (ends: number[], byNames = false) =>
+    (await reader.observations({ ends, byNames })).map(({ address, count, first, last }) => [
+      Number(address & 0xffn),
+      count,
+      (first - START) / HOUR,
+      (last - START) / HOUR,
+    ]);
+  const whole = [
+    [1, 3, 0, 2],
+    [2, 1, 2, 2],
+  ];
+  assert.deepEqual(await read([]), whole);
+  // Of a moment that is not within the record nothing comes.
+  assert.deepEqual(await read([START, START + 3 * HOUR]), whole);
+  const apart = [
+    [1, 1, 0, 0],
+    [1, 2, 1, 2],
+    [2, 1, 2, 2],
+  ];
+  assert.deepEqual(await read([START + HOUR]), apart);
+  assert.deepEqual(await read([START + HOUR], true), apart);
+  assert.deepEqual(await read([START + 1, START + HOUR + 1]), [
+    [1, 1, 0, 0],
+    [1, 1, 1, 1],
+    [1, 1, 2, 2],
+    [2, 1, 2, 2],
+  ]);
+});
+
 test('three years are hours of their own, and a gap of years is no part of the window', async (t) => {
   const day = 24 * HOUR;
   const hourly = Array.from({ length: 168 }, (_, hour) => ({ time: START + hour * HOUR, port: 80 }));
