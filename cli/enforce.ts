@@ -3,7 +3,7 @@ import { BouhekiError } from '../error/error.ts';
 import type { DryRunOptions } from './preflight/dry-run.ts';
 import { databaseOption, sinceOption } from './option/record-option.ts';
 import { confirmOption, parseBreaker, recorderOptions } from './option/recorder-option.ts';
-import type { EnforceOptions } from './run/enforce.ts';
+import type { EnforceOptions } from './option/recorder-option.ts';
 
 const HELP = `
 Examples:
@@ -49,6 +49,10 @@ export function enforceCommand(): Command {
     .option(
       '--guard-key <file>',
       'keep other processes, of root too, from undoing a policy with on_exit: keep, unless they give the key in this file',
+    )
+    .option(
+      '--shadow <policy>',
+      'count what this policy would deny and allow beside the one in force; `bouheki status` has the counts. It blocks nothing',
     )
     .option(
       '--dry-run',

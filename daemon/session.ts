@@ -8,6 +8,7 @@ import type { ContainerNames } from '../profiler/identity/container.ts';
 import { CredentialTable } from '../profiler/identity/credential-table.ts';
 import { ClockWatch } from '../profiler/record/clock-watch.ts';
 import type { BoxRow } from '../profiler/event/dimension.ts';
+import type { EventSink } from '../profiler/event/sink.ts';
 import { keepDraining } from './drain-timer.ts';
 import type { RunningWindow } from '../profiler/record/learning-window.ts';
 import { databaseSize } from '../profiler/serve/database-size.ts';
@@ -60,6 +61,8 @@ export interface SessionOptions extends FailureHandlers {
   version: string;
   /** What the status says besides. */
   describe?(): Pick<LiveStatus, 'enforcement' | 'subjects'>;
+  /** Has what is recorded pass through something else. */
+  beside?(sink: EventSink): EventSink;
   /** How many cgroups a policy can't tell apart for want of room. */
   unlisted?(): number;
   /** Whether what is enforced goes on when this process ends. */
@@ -120,14 +123,15 @@ export class Session {
     const { attachment, egress } = kernel;
     this.#canary = new CanaryWatch(egress, attachment.backend !== 'cgroup', (text) => messages.say(text));
     const places = new ProgramPlaces(() => egress.openFiles());
-    this.#processes = new ProcessTable(recording, names, undefined, places);
+    const sink = options.beside?.(recording) ?? recording;
+    this.#processes = new ProcessTable(sink, names, undefined, places);
     this.#isolation = new Isolation(options, () => {
       recording.abandon();
       this.recorder.discard();
     });
-    const credentials = new CredentialTable(recording, this.#accounts);
+    const credentials = new CredentialTable(sink, this.#accounts);
     const listeners = this.#isolation.around(options.listeners ?? {});
-    this.recorder = new Recorder(egress, recording, this.#processes, credentials, listeners);
+    this.recorder = new Recorder(egress, sink, this.#processes, credentials, listeners);
     this.names = options.names ? this.#readAnswers(answers) : 'it was started with --no-names';
     store.noticed = (text) => messages.say(`Warning: ${text}\n`);
     store.kernelSide = () => ({
@@ -184,10 +188,7 @@ export class Session {
     return this.#kernel.cgroup;
   }
 
-  /**
-   * Seconds that have passed of the learning window, or of this recording, whatever was made of the clock
-   * meanwhile.
-   */
+  /** Seconds that have passed of the learning window, or of this recording, however often the clock was set. */
   get passed(): number {
     return (this.#before + this.#clock.passed) / 1e6;
   }

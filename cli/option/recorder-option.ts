@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { Mode } from '../../policy/meaning/policy.ts';
 import type { RetentionLimits } from '../../profiler/store/retention.ts';
 import { parseDuration } from '../../format/duration.ts';
 import { parseEndpoint, type Endpoint } from '../../daemon/metrics-server.ts';
@@ -19,6 +20,27 @@ export interface RecorderOptions {
   names: boolean;
   /** Whether connections are shown as well. */
   watch?: boolean;
+}
+
+/** What `enforce` was asked for, as commander hands it over. */
+export interface EnforceOptions extends RecorderOptions {
+  db: string;
+  mode?: Mode;
+  backstop?: boolean;
+  /** For how long the policy holds without a confirmation, seconds. */
+  confirmWithin?: number;
+  /** File of the key without which nobody can undo what is kept. */
+  guardKey?: string;
+  /** How many denials a minute a subject may have before it is only monitored. */
+  breaker?: number;
+  /** The file of a policy that is counted beside it. */
+  shadow?: string;
+  /** From when on the record is replayed before anything is blocked, microseconds since the epoch. */
+  since?: number;
+  /** Block whatever the pre-flight finds. */
+  force?: boolean;
+  /** False: block without looking at anything first. */
+  preflight?: boolean;
 }
 
 const SHORTEST_RETENTION = 3600;

@@ -111,7 +111,11 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
     ...(live.bounds === undefined ? [] : [['Memory', boundsText(live.memory, live.bounds)]]),
     ...(live.enforcement === undefined
       ? []
-      : [['Policy', enforcementText(live.enforcement)], ...endLines(live.enforcement, now)]),
+      : [
+          ['Policy', enforcementText(live.enforcement)],
+          ...endLines(live.enforcement, now),
+          ...shadowLines(live.enforcement),
+        ]),
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
     ...(live.names === undefined ? [] : knownLines(live.names)),
     ...(live.output === undefined ? [] : outputLines(live.output)),
@@ -156,6 +160,30 @@ function endLines({ ends = [] }: EnforcementStatus, now: number): string[][] {
   return [
     ...(left.length === 0 ? [] : [['Rules end', text(left)]]),
     ...(ended.length === 0 ? [] : [['Rules ended', text(ended)]]),
+  ];
+}
+
+/** Subjects that a line names. */
+const SUBJECTS_SHOWN = 3;
+
+/** How a candidate differs from what is in force. */
+function shadowLines({ shadow }: EnforcementStatus): string[][] {
+  if (shadow === undefined) return [];
+  const { allows, denies, file, judged, policyHash, since, subjects, unknown } = shadow;
+  const rest = unknown === 0 ? '' : `; ${formatNumber(unknown)} of unknown processes`;
+  const counts =
+    `it would deny ${formatNumber(denies)} of ${formatCount(judged, 'connection')} that are allowed, ` +
+    `and allow ${formatNumber(allows)} that are denied${rest}`;
+  const named = subjects.slice(0, SUBJECTS_SHOWN).map((each) => {
+    const parts = [
+      ...(each.denies > 0 ? [`${formatNumber(each.denies)} denied`] : []),
+      ...(each.allows > 0 ? [`${formatNumber(each.allows)} allowed`] : []),
+    ];
+    return `${visible(each.subject)} (${parts.join(', ')})`;
+  });
+  return [
+    ['Shadow', `${visible(file)} (${policyHash}) since ${formatMoment(since)}: ${counts}`],
+    ...(named.length === 0 ? [] : [['Differs for', named.join('; ')]]),
   ];
 }
 

@@ -44,6 +44,8 @@ export interface ApplyOptions extends ControlOptions, KeyedOptions {
   force: boolean;
   /** False: apply it without looking at anything first. */
   preflight: boolean;
+  /** Count it beside the policy in force instead. */
+  shadow: boolean;
 }
 
 /** Asks the enforcing process beside a database for something, and prints what it has done. */
@@ -71,6 +73,10 @@ function keyOf(file: string | undefined): { key?: string } {
 export async function apply(path: string, options: ApplyOptions): Promise<void> {
   const { confirmWithin, db } = options;
   const file = resolve(path);
+  if (options.shadow) {
+    await ask(db, { ask: 'shadow', file });
+    return;
+  }
   const key = keyOf(options.guardKey);
   if ((await lookFirst(file, options)) === 'stop') {
     process.exitCode = 1;

@@ -5,7 +5,7 @@ import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { LogShare } from '../../enforcer/log/log-share.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import { blocksSome, modeNames } from '../../policy/meaning/mode.ts';
-import type { Mode, Policy } from '../../policy/meaning/policy.ts';
+import type { Policy } from '../../policy/meaning/policy.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { Breaker } from '../../daemon/denial/breaker.ts';
 import { DenialCount } from '../../daemon/denial/denial-count.ts';
@@ -40,32 +40,14 @@ import {
 } from '../report/recorder-messages.ts';
 import { describePolicy } from '../report/policy-text.ts';
 import { packageVersion } from '../report/version.ts';
-import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import { type EnforceOptions, limitsOf } from '../option/recorder-option.ts';
 import { WatchBeside } from '../live/beside.ts';
 import { attachmentOf } from './attachment.ts';
+import { ShadowRun } from './shadow.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
 import { Session, type SessionOptions } from '../../daemon/session.ts';
 import type { AwaitedStopSignal } from '../../daemon/stop-signal.ts';
 import { Trouble } from '../../daemon/trouble.ts';
-
-/** What `enforce` was asked for, as commander hands it over. */
-export interface EnforceOptions extends RecorderOptions {
-  db: string;
-  mode?: Mode;
-  backstop?: boolean;
-  /** For how long the policy holds without a confirmation, seconds. */
-  confirmWithin?: number;
-  /** File of the key without which nobody can undo what is kept. */
-  guardKey?: string;
-  /** How many denials a minute a subject may have before it is only monitored. */
-  breaker?: number;
-  /** From when on the record is replayed before anything is blocked, microseconds since the epoch. */
-  since?: number;
-  /** Block whatever the pre-flight finds. */
-  force?: boolean;
-  /** False: block without looking at anything first. */
-  preflight?: boolean;
-}
 
 /** How often cgroups that are gone are forgotten, seconds. */
 const SWEEP_EVERY = 60;
@@ -130,6 +112,7 @@ interface Parts {
   enforcement: Enforcement;
   log: DenialLog;
   share: LogShare;
+  shadow: ShadowRun | undefined;
   trouble: Trouble;
   denials: DenialCount;
   guard: PacketGuard;
@@ -163,6 +146,7 @@ export class EnforceRun {
   /** Loads the kernel side, begins to record, and puts the policy in force. */
   static async open({ awaitEnd, guarding, messages, options, read, source }: Beginning): Promise<EnforceRun> {
     const say = messages.say.bind(messages);
+    const shadow = options.shadow === undefined ? undefined : await ShadowRun.read(options.shadow, say);
     const log = new DenialLog(read.policy.log, say);
     const share = new LogShare((entry) => log.write(entry));
     const denials = new DenialCount();
@@ -178,7 +162,7 @@ export class EnforceRun {
     let guard: PacketGuard | undefined;
     let control: ControlServer | undefined;
     const session = await Session.open(kernel, names, {
-      ...recordingOf(options, read, messages),
+      ...recordingOf(options, read, messages, () => shadow?.stop()),
       log,
       listeners: {
         ...denialListeners(denials, share, generations, breaker),
@@ -186,9 +170,10 @@ export class EnforceRun {
       },
       unlisted: () => enforcement.unlisted,
       describe: () => ({
-        enforcement: { ...inForce, ...denials },
+        enforcement: { ...inForce, ...shadow?.status, ...denials },
         ...(watch?.states && { subjects: watch.states }),
       }),
+      ...(shadow && { beside: (sink) => shadow.tap(sink) }),
       keeps: () => keeper.keeps,
       ending: () => {
         watch?.close();
@@ -205,11 +190,22 @@ export class EnforceRun {
       breaker.open = (subject) => void policies.monitorToo(subject);
       control = await listenForControl(options.db, options.confirmWithin !== undefined, {
         policies,
+        shadow,
         guarding,
         say,
       });
       await policies.begin(options.confirmWithin);
-      return new EnforceRun({ ...parts, guarding, policies, control, share, trouble, denials, watch });
+      return new EnforceRun({
+        ...parts,
+        guarding,
+        policies,
+        control,
+        share,
+        shadow,
+        trouble,
+        denials,
+        watch,
+      });
     } catch (error) {
       control?.close();
       keeper.release();
@@ -256,8 +252,9 @@ export class EnforceRun {
   /** Opens the log again, reads the policy again after those that are being read, and puts it in force. */
   reload(): void {
     // First, because a log rotation must not depend on the policy.
-    const { guarding, log, policies, say } = this.#parts;
+    const { guarding, log, policies, say, shadow } = this.#parts;
     log.reopen();
+    void shadow?.reload();
     if (guarding.holds)
       say(
         'SIGHUP: the policy is guarded, and its file is not read again: `bouheki apply FILE --guard-key KEY` does that.\n',
@@ -371,6 +368,7 @@ function recordingOf(
   options: EnforceOptions,
   { hash, policy }: ReadPolicy,
   messages: Messages,
+  failed: () => void,
 ): SessionOptions {
   const say = messages.say.bind(messages);
   return {
@@ -391,6 +389,7 @@ function recordingOf(
     onStoreFailure: (error) => {
       say(renderFailure(error));
       say('Recording has stopped; enforcement goes on, and ends with status 2.\n');
+      failed();
     },
   };
 }

@@ -22,6 +22,7 @@ export type ControlRequest =
   | { ask: 'resume' }
   | { ask: 'rearm' }
   | (PauseRequest & Keyed)
+  | { ask: 'shadow'; file: string }
   | ({ ask: 'apply'; file: string; within?: number } & Keyed);
 
 /** What was done in words, or why it was not. */

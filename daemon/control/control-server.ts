@@ -116,7 +116,9 @@ function isRequest(body: unknown): body is ControlRequest {
   if ('key' in body && typeof body.key !== 'string') return false;
   if (PLAIN.has(body.ask)) return true;
   if (body.ask === 'pause') return isPause(body);
-  if (body.ask !== 'apply' || !('file' in body) || typeof body.file !== 'string') return false;
+  if (!('file' in body) || typeof body.file !== 'string') return false;
+  if (body.ask === 'shadow') return true;
+  if (body.ask !== 'apply') return false;
   return !('within' in body) || isTrial(body.within);
 }
 

@@ -7,9 +7,19 @@ import type { PolicySwitch } from './policy-switch.ts';
 /** Who is asked, and who may ask. */
 interface Asked {
   policies: PolicySwitch;
+  /** What counts another policy beside that in force; absent: nothing does. */
+  shadow?: { apply(file: string): Promise<string> } | undefined;
   guarding: Guarding;
   say(text: string): void;
 }
+
+const NO_SHADOW = {
+  apply: (): never => {
+    throw new BouhekiError('usage', 'no policy is counted beside the one in force', {
+      remedy: 'start `bouheki enforce` with --shadow',
+    });
+  },
+};
 
 /**
  * Listens beside a record to what commands ask of who enforces. Where that is not possible enforcement goes on without
@@ -18,12 +28,13 @@ interface Asked {
 export async function listenForControl(
   db: string,
   needed: boolean,
-  { guarding, policies, say }: Asked,
+  asked: Asked,
 ): Promise<ControlServer | undefined> {
+  const { guarding, say } = asked;
   try {
     return await ControlServer.listen(db, async (request) => {
       guarding.admit(request);
-      return await carryOut(request, policies);
+      return await carryOut(request, asked);
     });
   } catch (error) {
     const why = `${db}.control cannot be made (${(error as Error).message}): confirm, rollback and apply do not reach this process`;
@@ -37,7 +48,11 @@ export async function listenForControl(
   }
 }
 
-async function carryOut(request: ControlRequest, policies: PolicySwitch): Promise<string> {
+async function carryOut(
+  request: ControlRequest,
+  { policies, shadow }: Pick<Asked, 'policies' | 'shadow'>,
+): Promise<string> {
+  if (request.ask === 'shadow') return await (shadow ?? NO_SHADOW).apply(request.file);
   if (request.ask === 'confirm') return await policies.confirm();
   if (request.ask === 'rollback') return await policies.rollBack();
   if (request.ask === 'pause') return await policies.pause(request);

@@ -71,6 +71,25 @@ export interface OutputLoss {
   waiting?: number;
 }
 
+/** How a policy that is counted and not in force differs from the one that is. Numbers are events. */
+export interface ShadowStatus {
+  file: string;
+  /** As of the policy in force. */
+  policyHash: string;
+  /** From when on it is counted, microseconds since the epoch. */
+  since: number;
+  /** Judged by both. */
+  judged: number;
+  /** Of these: allowed, and the candidate would deny it. */
+  denies: number;
+  /** Denied, or to be denied in monitor mode, and the candidate would allow it. */
+  allows: number;
+  /** Of processes that are not known, so that the candidate can't judge it. */
+  unknown: number;
+  /** Those that differ most, the first first. */
+  subjects: { subject: string; denies: number; allows: number }[];
+}
+
 /** What a policy in force has done so far, since the recording started. */
 export interface EnforcementStatus {
   /** Whether others can't undo it without a key. */
@@ -93,6 +112,8 @@ export interface EnforcementStatus {
   ends?: { rule: string; until: number }[];
   /** Subjects that the breaker has opened: they are only monitored; absent: none. */
   opened?: string[];
+  /** The candidate that is counted beside it; absent: none. */
+  shadow?: ShadowStatus;
   /** Attempts that were denied, and that would have been in block mode. */
   denied: number;
   wouldBeDenied: number;

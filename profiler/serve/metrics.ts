@@ -152,6 +152,7 @@ function enforcementLines(status: EnforcementStatus): string[] {
     ...metric('would_be_denied_total', 'counter', 'Attempts that block mode would deny.', wouldBeDenied),
     ...info('policy_info', 'The policy in force.', { digest: policyHash, mode: isMixed ? 'mixed' : mode }),
     ...metric('breaker_opened', 'gauge', 'Subjects that the breaker has opened.', status.opened?.length ?? 0),
+    ...shadowLines(status),
     ...metric('policy_generation', 'gauge', 'How many times a policy was put in force.', generation),
     ...metric(
       'policy_loaded_seconds',
@@ -177,6 +178,16 @@ function enforcementLines(status: EnforcementStatus): string[] {
       '0: its file could not be read again, and it stays in force.',
       failed,
     ),
+  ];
+}
+
+function shadowLines({ shadow }: EnforcementStatus): string[] {
+  if (shadow === undefined) return [];
+  const { allows, denies, judged } = shadow;
+  return [
+    ...metric('shadow_judged', 'gauge', 'Connections that the shadow policy has judged.', judged),
+    ...metric('shadow_would_deny', 'gauge', 'Of these: allowed, and it would deny them.', denies),
+    ...metric('shadow_would_allow', 'gauge', 'Of these: denied, and it would allow them.', allows),
   ];
 }
 

@@ -10,6 +10,7 @@ import { asUser, type Ended, folder, startNetwork, stopNetwork, succeeded, USER 
 const place = folder();
 const db = join(place, 'record.duckdb');
 const file = join(place, 'policy.yaml');
+const next = join(place, 'next.yaml');
 const LENGTH = 12;
 const BY = `import socket; socket.create_connection(("10.0.1.2", 80), 20); print("reached")`;
 
@@ -32,7 +33,10 @@ before(async () => {
   startNetwork();
   text = `version: 2\nnetwork:\n  mode: block\n${DENY}  allow: [{ to: [{ cidr: [10.0.1.1, 10.0.0.0/30] }] }]\n`;
   writeFileSync(file, text, { mode: 0o600 });
-  enforce = await Running.start('enforce', file, '--db', db, '--breaker', '30/min');
+  writeFileSync(next, 'version: 2\nnetwork:\n  allow: [{ to: [{ cidr: [10.0.1.2, loopback] }] }]\n', {
+    mode: 0o600,
+  });
+  enforce = await Running.start('enforce', file, '--db', db, '--breaker', '30/min', '--shadow', next);
 });
 after(stopNetwork);
 
@@ -110,8 +114,50 @@ for attempt in range(1, 600):
   assert.match(ask('rearm').stderr, /the breaker has opened nothing/);
 });
 
+interface ShadowCounts {
+  judged: number;
+  denies: number;
+  allows: number;
+  subjects: { subject: string }[];
+}
+
+/** What is counted of the candidate, once it is enough. */
+async function shadowWhere(isEnough: (counts: ShadowCounts) => boolean): Promise<ShadowCounts> {
+  for (;;) {
+    const { recorder } = JSON.parse(succeeded(ask('status', '--json')).stdout) as {
+      recorder: { enforcement: { shadow: ShadowCounts } };
+    };
+    const { shadow } = recorder.enforcement;
+    if (isEnough(shadow)) return shadow;
+  }
+}
+
+test('a candidate is counted beside the policy in force, and stops nothing', async () => {
+  assert.match(enforce.stderr, /^Counted beside the policy in force: \w{12} of .*next\.yaml\.$/m);
+  await enforce.until(
+    /^Shadow: .*next\.yaml would allow what is denied: \/usr\/bin\/python3[\d.]*, uid 0.* to 10\.0\.1\.2:80\/tcp\.$/m,
+  );
+  assert.notEqual(pythonTo('tcp', '10.0.1.1', 80), 'EPERM');
+  const { allows, subjects } = await shadowWhere(({ denies }) => denies > 0);
+  assert.ok(allows > 30, `${allows} would be allowed`);
+  assert.ok(subjects.some(({ subject }) => /^\/usr\/bin\/python3[\d.]*, uid 1000/.test(subject)));
+  assert.match(
+    ask('status').stdout,
+    /^Shadow +.*next\.yaml \(\w{12}\) since \S+Z: it would deny \d+ of [\d,]+ connections/m,
+  );
+  const counted = succeeded(ask('apply', file, '--shadow')).stdout;
+  assert.match(counted, /^Counted beside the policy in force: \w{12} of .*policy\.yaml\.$/m);
+  assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+  const now = await shadowWhere(({ judged }) => judged >= 2);
+  assert.deepEqual([now.denies, now.allows], [0, 0]);
+  writeFileSync(next, 'version: 2\n', { mode: 0o600 });
+  assert.match(ask('apply', next, '--shadow').stderr, /next\.yaml/);
+  assert.deepEqual(reached(), ['EPERM', 'EPERM']);
+});
+
 test('a rule ends by itself while the daemon stands still, and status says when', async () => {
-  const end = Math.ceil(Date.now() / 1000) + LENGTH * 2;
+  // On a slow machine what comes before it takes its time.
+  const end = Math.ceil(Date.now() / 1000) + LENGTH * 5;
   const until = new Date(end * 1000).toISOString().replace('.000', '');
   const rule = `{ name: visit, until: "${until}", to: [{ cidr: [10.0.1.2] }] }`;
   const said = enforce.stderr.length;

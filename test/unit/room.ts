@@ -138,6 +138,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   enforcer: ['enforcer/name', 'enforcer/vector', 'bpf', ...policy('value', 'meaning'), 'host', 'error'],
   'enforcer/container': ['enforcer', 'bpf', 'policy/meaning', 'host'],
   'daemon/denial': ['enforcer/log', 'profiler/record', ...policy('value', 'meaning', 'analysis'), 'bpf'],
+  'daemon/shadow': [...profiler('event', 'serve'), ...policy('value', 'meaning'), 'bpf'],
   'daemon/name': [
     'enforcer/name',
     ...profiler('name', 'identity/runtime', 'record', 'serve', 'store'),
@@ -272,6 +273,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'cli/option',
     'cli/report',
     'cli/terminal',
+    'daemon/shadow',
     'daemon/control',
     'daemon/denial',
     'daemon',

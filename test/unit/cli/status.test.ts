@@ -304,3 +304,60 @@ test('sizes have a unit', () => {
     '10.0 TB',
   ]);
 });
+
+test('status and metrics tell which rules end, and how a candidate differs', () => {
+  const day = 86_400_000_000;
+  const enforcement = {
+    mode: 'block' as const,
+    policyHash: 'abc',
+    generation: 1,
+    loadedAt: 0,
+    reloadFailed: false,
+    denied: 0,
+    wouldBeDenied: 0,
+    ends: [
+      { rule: 'first', until: day },
+      { rule: 'second', until: 2 * day },
+      { rule: 'third', until: 3 * day },
+    ],
+    shadow: {
+      file: '/next.yaml',
+      policyHash: 'def',
+      since: 0,
+      judged: 2340,
+      denies: 12,
+      allows: 3,
+      unknown: 1,
+      subjects: [
+        { subject: '/usr/bin/curl, uid 0', denies: 12, allows: 1 },
+        { subject: 'sh\u001b, uid 7', denies: 0, allows: 2 },
+      ],
+    },
+  };
+  const recorder = liveStatus(undefined, { pending: 0, capacity: 0, enforcement });
+  const status = {
+    database: { path: '/record', bytes: 0, log: 0 },
+    extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
+    recorder,
+    recordings: [],
+    losses: [],
+    gaps: [],
+    readiness: { discovery: [], subjects: [] },
+  };
+  const text = statusText(status, 2 * day, false);
+  assert.match(text, /^Rules end +third at 1970-01-04T00:00:00Z$/m);
+  assert.match(text, /^Rules ended +second at 1970-01-03T00:00:00Z, first at 1970-01-02T00:00:00Z$/m);
+  assert.match(
+    text,
+    /^Shadow +\/next\.yaml \(def\) since 1970-01-01T00:00:00Z: it would deny 12 of 2,340 connections that are allowed, and allow 3 that are denied; 1 of unknown processes$/m,
+  );
+  assert.match(
+    text,
+    /^Differs for +\/usr\/bin\/curl, uid 0 \(12 denied, 1 allowed\); sh\\u\{1b\}, uid 7 \(2 allowed\)$/m,
+  );
+  const metrics = metricsText(recorder);
+  assert.match(metrics, /^bouheki_shadow_judged 2340$/m);
+  assert.match(metrics, /^bouheki_shadow_would_deny 12$/m);
+  assert.match(metrics, /^bouheki_shadow_would_allow 3$/m);
+  assert.match(metrics, /^bouheki_policy_next_end_seconds 0$/m);
+});

@@ -47,10 +47,12 @@ test('what is asked is done, and what there is to say comes back', async (t) => 
   assert.equal(await askControl(db, { ask: 'confirm' }), 'did confirm\n');
   assert.equal(await askControl(db, { ask: 'rollback' }), 'did rollback\n');
   assert.equal(await askControl(db, { ask: 'apply', file: '/etc/p.yaml', within: 60 }), 'did apply\n');
+  assert.equal(await askControl(db, { ask: 'shadow', file: '/etc/n.yaml' }), 'did shadow\n');
   assert.deepEqual(asked, [
     { ask: 'confirm' },
     { ask: 'rollback' },
     { ask: 'apply', file: '/etc/p.yaml', within: 60 },
+    { ask: 'shadow', file: '/etc/n.yaml' },
   ]);
 });
 
