@@ -25,7 +25,7 @@ export const LEVELS: readonly Level[] = [
   { name: 'unit', inVm: false, limitSeconds: 1800, fileLimitSeconds: 300 },
   { name: 'systemd', inVm: true, systemd: true, limitSeconds: 900, fileLimitSeconds: 600 },
   { name: 'server', inVm: true, onRequest: true, limitSeconds: 900, fileLimitSeconds: 600 },
-  { name: 'vm', inVm: false, limitSeconds: 1800, fileLimitSeconds: 1800 },
+  { name: 'vm', inVm: false, limitSeconds: 3000, fileLimitSeconds: 3000 },
 ];
 
 /** The compiled test files of a level. The sources decide: one that was removed after the build has its compiled file still. */
