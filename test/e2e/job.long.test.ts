@@ -14,7 +14,20 @@ import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
 import { curl } from './attempt.ts';
 import { BOUHEKI } from './bouheki.ts';
-import { type Ended, folder, programsLeft, ROOT, run, startNetwork, stopNetwork, USER } from './guest.ts';
+import {
+  type Ended,
+  folder,
+  programsLeft,
+  ROOT,
+  run,
+  runWithin,
+  startNetwork,
+  stopNetwork,
+  USER,
+} from './guest.ts';
+
+/** Milliseconds: a run and three reports. */
+const PATIENCE = 500_000;
 
 const place = folder();
 const policy = join(place, 'egress.yaml');
@@ -28,7 +41,13 @@ const fetch = (address: string): string => `${curl(`http://${address}/`).join(' 
 function job(environment: Record<string, string>, ...args: string[]): Ended {
   const sudo = { SUDO_UID: String(USER), SUDO_USER: 'somebody' };
   const set = Object.entries({ BOUHEKI: program, ...sudo, ...environment });
-  return run('env', ...set.map(([name, value]) => `${name}=${value}`), join(ROOT, 'ci/job'), ...args);
+  return runWithin(
+    PATIENCE,
+    'env',
+    ...set.map(([name, value]) => `${name}=${value}`),
+    join(ROOT, 'ci/job'),
+    ...args,
+  );
 }
 
 before(() => {
@@ -139,10 +158,10 @@ test('the step of the action does the same with what its inputs say', () => {
     ...given,
     ...runner,
   ];
-  const first = run(...command, 'bash', '-eo', 'pipefail', '-c', step.run!);
+  const first = runWithin(PATIENCE, ...command, 'bash', '-eo', 'pipefail', '-c', step.run!);
   assert.equal(first.status, 0, first.stderr);
   assert.match(readFileSync(policy, 'utf8'), /10\.0\.1\.1/);
-  const second = run(...command, 'bash', '-eo', 'pipefail', '-c', step.run!);
+  const second = runWithin(PATIENCE, ...command, 'bash', '-eo', 'pipefail', '-c', step.run!);
   assert.equal(second.status, 0, second.stderr);
   assert.equal(readFileSync(output, 'utf8'), 'learnt=true\nlearnt=false\n');
 });
