@@ -29,7 +29,7 @@ test:
 test-kernels: setup
 	@node dist/test/run.js kernel --long $(addprefix --kernel ,$(kernels))
 	@node dist/test/run.js kernel --long --without-bpf $(addprefix --kernel ,$(kernels))
-	@node dist/test/run.js e2e systemd vm --left-out
+	@node dist/test/run.js unit e2e systemd vm --left-out
 	@node dist/test/run.js e2e --without-bpf $(addprefix --file ,$(without_bpf))
 	@node dist/test/run.js systemd --file learnt $(addprefix --kernel ,$(filter-out 6.1,$(kernels)))
 	@node dist/test/run.js systemd --file learnt --without-bpf

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { BouhekiError } from '../error/error.ts';
 import { visibleLines } from '../error/visible.ts';
 import { renderFailure, TROUBLE } from '../error/failure.ts';
+import { unwritten } from '../error/unwritten.ts';
 import { databaseOption } from './option/record-option.ts';
 import { packageVersion } from './report/version.ts';
 import { messageFor } from '../output/journal.ts';
@@ -251,9 +252,14 @@ function passOn(command: Command, subcommand: Command): void {
 
 // The reader of our output may have had enough of it: `bouheki query ... | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  if (error.code === 'EPIPE') process.exit();
+  // What records or enforces goes on without it.
+  if (process.listenerCount('uncaughtException') > 0) throw error;
+  process.stderr.write(messageFor(2, renderFailure(unwritten(error))));
+  process.exit(TROUBLE);
 });
+// Nothing that is done depends on whether anybody can be told.
+process.stderr.on('error', () => undefined);
 
 try {
   await (await program(process.argv.slice(2))).parseAsync();

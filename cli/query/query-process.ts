@@ -1,5 +1,6 @@
 /** The process that answers one `bouheki query`: see QueryProcess, which starts it within limits. */
 import { writeFileSync } from 'node:fs';
+import { unwritten } from '../../error/unwritten.ts';
 import { describeFailure } from '../../profiler/serve/protocol.ts';
 import { openReader } from '../../profiler/read/read.ts';
 import { asJson, asTable } from '../report/query-text.ts';
@@ -16,7 +17,10 @@ process.on('disconnect', () => {
   // An exit in order waits for DuckDB, which may be at a statement that has no end.
   process.kill(process.pid, 'SIGKILL');
 });
-process.stdout.on('error', () => process.exit());
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  process.send!({ failure: describeFailure(unwritten(error)) }, finish);
+});
 
 // Of all processes the kernel is to end this one first where memory runs out.
 writeFileSync('/proc/self/oom_score_adj', '1000');
@@ -28,7 +32,9 @@ async function answer(): Promise<void> {
     const text =
       form === 'json' ? asJson(result) : asTable(result, viewOf(process.stdout, form === 'wide table'));
     process.send!({ answered: true });
-    process.stdout.write(text, finish);
+    process.stdout.write(text, (error) => {
+      if (!error) finish();
+    });
   } finally {
     reader.close();
   }

@@ -58,10 +58,11 @@ export async function runSimulate(file: string, options: SimulateOptions): Promi
     const text = options.json
       ? jsonDocument('simulate', report)
       : simulationText(report, options.limit, viewOf(process.stdout));
+    // First: the reader of the output may have had enough of it.
+    if (eventsOf(found.blocked) > 0) process.exitCode = 1;
     process.stdout.write(text);
     const losses = (await reader.losses(window)).filter(isEventLoss);
     process.stderr.write(`${describeLinks(links)}${lackLine(losses)}`);
-    if (eventsOf(found.blocked) > 0) process.exitCode = 1;
   } finally {
     reader.close();
   }
