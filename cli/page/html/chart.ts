@@ -31,7 +31,17 @@ export function timelineChart({ counts, start, width }: Timeline): Markup {
     });
     const [deny, noted, allow] = part as [number, number, number];
     const title = `${formatTime(start + at * width)}: ${allow} allowed, ${deny} denied, ${noted} would be denied`;
-    return html`<g><title>${title}</title>${pieces}</g>`;
+    // All of its height can be pointed at.
+    const place = html`<rect
+      class="place"
+      x="${(at * step).toFixed(1)}"
+      y="0"
+      width="${step.toFixed(1)}"
+      height="${HEIGHT}"
+    />`;
+    return html`<g data-time="${formatTime(start + at * width)}"
+      ><title>${title}</title>${place}${pieces}</g
+    >`;
   });
   const end = start + parts.length * width;
   return html`<figure>

@@ -3,7 +3,7 @@ import { formatMoment, formatTime } from '../../../format/moment.ts';
 import { formatCount, formatNumber, formatPercent } from '../../../format/number.ts';
 import { describeReadiness } from '../../../generator/header.ts';
 import { isEventLoss } from '../../../profiler/event/dimension.ts';
-import type { PageData, PageFlow, Verdict } from './page-data.ts';
+import type { PageData, PageFlow, Timeline, Verdict } from './page-data.ts';
 import { curveChart, timelineChart } from './chart.ts';
 import { html, Markup, name } from './markup.ts';
 import { findingsSection, policySection } from './policy-section.ts';
@@ -185,10 +185,11 @@ function flowSection({ flows, timeline }: PageData): Markup {
       <label class="block"
         >Only rows with this text<input type="search" autocomplete="off" spellcheck="false"
       /></label>
+      ${timeline && timeRange(timeline)}
       ${(Object.keys(WORDS) as Verdict[]).map((verdict) => html`<label><input type="checkbox" value="${verdict}" checked /> ${WORDS[verdict]}</label>`)}
       <output aria-live="polite"></output>
     </form>
-    ${tableOf({ label: 'Table of connections', caption: rest === 0 ? formatCount(flows.length, 'row') : `${formatCount(shown.length, 'row')}, of each subject those of most connections. ${formatNumber(rest)} more rows have ${formatCount(more, 'connection')}: bouheki export has all`, columns: ['Subject', 'Destination', 'Verdict', { number: 'Connections' }, 'First', 'Last'], rows: shown.map(flowRow) })}
+    ${tableOf({ label: 'Table of connections', caption: rest === 0 ? formatCount(flows.length, 'row') : `${formatCount(shown.length, 'row')}, of each subject those of most connections. ${formatNumber(rest)} more rows have ${formatCount(more, 'connection')}: bouheki export has all`, columns: ['Subject', 'Destination', 'Verdict', { number: 'Connections' }, 'First', 'Last'], rows: shown.map((flow) => flowRow(flow, timeline)) })}
   </section>`;
 }
 
@@ -212,9 +213,22 @@ function connectionsIn(flows: readonly PageFlow[]): number {
   return flows.reduce((sum, { count }) => sum + count, 0);
 }
 
-function flowRow({ count, destination, first, group, last, subject, verdict }: PageFlow): Markup {
+/** The first and the last part of the time that rows are shown of. */
+function timeRange({ counts }: Timeline): Markup {
+  const last = counts.allow.length - 1;
+  const end = (label: string, value: number): Markup =>
+    html`<label class="block"
+      >${label}<input type="range" min="0" max="${last}" value="${value}" /><span class="quiet"></span
+    ></label>`;
+  return html`${end('From', 0)} ${end('To', last)}`;
+}
+
+function flowRow(flow: PageFlow, timeline: Timeline | undefined): Markup {
+  const { count, destination, first, group, last, subject, verdict } = flow;
+  const part = (time: number): number =>
+    timeline === undefined ? 0 : Math.floor((time - timeline.start) / timeline.width);
   const known = !destination.includes(group) && html` <span class="quiet">${name(group)}</span>`;
-  return html`<tr data-verdict="${verdict}">
+  return html`<tr data-verdict="${verdict}" data-first="${part(first)}" data-last="${part(last)}">
     <td class="name">${name(subject)}</td>
     <td class="name">${name(destination)}${known}</td>
     <td class="${verdict}">${WORDS[verdict]}</td>

@@ -52,6 +52,7 @@ svg { display: block; }
 .end { fill: var(--ink); }
 .timeline { width: 100%; height: 8rem; border-bottom: 1px solid var(--line); }
 .timeline .allow { fill: var(--accent); } .timeline .deny { fill: var(--deny); } .timeline .noted { fill: var(--noted); }
+.timeline .place { fill: transparent; } .timeline .out { opacity: .25; }
 .curve { width: 5.5rem; height: 1.6rem; }
 .curve polyline { fill: none; stroke: var(--accent); stroke-width: 1.5; }
 .key { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; font-size: .875rem; list-style: none; padding: 0; }
@@ -69,6 +70,7 @@ svg { display: block; }
 .filter input[type=search] { font: inherit; padding: .4rem .6rem; border: 1px solid var(--quiet); border-radius: .35rem;
   background: var(--paper); color: var(--ink); width: 18rem; max-width: 100%; }
 .filter label { font-size: .875rem; }
+.filter input[type=range] { width: 12rem; max-width: 100%; accent-color: var(--accent); display: block; }
 .filter label.block { display: grid; gap: .25rem; }
 footer { padding: 4rem 1.25rem; color: var(--quiet); font-size: .875rem; }
 @media (max-width: 45rem) { html { scroll-padding-top: 6.5rem; } .rule { grid-template-columns: minmax(0, 1fr); } h1 { font-size: 1.5rem; } }

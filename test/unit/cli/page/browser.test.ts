@@ -104,6 +104,30 @@ test('its own policy lets its style and script pass, and nothing of a name runs'
   await page.context().close();
 });
 
+test('a part of the timeline shows its rows alone, by pointer and by keyboard', { skip }, async () => {
+  const { noticed, page } = await open({});
+  const count = (): Promise<number> => page.locator('#flows tbody tr:not([hidden])').count();
+  const all = await count();
+  const [from, to] = [page.locator('input[type=range]').first(), page.locator('input[type=range]').last()];
+  const last = Number(await to.getAttribute('max'));
+  await page.locator('.timeline g').nth(3).locator('.place').click({ force: true });
+  assert.deepEqual([await from.inputValue(), await to.inputValue()], ['3', '3']);
+  const one = await count();
+  assert.ok(one > 0 && one < all, `${one} of ${all}`);
+  assert.equal(await page.locator('.timeline g.out').count(), last);
+  assert.match((await from.getAttribute('aria-valuetext'))!, /^2026-11-21 0\d:\d\d/);
+  // Once more, and all of it is back.
+  await page.locator('.timeline g').nth(3).locator('.place').click({ force: true });
+  assert.equal(await count(), all);
+  await to.focus();
+  await page.keyboard.press('Home');
+  await page.waitForFunction('document.querySelectorAll(".timeline g.out").length > 0');
+  assert.equal(await to.inputValue(), '0');
+  assert.ok((await count()) < all);
+  assert.deepEqual(noticed, []);
+  await page.context().close();
+});
+
 test('with scripts off all rows are there, and no filter that would do nothing', { skip }, async () => {
   const { page } = await open({ javaScriptEnabled: false });
   assert.equal(await page.locator('#flows tbody tr').first().isVisible(), true);

@@ -71,7 +71,8 @@ test('a bar stands for each part of the time, and few denials are seen beside ma
     width: 1_000_000,
     counts: { allow: [1_000_000, 0], deny: [1, 0], noted: [0, 0] },
   });
-  assert.equal(text.match(/<rect\s/g)?.length, 2);
+  assert.equal(text.match(/<rect\s+class="(?:allow|deny|noted)"/g)?.length, 2);
+  assert.equal(text.match(/<rect\s+class="place"/g)?.length, 2, 'each part can be pointed at');
   assert.match(text, /class="deny"[^>]*height="1\.5"/);
   assert.match(text, /1970-01-01 00:00:00Z: 1000000 allowed, 1 denied, 0 would be denied/);
 });
