@@ -166,8 +166,10 @@ export class Running {
   }
 }
 
+/** What is behind the last line end is being written. */
 function lines(text: string): unknown[] {
   return text
+    .slice(0, text.lastIndexOf('\n') + 1)
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as unknown);
