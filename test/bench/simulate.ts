@@ -10,6 +10,7 @@ import { simulate } from '../../generator/drift/simulate.ts';
 import { flowOf } from '../../generator/subject/flow.ts';
 import { evaluate } from '../../policy/meaning/evaluate.ts';
 import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
+import { stops } from '../../policy/meaning/mode.ts';
 import type { Flow, Policy } from '../../policy/meaning/policy.ts';
 import { parseAddress } from '../../policy/value/address.ts';
 import { parseProtocol } from '../../policy/value/protocol.ts';
@@ -80,7 +81,7 @@ function benchRandom(): void {
 }
 
 function add(sums: Sums, policy: Policy, each: Flow, wasStopped: boolean, count = 1): void {
-  const denies = evaluate(policy, each).action === 'deny';
+  const denies = stops(policy, evaluate(policy, each));
   if (denies && wasStopped) sums.stopped += count;
   else if (denies) sums.blocked += count;
   else if (wasStopped) sums.opened += count;
