@@ -1,9 +1,10 @@
-import { Guard } from '../../bpf/guard/guard.ts';
+import { Guard, type Refusals } from '../../bpf/guard/guard.ts';
 import { GuardKey, requireAdmission } from '../../bpf/guard/key.ts';
 import { findKept, type Kept } from '../../bpf/pin/kept.ts';
 import type { Attachment } from '../../bpf/probe.ts';
 import { requireAll } from '../../bpf/requirement.ts';
 import { BouhekiError } from '../../error/error.ts';
+import { visible } from '../../error/visible.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import type { ControlRequest } from './control-request.ts';
 import { isKept, scopeOf } from './keeper.ts';
@@ -71,18 +72,21 @@ export class Guarding implements Disposable {
   /** About once a second. Reports who was refused since the last call. */
   tick(say: (text: string) => void): void {
     if (this.guard === undefined) return;
-    const { command, count, pid } = this.guard.refusals;
-    if (count === this.#reported) return;
-    const times = count - this.#reported === 1 ? 'once' : `${count - this.#reported} times`;
-    this.#reported = count;
-    say(
-      `Warning: others tried to get at what is enforced and were refused, ${times}; the last was process ${pid} (${command}).\n`,
-    );
+    const refusals = this.guard.refusals;
+    if (refusals.count === this.#reported) return;
+    say(describeRefusals(refusals, this.#reported));
+    this.#reported = refusals.count;
   }
 
   [Symbol.dispose](): void {
     this.guard?.[Symbol.dispose]();
   }
+}
+
+/** Who was refused since there were so many. A process calls itself as it likes. */
+export function describeRefusals({ command, count, pid }: Refusals, before: number): string {
+  const times = count - before === 1 ? 'once' : `${count - before} times`;
+  return `Warning: others tried to get at what is enforced and were refused, ${times}; the last was process ${pid} (${visible(command)}).\n`;
 }
 
 /** What a start in this scope removes. */
