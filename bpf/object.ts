@@ -228,10 +228,22 @@ const PROGRAM_INFO_SIZE = 216;
 const RECURSION_MISSES = 208;
 
 function recursionMisses(program: number): number {
-  const info = new Uint8Array(PROGRAM_INFO_SIZE);
-  const length = new Uint32Array([PROGRAM_INFO_SIZE]);
-  check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(program, info, length));
-  return Number(new DataView(info.buffer).getBigUint64(RECURSION_MISSES, true));
+  return Number(infoOf(program, PROGRAM_INFO_SIZE).getBigUint64(RECURSION_MISSES, true));
+}
+
+/**
+ * What the kernel says of a map, a program or a link: the first `size` bytes of struct bpf_map_info, bpf_prog_info or
+ * bpf_link_info. What it does not have is 0. Throws SystemError.
+ */
+function infoOf(fd: number, size: number): DataView {
+  const info = new Uint8Array(size);
+  check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(fd, info, new Uint32Array([size])));
+  return new DataView(info.buffer);
+}
+
+/** The id of a map, a program or a link: all three structs begin with the kind and the id. Throws SystemError. */
+export function objectId(fd: number): number {
+  return infoOf(fd, 8).getUint32(4, true);
 }
 
 /**
@@ -242,10 +254,7 @@ const LINK_INFO_SIZE = 32;
 const CGROUP_ID = 16;
 
 function isAttachedToCgroup(link: Pointer): boolean {
-  const info = new Uint8Array(LINK_INFO_SIZE);
-  const length = new Uint32Array([LINK_INFO_SIZE]);
-  check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(libbpf().bpf_link__fd(link), info, length));
-  return new DataView(info.buffer).getBigUint64(CGROUP_ID, true) !== 0n;
+  return infoOf(libbpf().bpf_link__fd(link), LINK_INFO_SIZE).getBigUint64(CGROUP_ID, true) !== 0n;
 }
 
 /**

@@ -2,9 +2,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { BouhekiError } from '../../error/error.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
 import { programFile } from '../../host/program-file.ts';
-import { check, libbpf } from '../libbpf.ts';
+import { libbpf } from '../libbpf.ts';
 import type { BpfMap, MapMemory } from '../map.ts';
-import { BpfObject } from '../object.ts';
+import { BpfObject, objectId } from '../object.ts';
 import type { AttachedProgram } from '../pin/pins.ts';
 import { BPFFS, PIN_ROOT } from '../pin/place.ts';
 import { type Attachment, hasTaskStorage, HOOKS } from '../probe.ts';
@@ -103,8 +103,8 @@ export class Guard implements Disposable {
         remedy: 'leave --guard-key out, and run `bouheki doctor`',
       });
     }
-    for (const map of MAPS) this.#add(GuardedKind.map, idOf(this.#object.map(map, 0, 0).fd));
-    for (const program of this.#object.programs) this.#add(GuardedKind.program, idOf(program));
+    for (const map of MAPS) this.#add(GuardedKind.map, objectId(this.#object.map(map, 0, 0).fd));
+    for (const program of this.#object.programs) this.#add(GuardedKind.program, objectId(program));
     this.cover(this.links);
   }
 
@@ -115,15 +115,15 @@ export class Guard implements Disposable {
 
   /** Guards the links of programs. */
   cover(links: readonly AttachedProgram[]): void {
-    for (const { fd } of links) this.#add(GuardedKind.link, idOf(fd));
+    for (const { fd } of links) this.#add(GuardedKind.link, objectId(fd));
   }
 
   /** Guards pins in a folder, and its mount. `about`: the descriptor of the map that others may read. */
   coverPins(folder: string, about: number): void {
-    this.#set('about', idOf(about));
-    const { dev } = statSync(PIN_ROOT);
-    this.#set('device', kernelDevice(dev));
-    this.#numbers.setBigUint64(Layout.offset.root, statSync(PIN_ROOT, { bigint: true }).ino, true);
+    this.#set('about', objectId(about));
+    const { dev, ino } = statSync(PIN_ROOT, { bigint: true });
+    this.#set('device', kernelDevice(Number(dev)));
+    this.#numbers.setBigUint64(Layout.offset.root, ino, true);
     this.#numbers.setBigUint64(Layout.offset.folder, statSync(folder, { bigint: true }).ino, true);
     const mounts = mountsAbove(BPFFS, readFileSync(MOUNT_TABLE, 'utf8')).slice(-GUARD_MOUNTS);
     for (const [place, id] of mounts.entries())
@@ -154,14 +154,6 @@ export class Guard implements Disposable {
   #add(kind: number, id: number): void {
     this.#guarded.set(new Uint8Array(Uint32Array.of(kind, id).buffer), Uint8Array.of(1));
   }
-}
-
-/** struct bpf_map_info, bpf_prog_info and bpf_link_info all begin with the kind and the id. */
-function idOf(fd: number): number {
-  const info = new Uint32Array(2);
-  const length = Uint32Array.of(info.byteLength);
-  check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(fd, new Uint8Array(info.buffer), length));
-  return info[1]!;
 }
 
 /** A number of stat() as the kernel keeps it: MAJOR << 20 | MINOR, of new_encode_dev() in include/linux/kdev_t.h. */

@@ -1,16 +1,12 @@
-import { SocketKind } from '../../bpf/wire.ts';
 import { nearestRule, UNKNOWN_ID } from '../../policy/analysis/explain.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
 import type { VerdictEntry } from '../../enforcer/log/entry.ts';
+import { socketKindOf } from '../../profiler/event/socket-kind.ts';
 import { formatAddress } from '../../policy/value/address.ts';
 import { formatOpening } from '../../policy/value/opening.ts';
 import { formatProtocol } from '../../policy/value/protocol.ts';
 import type { Denial, ExcessDenials } from '../../profiler/record/denial.ts';
 import type { JudgingPolicy } from './generation-memory.ts';
-
-const SOCKET_NAMES: ReadonlyMap<number, keyof typeof SocketKind> = new Map(
-  Object.entries(SocketKind).map(([name, kind]) => [kind, name as keyof typeof SocketKind]),
-);
 
 /** No container can have this name. */
 const UNKNOWN_CONTAINER = '(unknown)';
@@ -58,7 +54,7 @@ export function entryOf(denial: Denial, judged: JudgingPolicy | undefined): Verd
 }
 
 function targetOf({ destination, name, protocol, socket }: Denial): Partial<VerdictEntry> {
-  const kind = socket === undefined ? undefined : (SOCKET_NAMES.get(socket) ?? 'other');
+  const kind = socket === undefined ? undefined : socketKindOf(socket);
   return {
     ...(destination && { address: formatAddress(destination), port: destination.port }),
     ...(destination && name !== undefined && { name }),

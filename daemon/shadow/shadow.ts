@@ -1,6 +1,8 @@
-import { ProcessFlag, SocketKind } from '../../bpf/wire.ts';
+import { ProcessFlag } from '../../bpf/wire.ts';
+import { visible } from '../../error/visible.ts';
 import { compileEvaluator } from '../../policy/meaning/evaluator.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
+import { recordedNames } from '../../policy/meaning/known-name.ts';
 import { stops } from '../../policy/meaning/mode.ts';
 import type { AccountTable, Flow, Policy, Verdict as Judgement } from '../../policy/meaning/policy.ts';
 import { canonicalAddress, formatAddress } from '../../policy/value/address.ts';
@@ -8,6 +10,7 @@ import { formatOpening } from '../../policy/value/opening.ts';
 import { formatProtocol, hasPorts } from '../../policy/value/protocol.ts';
 import { type EventBatch, Operation, Verdict } from '../../profiler/event/batch.ts';
 import { type EVENT, Known, type Values } from '../../profiler/event/columns.ts';
+import { socketKindOf } from '../../profiler/event/socket-kind.ts';
 import type { FoldedRow } from '../../profiler/event/dimension.ts';
 import type { ShadowStatus } from '../../profiler/serve/live-status.ts';
 import type { EventTap, TapListener, TappedProcess } from './event-tap.ts';
@@ -39,10 +42,6 @@ interface Judged {
   flow: Flow;
   denies: boolean;
 }
-
-const SOCKETS: ReadonlyMap<number, keyof typeof SocketKind> = new Map(
-  Object.entries(SocketKind).map(([name, kind]) => [kind, name as keyof typeof SocketKind]),
-);
 
 const UNKNOWN_SUBJECTS = '(others)';
 
@@ -154,7 +153,11 @@ export class Shadow implements TapListener {
     const what = difference === 'denies' ? 'would deny what is allowed' : 'would allow what is denied';
     const last =
       this.#notes === MOST_NOTES ? ' Of further subjects nothing is said; status counts them.' : '';
-    this.#say(`Shadow: ${this.#candidate.file} ${what}: ${name} to ${destinationText(flow)}.${last}\n`);
+    // Programs and containers are called as their users like.
+    const text = visible(
+      `Shadow: ${this.#candidate.file} ${what}: ${name} to ${destinationText(flow)}.${last}`,
+    );
+    this.#say(`${text}\n`);
   }
 
   /** Undefined where the process is not known, or what it is called is forgotten. */
@@ -205,13 +208,9 @@ export class Shadow implements TapListener {
 
   #namesOf({ age, known, names }: Row): Flow['names'] {
     const list = names === 0 || known === Known.unbelieved ? undefined : this.#tap.nameSets.get(names);
-    // Of others than the best the record has no age: it is the most that it may be.
-    return list?.map((name, place) => ({ name, age: place === 0 ? age : Math.max(age, FRESH) }));
+    return list && recordedNames(list, age);
   }
 }
-
-/** As for what is read from a record. */
-const FRESH = 3600;
 
 function nothingSince(since: number): {
   since: number;
@@ -233,7 +232,7 @@ function destinationOf(row: Row): Pick<Flow, 'address' | 'port' | 'protocol' | '
   const { operation, port, protocol } = row;
   const address = addressOf(row);
   if (operation !== Operation.open) return { address, port, protocol };
-  return { address, port: 0, protocol, socket: SOCKETS.get(port) ?? 'other' };
+  return { address, port: 0, protocol, socket: socketKindOf(port) };
 }
 
 function addressOf({ addressHigh, addressLow, family }: Row): Flow['address'] {

@@ -1,3 +1,4 @@
+import { recordedNames } from '../../policy/meaning/known-name.ts';
 import { TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { AccountTable, Flow, KnownName } from '../../policy/meaning/policy.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
@@ -27,14 +28,8 @@ export function flowOf(observation: Observation, accounts?: AccountTable): Flow 
   return flow;
 }
 
-/** Seconds after the end of its TTL that an address is recorded to be known by a name which is not the only one. */
-const FRESH = 3600;
-
-/**
- * The names that all events of an observation had; undefined where they were not told apart by them. The record has the
- * age of the best name alone: of others it is the most that it may be.
- */
+/** The names that all events of an observation had; undefined where they were not told apart by them. */
 function knownNames({ known, names }: Observation): KnownName[] | undefined {
   if (!known || known.by === 'unbelieved' || !names) return undefined;
-  return names.map((name, place) => ({ name, age: place === 0 ? known.age : Math.max(known.age, FRESH) }));
+  return recordedNames(names, known.age);
 }

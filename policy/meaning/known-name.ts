@@ -43,3 +43,14 @@ export function matchesNames(to: To, known: readonly KnownName[] | undefined): b
 function isListed(patterns: readonly string[], name: string): boolean {
   return patterns.some((pattern) => matchesName(pattern, name));
 }
+
+/** Seconds after the end of its TTL that an address is recorded to be known by a name which is not the only one. */
+const FRESH = 3600;
+
+/**
+ * The names that a recorded connection's address was known by, the best first. The record has the age of that one alone,
+ * in seconds since the end of its TTL: of others it is the most that it may be.
+ */
+export function recordedNames(names: readonly string[], age: number): KnownName[] {
+  return names.map((name, place) => ({ name, age: place === 0 ? age : Math.max(age, FRESH) }));
+}

@@ -1,9 +1,5 @@
-import { SocketKind } from '../../bpf/wire.ts';
+import { socketKindOf } from '../event/socket-kind.ts';
 import type { Observation } from './observation.ts';
-
-const KINDS = new Map<number, NonNullable<Observation['socket']>>(
-  Object.entries(SocketKind).map(([name, kind]) => [kind, name as keyof typeof SocketKind]),
-);
 
 /**
  * Where an observation went, from the columns of its row; or which socket was opened, which has family 0
@@ -17,7 +13,7 @@ export function destinationOf(
   protocol: number,
 ): Pick<Observation, 'family' | 'address' | 'port' | 'protocol' | 'socket'> {
   if (family === 0) {
-    const socket = KINDS.get(port) ?? 'other';
+    const socket = socketKindOf(port);
     return { family: 4, address: 0n, port: 0, protocol: 0, socket };
   }
   const known = family === 4 ? 4 : 6;

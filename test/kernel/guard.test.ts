@@ -9,6 +9,7 @@ import type { Egress } from '../../bpf/egress.ts';
 import { Guard } from '../../bpf/guard/guard.ts';
 import { GuardKey } from '../../bpf/guard/key.ts';
 import { check, libbpf } from '../../bpf/libbpf.ts';
+import { objectId } from '../../bpf/object.ts';
 import { Pins } from '../../bpf/pin/pins.ts';
 import { hostAttachment } from '../../bpf/probe.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
@@ -21,13 +22,6 @@ let guard: Guard;
 let egress: Egress;
 let pins: Pins;
 let targets: Targets;
-
-/** The kind of it, then its id: so begins what the kernel says of maps, programs and links. */
-function idOf(fd: number): number {
-  const info = Buffer.alloc(8);
-  check('bpf_obj_get_info_by_fd', libbpf().bpf_obj_get_info_by_fd(fd, info, Uint32Array.of(info.length)));
-  return info.readUInt32LE(4);
-}
 
 before(() => {
   const { attachment } = hostAttachment();
@@ -54,9 +48,9 @@ before(() => {
   targets = {
     pid: process.pid,
     folder: pins.folder,
-    map: idOf(egress.subjects.fd),
+    map: objectId(egress.subjects.fd),
     program: firstProgram(),
-    link: idOf(links[place]!.fd),
+    link: objectId(links[place]!.fd),
     ftrace: Guard.keepsFtrace,
     pin: join(pins.folder, `${String(place).padStart(3, '0')}_backstop`),
   };
@@ -133,7 +127,7 @@ test('a key that is not the right one admits nobody', () => {
 test('what is made later is guarded as well', () => {
   const fd = check('bpf_map_create', libbpf().bpf_map_create(2, 'later', 4, 4, 1, null));
   const { map } = targets;
-  targets.map = idOf(fd);
+  targets.map = objectId(fd);
   assert.equal(attempts()['a map by its id'], 'EPERM');
   targets.map = map;
   libbpf().close(fd);

@@ -137,8 +137,12 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'enforcer/log': [...policy('value', 'meaning'), 'output', 'format', 'error'],
   enforcer: ['enforcer/name', 'enforcer/vector', 'bpf', ...policy('value', 'meaning'), 'host', 'error'],
   'enforcer/container': ['enforcer', 'bpf', 'policy/meaning', 'host'],
-  'daemon/denial': ['enforcer/log', 'profiler/record', ...policy('value', 'meaning', 'analysis'), 'bpf'],
-  'daemon/shadow': [...profiler('event', 'serve'), ...policy('value', 'meaning'), 'bpf'],
+  'daemon/denial': [
+    'enforcer/log',
+    ...profiler('event', 'record'),
+    ...policy('value', 'meaning', 'analysis'),
+  ],
+  'daemon/shadow': [...profiler('event', 'serve'), ...policy('value', 'meaning'), 'bpf', 'error'],
   'daemon/name': [
     'enforcer/name',
     ...profiler('name', 'identity/runtime', 'record', 'serve', 'store'),

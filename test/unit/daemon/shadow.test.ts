@@ -179,6 +179,15 @@ test('who differs is counted, those of most differences first, and said once', (
   ]);
 });
 
+test('the name of a program makes no line of its own', () => {
+  const { said, tap } = counted(candidateOf(policyOf('allow: []')), () => 5e6);
+  const hostile = { ...PLAIN, exe: '/tmp/a\nbouheki: nothing is denied\u001b[2K' };
+  tap.append(batchOf(tap, [hostile, Verdict.allow]));
+  assert.deepEqual(said, [
+    'Shadow: /next.yaml would deny what is allowed: /tmp/a\\u{a}bouheki: nothing is denied\\u{1b}[2K, uid 1000 to 10.0.0.1:443/tcp.\n',
+  ]);
+});
+
 test('what was folded counts as often as it was, intents never, and who is not known by himself', () => {
   const { shadow, tap } = counted(candidateOf(policyOf('allow: []')), () => 5e6);
   const batch = batchOf(tap, [PLAIN, Verdict.allow], [PLAIN, Verdict.allow]);
