@@ -30,7 +30,7 @@ export interface FileObject {
   generation: number;
 }
 
-export function readFileObject(bytes: DataView, at: number): FileObject {
+function readFileObject(bytes: DataView, at: number): FileObject {
   const { offset } = Layout;
   return {
     object: bytes.getBigUint64(at + offset.object, true),
@@ -40,7 +40,7 @@ export function readFileObject(bytes: DataView, at: number): FileObject {
   };
 }
 
-export function writeFileObject(bytes: DataView, at: number, file: FileObject): void {
+function writeFileObject(bytes: DataView, at: number, file: FileObject): void {
   const { offset } = Layout;
   bytes.setBigUint64(at + offset.object, file.object, true);
   bytes.setBigUint64(at + offset.inode, file.inode, true);

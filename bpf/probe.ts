@@ -98,7 +98,7 @@ const BPF_MODIFY_RETURN = 26;
 /**
  * Whether `sendfile()` and `splice()` on a UDP socket ask no hook of sockets, as before Linux 6.5.
  */
-export function sendsPagesUnasked(): boolean {
+function sendsPagesUnasked(): boolean {
   return libbpf().libbpf_find_vmlinux_btf_id('udp_sendpage', BPF_TRACE_FENTRY) > 0;
 }
 

@@ -22,7 +22,6 @@ import type { KnownContainer } from './executable-entry.ts';
 import { compileEnds, type Ends } from './rule-end.ts';
 import { sweep, type Intervals, type Span } from './vector/interval.ts';
 import { compileNames, type NameTables } from './name/name-table.ts';
-import type { SubjectEntry } from './subject-entry.ts';
 import {
   compileSubjects,
   type ResolveAccount,
@@ -60,7 +59,7 @@ export interface CompiledPolicy {
   subjects: SubjectTables;
 }
 
-export type { ResolveAccount, ResolveExecutable, SubjectEntry };
+export type { ResolveAccount, ResolveExecutable };
 
 /**
  * Compiles a policy. `resolve` finds the files that `exe` names on the host, `containers` are those whose

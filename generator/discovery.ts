@@ -15,7 +15,7 @@ import {
 import { selectObservations } from './subject/select.ts';
 
 /** How much of what one subject does is known. */
-export interface SubjectDiscovery extends Readiness {
+interface SubjectDiscovery extends Readiness {
   subject: string;
   /** Events that a policy would have to allow. */
   events: number;

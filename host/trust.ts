@@ -25,7 +25,7 @@ export function everybodyMayWrite(stats: Stats): boolean {
 }
 
 /** Whether users that are not trusted may write. ACLs show in the bits of the group, which are their mask. */
-export function othersMayWrite(stats: Stats): boolean {
+function othersMayWrite(stats: Stats): boolean {
   if (everybodyMayWrite(stats)) return true;
   return (stats.mode & GROUP_WRITES) !== 0 && !isPrivateGroup(stats);
 }

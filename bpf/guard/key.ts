@@ -61,7 +61,7 @@ export class GuardKey {
 }
 
 /** Whether this process cannot undo what is pinned there. */
-export function isLocked({ folder }: Pick<Kept, 'folder'>): boolean {
+function isLocked({ folder }: Pick<Kept, 'folder'>): boolean {
   const fd = pinCalls().bpf_obj_get(`${folder}/${ABOUT}`);
   if (fd >= 0) closeSync(fd);
   return fd < 0;

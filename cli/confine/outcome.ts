@@ -12,7 +12,7 @@ import { PLAIN_VIEW, type View } from '../terminal/view.ts';
 const SHOWN = 30;
 
 /** What became of connections of one program to one destination. */
-export interface OutcomeLine {
+interface OutcomeLine {
   program: string;
   destination: string;
   verdict: RecordedVerdict;

@@ -2,7 +2,7 @@ import type { Reported } from './format/identify.ts';
 import type { Acknowledgement } from './ignore-file.ts';
 
 /** A finding that is left out, since somebody has said why. */
-export interface Acknowledged {
+interface Acknowledged {
   finding: Reported;
   reason: string;
   /** Until when, microseconds since the epoch. */

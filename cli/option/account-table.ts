@@ -20,7 +20,7 @@ export async function accountsFor(policy: Policy, recorded: AccountTable = NOBOD
 }
 
 /** The names of the record, with those of the host where they are of the same account. */
-export function joinAccounts(recorded: AccountTable, host: AccountTable): AccountTable {
+function joinAccounts(recorded: AccountTable, host: AccountTable): AccountTable {
   return {
     namesOf: (kind, id) => {
       const known = recorded.namesOf(kind, id);

@@ -26,7 +26,7 @@ export interface LostConnection {
 }
 
 /** How many connections are open, and which of those that were opened here would not be allowed. */
-export interface OpenConnections {
+interface OpenConnections {
   accepted: number;
   opened: number;
   /** Of those opened here, those whose process can't be seen. */
@@ -110,7 +110,7 @@ export function outlookOf(
 }
 
 /** Which of the connections that are open would not be allowed, those of a process to one destination together. */
-export function openConnections(judge: Judge, host: HostState): OpenConnections {
+function openConnections(judge: Judge, host: HostState): OpenConnections {
   const { accepted, opened } = openedConnections(judge, host);
   return {
     accepted,

@@ -11,7 +11,7 @@ export const CHECKS = [
   'connections',
 ] as const;
 
-export type Check = (typeof CHECKS)[number];
+type Check = (typeof CHECKS)[number];
 
 /** What a pre-flight has found at one point. */
 export interface Finding {

@@ -4,7 +4,7 @@ import { readSocketTable, type SocketTable } from '../../host/open/socket-table.
 import { RunningProcesses, type RunningProcess } from '../../profiler/identity/running-process.ts';
 
 /** What is open in a network namespace. */
-export interface NetworkState extends SocketTable {
+interface NetworkState extends SocketTable {
   network: Network;
 }
 

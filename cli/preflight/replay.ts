@@ -24,7 +24,7 @@ export interface ReplayOrder {
 }
 
 /** Something that went through, and would not any more. */
-export interface ReplayExample {
+interface ReplayExample {
   destination: string;
   names?: string[];
   address?: string;
@@ -36,7 +36,7 @@ export interface ReplayExample {
 }
 
 /** What a subject would lose. */
-export interface ReplaySubject {
+interface ReplaySubject {
   subject: string;
   count: number;
   /** Destinations, and kinds of sockets. */

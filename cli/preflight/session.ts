@@ -47,7 +47,7 @@ function ancestors(): number[] {
 }
 
 /** Whom a connection leads to that an ancestor of ours has accepted. */
-export function peerOfAncestors(
+function peerOfAncestors(
   { networks }: Pick<HostState, 'networks'>,
   pids: readonly number[],
 ): Address | undefined {

@@ -8,7 +8,7 @@ export const LONGEST_TRIAL = 86_400;
 export const MOST_REQUEST = 64 << 10;
 
 /** What may be asked with the key of the guard: 64 hexadecimal digits. */
-export interface Keyed {
+interface Keyed {
   key?: string;
 }
 

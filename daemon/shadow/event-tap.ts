@@ -19,7 +19,7 @@ export type TappedProcess = Pick<
 const MOST = 131_072;
 
 /** What rows stand for. The one that was named least lately is forgotten for one more. */
-export class Latest<T> {
+class Latest<T> {
   readonly #rows = new Map<number, T>();
 
   get(row: number): T | undefined {

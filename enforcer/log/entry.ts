@@ -34,7 +34,7 @@ export interface VerdictEntry {
   nearest?: NearestRule;
 }
 
-export interface NearestRule {
+interface NearestRule {
   boxes: number;
   find(): string | undefined;
 }

@@ -1,7 +1,7 @@
 import { VECTOR_WORDS } from '../../bpf/wire.ts';
 
 /** Half words: JavaScript's bit operations work on 32 bits. */
-export const VECTOR_HALVES = VECTOR_WORDS * 2;
+const VECTOR_HALVES = VECTOR_WORDS * 2;
 
 /** A set of boxes in the kernel's layout: bit i % 32 of element i / 32 is box i. */
 export type BoxVector = Uint32Array<ArrayBuffer>;
@@ -25,10 +25,6 @@ export function sizeOf(vector: BoxVector): number {
   let size = 0;
   for (const half of vector) for (let rest = half; rest !== 0; rest &= rest - 1) size += 1;
   return size;
-}
-
-export function isEmpty(vector: BoxVector): boolean {
-  return vector.every((half) => half === 0);
 }
 
 /** Whether some box is in both. */

@@ -9,14 +9,10 @@ export interface Relation {
   tuples: Int32Array;
 }
 
-/** The relation that these tuples are, in any order and with repeats. */
-export function relationOf(sizes: readonly number[], tuples: Iterable<readonly number[]>): Relation {
-  const rows: number[] = [];
-  for (const tuple of tuples) for (const value of tuple) rows.push(value);
-  return relationOfRows(sizes, Int32Array.from(rows)).relation;
-}
-
-/** The same of tuples that stand one after the other. `places`: which tuple of the relation each of them is. */
+/**
+ * The relation of tuples that stand one after the other, in any order and with repeats. `places`: which tuple of the
+ * relation each of them is.
+ */
 export function relationOfRows(
   sizes: readonly number[],
   rows: Int32Array,
@@ -128,10 +124,6 @@ export function valuesOn({ sizes, tuples }: Relation, axis: number, members: Int
   const values = new Int32Array(members.length);
   for (let at = 0; at < members.length; at++) values[at] = tuples[members[at]! * sizes.length + axis]!;
   return values;
-}
-
-export function tupleCount({ sizes, tuples }: Relation): number {
-  return tuples.length / sizes.length;
 }
 
 /** Numbers for keys, from 0 in the order in which they come, and how many there are. */

@@ -71,20 +71,6 @@ export interface Naming {
   called?: AccountTable;
 }
 
-/**
- * Compares observations with a policy. What the kernel said is the fact: each denial is in the result, whatever the
- * policy says of it. Entries are in the order of subject, then destination. `accounts` names subjects in the result;
- * `called` is what rules that name users go by, where that is more.
- */
-export function findDrift(
-  policy: Policy,
-  observations: readonly DriftObservation[],
-  accounts = new Accounts(),
-  called: AccountTable = accounts,
-): Drift {
-  return driftOf(compare(policy, observations, { accounts, called }));
-}
-
 /** The entries of a comparison by part. */
 export function driftOf({ cases }: Pick<Comparison, 'cases'>): Drift {
   const drift: Drift = { new: [], denied: [], disagreed: [], shared: [] };
@@ -92,7 +78,10 @@ export function driftOf({ cases }: Pick<Comparison, 'cases'>): Drift {
   return drift;
 }
 
-/** As `findDrift`, with what is allowed and what the entries were made of. */
+/**
+ * Compares observations with a policy. What the kernel said is the fact: each denial is among the cases, whatever the
+ * policy says of it. Cases are in the order of subject, then destination.
+ */
 export function compare(
   policy: Policy,
   observations: readonly DriftObservation[],

@@ -16,11 +16,11 @@ export interface Suffixes {
 }
 
 /** What is below a name. */
-export function wildcardOf(domain: string): string {
+function wildcardOf(domain: string): string {
   return `*.${domain}`;
 }
 
-export function isBelow(name: string, domain: string): boolean {
+function isBelow(name: string, domain: string): boolean {
   return name.endsWith(`.${domain}`);
 }
 

@@ -9,19 +9,10 @@ export interface Cover {
   nodes: number[];
 }
 
-/** The fewest prefixes that cover the forest without breaking a limit. */
-export function leastBudget({ gap, left, right }: PrefixForest): number {
-  const least = new Int32Array(gap.length);
-  for (let node = 0; node < gap.length; node++) {
-    least[node] = gap[node]! < Infinity ? 1 : least[left[node]!]! + least[right[node]!]!;
-  }
-  return least.at(-1) ?? 0;
-}
-
 /**
  * The cover by at most `budget` prefixes with the fewest unobserved units, exactly: `z_p(1) = gap(p)`,
  * `z_p(F) = min over i+j=F of z_left(i) + z_right(j)`. O(N K) time by the tree-knapsack bound, and far less
- * as a rule, see `Tables`. Undefined when fewer than `leastBudget` prefixes are asked for.
+ * as a rule, see `Tables`. Undefined when so few cannot cover the forest.
  */
 export function optimalCover(
   forest: PrefixForest,

@@ -17,7 +17,7 @@ import {
 import { destinationAddress } from '../destination/destination.ts';
 
 /** Why an observation is not in the policy. */
-export type OmissionReason =
+type OmissionReason =
   | 'was denied'
   | 'denied by --deny'
   | 'cloud metadata'

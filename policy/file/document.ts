@@ -4,22 +4,10 @@ import {
   type DestinationKey,
   TO,
 } from '../meaning/dimension.ts';
-import { formatEnd } from '../../format/moment.ts';
-import { formatAddress } from '../value/address.ts';
 import { formatPrefix } from '../value/cidr.ts';
 import { formatKeep } from '../value/keep.ts';
 import { keepOf, NAME_DEFAULTS } from '../meaning/known-name.ts';
-import type {
-  Box,
-  From,
-  LogOptions,
-  Mode,
-  NameOptions,
-  OnExit,
-  Policy,
-  Target,
-  To,
-} from '../meaning/policy.ts';
+import type { From, LogOptions, Mode, OnExit, Target, To } from '../meaning/policy.ts';
 import { formatPortRange } from '../value/port.ts';
 import { formatProtocol } from '../value/protocol.ts';
 
@@ -94,66 +82,10 @@ export interface SetDocument extends Partial<Record<SetKind, Entry[]>> {
 }
 
 /** `names` of a file. */
-export interface NamesDocument {
+interface NamesDocument {
   resolvers?: Entry[];
   keep?: string;
   hosts?: boolean;
-}
-
-/**
- * The rules that say what the boxes of a policy say, one for each run of boxes with the same name and
- * subject. Names made from a place (`allow[0]`) are kept, so that logs before and after agree. Parsing the
- * print of it gives the boxes back.
- */
-export function documentOf(policy: Policy): PolicyDocument {
-  const { keep } = policy.names ?? NAME_DEFAULTS;
-  const rules = (action: Box['action']) =>
-    rulesOf(
-      policy.boxes.filter((box) => box.action === action),
-      keep,
-    );
-  return {
-    mode: policy.mode,
-    ...(policy.modes && { modes: policy.modes }),
-    target: policy.target,
-    ...(policy.onExit && { onExit: policy.onExit }),
-    deny: rules('deny'),
-    allow: rules('allow'),
-    ...(policy.names && { names: namesDocument(policy.names) }),
-    log: policy.log,
-  };
-}
-
-function namesDocument({ hosts, keep, resolvers }: NameOptions): NamesDocument {
-  return {
-    resolvers: resolvers.map((each) => (each === 'auto' ? each : formatAddress(each))),
-    keep: formatKeep(keep),
-    hosts,
-  };
-}
-
-function rulesOf(boxes: readonly Box[], keep: number): RuleDocument[] {
-  const rules: (Pick<Box, 'name' | 'from' | 'until'> & { to: ToDocument[]; sockets?: Entry[] })[] = [];
-  for (const { name, from, to, until } of boxes) {
-    let last = rules.at(-1);
-    // The box of `sockets` is the last one of its rule.
-    const same = last && last.name === name && last.until === until && sameFrom(last.from, from);
-    if (!last || !same || last.sockets) {
-      rules.push((last = { name, from, to: [], ...(until !== undefined && { until }) }));
-    }
-    if (to.sockets) last.sockets = to.sockets;
-    else last.to.push(destinationText(to, keep));
-  }
-  return rules.map(({ name, from, to, sockets, until }) => {
-    const rule: RuleDocument = { name };
-    if (until !== undefined) rule.until = formatEnd(until);
-    if (Object.keys(from).length > 0) rule.from = from;
-    // A rule with neither `to` nor `sockets` is one box with any destination.
-    const anywhere = !sockets && to.length === 1 && Object.keys(to[0]!).length === 0;
-    if (to.length > 0 && !anywhere) rule.to = to;
-    if (sockets) rule.sockets = sockets;
-    return rule;
-  });
 }
 
 /** A destination as it stands in a file, for names of which `keep` holds where it does not say. */
@@ -181,10 +113,6 @@ function portText(range: NonNullable<To['ports']>[number]): string | number {
 function protocolText(protocol: number): string | number {
   const name = formatProtocol(protocol);
   return name === String(protocol) ? protocol : name;
-}
-
-function sameFrom(a: From, b: From): boolean {
-  return a === b || JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
 }
 
 /** By this comment at the head of a file editors find the schema, where `bouheki schema` has written it beside. */

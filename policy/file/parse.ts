@@ -22,7 +22,7 @@ export interface Parsed {
   locationOfMode(entry: number): Location;
 }
 
-export type Location = Pick<Problem, 'file' | 'line' | 'column' | 'path'>;
+type Location = Pick<Problem, 'file' | 'line' | 'column' | 'path'>;
 
 /**
  * Reads a policy of either version. Never throws: whatever is wrong is among the problems, in the order of

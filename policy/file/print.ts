@@ -50,7 +50,7 @@ export function printPolicy(document: PolicyDocument): string {
 }
 
 /** A value as YAML: plain where every reader sees text, else in double quotes. */
-export function printScalar(value: string | number): string {
+function printScalar(value: string | number): string {
   if (typeof value === 'number') return String(value);
   const plain =
     /^[A-Za-z_/][\w./@+-]*(?: [\w./@+-]+)*$/.test(value) ||

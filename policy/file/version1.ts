@@ -8,7 +8,7 @@ import { SOCKET_KINDS } from '../value/socket-kind.ts';
 import { allowPath, logOf, type PlacedBox, socketBox } from './version2.ts';
 
 /** The subjects to whom a version 1 policy allows what its `cidr.deny` denies. */
-export interface Exemption {
+interface Exemption {
   /** Where the denied addresses are: `['network', 'cidr', 'deny']`, or the older `['network', 'deny']`. */
   path: Path;
   command: string[];
@@ -58,7 +58,7 @@ function listBoxes(network: Version1['network'], report: Report): PlacedBox[] {
 }
 
 /** The subjects that are exempt from `cidr.deny`; undefined when none is or nothing is denied. */
-export function exemptionOf(network: Version1['network']): Exemption | undefined {
+function exemptionOf(network: Version1['network']): Exemption | undefined {
   const bare = network.cidr?.deny === undefined && network.deny !== undefined;
   const denied = bare ? network.deny : network.cidr?.deny;
   const command = network.command?.allow ?? [];

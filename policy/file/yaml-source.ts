@@ -4,7 +4,7 @@ import { LIMITS } from './limit.ts';
 import type { Path } from './problem.ts';
 
 /** A reason why a text is not the plain YAML that policies are written in. */
-export interface Fault {
+interface Fault {
   /** Characters from the start of the source. */
   offset: number;
   path: Path;

@@ -10,7 +10,7 @@ export const NAME_DEFAULTS: NameOptions = { resolvers: ['auto'], keep: 3600, hos
 export const LONGEST_KEEP = 7 * 86_400;
 
 /** The values of `keep` that are proposed, in seconds: 1h, 6h, 1d, 7d. */
-export const KEEPS: readonly number[] = [3600, 21_600, 86_400, LONGEST_KEEP];
+const KEEPS: readonly number[] = [3600, 21_600, 86_400, LONGEST_KEEP];
 
 /** The least `keep` to propose for which a name of this age counts. */
 export function neededKeep(age: number): number {

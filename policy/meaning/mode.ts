@@ -71,7 +71,7 @@ export function actionOf({ mode }: Pick<ModeEntry, 'mode'>): Action {
  * The mode entries as boxes without a destination, and behind them one for everybody else: the first that accepts a
  * subject says its mode. None where the policy has one mode for all.
  */
-export function modeBoxes({ mode, modes }: Modes): Box[] {
+function modeBoxes({ mode, modes }: Modes): Box[] {
   if (!modes) return [];
   const entries: ModeEntry[] = [...modes, { name: 'mode', from: {}, mode }];
   return entries.map((entry) => ({

@@ -17,7 +17,7 @@ export const Verdict = { allow: 0, deny: 1, noted: 2 } as const;
 /** Rows per DuckDB data chunk. */
 export const BATCH_ROWS = 2048;
 /** Bytes of the columns of a batch. */
-export const BATCH_BYTES = sizeOf(EVENT, BATCH_ROWS);
+const BATCH_BYTES = sizeOf(EVENT, BATCH_ROWS);
 
 /**
  * Up to 2,048 events as columns, the shape in which DuckDB takes them fastest. Filled, appended, reset,

@@ -7,7 +7,7 @@ import { Docker } from './runtime/docker.ts';
 import { Podman } from './runtime/podman.ts';
 import { type ContainerFacts, type Runtime, RuntimeFailure } from './runtime/runtime.ts';
 
-export const RUNTIMES: readonly Runtime[] = [new Podman(), new CriO(), new Docker(), new Containerd()];
+const RUNTIMES: readonly Runtime[] = [new Podman(), new CriO(), new Docker(), new Containerd()];
 
 /** Runtimes whose containers have nothing but the name that is in the path. */
 const NAMED_BY_PATH: ReadonlySet<string> = new Set(['lxc', 'nspawn']);

@@ -10,7 +10,7 @@ export interface TextLine {
 }
 
 /** Characters of the longest line. */
-export const LONGEST = 1 << 20;
+const LONGEST = 1 << 20;
 
 /** The lines of a file that are not empty, in parts as they come. Throws as `textOf`. */
 export async function* linesOf(file: string): AsyncGenerator<TextLine[], void> {

@@ -5,7 +5,7 @@ import { optional } from './history.ts';
 import type { Observation } from './observation.ts';
 
 /** Rows of a destination: $1 family (0 for a socket), $2 and $3 the halves of the address, $4 port or kind of socket, $5 protocol. */
-export const AT_PLACE = `family = $1 AND address_high = $2 AND address_low = $3 AND port = $4 AND ($1 = 0 OR protocol = $5)`;
+const AT_PLACE = `family = $1 AND address_high = $2 AND address_low = $3 AND port = $4 AND ($1 = 0 OR protocol = $5)`;
 
 /** The parameters of AT_PLACE. */
 export function placeOf({ address, family, port, protocol, socket }: Observation): DuckDBValue[] {

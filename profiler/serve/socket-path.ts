@@ -21,11 +21,7 @@ export type SocketSuffix = typeof RECORD_SOCKET | typeof CONTROL_SOCKET;
  * goes through an open descriptor of its directory, which is good only until `work` returns. Throws as
  * `RecordPlace.open`.
  */
-export function withSocketPathSync<T>(
-  databasePath: string,
-  suffix: SocketSuffix,
-  work: (path: string) => T,
-): T {
+function withSocketPathSync<T>(databasePath: string, suffix: SocketSuffix, work: (path: string) => T): T {
   using place = RecordPlace.open(databasePath, 'find');
   const path = `${place.path}${suffix}`;
   return work(Buffer.byteLength(path) <= LONGEST ? path : place.at(suffix));

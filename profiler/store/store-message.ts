@@ -25,7 +25,7 @@ export type StoreMethod = keyof StoreMethods;
 export type NameOrder = readonly [NameTable, readonly Cell[]];
 
 /** A batch of events: the bytes of its columns. */
-export interface BatchOrder {
+interface BatchOrder {
   readonly rows: number;
   readonly bytes: Uint8Array;
 }

@@ -42,7 +42,7 @@ export interface RecordingInfo {
 }
 
 /** A recording that an earlier run left open when it was killed. Times in microseconds since the epoch. */
-export interface InterruptedRecording {
+interface InterruptedRecording {
   id: number;
   startedAt: number;
   /** When it is last known to have recorded: its last commit, or at least its last event or its start. */

@@ -1,10 +1,10 @@
-import { documentOf } from '../../policy/file/document.ts';
 import { lintPolicy } from '../../policy/analysis/lint.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { printPolicy } from '../../policy/file/print.ts';
 import { renderProblem } from '../../policy/file/problem.ts';
 import { upgradePolicy } from '../../policy/file/edit/upgrade.ts';
 import { mutatedPolicy, randomOf } from './policy-mutation.ts';
+import { documentOf } from '../arbitrary/document-of.ts';
 
 /**
  * Parses mutated policies for some minutes: `npm run fuzz:policy -- MINUTES [SEED]`. Fails on anything thrown, on a

@@ -16,7 +16,7 @@ export interface DriftSection {
 }
 
 /** The findings of a group that are shown, and what would settle them. */
-export interface DriftRows {
+interface DriftRows {
   rows: string[][];
   fix: string;
 }

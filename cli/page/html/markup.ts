@@ -30,7 +30,7 @@ function textOf(part: Part): string {
 }
 
 /** Text in which nothing is markup, and nothing is unsafe: marks of direction, controls. */
-export function escape(text: string): string {
+function escape(text: string): string {
   return [...text]
     .map((character) => (character === '\n' || character === '\t' ? character : visible(character)))
     .join('')

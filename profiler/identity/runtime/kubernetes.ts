@@ -1,7 +1,7 @@
 /** The labels by which a kubelet names the pod of a container. */
 export const POD_LABEL = 'io.kubernetes.pod.name';
 export const NAMESPACE_LABEL = 'io.kubernetes.pod.namespace';
-export const NAME_LABEL = 'io.kubernetes.container.name';
+const NAME_LABEL = 'io.kubernetes.container.name';
 
 /** What Kubernetes calls a container. */
 export interface KubernetesName {

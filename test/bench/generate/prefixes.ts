@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { blocksOf } from '../../../generator/prefixes/blocks.ts';
 import { floorsOf, type Limits } from '../../../generator/prefixes/floor.ts';
 import { convexHull } from '../../../generator/prefixes/hull.ts';
-import { leastBudget, optimalCover } from '../../../generator/prefixes/optimum.ts';
+import { optimalCover } from '../../../generator/prefixes/optimum.ts';
 import { growForest, type PrefixForest } from '../../../generator/prefixes/tree.ts';
 import { formatPrefix, type Prefix } from '../../../policy/value/cidr.ts';
 import { mergePrefixes } from '../../../policy/value/prefix-set.ts';
 import { type Checks, timed } from './check.ts';
 import { prefixesOf, readData } from './data.ts';
+import { leastBudget } from '../../arbitrary/least-budget.ts';
 
 /** The oracles are about the bare problem: addresses, denied addresses, a number of prefixes. */
 const FREE: Limits = { denied: [], widest: { 4: 0, 6: 0 }, zones: false };

@@ -1,7 +1,7 @@
 import { coverRelation } from '../../../generator/boxes/cover.ts';
-import { relationOf, tupleCount } from '../../../generator/boxes/relation.ts';
 import { type Checks, timed } from './check.ts';
 import { eventsOf, readData, type LogEvent } from './data.ts';
+import { relationOf, tupleCount } from '../../arbitrary/relation.ts';
 
 type Column = (event: LogEvent) => string;
 

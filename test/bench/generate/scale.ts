@@ -1,8 +1,8 @@
 import { coverRelation } from '../../../generator/boxes/cover.ts';
-import { relationOf, tupleCount } from '../../../generator/boxes/relation.ts';
 import { sharedServices, sizesOf, type Scene } from '../../arbitrary/shared-services.ts';
 import { Random } from '../../unit/generator/random.ts';
 import { type Checks, timed } from './check.ts';
+import { relationOf, tupleCount } from '../../arbitrary/relation.ts';
 
 /** Each has about twice the tuples of the one before. */
 const SCENES: readonly Scene[] = [

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from '../../arbitrary/fast-check.ts';
-import { findDrift } from '../../../generator/drift/drift.ts';
 import { generatePolicy, type Generated, type GenerateOptions } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
 import { findSuperfluous } from '../../../generator/prove.ts';
@@ -14,6 +13,7 @@ import { diffPolicies } from '../../../policy/analysis/diff.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { activityOf, input, observed, OPTIONS, policyOf, START } from './fixture.ts';
+import { findDrift } from './drift/find-drift.ts';
 
 const HOUR = 3_600_000_000;
 

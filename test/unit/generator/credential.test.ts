@@ -1,7 +1,6 @@
 /** Processes whose real, effective and file system ids differ: set-user-id programs, and servers that work for others. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { findDrift } from '../../../generator/drift/drift.ts';
 import { flowOf } from '../../../generator/subject/flow.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { findSuperfluous } from '../../../generator/prove.ts';
@@ -11,6 +10,7 @@ import { printPolicy } from '../../../policy/file/print.ts';
 import { Accounts, type Subject } from '../../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observed, OPTIONS, policyOf, print } from './fixture.ts';
+import { findDrift } from './drift/find-drift.ts';
 
 const SETUID = { euid: 0 } as const;
 const NAMES = new Accounts([

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { findDrift } from '../../../generator/drift/drift.ts';
 import type { Subject } from '../../../profiler/read/observation.ts';
 import { observed, policyOf, print } from './fixture.ts';
+import { findDrift } from './drift/find-drift.ts';
 
 const jailed = (unit: string | undefined, change: Partial<Subject> = {}) =>
   observed({

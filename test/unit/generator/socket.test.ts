@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { findDrift } from '../../../generator/drift/drift.ts';
 import { endpoint } from '../../../generator/drift/entry.ts';
 import { generatePolicy } from '../../../generator/generate.ts';
 import { mergeWithBase } from '../../../generator/merge.ts';
 import type { Observation } from '../../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { input, observed, OPTIONS, policyOf, print, START } from './fixture.ts';
+import { findDrift } from './drift/find-drift.ts';
 
 const PING = { command: 'ping', exe: '/usr/bin/ping', uid: 0, gid: 0 };
 

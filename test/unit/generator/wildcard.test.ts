@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { suffixes } from '../../../cli/run/public-suffix.ts';
-import { findDrift } from '../../../generator/drift/drift.ts';
 import { generatePolicy, type Generated } from '../../../generator/generate.ts';
 import { joinAddresses } from '../../../generator/name/by-name.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../profiler/read/read.ts';
 import { activityOf, input, observed, OPTIONS, policyOf, START } from './fixture.ts';
+import { findDrift } from './drift/find-drift.ts';
 
 const HOUR = 3_600_000_000;
 const EARLY = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];

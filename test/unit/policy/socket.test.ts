@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatChange } from '../../../policy/analysis/change.ts';
 import { diffPolicies } from '../../../policy/analysis/diff.ts';
-import { documentOf } from '../../../policy/file/document.ts';
 import { evaluate } from '../../../policy/meaning/evaluate.ts';
 import { explainFlow } from '../../../policy/analysis/explain.ts';
 import { lintPolicy } from '../../../policy/analysis/lint.ts';
@@ -11,6 +10,7 @@ import type { Flow, Policy } from '../../../policy/meaning/policy.ts';
 import { printPolicy } from '../../../policy/file/print.ts';
 import { SOCKET_KINDS } from '../../../policy/value/socket-kind.ts';
 import { upgradePolicy } from '../../../policy/file/edit/upgrade.ts';
+import { documentOf } from '../../arbitrary/document-of.ts';
 
 const read = (source: string): Policy => {
   const parsed = parsePolicy(source, 'test.yaml');

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Finding } from '../../../../cli/preflight/finding.ts';
 import { describeEnd, findingsText } from '../../../../cli/preflight/preflight-text.ts';
 import { summed } from '../../../../cli/preflight/replay.ts';
-import { findDrift } from '../../../../generator/drift/drift.ts';
 import { observed, policyOf, START } from '../../generator/fixture.ts';
+import { findDrift } from '../../generator/drift/find-drift.ts';
 
 const POLICY = policyOf('version: 2\nnetwork:\n  mode: block\n  allow: []\n');
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { coverRelation } from '../../../../generator/boxes/cover.ts';
-import { relationOf, tupleCount, type Relation } from '../../../../generator/boxes/relation.ts';
+import type { Relation } from '../../../../generator/boxes/relation.ts';
 import { sharedServices, sizesOf } from '../../../arbitrary/shared-services.ts';
 import { Random } from '../random.ts';
+import { relationOf, tupleCount } from '../../../arbitrary/relation.ts';
 
 /** A random relation: some boxes thrown together, so that there is structure to find. */
 function randomRelation(random: Random, sizes: readonly number[]): Relation {

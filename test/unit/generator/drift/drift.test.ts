@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from '../../../arbitrary/fast-check.ts';
-import { findDrift } from '../../../../generator/drift/drift.ts';
 import { generatePolicy } from '../../../../generator/generate.ts';
 import type { Policy } from '../../../../policy/meaning/policy.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
 import type { RecordedObservation } from '../../../../profiler/read/read.ts';
 import { policy as policies } from '../../policy/arbitrary.ts';
 import { input, observation, observed, OPTIONS, policyOf, START, unlessNoData } from '../fixture.ts';
+import { findDrift } from './find-drift.ts';
 
 const POLICY = policyOf(
   `version: 2

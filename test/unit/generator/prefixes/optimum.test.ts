@@ -3,9 +3,10 @@ import test from 'node:test';
 import type { Blocks } from '../../../../generator/prefixes/blocks.ts';
 import { raise } from '../../../../generator/prefixes/floor.ts';
 import { convexHull } from '../../../../generator/prefixes/hull.ts';
-import { leastBudget, optimalCover } from '../../../../generator/prefixes/optimum.ts';
+import { optimalCover } from '../../../../generator/prefixes/optimum.ts';
 import { growForest, type FlooredBlocks } from '../../../../generator/prefixes/tree.ts';
 import { Random } from '../random.ts';
+import { leastBudget } from '../../../arbitrary/least-budget.ts';
 
 /** An instance with addresses of `width` bits. */
 interface Toy {

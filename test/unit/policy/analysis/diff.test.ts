@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import fc from '../../../arbitrary/fast-check.ts';
 import { formatChange } from '../../../../policy/analysis/change.ts';
 import { diffPolicies, widens } from '../../../../policy/analysis/diff.ts';
-import { documentOf } from '../../../../policy/file/document.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import type { Policy } from '../../../../policy/meaning/policy.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
 import { flow, policy } from '../arbitrary.ts';
+import { documentOf } from '../../../arbitrary/document-of.ts';
 
 const read = (source: string): Policy => {
   const parsed = parsePolicy(source, 'test.yaml');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from '../../../arbitrary/fast-check.ts';
-import { documentOf } from '../../../../policy/file/document.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
 import { policy } from '../arbitrary.ts';
+import { documentOf } from '../../../arbitrary/document-of.ts';
 
 test('parsing the print of a policy gives the policy back', () => {
   fc.assert(

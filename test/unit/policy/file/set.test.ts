@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { explainFlow } from '../../../../policy/analysis/explain.ts';
 import { lintPolicy } from '../../../../policy/analysis/lint.ts';
 import {
-  documentOf,
   type PolicyDocument,
   type RuleDocument,
   SET_KINDS,
@@ -18,6 +17,7 @@ import type { Flow, Policy } from '../../../../policy/meaning/policy.ts';
 import { parseAddress } from '../../../../policy/value/address.ts';
 import fc from '../../../arbitrary/fast-check.ts';
 import { flow, policy } from '../arbitrary.ts';
+import { documentOf } from '../../../arbitrary/document-of.ts';
 
 const SOURCE = `version: 2
 sets:

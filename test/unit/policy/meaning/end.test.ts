@@ -7,7 +7,6 @@ import { diffPolicies } from '../../../../policy/analysis/diff.ts';
 import { explainFlow } from '../../../../policy/analysis/explain.ts';
 import { lintPolicy } from '../../../../policy/analysis/lint.ts';
 import { portable } from '../../../../policy/export/portable.ts';
-import { documentOf } from '../../../../policy/file/document.ts';
 import { appendRules } from '../../../../policy/file/edit/append.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
@@ -17,6 +16,7 @@ import { compileEvaluator } from '../../../../policy/meaning/evaluator.ts';
 import type { Flow, Policy } from '../../../../policy/meaning/policy.ts';
 import { PLAIN } from '../../../arbitrary/flow.ts';
 import { parseAddress } from '../../../../policy/value/address.ts';
+import { documentOf } from '../../../arbitrary/document-of.ts';
 
 const END = Date.parse('2026-12-31T18:00:00Z') * 1000;
 

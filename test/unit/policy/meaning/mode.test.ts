@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lintPolicy } from '../../../../policy/analysis/lint.ts';
 import { diffPolicies, widens } from '../../../../policy/analysis/diff.ts';
-import { documentOf } from '../../../../policy/file/document.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
@@ -16,6 +15,7 @@ import {
 } from '../../../../policy/meaning/mode.ts';
 import type { Flow, Policy } from '../../../../policy/meaning/policy.ts';
 import { parseAddress } from '../../../../policy/value/address.ts';
+import { documentOf } from '../../../arbitrary/document-of.ts';
 
 /** A policy that allows port 443 of 10.0.0.1, with these modes. */
 function policyOf(mode: string, modes?: string): Policy {
