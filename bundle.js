@@ -43,8 +43,17 @@ function packagesOf(inputs) {
   return [...new Set(found.filter((path) => path !== undefined))].toSorted();
 }
 
+function manifestOf(path) {
+  return JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+}
+
+function nameOf(path) {
+  const { name, version } = manifestOf(path);
+  return `${name}@${version}`;
+}
+
 function licenceOf(path) {
-  const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+  const { name, version, license } = manifestOf(path);
   const texts = readdirSync(path).filter((file) => /^(licen[cs]e|notice)/i.test(file));
   const text = texts.map((file) => readFileSync(join(path, file), 'utf8').trim()).join('\n\n');
   return `${name} ${version} (${license})\n\n${text}\n`;
@@ -54,3 +63,5 @@ const licences = packagesOf(Object.keys(metafile.inputs)).filter((path) =>
   existsSync(join(path, 'package.json')),
 );
 writeFileSync(join(folder, 'LICENSES'), licences.map(licenceOf).join(`\n${'-'.repeat(80)}\n\n`));
+// Which those are, for packaging/shipped.js.
+writeFileSync(join(folder, 'packages.json'), `${JSON.stringify(licences.map(nameOf))}\n`);

@@ -14,7 +14,16 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const OBJECTS = ['egress', 'egress-legacy', 'egress-fmod', 'egress-fmod-legacy', 'egress-cgroup', 'names'];
+const OBJECTS = [
+  'egress',
+  'egress-legacy',
+  'egress-fmod',
+  'egress-fmod-legacy',
+  'egress-cgroup',
+  'names',
+  'guard',
+  'guard-fmod',
+];
 
 const place = mkdtempSync(join(tmpdir(), 'bouheki-packaging-'));
 after(() => rmSync(place, { recursive: true }));
@@ -28,6 +37,7 @@ function checkout(): void {
     join(place, 'package.json'),
     JSON.stringify({ name: 'packed', version: '1.0.0', type: 'module', scripts, files: ['dist/'] }),
   );
+  writeFileSync(join(place, 'packaging/sbom.js'), 'console.log({});');
   writeFileSync(
     join(place, 'bundle.js'),
     `import { mkdirSync, writeFileSync } from 'node:fs';
@@ -59,4 +69,73 @@ test('the package names where it comes from, and only the hosts that it runs on'
   assert.deepEqual({ cpu, os }, { cpu: ['x64'], os: ['linux'] });
   for (const address of [bugs, homepage, (repository as { url: string }).url])
     assert.match(String(address), /^(git\+)?https:\/\//);
+});
+
+/** What `npm run licences` says of a package that ships one package of npm, in its bundle. */
+function licencesOf(license: string | undefined, text: string) {
+  mkdirSync(join(place, 'dist/bundle'), { recursive: true });
+  for (const file of ['licences.js', 'shipped.js'])
+    copyFileSync(join(ROOT, 'packaging', file), join(place, 'packaging', file));
+  const packages = { '': {}, 'node_modules/inside': { version: '1.2.3', license, dev: true } };
+  writeFileSync(join(place, 'package-lock.json'), JSON.stringify({ packages }));
+  writeFileSync(join(place, 'dist/bundle/packages.json'), '["inside@1.2.3"]');
+  writeFileSync(join(place, 'dist/bundle/LICENSES'), `inside 1.2.3 (${license})\n\n${text}\n`);
+  const { status, stderr, stdout } = spawnSync('node', ['packaging/licences.js'], {
+    cwd: place,
+    encoding: 'utf8',
+  });
+  return { status, stderr, stdout };
+}
+
+test('a licence that nobody has looked at is refused, and one whose text does not go along', () => {
+  checkout();
+  assert.deepEqual(licencesOf('MIT', 'Copyright (c) 2026 somebody'), {
+    status: 0,
+    stderr: '',
+    stdout: 'inside@1.2.3  MIT           dist/bundle\n',
+  });
+  const refusals = [
+    licencesOf('AGPL-3.0', 'Copyright (c) 2026 somebody'),
+    licencesOf(undefined, 'Copyright (c) 2026 somebody'),
+    licencesOf('MIT', ''),
+  ];
+  assert.deepEqual(
+    refusals.map(({ status, stderr }) => [status, stderr]),
+    [
+      [1, 'licences: inside has the licence AGPL-3.0\n'],
+      [1, 'licences: inside has no licence\n'],
+      [1, 'licences: inside has no text of its licence\n'],
+    ],
+  );
+});
+
+function listParts() {
+  return spawnSync('node', ['packaging/sbom.js', '--with', 'node@20.0.0:MIT'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, SOURCE_DATE_EPOCH: '1000000000' },
+  });
+}
+
+test('the list of parts has what is shipped and nothing that is only needed to build it, the same each time', () => {
+  const { status, stderr, stdout } = listParts();
+  assert.equal(status, 0, stderr);
+  assert.equal(listParts().stdout, stdout);
+  const list = JSON.parse(stdout) as {
+    metadata: { timestamp: string };
+    components: { 'bom-ref': string; name: string; licenses: unknown[] }[];
+    dependencies: { ref: string; dependsOn: string[] }[];
+  };
+  assert.equal(list.metadata.timestamp, '2001-09-09T01:46:40.000Z');
+  const names = new Set(list.components.map(({ name }) => name));
+  for (const name of ['koffi', '@koromix/koffi-linux-x64', 'zod', 'pino', 'bouheki-bpf', 'node'])
+    assert.ok(names.has(name), name);
+  for (const name of ['typescript', 'esbuild', 'fast-check', 'knip']) assert.ok(!names.has(name), name);
+  assert.deepEqual(
+    list.components.filter(({ licenses }) => licenses.length === 0),
+    [],
+  );
+  const refs = new Set(list.dependencies.map(({ ref }) => ref));
+  assert.ok(list.components.every((part) => refs.has(part['bom-ref'])));
+  assert.ok(list.dependencies.every(({ dependsOn }) => dependsOn.every((ref) => refs.has(ref))));
 });

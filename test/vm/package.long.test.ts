@@ -76,8 +76,9 @@ test('lintian has nothing to say against the packages for Debian', () => {
 test('the tarball for npm has the objects and pages, no source map and no stamp, and runs when it is installed', () => {
   const tarball = packageLike(/\.tgz$/);
   const files = ran('tar', '-tzf', tarball).trim().split('\n');
-  assert.equal(files.filter((file) => file.endsWith('.bpf.o')).length, 6);
+  assert.equal(files.filter((file) => file.endsWith('.bpf.o')).length, 8);
   assert.ok(files.includes('package/dist/man/bouheki-learn.1'));
+  assert.ok(files.includes('package/dist/sbom.cdx.json'));
   assert.deepEqual(
     files.filter((file) => /\.map$|\.ts$|sources|\/test\//.test(file)),
     [],
@@ -87,7 +88,7 @@ test('the tarball for npm has the objects and pages, no source map and no stamp,
   const version = JSON.parse(ran(join(prefix, 'bin/bouheki'), 'version', '--json')) as {
     objects: Record<string, string>;
   };
-  assert.equal(Object.keys(version.objects).length, 6);
+  assert.equal(Object.keys(version.objects).length, 8);
 });
 
 /** The same package as one of an older version. */
@@ -166,7 +167,7 @@ for (const life of LIVES) {
 
     test('it has its objects, a libbpf and a Node.js', () => {
       const told = JSON.parse(steps.good('version')) as Record<string, unknown>;
-      assert.equal(Object.keys(told['objects'] as object).length, 6);
+      assert.equal(Object.keys(told['objects'] as object).length, 8);
       assert.match(String(told['libbpf']), /^v1\./);
       if (life.node) assert.equal(told['node'], life.node);
     });
