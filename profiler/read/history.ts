@@ -3,8 +3,17 @@ import { plainPath } from '../../bpf/interpreter.ts';
 import { type Column, Known, type KnownBy } from '../event/columns.ts';
 import { destinationOf } from './destination.ts';
 import { numbersOf } from '../database/column-chunk.ts';
-import { BLOCKS, SUBJECT_MEMBERS, SUBJECT_ROW, Trait } from './observation-sql.ts';
+import {
+  BLOCKS,
+  packedBlocks,
+  type Packing,
+  packingOf,
+  SUBJECT_MEMBERS,
+  SUBJECT_ROW,
+  Trait,
+} from './observation-sql.ts';
 import type { Observation, Subject } from './observation.ts';
+import type { Bucket } from './stretch.ts';
 
 /** An observation as the record has it. Those of one subject hold the same object. */
 export interface RecordedObservation extends Observation {
@@ -57,13 +66,17 @@ export class HistoryBuilder {
   readonly history: History = { observations: [], activity: [] };
   /** Names of the columns. */
   readonly #names: readonly string[];
+  readonly #packing: Packing;
   /** Of the rows that follow. */
   #subject!: Subject;
   readonly #addresses = new Map<number | bigint, bigint>();
-  readonly #blocks = new Map<number, number[]>();
+  readonly #blocks = new Map<number, readonly number[]>();
+  /** Those of one row, before they are a list. */
+  readonly #counts = new Float64Array(BLOCKS);
 
-  constructor(names: readonly string[]) {
+  constructor(names: readonly string[], buckets: readonly Bucket[]) {
     this.#names = names;
+    this.#packing = packingOf(buckets);
   }
 
   /** Takes some rows. What is mostly empty is read only where it is not. */
@@ -74,8 +87,8 @@ export class HistoryBuilder {
     const [family, port, protocol] = [numbers('family'), numbers('port'), numbers('protocol')];
     const [verdict, traits, askedBy, age] = ['verdict', 'traits', 'asked_by', 'age'].map(numbers);
     const [count, first, last, hours] = ['count', 'first', 'last', 'hours'].map(numbers);
-    const blocks = Array.from({ length: BLOCKS }, (_, block) => numbers(`b${block}`));
-    const addressOf = this.#addressesOf(vector, numbers('address_4'));
+    const blocks = packedBlocks(this.#packing).map((block) => numbers(`b${block}`));
+    const addressOf = this.#addressesOf(vector);
     for (let row = 0; row < chunk.rowCount; row++) {
       if (family[row] === SUBJECT_ROW) {
         this.#addSubject(JSON.parse(text('who', row)) as Who);
@@ -107,14 +120,13 @@ export class HistoryBuilder {
   }
 
   /** Reads addresses; equal ones are the same object: many subjects go to each. */
-  #addressesOf(
-    vector: (name: string) => DuckDBVector,
-    address4: Numbers,
-  ): (family: 4 | 6, row: number) => bigint {
+  #addressesOf(vector: (name: string) => DuckDBVector): (family: 4 | 6, row: number) => bigint {
     const half = (name: string): BigUint64Array => numbersOf(vector(name)) as BigUint64Array;
     const [high, low] = [half('address_high'), half('address_low')];
+    // An address of IPv4 is the lower half of the lower one, which is read without a BigInt for each row.
+    const words = new Uint32Array(low.buffer, low.byteOffset, 2 * low.length);
     return (family, row) => {
-      const key = family === 4 ? address4[row]! : (high[row]! << 64n) | low[row]!;
+      const key = family === 4 ? words[2 * row]! : (high[row]! << 64n) | low[row]!;
       let known = this.#addresses.get(key);
       if (known === undefined) this.#addresses.set(key, (known = BigInt(key)));
       return known;
@@ -128,17 +140,22 @@ export class HistoryBuilder {
   }
 
   /** The same list for equal ones where numbers are small, as most of a large record are. */
-  #blocksOf(columns: readonly Numbers[], row: number): number[] {
+  #blocksOf(columns: readonly Numbers[], row: number): readonly number[] {
+    const { base, fields } = this.#packing;
+    const counts = this.#counts;
     let code = 0;
     let small = true;
-    for (const column of columns) {
-      const events = column[row]!;
+    for (let block = 0, rest = 0; block < BLOCKS; block++) {
+      if (block % fields === 0) rest = columns[block / fields]![row]!;
+      const events = fields === 1 ? rest : rest % base;
+      rest = (rest - events) / base;
+      counts[block] = events;
       small &&= events < FEW;
       code = code * FEW + events;
     }
     const known = small ? this.#blocks.get(code) : undefined;
     if (known !== undefined) return known;
-    const blocks = columns.map((column) => wholeNumber(column[row]!));
+    const blocks = Array.from(counts, wholeNumber);
     if (small) this.#blocks.set(code, blocks);
     return blocks;
   }

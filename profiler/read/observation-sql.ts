@@ -20,12 +20,12 @@ function crosses(first: string, last: string): string {
 }
 
 /**
- * Times of the first and the last event, NULL when there is none, whether the record has any names, and
- * whether any row is of two hours. The first four parameters of the queries
- * below.
+ * Times of the first and the last event, NULL when there is none, whether the record has any names and any rules, and
+ * whether any row is of two hours. The first four parameters of the queries below.
  */
 export const BOUNDS = `
-  SELECT min(first) AS first, max(last) AS last, EXISTS (FROM name_set) AS named, coalesce(bool_or(across), false) AS across FROM (
+  SELECT min(first) AS first, max(last) AS last, EXISTS (FROM name_set) AS named, EXISTS (FROM box) AS ruled,
+    coalesce(bool_or(across), false) AS across FROM (
     SELECT min(time) AS first, max(time + span) AS last, bool_or(${crosses('time', 'time + span')}) AS across FROM event WHERE ${SINGLE}
     UNION ALL SELECT min(first), max(last), bool_or(${crosses('first', 'last')}) FROM hourly WHERE ${HOURLY})`;
 
@@ -56,6 +56,8 @@ export interface Bounds {
   buckets: readonly Bucket[];
   /** Whether the record has names that addresses were known by. */
   named: boolean;
+  /** Whether it has rules that may have decided. */
+  ruled: boolean;
   /** Whether any row is of two hours. */
   across: boolean;
   /** Whether observations are told apart by them. */
@@ -89,26 +91,24 @@ const SUBJECT = {
 /** The members of a subject. */
 export const SUBJECT_MEMBERS = Object.keys(SUBJECT) as (keyof Subject)[];
 
-const PLACE = [...sqlNames(DESTINATION_KEY), 'verdict'].join(', ');
+const PLACE = [...sqlNames(DESTINATION_KEY), 'verdict'];
 
 /** A rule for sockets does not look at the protocol that one was opened for. */
-const ASKED = PLACE.replace('protocol', 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol');
-
-/** Nothing was sent to this destination. */
-const INTENT = `bool_and(operation = ${Operation.intent}) AS intent`;
+const ASKED = PLACE.join().replace('protocol', 'CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol');
 
 /** Numbers of the event table by which a subject is known. */
 const ACTOR = ['recording', ...sqlNames(ACTOR_KEY)];
 
-const OF_SUBJECT = ACTOR.map(
-  (key) => `n.${key === 'command' ? 'command_id' : key} IS NOT DISTINCT FROM f.${key}`,
-);
+/** The same where `command` is a text. */
+const ACTOR_IN_NAMED = ACTOR.map((key) => (key === 'command' ? 'command_id' : key));
+
+const OF_SUBJECT = ACTOR.map((key, at) => `n.${ACTOR_IN_NAMED[at]!} IS NOT DISTINCT FROM f.${key}`);
 
 /** Names that an observation tells. */
 const MOST_NAMES = 8;
 
-/** What tells the observations of `seen` apart. */
-const OBSERVATION = ['subject', ...sqlNames(DESTINATION_KEY), 'verdict', 'monitored'];
+/** What tells observations apart where names do not. */
+const OBSERVATION = ['subject', ...sqlNames(DESTINATION_KEY), 'verdict'];
 
 /** By how many of some moments had come at a time events are told apart. */
 interface Periods {
@@ -125,51 +125,97 @@ function periodsOf(ends: readonly number[]): Periods {
   return { of: (time) => `, ${had(time)} AS period`, column: ', period' };
 }
 
-/** By whom names were asked for, and how old they are, where observations are not told apart by them. */
-const NOBODY = '0::UTINYINT AS asked_by, 0 AS age';
-
 /**
- * The best names of the events of each observation, those of most events first, with spaces between; as one more
- * column behind `seen`. In a pass of its own over the events that have names.
+ * Single events, and equal events of an hour, in the same columns. What is in the window is chosen before, by SINGLE and
+ * HOURLY.
  */
-const called = ({ column, of }: Periods, observation = `${OBSERVATION.join()}${column}`): string => `,
-  called AS (
-    SELECT ${observation}, string_agg(name, ' ' ORDER BY count DESC, name) AS names FROM (
-      SELECT *, row_number() OVER (PARTITION BY ${observation} ORDER BY count DESC, name) AS place FROM (
-        SELECT n.subject, ${ASKED}, verdict = ${Verdict.noted} AS monitored${column}, s.name, sum(count) AS count
-        FROM (
-          SELECT ${ACTOR.join()}, ${PLACE}, names${of('time')}, sum(count) AS count FROM event WHERE ${SINGLE} AND names > 0 GROUP BY ALL
-          UNION ALL
-          SELECT ${ACTOR.join()}, ${PLACE}, names${of('first')}, sum(count) FROM hourly WHERE ${HOURLY} AND names > 0 GROUP BY ALL) f
-        JOIN named n ON ${OF_SUBJECT.join(' AND ')}
-        JOIN name_set_now s ON s.recording = f.recording AND s.id = f.names
-        GROUP BY ALL))
-    WHERE place <= ${MOST_NAMES} GROUP BY ALL),
-  shown AS (SELECT seen.*, coalesce(called.names, '') AS names, ${NOBODY} FROM seen LEFT JOIN called USING (${observation}))`;
-
-const UNCALLED = `,
-  shown AS (SELECT *, '' AS names, ${NOBODY} FROM seen)`;
+function eventsOf(columns: readonly string[], also = ''): string {
+  const of = (first: string, last: string): string =>
+    columns.map((name) => ({ first: `${first} AS first`, last: `${last} AS last` })[name] ?? name).join();
+  return `SELECT ${of('time', 'time + span')} FROM event WHERE ${SINGLE}${also}
+    UNION ALL SELECT ${of('first', 'last')} FROM hourly WHERE ${HOURLY}${also}`;
+}
 
 /** What is done with the names of events. */
 interface Naming {
-  /** More columns of `folded`, and of `seen`. */
+  /** Columns of events that it takes. */
+  events: readonly string[];
+  /** Other statements, before `folded`. */
+  before: string;
+  /** More columns of `folded`, and what it joins for them. */
   folded: string;
+  joined: string;
+  /** More columns of `seen`, and what that joins for them. */
   seen: string;
-  /** What `seen` joins for them. */
-  join: string;
-  /** The statement that makes `shown` of `seen`. */
   shown: string;
+  /** What tells observations apart beside the others. */
+  order: string;
 }
 
-/** Observations are told apart by the names that their addresses were known by, and by whom those were asked for. */
-const APART: Naming = {
-  folded: ', names, known AS asked_by, max(age) AS age',
-  seen: `, coalesce(s.names, '') AS names, asked_by, max(age)::INTEGER AS age`,
-  join: 'LEFT JOIN name_set_now s ON s.recording = known.recording AND s.id = known.names',
-  shown: ', shown AS (SELECT * FROM seen)',
+/** By whom names were asked for, and how old they are, where observations are not told apart by them. */
+const NOBODY = '0::UTINYINT AS asked_by, 0 AS age';
+
+const UNCALLED: Naming = {
+  events: [],
+  before: '',
+  folded: '',
+  joined: '',
+  seen: `, '' AS names, ${NOBODY}`,
+  shown: '',
+  order: '',
 };
 
-const TOGETHER = { folded: '', seen: '', join: '' };
+/**
+ * The best names of the events of each observation, those of most events first, with spaces between. In a pass of its
+ * own over the events that have names.
+ */
+function called({ column, of }: Periods): Naming {
+  const observation = `${OBSERVATION.join()}${column}`;
+  const events = eventsOf([...ACTOR, ...PLACE, 'first', 'names', 'count'], ' AND names > 0');
+  const before = `
+  called AS (
+    SELECT ${observation}, string_agg(name, ' ' ORDER BY count DESC, name) AS names FROM (
+      SELECT *, row_number() OVER (PARTITION BY ${observation} ORDER BY count DESC, name) AS place FROM (
+        SELECT n.subject, ${ASKED}${column}, s.name, sum(count) AS count
+        FROM (
+          SELECT ${[...ACTOR, ...PLACE].join()}, names${of('first')}, sum(count) AS count FROM (${events}) GROUP BY ALL) f
+        JOIN named n ON ${OF_SUBJECT.join(' AND ')}
+        JOIN name_set_now s ON s.recording = f.recording AND s.id = f.names
+        GROUP BY ALL))
+    WHERE place <= ${MOST_NAMES} GROUP BY ALL),`;
+  const seen = `, coalesce(called.names, '') AS names, ${NOBODY}`;
+  const order = column && ', names';
+  return { ...UNCALLED, before, seen, shown: `LEFT JOIN called USING (${observation})`, order };
+}
+
+/**
+ * Observations are told apart by the names that their addresses were known by, and by whom those were asked for. Lists
+ * of names are compared by number.
+ */
+const APART: Naming = {
+  events: ['names', 'known', 'age'],
+  before: `
+  list AS (
+    SELECT recording, id, names, dense_rank() OVER (ORDER BY names) AS number FROM name_set_now WHERE names <> ''),`,
+  folded: ', s.number AS list, known AS asked_by, max(age)::INTEGER AS age',
+  joined: 'LEFT JOIN list s ON s.recording = f.recording AND s.id = f.names',
+  seen: `, coalesce(s.names, '') AS names, asked_by, age`,
+  shown: 'LEFT JOIN (SELECT DISTINCT number, names FROM list) s ON s.number = folded.list',
+  order: ', names, asked_by',
+};
+
+/** The rule that decided; of several the first. Names of rules are compared by number. */
+const RULED = {
+  before: `
+  rule AS (
+    SELECT recording, box, name, dense_rank() OVER (ORDER BY name) AS number FROM box WHERE name IS NOT NULL),`,
+  folded: ', min(r.number) AS rule',
+  joined: 'LEFT JOIN rule r ON r.recording = f.recording AND r.box = f.box',
+  seen: ', r.name AS rule',
+  shown: 'LEFT JOIN (SELECT DISTINCT number, name FROM rule) r ON r.number = folded.rule',
+};
+
+const UNRULED = { before: '', folded: '', joined: '', seen: ', NULL::VARCHAR AS rule', shown: '' };
 
 /** What `family` is in the row of a subject. */
 export const SUBJECT_ROW = -1;
@@ -180,38 +226,45 @@ export const Trait = { intent: 1, monitored: 2, rule: 4, names: 8 } as const;
 const TRAITS = `(CASE WHEN intent THEN ${Trait.intent} ELSE 0 END + CASE WHEN monitored THEN ${Trait.monitored} ELSE 0 END
     + CASE WHEN rule IS NULL THEN 0 ELSE ${Trait.rule} END + CASE WHEN names = '' THEN 0 ELSE ${Trait.names} END)`;
 
-/** Bits of a HUGEINT that a sum of numbers above 0 may fill. */
-const HUGE = 126;
+/** Numbers of events as fields of a number, the first in the lowest bits. */
+export interface Packing {
+  /** How many fields a number has. */
+  fields: number;
+  /** What a field is below, so that there is room for all events there are. */
+  base: number;
+}
+
+/** How the events of blocks are kept, by how many there are in all. */
+export function packingOf(buckets: readonly Bucket[]): Packing {
+  const total = buckets.reduce((sum, { count }) => sum + count, 0);
+  const base = 2 ** (Math.floor(Math.log2(total + 1)) + 1);
+  return { fields: Math.max(1, Math.floor(EXACT / Math.log2(base))), base };
+}
+
+/** Bits of a DOUBLE in which each whole number is exact. */
+const EXACT = 53;
+
+/** For each column of blocks, `b0` the first, the number of its first block. */
+export function packedBlocks({ fields }: Packing): number[] {
+  return Array.from({ length: Math.ceil(BLOCKS / fields) }, (_, number) => number * fields);
+}
 
 /**
- * SQL for the events of a group in each block, between these edges. Several counters are fields of one number, each wide
- * enough for all events there are: a sum for each block took 3 s more of 10 for a million groups, and 200 MB.
+ * SQL for the events of a group in each block, between these edges. Several counters are fields of one number: a sum for
+ * each block took 3 s more of 10 for a million groups, and 200 MB; to take fields of a HUGEINT apart here, 2 s of 5.
  */
-function blockCounters(
-  edges: readonly number[],
-  buckets: readonly Bucket[],
-): { counters(time: string): string; sums: string } {
-  const total = buckets.reduce((sum, { count }) => sum + count, 0);
-  const bits = Math.floor(Math.log2(total + 1)) + 1;
-  const fields = Math.min(BLOCKS, Math.floor(HUGE / bits));
-  const numbers = Array.from({ length: Math.ceil(BLOCKS / fields) }, (_, number) => number * fields);
-  const packed = (time: string, first: number): string => {
+function blockCounters(edges: readonly number[], packing: Packing): string {
+  const { base, fields } = packing;
+  const counters = packedBlocks(packing).map((first) => {
     const end = Math.min(BLOCKS, first + fields);
     const cases = Array.from(
       { length: end - first },
-      (_, at) => `WHEN ${time} < ${edges[first + at + 1]!} THEN count::HUGEINT << ${at * bits}`,
+      (_, at) => `WHEN first < ${edges[first + at + 1]!} THEN count * ${base ** at}::DOUBLE`,
     );
-    const outside = `WHEN ${time} < ${edges[first]!} OR ${time} >= ${edges[end]!} THEN 0::HUGEINT`;
-    return `, sum(CASE ${outside} ${cases.join(' ')} END) AS packed${first}`;
-  };
-  const unpacked = Array.from({ length: BLOCKS }, (_, block) => {
-    const at = block % fields;
-    return `((sum(packed${block - at}) >> ${at * bits}) & ${2 ** bits - 1})::DOUBLE AS b${block}`;
+    const outside = `WHEN first < ${edges[first]!} OR first >= ${edges[end]!} THEN 0::DOUBLE`;
+    return `, sum(CASE ${outside} ${cases.join(' ')} END) AS b${first}`;
   });
-  return {
-    counters: (time) => numbers.map((first) => packed(time, first)).join(''),
-    sums: `, ${unpacked.join(', ')}`,
-  };
+  return counters.join('');
 }
 
 /**
@@ -219,34 +272,38 @@ function blockCounters(
  * and `who` is JSON: who it is, and in which clock hours its events were allowed and denied. As a text it is sorted
  * along with a million rows at a third of what it takes as a struct. Elsewhere it is NULL, and in the row of a subject
  * the other columns are 0. Numbers of events and times are DOUBLE, exact up to 2^53: BIGINT comes out as BigInt, at five
- * times the cost. `traits` says what is to be read of columns that are mostly empty. Parameters: $1 since, $2
- * until (microseconds since the epoch, until excluded), $3 verdict (0, 1 for both kinds of denial, or NULL for all), $4 the operation
- * to leave out (2, or NULL for none), $5 whether containers alone are wanted.
+ * times the cost. `traits` says what is to be read of columns that are mostly empty; `packingOf` how blocks are kept.
+ * Parameters: $1 since, $2 until (microseconds since the epoch, until excluded), $3 verdict (0, 1 for both kinds of
+ * denial, or NULL for all), $4 the operation to leave out (2, or NULL for none), $5 whether containers alone are wanted.
  *
- * Events are folded inside DuckDB, in one pass and two steps: first by the numbers of the event table alone
- * (that is where the millions of rows go), then by the names, which are looked up once for each subject.
- * Hours are bits of a set and blocks are counters, not keys: with the hour as a key, 10,000,000 events of one
- * day made 1,474,086 groups instead of 64,000 and took seven times as long. A UDP connect that sent nothing
- * (operation 2) is no traffic; opening a socket (operation 3) is an observation of its own, of family 0.
+ * Events are folded inside DuckDB in one step: whose they are is looked up for each number of a process before, names of
+ * rules and lists of names are numbers meanwhile. To fold by the numbers of the event table first, and those groups by
+ * names, took three times as long for a million distinct observations. Hours are bits of a set and blocks are counters,
+ * not keys: with the hour as a key, 10,000,000 events of one day made 1,474,086 groups instead of 64,000 and took seven
+ * times as long. A UDP connect that sent nothing (operation 2) is no traffic; opening a socket (operation 3) is an
+ * observation of its own, of family 0.
  */
-export function historySql({ across, apart, buckets, ends, named, stretches, ...bounds }: Bounds): string {
+export function historySql({
+  across,
+  apart,
+  buckets,
+  ends,
+  named,
+  ruled,
+  stretches,
+  ...bounds
+}: Bounds): string {
   // The others tell nothing apart.
   const periods = periodsOf(ends.filter((end) => bounds.first < end && end <= bounds.last));
-  const naming = apart && named ? APART : { ...TOGETHER, shown: named ? called(periods) : UNCALLED };
+  const unnamed = named ? called(periods) : UNCALLED;
+  const naming = apart && named ? APART : unnamed;
+  const rules = ruled ? RULED : UNRULED;
   const set = hourSet(HOUR, stretches);
-  const hoursOf = (first: string, last: string): string => (across ? set.ofBoth(first, last) : set.of(first));
-  const { counters, sums } = blockCounters(edgesOf(bounds, buckets, BLOCKS), buckets);
-  const keys = `${ACTOR.join()}, ${PLACE}, box`;
-  const zeros = Array.from({ length: BLOCKS }, (_, block) => `, 0 AS b${block}`).join('');
+  const hours = across ? set.ofBoth('first', 'last') : set.of('first');
+  const packing = packingOf(buckets);
+  const blocks = packedBlocks(packing).map((first) => `b${first}`);
+  const columns = [...ACTOR, ...PLACE, 'box', 'operation', 'count', 'first', 'last', ...naming.events];
   return `WITH
-  folded AS MATERIALIZED (
-    SELECT ${keys}, ${INTENT}, sum(count)::BIGINT AS count, min(time) AS first, max(time + span) AS last, ${hoursOf('time', 'time + span')} AS hours
-      ${counters('time')} ${naming.folded}${periods.of('time')}
-    FROM event WHERE ${SINGLE} GROUP BY ALL
-    UNION ALL
-    SELECT ${keys}, ${INTENT}, sum(count)::BIGINT, min(first), max(last), ${hoursOf('first', 'last')} AS hours
-      ${counters('first')} ${naming.folded}${periods.of('first')}
-    FROM hourly WHERE ${HOURLY} GROUP BY ALL),
   who AS (
     SELECT p.recording, p.id, p.flags, p.exe, p.script, in_container(p.container, p.flags) AS in_container,
       c.name AS container, c.image, p.unit, p.cgroup_path AS cgroup
@@ -257,35 +314,41 @@ export function historySql({ across, apart, buckets, ends, named, stretches, ...
         ${Object.entries(SUBJECT)
           .map(([name, sql]) => `${sql} AS "${name}"`)
           .join()}
-      FROM (SELECT DISTINCT ${ACTOR.join()} FROM folded) a
+      FROM (SELECT DISTINCT ${ACTOR.join()} FROM (${eventsOf(ACTOR)})) a
       LEFT JOIN who w ON w.recording = a.recording AND w.id = a.process
       LEFT JOIN command m ON m.recording = a.recording AND m.id = a.command
       JOIN credential k ON k.recording = a.recording AND k.id = a.credential
       LEFT JOIN recording r ON r.id = a.recording
       WHERE NOT $5 OR coalesce(w.in_container, false))),
-  known AS (
-    SELECT n.subject, f.* FROM folded f JOIN named n ON ${OF_SUBJECT.join(' AND ')}),
+  actor AS MATERIALIZED (
+    SELECT unnest(list({${[...ACTOR_IN_NAMED, 'subject'].map((name) => `'${name}': ${name}`).join()}}), recursive := true)
+    FROM named),${naming.before}${rules.before}
+  folded AS MATERIALIZED (
+    SELECT n.subject, ${ASKED}, bool_and(operation = ${Operation.intent}) AS intent, sum(count)::DOUBLE AS count,
+      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${hours} AS hours
+      ${blockCounters(edgesOf(bounds, buckets, BLOCKS), packing)}${rules.folded}${naming.folded}${periods.of('first')}
+    FROM (${eventsOf(columns)}) f JOIN actor n ON ${OF_SUBJECT.join(' AND ')} ${rules.joined} ${naming.joined}
+    GROUP BY ALL),
   active AS (
     SELECT subject, ${set.union('hours', `verdict = ${Verdict.allow}`)} AS allowed,
       ${set.union('hours', `verdict > ${Verdict.allow}`)} AS denied
-    FROM known GROUP BY subject),
+    FROM folded GROUP BY subject),
   told AS (
     SELECT DISTINCT subject, to_json(struct_pack(${SUBJECT_MEMBERS.map((name) => `"${name}" := "${name}"`).join()},
       allowed := ${set.list('allowed')}, denied := ${set.list('denied')}))::VARCHAR AS who
     FROM named JOIN active USING (subject)),
   seen AS (
-    SELECT subject, ${ASKED}, bool_and(intent) AS intent, verdict = ${Verdict.noted} AS monitored, min(b.name) AS rule, sum(count)::DOUBLE AS count,
-      min(first)::DOUBLE AS first, max(last)::DOUBLE AS last, ${set.size(set.union('hours'))}::INTEGER AS hours ${sums} ${naming.seen}${periods.column}
-    FROM known LEFT JOIN box b ON b.recording = known.recording AND b.box = known.box ${naming.join} GROUP BY ALL)${naming.shown}
-  SELECT * EXCLUDE (subject, intent, monitored${periods.column}), ${TRAITS} AS traits,
-    CASE WHEN family = 4 THEN address_low::DOUBLE ELSE 0 END AS address_4 FROM (
-    SELECT NULL AS who, * FROM shown
+    SELECT ${OBSERVATION.map((name) => `folded.${name}`).join()}, intent, verdict = ${Verdict.noted} AS monitored, count,
+      first, last, ${set.size('hours')}::INTEGER AS hours, ${blocks.join()}${rules.seen}${naming.seen}${periods.column}
+    FROM folded ${rules.shown} ${naming.shown})
+  SELECT * EXCLUDE (subject, intent, monitored${periods.column}), ${TRAITS} AS traits FROM (
+    SELECT NULL AS who, * FROM seen
     UNION ALL BY NAME
     SELECT who, subject, ${SUBJECT_ROW} AS family, 0::UBIGINT AS address_high, 0::UBIGINT AS address_low, 0 AS port, 0 AS protocol,
-      0 AS verdict, false AS intent, false AS monitored, NULL AS rule,
-      0 AS count, 0 AS first, 0 AS last, 0 AS hours ${zeros}, '' AS names, ${NOBODY}${periods.column && ', 0 AS period'}
+      0 AS verdict, false AS intent, false AS monitored, NULL AS rule, 0 AS count, 0 AS first, 0 AS last, 0 AS hours,
+      ${blocks.map((name) => `0 AS ${name}`).join()}, '' AS names, ${NOBODY}${periods.column && ', 0 AS period'}
     FROM told)
-  ORDER BY subject, who IS NULL, family, address_high, address_low, port, protocol, verdict, monitored, names, asked_by${periods.column}`;
+  ORDER BY ${OBSERVATION.join()}${naming.order}${periods.column}`;
 }
 
 /** What hosts called the users and groups of the record; an id may have a name on each of them. */

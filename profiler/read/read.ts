@@ -174,7 +174,7 @@ export class Reader {
     try {
       // All rows may be too many to be kept twice.
       const { names, parts } = await this.#source.askRaw(sql, parameters(query));
-      const builder = new HistoryBuilder(names);
+      const builder = new HistoryBuilder(names, bounds.buckets);
       for await (const chunk of parts) builder.add(chunk);
       return builder.history;
     } catch (error) {
@@ -298,7 +298,7 @@ export class Reader {
   /** Undefined when nothing was observed. */
   async #bounds(query: ObservationQuery): Promise<Omit<Bounds, 'apart' | 'ends'> | undefined> {
     const bounds = await this.#read(BOUNDS, parameters(query).slice(0, 4));
-    const [first, last, named, across] = bounds.map(([value]) => value);
+    const [first, last, named, ruled, across] = bounds.map(([value]) => value);
     if (first === null || first === undefined) return undefined;
     const ends = { first: Number(first), last: Number(last) };
     const sql = bucketsSql(bucketWidth(ends), across === true);
@@ -313,6 +313,7 @@ export class Reader {
       buckets,
       stretches: stretchesOf(hours),
       named: named === true,
+      ruled: ruled === true,
       across: across === true,
     };
   }
