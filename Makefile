@@ -10,7 +10,7 @@ help:
 	@echo 'make demo          the whole loop on real traffic, in a virtual machine'
 	@echo 'make test          all tests: here, and in a virtual machine with kernel 6.1'
 	@echo 'make test-kernels  the kernel tests on $(kernels), with bpf as a security module and without; servers of Debian on 6.1; packages'
-	@echo 'make package       packages for Debian, for RPM and for npm, into dist/package'
+	@echo 'make package       packages for Debian, for RPM and for npm, and a container image, into dist/package'
 	@echo 'make build         TypeScript and the kernel side'
 	@echo 'make check         lint, build and the unit tests'
 	@echo 'make setup         install what the others need'

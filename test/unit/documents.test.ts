@@ -94,11 +94,13 @@ test('the committed reference of policies is that of the code (else: npm run bui
 });
 
 test('every function, class and member that a document names is in a source', () => {
-  const sources = PROGRAM_FOLDERS.flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.(ts|c|h)$/.test(file))
-      .map((file) => read(join(folder, file))),
-  ).join('\n');
+  const sources = [...PROGRAM_FOLDERS, 'packaging']
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+        .filter((file) => /\.(ts|c|h|yaml)$/.test(file))
+        .map((file) => read(join(folder, file))),
+    )
+    .join('\n');
   const text = DOCUMENTS.filter((file) => file === 'ARCHITECTURE.md' || file.startsWith('docs/'))
     .map(read)
     .join('\n');
@@ -164,6 +166,22 @@ test('the README names the commands of the loop, and no other than there are', (
   );
   assert.deepEqual(
     listed.filter((name) => !loop.includes(name) && !others.includes(name)),
+    [],
+  );
+});
+
+test('docs/requirements.md has the kernels that make test-kernels runs on, and commands that name files which are there', () => {
+  const text = read('docs/requirements.md');
+  const kernels = [...text.matchAll(/^\| (\d+\.\d+) \|/gm)].map(([, version]) => version!);
+  const [, listed] = /^kernels := (.*)$/m.exec(read('Makefile'))!;
+  assert.deepEqual(kernels, listed!.split(' '));
+  const runs = [...text.matchAll(/`node dist\/test\/run\.js ([^`]*)`/g)].map(([, args]) => args!.split(' '));
+  const files = runs.flatMap((args) =>
+    args.flatMap((arg, at) => (args[at - 1] === '--file' ? [`test/${args[0]}/${arg}`] : [])),
+  );
+  assert.ok(runs.length > 4);
+  assert.deepEqual(
+    files.filter((file) => !['.test.ts', '.long.test.ts'].some((end) => existsSync(join(ROOT, file + end)))),
     [],
   );
 });

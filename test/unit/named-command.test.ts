@@ -17,6 +17,13 @@ const FOREIGN_OPTIONS = new Set([
   '--now', // systemctl
   '--keep-unit', // systemd-nspawn
   '--privileged', // docker, podman
+  '--input',
+  '--rm',
+  '--pid',
+  '--network',
+  '--cgroupns',
+  '--volume',
+  '--namespace', // ctr, kubectl
   '--max-old-space-size', // Node.js
   '--max-semi-space-size',
   '--test',
