@@ -97,6 +97,12 @@ export class Grid {
     return start[line + 1]! - start[line]!;
   }
 
+  /** Whether the tuple is the first one of its line along the axis. */
+  beginsLine(tuple: number, axis: number): boolean {
+    const { of, start, tuples } = this.#lines[axis]!;
+    return tuples[start[of[tuple]!]!] === tuple;
+  }
+
   /** The tuple with another value on the axis; -1 when it is not in the relation. */
   step(tuple: number, axis: number, value: number): number {
     const at = tuple * this.axes + axis;

@@ -14,20 +14,28 @@ export interface Candidate {
  */
 export function growBoxes(grid: Grid, orders: number): Candidate[] {
   const found = new CandidateSet();
-  const ways = new Map<string, number[][][]>();
+  /** By the axes on which a tuple has a line, as bits: how boxes grow from it. */
+  const ways: (readonly (readonly number[][])[])[] = [];
   for (let tuple = 0; tuple < grid.count; tuple++) {
-    const open: number[] = [];
-    for (let axis = 0; axis < grid.axes; axis++) if (grid.lineLength(tuple, axis) > 1) open.push(axis);
-    if (open.length === 0) found.add(grow(grid, tuple, []));
-    let byFirst = ways.get(open.join());
-    if (byFirst === undefined) ways.set(open.join(), (byFirst = ordersOf(open, orders)));
-    for (const [at, first] of open.entries()) {
+    let open = 0;
+    for (let axis = 0; axis < grid.axes; axis++) if (grid.lineLength(tuple, axis) > 1) open |= 1 << axis;
+    if (open === 0) found.add(grow(grid, tuple, []));
+    const byFirst = (ways[open] ??= ordersOf(axesIn(open), orders));
+    for (let at = 0; at < byFirst.length; at++) {
+      const first = byFirst[at]!;
       // What a line grows to is the same from each of its tuples.
-      if (grid.line(tuple, first)[0] !== tuple) continue;
-      for (const order of byFirst[at]!) found.add(grow(grid, tuple, order));
+      if (!grid.beginsLine(tuple, first[0]![0]!)) continue;
+      for (const order of first) found.add(grow(grid, tuple, order));
     }
   }
   return found.candidates;
+}
+
+/** The axes that are set as bits. */
+function axesIn(bits: number): number[] {
+  const axes: number[] = [];
+  for (let axis = 0; bits >> axis > 0; axis++) if ((bits >> axis) & 1) axes.push(axis);
+  return axes;
 }
 
 /** For each of the axes the orders that begin with it. */

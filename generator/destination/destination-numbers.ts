@@ -1,6 +1,6 @@
 import { hasPorts } from '../../policy/value/protocol.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
-import { destinationAddress } from './destination.ts';
+import { ByAddress } from './by-address.ts';
 
 /** More than any port. */
 const PORTS = 65_536;
@@ -12,25 +12,25 @@ const PORTS = 65_536;
 export class DestinationNumbers {
   /** By name, socket or address; then by port and protocol. */
   readonly #places = new Map<string | number | bigint, Map<number, number>>();
+  readonly #byAddress = new ByAddress(({ family, value }) =>
+    // Equal addresses of the two families are different keys.
+    this.#servicesAt(family === 4 ? Number(value) : value),
+  );
   #size = 0;
 
   of(observation: Observation): number {
-    const { port, protocol, socket } = observation;
-    const place = placeOf(observation);
-    let services = this.#places.get(place);
-    if (services === undefined) this.#places.set(place, (services = new Map()));
+    const { name, port, protocol, socket } = observation;
+    const place = socket === undefined ? name : `${socket} socket`;
+    const services = place === undefined ? this.#byAddress.of(observation) : this.#servicesAt(place);
     const service = socket === undefined ? protocol * PORTS + (hasPorts(protocol) ? port : 0) : 0;
     let number = services.get(service);
     if (number === undefined) services.set(service, (number = this.#size++));
     return number;
   }
-}
 
-/** Of an address of IPv4 a number, of one of IPv6 a BigInt: equal ones of the two are different keys. */
-function placeOf(observation: Observation): string | number | bigint {
-  const { name, socket } = observation;
-  if (socket !== undefined) return `${socket} socket`;
-  if (name !== undefined) return name;
-  const { family, value } = destinationAddress(observation);
-  return family === 4 ? Number(value) : value;
+  #servicesAt(place: string | number | bigint): Map<number, number> {
+    let services = this.#places.get(place);
+    if (services === undefined) this.#places.set(place, (services = new Map()));
+    return services;
+  }
 }

@@ -5,7 +5,7 @@ import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { coverRelation } from '../boxes/cover.ts';
 import type { ValueBox } from '../boxes/grid.ts';
 import { byKey, type Keyed, type Relation, relationOfRows, rowsIn } from '../boxes/relation.ts';
-import { destinationAddress } from '../destination/destination.ts';
+import { ByAddress } from '../destination/by-address.ts';
 import { compareText } from '../subject/order.ts';
 import type { Demand } from '../subject/select.ts';
 import type { Cells } from './cell.ts';
@@ -72,7 +72,9 @@ export class CellRelation {
         found.push(number * this.#members.length + items[at]!);
       }
     }
-    return Array.from(Float64Array.from(found).sort(), (code) => this.#members[code % this.#members.length]!);
+    const codes = Float64Array.from(found).sort();
+    for (let at = 0; at < found.length; at++) found[at] = this.#members[codes[at]! % this.#members.length]!;
+    return found;
   }
 
   #fewest(box: ValueBox): number {
@@ -94,13 +96,14 @@ function columnsOf(cells: Cells, members: readonly number[], keys: readonly (key
   const first = observations[members[0]!]!;
   const of = (valueOf: (observation: RecordedObservation) => Value): Column =>
     columnOf(members, (cell) => valueOf(observations[cell]!));
+  const addresses = new ByAddress<Value>((address) => address);
   return [
     ...keys.map((key) => columnOf(members, (cell) => subjectValue(demands[cell]!, key))),
     ...(first.socket === undefined
       ? [
           of(({ protocol }) => protocol),
           ...(hasPorts(first.protocol) ? [of(({ port }) => port)] : []),
-          of((observation) => observation.name ?? destinationAddress(observation)),
+          of((observation) => observation.name ?? addresses.of(observation)),
         ]
       : [of(({ socket }) => socket!)]),
   ];
@@ -114,20 +117,28 @@ function subjectValue({ subject }: Demand, key: keyof From): Value {
 function columnOf(members: readonly number[], valueOf: (cell: number) => Value): Column {
   const known = new Map<string | number | bigint, number>();
   const found: Value[] = [];
-  const came = Int32Array.from(members, (cell) => {
-    const value = valueOf(cell);
-    const key = valueKey(value);
-    let number = known.get(key);
-    if (number === undefined) {
-      known.set(key, (number = found.length));
-      found.push(value);
+  const numbers = new Int32Array(members.length);
+  let [last, number]: [Value | undefined, number] = [undefined, 0];
+  for (let at = 0; at < members.length; at++) {
+    const value = valueOf(members[at]!);
+    // Cells come by subject, of which each value is the same for all of them.
+    if (value !== last) {
+      const key = valueKey(value);
+      const before = known.get(key);
+      number = before ?? found.length;
+      if (before === undefined) {
+        known.set(key, number);
+        found.push(value);
+      }
+      last = value;
     }
-    return number;
-  });
+    numbers[at] = number;
+  }
   const order = [...found.keys()].sort((a, b) => compareValues(found[a]!, found[b]!));
   const place = new Int32Array(order.length);
-  for (const [at, number] of order.entries()) place[number] = at;
-  return { values: order.map((number) => found[number]!), numbers: came.map((number) => place[number]!) };
+  for (const [at, came] of order.entries()) place[came] = at;
+  for (let at = 0; at < numbers.length; at++) numbers[at] = place[numbers[at]!]!;
+  return { values: order.map((at) => found[at]!), numbers };
 }
 
 /** Addresses of the two families have keys of different types. */

@@ -13,14 +13,16 @@ const LABELS = 2;
  */
 export function setNamer(rules: readonly Rule[], { owners }: Pick<WidenOptions, 'owners'>): SetNamer {
   const known = new Map<string, Set<string>>();
-  for (const observation of rules.flatMap(({ observations }) => observations)) {
-    const { names, socket } = observation;
-    if (names === undefined || socket !== undefined) continue;
-    const text = formatPrefix(prefixOf(destinationAddress(observation)));
-    const all = known.get(text) ?? new Set();
-    known.set(text, all);
-    // The first is the one that the program asked for.
-    if (names[0] !== undefined) all.add(names[0]);
+  for (const { observations } of rules) {
+    for (const observation of observations) {
+      const { names, socket } = observation;
+      if (names === undefined || socket !== undefined) continue;
+      const text = formatPrefix(prefixOf(destinationAddress(observation)));
+      const all = known.get(text) ?? new Set();
+      known.set(text, all);
+      // The first is the one that the program asked for.
+      if (names[0] !== undefined) all.add(names[0]);
+    }
   }
   return (kind, values) => {
     if (kind === 'port') return undefined;

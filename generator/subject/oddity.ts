@@ -35,6 +35,8 @@ export class OddityFinder {
   readonly #neighbours = new Map<number, number>();
   readonly #bySubject = new Map<Subject, readonly string[]>();
   readonly #destinations = new DestinationNumbers();
+  /** Lists of reasons: by those of the subject, then by what is odd about the rest, as bits. */
+  readonly #lists = new Map<readonly string[], (readonly string[])[]>();
 
   constructor(observations: readonly RecordedObservation[]) {
     this.#mayBeNew = observations.some((each) => !isLate(each));
@@ -83,26 +85,26 @@ export class OddityFinder {
 
   /** Why a person should look at an observation, the worst first; empty where that is not needed. */
   reasons(observation: RecordedObservation): string[] {
-    return this.#unordered(observation).sort((a, b) => severityOf(a) - severityOf(b));
+    return this.#unordered(observation).toSorted((a, b) => severityOf(a) - severityOf(b));
   }
 
-  #unordered(observation: RecordedObservation): string[] {
-    const { count } = observation;
-    const reasons: string[] = [];
-    if (count === 1) reasons.push(SEEN_ONCE);
-    if (this.#mayBeNew && isLate(observation)) reasons.push('first seen in the last tenth of the events');
-    if (observation.socket !== undefined) reasons.push('can send past the rules for addresses');
-    else if (observation.name !== undefined) reasons.push(...nameReasons(observation));
-    else reasons.push(...this.#addressReasons(observation));
-    reasons.push(...this.#subjectReasons(observation.subject));
-    return reasons;
+  #unordered(observation: RecordedObservation): readonly string[] {
+    const ofSubject = this.#subjectReasons(observation.subject);
+    let odd = 0;
+    if (observation.count === 1) odd |= Odd.once;
+    if (this.#mayBeNew && isLate(observation)) odd |= Odd.late;
+    if (observation.socket !== undefined) odd |= Odd.socket;
+    else if (observation.name === undefined) odd |= this.#addressOddity(observation);
+    else return [...reasonsFor(odd), ...nameReasons(observation), ...ofSubject];
+    let lists = this.#lists.get(ofSubject);
+    if (lists === undefined) this.#lists.set(ofSubject, (lists = []));
+    return (lists[odd] ??= [...reasonsFor(odd), ...ofSubject]);
   }
 
-  #addressReasons(observation: RecordedObservation): string[] {
+  #addressOddity(observation: RecordedObservation): number {
     const address = destinationAddress(observation);
-    if (metadata.has(address)) return ['metadata address, which hands out credentials'];
-    if (isSteady(observation) || !this.#isAlone(address)) return [];
-    return ['public address without a neighbour in its /24'];
+    if (metadata.has(address)) return Odd.metadata;
+    return !isSteady(observation) && this.#isAlone(address) ? Odd.alone : 0;
   }
 
   /** Observations of one subject hold the same object. */
@@ -122,6 +124,22 @@ export class OddityFinder {
     if (address.family !== 4 || this.#neighbours.get(networkOf(address)) !== 1) return false;
     return !special.has(address);
   }
+}
+
+/** What is odd about an observation, beside its name and its subject. */
+const Odd = { once: 1, late: 2, socket: 4, metadata: 8, alone: 16 } as const;
+
+const REASONS: Readonly<Record<keyof typeof Odd, string>> = {
+  once: SEEN_ONCE,
+  late: 'first seen in the last tenth of the events',
+  socket: 'can send past the rules for addresses',
+  metadata: 'metadata address, which hands out credentials',
+  alone: 'public address without a neighbour in its /24',
+};
+
+function reasonsFor(odd: number): string[] {
+  const kinds = Object.keys(REASONS) as (keyof typeof Odd)[];
+  return kinds.filter((kind) => odd & Odd[kind]).map((kind) => REASONS[kind]);
 }
 
 /** The first 24 bits of an address of IPv4. */
