@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { databaseOption } from './option/record-option.ts';
-import type { ReviewOptions } from './run/review.ts';
+import type { ReviewOptions } from './review/review.ts';
 
 const HELP = `
 Examples:
@@ -29,7 +29,7 @@ export function reviewCommand(): Command {
     .option('--json', 'ask nothing: print what is to be reviewed as JSON', false)
     .addHelpText('after', HELP)
     .action(async (file: string, options: ReviewOptions) => {
-      const { review } = await import('./run/review.ts');
+      const { review } = await import('./review/review.ts');
       await review(file, options);
     });
 }

@@ -30,11 +30,28 @@ export interface Question {
 }
 
 /** The question with its evidence, as lines for a terminal. */
-export function questionText({ all, allowedBy, items, left, sample }: Question): string[] {
+export function questionText(question: Question): string[] {
+  const [head, ...rest] = questionFacts(question);
+  return [
+    '',
+    progressText(question),
+    // Nothing of what is decided on is cut.
+    ...formatTable(head!, rest, { headless: true, indent: 2 }),
+  ];
+}
+
+/** `3/12: 10 destinations left`. */
+export function progressText({ all, left }: Pick<Question, 'all' | 'left'>): string {
+  // Earlier decisions taken back may leave more than there were.
+  return `${Math.max(0, all - left) + 1}/${Math.max(all, left)}: ${formatCount(left, 'destination')} left`;
+}
+
+/** What is known of what is asked about, each with what it is. */
+export function questionFacts({ allowedBy, items, sample }: Question): [string, string][] {
   const [item] = items;
   const shown = items.slice(0, SHOWN).map(({ destination }) => destination);
   const more = items.length - shown.length;
-  const facts = [
+  return [
     ['Rule', item!.rule],
     [
       items.length === 1 ? 'Destination' : 'Destinations',
@@ -43,28 +60,20 @@ export function questionText({ all, allowedBy, items, left, sample }: Question):
     ...namesFact(items),
     ['Because', item!.reasons.join('; ')],
     ['Seen', seenText(items)],
-    ...(allowedBy ? [['Allowed by', formatPrefix(allowedBy)]] : []),
-    ...(sample?.arguments ? [['Process', sampleText(sample)]] : []),
-  ];
-  const [head, ...rest] = facts;
-  return [
-    '',
-    // Earlier decisions taken back may leave more than there were.
-    `${Math.max(0, all - left) + 1}/${Math.max(all, left)}: ${formatCount(left, 'destination')} left`,
-    // Nothing of what is decided on is cut.
-    ...formatTable(head!, rest, { headless: true, indent: 2 }),
+    ...(allowedBy ? [['Allowed by', formatPrefix(allowedBy)] as [string, string]] : []),
+    ...(sample?.arguments ? [['Process', sampleText(sample)] as [string, string]] : []),
   ];
 }
 
 /** What the addresses were known by when they were connected to. */
-function namesFact(items: readonly ReviewItem[]): string[][] {
+function namesFact(items: readonly ReviewItem[]): [string, string][] {
   const names = sumNames(items.flatMap(({ observations }) => observations));
   return names.length === 0 ? [] : [['Known by', names.join(', ')]];
 }
 
-/** Each destination with its evidence, and what the answers do. */
-export function whyText(items: readonly ReviewItem[]): string[] {
-  const rows = items.map((item) => {
+/** A row for each destination: itself, events, hours, first, last and who. */
+export function evidenceRows(items: readonly ReviewItem[]): string[][] {
+  return items.map((item) => {
     const evidence = evidenceOf(item);
     if (evidence === undefined) return [item.destination, '0', '0', '-', '-', '-'];
     const { count, first, hours, last } = evidence;
@@ -78,8 +87,12 @@ export function whyText(items: readonly ReviewItem[]): string[] {
       exes.join(', '),
     ];
   });
+}
+
+/** Each destination with its evidence, and what the answers do. */
+export function whyText(items: readonly ReviewItem[]): string[] {
   return [
-    ...formatTable(['DESTINATION', 'COUNT', 'HOURS', 'FIRST', 'LAST', 'WHO'], rows, {
+    ...formatTable(['DESTINATION', 'COUNT', 'HOURS', 'FIRST', 'LAST', 'WHO'], evidenceRows(items), {
       view: { ...viewOf(process.stderr), colour: false },
       indent: 2,
       optional: [3],

@@ -2,7 +2,7 @@ import { printJson } from '../../error/visible.ts';
 import { itemKey, type Decided } from './decision.ts';
 
 /** From a line on, counted from 0, so many lines give way to others. */
-type Edit = [line: number, count: number, lines: string[]];
+export type Edit = [line: number, count: number, lines: string[]];
 
 /**
  * How one answer changed the text of a policy, as a line of a file of decisions. It can be taken back for as long as
@@ -95,7 +95,7 @@ function isText(value: unknown): boolean {
 }
 
 /** What makes the lines of one text those of another, in order. */
-function editsBetween(from: readonly string[], to: readonly string[]): Edit[] {
+export function editsBetween(from: readonly string[], to: readonly string[]): Edit[] {
   const edits: Edit[] = [];
   let at = 0;
   let on = 0;

@@ -1,13 +1,10 @@
 import { createInterface, type Interface } from 'node:readline/promises';
-import { BouhekiError } from '../../error/error.ts';
-import type { Decided, Decision, DecisionKind } from '../../generator/review/decision.ts';
-import { groupItems, type ReviewItem } from '../../generator/review/review.ts';
-import type { ReviewSession } from '../../generator/review/review-session.ts';
 import { prefixFor, widerFor } from '../../generator/review/carry-out.ts';
-import { containsAddress, formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
-import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
-import { type Question, questionText, say, undoneText, whyText } from './review-text.ts';
-import { destinationAddress } from '../../generator/destination/destination.ts';
+import type { DecisionKind } from '../../generator/review/decision.ts';
+import type { ReviewItem } from '../../generator/review/review.ts';
+import { formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
+import { questionText, say, undoneText, whyText } from '../report/review-text.ts';
+import { type CourseQuestion, type Desk, ReviewCourse } from './course.ts';
 
 const ANSWERS = [
   'allow',
@@ -38,61 +35,31 @@ const LETTERS: Readonly<Record<string, Answer>> = {
   q: 'quit',
 };
 
-/** How decisions are made and kept. */
-export interface Desk {
-  session: ReviewSession;
-  /** Called after each decision that was carried out. */
-  decided(decisions: readonly Decision[]): void;
-  /** Called after the last decisions were taken back. */
-  undone(decisions: readonly Decision[]): void;
-  /**
-   * Takes back what was decided last in a review before this one, with another session for the rest. Undefined where
-   * the policy has changed since.
-   */
-  undoEarlier(): readonly Decided[] | undefined;
-  sample(item: ReviewItem): Promise<SampleProcess | undefined>;
-}
-
 /**
  * Asks in a terminal until nothing is left or the user has had enough: by `quit`, the end of input, or
  * Ctrl-C.
  */
 export async function askAll(desk: Desk): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const skipped = new Set<string>();
-  const apart = new Set<string>();
-  const made: (readonly Decision[])[] = [];
-  const all = desk.session.open.length;
+  const course = new ReviewCourse(desk);
   try {
     for (;;) {
-      const left = desk.session.open;
-      const groups = groupItems(left).flatMap((group) =>
-        apart.has(idOf(group)) ? group.map((item) => [item]) : [group],
-      );
-      const items = groups.find((group) => !group.every((item) => skipped.has(idOf([item]))));
-      if (items === undefined) return;
-      const answer = await askOne(terminal, desk, { items, left: left.length, all });
+      const { question } = course;
+      if (question === undefined) return;
+      const answer = await askOne(terminal, course, question);
       if (answer === 'quit') return;
-      if (typeof answer === 'object') made.push(answer);
-      if (answer === 'undo') takeBack(desk, made);
-      if (answer === 'skip') for (const item of items) skipped.add(idOf([item]));
-      if (answer === 'each') apart.add(idOf(items));
+      if (answer === 'undo') takeBack(course);
+      if (answer === 'skip') course.skip(question.items);
+      if (answer === 'each') course.each(question.items);
     }
   } finally {
     terminal.close();
   }
 }
 
-function takeBack(desk: Desk, made: (readonly Decision[])[]): void {
-  const last = made.pop();
-  if (last === undefined) {
-    const earlier = desk.undoEarlier();
-    say(...(earlier === undefined ? CANNOT_UNDO : undoneText(earlier)));
-    return;
-  }
-  desk.session.undo();
-  desk.undone(last);
-  say(...undoneText(last));
+function takeBack(course: ReviewCourse): void {
+  const undone = course.undo();
+  say(...(undone === undefined ? CANNOT_UNDO : undoneText(undone)));
 }
 
 const CANNOT_UNDO = [
@@ -111,18 +78,13 @@ export async function askYes(question: string): Promise<boolean> {
   }
 }
 
-/** Stays the same while places in the text move. */
-function idOf(items: readonly ReviewItem[]): string {
-  const [item] = items;
-  return JSON.stringify([item!.rule, item!.reasons, items.length === 1 ? item!.destination : '']);
-}
-
-/** The decisions that were carried out, or what else was answered. */
+/** What was answered; `decided` once that was carried out. */
 async function askOne(
   terminal: Interface,
-  desk: Desk,
-  { all, items, left }: Pick<Question, 'items' | 'left' | 'all'>,
-): Promise<readonly Decision[] | 'skip' | 'each' | 'undo' | 'quit'> {
+  course: ReviewCourse,
+  { all, items, left }: CourseQuestion,
+): Promise<'decided' | 'skip' | 'each' | 'undo' | 'quit'> {
+  const { desk } = course;
   const { session } = desk;
   const [item] = items;
   const single = items.length === 1;
@@ -139,17 +101,10 @@ async function askOne(
     }
     const cidr = answer === 'widen' ? await askPrefix(terminal, widerFor(session.input, item!)) : undefined;
     if (answer === 'widen' && cidr === undefined) continue;
-    const made = decide(desk, cidr === undefined ? items : within(items, cidr), answer, cidr);
-    if (made !== undefined) return made;
+    const refused = course.decide(items, { decision: answer, cidr });
+    if (refused === undefined) return 'decided';
+    say(`${refused.message}. ${refused.remedy}`);
   }
-}
-
-/** The items that a prefix holds: the others are asked about again. All where it holds none, which is refused. */
-function within(items: readonly ReviewItem[], cidr: Prefix): readonly ReviewItem[] {
-  const held = items.filter(({ observations }) =>
-    observations.every((each) => containsAddress(cidr, destinationAddress(each))),
-  );
-  return held.length === 0 ? items : held;
 }
 
 /** Whether it decides; to narrow takes a single destination. */
@@ -163,29 +118,6 @@ function answerText(answer: Answer | undefined, items: readonly ReviewItem[]): s
   if (answer === undefined) return ['Answer with one of the letters.'];
   if (answer === 'why') return whyText(items);
   return [answer === 'each' ? 'There is only one destination.' : 'Take each destination by itself first: e.'];
-}
-
-/** Carries decisions out and keeps them; undefined, with the reason said, when one cannot be. */
-function decide(
-  desk: Desk,
-  items: readonly ReviewItem[],
-  decision: DecisionKind,
-  cidr: Prefix | undefined,
-): readonly Decision[] | undefined {
-  const decisions = items.map(({ destination, rule }): Decision => {
-    const chosen: Decision = { rule, destination, decision };
-    if (cidr !== undefined) chosen.cidr = cidr;
-    return chosen;
-  });
-  try {
-    desk.session.decide(decisions);
-  } catch (error) {
-    if (!(error instanceof BouhekiError)) throw error;
-    say(`${error.message}. ${error.remedy}`);
-    return undefined;
-  }
-  desk.decided(decisions);
-  return decisions;
 }
 
 async function askPrefix(terminal: Interface, suggested: Prefix | undefined): Promise<Prefix | undefined> {

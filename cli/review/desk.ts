@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { BouhekiError } from '../../error/error.ts';
-import { formatCount } from '../../format/number.ts';
 import {
   changeBetween,
   lastChange,
@@ -32,72 +30,41 @@ import { realPaths } from '../option/linked-path.ts';
 import { writeOutput } from '../option/output-file.ts';
 import { parseText, readTrustedPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
-import { askAll, askYes, type Desk } from '../report/review-prompt.ts';
-import { endedText, reviewJson, say, strayText, undoneText, wideningText } from '../report/review-text.ts';
+import { endedText, say } from '../report/review-text.ts';
+import type { Desk } from './course.ts';
 
-/** What `review` was asked for, as commander hands it over. */
-export interface ReviewOptions {
-  db: string;
-  decisions?: string;
-  json: boolean;
-  undo: boolean;
+/** A review that has begun, with what earlier ones left. */
+export interface Begun {
+  desk: ReviewDesk;
+  /** How many of their decisions were carried out again, and what those changed, which is to be kept. */
+  again: { count: number; changes: string[] };
+  remembered: readonly Decision[];
+  /** Marks of the file that no question is about. */
+  stray: ReturnType<typeof strayMarks>;
 }
 
-/** Asks about what is marked in a policy, or carries out decisions of a file, or takes the last ones back. */
-export async function review(file: string, options: ReviewOptions): Promise<void> {
-  assertUsage(file, options);
+/**
+ * Begins the review of a policy file by what was recorded. Nothing is written yet. With `remember` the decisions of
+ * earlier reviews hold again, but for those that widen. Throws BouhekiError for a policy, decisions or a record that
+ * cannot be read.
+ */
+export async function beginReview(file: string, db: string, remember = true): Promise<Begun> {
   const text = readTrustedPolicyText(file);
-  const start = await prepareSession(file, text, options.db);
+  const start = await prepareSession(file, text, db);
   const session = start(text);
   const log = `${file}.decisions`;
   // What was decided in an earlier review holds here as well, also when the policy was generated anew; but
   // what allows more than was recorded does so only when a person has confirmed it again.
   const kept = parseDecisions(readDecisionText(log, true), log);
-  const remembered = options.decisions === undefined && !options.undo ? kept : [];
+  const remembered = remember ? kept : [];
   const again = carryOutAgain(session, remembered);
-  // By the file as it is now: decisions take marks away, but none of these.
-  const stray = strayMarks(text);
-  if (options.json) {
-    process.stdout.write(reviewJson(file, session.open, stray));
-    if (session.open.length + stray.length > 0) process.exitCode = 1;
-    return;
-  }
-  const desk = new ReviewDesk({ file, log, text, session, start, db: options.db });
-  desk.keep(again.changes);
-  if (again.count > 0) say(`${formatCount(again.count, 'decision')} of ${log} carried out again.`);
-  if (options.undo) undoLast(desk);
-  else if (options.decisions !== undefined) replay(desk, options.decisions);
-  else {
-    await widenAgain(desk, remembered);
-    await askAll(desk);
-  }
-  const left = desk.session.open.length;
-  if (left > 0) say(`${formatCount(left, 'destination')} left to review.`);
-  else if (stray.length === 0) say('Nothing is left to review.');
-  if (stray.length > 0) say(...strayText(strayMarks(desk.session.text)));
-  if (left + stray.length > 0) process.exitCode = 1;
-}
-
-function assertUsage(file: string, { decisions, json, undo }: ReviewOptions): void {
-  if (file === '-') {
-    throw new BouhekiError('usage', 'a policy on standard input cannot be changed in place', {
-      remedy: 'Name its file.',
-    });
-  }
-  if (undo && (json || decisions !== undefined)) {
-    throw new BouhekiError(
-      'usage',
-      `--undo takes an answer back, and ${json ? '--json' : '--decisions'} does another thing`,
-      {
-        remedy: 'Give one of them.',
-      },
-    );
-  }
-  if (!json && !undo && decisions === undefined && !process.stdin.isTTY) {
-    throw new BouhekiError('usage', 'review cannot ask: standard input is no terminal', {
-      remedy: 'Give the answers in a file with --decisions, or list what is to be reviewed with --json.',
-    });
-  }
+  return {
+    desk: new ReviewDesk({ file, log, text, session, start, db }),
+    again,
+    remembered,
+    // By the file as it is now: decisions take marks away, but none of these.
+    stray: strayMarks(text),
+  };
 }
 
 /** What begins the review of a text of the policy, by what was recorded. */
@@ -142,61 +109,8 @@ function carryOutAgain(
   return { count, changes };
 }
 
-/** Asks about the earlier decisions that widen; without a yes what they are about is asked anew. */
-async function widenAgain(desk: ReviewDesk, remembered: readonly Decision[]): Promise<void> {
-  const open = new Set(desk.session.open.map(itemKey));
-  const widening = remembered.filter((each) => each.decision === 'widen' && open.has(itemKey(each)));
-  if (widening.length === 0) return;
-  say(
-    `${desk.log} has ${formatCount(widening.length, 'earlier decision')} to allow more than was recorded:`,
-    ...wideningText(widening),
-  );
-  if (!(await askYes('Carry out again? (y)es (n)o, ask anew: '))) return;
-  for (const decision of widening) {
-    try {
-      desk.session.decide([decision]);
-    } catch (error) {
-      if (!(error instanceof BouhekiError)) throw error;
-      say(`${error.message}. ${error.remedy}`);
-      continue;
-    }
-    desk.decided([decision]);
-  }
-}
-
-/** All decisions of a file, or none of them. */
-function replay(desk: ReviewDesk, file: string): void {
-  const decisions = parseDecisions(readDecisionText(file, false), file);
-  const unmatched = desk.session.decide(decisions);
-  if (unmatched.length > 0) {
-    const names = unmatched.map(({ destination, rule }) => `  ${rule}: ${destination}`);
-    throw new BouhekiError(
-      'usage',
-      `nothing to review fits ${formatCount(unmatched.length, 'decision')} of ${file}`,
-      {
-        remedy:
-          'Remove or mend them; `bouheki review --json` lists what is to be reviewed. Nothing was changed.',
-        detail: names.join('\n'),
-      },
-    );
-  }
-  desk.decided(decisions, { written: resolve(file) === resolve(desk.log) });
-  say(...wideningText(decisions), `${formatCount(decisions.length, 'decision')} carried out.`);
-}
-
-function undoLast(desk: ReviewDesk): void {
-  const undone = desk.undoEarlier();
-  if (undone === undefined) {
-    throw new BouhekiError('usage', `the last answer in ${desk.log} cannot be taken back`, {
-      remedy:
-        'There is none, or the policy was changed since. Edit the policy, and remove the line of the decision from that file.',
-    });
-  }
-  say(...undoneText(undone));
-}
-
 /** A policy file under review, with its file of decisions. */
-class ReviewDesk implements Desk {
+export class ReviewDesk implements Desk {
   session: ReviewSession;
   readonly log: string;
   readonly #file: string;
@@ -225,6 +139,28 @@ class ReviewDesk implements Desk {
   keep(lines: readonly string[]): void {
     this.#write(this.session.text);
     appendDecisions(this.log, lines);
+  }
+
+  /** The earlier decisions that allow more than was recorded, and that are still asked about. */
+  wideningOf(remembered: readonly Decision[]): Decision[] {
+    const open = new Set(this.session.open.map(itemKey));
+    return remembered.filter((each) => each.decision === 'widen' && open.has(itemKey(each)));
+  }
+
+  /** Carries them out again. Returns why some cannot be. */
+  widenAgain(widening: readonly Decision[]): BouhekiError[] {
+    const refused: BouhekiError[] = [];
+    for (const decision of widening) {
+      try {
+        this.session.decide([decision]);
+      } catch (error) {
+        if (!(error instanceof BouhekiError)) throw error;
+        refused.push(error);
+        continue;
+      }
+      this.decided([decision]);
+    }
+    return refused;
   }
 
   decided(decisions: readonly Decision[], { written = false } = {}): void {
