@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto';
 import { formatMoment, formatTime } from '../../../format/moment.ts';
 import { formatCount, formatNumber, formatPercent } from '../../../format/number.ts';
 import { describeReadiness } from '../../../generator/header.ts';
 import { isEventLoss } from '../../../profiler/event/dimension.ts';
 import type { PageData, PageFlow, Timeline, Verdict } from './page-data.ts';
 import { curveChart, timelineChart } from './chart.ts';
+import { printDocument } from './document.ts';
+import { LIVE_SCRIPT } from './live-script.ts';
 import { html, Markup, name } from './markup.ts';
 import { findingsSection, policySection } from './policy-section.ts';
 import { sankey } from './sankey.ts';
 import { SCRIPT } from './script.ts';
-import { STYLE } from './style.ts';
 import { tableOf } from './table.ts';
 
 /** Rows of a table: a page with a hundred thousand would be read by nobody. */
@@ -22,9 +22,27 @@ const WORDS: Readonly<Record<Verdict, string>> = {
   noted: 'would be denied',
 };
 
+/** What a page that is served has beyond one in a file. */
+export interface Served {
+  /** What happens now. */
+  live: Markup;
+  /** Decisions can be made beside it, at `review`. */
+  review: boolean;
+}
+
 /** The page: one file, which asks for nothing else and can be read with scripts off. */
 export function printPage(data: PageData): string {
-  const policy = `default-src 'none'; style-src '${hash(STYLE)}'; script-src '${hash(SCRIPT)}'; base-uri 'none'; form-action 'none'`;
+  return printDocument({ ...pageOf(data, undefined), script: SCRIPT, inFile: true });
+}
+
+/** The page with what happens now, for a server that gives it `contentPolicy(SERVED_SCRIPT)`. */
+export function printServedPage(data: PageData, served: Served): string {
+  return printDocument({ ...pageOf(data, served), script: SERVED_SCRIPT, inFile: false });
+}
+
+export const SERVED_SCRIPT = SCRIPT + LIVE_SCRIPT;
+
+function pageOf(data: PageData, served: Served | undefined): { title: string; body: Markup } {
   const host = [...new Set(data.recordings.map((recording) => recording.host))].join(', ');
   const sections = [
     flowSection(data),
@@ -32,44 +50,28 @@ export function printPage(data: PageData): string {
     ...(data.policy === undefined ? [] : [policySection(data.policy), findingsSection(data.policy)]),
     recordSection(data),
   ];
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta http-equiv="Content-Security-Policy" content="${policy}" />
-        <meta name="viewport" content="width=device-width" />
-        <meta name="referrer" content="no-referrer" />
-        <title>${host === '' ? 'Nothing recorded' : host}: what it connects to</title>
-        ${new Markup(`<style>${STYLE}</style>`)}
-      </head>
-      <body>
-        <header>
-          <h1>What ${host === '' ? 'this host' : name(host)} connects to</h1>
-          <p class="quiet">${windowText(data)} As of ${formatTime(data.madeAt)}.</p>
-        </header>
-        <nav aria-label="Parts of this page">
-          <ul>
-            <li><a href="#short">In short</a></li>
-            <li><a href="#flows">Connections</a></li>
-            <li><a href="#readiness">Readiness</a></li>
-            ${
-              data.policy !== undefined &&
-              html`<li><a href="#policy">Policy</a></li>
-                <li><a href="#drift">Drift</a></li>`
-            }
-            <li><a href="#record">Record</a></li>
-          </ul>
-        </nav>
-        <main>${shortSection(data)} ${sections}</main>
-        <footer>Made by bouheki ${data.version} from ${data.db}. Times are UTC.</footer>
-        ${new Markup(`<script>${SCRIPT}</script>`)}
-      </body>
-    </html> `;
-  return page.text;
-}
-
-function hash(text: string): string {
-  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
+  const body = html`<header>
+      <h1>What ${host === '' ? 'this host' : name(host)} connects to</h1>
+      <p class="quiet">${windowText(data)} As of ${formatTime(data.madeAt)}.</p>
+    </header>
+    <nav aria-label="Parts of this page">
+      <ul>
+        ${served !== undefined && html`<li><a href="#now">Now</a></li>`}
+        <li><a href="#short">In short</a></li>
+        <li><a href="#flows">Connections</a></li>
+        <li><a href="#readiness">Readiness</a></li>
+        ${
+          data.policy !== undefined &&
+          html`<li><a href="#policy">Policy</a></li>
+            <li><a href="#drift">Drift</a></li>`
+        }
+        <li><a href="#record">Record</a></li>
+        ${served?.review === true && html`<li><a href="review">Review</a></li>`}
+      </ul>
+    </nav>
+    <main>${served?.live} ${shortSection(data, served)} ${sections}</main>
+    <footer>Made by bouheki ${data.version} from ${data.db}. Times are UTC.</footer>`;
+  return { title: `${host === '' ? 'Nothing recorded' : host}: what it connects to`, body };
 }
 
 function windowText({ extent }: PageData): string {
@@ -77,7 +79,7 @@ function windowText({ extent }: PageData): string {
   return `Recorded from ${formatTime(extent.first)} to ${formatTime(extent.last)}.`;
 }
 
-function shortSection(data: PageData): Markup {
+function shortSection(data: PageData, served: Served | undefined): Markup {
   const { flows, policy, readiness } = data;
   const sum = (verdicts: readonly Verdict[]): number =>
     flows.reduce((total, { count, verdict }) => total + (verdicts.includes(verdict) ? count : 0), 0);
@@ -90,12 +92,12 @@ function shortSection(data: PageData): Markup {
     ['would be denied', formatNumber(sum(['noted']))],
     ['lost', formatNumber(lost), lost > 0],
     [
-      'subjects that are stable',
+      'stable subjects',
       `${readiness.subjects.filter(({ state }) => state === 'stable').length} of ${readiness.subjects.length}`,
     ],
   ];
   if (policy !== undefined) facts.push(['findings', formatNumber(policy.findings.length)]);
-  const todo = todoOf(data, lost);
+  const todo = todoOf(data, lost, served?.review === true);
   return html`<section id="short" aria-labelledby="short-title">
     <h2 id="short-title">In short</h2>
     <dl class="facts">
@@ -109,7 +111,7 @@ function shortSection(data: PageData): Markup {
 }
 
 /** What the reader can do next, the more urgent first. */
-function todoOf({ flows, policy, readiness }: PageData, lost: number): Markup[] {
+function todoOf({ flows, policy, readiness }: PageData, lost: number, canReview: boolean): Markup[] {
   const items: Markup[] = [];
   if (flows.length === 0) items.push(html`Record something: <code>sudo bouheki learn --duration 24h</code>`);
   if (lost > 0) {
@@ -136,7 +138,7 @@ function todoOf({ flows, policy, readiness }: PageData, lost: number): Markup[] 
   if (marks > 0) {
     items.push(
       html`${formatCount(marks, 'destination')} of the policy wait for a decision:
-        <code>bouheki review ${policy.file}</code>`,
+      ${canReview ? html`<a href="review">review them</a>.` : html`<code>bouheki review ${policy.file}</code>`}`,
     );
   }
   const bad = policy.findings.filter(({ severity }) => severity === 'high').length;

@@ -3,7 +3,7 @@
  * are there.
  */
 export const SCRIPT = `
-const form = document.querySelector('.filter');
+const form = document.querySelector('#flows .filter');
 const rows = [...document.querySelectorAll('#flows tbody tr')].map((row) => ({
   row, content: row.textContent.toLowerCase(), verdict: row.dataset.verdict, first: +row.dataset.first, last: +row.dataset.last }));
 const bars = [...document.querySelectorAll('.timeline g')];

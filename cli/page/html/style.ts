@@ -12,8 +12,10 @@ header, main, footer { max-width: 76rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 3rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .25rem; letter-spacing: -.01em; }
 h2 { font-size: 1.35rem; margin: 4rem 0 .5rem; }
+main > section:first-child h2 { margin-top: 2.5rem; }
 h3 { font-size: 1rem; margin: 2rem 0 .25rem; }
 p, ul { max-width: 46rem; margin: .5rem 0; }
+header p { max-width: none; }
 .quiet, figcaption, caption { color: var(--quiet); }
 code, pre, td.name { overflow-wrap: anywhere; }
 code, pre { font: .875em/1.5 ui-monospace, monospace; }
@@ -72,8 +74,32 @@ svg { display: block; }
 .filter label { font-size: .875rem; }
 .filter input[type=range] { width: 12rem; max-width: 100%; accent-color: var(--accent); display: block; }
 .filter label.block { display: grid; gap: .25rem; }
+.unseen { position: absolute; clip-path: inset(50%); }
+.lamp { display: inline-block; width: .6rem; height: .6rem; border-radius: 50%; background: var(--quiet); margin-right: .5rem; }
+.following .lamp { background: var(--accent); }
+.rows { max-height: 24rem; overflow-y: auto; border-block: 1px solid var(--line); }
+.rows thead th { position: sticky; top: 0; background: var(--paper); }
+td.new { color: var(--accent); font-weight: 600; }
+button { font: inherit; padding: .4rem .8rem; border: 1px solid var(--quiet); border-radius: .35rem; background: var(--panel);
+  color: var(--ink); cursor: pointer; }
+button:hover { border-color: var(--accent); }
+button.take { background: var(--accent); border-color: var(--accent); color: var(--paper); }
+kbd { font: .8em ui-monospace, monospace; border: 1px solid; border-radius: .2rem; padding: 0 .3em; margin-left: .3em; }
+.review section { max-width: 60rem; }
+.known { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .35rem 1.5rem; margin: 1rem 0 1.5rem; }
+.known dt { color: var(--quiet); } .known dd { margin: 0; overflow-wrap: anywhere; }
+.answers { display: flex; flex-wrap: wrap; gap: .75rem; align-items: center; margin: .75rem 0; }
+.answers input { font: inherit; padding: .4rem .6rem; border: 1px solid var(--quiet); border-radius: .35rem;
+  background: var(--paper); color: var(--ink); width: 14rem; max-width: 100%; }
+.preview { border-left: 3px solid var(--accent); padding-left: 1.25rem; margin: 1.5rem 0; }
+.diff { max-height: 28rem; overflow: auto; } .diff span { display: block; min-height: 1.5em; }
+.diff .gone { color: var(--deny); } .diff .come { color: var(--accent); } .diff .skipped { color: var(--quiet); }
+a kbd { display: inline-block; } button[aria-current] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
+.done { color: var(--quiet); }
+.message { border-left: 3px solid var(--noted); padding: .25rem 0 .25rem 1.25rem; }
 footer { padding: 4rem 1.25rem; color: var(--quiet); font-size: .875rem; }
-@media (max-width: 45rem) { html { scroll-padding-top: 6.5rem; } .rule { grid-template-columns: minmax(0, 1fr); } h1 { font-size: 1.5rem; } }
-@media print { nav, .filter { display: none; } body { font-size: 11pt; } .scroll { overflow: visible; }
+@media (max-width: 45rem) { html { scroll-padding-top: 6.5rem; } .rule, .known { grid-template-columns: minmax(0, 1fr); }
+  .known { gap: 0; } .known dd { margin-bottom: .5rem; } h1 { font-size: 1.5rem; } }
+@media print { nav, #now, .filter { display: none; } body { font-size: 11pt; } .scroll { overflow: visible; }
   .sankey { min-width: 0; } .rule, tr { break-inside: avoid; } .rule pre { max-height: none; } h2 { break-after: avoid; } }
 `;

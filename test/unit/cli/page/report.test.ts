@@ -73,7 +73,7 @@ test('it has the facts, what to do, each connection, readiness and the record', 
     ['denied', '8'],
     ['would be denied', '8'],
     ['lost', '17'],
-    ['subjects that are stable', '0 of 6'],
+    ['stable subjects', '0 of 6'],
   ]);
   assert.match(page, /17 events were lost/);
   assert.match(page, /<code>bouheki generate &gt; policy\.yaml<\/code>/);
