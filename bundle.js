@@ -13,6 +13,7 @@ const { metafile } = await build({
     'cli/main.ts',
     'cli/preflight/replay-process.ts',
     'cli/query/query-process.ts',
+    'cli/ui/door-process.ts',
     'enforcer/container/container-reader-process.ts',
     'profiler/store/store-child.ts',
   ],

@@ -11,6 +11,7 @@ export default ({ production = false }) => ({
     'cli/main.ts!',
     'cli/preflight/replay-process.ts!',
     'cli/query/query-process.ts!',
+    'cli/ui/door-process.ts!',
     'enforcer/container/container-reader-process.ts!',
     'profiler/store/store-child.ts!',
     'bundle.js',

@@ -79,6 +79,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Write a page about the record and a policy, for a browser',
     load: async () => (await import('./look/report.ts')).reportCommand(),
   },
+  ui: {
+    summary: 'Show that page live in a browser, and review a policy there',
+    load: async () => (await import('./look/ui.ts')).uiCommand(),
+  },
   drift: {
     summary: 'Compare what was recorded with a policy',
     load: async () => (await import('./drift.ts')).driftCommand(),

@@ -47,12 +47,12 @@ export interface Preview {
 }
 
 /** About earlier decisions that allow more than was recorded. */
-export interface AskedAgain {
+interface AskedAgain {
   kind: 'again';
   widening: readonly { rule: string; destination: string; cidr: string }[];
 }
 
-export interface NothingAsked {
+interface NothingAsked {
   kind: 'nothing';
   /** Left because they were skipped. */
   skipped: number;

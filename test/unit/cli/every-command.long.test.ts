@@ -52,6 +52,14 @@ const USES: Record<string, Use> = {
   watch: { args: [], status: 2, silent: true },
   top: { args: [], status: 2, silent: true },
   report: { args: [], status: 0, record: true },
+  // It would last: where it is to listen there can be no socket.
+  ui: {
+    args: [POLICY, '--socket', join(MISSING, 'ui')],
+    status: 2,
+    silent: true,
+    policy: true,
+    record: true,
+  },
   drift: { args: [POLICY], status: 1, policy: true, record: true },
   simulate: { args: [POLICY], status: 1, policy: true, record: true },
   check: { args: [POLICY], status: 1, policy: true },

@@ -1,0 +1,58 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { readDuration } from '../option/duration.ts';
+import { databaseOption, sinceOption, untilOption } from '../option/record-option.ts';
+import type { UiOptions } from '../ui/ui.ts';
+
+const HELP = `
+Examples:
+  $ sudo bouheki ui
+  $ sudo bouheki ui policy.yaml --edit
+  $ sudo bouheki ui policy.yaml --socket /run/user/1000/bouheki.sock
+
+The page of \`bouheki report\` in a browser, with what happens now while \`bouheki learn\` or \`bouheki enforce\` records. The
+link that is printed works once: it gives the browser a cookie, without which nothing is answered. Only this host can
+reach it: by a port of 127.0.0.1, or with --socket by a socket of mode 0600, to which \`ssh -L\` leads from elsewhere.
+Nothing can be changed, but with --edit: then what \`bouheki review\` asks can be answered there, each answer after a look
+at what it changes in the policy. Answers go to the same POLICY.decisions, and can be taken back.
+A process of its own answers the browser. As root, it becomes the user who called sudo, or else nobody.
+Ctrl-C ends it.
+Exit status: 0 ended by a signal, 2 trouble.`;
+
+/** `bouheki ui [POLICY]`: the page of `report`, live, in a browser. */
+export function uiCommand(): Command {
+  return new Command('ui')
+    .argument('[policy]', 'the policy file')
+    .option('--socket <path>', 'listen at this Unix socket, which is made, and removed at the end')
+    .addOption(
+      new Option('--port <number>', 'listen at this port of 127.0.0.1; 0 is any that is free')
+        .argParser(readPort)
+        .default(0, '0'),
+    )
+    .option('--edit', 'let decisions be made that change the policy, as `bouheki review` does', false)
+    .addOption(databaseOption())
+    .addOption(sinceOption())
+    .addOption(untilOption())
+    .addOption(
+      new Option('--at-least <time>', 'how long a subject must have been seen for to be stable')
+        .argParser(readDuration)
+        .default(3600, '1h'),
+    )
+    .addOption(
+      new Option('--unused-after <time>', 'how long a rule must have been without traffic to be a finding')
+        .argParser(readDuration)
+        .default(8 * 86_400, '8d'),
+    )
+    .addHelpText('after', HELP)
+    .action(async (file: string | undefined, options: UiOptions, command: Command) => {
+      if (options.socket !== undefined && command.getOptionValueSource('port') === 'cli') {
+        command.error('error: --socket and --port are two places; give one of them');
+      }
+      const { ui } = await import('../ui/ui.ts');
+      await ui(file, options);
+    });
+}
+
+function readPort(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new InvalidArgumentError('It must be a number from 0 to 65535.');
+}
