@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { printReference } from '../../policy/analysis/reference.ts';
+import { parsePolicy } from '../../policy/file/parse.ts';
 import { PROGRAM_FOLDERS } from './program-folders.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -184,4 +185,18 @@ test('docs/requirements.md has the kernels that make test-kernels runs on, and c
     files.filter((file) => !['.test.ts', '.long.test.ts'].some((end) => existsSync(join(ROOT, file + end)))),
     [],
   );
+});
+
+test('each policy that a document shows is valid', () => {
+  const policies = DOCUMENTS.flatMap((document) =>
+    [...read(document).matchAll(/^```ya?ml\n([^]*?)^```$/gm)]
+      .map(([, text]) => text!)
+      .filter((text) => /^network:/m.test(text))
+      .map((text) => ({ document, text })),
+  );
+  assert.ok(policies.length > 3);
+  const faults = policies.flatMap(({ document, text }) =>
+    parsePolicy(text, document).problems.filter(({ severity }) => severity === 'error'),
+  );
+  assert.deepEqual(faults, []);
 });
