@@ -154,7 +154,7 @@ __noinline __u64 name_classes(__u64 high, __u64 low, __u32 side, __u32 spared)
 		if (now > end) {
 #pragma unroll
 			for (int j = 0; j < MAX_KEEPS; j++)
-				passed += tables->keep[j] < now - end;
+				passed += is_below(tables->keep[j], now - end);
 		}
 		classes |= (slot >> 32 | passed << NAME_CLASS_BITS) << (16 * i);
 	}

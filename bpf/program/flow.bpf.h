@@ -107,11 +107,16 @@ static __always_inline bool protocol_has_ports(__u16 protocol)
 	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP;
 }
 
+static __always_inline void flow_set_protocol_number(struct flow *flow, __u16 protocol)
+{
+	flow->protocol = protocol;
+	if (!protocol_has_ports(protocol))
+		flow->port = 0;
+}
+
 static __always_inline void flow_set_protocol(struct flow *flow, const struct sock *sk)
 {
-	flow->protocol = flow_protocol(sk);
-	if (!protocol_has_ports(flow->protocol))
-		flow->port = 0;
+	flow_set_protocol_number(flow, flow_protocol(sk));
 }
 
 /* In-kernel sockets (NFS, tunnels) are never judged: a denial can put their owner into an endless retry. */

@@ -21,10 +21,15 @@
 #ifdef LEGACY
 #define has_task_storage false
 #define GLOBAL static __always_inline
+#define GLOBAL_OR_STATIC static __noinline
 #else
 #define has_task_storage true
-/* The verifier goes through a global function once, not once for every path that leads there. */
+/*
+ * The verifier goes through a global function once, not once for every path that leads there. What its arguments point
+ * to can be no key of a map before 5.19.
+ */
 #define GLOBAL __noinline
+#define GLOBAL_OR_STATIC __noinline
 #endif
 
 /* Set by the loader before load. */
@@ -86,8 +91,10 @@ __noinline __u32 ends_passed(__u32 side)
 		return 0;
 #pragma unroll
 	for (__u32 step = (MAX_ENDS + 1) / 2; step; step /= 2) {
-		if (tables->end[(passed + step - 1) & MAX_ENDS] <= now)
-			passed += step;
+		__u32 at = passed + step - 1;
+
+		KEEP(at);
+		passed += step & (is_below(now, tables->end[at & MAX_ENDS]) - 1);
 	}
 	return passed;
 }
@@ -346,8 +353,6 @@ struct subject {
 	struct vector boxes;
 	/* Room to work in: the stack has none. */
 	struct vector work;
-	struct connection fold;
-	struct repeat_key repeat;
 };
 
 #ifndef LEGACY

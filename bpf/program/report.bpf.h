@@ -182,31 +182,35 @@ static __always_inline bool process_is_told(const struct subject *subject, bool 
 }
 
 /* Whether the caller has used up its share of the ring; a share is taken otherwise. */
-static __noinline bool exceeds_share(struct subject *subject, bool denied)
+GLOBAL_OR_STATIC int exceeds_share(struct subject *subject, __u32 denied)
 {
 	__u32 bytes = sizeof(struct connection) + BPF_RINGBUF_HDR_SZ;
+	struct share_key share;
 
-	if (!denied && !is_crowded())
+	if (!subject || (!denied && !is_crowded()))
 		return false;
 	if (!process_is_told(subject, denied))
 		bytes += sizeof(struct process) + BPF_RINGBUF_HDR_SZ;
-	return !take_share(&subject->share, denied ? SHARE_DENIALS : SHARE_CONNECTIONS, bytes);
+	share = subject->share;
+	return !take_share(&share, denied ? SHARE_DENIALS : SHARE_CONNECTIONS, bytes);
 }
 
 /* One more of equal connections. `outcome`: enum verdict << 8 | CONNECTION_* */
-static __noinline int fold(struct flow *flow, struct subject *subject, __u32 generation, __u32 box, __u32 outcome)
+GLOBAL_OR_STATIC int fold(struct flow *flow, struct subject *subject, __u32 generation, __u32 box, __u32 outcome)
 {
-	struct connection *key = &subject->fold;
+	struct connection key;
 
-	describe(key, flow, subject, generation, box);
-	key->verdict = outcome >> 8;
-	key->flags = outcome;
-	if (!process_is_told(subject, key->verdict)) {
-		key->process = 0;
-		key->pid = 0;
+	if (!flow || !subject)
+		return 0;
+	describe(&key, flow, subject, generation, box);
+	key.verdict = outcome >> 8;
+	key.flags = outcome;
+	if (!process_is_told(subject, key.verdict)) {
+		key.process = 0;
+		key.pid = 0;
 		count(LOST_PROCESS);
 	}
-	add_to_fold(key, &subject->share);
+	add_to_fold(&key, &subject->share);
 	return 0;
 }
 

@@ -67,9 +67,10 @@ static __always_inline struct fold *fold_of(const struct connection *key)
 	return bpf_map_lookup_elem(&folds, key);
 }
 
-static __always_inline struct share *share_in_epoch(const struct share_key *key, __u32 epoch)
+static __always_inline struct share *share_in_epoch(const struct share_key *of, __u32 epoch)
 {
-	struct share *share = share_of(key);
+	struct share_key key = *of;
+	struct share *share = share_of(&key);
 
 	if (share && share->epoch != epoch) {
 		share->epoch = epoch;

@@ -118,23 +118,28 @@ static __always_inline void remember_slot(struct subject *subject, const struct 
 }
 
 /* Counts an allowed flow, if it can be: 1. Else it is to be reported. `outcome`: CONNECTION_* */
-static __noinline int count_repeat(struct flow *flow, struct subject *subject, __u32 generation, __u32 box,
-				   __u32 outcome)
+GLOBAL_OR_STATIC int count_repeat(struct flow *flow, struct subject *subject, __u32 generation, __u32 box,
+				  __u32 outcome)
 {
-	struct counted *known = counted_of(subject, flow);
-	__u32 epoch = control.epoch, *slot;
+	__u32 epoch = control.epoch, *slot, counted;
+	struct counted *known;
+	struct repeat_key key;
 	struct repeat *repeat;
 
+	if (!flow || !subject)
+		return 0;
+	known = counted_of(subject, flow);
 	if (is_counted(known, flow, epoch)) {
-		repeat = bpf_map_lookup_elem(&repeats, &known->slot);
+		counted = known->slot;
+		repeat = bpf_map_lookup_elem(&repeats, &counted);
 #ifndef LEGACY
 		flow->again = flow->socket && known->socket == flow->socket;
 		known->socket = flow->socket;
 #endif
 		return repeat && count_in(repeat);
 	}
-	find_slot_by(&subject->repeat, flow, subject, generation, box, outcome, epoch);
-	slot = bpf_map_lookup_elem(&repeating, &subject->repeat);
+	find_slot_by(&key, flow, subject, generation, box, outcome, epoch);
+	slot = bpf_map_lookup_elem(&repeating, &key);
 	if (!slot)
 		return 0;
 	repeat = bpf_map_lookup_elem(&repeats, slot);
@@ -291,12 +296,15 @@ static __always_inline bool may_take_slot(const struct share_key *key, __u32 epo
 }
 
 /* Has equal ones that follow counted, now that this one is reported. */
-static __noinline int await_repeats(struct flow *flow, struct subject *subject, __u32 generation, __u32 box,
-				    __u32 outcome)
+GLOBAL_OR_STATIC int await_repeats(struct flow *flow, struct subject *subject, __u32 generation, __u32 box,
+				   __u32 outcome)
 {
 	__u32 epoch = control.epoch, slot = 0;
+	struct repeat_key key;
 	struct repeat *repeat;
 
+	if (!flow || !subject)
+		return 0;
 	if (!may_take_slot(&subject->share, epoch) || bpf_map_pop_elem(&free_repeats, &slot))
 		return 0;
 	repeat = bpf_map_lookup_elem(&repeats, &slot);
@@ -311,8 +319,8 @@ static __noinline int await_repeats(struct flow *flow, struct subject *subject, 
 	own_slot(repeat);
 	repeat->begun = bpf_ktime_get_boot_ns();
 	repeat->epoch = epoch;
-	find_slot_by(&subject->repeat, flow, subject, generation, box, outcome, epoch);
-	bpf_map_update_elem(&repeating, &subject->repeat, &slot, BPF_ANY);
+	find_slot_by(&key, flow, subject, generation, box, outcome, epoch);
+	bpf_map_update_elem(&repeating, &key, &slot, BPF_ANY);
 	remember_slot(subject, flow, slot, epoch, outcome);
 	return 0;
 }

@@ -50,11 +50,14 @@ static __always_inline bool is_id(const char *text)
 	return hex;
 }
 
-/* Whether a cgroup of this name holds a container. */
-static __always_inline bool names_container(const union cgroup_name *name)
+/*
+ * Whether a cgroup of this name holds a container. Its first bytes are given, 8 in a number. A function of its own,
+ * since it is called in a loop.
+ */
+__noinline int names_container(__u64 first, __u64 second, __u64 third)
 {
-	__u64 first = name->word[0], second = name->word[1];
-	const char *text = name->text;
+	const union cgroup_name name = {.word = {first, second, third}};
+	const char *text = name.text;
 
 	if (FIRST(first, 7) == WORD('l', 'i', 'b', 'p', 'o', 'd', '-', 0))
 		return is_id(text + 7);
@@ -109,7 +112,7 @@ static __always_inline void note_named_cgroups(struct subject *subject, struct k
 		union cgroup_name name = {};
 
 		bpf_probe_read_kernel_str(name.text, sizeof(name.text), BPF_CORE_READ(node, name));
-		if (names_container(&name))
+		if (names_container(name.word[0], name.word[1], name.word[2]))
 			subject->cgroups = CGROUPS_CONTAINER;
 		node = parent_node(node);
 	}

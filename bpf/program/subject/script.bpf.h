@@ -28,6 +28,12 @@ static __always_inline struct script *script_of(struct task_struct *leader, bool
 #endif
 }
 
+/* The caller's, where there is room for it: at exec. */
+static __always_inline struct script *own_script(void)
+{
+	return script_of(READ(current_task(), group_leader), false);
+}
+
 /*
  * Index of the interpreter, or INTERPRETERS, by the name of the executable's file, to which a version may be added:
  * python3.11 is python.
@@ -48,9 +54,19 @@ static __always_inline __u32 find_interpreter(struct file *file)
 	return INTERPRETERS;
 }
 
-static __always_inline enum option read_option(const char *text, __u32 which)
+/*
+ * What the argument is that stands in the room of the path. A function of its own, as some of the next ones, so that
+ * the verifier goes through it once. These take no pointers, which is forbidden before 5.12.
+ */
+__noinline int read_option(__u32 which)
 {
 	const volatile struct interpreter *interpreter = &interpreters[which & (INTERPRETERS - 1)];
+	struct script *script = own_script();
+	const char *text;
+
+	if (!script)
+		return OPTION_UNKNOWN;
+	text = script->path;
 
 	if (text[1] == '-') {
 		__u64 word = *(__u64 *)(text + 2);
@@ -87,16 +103,7 @@ static __always_inline enum option read_option(const char *text, __u32 which)
 	return OPTION_UNKNOWN;
 }
 
-/* The caller's, where there is room for it: at exec. */
-static __always_inline struct script *own_script(void)
-{
-	return script_of(READ(current_task(), group_leader), false);
-}
-
-/*
- * Where in the user's memory the script's name begins; 0 when the arguments name none. A function of its own, as some
- * of the next ones, so that the verifier goes through it once. These take no pointers, which is forbidden before 5.12.
- */
+/* Where in the user's memory the script's name begins; 0 when the arguments name none. */
 __noinline __u64 find_script(__u32 which, __u64 at, __u32 count)
 {
 	enum option before = OPTION_WITH_VALUE; /* the first is the name of the interpreter */
@@ -118,7 +125,7 @@ __noinline __u64 find_script(__u32 which, __u64 at, __u32 count)
 			return 0;
 		if (before == OPTION_LAST || (before == OPTION_PLAIN && script->path[0] != '-'))
 			return at;
-		before = before == OPTION_PLAIN ? read_option(script->path, which) : OPTION_PLAIN;
+		before = before == OPTION_PLAIN ? read_option(which) : OPTION_PLAIN;
 		if (before == OPTION_UNKNOWN)
 			return 0;
 		at += length;
@@ -265,10 +272,7 @@ __noinline int sum_path(void)
 	return plain;
 }
 
-/*
- * Where make_plain() is, in the place of the sums that are made after it. In the map and not on the stack: the verifier
- * knows no values there, and so looks at each step once; volatile, because the compiler would keep them in registers.
- */
+/* Where make_plain() is, in the place of the sums that are made after it. */
 struct plain_path {
 	__u32 start; /* of what is kept so far, in the upper half of the path's room */
 	__u32 end;   /* behind the name that is being copied to its front */
@@ -277,11 +281,21 @@ struct plain_path {
 };
 
 /* What is done at a slash: the name behind it is kept, or left out by its own meaning or by that of `..` behind it. */
-static __always_inline void end_name(volatile struct plain_path *at, char *upper)
+__noinline int end_name(void)
 {
-	__u32 start = at->start, length = at->end - start;
-	char first = upper[start & (PATH_SIZE - 1)], second = upper[(start + 1) & (PATH_SIZE - 1)];
+	struct script *script = own_script();
+	__u32 start, length;
+	struct plain_path *at;
+	char *upper, first, second;
 
+	if (!script)
+		return 0;
+	at = (void *)script->sum;
+	upper = script->path + PATH_SIZE;
+	start = at->start;
+	length = at->end - start;
+	first = upper[start & (PATH_SIZE - 1)];
+	second = upper[(start + 1) & (PATH_SIZE - 1)];
 	if (!length || (length == 1 && first == '.')) {
 		at->start = at->end;
 	} else if (length == 2 && first == '.' && second == '.') {
@@ -295,6 +309,34 @@ static __always_inline void end_name(volatile struct plain_path *at, char *upper
 		upper[start] = '/';
 		at->start = at->end = start;
 	}
+	return 0;
+}
+
+/* What is done at one byte of the path. */
+__noinline int move_byte(__u32 index)
+{
+	struct script *script = own_script();
+	struct plain_path *at;
+	__u32 start;
+	char byte;
+
+	if (!script)
+		return 0;
+	at = (void *)script->sum;
+	KEEP(index);
+	byte = script->path[index & (PATH_SIZE - 1)];
+	if (!byte) {
+		/* What came so far lies behind the end. */
+		at->start = at->end = PATH_SIZE - 1;
+		at->skip = 0;
+		return 0;
+	}
+	if (byte == '/')
+		return end_name();
+	start = (at->start - 1) & (PATH_SIZE - 1);
+	script->path[PATH_SIZE + start] = byte;
+	at->start = start;
+	return 0;
 }
 
 /*
@@ -304,7 +346,7 @@ static __always_inline void end_name(volatile struct plain_path *at, char *upper
 __noinline int make_plain(void)
 {
 	struct script *script = own_script();
-	volatile struct plain_path *at;
+	struct plain_path *at;
 	char *upper;
 
 	if (!script)
@@ -314,22 +356,8 @@ __noinline int make_plain(void)
 	upper[PATH_SIZE - 1] = 0;
 	at->start = at->end = PATH_SIZE - 1;
 	at->skip = 0;
-	for (int i = PATH_SIZE - 1; i >= 0; i--) {
-		char byte = script->path[i];
-
-		if (!byte) {
-			/* What came so far lies behind the end. */
-			at->start = at->end = PATH_SIZE - 1;
-			at->skip = 0;
-		} else if (byte == '/') {
-			end_name(at, upper);
-		} else {
-			__u32 start = (at->start - 1) & (PATH_SIZE - 1);
-
-			upper[start] = byte;
-			at->start = start;
-		}
-	}
+	for (int i = PATH_SIZE - 1; i >= 0; i--)
+		move_byte(i);
 	return bpf_probe_read_kernel_str(script->path, PATH_SIZE, upper + (at->start & (PATH_SIZE - 1))) > 1;
 }
 

@@ -6,6 +6,20 @@
 #include "cgroup.bpf.h"
 #include "script.bpf.h"
 
+/*
+ * A subject as the argument of a function that is checked alone. Before 5.12 such a function takes no pointers. Where
+ * the map has given the subject to another thread meanwhile the function does nothing; was_taken() finds that.
+ */
+#ifndef LEGACY
+#define SUBJECT_PARAMETER struct subject *subject
+#define GIVEN_SUBJECT subject
+#define SUBJECT_ARGUMENT(subject) subject
+#else
+#define SUBJECT_PARAMETER __u32 thread
+#define GIVEN_SUBJECT bpf_map_lookup_elem(&subjects_by_thread, &thread)
+#define SUBJECT_ARGUMENT(subject) current_thread()
+#endif
+
 /* boxes &= those that accept all three values if they allow, or any of them or of the groups if they deny. */
 static __always_inline void keep_ids(struct subject *subject, struct tables *tables, struct subject_key *key,
 				     enum subject_kind kind, __u32 real, __u32 effective, __u32 files,
@@ -31,13 +45,28 @@ static __always_inline void keep_ids(struct subject *subject, struct tables *tab
 	}
 }
 
+/* Adds the boxes that name one supplementary group to `work`. A function of its own: it is called in a loop. */
+__noinline int add_group(SUBJECT_PARAMETER, __u32 side, __u32 gid)
+{
+	struct subject_key key = {.side = side & 1, .kind = SUBJECT_GID, .a = gid};
+	struct vector *found = bpf_map_lookup_elem(&subjects, &key);
+	struct subject *worked_on = GIVEN_SUBJECT;
+
+	if (!found || !worked_on)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < VECTOR_WORDS; i++)
+		worked_on->work.word[i] |= found->word[i];
+	return 0;
+}
+
 /*
  * Leaves the boxes that name a supplementary group of the caller in `work`: all of them when there are more groups than
  * are looked at. Returns false when no deny box names any group, so that they don't matter.
  */
 static __always_inline bool collect_groups(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
-	struct vector *any = any_of(tables, SUBJECT_GID), *found;
+	struct vector *any = any_of(tables, SUBJECT_GID);
 	struct group_info *groups;
 	__u64 named = 0, at;
 	__u32 count;
@@ -49,7 +78,6 @@ static __always_inline bool collect_groups(struct subject *subject, struct table
 	}
 	if (!named)
 		return false;
-	key->kind = SUBJECT_GID;
 	groups = BPF_CORE_READ(current_task(), cred, group_info);
 	count = groups ? BPF_CORE_READ(groups, ngroups) : MAX_GROUPS + 1;
 	if (count > MAX_GROUPS) {
@@ -65,13 +93,7 @@ static __always_inline bool collect_groups(struct subject *subject, struct table
 		if (i >= count)
 			break;
 		bpf_probe_read_kernel(&gid, sizeof(gid), (void *)at);
-		key->a = gid;
-		found = bpf_map_lookup_elem(&subjects, key);
-		if (!found)
-			continue;
-#pragma unroll
-		for (int word = 0; word < VECTOR_WORDS; word++)
-			subject->work.word[word] |= found->word[word];
+		add_group(SUBJECT_ARGUMENT(subject), key->side, gid);
 	}
 	return true;
 }
@@ -176,22 +198,6 @@ static __always_inline struct vector *program_mask(struct subject *subject, stru
 	return subject->flags & (PROCESS_FOREIGN_USERS | PROCESS_IN_CONTAINER) ? &tables->inside : 0;
 }
 
-/* What is not known may be anything: every deny rule that asks for it holds, and no allow rule. */
-static __always_inline void keep_program(struct subject *subject, struct tables *tables, struct subject_key *key,
-					 struct identity *identity, struct task_struct *leader)
-{
-	struct vector *mask = program_mask(subject, tables), *listed;
-
-	listed = identity ? host_executable(subject, tables, key, identity) : &tables->deny;
-	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, mask);
-	listed = identity ? inside_executable(subject, tables, key, identity) : 0;
-	keep_listed(subject, any_of(tables, SUBJECT_EXE_INSIDE), listed ? listed : &tables->deny, mask);
-	listed = 0;
-	if (!identity || !known_script(key, identity, leader, &listed))
-		listed = &tables->deny;
-	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), listed, mask);
-}
-
 static __always_inline void keep_command(struct subject *subject, struct tables *tables, struct subject_key *key)
 {
 	struct vector *found;
@@ -242,11 +248,22 @@ static __always_inline bool in_container(struct task_struct *task, bool containe
 	return container_cgroup || (pid && READ(pid, level) > 0 && !in_host_mounts(task));
 }
 
-/* After the cgroups. */
-static __always_inline void keep_process(struct subject *subject, struct tables *tables, struct subject_key *key)
+static __always_inline struct identity *own_identity(void)
 {
-	struct task_struct *task = current_task(), *leader = READ(task, group_leader);
-	struct identity *identity = leader ? identity_of(leader, false) : 0;
+	struct task_struct *leader = READ(current_task(), group_leader);
+
+	return leader ? identity_of(leader, false) : 0;
+}
+
+/*
+ * After the cgroups, and before all else that is said of the program. What is not known may be anything: every deny
+ * rule that asks for it holds, and no allow rule.
+ */
+static __always_inline void keep_executable_of_host(struct subject *subject, struct tables *tables,
+						    struct subject_key *key)
+{
+	struct identity *identity = own_identity();
+	struct vector *listed;
 
 #ifdef CGROUP_BACKEND
 	if (identity)
@@ -255,9 +272,31 @@ static __always_inline void keep_process(struct subject *subject, struct tables 
 	subject->flags = identity ? identity->flags : PROCESS_UNKNOWN;
 	if (!identity)
 		count(LOST_IDENTITY);
-	if (in_container(task, subject->cgroups & CGROUPS_CONTAINER))
+	if (in_container(current_task(), subject->cgroups & CGROUPS_CONTAINER))
 		subject->flags |= PROCESS_IN_CONTAINER;
-	keep_program(subject, tables, key, identity, leader);
+	listed = identity ? host_executable(subject, tables, key, identity) : &tables->deny;
+	keep_listed(subject, any_of(tables, SUBJECT_EXE), listed, program_mask(subject, tables));
+}
+
+static __always_inline void keep_executable_inside(struct subject *subject, struct tables *tables,
+						   struct subject_key *key)
+{
+	struct identity *identity = own_identity();
+	struct vector *listed = identity ? inside_executable(subject, tables, key, identity) : 0;
+
+	keep_listed(subject, any_of(tables, SUBJECT_EXE_INSIDE), listed ? listed : &tables->deny,
+		    program_mask(subject, tables));
+}
+
+static __always_inline void keep_script(struct subject *subject, struct tables *tables, struct subject_key *key)
+{
+	struct task_struct *leader = READ(current_task(), group_leader);
+	struct identity *identity = own_identity();
+	struct vector *listed = 0;
+
+	if (!identity || !known_script(key, identity, leader, &listed))
+		listed = &tables->deny;
+	keep_listed(subject, any_of(tables, SUBJECT_SCRIPT), listed, program_mask(subject, tables));
 }
 
 static __always_inline void keep_users(struct subject *subject, struct tables *tables, struct subject_key *key)
@@ -301,19 +340,8 @@ static __always_inline void keep_lasting(struct subject *subject, struct tables 
 
 /*
  * Each dimension is a function of its own that is checked alone: otherwise the verifier would go through each for all
- * the ways that lead through the ones before it. Before 5.12 such a function takes no pointers. Where the map has given
- * the subject to another thread meanwhile it narrows nothing down; was_taken() finds that.
+ * the ways that lead through the ones before it.
  */
-#ifndef LEGACY
-#define SUBJECT_PARAMETER struct subject *subject
-#define GIVEN_SUBJECT subject
-#define SUBJECT_ARGUMENT(subject) subject
-#else
-#define SUBJECT_PARAMETER __u32 thread
-#define GIVEN_SUBJECT bpf_map_lookup_elem(&subjects_by_thread, &thread)
-#define SUBJECT_ARGUMENT(subject) current_thread()
-#endif
-
 #define DIMENSION(keep)                                                          \
 	__noinline int keep##_alone(SUBJECT_PARAMETER, __u32 side)               \
 	{                                                                        \
@@ -330,7 +358,9 @@ DIMENSION(keep_users)
 DIMENSION(keep_groups)
 DIMENSION(keep_command)
 DIMENSION(keep_cgroup)
-DIMENSION(keep_process)
+DIMENSION(keep_executable_of_host)
+DIMENSION(keep_executable_inside)
+DIMENSION(keep_script)
 DIMENSION(keep_mode)
 DIMENSION(keep_lasting)
 
@@ -347,7 +377,9 @@ static __always_inline void work_out_subject(struct subject *subject, __u32 side
 #ifdef LEGACY
 	adopt_running();
 #endif
-	keep_process_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_executable_of_host_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_executable_inside_alone(SUBJECT_ARGUMENT(subject), side);
+	keep_script_alone(SUBJECT_ARGUMENT(subject), side);
 	keep_mode_alone(SUBJECT_ARGUMENT(subject), side);
 	keep_lasting_alone(SUBJECT_ARGUMENT(subject), side);
 }

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define LOG_STATS 4
-#define LOG_SIZE 4096
+#define LOG_SIZE 65536
 #define MAX_PROGRAMS 64
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
