@@ -48,6 +48,9 @@ export async function close(file: string, { cgroup, json, yes }: CloseOptions): 
       remedy: 'run it as root, or leave --yes out to list them',
     });
   }
+  if (process.geteuid?.() !== 0) {
+    process.stderr.write('Warning: only root sees whose the connections of other users are. They are left out.\n');
+  }
   const policy = policyAt(followLinks(read.policy, realPaths).policy, Date.now() * 1000);
   const judge = new Judge(policy, await accountsFor(policy), watchedCgroup(cgroup));
   const denied = await findDenied(judge);

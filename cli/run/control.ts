@@ -7,6 +7,7 @@ import { askControl } from '../../daemon/control/control-client.ts';
 import type { ControlRequest } from '../../daemon/control/control-request.ts';
 import type { Exemption } from '../../daemon/control/pause.ts';
 import { describeKept } from '../../daemon/control/keeper.ts';
+import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { visibleLines } from '../../error/visible.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
@@ -73,12 +74,15 @@ function keyOf(file: string | undefined): { key?: string } {
 export async function apply(path: string, options: ApplyOptions): Promise<void> {
   const { confirmWithin, db } = options;
   const file = resolve(path);
+  const looks = options.preflight && !options.shadow;
+  // What is wrong with it is said before what is wrong here. What it warns of, the enforcing process says.
+  const read = new PolicySource(undefined, looks ? warnAtOnce : () => undefined).read(file);
   if (options.shadow) {
     await ask(db, { ask: 'shadow', file });
     return;
   }
   const key = keyOf(options.guardKey);
-  if ((await lookFirst(file, options)) === 'stop') {
+  if ((await lookFirst(read, options)) === 'stop') {
     process.exitCode = 1;
     return;
   }
@@ -91,10 +95,8 @@ export async function apply(path: string, options: ApplyOptions): Promise<void> 
 }
 
 /** As `enforce` does. The running process may have been started with a mode of its own, which is not known here. */
-async function lookFirst(file: string, options: ApplyOptions): Promise<'go' | 'stop'> {
-  if (!options.preflight) return 'go';
-  const read = new PolicySource(undefined, warnAtOnce).read(file);
-  if (!blocksSome(read.policy)) return 'go';
+async function lookFirst(read: ReadPolicy, options: ApplyOptions): Promise<'go' | 'stop'> {
+  if (!options.preflight || !blocksSome(read.policy)) return 'go';
   const { preflight } = await import('../preflight/preflight.ts');
   return await preflight(read, options, (text) => process.stderr.write(visibleLines(text)));
 }
