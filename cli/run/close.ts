@@ -49,7 +49,9 @@ export async function close(file: string, { cgroup, json, yes }: CloseOptions): 
     });
   }
   if (process.geteuid?.() !== 0) {
-    process.stderr.write('Warning: only root sees whose the connections of other users are. They are left out.\n');
+    process.stderr.write(
+      'Warning: only root sees whose the connections of other users are. They are left out.\n',
+    );
   }
   const policy = policyAt(followLinks(read.policy, realPaths).policy, Date.now() * 1000);
   const judge = new Judge(policy, await accountsFor(policy), watchedCgroup(cgroup));

@@ -39,7 +39,7 @@ export function liveSection(db: string): Markup {
       <div class="scroll rows" tabindex="0" role="region" aria-label="Table of what happens now">
         <table>
           <caption>
-            The last 200 since this page was opened. A repeat counts in its row.
+            The last 200, some from before this page was opened. A repeat counts in its row.
           </caption>
           <thead>
             <tr>
