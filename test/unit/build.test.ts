@@ -19,13 +19,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { after, test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '../../..');
-/** What else is a process of its own, and what they share. */
-const PROCESSES = [
-  'cli/preflight/replay-process.ts',
-  'cli/query/query-process.ts',
-  'enforcer/container/container-reader-process.ts',
-  'profiler/store/store-child.ts',
-];
+/** What else bundle.js makes a process of its own. */
+const PROCESSES = [...readFileSync(join(ROOT, 'bundle.js'), 'utf8').matchAll(/'([\w/-]+\.ts)'/g)]
+  .map(([, path]) => path!)
+  .filter((path) => path !== 'cli/main.ts');
+/** What they share. */
 const POLICY = '../../policy/removed.ts';
 const PROTO = 'profiler/identity/runtime/proto/api.proto';
 
