@@ -1,5 +1,5 @@
-import { Command, Option } from 'commander';
-import { readDuration } from './option/duration.ts';
+import { Command } from 'commander';
+import { atLeastOption } from './option/duration.ts';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
 import { wideOption } from './option/wide-option.ts';
 import type { StatusOptions } from './run/status.ts';
@@ -24,11 +24,7 @@ export function statusCommand(): Command {
     .addOption(databaseOption())
     .addOption(sinceOption('readiness from what happened at or after this time'))
     .addOption(untilOption('readiness from what happened before this time'))
-    .addOption(
-      new Option('--at-least <time>', 'how long a subject must have been seen for to be stable')
-        .argParser(readDuration)
-        .default(3600, '1h'),
-    )
+    .addOption(atLeastOption())
     .option('--json', 'print one JSON document', false)
     .option('--metrics', 'print what the running recorder counts, in the text format of Prometheus', false)
     .addOption(wideOption())

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { readDuration } from '../option/duration.ts';
+import { atLeastOption, unusedAfterOption } from '../option/duration.ts';
 import { databaseOption, sinceOption, untilOption } from '../option/record-option.ts';
 import type { ReportOptions } from '../page/report.ts';
 
@@ -24,16 +24,8 @@ export function reportCommand(): Command {
     .addOption(databaseOption())
     .addOption(sinceOption())
     .addOption(untilOption())
-    .addOption(
-      new Option('--at-least <time>', 'how long a subject must have been seen for to be stable')
-        .argParser(readDuration)
-        .default(3600, '1h'),
-    )
-    .addOption(
-      new Option('--unused-after <time>', 'how long a rule must have been without traffic to be a finding')
-        .argParser(readDuration)
-        .default(8 * 86_400, '8d'),
-    )
+    .addOption(atLeastOption())
+    .addOption(unusedAfterOption())
     .addHelpText('after', HELP)
     .action(async (file: string | undefined, options: ReportOptions) => {
       const { report } = await import('../page/report.ts');

@@ -1,5 +1,6 @@
 import { Verdict } from '../../profiler/event/batch.ts';
 import { batchOf, type Event, HOUR, openRecording, processRow } from '../unit/profiler/fixture.ts';
+import { recordUntilStopped } from '../unit/profiler/record-until-stopped.ts';
 
 // A recorder of a made-up host for pictures: two days of its past, then some connections a second until a signal.
 
@@ -48,13 +49,13 @@ const HABITS: readonly Habit[] = [
     exe: '/usr/lib/apt/methods/http',
     uid: 42,
     user: '_apt',
-    to: [{ names: ['deb.debian.org'], low: 0x97656484n, port: 80, daily: 12 }],
+    to: [{ names: ['packages.example'], low: 0xc6336450n, port: 80, daily: 12 }],
   },
   {
     exe: '/usr/sbin/chronyd',
     uid: 107,
     user: '_chrony',
-    to: [{ names: ['2.debian.pool.ntp.org'], low: 0xc0000220n, port: 123, protocol: 17, daily: 72 }],
+    to: [{ names: ['time.example'], low: 0xc0000220n, port: 123, protocol: 17, daily: 72 }],
   },
   {
     exe: '/tmp/.cache/agent',
@@ -67,7 +68,8 @@ const HABITS: readonly Habit[] = [
   },
 ];
 
-const { recording, store } = await openRecording(process.argv[2]!);
+const opened = await openRecording(process.argv[2]!);
+const { recording } = opened;
 for (const [at, { exe, uid, user }] of HABITS.entries()) {
   const command = exe.split('/').at(-1)!.slice(0, 15);
   recording.process(
@@ -117,22 +119,9 @@ for (let at = 0; at < past.length; at += 500) recording.append(batchOf(past.slic
 recording.flush();
 
 let made = 0;
-const events = setInterval(() => {
+recordUntilStopped(opened, { append: 130, commit: 500 }, () => {
   const habit = made % HABITS.length;
-  recording.append(
-    batchOf(
-      [eventOf(habit, Math.floor(made / HABITS.length) % HABITS[habit]!.to.length, Date.now() * 1000)],
-      recording,
-    ),
-  );
+  const place = Math.floor(made / HABITS.length) % HABITS[habit]!.to.length;
   made += 1;
-}, 130);
-const commits = setInterval(() => recording.flush(), 500);
-process.once('SIGTERM', async () => {
-  clearInterval(events);
-  clearInterval(commits);
-  await recording.end('complete');
-  await store.stopServing();
-  store.close();
+  return batchOf([eventOf(habit, place, Date.now() * 1000)], recording);
 });
-process.stdout.write('recording\n');

@@ -1,9 +1,11 @@
 import { Verdict } from '../../../../profiler/event/batch.ts';
 import { batchOf, openRecording, processRow } from '../../profiler/fixture.ts';
+import { recordUntilStopped } from '../../profiler/record-until-stopped.ts';
 import { HOSTILE } from '../page/hostile-record.ts';
 
 // A recorder of programs with hostile names, one connection of each a fifth of a second, until it is ended by a signal.
-const { recording, store } = await openRecording(process.argv[2]!);
+const opened = await openRecording(process.argv[2]!);
+const { recording } = opened;
 recording.process(processRow());
 recording.command('curl');
 for (const [index, exe] of HOSTILE.entries()) {
@@ -11,7 +13,7 @@ for (const [index, exe] of HOSTILE.entries()) {
   recording.command(exe.slice(-15));
 }
 recording.flush();
-const events = setInterval(() => {
+recordUntilStopped(opened, { append: 200, commit: 500 }, () => {
   const time = Date.now() * 1000;
   const of = HOSTILE.map((_, index) => ({
     time,
@@ -19,14 +21,5 @@ const events = setInterval(() => {
     command: index + 2,
     verdict: index === 0 ? Verdict.deny : Verdict.allow,
   }));
-  recording.append(batchOf(of, recording));
-}, 200);
-const commits = setInterval(() => recording.flush(), 500);
-process.once('SIGTERM', async () => {
-  clearInterval(events);
-  clearInterval(commits);
-  await recording.end('complete');
-  await store.stopServing();
-  store.close();
+  return batchOf(of, recording);
 });
-process.stdout.write('recording\n');
