@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRecorder } from '../../../profiler/store/store.ts';
+import { atEnd } from '../at-end.ts';
 import { batchOf, databaseFor, LEARN, startRecording } from '../profiler/fixture.ts';
 
 const MAIN = join(import.meta.dirname, '../../../bundle/main.js');
@@ -18,7 +19,7 @@ async function record(t: TestContext) {
   const recording = await startRecording(store, LEARN);
   recording.append(batchOf([{}, { port: 80 }], recording));
   recording.flush();
-  t.after(async () => {
+  atEnd(t, async () => {
     await store.stopServing();
     store.close();
   });

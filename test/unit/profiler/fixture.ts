@@ -9,6 +9,7 @@ import type { AncestorRow, ProcessRow } from '../../../profiler/event/dimension.
 import { Recording } from '../../../profiler/record/recording.ts';
 import { liveStatus, type LiveStatus } from '../../../profiler/serve/live-status.ts';
 import { openRecorder, type RecordStore, type RecordingInfo } from '../../../profiler/store/store.ts';
+import { atEnd } from '../at-end.ts';
 
 export const LEARN: RecordingInfo = {
   host: 'web1',
@@ -41,7 +42,7 @@ export const HOUR = 3_600_000_000;
 export function databaseFor(t: TestContext, mountOptions?: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
   const path = join(directory, 'state', 'bouheki.duckdb');
-  t.after(() => {
+  atEnd(t, () => {
     if (mountOptions !== undefined) spawnSync('umount', [dirname(path)]);
     rmSync(directory, { recursive: true, force: true });
   });

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { endAtEnd } from '../../at-end.ts';
 import { databaseFor } from '../../profiler/fixture.ts';
 import { TerminalScreen } from '../terminal/screen.ts';
 
@@ -13,7 +14,7 @@ async function topOf(t: TestContext, columns: number, env: Record<string, string
   const path = databaseFor(t);
   const child = join(import.meta.dirname, 'busy-recorder-child.js');
   const recorder = spawn(process.execPath, [child, path], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => recorder.kill('SIGKILL'));
+  endAtEnd(t, recorder);
   await once(recorder.stdout, 'data');
   const screen = await TerminalScreen.start(columns, 12, [process.execPath, MAIN, 'top', '--db', path], env);
   await screen.until((lines) => lines.some((line) => /^ *[\d,.]+ .*curl/.test(line)));

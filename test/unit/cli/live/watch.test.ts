@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endAtEnd } from '../../at-end.ts';
 import { databaseFor } from '../../profiler/fixture.ts';
 
 const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
 
 function start(t: TestContext, args: readonly string[]): ChildProcess {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
+  endAtEnd(t, child);
   return child;
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { endAtEnd } from '../../at-end.ts';
 import { HOSTILE, hostileRecord } from '../page/hostile-record.ts';
 import { answer, MAIN, marked, noTerminal } from '../review-fixture.ts';
 import { startUi } from './fixture.ts';
@@ -111,7 +112,7 @@ test(
     const recorder = spawn(process.execPath, [join(import.meta.dirname, 'hostile-recorder-child.js'), path], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    t.after(() => recorder.kill('SIGKILL'));
+    endAtEnd(t, recorder);
     await once(recorder.stdout, 'data');
     const { link } = await startUi(t, ['--db', path]);
     const { noticed, page } = await open(link);

@@ -11,6 +11,7 @@ import type { Greeting } from '../../../../profiler/serve/protocol.ts';
 import { openLive, openReader } from '../../../../profiler/read/read.ts';
 import { RecorderClient } from '../../../../profiler/serve/recorder-client.ts';
 import { openRecorder } from '../../../../profiler/store/store.ts';
+import { endAtEnd } from '../../at-end.ts';
 import {
   batchOf,
   databaseFor,
@@ -25,11 +26,7 @@ async function startChild(t: TestContext, path: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../recorder-child.js'), path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
+  endAtEnd(t, child);
   await once(child.stdout!, 'data');
   return child;
 }
@@ -205,7 +202,7 @@ test('a file that is checkpointed all the time is copied as it was at one of the
   const child = spawn(process.execPath, [join(import.meta.dirname, '../restless-recorder-child.js'), path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(() => child.kill('SIGKILL'));
+  endAtEnd(t, child);
   await once(child.stdout, 'data');
   for (let round = 0; round < 8; round += 1) {
     const reader = await openReader(path);
