@@ -16,6 +16,7 @@ trap 'rm -rf "$new"' EXIT
 
 node_modules/.bin/tsc -p tsconfig.json --outDir "$new"
 cp -r profiler/identity/runtime/proto "$new/profiler/identity/runtime/"
+cp fleet/wire/fleet.proto "$new/fleet/wire/"
 node bundle.js "$new/bundle"
 chmod +x "$new/bundle/main.js"
 

@@ -19,7 +19,7 @@ export default ({ production = false }) => ({
     'test/**/*.ts',
   ],
   project: [
-    '{bpf,cli,daemon,enforcer,error,format,generator,host,output,policy,profiler}/**/*.ts!',
+    '{bpf,cli,daemon,enforcer,error,fleet,format,generator,host,output,policy,profiler}/**/*.ts!',
     'packaging/*.js',
     'test/**/*.ts',
   ],

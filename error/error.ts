@@ -11,7 +11,9 @@ export type ErrorCode =
   | 'disk-full'
   | 'no-data'
   | 'loss'
-  | 'untrusted';
+  | 'untrusted'
+  | 'fleet'
+  | 'fleet-away';
 
 /**
  * A failure that the user can do something about. `message` says what and where, `remedy` what to do.

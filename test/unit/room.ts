@@ -1,3 +1,5 @@
+import { FLEET_ROOMS } from './fleet-room.ts';
+
 /**
  * The rooms of the program, and which others each may import. Between two lines of this table imports run upwards only.
  * ARCHITECTURE.md says why.
@@ -179,6 +181,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'format',
     'error',
   ],
+  ...FLEET_ROOMS,
   'cli/terminal': ['daemon', 'output', 'format', 'error'],
   'cli/report': [
     'cli/terminal',
