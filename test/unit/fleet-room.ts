@@ -1,5 +1,5 @@
 /** The rooms of the fleet, and which others each may import: a part of the table in room.ts. */
 export const FLEET_ROOMS: Record<string, readonly string[]> = {
-  'fleet/wire': [],
+  'fleet/wire': ['host', 'error'],
   'fleet/engine': ['fleet/wire'],
 };
