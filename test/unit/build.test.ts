@@ -51,6 +51,8 @@ for (const path of PROCESSES) write(path, `import { removed } from '${POLICY}';\
 write('policy/removed.ts', 'export const removed = 1;\n');
 write('profiler/identity/runtime/api.ts', 'export const api = 1;\n');
 write(PROTO, 'message A {}\n');
+write('fleet/wire/wire.ts', 'export const wire = 1;\n');
+write('fleet/wire/fleet.proto', 'message B {}\n');
 // What other scripts make.
 write('dist/bpf/egress.bpf.o', 'object');
 write('dist/.bpf-sources', 'stamp');
