@@ -38,6 +38,8 @@ export interface HostRow {
   fallback: boolean;
   lost: number;
   unsentRows: number;
+  /** Since the agent's start. */
+  breakerTrips: number;
 }
 
 /** What a sign of life says, to be written for many hosts at once. */
@@ -140,6 +142,8 @@ export interface DenialRow {
   denied: number;
   /** Those that the same host was allowed before. */
   regressed: number;
+  /** Keys that earlier revisions denied or would have denied, in this week and the last. */
+  before: number;
 }
 
 /**

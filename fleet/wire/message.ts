@@ -131,7 +131,7 @@ export interface Signature {
 /** A policy for a host: what authors signed, what a hub signed, and the text. */
 export interface Offer {
   nonce: string;
-  /** The exact bytes that were signed: see release/manifest.ts. */
+  /** The exact bytes that were signed: see manifest.ts. */
   manifest: Buffer;
   manifestSignatures: Signature[];
   placement: Buffer;
@@ -226,6 +226,8 @@ export interface ReleaseMessage {
   since: number;
   /** JSON. */
   plan: string;
+  /** The exact bytes that were signed. */
+  manifest: Buffer;
 }
 
 export interface HostMessage {
