@@ -2,6 +2,7 @@ import { recordToRead } from '../database/record-place.ts';
 import type { Cell } from '../database/row-writer.ts';
 import { Operation, Verdict } from '../event/batch.ts';
 import { EVENT, HOURLY, type Columns } from '../event/columns.ts';
+import type { AccountKind } from '../event/credential.ts';
 import { isEventLoss, type LossKind } from '../event/dimension.ts';
 import { destinationOf } from '../read/destination.ts';
 import type { Observation, Subject } from '../read/observation.ts';
@@ -74,10 +75,11 @@ export class Follower {
   }
 
   /**
-   * Follows the recorder of a record. Undefined when none runs. Reads what the record has first, for what is new
-   * and for names; throws as `openReader`, and `store-busy` where too many follow.
+   * Follows the recorder of a record. Undefined when none runs. Reads what the record has first, for names, and from
+   * `since` on (microseconds since the epoch) for what is new; throws as `openReader`, and `store-busy` where too many
+   * follow.
    */
-  static async open(path: string): Promise<Follower | undefined> {
+  static async open(path: string, since = 0): Promise<Follower | undefined> {
     const client = await recorderClient(recordToRead(path));
     if (client === undefined) return undefined;
     const follower = new Follower(client);
@@ -88,7 +90,7 @@ export class Follower {
       await follower.#until(() => follower.#waiting.some((message) => 'committed' in message));
       const reader = await openReader(path);
       try {
-        await follower.#readRecord(reader, follower.#earliest(began));
+        await follower.#readRecord(reader, { since, until: follower.#earliest(began) });
       } finally {
         reader.close();
       }
@@ -111,6 +113,11 @@ export class Follower {
       if (messages.length > 0 || missed > 0) yield this.#partOf(messages, missed);
       if (this.#closed && this.#waiting.length === 0) return;
     }
+  }
+
+  /** What the host calls a user or a group, where the recorder has said so. */
+  account(kind: AccountKind, id: number): string | undefined {
+    return this.#names.account(kind, id);
   }
 
   close(): void {
@@ -152,19 +159,19 @@ export class Follower {
     }, began);
   }
 
-  async #readRecord(reader: Reader, until: number): Promise<void> {
+  async #readRecord(reader: Reader, window: { since: number; until: number }): Promise<void> {
     const recording = reader.live?.recording;
     for (const [table, columns] of recording === undefined ? [] : SELECTED) {
       for await (const cells of reader.nameRows(table, recording!, columns)) this.#names.add(table, cells);
     }
-    const observations = await reader.observations({ until });
+    const observations = await reader.observations(window);
     // Of the addresses of a name the first that was seen is the one that was new.
     for (const observation of observations.sort((a, b) => a.first - b.first)) {
       const { first, names = [], rule, subject, ...destination } = observation;
-      const ago = (until - first) / 1e6;
+      const ago = (window.until - first) / 1e6;
       if (!this.#seen.add(observation) || ago > HOUR) continue;
       this.fresh.push({
-        place: { subject, user: this.#names.user(subject.uid), destination, names, rule },
+        place: { subject, user: this.account('user', subject.uid), destination, names, rule },
         ago,
       });
     }
@@ -248,7 +255,7 @@ export class Follower {
       time: event.time,
       subject,
       pid: names.pid(event.process),
-      user: names.user(subject.uid),
+      user: names.account('user', subject.uid),
       destination,
       names: called,
       operation,

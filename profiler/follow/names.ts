@@ -2,6 +2,7 @@ import { plainPath } from '../../bpf/interpreter.ts';
 import { ProcessFlag } from '../../bpf/wire.ts';
 import { CELL_COLUMNS } from '../database/name-cells.ts';
 import type { Cell, NameTable, Settled } from '../database/row-writer.ts';
+import type { AccountKind } from '../event/credential.ts';
 import { optional } from '../read/history.ts';
 import { UNKNOWN_ID, type Subject } from '../read/observation.ts';
 
@@ -74,7 +75,7 @@ export class NameMirror {
   readonly #names = new Map<number, string>();
   readonly #sets = new Map<number, readonly number[]>();
   readonly #boxes = new Map<number, string>();
-  readonly #users = new Map<number, string>();
+  readonly #accounts = { user: new Map<number, string>(), group: new Map<number, string>() };
   /** Equal texts once: many processes run one program. */
   readonly #texts = new Map<string, string>();
   readonly #subjects = new Map<string, Subject>();
@@ -97,7 +98,7 @@ export class NameMirror {
         this.#credentials.set(id, idsOf(cells));
         break;
       case 'account':
-        if (cells[0] === 'user') this.#users.set(cells[1] as number, cells[2] as string);
+        this.#accounts[cells[0] as AccountKind].set(cells[1] as number, cells[2] as string);
         break;
       case 'name':
         this.#names.set(id, cells[1] as string);
@@ -150,9 +151,9 @@ export class NameMirror {
     return this.#boxes.get(box);
   }
 
-  /** What this host calls a user, where it is known. */
-  user(uid: number): string | undefined {
-    return this.#users.get(uid);
+  /** What this host calls a user or a group, where it is known. */
+  account(kind: AccountKind, id: number): string | undefined {
+    return this.#accounts[kind].get(id);
   }
 
   #subjectOf(process: number, command: number, credential: number): Subject {

@@ -3,6 +3,7 @@ import { BouhekiError } from '../../error/error.ts';
 import { Operation, Verdict } from '../event/batch.ts';
 import type { AccountKind } from '../event/credential.ts';
 import type { LossKind } from '../event/dimension.ts';
+import { type Evidence, type EvidenceQuery, readEvidence } from './evidence-sql.ts';
 import { LINES } from './export.ts';
 import { isOutOfMemory, storeFailure } from '../database/failure.ts';
 import { type History, HistoryBuilder, optional, type RecordedObservation } from './history.ts';
@@ -13,9 +14,8 @@ import { Accounts, type Observation } from './observation.ts';
 import { openSource, recorderStatus } from './open-source.ts';
 import { SEEN_OF_OPEN } from '../database/open-recording.ts';
 import { recordToRead } from '../database/record-place.ts';
-import type { Answer, Value } from './answer.ts';
 import type { Cell, NameTable } from '../database/row-writer.ts';
-import type { RecordSource } from './record-source.ts';
+import type { Answer, RecordSource, Value } from './record-source.ts';
 import { bucketWidth, HOUR, stretchesOf } from './stretch.ts';
 import { placeOf, ROWS_OF, SAMPLE, sampleOf, type SampleProcess } from './sample-sql.ts';
 
@@ -289,6 +289,11 @@ export class Reader {
     const rest = [subject.container ?? null, verdict, monitored, since(window), until(window), most];
     const found = rows(await this.#read(ROWS_OF, [...placeOf(observation), ...who, ...rest]));
     return found.map(([text]) => JSON.parse(String(text)) as Record<string, unknown>);
+  }
+
+  /** A week of it for a fleet: see evidence-sql.ts. */
+  evidence(query: EvidenceQuery): AsyncGenerator<Evidence[]> {
+    return readEvidence(this.#source, query);
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import {
   type DuckDBPreparedStatement,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import type { Answer, RawAnswer } from './answer.ts';
+import type { Answer, RawAnswer } from './record-source.ts';
 import { prepareChecked } from './statement-check.ts';
 
 /** Milliseconds. */

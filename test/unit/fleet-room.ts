@@ -2,4 +2,5 @@
 export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/wire': ['host', 'error'],
   'fleet/engine': ['fleet/wire'],
+  'fleet/agent/evidence': ['fleet/wire', 'profiler/read', 'policy/value'],
 };

@@ -1,0 +1,123 @@
+import type { Evidence } from '../../../profiler/read/evidence-sql.ts';
+import { HOUR_BYTES } from '../../wire/week.ts';
+import type { Row, WireVerdict } from '../../wire/message.ts';
+import { subjectBytes } from '../../wire/subject-document.ts';
+import { addressBytes, foldOwn } from './own-address.ts';
+import { type NameOf, portableSubject } from './portable.ts';
+
+/** Names of a row. */
+const MOST_NAMES = 8;
+
+/** A row with its subject, of which the row's number in a batch is made. */
+export interface EvidenceRow extends Omit<Row, 'subject'> {
+  /** Canonical JSON. */
+  subject: Buffer;
+}
+
+/** What this host is called where, for whoever reads rows of other hosts. */
+export interface Host {
+  nameOf: NameOf;
+  /** Its own addresses as text. */
+  own: ReadonlySet<string>;
+}
+
+const WIRE_VERDICTS: Record<Evidence['verdict'], WireVerdict> = {
+  allow: 'ALLOW',
+  deny: 'DENY',
+  noted: 'WOULD_DENY',
+};
+
+/**
+ * What one host saw in one week, as the fleet tells it apart: subjects of several instances, and own addresses of the
+ * host, are one. Rows that are equal but for that are added up.
+ */
+export class EvidenceTable {
+  readonly week: number;
+  readonly #host: Host;
+  readonly #most: number;
+  readonly #rows = new Map<string, EvidenceRow & { most: number }>();
+  readonly #subjects = new WeakMap<Evidence['subject'], Buffer>();
+  /** Rows that were left out because there were too many. */
+  left = 0;
+
+  /** `most`: rows that are kept. */
+  constructor(week: number, host: Host, most: number) {
+    this.week = week;
+    this.#host = host;
+    this.#most = most;
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  add(evidence: Evidence): void {
+    const { destination, revision, verdict } = evidence;
+    const subject = this.#subjectOf(evidence.subject);
+    const { family, value } = foldOwn(
+      { family: destination.family, value: destination.address },
+      this.#host.own,
+    );
+    const { port, protocol, socket = '' } = destination;
+    const key = `${subject.toString('latin1')}\0${family} ${value} ${port} ${protocol} ${socket} ${verdict} ${revision}`;
+    const known = this.#rows.get(key);
+    if (known !== undefined) merge(known, evidence);
+    else if (this.#rows.size >= this.#most) this.left += 1;
+    else {
+      this.#rows.set(key, {
+        subject,
+        address: socket === '' ? addressBytes({ family, value }) : Buffer.alloc(0),
+        port,
+        protocol,
+        socket,
+        verdict: WIRE_VERDICTS[verdict],
+        revision,
+        rule: evidence.rule,
+        count: evidence.count,
+        first: evidence.first,
+        last: evidence.last,
+        hours: hourBytes(evidence.hours),
+        week: this.week,
+        names: evidence.names.slice(0, MOST_NAMES),
+        most: evidence.count,
+      });
+    }
+  }
+
+  /** Rows whose last event was at this moment or later, microseconds since the epoch. */
+  rows(since = 0): EvidenceRow[] {
+    return [...this.#rows.values()].filter(({ last }) => last >= since).map(({ most: _most, ...row }) => row);
+  }
+
+  #subjectOf(subject: Evidence['subject']): Buffer {
+    let bytes = this.#subjects.get(subject);
+    if (bytes === undefined) {
+      bytes = subjectBytes(portableSubject(subject, this.#host.nameOf));
+      this.#subjects.set(subject, bytes);
+    }
+    return bytes;
+  }
+}
+
+/** Rule and names are those of most events; names of the others follow. */
+function merge(
+  row: EvidenceRow & { most: number },
+  { count, first, hours, last, names, rule }: Evidence,
+): void {
+  row.count += count;
+  row.first = Math.min(row.first, first);
+  row.last = Math.max(row.last, last);
+  for (const [at, byte] of hourBytes(hours).entries()) row.hours[at]! |= byte;
+  const most = count > row.most;
+  if (most) [row.most, row.rule] = [count, rule];
+  const both = most ? [...names, ...row.names] : [...row.names, ...names];
+  row.names = [...new Set(both)].slice(0, MOST_NAMES);
+}
+
+/** The set of hours in 21 bytes; the first digit is the first hour of the week. */
+export function hourBytes(digits: string): Buffer {
+  const bytes = Buffer.alloc(HOUR_BYTES);
+  for (let hour = digits.indexOf('1'); hour >= 0; hour = digits.indexOf('1', hour + 1))
+    bytes[hour >> 3]! |= 1 << (hour & 7);
+  return bytes;
+}
