@@ -91,6 +91,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Judge recorded events by a policy that is not in force yet',
     load: async () => (await import('./control/simulate.ts')).simulateCommand(),
   },
+  ladder: {
+    summary: 'Block subjects one by one, when the record says that they are ready',
+    load: async () => (await import('./control/ladder.ts')).ladderCommand(),
+  },
   check: {
     summary: 'Check a policy file, or write a version 1 file as version 2',
     load: async () => (await import('./check.ts')).checkCommand(),

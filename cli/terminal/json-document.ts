@@ -15,6 +15,7 @@ export type Topic =
   | 'finding'
   | 'findings'
   | 'generate'
+  | 'ladder'
   | 'merge'
   | 'missed'
   | 'preflight'

@@ -61,9 +61,9 @@ function withUnfoldedTo(text: string, to: YAMLSeq<Node> | undefined): string {
   return `${text.slice(0, lineStart)}${column}to:\n${column}  - ${item}\n${text.slice(lineEnd)}`;
 }
 
-/** The rules of one kind; undefined where the policy has no such list. */
-export function listOf(text: string, action: Action): YAMLSeq<Node> | undefined {
-  const list = networkOf(text)?.get(action, true) as unknown;
+/** The rules of one kind, or the mode entries; undefined where the policy has no such list. */
+export function listOf(text: string, key: Action | 'modes'): YAMLSeq<Node> | undefined {
+  const list = networkOf(text)?.get(key, true) as unknown;
   return isSeq(list) ? (list as YAMLSeq<Node>) : undefined;
 }
 
@@ -108,7 +108,8 @@ function sameFrom(rule: YAMLMap, from: Addition['from']): boolean {
   return subjectText(theirs) === subjectText(from as From);
 }
 
-function subjectText(from: From): string {
+/** Equal for equal subjects, whatever the order of their lists. */
+export function subjectText(from: From): string {
   const lists = Object.entries(from).map(([key, list]) => [key, list.map(String).sort()] as const);
   return JSON.stringify(lists.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -117,7 +118,7 @@ function subjectText(from: From): string {
  * Adds an item at the end of a list: as lines (which begin at column 0) to a block, as `inline` to a flow
  * list, the last line of which is the item and the others comments above it.
  */
-function appendItem(
+export function appendItem(
   text: string,
   list: YAMLSeq<Node>,
   lines: readonly string[],

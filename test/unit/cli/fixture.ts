@@ -50,12 +50,22 @@ export interface Outcome {
 
 /** Runs one command in a process of its own, as the entry point would. Errors end with 2 and print code and message. */
 export function runCommand(
-  name: 'check' | 'generate' | 'drift' | 'explain' | 'import' | 'export' | 'status' | 'review' | 'simulate',
+  name:
+    | 'check'
+    | 'generate'
+    | 'drift'
+    | 'explain'
+    | 'import'
+    | 'export'
+    | 'status'
+    | 'review'
+    | 'simulate'
+    | 'ladder',
   ...args: string[]
 ): Outcome {
   const script = `
     const [name, ...args] = process.argv.slice(1);
-    const files = { simulate: 'control/simulate' };
+    const files = { ladder: 'control/ladder', simulate: 'control/simulate' };
     const file = (files[name] ?? name) + '.js';
     const module = await import(${JSON.stringify(new URL('../../../cli/', import.meta.url).href)} + file);
     try {
