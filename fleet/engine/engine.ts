@@ -1,12 +1,6 @@
-import type {
-  AggregateHosts,
-  AggregateRow,
-  AuditRow,
-  Batch,
-  HostState,
-  Receipt,
-  Signature,
-} from '../wire/message.ts';
+import type { AuditRow, Batch, HostState, Receipt, Signature } from '../wire/message.ts';
+import type { Aggregate, EvidenceWindow } from './evidence/aggregate.ts';
+import type { DenialRow } from './evidence/denial.ts';
 
 /** Times are milliseconds since the epoch unless said. */
 export interface HostRow {
@@ -39,6 +33,7 @@ export interface HostRow {
   lost: number;
   unsentRows: number;
   /** Since the agent's start. */
+  newDeniedKeys: number;
   breakerTrips: number;
 }
 
@@ -135,17 +130,6 @@ export interface PlacementRow {
   since: number;
 }
 
-/** What of the evidence the gates of a roll-out look at, by host. */
-export interface DenialRow {
-  host: string;
-  /** Keys (subject, destination) that the revision denies or would deny. */
-  denied: number;
-  /** Those that the same host was allowed before. */
-  regressed: number;
-  /** Keys that earlier revisions denied or would have denied, in this week and the last. */
-  before: number;
-}
-
 /**
  * The only state of a fleet. Every method is one transaction. Throws BouhekiError `fleet-away` where the engine cannot be
  * reached or is read only; what was asked may then be done or not, and can be asked again.
@@ -183,11 +167,7 @@ export interface Engine {
    */
   merge(batches: readonly { host: string; batch: Batch }[], now: number): Promise<Receipt[]>;
   /** k of n: see docs/fleet.md. Rows come in parts of some thousands. */
-  aggregate(
-    workload: string,
-    window: { since: number; until: number; leastRecordedHours: number },
-    now: number,
-  ): Promise<{ hosts: AggregateHosts; rows: AsyncIterable<readonly AggregateRow[]> }>;
+  aggregate(workload: string, window: EvidenceWindow, now: number): Promise<Aggregate>;
   /** Of a release, for its gates. */
   denials(release: number): Promise<DenialRow[]>;
 

@@ -191,7 +191,7 @@ export interface Batch {
 
 export interface Receipt {
   rows: number;
-  refused: { row: number; reason: 'future' | 'old' | 'malformed' | 'keys' }[];
+  refused: { row: number; reason: 'future' | 'old' | 'malformed' | 'keys' | 'host' }[];
   pace: Maybe<Pace>;
 }
 
@@ -310,6 +310,8 @@ export interface AggregateRow {
   /** Bit i % 8 of byte i / 8: place i among the counted hosts. */
   hosts: Buffer;
   names: string[];
+  /** How many of the counted hosts knew it by each of the names. */
+  nameHosts: number[];
 }
 
 export interface PolicyText {

@@ -31,6 +31,7 @@ const FOREIGN_OPTIONS = new Set([
   '--regid',
   '--init-groups',
   '--inh-caps',
+  '--pdeathsig',
   '--noflush', // iptables-restore and its rules
   '--icmpv6-type',
   '--reject-with',

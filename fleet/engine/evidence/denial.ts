@@ -1,0 +1,49 @@
+import { weekStart } from '../../wire/week.ts';
+import type { Primary } from '../connection/primary.ts';
+
+/** Milliseconds. */
+const FIRST_MONDAY = weekStart(0) / 1000;
+const WEEK = weekStart(1) / 1000 - FIRST_MONDAY;
+
+/** What of the evidence the gates of a roll-out look at, by host. */
+export interface DenialRow {
+  host: string;
+  /** Keys (subject, destination) that the revision denies or would deny. */
+  denied: number;
+  /** Those that the same host was allowed before. */
+  regressed: number;
+  /** Keys that earlier revisions denied or would have denied, in the week in which the release began and the one before. */
+  before: number;
+}
+
+/**
+ * What a release denied, or would have denied, since it began, and what earlier ones did, on its hosts that had any. A host
+ * may have had the same revision of another workload: what is older than the release is not counted for it.
+ */
+export async function denialsOf(primary: Primary, release: number): Promise<DenialRow[]> {
+  return primary.use(async (client) => {
+    const { rows } = await client.query<DenialRow>(DENIALS, [release]);
+    return rows;
+  });
+}
+
+const DENIALS = `
+  WITH r AS (
+    SELECT id, revision, since * 1000 AS since, ((since - ${FIRST_MONDAY}) / ${WEEK})::int AS week FROM release WHERE id = $1),
+  denied AS (
+    SELECT e.host, e.subject, e.address, e.port, e.protocol, e.socket,
+      bool_or(e.revision = r.revision AND e.last >= r.since) AS now,
+      bool_or(e.revision < r.revision AND e.week BETWEEN r.week - 1 AND r.week) AS before
+    FROM r JOIN placement p ON p.release = r.id JOIN host h ON h.id = p.host
+      JOIN evidence e ON e.host = h.number AND e.revision <= r.revision AND e.verdict <> 0
+    GROUP BY e.host, e.subject, e.address, e.port, e.protocol, e.socket)
+  SELECT h.id AS host, (count(*) FILTER (WHERE d.now))::int AS denied,
+    (count(*) FILTER (WHERE d.now AND EXISTS (
+      SELECT FROM evidence a
+      WHERE a.host = d.host AND a.subject = d.subject AND a.address = d.address AND a.port = d.port
+        AND a.protocol = d.protocol AND a.socket = d.socket AND a.verdict = 0 AND a.first < (SELECT since FROM r))))::int
+      AS regressed,
+    (count(*) FILTER (WHERE d.before))::int AS before
+  FROM denied d JOIN host h ON h.number = d.host
+  WHERE d.now OR d.before
+  GROUP BY h.id ORDER BY h.id`;

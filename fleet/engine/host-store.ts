@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import type { PoolClient } from 'pg';
+import type { HostState } from '../wire/message.ts';
+import type { Primary } from './connection/primary.ts';
+import type { HostRow, NewHost, Sighting, Token } from './engine.ts';
+
+const COLUMNS = `id, name, labels, workload, state, clone, machine_id AS "machineId", key_hash AS "keyHash",
+  public_key AS "publicKey", serial, previous_serial AS "previousSerial", certificate_ends AS "certificateEnds", enrolled,
+  last_seen AS "lastSeen", agent_version AS "agentVersion", features, skew, revision, digest, mode, stale, fallback, lost,
+  unsent_rows AS "unsentRows", new_denied_keys AS "newDeniedKeys", breaker_trips AS "breakerTrips"`;
+
+/** The first workload in order whose labels a host has. */
+export const SELECTED = `(SELECT w.name FROM workload w WHERE host.labels @> w.selector ORDER BY w.position, w.name LIMIT 1)`;
+
+type Line = Omit<HostRow, 'workload' | 'previousSerial'> & {
+  workload: string | null;
+  previousSerial: string | null;
+};
+
+function hostOf(line: Line): HostRow {
+  return { ...line, workload: line.workload ?? undefined, previousSerial: line.previousSerial ?? undefined };
+}
+
+/** Hosts and the tokens that they enrol with. */
+export class HostStore {
+  readonly #primary: Primary;
+
+  constructor(primary: Primary) {
+    this.#primary = primary;
+  }
+
+  async addToken({ hash, labels, uses, expires }: Token): Promise<void> {
+    await this.#ask(
+      `INSERT INTO token (hash, labels, uses, expires) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+      [hash, JSON.stringify(labels), uses, expires],
+    );
+  }
+
+  /** See Engine. A reserved use is never given to another key: only then can no token be used more often than it says. */
+  async enrol(tokenHash: string, host: NewHost, now: number): Promise<HostRow | undefined> {
+    return this.#primary.transaction(async (client) => {
+      // Else a workload that changes now could miss this host.
+      await client.query('LOCK TABLE workload IN SHARE MODE');
+      // Two calls with the same key, or the same token, one after the other.
+      await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [host.keyHash]);
+      const { rows: tokens } = await client.query<{ labels: unknown; left: boolean }>(
+        `SELECT labels, expires > $2 AND reserved + spent < uses AS left FROM token WHERE hash = $1 FOR UPDATE`,
+        [tokenHash, now],
+      );
+      const known = await client.query<Line>(
+        `UPDATE host SET name = $2, machine_id = $3, agent_version = $4 WHERE key_hash = $1 RETURNING ${COLUMNS}`,
+        [host.keyHash, host.name, host.machineId, host.agentVersion],
+      );
+      if (known.rows[0] !== undefined) return hostOf(known.rows[0]);
+      const token = tokens[0];
+      return token?.left === true
+        ? addHost(client, { ...host, token: tokenHash, labels: token.labels }, now)
+        : undefined;
+    });
+  }
+
+  async issued(host: string, serial: string, ends: number): Promise<void> {
+    await this.#ask(
+      `UPDATE host SET previous_serial = nullif(serial, ''), serial = $2, certificate_ends = $3 WHERE id = $1 AND serial <> $2`,
+      [host, serial, ends],
+    );
+  }
+
+  async used(host: string): Promise<void> {
+    await this.#ask(
+      `WITH first AS (UPDATE host SET used = true WHERE id = $1 AND NOT used RETURNING token)
+       UPDATE token SET reserved = reserved - 1, spent = spent + 1 FROM first WHERE hash = first.token`,
+      [host],
+    );
+  }
+
+  async host(id: string): Promise<HostRow | undefined> {
+    return (await this.#hosts('id = $1', [id]))[0];
+  }
+
+  async hosts(workload?: string): Promise<HostRow[]> {
+    return workload === undefined ? this.#hosts('true', []) : this.#hosts('workload = $1', [workload]);
+  }
+
+  async hostsNamed(name: string): Promise<HostRow[]> {
+    return this.#hosts('name = $1', [name]);
+  }
+
+  async setHostState(id: string, state: HostState): Promise<void> {
+    await this.#ask('UPDATE host SET state = $2 WHERE id = $1', [id, state]);
+  }
+
+  async setClone(id: string, clone: boolean): Promise<void> {
+    await this.#ask('UPDATE host SET clone = $2 WHERE id = $1', [id, clone]);
+  }
+
+  /** Many in one statement: a write for each sign of life is what databases of others died of. */
+  async sighted(sightings: readonly Sighting[]): Promise<void> {
+    const all = sightings.map((sighting) => ({ ...sighting, digest: sighting.digest.toString('hex') }));
+    await this.#primary.transaction(async (client) => {
+      await client.query('SET LOCAL synchronous_commit = off');
+      // In one order, so that two hubs never wait for each other.
+      await client.query('SELECT FROM host WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE', [
+        all.map(({ host }) => host),
+      ]);
+      await client.query(
+        `UPDATE host SET last_seen = s.seen, agent_version = s."agentVersion", features = s.features, skew = s.skew,
+           revision = s.revision, digest = decode(s.digest, 'hex'), mode = s.mode, stale = s.stale, fallback = s.fallback,
+           lost = s.lost, unsent_rows = s."unsentRows", new_denied_keys = s."newDeniedKeys", breaker_trips = s."breakerTrips"
+         FROM (SELECT DISTINCT ON (host) * FROM jsonb_to_recordset($1::jsonb) AS r (host uuid, seen bigint, "agentVersion" text,
+           features jsonb, skew bigint, revision bigint, digest text, mode text, stale boolean, fallback boolean, lost bigint,
+           "unsentRows" bigint, "newDeniedKeys" bigint, "breakerTrips" bigint) ORDER BY host, seen DESC) s
+         WHERE host.id = s.host AND host.last_seen <= s.seen`,
+        [JSON.stringify(all)],
+      );
+    });
+  }
+
+  async #hosts(condition: string, values: unknown[]): Promise<HostRow[]> {
+    const rows = await this.#ask<Line>(
+      `SELECT ${COLUMNS} FROM host WHERE ${condition} ORDER BY name, id`,
+      values,
+    );
+    return rows.map(hostOf);
+  }
+
+  async #ask<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
+    return this.#primary.use(async (client) => (await client.query<Row>(text, values)).rows);
+  }
+}
+
+async function addHost(
+  client: PoolClient,
+  host: NewHost & { token: string; labels: unknown },
+  now: number,
+): Promise<HostRow | undefined> {
+  const { rows } = await client.query<{ id: string }>(
+    `INSERT INTO host (id, name, labels, machine_id, key_hash, public_key, token, agent_version, enrolled)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     RETURNING id`,
+    [
+      randomUUID(),
+      host.name,
+      JSON.stringify(host.labels),
+      host.machineId,
+      host.keyHash,
+      host.publicKey,
+      host.token,
+      host.agentVersion,
+      now,
+    ],
+  );
+  await client.query('UPDATE token SET reserved = reserved + 1 WHERE hash = $1', [host.token]);
+  const { rows: placed } = await client.query<Line>(
+    `UPDATE host SET workload = ${SELECTED} WHERE id = $1 RETURNING ${COLUMNS}`,
+    [rows[0]!.id],
+  );
+  return placed[0] === undefined ? undefined : hostOf(placed[0]);
+}
