@@ -6,4 +6,5 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/engine/connection': ['error'],
   'fleet/engine/server': ['error'],
   'fleet/agent/evidence': ['fleet/wire', 'profiler/read', 'policy/value'],
+  'fleet/release': ['fleet/engine', 'fleet/wire', 'format'],
 };

@@ -1,0 +1,28 @@
+import type { ReleaseRow } from '../engine/engine.ts';
+import { type Manifest, readManifest } from '../wire/manifest.ts';
+import type { Plan } from './plan.ts';
+
+/** What a roll-out remembers between two looks, beside its state and its placements. Stored as JSON. */
+export interface Memory {
+  plan: Plan;
+  /** The last stage whose hosts were chosen; -1: none. */
+  entered: number;
+  /** Trips of the breaker that hosts reported when they were placed, where there were any, by host. */
+  trips: Record<string, number>;
+}
+
+/** Of a release that begins. */
+export function firstMemory(plan: Plan): Memory {
+  return { plan, entered: -1, trips: {} };
+}
+
+export function memoryOf({ plan }: Pick<ReleaseRow, 'plan'>): Memory {
+  return plan as Memory;
+}
+
+/** Of a release that a hub has admitted, and so has read before. */
+export function manifestOf({ manifest }: Pick<ReleaseRow, 'manifest'>): Manifest {
+  const read = readManifest(manifest);
+  if (!read) throw new Error('the manifest of an admitted release cannot be read');
+  return read;
+}
