@@ -57,18 +57,19 @@ const DEFAULT_SOAK = 3600;
 const MOST_CANARIES = 20;
 const MOST_STAGES = 20;
 
+function defaultStage(name: string, hosts: number, most: number | null, mode: Mode): Stage {
+  return { name, hosts, most, mode, soak: DEFAULT_SOAK, through: null };
+}
+
 /** Canaries that only report, canaries that block, and three waves; without blocking the second is left out. */
 export function defaultPlan(mode: Mode): Plan {
-  const stage = (name: string, hosts: number, most: number | null, own: Mode): Stage => {
-    return { name, hosts, most, mode: own, soak: DEFAULT_SOAK, through: null };
-  };
   return {
     stages: [
-      stage('monitor canary', 0.01, MOST_CANARIES, 'monitor'),
-      ...(mode === 'block' ? [stage('block canary', 0.01, MOST_CANARIES, 'block')] : []),
-      stage('10 %', 0.1, null, mode),
-      stage('50 %', 0.5, null, mode),
-      stage('all', 1, null, mode),
+      defaultStage('monitor canary', 0.01, MOST_CANARIES, 'monitor'),
+      ...(mode === 'block' ? [defaultStage('block canary', 0.01, MOST_CANARIES, 'block')] : []),
+      defaultStage('10 %', 0.1, null, mode),
+      defaultStage('50 %', 0.5, null, mode),
+      defaultStage('all', 1, null, mode),
     ],
     spread: DEFAULT_SPREAD,
     limits: { ...DEFAULT_LIMITS },
@@ -96,7 +97,7 @@ const share: Read<number> = (value) => {
   return typeof read === 'number' && read > 0 && read <= 1 ? read : undefined;
 };
 
-const hosts: Read<number> = (value) => (value === 'all' ? 1 : share(value));
+const part: Read<number> = (value) => (value === 'all' ? 1 : share(value));
 
 const within =
   (least: number, most: number): Read<number> =>
@@ -167,7 +168,7 @@ function readStage(value: unknown, at: number, highest: Mode, faults: PlanFault[
   );
   const stage: Stage = {
     name: section.take('name', text, 'a text', `stage ${at + 1}`),
-    hosts: section.take('hosts', hosts, 'a share such as 10%, or all'),
+    hosts: section.take('hosts', part, 'a share such as 10%, or all'),
     most: section.take('most', orNull(within(1, 1_000_000)), 'a number of hosts', null),
     mode: section.take('mode', mode, 'monitor or block', highest),
     soak: section.take('soak', seconds, 'a duration of at most 90 days, such as 1h', DEFAULT_SOAK),
