@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import {
+  type AgentIdentity,
+  hasJoined,
+  readIdentity,
+  storeCertificate,
+  storeTrust,
+  writeIdentity,
+} from '../../../../fleet/self/identity-file.ts';
+
+const IDENTITY: AgentIdentity = {
+  hostId: '0b8e',
+  enroll: ['hub.example:8442'],
+  hub: ['hub.example:8443', '[2001:db8::1]:8443'],
+  authorKeys: [Buffer.from([1, 2])],
+  authorThreshold: 1,
+  hubKey: Buffer.from([3]),
+  key: 'KEY\n',
+  certificate: 'CERTIFICATE\n',
+  trust: 'TRUST\n',
+};
+
+function directoryFor(t: TestContext): string {
+  const place = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+  t.after(() => rmSync(place, { recursive: true }));
+  return join(place, 'fleet');
+}
+
+test('an identity is read as it was written, by its owner alone', (t) => {
+  const directory = directoryFor(t);
+  assert.equal(hasJoined(directory), false);
+  assert.equal(readIdentity(directory), undefined);
+  writeIdentity(directory, IDENTITY);
+  assert.equal(hasJoined(directory), true);
+  assert.deepEqual(readIdentity(directory), IDENTITY);
+  for (const name of readdirSync(directory))
+    assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600);
+});
+
+test('a certificate that was renewed and new authorities take the place of the old ones', (t) => {
+  const directory = directoryFor(t);
+  writeIdentity(directory, IDENTITY);
+  storeCertificate(directory, 'NEW');
+  storeTrust(directory, 'BOTH');
+  assert.deepEqual(readIdentity(directory), { ...IDENTITY, certificate: 'NEW', trust: 'BOTH' });
+});
+
+test('an identity that is not whole, or that others may have written, is refused with what to do', (t) => {
+  const directory = directoryFor(t);
+  writeIdentity(directory, IDENTITY);
+  chmodSync(directory, 0o755);
+  assert.throws(() => readIdentity(directory), { code: 'untrusted' });
+  chmodSync(directory, 0o700);
+  rmSync(join(directory, 'key.pem'));
+  assert.throws(() => readIdentity(directory), { code: 'fleet', detail: /key.pem/ });
+  writeFileSync(join(directory, 'identity.json'), '{}');
+  assert.throws(() => readIdentity(directory), { code: 'fleet' });
+  writeFileSync(join(directory, 'identity.json'), 'null');
+  assert.throws(() => readIdentity(directory), { code: 'fleet' });
+});
