@@ -13,9 +13,9 @@ import {
 import { BouhekiError } from '../../error/error.ts';
 import type { AgentState, HubMessage } from './message.ts';
 import {
-  type DuplexMethods,
   LARGEST_ANSWER,
   LARGEST_REQUEST,
+  type Methods,
   REMEDY_KEY,
   serviceDefinition,
   type ServiceName,
@@ -45,21 +45,24 @@ export interface AgentStream {
   end(reason?: Error): void;
 }
 
-type Of<Service extends ServiceName, Table> = Extract<keyof Table, `${Service}/${string}`>;
-type Bare<Name> = Name extends `${string}/${infer Method}` ? Method : never;
+type Bare<Service extends ServiceName, Name> = Name extends `${Service}/${infer Method}` ? Method : never;
 
-/** What answers the methods of a service. */
-export type Handlers<Service extends ServiceName> = {
-  [Name in Of<Service, UnaryMethods> as Bare<Name>]: (
-    request: UnaryMethods[Name][0],
-    peer: Peer,
-  ) => Promise<UnaryMethods[Name][1]>;
-} & {
-  [Name in Of<Service, StreamMethods> as Bare<Name>]: (
-    request: StreamMethods[Name][0],
-    peer: Peer,
-  ) => AsyncIterable<StreamMethods[Name][1]>;
-} & { [Name in Of<Service, DuplexMethods> as Bare<Name>]: (stream: AgentStream) => void };
+type Handler<Name extends keyof Methods> = Name extends keyof UnaryMethods
+  ? (request: UnaryMethods[Name][0], peer: Peer) => Promise<UnaryMethods[Name][1]>
+  : Name extends keyof StreamMethods
+    ? (request: StreamMethods[Name][0], peer: Peer) => AsyncIterable<StreamMethods[Name][1]>
+    : (stream: AgentStream) => void;
+
+type Handlers<Service extends ServiceName> = {
+  [Name in keyof Methods as Bare<Service, Name>]: Handler<Name>;
+};
+
+/** What answers the methods of each service. */
+export interface ServiceHandlers {
+  Enrollment: Handlers<'Enrollment'>;
+  Fleet: Handlers<'Fleet'>;
+  Admin: Handlers<'Admin'>;
+}
 
 /** A hub that takes no more at present. */
 export class Busy extends Error {
@@ -142,11 +145,11 @@ export class WireServer {
     });
   }
 
-  serve<Service extends ServiceName>(name: Service, handlers: Handlers<Service>): void {
+  serve<Service extends ServiceName>(name: Service, handlers: ServiceHandlers[Service]): void {
     const definition = serviceDefinition(name);
     const implementation: UntypedServiceImplementation = {};
     for (const [method, { requestStream, responseStream }] of Object.entries(definition)) {
-      const handler = (handlers as Record<string, never>)[method]!;
+      const handler = (handlers as unknown as Record<string, never>)[method]!;
       implementation[method] = requestStream
         ? this.#duplex(handler)
         : responseStream

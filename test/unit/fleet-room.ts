@@ -6,6 +6,7 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/engine/evidence': ['fleet/engine/connection', 'fleet/wire'],
   'fleet/engine/connection': ['error'],
   'fleet/engine/server': ['error'],
+  'fleet/identity': ['error'],
   'fleet/agent/evidence': ['fleet/wire', 'profiler/read', 'policy/value'],
   'fleet/release': ['fleet/engine', 'fleet/wire', 'format'],
 };
