@@ -119,6 +119,9 @@ export interface Welcome {
   workload: string;
   /** Of the engine: another one than before means that acknowledged rows may be lost. */
   timeline: string;
+  /** The agent keeps both in `HOST_FILE` (self/host-file.ts): rules with `host` go by them. */
+  name: string;
+  labels: Record<string, string>;
 }
 
 export interface Signature {
