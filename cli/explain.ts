@@ -38,7 +38,10 @@ Exit status: 0 all of it is allowed, 1 some is denied, 2 trouble.`;
 /** What stands for a value in the help. */
 const PLACEHOLDERS: Record<TextKind, string> = { command: 'name', file: 'path', path: 'path', name: 'name' };
 
-const ID_OPTIONS: Record<IdDimension | AccountDimension, Record<string, string>> = {
+const OTHER_OPTIONS: Record<IdDimension | AccountDimension | 'host', Record<string, string>> = {
+  host: {
+    '--host <name>': 'with --to: the host of a fleet that it is made on, or a label of that (role=web)',
+  },
   uid: {
     '--uid <id>': 'its real user id',
     '--euid <id>': 'its effective user id, where that is another: 0 in a setuid-root program',
@@ -55,7 +58,7 @@ const ID_OPTIONS: Record<IdDimension | AccountDimension, Record<string, string>>
 
 /** The options that say a dimension of the subject, with what they mean. */
 function optionsOf(dimension: keyof From): Record<string, string> {
-  if (!isTextDimension(dimension)) return ID_OPTIONS[dimension];
+  if (!isTextDimension(dimension)) return OTHER_OPTIONS[dimension];
   const { about, kind } = FROM[dimension];
   return { [`--${dimension} <${PLACEHOLDERS[kind]}>`]: about };
 }
@@ -111,6 +114,7 @@ export function explainCommand(): Command {
         return;
       }
       refuseNothing(options);
+      refuseHost(options);
       const { explainRecorded } = await import('./explain/recorded.ts');
       await explainRecorded(file, options);
     });
@@ -125,6 +129,14 @@ function refuseBoth(options: RecordedOptions): void {
   if (given === undefined) return;
   throw new BouhekiError('usage', `--${given} is about the record, and --to or --socket is not`, {
     remedy: 'Leave one of them out.',
+  });
+}
+
+/** A record is of one host. */
+function refuseHost({ host }: RecordedOptions): void {
+  if (host === undefined) return;
+  throw new BouhekiError('usage', '--host goes with --to or --socket', {
+    remedy: 'Add --to 10.0.0.1:443/tcp, or leave --host out.',
   });
 }
 

@@ -63,6 +63,8 @@ const LOOKUPS: Record<Exclude<keyof From, PlaceDimension>, Lookup> = {
     any: { gid: ({ gid, group }) => !gid && !group },
     entries: (boxes, { account }) => compileIds(boxes, 'group', account),
   },
+  // A policy is compiled for one host: see forHost.
+  host: { any: {}, entries: refuseHosts },
   // A name is an id to the kernel side.
   user: { any: {}, entries: () => [] },
   group: { any: {}, entries: () => [] },
@@ -85,6 +87,13 @@ const LOOKUPS: Record<Exclude<keyof From, PlaceDimension>, Lookup> = {
     entries: commandEntries,
   },
 };
+
+/** Left in, a rule for one host would hold on every other. */
+function refuseHosts(boxes: readonly Box[]): never[] {
+  if (boxes.some(({ from }) => from.host))
+    throw new Error('a policy is compiled that was not made for one host');
+  return [];
+}
 
 /** Compiles the `from` of all boxes. `containers` are those whose files are known already. */
 export function compileSubjects(

@@ -11,8 +11,10 @@ import { type Messages, withMessages } from '../../daemon/messages.ts';
 import { Session } from '../../daemon/session.ts';
 import type { AwaitedStopSignal, StopSignal } from '../../daemon/stop-signal.ts';
 import { BouhekiError } from '../../error/error.ts';
+import { readHostFile } from '../../fleet/self/host-file.ts';
 import { formatCount } from '../../format/number.ts';
 import { cgroupRoot } from '../../host/cgroup-root.ts';
+import { forHost } from '../../policy/meaning/host.ts';
 import { requireRecordable } from '../../profiler/database/lock.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { openReader } from '../../profiler/read/read.ts';
@@ -207,7 +209,8 @@ class Confinement {
    */
   #read(file: string): ReadPolicy {
     const text = readPolicyText(file);
-    const { log, ...policy } = parseText(text, file, (warning) => this.#messages.say(warning));
+    const written = parseText(text, file, (warning) => this.#messages.say(warning));
+    const { log, ...policy } = forHost(written, readHostFile());
     const quiet = log.output === undefined ? { ...log, level: 'error' as const } : log;
     return { policy: { ...policy, log: quiet, onExit: 'release' }, hash: policyHash(text), file };
   }

@@ -28,6 +28,7 @@ export interface ExplainOptions extends Partial<Record<TextDimension | AccountDi
   to?: string;
   name: string[];
   socket?: SocketKind;
+  host?: string;
   uid?: string;
   euid?: string;
   fsuid?: string;
@@ -74,6 +75,7 @@ function flowOf(options: ExplainOptions): Flow {
     at: Date.now() * 1000,
   };
   if (options.name.length > 0) flow.names = options.name.map((name) => ({ name, age: 0 }));
+  if (options.host !== undefined) flow.host = [options.host];
   for (const dimension of TEXT_DIMENSIONS) {
     const text = options[dimension];
     if (text === undefined) continue;

@@ -1,7 +1,9 @@
 import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { policyHash } from '../../daemon/enforcement.ts';
+import { forHost } from '../../policy/meaning/host.ts';
 import { monitored } from '../../policy/meaning/mode.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
+import { readHostFile } from '../../fleet/self/host-file.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';
 
 /** Reads policies that are to be enforced. */
@@ -21,7 +23,7 @@ export class PolicySource {
   /** The policy as a file has it now. Throws BouhekiError when it is not valid or not to be trusted. */
   read(file: string): ReadPolicy {
     const text = readTrustedPolicyText(file);
-    const policy = parseText(text, file, this.#warn);
+    const policy = forHost(parseText(text, file, this.#warn), readHostFile());
     return { policy: this.#inMode(policy), hash: policyHash(text), file };
   }
 

@@ -119,7 +119,7 @@ export interface Welcome {
   workload: string;
   /** Of the engine: another one than before means that acknowledged rows may be lost. */
   timeline: string;
-  /** The agent keeps both in `HOST_FILE` (self/host-file.ts): rules with `host` go by them. */
+  /** The agent keeps id, name and labels by `writeHostFile` (self/host-file.ts): rules with `host` go by them. */
   name: string;
   labels: Record<string, string>;
 }

@@ -84,6 +84,8 @@ export class Wording {
     const from: Change['from'] = {};
     const spansOf = (dimension: Dimension) => region[DIMENSIONS.indexOf(dimension)]!;
     const process = this.#values('judged', spansOf('judged'));
+    const hosts = this.#values('host', spansOf('host'));
+    if (hosts) from.host = hosts;
     const names: Change['from'] = {};
     for (const dimension of TEXT_DIMENSIONS) {
       const values = this.#values(dimension, spansOf(dimension));

@@ -258,10 +258,16 @@ function valuesOf(key: Key, flow: Flow): string | undefined {
     case 'protocol':
       return formatProtocol(flow.protocol);
     default:
-      if (isTextDimension(key)) return flow[key] || undefined;
-      if (isAccountDimension(key)) return namesOf(FROM[key].of, flow)?.join(', ');
-      return idListOf(FROM[key].kind, flow)?.join(', ');
+      return subjectValuesOf(key, flow);
   }
+}
+
+/** The same of a dimension of subjects. */
+function subjectValuesOf(key: keyof From, flow: Flow): string | undefined {
+  if (key === 'host') return flow.host?.[0];
+  if (isTextDimension(key)) return flow[key] || undefined;
+  if (isAccountDimension(key)) return namesOf(FROM[key].of, flow)?.join(', ');
+  return idListOf(FROM[key].kind, flow)?.join(', ');
 }
 
 /** The ids of a process, each once: a rule must list them all. Undefined where they are not known. */

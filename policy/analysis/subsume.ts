@@ -89,7 +89,9 @@ function coversFrom(outer: From, inner: From): boolean {
   return (
     [...ID_DIMENSIONS, ...ACCOUNT_DIMENSIONS].every((dimension) =>
       coversList(outer[dimension], inner[dimension]),
-    ) && TEXT_DIMENSIONS.every((dimension) => coversTexts(dimension, outer[dimension], inner[dimension]))
+    ) &&
+    coversList(outer.host, inner.host) &&
+    TEXT_DIMENSIONS.every((dimension) => coversTexts(dimension, outer[dimension], inner[dimension]))
   );
 }
 

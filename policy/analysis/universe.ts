@@ -18,10 +18,11 @@ import {
 import { isGlob } from '../value/name.ts';
 import { nameClasses } from '../value/name-class.ts';
 import { actionOf, subjectBoxes } from '../meaning/mode.ts';
-import type { Box, Policy, To } from '../meaning/policy.ts';
+import type { Action, Box, Policy, To } from '../meaning/policy.ts';
 import { prefixesOfSpan } from '../value/prefix-set.ts';
 import { PUBLIC } from '../value/public-address.ts';
 import { hasPorts, PORT_PROTOCOLS } from '../value/protocol.ts';
+import { HOST_UNKNOWN, hostSpans } from './host-class.ts';
 import { type Region, subtractRegions } from './region.ts';
 import { SOCKET_KINDS, type SocketKind } from '../value/socket-kind.ts';
 import { intersectSpans, joinSpans, type Span, subtractSpans } from '../value/span.ts';
@@ -39,10 +40,11 @@ type DestinationSpans = (typeof DESTINATION_SPANS)[DestinationDimension];
 type IdSpans = IdDimension | `e${IdDimension}`;
 /** Those of names that ids have: which id has which name is a fact of a host, so they are dimensions apart. */
 type AccountSpans = AccountDimension | `e${AccountDimension}`;
-type NameDimension = TextDimension | AccountDimension | 'name';
+type NameDimension = TextDimension | AccountDimension | 'host' | 'name';
 export type RegionDimension =
   | 'judged'
   | 'moment'
+  | 'host'
   | TextDimension
   | IdSpans
   | AccountSpans
@@ -52,7 +54,7 @@ export type RegionDimension =
 
 /**
  * All dimensions of a region. `judged` is 1 for processes in containers and 0 for others; `moment` is that of the
- * connection, in microseconds since the epoch; `socket` is 0 for a
+ * connection, in microseconds since the epoch; `host` a class of hosts (see host-class.ts); `socket` is 0 for a
  * connection, else one more than the index of the kind of socket that is opened. Of an opening, the
  * dimensions of destinations are whole: as they come after `socket`, the algebra of regions never cuts them
  * there. `name` is one of those that the address is known by, 0 for none, and `age` the seconds since the end of its
@@ -62,6 +64,7 @@ export type RegionDimension =
 export const DIMENSIONS: readonly RegionDimension[] = [
   'judged',
   'moment',
+  'host',
   ...TEXT_DIMENSIONS,
   ...ID_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
   ...ACCOUNT_DIMENSIONS.flatMap((dimension) => [dimension, effectiveOf(dimension)]),
@@ -114,7 +117,10 @@ const OUTSIDE: readonly Span[] = [{ first: 0n, last: 0n }];
 const EITHER: readonly Span[] = [{ first: 0n, last: 1n }];
 
 /** All there is, in dimensions where that is the same for all policies. */
-const WHOLE: Record<Exclude<RegionDimension, TextDimension | AccountSpans | 'name'>, readonly Span[]> = {
+const WHOLE: Record<
+  Exclude<RegionDimension, TextDimension | AccountSpans | 'host' | 'name'>,
+  readonly Span[]
+> = {
   judged: EITHER,
   moment: MOMENTS,
   uid: IDS,
@@ -163,6 +169,9 @@ export class Universe {
         new Map(names.map((name, index) => [name, [span(index + 1, index + 1)]])),
       );
     }
+    const hosts = hostSpans(new Set(boxes.flatMap(({ from }) => from.host ?? [])));
+    this.#names.set('host', hosts.all);
+    this.#patterns.set('host', hosts.byText);
     this.#addHostNames([...new Set(boxes.flatMap(({ to }) => to.names ?? []))]);
   }
 
@@ -191,7 +200,7 @@ export class Universe {
   }
 
   /** The patterns of a dimension with the classes they match. */
-  patterns(dimension: TextDimension | AccountSpans | 'name'): ReadonlyMap<string, readonly Span[]> {
+  patterns(dimension: TextDimension | AccountSpans | 'host' | 'name'): ReadonlyMap<string, readonly Span[]> {
     return this.#patterns.get(nameDimensionOf(dimension))!;
   }
 
@@ -234,7 +243,7 @@ export class Universe {
       ? [joinSpans(to.sockets.map(socketSpan)), ...DESTINATIONS.map((dimension) => this.all(dimension))]
       : [CONNECTION, ...DESTINATIONS.map((dimension) => this.#destinationOf(dimension, to))];
     const moments = until === undefined ? MOMENTS : [{ first: 0n, last: BigInt(until) - 1n }];
-    let subjects: Region[] = [[judged, moments, ...names]];
+    let subjects: Region[] = [[judged, moments, this.#hostsOf(action, from.host), ...names]];
     for (const dimension of ID_DIMENSIONS) {
       const listed = from[dimension] && joinSpans(from[dimension].map((id) => span(id, id)));
       const ways = waysOf(listed, IDS, action === 'deny');
@@ -258,6 +267,16 @@ export class Universe {
     return joinSpans(to.names.flatMap((pattern) => known.get(pattern)!));
   }
 
+  /** A deny holds on a host that is not known, an allow does not. */
+  #hostsOf(action: Action, texts: readonly string[] | undefined): readonly Span[] {
+    if (!texts) return this.all('host');
+    const known = this.#patterns.get('host')!;
+    return joinSpans([
+      ...(action === 'deny' ? [HOST_UNKNOWN] : []),
+      ...texts.flatMap((text) => known.get(text)!),
+    ]);
+  }
+
   #namesOf(dimension: TextDimension, patterns: readonly string[] | undefined): readonly Span[] {
     if (!patterns) return this.all(dimension);
     const known = this.#patterns.get(dimension)!;
@@ -272,12 +291,12 @@ function placesOf(box: Box): readonly Span[] {
   return meansContainerFiles(box.from) ? INSIDE : EITHER;
 }
 
-function isNames(dimension: RegionDimension): dimension is TextDimension | AccountSpans | 'name' {
+function isNames(dimension: RegionDimension): dimension is TextDimension | AccountSpans | 'host' | 'name' {
   return !(dimension in WHOLE);
 }
 
 /** Real and effective ids have the same names. */
-function nameDimensionOf(dimension: TextDimension | AccountSpans | 'name'): NameDimension {
+function nameDimensionOf(dimension: TextDimension | AccountSpans | 'host' | 'name'): NameDimension {
   return ACCOUNT_DIMENSIONS.find((each) => effectiveOf(each) === dimension) ?? (dimension as NameDimension);
 }
 

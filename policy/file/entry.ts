@@ -179,6 +179,26 @@ export function checkCommands(commands: readonly string[], path: Path, report: R
   }
 }
 
+/** Checks a list of hosts: names and labels, which take no pattern. */
+export function checkHosts(hosts: readonly string[], path: Path, report: Report): void {
+  checkNames(hosts, path, report);
+  for (const [index, host] of hosts.entries()) {
+    const at = [...path, index];
+    const quoted = `"${host.slice(0, 80)}"`;
+    if (/[*?]/.test(host)) {
+      report(
+        'error',
+        at,
+        `a host takes no pattern: ${quoted}`,
+        'name each host, or a label that they have: role=web',
+      );
+    } else if (/^\s|\s$|^=/.test(host)) {
+      const help = 'write the name or id of a host, or a label as KEY=VALUE';
+      report('error', at, `${quoted} is neither the name of a host nor a label`, help);
+    }
+  }
+}
+
 /** As LOGIN_NAME_MAX has it. */
 const ACCOUNT_BYTES = 255;
 

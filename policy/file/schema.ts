@@ -133,6 +133,10 @@ const from = z
       text.describe('A path from the root of the hierarchy, / first; * stands for any text.'),
       'Paths in the cgroup v2 hierarchy.',
     ),
+    host: some(
+      text.describe('A name or id of a host, or a label such as role=web.'),
+      'Hosts of a fleet, by name, id or label. On other hosts, and where bouheki has not joined a fleet, an allow with it grants nothing; a deny is left out on other hosts alone.',
+    ),
   } satisfies Record<keyof From, z.ZodType>)
   .describe(
     'Who: every named key must match; inside a list any entry may. A key that is absent matches everything.',

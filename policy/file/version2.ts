@@ -14,6 +14,7 @@ import { subtractPrefixes } from '../value/prefix-set.ts';
 import { FLAT_KEYS, FLAT_SUBJECTS, type FlatKey, SET_KINDS } from './document.ts';
 import {
   checkAccounts,
+  checkHosts,
   checkCommands,
   checkNames,
   checkTexts,
@@ -175,6 +176,7 @@ function fromOf(action: Action, from: FromText, path: Path, report: Report): Fro
       report('error', [...path, dimension], message, 'name all by one of the two');
     }
   }
+  if (from.host) checkHosts(from.host, [...path, 'host'], report);
   return { ...from };
 }
 

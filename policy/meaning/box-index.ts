@@ -6,8 +6,8 @@ import { comparedText, FROM, FROM_DIMENSIONS, isTextDimension } from './dimensio
 import type { Box, From, To } from './policy.ts';
 import { mergePrefixes } from '../value/prefix-set.ts';
 
-/** A dimension by whose values boxes are filed. Prefixes are filed as blocks. */
-export type FiledDimension = keyof From | Exclude<keyof To, 'prefixes' | 'keep'>;
+/** A dimension by whose values boxes are filed. Prefixes are filed as blocks; a deny for hosts has no value that a flow must have. */
+export type FiledDimension = Exclude<keyof From, 'host'> | Exclude<keyof To, 'prefixes' | 'keep'>;
 
 /** What the index asks of a flow or of another box, each only when it is needed. */
 export interface Probe {
@@ -112,6 +112,7 @@ function filingsOf({ from, to }: Box): Filing[] {
     if (values) filings.push({ dimension, values, keys: values.map((value) => `${dimension} ${value}`) });
   };
   for (const dimension of FROM_DIMENSIONS) {
+    if (dimension === 'host') continue;
     if (isTextDimension(dimension)) {
       const { kind } = FROM[dimension];
       const texts = from[dimension];

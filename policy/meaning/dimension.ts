@@ -41,12 +41,19 @@ interface AccountFacts {
   ids: IdDimension;
 }
 
+/** A dimension of what a policy is resolved for before it is compiled. */
+interface HostFacts {
+  kind: 'host';
+}
+
 /** What the table must say of a dimension: `known` follows from the type of its value in `Flow`. */
 type FactsOf<D extends keyof From> = D extends TextDimension
   ? TextFacts & { known: D extends keyof Flow ? (object extends Pick<Flow, D> ? false : true) : never }
   : D extends AccountDimension
     ? AccountFacts
-    : IdFacts;
+    : D extends 'host'
+      ? HostFacts
+      : IdFacts;
 
 /**
  * The dimensions of `from`, in the order in which they are printed. Whatever works on every dimension of a
@@ -66,6 +73,7 @@ export const FROM = {
   image: { kind: 'name', known: false, role: 'group', about: 'image of its container' },
   unit: { kind: 'name', known: false, role: 'program', about: 'its systemd unit' },
   cgroup: { kind: 'path', known: false, role: 'group', about: 'its cgroup' },
+  host: { kind: 'host' },
 } as const satisfies { [D in keyof From]-?: FactsOf<D> };
 
 /**
@@ -84,7 +92,7 @@ export const TO = {
 /** The dimensions of `from` that list names of users or groups. */
 export type AccountDimension = 'user' | 'group';
 /** The dimensions of `from` that list texts which a process has itself. */
-export type TextDimension = Exclude<DimensionOf<string[]>, AccountDimension>;
+export type TextDimension = Exclude<DimensionOf<string[]>, AccountDimension | 'host'>;
 /** The dimensions of `from` that list ids. */
 export type IdDimension = DimensionOf<number[]>;
 type DimensionOf<Values> = {
@@ -100,7 +108,7 @@ export const FROM_DIMENSIONS = Object.keys(FROM) as readonly (keyof From)[];
 export const TEXT_DIMENSIONS = FROM_DIMENSIONS.filter(isTextDimension);
 export const ACCOUNT_DIMENSIONS = FROM_DIMENSIONS.filter(isAccountDimension);
 export const ID_DIMENSIONS = FROM_DIMENSIONS.filter(
-  (dimension) => !isTextDimension(dimension) && !isAccountDimension(dimension),
+  (dimension) => !isTextDimension(dimension) && !isAccountDimension(dimension) && dimension !== 'host',
 ) as readonly IdDimension[];
 export const DESTINATION_DIMENSIONS = (Object.keys(TO) as (keyof To)[]).filter(
   (dimension) => dimension !== 'sockets' && dimension !== 'keep',

@@ -11,6 +11,7 @@ import {
   type TextKind,
 } from './dimension.ts';
 import { holdsAt } from './end.ts';
+import { matchesHost } from './host.ts';
 import { matchesNames, reachOf } from './known-name.ts';
 import { actionOf } from './mode.ts';
 import type { Action, Box, Flow, From, Policy, To, Verdict } from './policy.ts';
@@ -115,6 +116,7 @@ function matchesPort(ports: NonNullable<To['ports']>, { port, protocol }: Attemp
 
 /** Whether the (normal) flow is of a subject that the box names. */
 export function matchesFrom({ action, from }: Pick<Box, 'action' | 'from'>, flow: Flow): boolean {
+  if (from.host && !matchesHost(action, from.host, flow.host)) return false;
   for (const dimension of ID_DIMENSIONS) {
     const ids = from[dimension];
     if (ids && !matchesIds(action, (id) => ids.includes(id), FROM[dimension].kind, flow)) return false;

@@ -46,6 +46,8 @@ export interface From {
   unit?: string[];
   /** Path in the cgroup v2 hierarchy, `/` first. */
   cgroup?: string[];
+  /** Names of hosts, and labels of hosts in a fleet (`role=web`): see `host.ts`. */
+  host?: string[];
 }
 
 /**
@@ -160,6 +162,8 @@ export interface Flow {
   image?: string;
   unit?: string;
   cgroup?: string;
+  /** Name and labels of the host that it is made on. Absent: not known, which a deny matches and an allow does not. */
+  host?: readonly string[];
   /**
    * Whether the process runs in a container: with `target: container` other processes are not judged at all.
    */

@@ -1,5 +1,6 @@
 import fc from './fast-check.ts';
 import { parseAddress } from '../../policy/value/address.ts';
+import { type HostIdentity, hostTexts } from '../../policy/meaning/host.ts';
 import type { AccountTable, Flow } from '../../policy/meaning/policy.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
 import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
@@ -18,6 +19,13 @@ export const PLAIN: Flow = {
   port: 443,
   protocol: 6,
 };
+
+/** Hosts with some of the names and labels of the world, and one with none. */
+export const HOSTS: readonly HostIdentity[] = [
+  { id: 'h1', name: 'web-1', labels: { role: 'web', zone: 'a' } },
+  { id: 'h2', name: 'web-2', labels: { role: 'web', zone: 'b' } },
+  { id: 'h3', name: 'db-1', labels: { role: 'db' } },
+];
 
 /** What the ids of a world are called. */
 export function accountTable({ idsOfAccounts }: World): AccountTable {
@@ -61,8 +69,9 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       port: fc.constantFrom(...world.ports),
       protocol: fc.constantFrom(...world.protocols),
       at: fc.constantFrom(...MOMENTS),
+      host: fc.constantFrom(undefined, ...HOSTS),
     })
-    .map(({ exe, script, uid, gid, fsuid, fsgid, groups: others, place, address, names, ...rest }) => {
+    .map(({ exe, script, uid, gid, fsuid, fsgid, groups: others, place, address, names, host, ...rest }) => {
       const flow: Flow = Object.assign(rest, place, {
         uid: uid[0],
         euid: uid[1],
@@ -74,6 +83,7 @@ export function flow(world: World = WORLD): fc.Arbitrary<Flow> {
       if (fsuid !== 'effective') flow.fsuid = fsuid === 'real' ? uid[0] : 0;
       if (fsgid !== 'effective') flow.fsgid = fsgid === 'real' ? gid[0] : 0;
       if (others) flow.groups = others;
+      if (host) flow.host = hostTexts(host);
       if (names.length > 0) flow.names = names;
       if (exe !== undefined) flow.exe = exe;
       if (exe !== undefined && script !== undefined) flow.script = script;

@@ -104,6 +104,7 @@ function from(world: World, action: Action): fc.Arbitrary<object> {
     image: seldom(some(world.imagePatterns, 2), 8),
     unit: seldom(some(world.unitPatterns, 2), 8),
     cgroup: seldom(some(world.cgroupPatterns, 2), 8),
+    host: world.hosts.length > 0 ? seldom(some(world.hosts, 2), 8) : fc.constant(undefined),
   } satisfies Record<keyof From, fc.Arbitrary<unknown>>);
   // A rule names ids in one way, and patterns where they mean files of the host.
   return any.map((value) => {

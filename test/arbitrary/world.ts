@@ -40,6 +40,8 @@ export interface World {
   imagePatterns: readonly string[];
   unitPatterns: readonly string[];
   cgroupPatterns: readonly string[];
+  /** `host` entries of policies: names and labels. */
+  hosts: readonly string[];
   addresses: readonly string[];
   cidrs: readonly string[];
   /** DNS names that addresses are known by. */
@@ -89,6 +91,7 @@ export const WORLD: World = {
   imagePatterns: words('docker.io/nginx:1 docker.io/* *redis*'),
   unitPatterns: words('ssh.service *.service c*.service'),
   cgroupPatterns: words('/ /system.slice/* /*/two /machine.slice/one /*'),
+  hosts: words('web-1 web-2 role=web zone=a'),
   addresses: words(`
     0.0.0.0 0.0.0.1 10.0.0.0 10.0.0.1 10.0.0.255 10.0.1.0 10.255.255.255 127.0.0.1 127.255.255.255 128.0.0.0
     169.254.169.254 203.0.113.7 1.1.1.1 8.8.8.8 255.255.255.255 :: ::1 fd00:: fd00::1 fd00::ff fd01:: 2001:db8::1 2001:db8:0:1:: 2a00::1 64:ff9b::101:101 64:ff9b::a00:1

@@ -18,6 +18,7 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
   ],
   'cli/query': ['cli/report', 'cli/terminal', ...profiler('database', 'read', 'serve'), 'host', 'error'],
   'cli/option': [
+    'fleet/self',
     'daemon/control',
     'daemon',
     'generator/rule',
@@ -130,6 +131,7 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
   ],
   'cli/confine': [
     ...cli('run', 'option', 'report', 'terminal'),
+    'fleet/self',
     'daemon/control',
     'daemon',
     'generator/destination',
@@ -137,6 +139,7 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
     'generator',
     ...profiler('identity', 'database', 'read'),
     'policy/file',
+    'policy/meaning',
     'bpf',
     'host',
     'format',

@@ -5,10 +5,11 @@ import { SideFlag, SocketKind } from '../../../bpf/wire.ts';
 import { applyPolicy } from '../../../enforcer/apply.ts';
 import { compilePolicy, type CompiledPolicy } from '../../../enforcer/compile.ts';
 import { evaluate } from '../../../policy/meaning/evaluate.ts';
+import { forHost } from '../../../policy/meaning/host.ts';
 import { modeOf } from '../../../policy/meaning/mode.ts';
 import type { Flow, Mode, Policy, Verdict } from '../../../policy/meaning/policy.ts';
 import { matchesPath } from '../../../policy/value/name.ts';
-import { flow, intent, opening } from '../../arbitrary/flow.ts';
+import { flow, HOSTS, intent, opening } from '../../arbitrary/flow.ts';
 import { withAllNames } from '../../arbitrary/hard-link.ts';
 import { type WrittenPolicy, writtenPolicy } from '../../arbitrary/policy.ts';
 import { NAMING, WORLD, type World } from '../../arbitrary/world.ts';
@@ -142,7 +143,9 @@ function compare(
 ): ReturnType<typeof nothingFound> {
   const kernel = new KernelTables();
   const found = nothingFound();
-  const each = ({ text, policy }: WrittenPolicy, flows: Flow[]) => {
+  const each = ({ text, policy: written }: WrittenPolicy, flows: Flow[]) => {
+    // The last of all is no host: one that has not joined a fleet.
+    const policy = forHost(written, HOSTS[text.length % (HOSTS.length + 1)]);
     const compiled = compiledHere(policy);
     const cgroups = WORLD.places.map((place, index) => ({
       id: BigInt(100 + index),
