@@ -124,8 +124,9 @@ export class Primary {
     const { client, url } = await this.#find();
     await client.end();
     const pool = new Pool({ ...settingsOf(url), max: CONNECTIONS, idleTimeoutMillis: 60_000 });
-    // Of connections that are not in use; the next one that is made says what is wrong.
+    // Of connections that are not in use, and of those that are, whose statement fails as well.
     pool.on('error', () => undefined);
+    pool.on('connect', (made) => made.on('error', () => undefined));
     return pool;
   }
 

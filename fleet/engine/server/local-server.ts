@@ -93,11 +93,15 @@ export function urlOf(directory: string): string {
   return `postgres:///${DATABASE}?host=${encodeURIComponent(directory)}&port=${PORT}&user=${ROLE}`;
 }
 
-/** Makes the files of a server, where there are none; an interruption leaves nothing that looks finished. */
+/**
+ * Makes the files of a server, where there are none; an interruption leaves nothing that looks finished. `more` are options
+ * of initdb.
+ */
 export async function makeCluster(
   programs: ServerPrograms,
   directory: string,
   user: ServerUser | undefined,
+  more: readonly string[] = [],
 ): Promise<void> {
   const socket = join(directory, `.s.PGSQL.${PORT}`);
   if (Buffer.byteLength(socket) > LONGEST_SOCKET) {
@@ -112,7 +116,7 @@ export async function makeCluster(
   const fresh = `${data}.new`;
   rmSync(fresh, { recursive: true, force: true });
   // Without a locale (LC_ALL), with checksums of pages.
-  const options = ['-E', 'UTF8', '-A', 'trust', '-U', ROLE, '-k'];
+  const options = ['-E', 'UTF8', '-A', 'trust', '-U', ROLE, '-k', ...more];
   try {
     await run(join(programs.folder, 'initdb'), [...options, '-D', fresh], {
       ...user,
