@@ -35,8 +35,6 @@ test(
       await second.promote();
       await untilAcknowledged(() => merge(3));
 
-      const sent = (...ports: number[]) =>
-        expectedTable(ports.map((port) => ({ name: 'a', batch: batchOf([rowOf({ port })]) })));
       assert.deepEqual(await evidenceTable(second.url), sent(1, 3));
       assert.notEqual(await engine.timeline(), timeline);
       for (const port of [1, 2, 3]) await merge(port);
@@ -60,4 +58,8 @@ async function until(url: string, question: string): Promise<void> {
     if (rows[0]?.so === true) return;
     await wait(50);
   }
+}
+
+function sent(...ports: number[]): string[] {
+  return expectedTable(ports.map((port) => ({ name: 'a', batch: batchOf([rowOf({ port })]) })));
 }
