@@ -185,7 +185,10 @@ export interface Engine {
   body(digest: Buffer): Promise<Buffer | undefined>;
   placements(release: number): Promise<PlacementRow[]>;
   placement(release: number, host: string): Promise<PlacementRow | undefined>;
-  /** Only where the release is still in the state and stage that were read: another leader may have acted. */
+  /**
+   * Only where the release is still in the state and stage that were read, since the same moment: another leader may have
+   * acted.
+   */
   advance(
     release: ReleaseRow,
     change: Partial<Pick<ReleaseRow, 'state' | 'stage' | 'stageSince' | 'reason' | 'plan'>>,

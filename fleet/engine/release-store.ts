@@ -119,7 +119,7 @@ export class ReleaseStore {
     return this.#primary.transaction(async (client) => {
       const { rowCount } = await client.query(
         `UPDATE release SET state = $4, stage = $5, stage_since = $6, reason = $7, plan = $8
-         WHERE id = $1 AND state = $2 AND stage = $3`,
+         WHERE id = $1 AND state = $2 AND stage = $3 AND stage_since = $9`,
         [
           release.id,
           release.state,
@@ -129,6 +129,7 @@ export class ReleaseStore {
           next.stageSince,
           next.reason,
           JSON.stringify(next.plan),
+          release.stageSince,
         ],
       );
       if (rowCount === 0) return false;

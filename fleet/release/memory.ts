@@ -20,9 +20,13 @@ export function memoryOf({ plan }: Pick<ReleaseRow, 'plan'>): Memory {
   return plan as Memory;
 }
 
+/** What was read before: a hub asks it for each host of a release. */
+const READ = new WeakMap<Buffer, Manifest>();
+
 /** Of a release that a hub has admitted, and so has read before. */
 export function manifestOf({ manifest }: Pick<ReleaseRow, 'manifest'>): Manifest {
-  const read = readManifest(manifest);
+  const read = READ.get(manifest) ?? readManifest(manifest);
   if (!read) throw new Error('the manifest of an admitted release cannot be read');
+  READ.set(manifest, read);
   return read;
 }

@@ -8,5 +8,5 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/engine/server': ['error'],
   'fleet/identity': ['error'],
   'fleet/agent/evidence': ['fleet/wire', 'profiler/read', 'policy/value'],
-  'fleet/release': ['fleet/engine', 'fleet/wire', 'format'],
+  'fleet/release': ['fleet/engine/evidence', 'fleet/engine', 'fleet/wire', 'format'],
 };
