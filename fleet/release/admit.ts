@@ -3,7 +3,7 @@ import type { ReleaseRow } from '../engine/engine.ts';
 import { readManifest } from '../wire/manifest.ts';
 import type { PublishRequest, ReleaseMessage } from '../wire/message.ts';
 import { countAuthors } from '../wire/signature.ts';
-import { firstMemory, memoryOf } from './memory.ts';
+import { firstMemory, manifestOf, memoryOf } from './memory.ts';
 import { readPlan } from './plan.ts';
 import { provenPolicy } from './wanted.ts';
 
@@ -43,7 +43,8 @@ export function admit(
   if (newest && revision <= newest.revision) {
     return { fault: `the newest release of ${workload} is ${newest.revision}, so ${revision} is no new one` };
   }
-  const held = newest && provenPolicy(newest);
+  const held =
+    newest && provenPolicy({ state: newest.state, manifest: manifestOf(newest) }, memoryOf(newest).plan);
   if ((held?.digest ?? null) !== manifest.previous) {
     return { fault: `${workload} holds another policy than the one that the manifest goes back to` };
   }

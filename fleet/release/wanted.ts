@@ -1,6 +1,7 @@
 import type { PlacementRow, ReleaseRow } from '../engine/engine.ts';
 import type { Manifest, Mode } from '../wire/manifest.ts';
-import { manifestOf, memoryOf } from './memory.ts';
+import { manifestOf } from './memory.ts';
+import type { Plan } from './plan.ts';
 
 /** A policy as a host holds it. */
 export interface Held {
@@ -30,9 +31,10 @@ export function wanted(release: ReleaseRow, placement: PlacementRow | undefined)
  * What the workload is known to hold well: the release that is done, or the policy before one that is not. It is what the
  * next release goes back to. Undefined: nothing.
  */
-export function provenPolicy(release: ReleaseRow): Held | undefined {
-  const manifest = manifestOf(release);
-  if (release.state !== 'done') return heldBefore(manifest);
-  const blocks = memoryOf(release).plan.stages.some(({ mode }) => mode === 'block');
-  return { digest: manifest.digest, mode: blocks ? 'block' : 'monitor' };
+export function provenPolicy(
+  { manifest, state }: { manifest: Manifest; state: string },
+  { stages }: Pick<Plan, 'stages'>,
+): Held | undefined {
+  if (state !== 'done') return heldBefore(manifest);
+  return { digest: manifest.digest, mode: stages.some(({ mode }) => mode === 'block') ? 'block' : 'monitor' };
 }

@@ -254,6 +254,8 @@ export interface HostMessage {
   lost: number;
   unsentRows: number;
   certificateEnds: number;
+  /** That its agent knows: see `Manifest`. */
+  features: string[];
 }
 
 export type HostState = 'active' | 'quarantined' | 'revoked';
