@@ -68,7 +68,7 @@ export class Leader {
       // Another leader has acted, or an operator: what was decided here is worth nothing.
       if (!(await engine.advance(release, next.change, next.placements))) return;
       this.#report(release, next);
-      release = { ...release, ...next.change };
+      release = changed(release, next);
     }
   }
 
@@ -101,4 +101,8 @@ export class Leader {
     const why = change.reason ? `: ${change.reason}` : '';
     this.#say(`Release ${revision} of ${workload} is ${after === 'running' ? `in ${where}` : where}${why}\n`);
   }
+}
+
+function changed(release: ReleaseRow, { change }: Step): ReleaseRow {
+  return { ...release, ...change };
 }
