@@ -135,6 +135,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Report what is recorded, what is missing, and what a running recorder does',
     load: async () => (await import('./status.ts')).statusCommand(),
   },
+  hub: {
+    summary: 'Serve a fleet of hosts: make a hub, run it, let hosts and operators in',
+    load: async () => (await import('./fleet/hub.ts')).hubCommand(),
+  },
+  join: {
+    summary: 'Make this host one of a fleet',
+    load: async () => (await import('./fleet/join.ts')).joinCommand(),
+  },
+  leave: {
+    summary: 'Take this host out of its fleet',
+    load: async () => (await import('./fleet/leave.ts')).leaveCommand(),
+  },
   completion: {
     summary: 'Print what bash, zsh or fish needs to complete commands and options',
     load: async () => (await import('./setup/completion.ts')).completionCommand(),
@@ -211,16 +223,21 @@ async function program(words: readonly string[]): Promise<Command> {
   for (const subcommand of commands) command.addCommand(subcommand);
   refuseUnknown(command, words);
   await configureHost(command, words);
-  for (const each of [command, ...commands]) {
+  for (const each of [command, ...commands, ...commands.flatMap((parent) => parent.commands)]) {
     each.exitOverride();
     // What it complains of are words of the command line, which may come from outside.
     each.configureOutput({
       writeErr: (text) => void process.stderr.write(visibleLines(text)),
       outputError: (text, write) => write(text.replace(/^error: /, 'bouheki: ')),
     });
-    each.showHelpAfterError(`  see \`${each === command ? 'bouheki' : `bouheki ${each.name()}`} --help\``);
+    each.showHelpAfterError(`  see \`${nameOf(each)} --help\``);
   }
   return command;
+}
+
+/** As one types it: `bouheki hub run`. */
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
 }
 
 /** An unknown command is an error also in front of --help, where commander prints its own help. */

@@ -24,7 +24,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
     : undefined;
 }
 
-/** Answers GET /metrics with what `status` reports, for Prometheus. */
+/** Answers GET /metrics with what a process reports of itself, for Prometheus. */
 export class MetricsServer {
   readonly #server: Server;
 
@@ -33,13 +33,18 @@ export class MetricsServer {
   }
 
   /** Throws BouhekiError `usage` when the port is taken. */
-  static async listen({ address, port }: Endpoint, status: () => LiveStatus): Promise<MetricsServer> {
+  static async listen(endpoint: Endpoint, status: () => LiveStatus): Promise<MetricsServer> {
+    return await MetricsServer.offer(endpoint, () => metricsText(status()));
+  }
+
+  /** The same with another text in the format of Prometheus. */
+  static async offer({ address, port }: Endpoint, text: () => string): Promise<MetricsServer> {
     const server = createServer((request, response) => {
       if (request.url !== '/metrics' || request.method !== 'GET') {
         response.writeHead(404, { 'content-type': 'text/plain' }).end('The metrics are at /metrics.\n');
         return;
       }
-      response.writeHead(200, { 'content-type': METRICS_TYPE }).end(metricsText(status()));
+      response.writeHead(200, { 'content-type': METRICS_TYPE }).end(text());
     });
     server.maxConnections = 16;
     server.requestTimeout = 5000;

@@ -194,6 +194,7 @@ export interface Engine {
     change: Partial<Pick<ReleaseRow, 'state' | 'stage' | 'stageSince' | 'reason' | 'plan'>>,
     placements: readonly PlacementRow[],
   ): Promise<boolean>;
+  /** What a host has answered: only where it is still to hold the same, since a leader may have acted meanwhile. */
   setPlacement(placement: PlacementRow): Promise<void>;
 
   audit(who: string, what: string, now: number): Promise<void>;

@@ -140,7 +140,12 @@ export class ReleaseStore {
   }
 
   async setPlacement(placement: PlacementRow): Promise<void> {
-    await this.#primary.transaction((client) => place(client, [placement]));
+    const { error, host, mode, release, side, since, stage, state } = placement;
+    await this.#ask(
+      `UPDATE placement SET state = $6, error = $7, since = $8
+       WHERE release = $1 AND host = $2 AND stage = $3 AND side = $4 AND mode = $5`,
+      [release, host, stage, side, mode, state, error, since],
+    );
   }
 
   async #ask<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BouhekiError } from '../../error/error.ts';
 import { readIfThere, writeDurable } from './durable-file.ts';
@@ -50,6 +50,16 @@ export function writeIdentity(directory: string, identity: AgentIdentity): void 
     hubKey: hubKey.toString('base64'),
   };
   writeDurable(join(directory, FILE), `${JSON.stringify(body, undefined, 2)}\n`);
+}
+
+/** What else belongs to a fleet that was left: another one has other authors, and counts its revisions from 1. */
+const MEMORIES = ['highest', 'last-good'];
+
+/** Removes the identity of a host with what it remembers of its fleet: first the file that says that it has joined. */
+export function forgetIdentity(directory: string): void {
+  for (const name of [FILE, KEY, CERTIFICATE, TRUST, ...MEMORIES]) {
+    rmSync(join(directory, name), { recursive: true, force: true });
+  }
 }
 
 /** Stores a certificate (PEM) that has been renewed. */

@@ -190,9 +190,18 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
   'cli/look': ['cli/live', 'cli/option', 'cli/page', 'cli/ui'],
   // What help needs: each command loads the rest when it is to do something.
   'cli/control': ['cli/confine', 'cli/ladder', 'cli/translate', 'cli/run', 'cli/simulate', 'cli/option'],
+  'cli/fleet/option': [],
+  'cli/fleet/run': [
+    'cli/report',
+    'daemon',
+    ...fleet('hub', 'engine', 'engine/server', 'identity', 'self', 'wire'),
+    'error',
+  ],
+  'cli/fleet': ['cli/fleet/option', 'cli/fleet/run', 'cli/option'],
   cli: [
     ...cli(
       'control',
+      'fleet',
       'look',
       'setup',
       'drift',
@@ -216,6 +225,10 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
 
 function generator(): string[] {
   return ['generator', 'generator/review', 'generator/rule', 'generator/subject'];
+}
+
+function fleet(...rooms: string[]): string[] {
+  return rooms.map((room) => `fleet/${room}`);
 }
 
 function cli(...rooms: string[]): string[] {

@@ -8,6 +8,6 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/engine/server': ['error'],
   'fleet/identity': ['error'],
   'fleet/agent/evidence': ['fleet/wire', 'profiler/read', 'policy/value'],
-  'fleet/hub': ['fleet/release', 'fleet/engine', 'error'],
+  'fleet/hub': ['fleet/release', 'fleet/engine', 'fleet/identity', 'fleet/self', 'fleet/wire', 'error'],
   'fleet/release': ['fleet/engine/evidence', 'fleet/engine', 'fleet/wire', 'format'],
 };

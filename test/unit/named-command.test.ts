@@ -53,7 +53,7 @@ const OTHER_WORDS = new Set(['connections', 'sudo']);
 const OPTIONS = new Map<string, Set<string>>();
 const HELP = new Map<string, string>();
 
-for (const file of ['', 'control/', 'look/', 'setup/'].flatMap((room) =>
+for (const file of ['', 'control/', 'fleet/', 'look/', 'setup/'].flatMap((room) =>
   readdirSync(join(ROOT, 'cli', room)).map((path) => room + path),
 )) {
   const name = basename(file, '.ts');
@@ -66,10 +66,9 @@ for (const file of ['', 'control/', 'look/', 'setup/'].flatMap((room) =>
   const factory = `${name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}Command`;
   const command = module[factory]!();
   assert.equal(command.name(), name);
-  let help = '';
-  command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
-  HELP.set(name, help);
-  OPTIONS.set(name, new Set(['--help', ...command.options.map(({ long }) => long!)]));
+  const all = [command, ...command.commands];
+  HELP.set(name, all.map(helpOf).join('\n'));
+  OPTIONS.set(name, new Set(['--help', ...all.flatMap(({ options }) => options.map(({ long }) => long!))]));
 }
 const main = execFileSync(process.execPath, [join(ROOT, 'dist/bundle/main.js'), '--help'], {
   encoding: 'utf8',
@@ -80,6 +79,13 @@ for (const [, name] of main.slice(main.indexOf('Commands:')).matchAll(/^ {2}([a-
   if (!OPTIONS.has(name!)) OPTIONS.set(name!, new Set(['--help']));
 }
 const ALL_OPTIONS = new Set([...OPTIONS.values()].flatMap((options) => Array.from(options)));
+
+/** What a command prints with --help. */
+function helpOf(command: Command): string {
+  let help = '';
+  command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+  return help;
+}
 
 function optionsIn(text: string): string[] {
   return [...text.matchAll(/(?<![\w-])--(?!this\b)[a-z][a-z-]*[a-z]/g)].map(([option]) => option);

@@ -1,0 +1,112 @@
+import type { KeyObject } from 'node:crypto';
+import type { Engine, HostRow, PlacementRow, ReleaseRow } from '../engine/engine.ts';
+import { manifestOf } from '../release/memory.ts';
+import { type Held, wanted } from '../release/wanted.ts';
+import { signPlacement } from '../wire/manifest.ts';
+import type { Offer } from '../wire/message.ts';
+
+/** Texts of policies that are kept in memory: a roll-out has two. */
+const BODIES = 16;
+
+/** What a host is to hold, and by which release. */
+export interface Wanted {
+  held: Held;
+  release: ReleaseRow;
+  placement: PlacementRow | undefined;
+}
+
+type Source = Pick<Engine, 'hosts' | 'releases' | 'placements' | 'body'>;
+
+/** What the engine said last: hosts, releases, and who is to hold which. Nothing here is kept that it does not have. */
+export class Desk {
+  readonly #engine: Source;
+  #hosts = new Map<string, HostRow>();
+  #releases = new Map<string, ReleaseRow>();
+  #placements = new Map<string, PlacementRow>();
+  readonly #bodies = new Map<string, Buffer>();
+
+  constructor(engine: Source) {
+    this.#engine = engine;
+  }
+
+  /** Asks anew; throws what the engine throws, and then what was known stays. */
+  async refresh(): Promise<void> {
+    const [hosts, releases] = await Promise.all([this.#engine.hosts(), this.#engine.releases()]);
+    const live = releases.filter(({ state }) => state !== 'superseded');
+    const placements = await Promise.all(live.map(({ id }) => this.#engine.placements(id)));
+    this.#hosts = new Map(hosts.map((host) => [host.id, host]));
+    this.#releases = new Map(live.map((release) => [release.workload, release]));
+    this.#placements = new Map(placements.flat().map((each) => [`${each.release} ${each.host}`, each]));
+  }
+
+  get hosts(): ReadonlyMap<string, HostRow> {
+    return this.#hosts;
+  }
+
+  /** A host that has come since. */
+  add(host: HostRow): void {
+    this.#hosts.set(host.id, host);
+  }
+
+  /** What was answered, until the next refresh. */
+  note(placement: PlacementRow): void {
+    const key = `${placement.release} ${placement.host}`;
+    const known = this.#placements.get(key);
+    if (known?.side === placement.side && known.mode === placement.mode && known.stage === placement.stage) {
+      this.#placements.set(key, placement);
+    }
+  }
+
+  /** Undefined: it keeps what it has. A quarantined host does, so that it is in no stage. */
+  wanted(hostId: string, now: number): Wanted | undefined {
+    const host = this.#hosts.get(hostId);
+    const release = host?.workload === undefined ? undefined : this.#releases.get(host.workload);
+    if (release === undefined) return undefined;
+    const placement = this.#placements.get(`${release.id} ${hostId}`);
+    // After its time no host would take it.
+    if (Date.parse(manifestOf(release).notAfter) <= now) return undefined;
+    const held = wanted(release, placement);
+    return held && { held, release, placement };
+  }
+
+  /** The text of a policy; undefined where the engine has none of this digest. */
+  async body(digest: string): Promise<Buffer | undefined> {
+    const known = this.#bodies.get(digest);
+    if (known !== undefined) return known;
+    const body = await this.#engine.body(Buffer.from(digest, 'hex'));
+    if (body === undefined) return undefined;
+    const [oldest] = this.#bodies.keys();
+    if (this.#bodies.size >= BODIES) this.#bodies.delete(oldest!);
+    this.#bodies.set(digest, body);
+    return body;
+  }
+}
+
+/** An offer to a host, with the hub's signature of what this host is to hold. */
+export function offerOf(
+  { held, placement, release }: Wanted,
+  to: { hostId: string; nonce: string; body: Buffer },
+  hubKey: KeyObject,
+  now: number,
+): Offer {
+  const signed = signPlacement(
+    {
+      format: 1,
+      workload: release.workload,
+      revision: release.revision,
+      host: to.hostId,
+      digest: held.digest,
+      mode: held.mode,
+      stage: placement?.stage ?? -1,
+      time: new Date(now).toISOString(),
+    },
+    hubKey,
+  );
+  return {
+    nonce: to.nonce,
+    manifest: release.manifest,
+    manifestSignatures: release.signatures,
+    ...signed,
+    body: to.body,
+  };
+}
