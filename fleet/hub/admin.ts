@@ -211,7 +211,7 @@ function refusal(message: string): BouhekiError {
 
 function hostMessage(host: HostRow, placement: PlacementRow | undefined): HostMessage {
   const { agentVersion, certificateEnds, clone, enrolled, id, labels, lastSeen, name, skew, state } = host;
-  const { digest, fallback, lost, mode, revision, stale, unsentRows, workload = '' } = host;
+  const { digest, fallback, features, lost, mode, revision, stale, unsentRows, workload = '' } = host;
   return {
     id,
     name,
@@ -231,6 +231,7 @@ function hostMessage(host: HostRow, placement: PlacementRow | undefined): HostMe
     lost,
     unsentRows,
     certificateEnds,
+    features,
     placement: placement === undefined || placement.stage < 0 ? '' : placement.state,
     refusal: placement?.error ?? '',
   };

@@ -8,6 +8,7 @@ import { Desk } from './desk.ts';
 import { Enrollment } from './enrollment.ts';
 import { type HubFiles, readHubFiles, stampOf } from './files.ts';
 import { Intake } from './intake.ts';
+import { Leader } from './leader.ts';
 import type { HubStatus } from './metrics.ts';
 import { Offering } from './offering.ts';
 import { Watching } from './watching.ts';
@@ -39,8 +40,6 @@ export interface HubOptions {
   now: () => number;
   /** Told what an operator of the hub should know, lines. */
   say: (text: string) => void;
-  /** Called while this hub leads, as often as the engine is asked: decides about roll-outs. */
-  lead?: (engine: Engine, now: number) => Promise<void>;
 }
 
 const DAY = 86_400_000;
@@ -58,6 +57,7 @@ export class Hub {
   readonly #intake: Intake;
   readonly #offering: Offering;
   readonly #watching: Watching;
+  readonly #leader: Leader;
   readonly #timers: NodeJS.Timeout[] = [];
   #refreshing: Promise<void> | undefined;
   #again = false;
@@ -78,6 +78,7 @@ export class Hub {
     const onFault = (error: unknown): void => this.#fault(error);
     this.#admission = new Admission(engine, files);
     this.#desk = new Desk(engine);
+    this.#leader = new Leader(say);
     this.#intake = new Intake(engine, LIMITS, now);
     const hubKey = () => this.#files.placementKey;
     this.#offering = new Offering({ desk: this.#desk, engine, hubKey, now, onFault });
@@ -178,12 +179,12 @@ export class Hub {
 
   /** Asks how the engine is, and leads where this hub does. */
   async #tick(): Promise<void> {
-    const { keepWeeks, lead, now, say } = this.#options;
+    const { keepWeeks, now, say } = this.#options;
     try {
       this.#watching.onTimeline(await this.#engine.timeline());
       await this.#offering.write();
       this.#leads = await this.#engine.lead();
-      if (this.#leads) await lead?.(this.#engine, now());
+      if (this.#leads) await this.#leader.lead(this.#engine, now());
       if (this.#leads && now() - this.#keptAt > DAY / 24) {
         await this.#engine.keepWeeks(keepWeeks, now());
         this.#keptAt = now();
@@ -202,9 +203,7 @@ export class Hub {
   async #onPublished(): Promise<void> {
     await this.#refresh();
     if (!this.#leads) return;
-    await this.#options
-      .lead?.(this.#engine, this.#options.now())
-      .catch((error: unknown) => this.#fault(error));
+    await this.#leader.lead(this.#engine, this.#options.now()).catch((error: unknown) => this.#fault(error));
   }
 
   /** Reads what is published, once more where something has changed meanwhile. */
