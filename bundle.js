@@ -15,6 +15,7 @@ const { metafile } = await build({
     'cli/query/query-process.ts',
     'cli/ui/door-process.ts',
     'enforcer/container/container-reader-process.ts',
+    'fleet/agent/agent-process.ts',
     'profiler/store/store-child.ts',
   ],
   outdir: folder,

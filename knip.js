@@ -13,6 +13,7 @@ export default ({ production = false }) => ({
     'cli/query/query-process.ts!',
     'cli/ui/door-process.ts!',
     'enforcer/container/container-reader-process.ts!',
+    'fleet/agent/agent-process.ts!',
     'profiler/store/store-child.ts!',
     'bundle.js',
     'packaging/*.js',

@@ -77,13 +77,18 @@ export class Follower {
   /**
    * Follows the recorder of a record. Undefined when none runs. Reads what the record has first, for names, and from
    * `since` on (microseconds since the epoch) for what is new; throws as `openReader`, and `store-busy` where too many
-   * follow.
+   * follow. Closed by the signal, at any moment.
    */
-  static async open(path: string, since = 0): Promise<Follower | undefined> {
+  static async open(
+    path: string,
+    { signal, since = 0 }: { since?: number; signal?: AbortSignal } = {},
+  ): Promise<Follower | undefined> {
     const client = await recorderClient(recordToRead(path));
     if (client === undefined) return undefined;
     const follower = new Follower(client);
+    signal?.addEventListener('abort', () => follower.close(), { once: true });
     try {
+      signal?.throwIfAborted();
       const began = Date.now() * 1000;
       void follower.#pump(await client.watch());
       // What was named before is then in the record.

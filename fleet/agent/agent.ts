@@ -1,0 +1,259 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { askControl } from '../../daemon/control/control-client.ts';
+import { isEventLoss, openLive } from '../../profiler/read/read.ts';
+import type { Subject } from '../../profiler/read/observation.ts';
+import type { LiveStatus } from '../../profiler/serve/live-status.ts';
+import { type FleetHost, readHostFile, writeHostFile } from '../self/host-file.ts';
+import { type AgentIdentity, readIdentity } from '../self/identity-file.ts';
+import type { AgentState, Counters, HubMessage, Limits, Refusal, Welcome } from '../wire/message.ts';
+import { HubLink } from './hub-link.ts';
+import { LiveEvidence } from './live.ts';
+import { AgentMemory } from './memory.ts';
+import { FEATURES, PolicyKeeper } from './policy-keeper.ts';
+import { refusalOf } from './policy/examine.ts';
+import { HeldPolicies } from './policy/held.ts';
+import { believe, isDue, renew, trustHashes } from './renewal.ts';
+import { keyOf, LIMITS, Uplink } from './uplink.ts';
+import { Watch } from './watch.ts';
+
+/** Between two looks at certificate and policy, milliseconds. */
+const LOOK = 60_000;
+/** Before a certificate that a hub does not take is renewed again, milliseconds. */
+const RENEW_AGAIN = 60_000;
+/** Microseconds of a millisecond, and of an hour. */
+const MILLISECOND = 1000;
+const HOUR = 3_600_000_000;
+
+/** What an agent is started with. */
+export interface AgentOptions {
+  db: string;
+  directory: string;
+  /** Whether policies are put in force here. */
+  enforces: boolean;
+  version: string;
+  /** Seconds for which a policy that blocks is tried. */
+  trial?: number;
+}
+
+/** Joins the record of this host, and who enforces here, with a hub. */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #say: (text: string) => void;
+  readonly #signal: AbortSignal;
+  readonly #memory: AgentMemory;
+  readonly #link: HubLink;
+  readonly #uplink: Uplink;
+  readonly #live: LiveEvidence;
+  readonly #watch: Watch;
+  readonly #keeper: PolicyKeeper;
+  #identity: AgentIdentity;
+  #limits: Limits = LIMITS;
+  #self: Subject = selfSubject();
+  #host: FleetHost | undefined;
+  #renewed = Number.NEGATIVE_INFINITY;
+  /** Keys that were denied since the start, and not before. */
+  readonly #newDenied = new Set<string>();
+
+  /** Throws BouhekiError where this host has no whole identity. */
+  constructor(options: AgentOptions, say: (text: string) => void, signal: AbortSignal) {
+    const { db, directory, enforces } = options;
+    const identity = readIdentity(directory);
+    if (identity === undefined) throw new Error(`there is no identity in ${directory}`);
+    this.#options = options;
+    this.#say = say;
+    this.#signal = signal;
+    this.#identity = identity;
+    this.#memory = new AgentMemory(directory);
+    this.#host = readHostFile(directory);
+    this.#link = new HubLink(identity, Math.floor(Math.random() * 1000));
+    const hub = () => this.#link.hub;
+    const failed = this.#link.fail.bind(this.#link);
+    this.#uplink = new Uplink({
+      db,
+      hostId: identity.hostId,
+      memory: this.#memory,
+      hub,
+      failed,
+      limits: () => this.#limits,
+      say,
+      signal,
+    });
+    this.#live = new LiveEvidence({
+      db,
+      signal,
+      host: (nameOf) => this.#uplink.host(nameOf),
+      revisionAt: (time) => this.#memory.revisionAt(time),
+      send: async (rows) => {
+        for (const row of rows)
+          if (row.verdict !== 'ALLOW' && !this.#uplink.denied.has(keyOf(row)))
+            this.#newDenied.add(keyOf(row));
+        if (!(await this.#uplink.send(rows, [], false)))
+          await this.#uplink.resend(this.#memory.acknowledged, 0);
+      },
+      self: (subject) => (this.#self = subject),
+    });
+    this.#keeper = new PolicyKeeper({
+      held: new HeldPolicies(directory),
+      memory: this.#memory,
+      identity: () => this.#identity,
+      host: () => this.#host,
+      control: enforces ? async (request) => await askControl(db, request) : undefined,
+      status: async () => (await this.#status())?.enforcement,
+      self: () => this.#self,
+      hubs: async () => await this.#link.places(),
+      reach: async () => await this.#link.reach(),
+      changed: () => void this.#watch.report(),
+      say,
+      policyBytes: () => this.#limits.policyBytes,
+      now: Date.now,
+      ...(options.trial !== undefined && { trial: options.trial }),
+    });
+    this.#watch = new Watch({
+      hub,
+      failed,
+      state: async () => await this.#state(),
+      take: (message, answer) => this.#take(message, answer),
+      shutOut: async () => await this.#renew(),
+      say,
+      signal,
+    });
+  }
+
+  /** Until the signal comes. */
+  async run(): Promise<void> {
+    await this.#untilRecorder();
+    await this.#keeper.begin();
+    await Promise.all([this.#watch.run(), this.#uplink.run(), this.#live.run(), this.#look()]);
+    this.#link.close();
+  }
+
+  /** The recorder that has started this process may not answer yet. */
+  async #untilRecorder(): Promise<void> {
+    while (!this.#signal.aborted && (await this.#status())?.recording === undefined) await this.#pause(200);
+  }
+
+  async #look(): Promise<void> {
+    while (!this.#signal.aborted) {
+      if (isDue(this.#identity, Date.now())) await this.#renew();
+      await this.#keeper.tick();
+      await this.#pause(LOOK);
+    }
+  }
+
+  async #renew(): Promise<void> {
+    if (performance.now() - this.#renewed < RENEW_AGAIN) return;
+    this.#renewed = performance.now();
+    try {
+      this.#identity = await renew(this.#options.directory, this.#identity, Date.now());
+      this.#link.renew(this.#identity);
+    } catch (error) {
+      this.#say(`The certificate of this host cannot be renewed now: ${(error as Error).message}\n`);
+    }
+  }
+
+  #take(message: HubMessage, answer: (refusal: Refusal | null) => void): void {
+    switch (message.it) {
+      case 'welcome':
+        this.#welcome(message.welcome!);
+        break;
+      case 'limits':
+        this.#limits = { ...LIMITS, ...message.limits };
+        break;
+      case 'pace':
+        this.#uplink.pace(message.pace!);
+        break;
+      case 'trust':
+        this.#believe(message.trust!.trustBundle);
+        break;
+      case 'resend':
+        void this.#uplink.resend(message.resend!.since * MILLISECOND, message.resend!.spreadSeconds);
+        break;
+      case 'offer':
+        void this.#offered(message, answer);
+        break;
+      case 'goodbye':
+    }
+  }
+
+  async #offered({ offer }: HubMessage, answer: (refusal: Refusal | null) => void): Promise<void> {
+    try {
+      await this.#keeper.take(offer!, () => answer(null));
+    } catch (error) {
+      const { refusal } = refusalOf('apply', error);
+      this.#say(`A policy of the fleet is refused (${refusal.code}): ${refusal.message}\n`);
+      answer(refusal);
+    }
+  }
+
+  #welcome({ hostId: id, labels, name, timeline }: Welcome): void {
+    const before = this.#memory.timeline;
+    this.#memory.onTimeline(timeline);
+    if (before !== '' && before !== timeline) void this.#uplink.resend(this.#memory.acknowledged - HOUR, 60);
+    const host = { id, name, labels };
+    if (JSON.stringify(host) === JSON.stringify(this.#host)) return;
+    try {
+      writeHostFile(host, this.#options.directory);
+      this.#host = host;
+      void this.#keeper.tick();
+    } catch (error) {
+      this.#say(`What this host is called in the fleet cannot be stored: ${(error as Error).message}\n`);
+    }
+  }
+
+  #believe(bundle: readonly Buffer[]): void {
+    try {
+      this.#identity = believe(this.#options.directory, this.#identity, bundle);
+      this.#link.renew(this.#identity);
+    } catch (error) {
+      this.#say(`The authorities of the fleet cannot be stored: ${(error as Error).message}\n`);
+    }
+  }
+
+  async #state(): Promise<Omit<AgentState, 'instance' | 'nonce' | 'refusal' | 'clock'>> {
+    return {
+      agentVersion: this.#options.version,
+      features: [...FEATURES, ...(this.#options.enforces ? ['enforce'] : [])],
+      inForce: this.#keeper.inForce,
+      counters: countersOf(await this.#status(), this.#newDenied.size, this.#uplink.unsent),
+      trustBundleHashes: trustHashes(this.#identity),
+    };
+  }
+
+  /** Undefined while no recorder runs, or it does not answer. */
+  async #status(): Promise<LiveStatus | undefined> {
+    return await openLive(this.#options.db).catch(() => undefined);
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.#signal }).catch(() => undefined);
+  }
+}
+
+function countersOf(status: LiveStatus | undefined, newDeniedKeys: number, unsentRows: number): Counters {
+  const kinds = Object.entries(status?.lost ?? {}) as [keyof LiveStatus['lost'], number][];
+  return {
+    events: status?.events ?? 0,
+    lost: kinds.reduce((sum, [kind, count]) => sum + (isEventLoss({ kind }) ? count : 0), 0),
+    denied: status?.enforcement?.denied ?? 0,
+    wouldDeny: status?.enforcement?.wouldBeDenied ?? 0,
+    newDeniedKeys,
+    breakerTrips: status?.enforcement?.opened?.length ?? 0,
+    unsentRows,
+  };
+}
+
+/** How connections of this process look to the kernel, until one was seen. */
+function selfSubject(): Subject {
+  const [cgroup] = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.slice(1) ?? [];
+  const unit = cgroup?.split('/').findLast((part) => /\.(?:service|scope)$/.test(part));
+  return {
+    command: readFileSync('/proc/self/comm', 'utf8').trim(),
+    exe: readlinkSync('/proc/self/exe'),
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+    inContainer: false,
+    ...(cgroup !== undefined && { cgroup }),
+    ...(unit !== undefined && { unit }),
+  };
+}
