@@ -86,6 +86,7 @@ const MIGRATIONS: readonly string[] = [
     hours_1 bigint NOT NULL,
     hours_2 bigint NOT NULL,
     names bigint NOT NULL,
+    key bigint NOT NULL,
     week int NOT NULL,
     host int NOT NULL,
     subject int NOT NULL,
@@ -95,7 +96,7 @@ const MIGRATIONS: readonly string[] = [
     verdict smallint NOT NULL,
     address bytea NOT NULL,
     socket text COLLATE "C" NOT NULL,
-    PRIMARY KEY (host, subject, address, port, protocol, socket, verdict, revision, week)
+    PRIMARY KEY (host, week, key)
   ) PARTITION BY LIST (week);
   CREATE INDEX evidence_denied ON evidence (host, revision) WHERE verdict <> 0;
 

@@ -36,14 +36,14 @@ const DENIALS = `
       bool_or(e.revision < r.revision AND e.week BETWEEN r.week - 1 AND r.week) AS before
     FROM r JOIN placement p ON p.release = r.id JOIN host h ON h.id = p.host
       JOIN evidence e ON e.host = h.number AND e.revision <= r.revision AND e.verdict <> 0
-    GROUP BY e.host, e.subject, e.address, e.port, e.protocol, e.socket)
+    GROUP BY e.host, e.subject, e.address, e.port, e.protocol, e.socket),
+  allowed AS (
+    SELECT DISTINCT host, subject, address, port, protocol, socket FROM evidence
+    WHERE host IN (SELECT host FROM denied WHERE now) AND verdict = 0 AND first < (SELECT since FROM r))
   SELECT h.id AS host, (count(*) FILTER (WHERE d.now))::int AS denied,
-    (count(*) FILTER (WHERE d.now AND EXISTS (
-      SELECT FROM evidence a
-      WHERE a.host = d.host AND a.subject = d.subject AND a.address = d.address AND a.port = d.port
-        AND a.protocol = d.protocol AND a.socket = d.socket AND a.verdict = 0 AND a.first < (SELECT since FROM r))))::int
-      AS regressed,
+    (count(*) FILTER (WHERE d.now AND a.host IS NOT NULL))::int AS regressed,
     (count(*) FILTER (WHERE d.before))::int AS before
   FROM denied d JOIN host h ON h.number = d.host
+    LEFT JOIN allowed a USING (host, subject, address, port, protocol, socket)
   WHERE d.now OR d.before
   GROUP BY h.id ORDER BY h.id`;

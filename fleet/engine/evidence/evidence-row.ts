@@ -4,7 +4,7 @@ import { HOUR_BYTES, weekOf } from '../../wire/week.ts';
 import { hourSet, type HourSet } from './hour-set.ts';
 
 /** How far the clock of a host may be ahead. Microseconds. */
-export const ALLOWED_SKEW = 5 * 60 * 1_000_000;
+const ALLOWED_SKEW = 5 * 60 * 1_000_000;
 
 /** As `evidence.verdict`. */
 export const VERDICTS: readonly WireVerdict[] = ['ALLOW', 'DENY', 'WOULD_DENY'];
@@ -18,12 +18,14 @@ const BACKEND = /^[\w.+ -]{0,64}$/;
 
 export type RefusalReason = Receipt['refused'][number]['reason'];
 
-/** Rows of one host and key, made one. */
+/** Rows of one host, week and key, made one. */
 export interface EvidenceRow {
   host: number;
   week: number;
-  /** SHA-256 of the document. */
-  subject: Buffer;
+  /** Of all that makes the row another one within its host and week: 63 bits of a digest. */
+  key: bigint;
+  /** SHA-256 of the document, hexadecimal. */
+  subject: string;
   address: Buffer;
   port: number;
   protocol: number;
@@ -38,7 +40,7 @@ export interface EvidenceRow {
   names: bigint;
 }
 
-export interface WindowRow {
+interface WindowRow {
   host: number;
   week: number;
   recorded: HourSet;
@@ -51,7 +53,8 @@ export interface Intake {
   rows: Map<string, EvidenceRow>;
   windows: Map<string, WindowRow>;
   subjects: Map<string, { digest: Buffer; document: Buffer; week: number }>;
-  names: Map<bigint, { names: string[]; week: number }>;
+  /** By how a row tells them; several can be one set. */
+  nameSets: Map<string, { id: bigint; names: string[]; week: number }>;
 }
 
 /** Of which weeks rows are taken, and until when. Microseconds. */
@@ -61,38 +64,90 @@ export interface Limits {
 }
 
 export function emptyIntake(): Intake {
-  return { rows: new Map(), windows: new Map(), subjects: new Map(), names: new Map() };
+  return { rows: new Map(), windows: new Map(), subjects: new Map(), nameSets: new Map() };
 }
 
-/** Adds a host's batch, and returns the key of each row that is taken, or why it is refused. */
+interface TakenSubject {
+  document: Buffer;
+  digest: Buffer;
+  name: string;
+}
+
+/** Adds a host's batch, and returns where in the intake each row is, or why it is refused. */
 export function takeBatch(
   intake: Intake,
   host: number,
   batch: Batch,
   limits: Limits,
 ): { key?: string; reason?: RefusalReason }[] {
-  const subjects = batch.subjects.map((document) =>
-    isSubject(document) ? { document, digest: createHash('sha256').update(document).digest() } : undefined,
-  );
+  const subjects = batch.subjects.map(subjectOf);
   for (const window of batch.windows) takeWindow(intake, host, window, limits);
   return batch.rows.map((row) => {
     const subject = subjects[row.subject];
-    const reason = subject === undefined ? 'malformed' : refusalOf(row, limits);
-    if (subject === undefined || reason !== undefined) return { reason: reason ?? 'malformed' };
-    newest(intake.subjects, subject.digest.toString('hex'), { ...subject, week: row.week });
-    const names = takeNames(intake, row);
-    const made = { ...evidenceOf(row, host), subject: subject.digest, names };
-    const key = keyOf(made);
-    const known = intake.rows.get(key);
-    intake.rows.set(key, known === undefined ? made : mergeRows(known, made));
-    return { key };
+    if (subject === undefined) return { reason: 'malformed' };
+    const reason = refusalOf(row, limits);
+    if (reason !== undefined) return { reason };
+    return { key: takeRow(intake, host, row, subject) };
   });
 }
 
-/** Of what is kept as long as a week that has it: the latest. */
-function newest<Key, Value extends { week: number }>(map: Map<Key, Value>, key: Key, value: Value): void {
-  const known = map.get(key);
-  if (known === undefined || known.week < value.week) map.set(key, value);
+function takeRow(intake: Intake, host: number, row: Row, { document, digest, name }: TakenSubject): string {
+  const { week, address, port, protocol, socket, revision, count, first, last } = row;
+  const known = intake.subjects.get(name);
+  if (known === undefined || known.week < week) intake.subjects.set(name, { document, digest, week });
+  const verdict = VERDICTS.indexOf(row.verdict);
+  const key = keyOf(digest, row, verdict);
+  const names = takeNames(intake, row);
+  const hours = hourSet(row.hours);
+  const made: EvidenceRow = {
+    host,
+    week,
+    key,
+    subject: name,
+    address,
+    port,
+    protocol,
+    socket,
+    verdict,
+    revision,
+    count,
+    first,
+    last,
+    hours,
+    names,
+  };
+  const place = `${host} ${week} ${key}`;
+  const before = intake.rows.get(place);
+  intake.rows.set(place, before === undefined ? made : mergeRows(before, made));
+  return place;
+}
+
+/**
+ * What a key is made of comes from the host alone, so a collision could only be of two rows of its own: 1 in 10^10 for a
+ * host with as many keys as it may have. An index of the whole takes twice the room.
+ */
+function keyOf(subject: Buffer, { address, port, protocol, socket, revision }: Row, verdict: number): bigint {
+  const bytes = Buffer.alloc(subject.length + 10 + address.length + socket.length);
+  let at = subject.copy(bytes);
+  at = bytes.writeUInt16BE(port, at);
+  at = bytes.writeUInt16BE(protocol, at);
+  at = bytes.writeUInt8(verdict, at);
+  at = bytes.writeUInt32BE(revision, at);
+  at = bytes.writeUInt8(address.length, at);
+  at += address.copy(bytes, at);
+  bytes.write(socket, at, 'latin1');
+  return number63(bytes);
+}
+
+/** The first 63 bits of a digest. */
+function number63(bytes: Buffer | string): bigint {
+  return createHash('sha256').update(bytes).digest().readBigUInt64BE() >> 1n;
+}
+
+function subjectOf(document: Buffer): TakenSubject | undefined {
+  if (!isSubject(document)) return undefined;
+  const digest = createHash('sha256').update(document).digest();
+  return { document, digest, name: digest.toString('hex') };
 }
 
 function isSubject(document: Buffer): boolean {
@@ -149,46 +204,21 @@ function isName(name: string): boolean {
   return name !== '' && name.length <= LONGEST_NAME && !name.includes('\0');
 }
 
-function evidenceOf(row: Row, host: number): Omit<EvidenceRow, 'subject' | 'names'> {
-  return {
-    host,
-    week: row.week,
-    address: row.address,
-    port: row.port,
-    protocol: row.protocol,
-    socket: row.socket,
-    verdict: VERDICTS.indexOf(row.verdict),
-    revision: row.revision,
-    count: row.count,
-    first: row.first,
-    last: row.last,
-    hours: hourSet(row.hours),
-  };
-}
-
-function keyOf(row: EvidenceRow): string {
-  return [
-    row.host,
-    row.week,
-    row.subject.toString('base64'),
-    row.address.toString('hex'),
-    row.port,
-    row.protocol,
-    row.socket,
-    row.verdict,
-    row.revision,
-  ].join(' ');
-}
-
 /**
  * A set of names is known by the first 63 bits of its digest, so that the one to keep does not depend on the order in
  * which sets came.
  */
-function takeNames(intake: Intake, row: Row): bigint {
-  if (row.names.length === 0) return 0n;
-  const names = [...new Set(row.names)].toSorted();
-  const id = createHash('sha256').update(names.join('\0')).digest().readBigUInt64BE() >> 1n;
-  newest(intake.names, id, { names, week: row.week });
+function takeNames(intake: Intake, { names, week }: Row): bigint {
+  if (names.length === 0) return 0n;
+  const text = names.join('\0');
+  const known = intake.nameSets.get(text);
+  if (known !== undefined) {
+    known.week = Math.max(known.week, week);
+    return known.id;
+  }
+  const sorted = [...new Set(names)].toSorted();
+  const id = number63(sorted.join('\0'));
+  intake.nameSets.set(text, { id, names: sorted, week });
   return id;
 }
 

@@ -118,13 +118,13 @@ async function subjectNumbers(client: PoolClient, intake: Intake): Promise<Map<s
   return new Map([...known].map(([digest, { id }]) => [digest, id]));
 }
 
-async function keepNames(client: PoolClient, intake: Intake): Promise<void> {
-  if (intake.names.size === 0) return;
-  const all = [...intake.names].map(([id, { names, week }]) => ({ id: String(id), names, week }));
+async function keepNames(client: PoolClient, { nameSets }: Intake): Promise<void> {
+  if (nameSets.size === 0) return;
+  const all = [...nameSets.values()].map(({ id, names, week }) => ({ id: String(id), names, week }));
   await client.query(
     `INSERT INTO names (id, names, week)
-     SELECT r.* FROM jsonb_to_recordset($1::jsonb) AS r (id bigint, names jsonb, week int)
-     WHERE NOT EXISTS (SELECT FROM names n WHERE n.id = r.id AND n.week >= r.week) ORDER BY id
+     SELECT DISTINCT ON (r.id) r.id, r.names, r.week FROM jsonb_to_recordset($1::jsonb) AS r (id bigint, names jsonb, week int)
+     WHERE NOT EXISTS (SELECT FROM names n WHERE n.id = r.id AND n.week >= r.week) ORDER BY r.id, r.week DESC
      ON CONFLICT (id) DO UPDATE SET week = EXCLUDED.week WHERE names.week < EXCLUDED.week`,
     [JSON.stringify(all)],
   );
@@ -146,29 +146,22 @@ async function mergeIntake(
     part.rows.push(entry);
     parts.set(`${host} ${week}`, part);
   }
-  const numberOf = (row: EvidenceRow) => subjects.get(row.subject.toString('hex'))!;
+  const numberOf = (row: EvidenceRow) => subjects.get(row.subject)!;
   const refused = new Set<string>();
   const keys = await lockHostWeeks(client, [...parts.values()], intake);
-  for (const [name, { rows }] of parts) {
+  for (const [name, { week, rows }] of parts) {
     const room = mostKeys - keys.get(name)!;
     if (rows.length <= room) continue;
-    const known = await knownKeys(
-      client,
-      rows.map(([, row]) => row),
-      numberOf,
-    );
-    const fresh = rows.filter((_, at) => !known.has(at)).map(([key]) => key);
-    for (const key of fresh.slice(Math.max(room, 0))) refused.add(key);
+    const known = await knownKeys(client, week, rows);
+    const fresh = rows.filter(([, { key }]) => !known.has(key)).map(([place]) => place);
+    for (const place of fresh.slice(Math.max(room, 0))) refused.add(place);
   }
-  const admitted = [...intake.rows].filter(([key]) => !refused.has(key)).map(([, row]) => row);
-  for (const week of new Set(admitted.map(({ week }) => week))) {
-    await mergeWeek(
-      client,
-      week,
-      admitted.filter((row) => row.week === week),
-      numberOf,
-    );
+  const weeks = new Map<number, EvidenceRow[]>();
+  for (const { week, rows } of parts.values()) {
+    const admitted = rows.filter(([place]) => !refused.has(place)).map(([, row]) => row);
+    weeks.set(week, [...(weeks.get(week) ?? []), ...admitted]);
   }
+  for (const [week, rows] of weeks) await mergeWeek(client, week, rows, numberOf);
   return refused;
 }
 
@@ -210,41 +203,43 @@ async function lockHostWeeks(
   return new Map(rows.map(({ host, week, keys }) => [`${host} ${week}`, keys]));
 }
 
-const KEY = ['host', 'subject', 'address', 'port', 'protocol', 'socket', 'verdict', 'revision'];
-const KEY_ARRAYS = 'int[] int[] bytea[] int[] smallint[] text[] smallint[] int[]'.split(' ');
+/** Which of a host's rows in a week the engine has. */
+async function knownKeys(
+  client: PoolClient,
+  week: number,
+  rows: readonly [string, EvidenceRow][],
+): Promise<Set<bigint>> {
+  const { rows: known } = await client.query<{ key: string }>(
+    `SELECT key::text FROM ${weekTable(week)} WHERE week = ${week} AND host = $1 AND key = ANY($2::bigint[])`,
+    [rows[0]![1].host, listArray(rows, ([, { key }]) => key)],
+  );
+  return new Set(known.map(({ key }) => BigInt(key)));
+}
 
 type NumberOf = (row: EvidenceRow) => number;
 
-function keyArrays(rows: readonly EvidenceRow[], numberOf: NumberOf): string[] {
-  return [
-    listArray(rows, ({ host }) => host),
-    listArray(rows, numberOf),
-    byteArray(rows.map(({ address }) => address)),
-    listArray(rows, ({ port }) => port),
-    listArray(rows, ({ protocol }) => protocol),
-    textArray(rows.map(({ socket }) => socket)),
-    listArray(rows, ({ verdict }) => verdict),
-    listArray(rows, ({ revision }) => revision),
-  ];
-}
-
-/** The places of those rows, all of one week, whose keys the engine has. */
-async function knownKeys(
-  client: PoolClient,
-  rows: readonly EvidenceRow[],
-  numberOf: NumberOf,
-): Promise<Set<number>> {
-  const arrays = KEY_ARRAYS.map((type, at) => `$${at + 1}::${type}`);
-  const { rows: known } = await client.query<{ place: number }>(
-    `SELECT r.place - 1 AS place FROM unnest(${arrays.join()}) WITH ORDINALITY AS r (${KEY.join()}, place)
-     WHERE EXISTS (SELECT FROM ${weekTable(rows[0]!.week)} e
-                   WHERE ${KEY.map((column) => `e.${column} = r.${column}`).join(' AND ')})`,
-    keyArrays(rows, numberOf),
-  );
-  return new Set(known.map(({ place }) => place));
-}
-
-const VALUES = ['first', 'last', 'count', 'hours_0', 'hours_1', 'hours_2', 'names'];
+/** The columns of evidence but for the week, and how rows are given as an array for each. */
+const COLUMNS: Record<
+  string,
+  [type: string, array: (rows: readonly EvidenceRow[], numberOf: NumberOf) => string]
+> = {
+  host: ['int', (rows) => listArray(rows, ({ host }) => host)],
+  key: ['bigint', (rows) => listArray(rows, ({ key }) => key)],
+  subject: ['int', (rows, numberOf) => listArray(rows, numberOf)],
+  address: ['bytea', (rows) => byteArray(rows.map(({ address }) => address))],
+  port: ['int', (rows) => listArray(rows, ({ port }) => port)],
+  protocol: ['smallint', (rows) => listArray(rows, ({ protocol }) => protocol)],
+  socket: ['text', (rows) => textArray(rows.map(({ socket }) => socket))],
+  verdict: ['smallint', (rows) => listArray(rows, ({ verdict }) => verdict)],
+  revision: ['int', (rows) => listArray(rows, ({ revision }) => revision)],
+  first: ['bigint', (rows) => listArray(rows, ({ first }) => first)],
+  last: ['bigint', (rows) => listArray(rows, ({ last }) => last)],
+  count: ['bigint', (rows) => listArray(rows, ({ count }) => count)],
+  hours_0: ['bigint', (rows) => listArray(rows, ({ hours }) => hours[0])],
+  hours_1: ['bigint', (rows) => listArray(rows, ({ hours }) => hours[1])],
+  hours_2: ['bigint', (rows) => listArray(rows, ({ hours }) => hours[2])],
+  names: ['bigint', (rows) => listArray(rows, ({ names }) => names)],
+};
 
 async function mergeWeek(
   client: PoolClient,
@@ -252,14 +247,14 @@ async function mergeWeek(
   rows: readonly EvidenceRow[],
   numberOf: NumberOf,
 ): Promise<void> {
-  const types = [...KEY_ARRAYS, ...VALUES.map(() => 'bigint[]')];
-  const columns = [...KEY, ...VALUES].join();
+  if (rows.length === 0) return;
+  const columns = Object.keys(COLUMNS).join();
+  const arrays = Object.values(COLUMNS).map(([type], at) => `$${at + 1}::${type}[]`);
   await client.query(
     `WITH merged AS (
        INSERT INTO ${weekTable(week)} AS e (week, ${columns})
-       SELECT ${week}, r.* FROM unnest(${types.map((type, at) => `$${at + 1}::${type}`).join()}) AS r (${columns})
-       ORDER BY ${KEY.map((column) => (column === 'socket' ? 'socket COLLATE "C"' : column)).join()}
-       ON CONFLICT (week, ${KEY.join()}) DO UPDATE SET
+       SELECT ${week}, r.* FROM unnest(${arrays.join()}) AS r (${columns}) ORDER BY host, key
+       ON CONFLICT (host, week, key) DO UPDATE SET
          first = least(e.first, EXCLUDED.first),
          last = greatest(e.last, EXCLUDED.last),
          count = greatest(e.count, EXCLUDED.count),
@@ -273,13 +268,6 @@ async function mergeWeek(
        RETURNING e.host, e.xmax = 0 AS fresh),
      added AS (SELECT host, count(*) AS keys FROM merged WHERE fresh GROUP BY host)
      UPDATE host_week h SET keys = h.keys + added.keys FROM added WHERE h.host = added.host AND h.week = ${week}`,
-    [
-      ...keyArrays(rows, numberOf),
-      listArray(rows, ({ first }) => first),
-      listArray(rows, ({ last }) => last),
-      listArray(rows, ({ count }) => count),
-      ...[0, 1, 2].map((at) => listArray(rows, ({ hours }) => hours[at]!)),
-      listArray(rows, ({ names }) => names),
-    ],
+    Object.values(COLUMNS).map(([, array]) => array(rows, numberOf)),
   );
 }

@@ -1,0 +1,160 @@
+/**
+ * What the engine of a fleet costs: the evidence of 1,000 hosts in one week is merged as hubs do it, then a workload of 200
+ * hosts is aggregated. Starts a PostgreSQL of its own. `--hosts 10000` for 18.4 million rows.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { Engine } from '../../fleet/engine/engine.ts';
+import { openEngine } from '../../fleet/engine/open.ts';
+import type { Batch } from '../../fleet/wire/message.ts';
+import { weekOf } from '../../fleet/wire/week.ts';
+import { newHost } from '../unit/fleet/fixture/evidence.ts';
+import { postgresMissing, sql, startPostgres, type TestServer } from '../unit/fleet/fixture/postgres.ts';
+import { batchesOf, ROWS_OF_HOST, WORKLOAD } from './fleet/made-fleet.ts';
+
+/** Milliseconds: Saturday 2026-11-28, 12:00 UTC. */
+const NOW = Date.UTC(2026, 10, 28, 12);
+/** Hosts whose batches one merge takes, and merges at the same time, as of two hubs. */
+const HOSTS_OF_MERGE = 5;
+const AT_ONCE = 2;
+const LEAST_HOURS = 24;
+/** Of a clock of the kernel, in a second. */
+const TICKS = 100;
+
+/** What must hold. */
+const MOST_BYTES = 200;
+const MOST_SECONDS = 5;
+
+const { values } = parseArgs({ options: { hosts: { type: 'string', default: '1000' } } });
+const hosts = Number(values.hosts);
+
+if (postgresMissing !== false) {
+  process.stdout.write(`${postgresMissing}\n`);
+  process.exitCode = 1;
+} else {
+  const server = await startPostgres({
+    shared_buffers: '256MB',
+    max_wal_size: '4GB',
+    autovacuum_naptime: '1min',
+  });
+  const engine = await openEngine([server.url]);
+  try {
+    process.exitCode = (await bench(server, engine)) ? 0 : 1;
+  } finally {
+    await engine.close();
+    await server.remove();
+  }
+}
+
+async function bench(server: TestServer, engine: Engine): Promise<boolean> {
+  const ids = await enrol(engine);
+  process.stdout.write(`${ids.length} hosts, about ${ids.length * ROWS_OF_HOST} rows\n`);
+  process.stdout.write('                                   seconds   node CPU   PostgreSQL CPU\n');
+  const all = ids.map((id, at) => ({ id, at }));
+  await timed('the rows alone, made', server, async () => {
+    for (const { at } of all) batchesOf(at, NOW);
+  });
+  const { seconds } = await timed('load, all rows new', server, () => merge(engine, all, (batch) => batch));
+  const { rows, bytes, heap } = (
+    await sql<{ rows: number; bytes: number; heap: number }>(
+      server.url,
+      `SELECT (SELECT count(*) FROM bouheki.evidence)::int AS rows, pg_total_relation_size(t)::float8 AS bytes,
+         pg_relation_size(t)::float8 AS heap FROM to_regclass('bouheki.evidence_w${weekOf(NOW * 1000)}') AS t`,
+    )
+  )[0]!;
+  const some = all.slice(0, 200);
+  await timed('200 hosts again, unchanged', server, () => merge(engine, some, (batch) => batch));
+  await timed('200 hosts again, a tenth changed', server, () => merge(engine, some, changed));
+  let slowest = 0;
+  let found = { hosts: 0, rows: 0 };
+  for (let at = 0; at < 3; at++) {
+    const each = await timed(`k of n of ${WORKLOAD} hosts, time ${at + 1}`, server, async () => {
+      found = await aggregate(engine);
+    });
+    slowest = Math.max(slowest, each.seconds);
+  }
+  process.stdout.write(
+    [
+      '',
+      `rows ${rows}, merged ${Math.round(rows / seconds)} a second`,
+      `bytes a row ${(bytes / rows).toFixed(0)}: table ${(heap / rows).toFixed(0)}, key ${((bytes - heap) / rows).toFixed(0)}`,
+      `k of n: ${found.rows} keys of ${found.hosts} hosts, at most ${slowest.toFixed(1)} s`,
+      '',
+    ].join('\n'),
+  );
+  return bytes / rows <= MOST_BYTES && slowest < MOST_SECONDS;
+}
+
+async function enrol(engine: Engine): Promise<string[]> {
+  const ids: string[] = [];
+  for (let workload = 0; workload * WORKLOAD < hosts; workload++) {
+    const name = `workload-${workload}`;
+    await engine.setWorkload({ name, select: { role: name }, order: workload });
+    const hash = createHash('sha256').update(name).digest('hex');
+    const uses = Math.min(WORKLOAD, hosts - workload * WORKLOAD);
+    await engine.addToken({ hash, labels: { role: name }, uses, expires: NOW + 1 });
+    for (let at = 0; at < uses; at++) ids.push((await engine.enrol(hash, newHost(`${name}-${at}`), NOW))!.id);
+  }
+  return ids;
+}
+
+/** Hosts report in no order of their workloads, first their first batches, then their others. */
+async function merge(
+  engine: Engine,
+  reporting: readonly { id: string; at: number }[],
+  change: (batch: Batch) => Batch,
+): Promise<void> {
+  const order = reporting.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  let next = 0;
+  const hub = async () => {
+    while (next < order.length) {
+      const part = order.slice(next, (next += HOSTS_OF_MERGE));
+      const batches = part.flatMap(({ id, at }) =>
+        batchesOf(at, NOW).map((batch) => ({ host: id, batch: change(batch) })),
+      );
+      await engine.merge(batches, NOW);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, hub));
+}
+
+/** The agent sends only what changed: every tenth row, seen once more. */
+function changed(batch: Batch): Batch {
+  const rows = batch.rows.filter((_, at) => at % 10 === 0);
+  return { ...batch, rows: rows.map((row) => Object.assign(row, { count: row.count + 1 })) };
+}
+
+async function aggregate(engine: Engine): Promise<{ hosts: number; rows: number }> {
+  const window = { since: 0, until: NOW * 1000, leastRecordedHours: LEAST_HOURS };
+  const { hosts: all, rows } = await engine.aggregate('workload-0', window, NOW);
+  let count = 0;
+  for await (const part of rows) count += part.length;
+  return { hosts: all.counted.length, rows: count };
+}
+
+async function timed(
+  what: string,
+  server: TestServer,
+  act: () => Promise<void>,
+): Promise<{ seconds: number }> {
+  const [start, node, engine] = [performance.now(), process.cpuUsage(), cpuOf(server)];
+  await act();
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(node);
+  const cells = [seconds, (user + system) / 1e6, cpuOf(server) - engine].map((value) =>
+    value.toFixed(2).padStart(10),
+  );
+  process.stdout.write(`${what.padEnd(32)}${cells.join(' ')}\n`);
+  return { seconds };
+}
+
+/** Seconds of CPU of a server's processes, those that have ended included. */
+function cpuOf(server: TestServer): number {
+  const ticks = server.processes().map((pid, at) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    // utime, stime; of the first process also cutime, cstime.
+    return fields.slice(11, at === 0 ? 15 : 13).reduce((sum, field) => sum + Number(field), 0);
+  });
+  return ticks.reduce((sum, each) => sum + each, 0) / TICKS;
+}
