@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { hubMetrics } from '../../fleet/hub/metrics.ts';
 import { liveStatus, type LiveStatus } from '../../profiler/serve/live-status.ts';
 import { metricsText } from '../../profiler/serve/metrics.ts';
 
@@ -55,9 +56,22 @@ const FULL: LiveStatus = {
   bounds: { heap: 1, heapLimit: 1, cgroupLimit: 1, oomScoreAdjust: 0 },
 };
 
+/** A hub, which has everything to report at any time. */
+const HUB = hubMetrics({
+  version: '1.2.3',
+  streams: 1,
+  trusting: 1,
+  engineReachable: true,
+  leads: true,
+  intake: { waitingRows: 1, rows: 1, refusedRows: 1, busy: 1, merges: 1 },
+  offering: { offers: 1, taken: 1, refused: 1, open: 1, waiting: 1 },
+  memory: 1,
+  faults: 1,
+});
+
 /** Each metric with the labels that it has, as the table of the document writes it. */
 const PRINTED = new Map(
-  [...metricsText(FULL).matchAll(/^(bouheki_\w+)(?:\{(.*)\})? \S+$/gm)].map(([, name, labels]) => [
+  [...(metricsText(FULL) + HUB).matchAll(/^(bouheki_\w+)(?:\{(.*)\})? \S+$/gm)].map(([, name, labels]) => [
     name!,
     [...(labels ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label!),
   ]),
