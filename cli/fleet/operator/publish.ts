@@ -1,0 +1,54 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { readDuration } from '../../option/duration.ts';
+import { operatorOption } from './option.ts';
+import type { PublishOptions } from './run/publish.ts';
+
+const HELP = `
+Examples:
+  $ bouheki fleet publish web.yaml --workload web --key anna.key
+  $ bouheki fleet publish web.yaml --workload web --key anna.key --key ben.key --mode block --plan plan.yaml
+  $ bouheki fleet publish web.yaml --workload web --key anna.key --dry-run
+
+Signs the policy and sends it out in stages. Before that it is checked as by \`bouheki check\`, compared with the policy that
+the workload holds, and with what its agents know. Without --plan: 1 % of the hosts that only report, then that block, then
+10 %, 50 % and all, an hour each.
+Exit status: 0 published, 2 trouble.`;
+
+function addKey(path: string, paths: string[] = []): string[] {
+  return [...paths, path];
+}
+
+function readLife(text: string): number {
+  const seconds = readDuration(text);
+  if (seconds >= 3600 && seconds <= 3660 * 86_400) return seconds;
+  throw new InvalidArgumentError('It must be from an hour to ten years, such as 90d.');
+}
+
+/** `bouheki fleet publish POLICY`: sign a policy and send it to a workload in stages. */
+export function publishCommand(): Command {
+  return new Command('publish')
+    .description('Sign a policy, and send it to the hosts of a workload in stages')
+    .argument('<policy>', 'the policy file')
+    .requiredOption('--workload <name>', 'whose hosts are to hold it')
+    .requiredOption('--key <file>', 'the key of an author; may be repeated', addKey)
+    .option('--plan <file>', 'the stages and their limits, YAML or JSON: see docs/fleet.md')
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'the highest mode that it is put in force with; by default its own',
+      ).choices(['monitor', 'block']),
+    )
+    .option('--expires <time>', 'after which no host takes it newly', readLife, 90 * 86_400)
+    .addOption(
+      new Option('--on-stale <what>', 'what hosts do after that: keep its mode, or only report')
+        .choices(['keep', 'monitor'])
+        .default('keep'),
+    )
+    .option('--dry-run', 'check and compare, and publish nothing', false)
+    .addOption(operatorOption())
+    .addHelpText('after', HELP)
+    .action(async (file: string, options: PublishOptions) => {
+      const { publish } = await import('./run/publish.ts');
+      await publish(file, options);
+    });
+}
