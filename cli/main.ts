@@ -139,6 +139,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Serve a fleet of hosts: make a hub, run it, let hosts and operators in',
     load: async () => (await import('./fleet/hub.ts')).hubCommand(),
   },
+  fleet: {
+    summary: 'Publish policies to a fleet of hosts, and look at it',
+    load: async () => (await import('./fleet/fleet.ts')).fleetCommand(),
+  },
   join: {
     summary: 'Make this host one of a fleet',
     load: async () => (await import('./fleet/join.ts')).joinCommand(),

@@ -23,6 +23,7 @@ export class Leader {
   #observedSince = 0;
   #lastLook: number | undefined;
   #looking: Promise<void> | undefined;
+  #again = false;
 
   /** `say` is told what happened to a roll-out, lines. */
   constructor(say: (text: string) => void) {
@@ -30,11 +31,19 @@ export class Leader {
   }
 
   /**
-   * Looks at the newest release of each workload once; a second call meanwhile waits for the first. Rejects as the engine
-   * does; what is wrong with one release does not stop the others.
+   * Looks at the newest release of each workload; a call meanwhile has it look once more, for what it read may be old.
+   * Rejects as the engine does; what is wrong with one release does not stop the others.
    */
   async lead(engine: Source, now: number): Promise<void> {
-    await (this.#looking ??= this.#lead(engine, now).finally(() => (this.#looking = undefined)));
+    this.#again = true;
+    await (this.#looking ??= this.#leadAll(engine, now).finally(() => (this.#looking = undefined)));
+  }
+
+  async #leadAll(engine: Source, now: number): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      await this.#lead(engine, now);
+    }
   }
 
   async #lead(engine: Source, now: number): Promise<void> {

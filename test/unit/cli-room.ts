@@ -197,7 +197,15 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
     ...fleet('hub', 'engine', 'engine/server', 'identity', 'self', 'wire'),
     'error',
   ],
-  'cli/fleet': ['cli/fleet/option', 'cli/fleet/run', 'cli/option'],
+  'cli/fleet': ['cli/fleet/operator', 'cli/fleet/option', 'cli/fleet/run', 'cli/option'],
+  'cli/fleet/operator': ['cli/fleet/operator/run', 'cli/option', 'fleet/wire'],
+  'cli/fleet/operator/run': [
+    ...cli('option', 'terminal'),
+    ...fleet('release', 'wire'),
+    ...policy('analysis', 'file', 'meaning', 'value'),
+    'format',
+    'error',
+  ],
   cli: [
     ...cli(
       'control',

@@ -66,7 +66,7 @@ for (const file of ['', 'control/', 'fleet/', 'look/', 'setup/'].flatMap((room) 
   const factory = `${name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}Command`;
   const command = module[factory]!();
   assert.equal(command.name(), name);
-  const all = [command, ...command.commands];
+  const all = withSubcommands(command);
   HELP.set(name, all.map(helpOf).join('\n'));
   OPTIONS.set(name, new Set(['--help', ...all.flatMap(({ options }) => options.map(({ long }) => long!))]));
 }
@@ -79,6 +79,10 @@ for (const [, name] of main.slice(main.indexOf('Commands:')).matchAll(/^ {2}([a-
   if (!OPTIONS.has(name!)) OPTIONS.set(name!, new Set(['--help']));
 }
 const ALL_OPTIONS = new Set([...OPTIONS.values()].flatMap((options) => Array.from(options)));
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
 
 /** What a command prints with --help. */
 function helpOf(command: Command): string {
