@@ -2,6 +2,8 @@ import { BouhekiError } from '../../error/error.ts';
 import type { Engine, HostRow, PlacementRow, ReleaseRow } from '../engine/engine.ts';
 import { admit, releaseMessage } from '../release/admit.ts';
 import { commandChange } from '../release/command.ts';
+import { manifestOf, memoryOf } from '../release/memory.ts';
+import { provenPolicy } from '../release/wanted.ts';
 import type {
   AggregateMessage,
   AggregateRequest,
@@ -194,11 +196,16 @@ export class Admin {
     for await (const part of rows) for (const row of part) yield { it: 'row', row };
   }
 
+  /** The policy that the workload holds well, or the first one while it goes out. */
   async #policy({ workload }: WorkloadQuery): Promise<PolicyText> {
     const release = await this.#newest(workload);
-    const body = release && (await this.#parts.engine.body(release.digest));
-    if (release === undefined || body === undefined) throw refusal(`nothing was published for ${workload}`);
-    return { workload, revision: release.revision, digest: release.digest, body };
+    if (release === undefined) throw refusal(`nothing was published for ${workload}`);
+    const { revision, state } = release;
+    const held = provenPolicy({ state, manifest: manifestOf(release) }, memoryOf(release).plan);
+    const digest = held === undefined ? release.digest : Buffer.from(held.digest, 'hex');
+    const body = await this.#parts.engine.body(digest);
+    if (body === undefined) throw refusal(`the policy of ${workload} is not in the engine`);
+    return { workload, revision, digest, body };
   }
 }
 

@@ -87,8 +87,15 @@ class Taker {
   #take(offer: Offer): void {
     const { authorKeys, authorThreshold, hostId, hubKey } = this.#identity;
     const verdict = verifyOffer(offer, {
-      ...{ authorKeys, authorThreshold, hubKey, host: hostId, workload: 'web', highest: undefined },
-      ...{ features: this.#features, policyBytes: 1e6, now: Date.now() },
+      authorKeys,
+      authorThreshold,
+      hubKey,
+      host: hostId,
+      workload: 'web',
+      highest: undefined,
+      features: this.#features,
+      policyBytes: 1e6,
+      now: Date.now(),
       stored: (digest) => this.#bodies.get(digest),
     });
     const refused = 'refused' in verdict ? verdict.refused : undefined;
