@@ -25,7 +25,7 @@ import { describeClock, foldingMessages } from '../report/recorder-messages.ts';
 import { packageVersion } from '../report/version.ts';
 import { attachmentOf } from '../run/attachment.ts';
 import type { EnforceOptions } from '../option/recorder-option.ts';
-import { EnforceRun } from '../run/enforce.ts';
+import { EnforceRun } from '../run/enforce-run.ts';
 import { viewOf } from '../terminal/view.ts';
 import { runToEnd, type User, userFor } from './command.ts';
 import { writeLearnt } from './learnt-policy.ts';
