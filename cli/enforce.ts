@@ -12,6 +12,9 @@ Examples:
   $ sudo bouheki enforce policy.yaml                   in the mode that the policy names
   $ sudo bouheki enforce policy.yaml --confirm-within 60s; \`bouheki confirm\` from a new session keeps it
 
+On a host that has joined a fleet (\`bouheki join\`) no policy need be named: what the fleet has published for this host is
+in force, from the start on what was confirmed last. With a policy that is named, evidence goes up and none comes down.
+
 Before it blocks, a pre-flight replays the record of a week (at most a minute) and looks at the resolvers of this host,
 the session it is run from, tunnels, raw sockets and open connections. Where recorded traffic would be blocked, or
 nobody could ask a resolver, it attaches nothing and ends with 1, unless --force is given.
@@ -30,10 +33,32 @@ Exit status: 0 ended by a signal, 1 the pre-flight has found a reason not to blo
 
 type Options = EnforceOptions & DryRunOptions & { dryRun: boolean };
 
+/** Without a policy that is named, the fleet says which one is in force and how. */
+function requireNothingOfAFile(options: Options): void {
+  const { confirmWithin, dryRun, force, guardKey, mode, preflight, shadow } = options;
+  const about = {
+    mode,
+    confirmWithin,
+    guardKey,
+    shadow,
+    dryRun: dryRun || undefined,
+    force: force || undefined,
+  };
+  const given = Object.entries(about).find(([, value]) => value !== undefined)?.[0];
+  if (given === undefined && preflight !== false) return;
+  const name = (given ?? 'noPreflight').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new BouhekiError('usage', `--${name} is about a policy, and none is named`, {
+    remedy: 'name a policy file, or leave the option out: the fleet says what is in force',
+  });
+}
+
 /** `bouheki enforce POLICY`: judge every connection, and record it. */
 export function enforceCommand(): Command {
   const command = new Command('enforce')
-    .argument('<policy>', 'the policy file')
+    .argument(
+      '[policy]',
+      'the policy file; without it a host that has joined a fleet enforces what its hubs say',
+    )
     .addOption(new Option('--mode <mode>', 'instead of the mode in the policy').choices(['monitor', 'block']))
     .option(
       '--backstop',
@@ -65,8 +90,9 @@ export function enforceCommand(): Command {
     .option('--json', 'with --dry-run: print the findings as JSON', false)
     .addOption(databaseOption());
   for (const option of recorderOptions()) command.addOption(option);
-  return command.addHelpText('after', HELP).action(async (file: string, options: Options) => {
-    if (options.dryRun) {
+  return command.addHelpText('after', HELP).action(async (file: string | undefined, options: Options) => {
+    if (file === undefined) requireNothingOfAFile(options);
+    if (file !== undefined && options.dryRun) {
       const { dryRun } = await import('./preflight/dry-run.ts');
       await dryRun(file, options);
       return;

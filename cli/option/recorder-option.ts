@@ -4,10 +4,17 @@ import type { RetentionLimits } from '../../profiler/store/retention.ts';
 import { parseDuration } from '../../format/duration.ts';
 import { parseEndpoint, type Endpoint } from '../../daemon/metrics-server.ts';
 import { parseSize } from '../../format/size.ts';
+import { AGENT_DIRECTORY } from '../../fleet/self/identity-file.ts';
 import { readTrial } from './duration.ts';
 
+/** Whether a host that has joined a fleet speaks to its hubs. */
+export interface FleetOptions {
+  fleet?: boolean;
+  fleetDir?: string;
+}
+
 /** The options of the commands that record, as commander hands them over. */
-export interface RecorderOptions {
+export interface RecorderOptions extends FleetOptions {
   backend: 'auto' | 'lsm' | 'fmod_ret' | 'cgroup';
   /** Directory of a cgroup. */
   cgroup?: string;
@@ -47,7 +54,7 @@ const SHORTEST_RETENTION = 3600;
 const SMALLEST_SIZE = 10_000_000;
 const DEFAULT_SIZE = '2GB';
 
-/** `--backend`, `--cgroup`, `--retention`, `--max-size`, `--metrics`, `--no-names` and `--watch`. */
+/** `--backend`, `--cgroup`, `--retention`, `--max-size`, `--metrics`, `--no-names`, `--watch`, `--no-fleet`, `--fleet-dir`. */
 export function recorderOptions(): Option[] {
   return [
     new Option(
@@ -77,6 +84,10 @@ export function recorderOptions(): Option[] {
     new Option(
       '--no-names',
       'read no DNS answers: connections are recorded without the names of their destinations',
+    ),
+    new Option('--no-fleet', 'speak to no hub, also where this host has joined a fleet'),
+    new Option('--fleet-dir <directory>', 'where this host keeps what it is in its fleet').default(
+      AGENT_DIRECTORY,
     ),
   ];
 }

@@ -12,20 +12,29 @@ import { describeHangUp } from '../report/recorder-messages.ts';
 import { type EnforceOptions } from '../option/recorder-option.ts';
 import { WatchBeside } from '../live/beside.ts';
 import { attachmentOf } from './attachment.ts';
+import { joinedDirectory, startAgent } from '../joined/agent-beside.ts';
+import { FleetSource } from '../joined/fleet-source.ts';
+import { BouhekiError } from '../../error/error.ts';
 import { EnforceRun } from './enforce-run.ts';
 
-/** Judges and records by the policy of a file until a signal comes. */
-export async function enforce(file: string, options: EnforceOptions): Promise<void> {
+/** Judges and records by the policy of a file, or of the fleet, until a signal comes. */
+export async function enforce(file: string | undefined, options: EnforceOptions): Promise<void> {
+  if (file === undefined && joinedDirectory(options) === undefined) {
+    throw new BouhekiError('usage', 'no policy is named, and this host has not joined a fleet', {
+      remedy: 'name a policy file, or join a fleet with the token of a hub',
+    });
+  }
   requireRecordable(options.db);
   await withMessages((messages) => judge(file, options, messages));
 }
 
-async function judge(file: string, options: EnforceOptions, messages: Messages): Promise<void> {
+async function judge(file: string | undefined, options: EnforceOptions, messages: Messages): Promise<void> {
   const notice = new ServiceNotice();
   const signal = new ReloadSignal(() => messages.say(describeHangUp('enforcement')));
-  const source = new PolicySource(options.mode, (text) => messages.say(text));
-  const read = source.read(file);
-  if ((await lookFirst(read, options, messages)) === 'stop') {
+  const say = messages.say.bind(messages);
+  const { first: read, source } = policiesOf(file, options, say);
+  // What a fleet has confirmed is in force before anything else happens.
+  if (file !== undefined && (await lookFirst(read, options, messages)) === 'stop') {
     process.exitCode = 1;
     return;
   }
@@ -37,11 +46,27 @@ async function judge(file: string, options: EnforceOptions, messages: Messages):
   // The log shows what is denied, where it is on the same terminal.
   const shown = read.policy.log.output === undefined ? ['--verdict', 'allow'] : [];
   const beside = WatchBeside.start(options.watch, options.db, shown);
+  const agent = startAgent(options, file === undefined, say);
   await run.carry(notice);
+  await agent.end();
   await beside?.end();
   // Still listened to: what is left to be said must not be cut off.
   signal.ignore();
   await run.end();
+}
+
+/** The policy to begin with, and what reads those that come later. */
+function policiesOf(
+  file: string | undefined,
+  options: EnforceOptions,
+  say: (text: string) => void,
+): { first: ReadPolicy; source: Pick<PolicySource, 'read'> } {
+  if (file === undefined) {
+    const source = new FleetSource(joinedDirectory(options)!, say);
+    return { first: source.first(), source };
+  }
+  const source = new PolicySource(options.mode, say);
+  return { first: source.read(file), source };
 }
 
 /** Before anything is blocked: what that would do here. Where nothing is to be blocked there is nothing to look at. */

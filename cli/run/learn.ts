@@ -13,6 +13,7 @@ import { isEventLoss, LOSS_KINDS } from '../../profiler/event/dimension.ts';
 import { requireRecordable } from '../../profiler/database/lock.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
+import { startAgent } from '../joined/agent-beside.ts';
 import { attachmentOf } from './attachment.ts';
 import {
   describeClock,
@@ -66,12 +67,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     describe: () => (watch?.states ? { subjects: watch.states } : {}),
     ...foldingMessages(say),
   });
-  if (atLeast !== undefined && session.unserved !== undefined) {
-    await session.abort();
-    throw new BouhekiError('store', `the record cannot be read while it is written: ${session.unserved}`, {
-      remedy: 'Name a database in another directory with --db, or leave --until out.',
-    });
-  }
+  if (atLeast !== undefined) await requireServed(session);
   session.egress.flip(SideFlag.record | (options.target === 'container' ? SideFlag.containers : 0));
   say(describeStart(session, options.db, 'learn', keptAlone(scopeOf(kernel.attachment))));
   const { counters, startedAt } = session.recording;
@@ -79,6 +75,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   const progress = new Progress(messages, 'learning', options.duration, () => session.passed);
   watch = watchOf(options, began, atLeast);
   const beside = WatchBeside.start(options.watch, options.db);
+  const agent = startAgent(options, false, say);
   clockSet = (step) => {
     progress.end();
     say(describeClock(step));
@@ -103,6 +100,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   watch?.close();
   progress.end();
   await beside?.end();
+  await agent.end();
   say(
     describeRecorded(counters) +
       describeUnnamed(session.unnamed) +
@@ -114,6 +112,15 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     if (!stable) process.exitCode = 1;
   }
   if (counters.events > 0) say('Next: bouheki generate > policy.yaml\n');
+}
+
+/** Whether it is stable is read from the record while it is written. */
+async function requireServed(session: Session): Promise<void> {
+  if (session.unserved === undefined) return;
+  await session.abort();
+  throw new BouhekiError('store', `the record cannot be read while it is written: ${session.unserved}`, {
+    remedy: 'Name a database in another directory with --db, or leave --until out.',
+  });
 }
 
 function stateOf(

@@ -35,7 +35,7 @@ export interface KeeperParts {
   memory: AgentMemory;
   identity: () => AgentIdentity;
   host: () => FleetHost | undefined;
-  /** Asks who enforces; undefined: this host only learns. */
+  /** Asks who enforces; undefined: no policy of the fleet is taken here. */
   control: Control | undefined;
   /** What is in force there; undefined where that is not known. */
   status: () => Promise<EnforcementStatus | undefined>;
@@ -106,7 +106,10 @@ export class PolicyKeeper {
     await this.#inTurn(async () => {
       const { control, held } = this.#parts;
       if (control === undefined)
-        throw new Refused('apply', 'this host only learns, and enforces nothing: bouheki enforce does');
+        throw new Refused(
+          'apply',
+          'this host takes no policy of the fleet: bouheki enforce without a policy does',
+        );
       const verified = this.#verify(offer);
       if (this.#isInForce(verified)) return taken();
       await this.#requireHubs(this.#local(readBody(verified.body), verified));

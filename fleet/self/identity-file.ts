@@ -78,7 +78,7 @@ export function storeTrust(directory: string, trust: string): void {
  */
 export function readIdentity(directory: string): AgentIdentity | undefined {
   if (!hasJoined(directory)) return undefined;
-  requirePrivate(directory);
+  requireClosed(directory);
   try {
     const text = (name: string): string => {
       const bytes = readIfThere(join(directory, name));
@@ -96,7 +96,8 @@ export function readIdentity(directory: string): AgentIdentity | undefined {
   }
 }
 
-function requirePrivate(directory: string): void {
+/** Throws BouhekiError `untrusted` where others than root and the caller may read or write the directory of an agent. */
+export function requireClosed(directory: string): void {
   const { mode, uid } = statSync(directory);
   if ((mode & 0o077) === 0 && (uid === 0 || uid === process.geteuid?.())) return;
   throw new BouhekiError('untrusted', `the directory ${directory} is not closed to other users`, {

@@ -17,7 +17,9 @@ const REFUSALS: [args: string[], said: RegExp][] = [
     ['learn', '--duration', 'never'],
     /^bouheki: option '--duration <time>' argument 'never' is invalid\. It must be /,
   ],
-  [['enforce'], /^bouheki: missing required argument 'policy'\n {2}see `bouheki enforce --help`\n$/],
+  [['enforce', '--no-fleet'], /no policy is named, and this host has not joined a fleet/],
+  [['enforce', '--mode', 'block'], /--mode is about a policy, and none is named/],
+  [['enforce', '--no-preflight'], /--no-preflight is about a policy, and none is named/],
   [
     ['learn', '--backend', 'cgroup'],
     /^bouheki: the backend cgroup needs to know whose connections are meant\n {2}name the directory of a cgroup: --cgroup /,
