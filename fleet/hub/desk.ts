@@ -63,8 +63,9 @@ export class Desk {
     const release = host?.workload === undefined ? undefined : this.#releases.get(host.workload);
     if (release === undefined) return undefined;
     const placement = this.#placements.get(`${release.id} ${hostId}`);
-    // After its time no host would take it.
-    if (Date.parse(manifestOf(release).notAfter) <= now) return undefined;
+    // After its time no host would take it newly; one that has it can still go back.
+    const isOver = Date.parse(manifestOf(release).notAfter) <= now;
+    if (isOver && placement?.side !== 'previous') return undefined;
     const held = wanted(release, placement);
     return held && { held, release, placement };
   }

@@ -12,7 +12,7 @@ function signedBytes(purpose: Purpose, bytes: Buffer): Buffer {
 }
 
 /** An ed25519 public key of its SPKI DER; undefined for anything else. */
-export function readPublicKey(der: Buffer): KeyObject | undefined {
+function readPublicKey(der: Buffer): KeyObject | undefined {
   try {
     const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
     return key.asymmetricKeyType === 'ed25519' ? key : undefined;

@@ -50,7 +50,7 @@ function rowOf(host: HostMessage, now: number): string[] {
 }
 
 /** What is out of the ordinary with a host, a word each. */
-export function marksOf({ clone, fallback, lost, stale }: HostMessage): string[] {
+function marksOf({ clone, fallback, lost, stale }: HostMessage): string[] {
   return [
     ...(clone ? ['clone'] : []),
     ...(fallback ? ['fallback'] : []),

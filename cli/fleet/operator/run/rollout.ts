@@ -31,7 +31,7 @@ export async function rollout(
 }
 
 /** A release as JSON: digests in hexadecimal, moments in ISO 8601. */
-export function releaseJson(release: ReleaseMessage): object {
+function releaseJson(release: ReleaseMessage): object {
   const { digest, manifest, plan, previous, since, ...rest } = release;
   return {
     ...rest,
