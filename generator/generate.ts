@@ -3,7 +3,7 @@ import { formatPrefix, type Prefix } from '../policy/value/cidr.ts';
 import { SCHEMA_COMMENT, type PolicyDocument, type RuleDocument } from '../policy/file/document.ts';
 import type { Mode, Target } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
-import type { Accounts } from '../profiler/read/observation.ts';
+import { Accounts } from '../profiler/read/observation.ts';
 import type { Gap } from '../profiler/read/stretch.ts';
 import { isEventLoss, type Activity, type Loss, type RecordedObservation } from '../profiler/read/read.ts';
 import { joinNames, type DestinationKind } from './name/by-name.ts';
@@ -17,7 +17,7 @@ import { describePeriods, periodOf } from './subject/period.ts';
 import { lookAhead, type Outlook, type Readiness } from './readiness.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { coverDemands, hasRanges, widenPorts, type RuleCover } from './rule/rule.ts';
-import { selectObservations, type Demand, type Omission } from './subject/select.ts';
+import { selectObservations, type Demand, type Omission, type Selection } from './subject/select.ts';
 import { OddityFinder } from './subject/oddity.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeUnrecorded, describeStrays, windowOf, type Window } from './subject/window.ts';
@@ -27,6 +27,9 @@ import { describePool, findPools, type Pool } from './pool.ts';
 import type { Suffixes } from './name/wildcard.ts';
 import { joinVersions } from './subject/version.ts';
 import { TENTHS, TRAINING } from './subject/ahead.ts';
+import { describeFleet, type FleetEvidence, type Quorum, quorumOf, withoutGranted } from './quorum.ts';
+import { withheldLine } from './review/withheld.ts';
+import { withUserNames } from './fleet/user-name.ts';
 import { widenRules } from './rule/budget.ts';
 import { widenLists, type WidenOptions } from './rule/widen.ts';
 
@@ -45,6 +48,8 @@ export interface GenerateInput {
   gaps?: readonly Gap[];
   /** What the hosts call their users and groups. */
   accounts?: Accounts;
+  /** Whose observations these are, where they are those of several hosts. */
+  fleet?: FleetEvidence;
 }
 
 export interface GenerateOptions {
@@ -101,6 +106,8 @@ export interface Generated extends Layout {
   denied: Prefix[];
   /** Containers that share a rule for their image, though each has a name. */
   pools: Pool[];
+  /** In a fleet: what enough hosts showed, and what not. */
+  quorum?: Quorum;
 }
 
 /**
@@ -112,12 +119,8 @@ export interface Generated extends Layout {
 export function generatePolicy(recorded: GenerateInput, options: GenerateOptions): Generated {
   const { pools, ...input } = pool(generalise(withNames(recorded, options), options), options);
   refuseLosses(input, options);
-  const named = input.accounts && { accounts: input.accounts };
-  const { demands, metadata, metadataUsers, omissions } = selectObservations(input.observations, {
-    ...options,
-    ...named,
-  });
-  if (demands.length === 0) throw nothingToAllow(omissions, options.target);
+  const { all, granted, shown } = selectGranted(input, options);
+  const { demands, metadata, metadataUsers, omissions } = granted;
 
   const denied = mergePrefixes([...metadata, ...options.deny]);
   const active = input.activity.filter(({ verdict }) => verdict === 'allow' || options.includeDenied);
@@ -131,7 +134,8 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
   const about: Background = {
     hours,
     oddities,
-    ...named,
+    ...(input.accounts && { accounts: input.accounts }),
+    ...(input.fleet && { fleet: shownIn(input.fleet, all) }),
     ...(options.evidence && { evidence: options.evidence }),
   };
   const layout =
@@ -142,6 +146,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     ...holdOut(demands, (training) => learn(training, widening, tried)),
     ...byAddress(recorded, demands, widening, tried),
   };
+  const quorum = shown && withoutGranted(shown, judgeByRules(layout.rules, layout.lists));
   const ahead = { holdOut: tested, ...lookAhead(demands) };
   const rhythm = [...rhythmOf(window, demands, hours), ...describeUnrecorded(input.gaps ?? [])];
   const header = headerLines({
@@ -156,10 +161,11 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     ...ahead,
     ...(layout.boxes && { boxes: layout.boxes }),
     grant: layout.grant,
+    ...(input.fleet && quorum && { fleet: describeFleet(input.fleet, quorum) }),
     notes: notesOf(demands, pools, layout, options),
   });
   const document: PolicyDocument = {
-    header: [SCHEMA_COMMENT, ...header].join('\n'),
+    header: [SCHEMA_COMMENT, ...header, ...withheldLines(input, quorum)].join('\n'),
     mode: options.mode,
     target: options.target,
     ...layout.body,
@@ -179,7 +185,49 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     window,
     denied,
     pools,
+    ...(quorum && { quorum }),
   };
+}
+
+/** What is granted: all that was observed, in a fleet by enough hosts. Throws BouhekiError `no-data` where that is nothing. */
+function selectGranted(
+  { accounts, fleet, observations }: GenerateInput,
+  options: GenerateOptions,
+): { all: Selection; granted: Selection; shown?: Quorum } {
+  const select = { ...options, ...(accounts && { accounts }) };
+  const all = selectObservations(observations, select);
+  const shown = fleet && quorumOf(all.demands, fleet);
+  const few = new Set(shown?.withheld.flatMap((each) => each.observations));
+  // What is withheld may not even keep a metadata address from being denied.
+  const granted =
+    few.size === 0
+      ? all
+      : selectObservations(
+          observations.filter((each) => !few.has(each)),
+          select,
+        );
+  if (granted.demands.length === 0) throw nothingToAllow(granted.omissions, options.target, shown);
+  return { all, granted, ...(shown && { shown }) };
+}
+
+/** What all hosts showed, for the number of hosts beside each rule. */
+function shownIn({ counted }: FleetEvidence, { demands }: Selection): NonNullable<Background['fleet']> {
+  return { hosts: counted.length, observations: demands.flatMap(({ observations }) => observations) };
+}
+
+/** What too few hosts showed, for `review`. */
+function withheldLines(
+  { accounts = new Accounts(), fleet }: GenerateInput,
+  quorum: Quorum | undefined,
+): string[] {
+  if (fleet === undefined || quorum === undefined) return [];
+  return quorum.withheld.map(({ hosts, observations, subject }) => {
+    const { from, name } = subject;
+    return withheldLine(
+      { name, from: withUserNames(from, accounts), hosts, observations },
+      fleet.counted.length,
+    );
+  });
 }
 
 /** The record in which containers that behave alike are known by their image, where nobody chose another subject. */
@@ -315,7 +363,16 @@ function hoursBySubject(
   return hours;
 }
 
-function nothingToAllow(omissions: readonly Omission[], target: Target): BouhekiError {
+function nothingToAllow(
+  omissions: readonly Omission[],
+  target: Target,
+  quorum: Quorum | undefined,
+): BouhekiError {
+  if (quorum && quorum.withheld.length > 0) {
+    return new BouhekiError('no-data', `no destination was shown by ${quorum.least} hosts`, {
+      remedy: 'Wait until more hosts have recorded, or ask for fewer.',
+    });
+  }
   if (omissions.length > 0) {
     const reasons = [...new Set(omissions.map((omission) => omission.reason))].join(', ');
     const sourceless = omissions.some(({ reason }) => reason === 'no process known');

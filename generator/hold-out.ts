@@ -1,10 +1,9 @@
 import type { Prefix } from '../policy/value/cidr.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
-import type { Box, To } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { flowOf } from './subject/flow.ts';
 import { eventsFrom, isSeenBefore, TRAINING } from './subject/ahead.ts';
-import { reachOfEntry } from './rule/reach.ts';
+import { boxesOfRules } from './rule/host-count.ts';
 import type { Rule } from './rule/rule.ts';
 import type { Demand } from './subject/select.ts';
 import { coveredKeys, type SubjectKind, subjectNamer } from './subject/subject.ts';
@@ -54,10 +53,7 @@ export function holdOut(demands: readonly Demand[], learn: (training: readonly D
 
 /** The judgement of rules with these prefixes for their entries. */
 export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly Prefix[][])[]): Judge {
-  const boxes = rules.flatMap(({ entries, from, sockets }, rule): Box[] => {
-    const reached = entries.map((each, entry) => reachOfEntry(each, lists[rule]![entry]!));
-    return [...reached, { sockets }].map((to: To) => ({ action: 'allow', name: '', from, to }));
-  });
+  const boxes = boxesOfRules(rules, lists).flat();
   const log = { format: 'json', level: 'info', labels: {} } as const;
   const judge = compileEvaluator({ version: 2, mode: 'block', target: 'host', boxes, log });
   return (observation) => judge(flowOf(observation)).action === 'allow';

@@ -17,8 +17,11 @@ import { isNamedOnce, poolSize } from './subject/passing-name.ts';
 import type { OddityFinder } from './subject/oddity.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { entryText } from './rule/reach.ts';
+import { boxesOfRules, type HostCount, hostCounts } from './rule/host-count.ts';
 import type { Rule, RuleCover } from './rule/rule.ts';
 import { nameRules } from './rule/rule-name.ts';
+import type { RecordedObservation } from '../profiler/read/read.ts';
+import { withUserNames } from './fleet/user-name.ts';
 import { widenRules } from './rule/budget.ts';
 import { describeRanges, rangeNotes } from './rule/port-evidence.ts';
 import { setNamer } from './rule/set-namer.ts';
@@ -52,6 +55,8 @@ export interface Background {
   oddities: OddityFinder;
   /** What the hosts call their users. */
   accounts?: Accounts;
+  /** In a fleet: how many hosts count, and all that those were allowed. */
+  fleet?: { hosts: number; observations: readonly RecordedObservation[] };
   /** How much of it stands beside a rule. Default: `full`. */
   evidence?: EvidenceKind;
 }
@@ -73,24 +78,26 @@ export function layOutRules(
   background: Background,
 ): Layout {
   const lists = widenRules(rules, widening);
-  const names = nameRules(rules);
-  const { oddities } = background;
+  const written = rules.map((rule) => withUserNames(rule.from, background.accounts ?? new Accounts()));
+  const names = nameRules(written.map((from) => ({ from })));
+  const { fleet, oddities } = background;
+  const counts = fleet && hostCounts(boxesOfRules(rules, lists), fleet.observations, fleet.hosts);
   const full = background.evidence !== 'line';
   let reviews = 0;
   const grants = rules.map((rule, index) => grantOfRule(rule, lists[index]!));
   const allow = rules.map((rule, index): RuleDocument => {
     const odd = [...describeRanges(rule), ...oddities.lines(rule.observations, full ? undefined : 1)];
     if (odd.length > 0) reviews++;
-    const grant = grants[index]!;
+    const facts = { grant: grants[index]!, widening, ...(counts && { count: counts[index]! }) };
     return {
       ...(full
-        ? { comment: fullEvidence(rule, { odd, grant, widening }, background) }
+        ? { comment: fullEvidence(rule, { odd, ...facts }, background) }
         : {
             ...(odd.length > 0 && { comment: `review: ${odd.join('; ')}` }),
-            note: shortEvidence(rule, { grant, widening }, background),
+            note: shortEvidence(rule, facts, background),
           }),
       name: names[index]!,
-      from: rule.from,
+      from: written[index]!,
       ...(rule.entries.length > 0 && { to: destinationsOf(rule, lists[index]!) }),
       ...(rule.sockets.length > 0 && { sockets: rule.sockets }),
     };
@@ -142,20 +149,44 @@ function plainAddress(value: Entry): Entry {
   return value.endsWith(whole) ? value.slice(0, -whole.length) : value;
 }
 
+/** What is said beside a rule, apart from its observations. */
+interface Facts {
+  grant: Grant;
+  widening: WidenOptions;
+  /** In a fleet. */
+  count?: HostCount;
+}
+
+/** `187 of 200 hosts, ` in a fleet. */
+function hostsText(count: HostCount | undefined): string {
+  return count === undefined ? '' : `${formatNumber(count.hosts)} of ${formatCount(count.of, 'host')}, `;
+}
+
+/** Destinations that are named one by one with their hosts. */
+const MOST_FEWER = 100;
+
+function byDestination(count: HostCount | undefined): string[] {
+  if (count === undefined || count.fewer.length === 0) return [];
+  const shown = count.fewer.slice(0, MOST_FEWER).map(({ destination, hosts }) => `${destination} ${hosts}`);
+  const more = count.fewer.length - shown.length;
+  return [`hosts by destination: ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`];
+}
+
 /** All that is known of a rule. */
 function fullEvidence(
   rule: Rule,
-  { grant, odd, widening }: { grant: Grant; odd: readonly string[]; widening: WidenOptions },
+  { count, grant, odd, widening }: Facts & { odd: readonly string[] },
   { accounts = new Accounts(), hours }: Background,
 ): string {
   return [
-    describeEvidence(rule, hours),
+    `${hostsText(count)}${describeEvidence(rule, hours, count !== undefined)}`,
+    ...byDestination(count),
     ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
     ...describeNames(rule.observations),
     ...knownBy(rule),
     ...ownersOf(rule, widening),
     ...byImage(rule),
-    ...usersOf(rule.from, accounts),
+    ...usersOf(withUserNames(rule.from, accounts), accounts),
     ...odd.map((line) => `review: ${line}`),
   ].join('\n');
 }
@@ -163,7 +194,7 @@ function fullEvidence(
 /** `1,204 events in 2 hours, 2026-11-21 to 2026-11-22, owners: example`: one line, for which little must be known. */
 function shortEvidence(
   rule: Rule,
-  { grant, widening }: { grant: Grant; widening: WidenOptions },
+  { count: kOfN, grant, widening }: Facts,
   { accounts = new Accounts(), hours }: Background,
 ): string {
   const { count, first, last } = sumEvidence(rule.observations);
@@ -171,12 +202,12 @@ function shortEvidence(
   const days = from === to ? from : `${from} to ${to}`;
   const wider = `${formatNumber(grant.allowed)} addresses for ${formatNumber(grant.observed)}`;
   return [
-    `${formatCount(count, 'event')} in ${hoursOf(rule, hours)}`,
+    `${hostsText(kOfN)}${formatCount(count, 'event')} in ${hoursOf(rule, hours, kOfN !== undefined)}`,
     days,
     ...(grant.allowed > grant.observed ? [wider] : []),
     ...knownBy(rule, MOST_NAMES),
     ...ownersOf(rule, widening),
-    ...usersOf(rule.from, accounts),
+    ...usersOf(withUserNames(rule.from, accounts), accounts),
   ].join(', ');
 }
 
@@ -218,26 +249,33 @@ export function layOutFlat(
 }
 
 /** `1,204 events in 2 hours, 2026-11-21 00:00:00Z to 2026-11-21 05:00:00Z, e.g. 10.0.0.1:443/tcp`. */
-function describeEvidence(rule: Rule, hours: Background['hours']): string {
+function describeEvidence(rule: Rule, hours: Background['hours'], isLeast: boolean): string {
   const { count, first, last } = sumEvidence(rule.observations);
   const most = rule.observations.reduce((a, b) => (b.count > a.count ? b : a));
   // Where all were seen once there is none that was seen most.
   const sample =
     rule.observations.length > 1 && most.count > 1 ? `, most to ${observedDestination(most)}` : '';
   return (
-    `${formatCount(count, 'event')} in ${hoursOf(rule, hours)}, ` +
+    `${formatCount(count, 'event')} in ${hoursOf(rule, hours, isLeast)}, ` +
     `${formatTime(first)} to ${formatTime(last)}${sample}`
   );
 }
 
-/** Hours can be united for whole subjects only; for a part of what one did the record gives a lower bound. */
-function hoursOf({ observations, subjects, whole }: Rule, hours: Background['hours']): string {
+/**
+ * Hours can be united for whole subjects only; for a part of what one did, and in a fleet (`isLeast`), there is a lower
+ * bound.
+ */
+function hoursOf(
+  { observations, subjects, whole }: Rule,
+  hours: Background['hours'],
+  isLeast: boolean,
+): string {
   if (whole) {
     const union = new Set(subjects.flatMap(({ key }) => [...(hours.get(key) ?? [])]));
     if (union.size > 0) return formatCount(elapsedHours(union.size, sumEvidence(observations)), 'hour');
   }
   const most = observations.reduce((max, each) => Math.max(max, elapsedHours(each.hours, each)), 0);
-  return `${whole ? '' : 'at least '}${formatCount(most, 'hour')}`;
+  return `${whole && !isLeast ? '' : 'at least '}${formatCount(most, 'hour')}`;
 }
 
 function grantOfRule(rule: Rule, lists: readonly Prefix[][]): Grant {

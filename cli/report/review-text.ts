@@ -100,6 +100,7 @@ export function whyText(items: readonly ReviewItem[]): string[] {
     '  allow   keep it as it is, and remove the mark',
     '  deny    take it out and deny it: no later rule can allow it',
     '  ignore  take it out; it is not allowed, and `generate --base` does not offer it again',
+    '  h       of what was withheld: allow it on the hosts that showed it alone',
     '  narrow  allow only the addresses that were seen, where the rule allows more',
     '  widen   allow a larger block of addresses; others of the rule within it are settled with it',
     '  each    ask for each destination by itself',
@@ -110,6 +111,8 @@ export function whyText(items: readonly ReviewItem[]): string[] {
 
 /** `3 events in at least 2 hours, 2026-11-21 00:00:00Z to 2026-11-21 05:00:00Z`. */
 function seenText(items: readonly ReviewItem[]): string {
+  const { withheld } = items[0]!;
+  if (withheld) return `${withheld.facts}; no rule allows it yet`;
   const all = items.flatMap((item) => evidenceOf(item) ?? []);
   if (all.length === 0)
     return `${EVERYTHING} that the rule allows was not seen: the record holds nothing of it`;

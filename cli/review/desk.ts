@@ -21,8 +21,8 @@ import { ReviewSession } from '../../generator/review/review-session.ts';
 import { strayMarks } from '../../policy/file/edit/edit.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
-import type { Policy } from '../../policy/meaning/policy.ts';
-import { openReader, type Reader } from '../../profiler/read/read.ts';
+import type { AccountTable, Policy } from '../../policy/meaning/policy.ts';
+import { openReader, type Reader, type RecordedObservation } from '../../profiler/read/read.ts';
 import type { SampleProcess } from '../../profiler/read/sample-sql.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { appendDecisions, readDecisionText } from '../option/decision-file.ts';
@@ -76,15 +76,30 @@ async function prepareSession(
   const written = parseText(text, file, warnAtOnce);
   const ended = endedText(written, Date.now() * 1000);
   if (ended.length > 0) say(...ended);
-  const { accounts, observations } = await withReader(db, async (reader) => ({
-    accounts: await accountsFor(written, await reader.accounts()),
-    observations: await reader.observations({ target: written.target, byNames: namesHosts(written) }),
-  }));
+  const { accounts, observations } = await recordedFor(text, written, db);
   return (text) => {
     const policy = follow(parseText(text, file, () => {}));
     const joined = namesHosts(policy) ? joinForReview(policy, observations, accounts) : observations;
     return new ReviewSession({ text, policy, record: prepareRecord(joined, { accounts, follow }) });
   };
+}
+
+/** What a policy is reviewed by. What this host recorded says nothing of one that was made of a fleet's evidence. */
+async function recordedFor(
+  text: string,
+  written: Policy,
+  db: string,
+): Promise<{ accounts: AccountTable; observations: RecordedObservation[] }> {
+  if (isOfFleet(text)) return { accounts: await accountsFor(written), observations: [] };
+  return withReader(db, async (reader) => ({
+    accounts: await accountsFor(written, await reader.accounts()),
+    observations: await reader.observations({ target: written.target, byNames: namesHosts(written) }),
+  }));
+}
+
+/** Whether a policy was generated from the evidence of a fleet. */
+function isOfFleet(text: string): boolean {
+  return /^# Fleet: /m.test(text);
 }
 
 /** The policy with what its paths lead to on this host. */

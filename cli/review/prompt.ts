@@ -12,6 +12,7 @@ const ANSWERS = [
   'ignore',
   'narrow',
   'widen',
+  'where-seen',
   'why',
   'each',
   'undo',
@@ -26,6 +27,7 @@ const LETTERS: Readonly<Record<string, Answer>> = {
   d: 'deny',
   i: 'ignore',
   n: 'narrow',
+  h: 'where-seen',
   w: 'widen',
   y: 'why',
   '?': 'why',
@@ -90,12 +92,12 @@ async function askOne(
   const single = items.length === 1;
   const allowedBy = single ? prefixFor(session.input, item!) : undefined;
   say(...questionText({ items, left, all, allowedBy, sample: await desk.sample(item!) }));
-  const choices = `(a)llow (d)eny (i)gnore ${single ? '(n)arrow ' : '(e)ach '}(w)iden wh(y) (u)ndo (s)kip (q)uit: `;
+  const choices = choicesFor(item!, single);
   for (;;) {
     const answer = readAnswer(await ask(terminal, choices));
     if (answer === 'quit' || answer === 'skip' || answer === 'undo') return answer;
     if (answer === 'each' && !single) return 'each';
-    if (!isDecision(answer, single)) {
+    if (!isDecision(answer, single, item!)) {
       say(...answerText(answer, items));
       continue;
     }
@@ -107,8 +109,21 @@ async function askOne(
   }
 }
 
+function choicesFor({ withheld }: ReviewItem, single: boolean): string {
+  const own = withheld
+    ? `(a)llow everywhere, on t(h)ese hosts (d)eny (i)gnore ${single ? '' : '(e)ach '}`
+    : `(a)llow (d)eny (i)gnore ${single ? '(n)arrow ' : '(e)ach '}(w)iden `;
+  return `${own}wh(y) (u)ndo (s)kip (q)uit: `;
+}
+
 /** Whether it decides; to narrow takes a single destination. */
-function isDecision(answer: Answer | undefined, single: boolean): answer is DecisionKind {
+function isDecision(
+  answer: Answer | undefined,
+  single: boolean,
+  { withheld }: ReviewItem,
+): answer is DecisionKind {
+  if (answer === 'where-seen') return withheld !== undefined;
+  if (withheld && (answer === 'narrow' || answer === 'widen')) return false;
   if (answer === 'narrow') return single;
   return answer === 'allow' || answer === 'deny' || answer === 'ignore' || answer === 'widen';
 }

@@ -21,6 +21,7 @@ const TITLES: Readonly<Record<DecisionKind, string>> = {
   ignore: 'Ignore',
   narrow: 'Narrow',
   widen: 'Widen',
+  'where-seen': 'Allow where seen',
 };
 const REVIEW: Reply = { location: 'review' };
 const CONFLICT = 409;
@@ -177,6 +178,7 @@ export class ReviewHouse {
       facts: questionFacts({ ...question, allowedBy, sample }),
       evidence: evidenceRows(items),
       single,
+      withheld: item!.withheld !== undefined,
       wider: wider === undefined ? '' : formatPrefix(wider),
       preview,
     };

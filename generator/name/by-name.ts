@@ -4,6 +4,7 @@ import type { Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { eventsFrom, isSeenBefore, TRAINING } from '../subject/ahead.ts';
 import { sumEvidence, sumNames } from '../subject/evidence.ts';
+import { hostsOf } from '../fleet/host-set.ts';
 import { groupsOf, inStableOrder, mostOf } from '../subject/order.ts';
 import { type Suffixes, widenNames } from './wildcard.ts';
 import { destinationAddress } from '../destination/destination.ts';
@@ -120,6 +121,7 @@ function sumOf(unordered: readonly RecordedObservation[]): RecordedObservation {
     ...most,
     ...sumEvidence(parts),
     hours: mostOf(parts, ({ hours }) => hours),
+    ...(most.hosts && { hosts: hostsOf(parts) }),
     blocks: most.blocks.map((_, block) => parts.reduce((sum, { blocks }) => sum + blocks[block]!, 0)),
   };
 }

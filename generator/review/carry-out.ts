@@ -15,7 +15,8 @@ import type { Box } from '../../policy/meaning/policy.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { isSetReference } from '../../policy/value/set-name.ts';
 import { hasPorts } from '../../policy/value/protocol.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, DecisionKind } from './decision.ts';
+import { settleWithheld, type WithheldDecision } from './withheld.ts';
 import { METADATA } from '../subject/deny.ts';
 import { withIgnored } from './ignored.ts';
 import { ZONES } from '../prefixes/zone.ts';
@@ -34,7 +35,12 @@ const STEPS = { 4: [24, 16, 8], 6: [64, 48, 32] } as const;
  * meaning. Throws BouhekiError `usage` when the decision cannot be carried out.
  */
 export function carryOut(input: ReviewInput, item: ReviewItem, { cidr, decision }: Decision): string {
+  if (item.withheld) return settleWithheld(input.text, item.withheld, withheldDecision(item, decision));
   switch (decision) {
+    case 'where-seen':
+      throw new BouhekiError('usage', `${item.destination} was not withheld`, {
+        remedy: 'Allow, deny or ignore it.',
+      });
     case 'allow':
       return input.text;
     case 'deny':
@@ -47,6 +53,20 @@ export function carryOut(input: ReviewInput, item: ReviewItem, { cidr, decision 
       return narrow(input, item);
     case 'widen':
       return widenTo(input, item, cidr!);
+  }
+}
+
+function withheldDecision({ destination }: ReviewItem, decision: DecisionKind): WithheldDecision {
+  switch (decision) {
+    case 'allow':
+      return 'everywhere';
+    case 'narrow':
+    case 'widen':
+      throw new BouhekiError('usage', `${destination} was withheld: no rule allows it yet`, {
+        remedy: 'Allow it, allow it where it was seen, deny or ignore it.',
+      });
+    default:
+      return decision;
   }
 }
 

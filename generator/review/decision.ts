@@ -2,8 +2,11 @@ import { printJson } from '../../error/visible.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { formatPrefix, parsePrefix, type Prefix } from '../../policy/value/cidr.ts';
 
-/** `allow` leaves the policy as it is; `ignore` takes the destination out, `deny` denies it as well. */
-export type DecisionKind = 'allow' | 'deny' | 'ignore' | 'narrow' | 'widen';
+/**
+ * `allow` leaves the policy as it is; `ignore` takes the destination out, `deny` denies it as well. Of what was withheld
+ * `allow` allows it on all hosts, and `where-seen` on those that showed it.
+ */
+export type DecisionKind = 'allow' | 'deny' | 'ignore' | 'narrow' | 'widen' | 'where-seen';
 
 /** What a decision is about: a destination of a rule. */
 export interface Decided {
@@ -18,7 +21,14 @@ export interface Decision extends Decided {
   cidr?: Prefix;
 }
 
-const KINDS: readonly string[] = ['allow', 'deny', 'ignore', 'narrow', 'widen'] satisfies DecisionKind[];
+const KINDS: readonly string[] = [
+  'allow',
+  'deny',
+  'ignore',
+  'narrow',
+  'widen',
+  'where-seen',
+] satisfies DecisionKind[];
 
 /** The line that takes an earlier one back. */
 export function printUndone({ destination, rule }: Decided): string {

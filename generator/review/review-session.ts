@@ -82,7 +82,9 @@ export class ReviewSession {
       const unmatched = decisions.filter((decision) => !this.#decideOne(decision));
       if (unmatched.length === decisions.length) return unmatched;
       this.#clear();
-      const mayWiden = decisions.some(({ decision }) => decision === 'widen');
+      const mayWiden = decisions.some(
+        (each) => each.decision === 'widen' || this.#grants(each, before.items),
+      );
       if (!mayWiden && diffPolicies(before.input.policy, this.#input.policy).gained.length > 0) {
         throw new Error('the edited policy allows more than before');
       }
@@ -92,6 +94,13 @@ export class ReviewSession {
       this.#restore(before);
       throw error;
     }
+  }
+
+  /** Whether it allows what was withheld. */
+  #grants(decision: Decision, items: readonly ReviewItem[]): boolean {
+    if (decision.decision !== 'allow' && decision.decision !== 'where-seen') return false;
+    const key = itemKey(decision);
+    return items.some((each) => each.withheld !== undefined && itemKey(each) === key);
   }
 
   #restore({ begun, covered, input, items, settled }: Snapshot): void {
@@ -107,7 +116,7 @@ export class ReviewSession {
     const item = this.#items.find((each) => itemKey(each) === key && !this.#settled.has(key));
     if (item === undefined) return false;
     this.#settled.add(key);
-    if (!this.#begun.has(item.rule)) this.#begun.set(item.rule, this.#scopeOf(item));
+    if (!item.withheld && !this.#begun.has(item.rule)) this.#begun.set(item.rule, this.#scopeOf(item));
     this.#take(carryOut(this.#input, item, decision));
     if (decision.cidr !== undefined) this.#cover(item, decision.cidr);
     return true;

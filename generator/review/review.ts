@@ -5,6 +5,7 @@ import type { AccountTable, Box, Flow, Policy } from '../../policy/meaning/polic
 import { printRule } from '../../policy/file/print.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { elapsedHours, sumEvidence, type Evidence } from '../subject/evidence.ts';
+import { type WithheldItem, withheldItems } from './withheld.ts';
 import { joinAddresses, joinNamed } from '../name/by-name.ts';
 import { flowOf } from '../subject/flow.ts';
 import { OddityFinder } from '../subject/oddity.ts';
@@ -25,6 +26,8 @@ export interface ReviewItem {
   location: RuleLocation;
   /** What the rule allows there. */
   observations: RecordedObservation[];
+  /** Where no rule allows it yet, as too few hosts of a fleet showed it. */
+  withheld?: WithheldItem;
 }
 
 /** Whether a marked rule is reviewed for what is odd about it, or as a whole. */
@@ -101,8 +104,16 @@ export function findReview(
   { policy, record, text }: ReviewInput,
   begun: ReadonlyMap<string, ReviewScope>,
 ): ReviewItem[] {
+  const withheld = withheldItems(text).map((each): ReviewItem => ({
+    rule: each.rule,
+    destination: each.destination,
+    reasons: [each.reason],
+    location: NOWHERE,
+    observations: [],
+    withheld: each,
+  }));
   const marked = findMarks(text);
-  if (marked.length === 0) return [];
+  if (marked.length === 0) return withheld;
   const judge = compileEvaluator(policy);
   const allowed = record.observations.filter((each) => judge(record.flowOf(each)).action === 'allow');
   const rules = allowRules(text);
@@ -135,8 +146,11 @@ export function findReview(
     }
     if (asked.length === 0 && !begun.has(rule)) item(EVERYTHING).reasons.push(...marks);
   }
-  return [...items.values()];
+  return [...items.values(), ...withheld];
 }
+
+/** Where no rule is. */
+const NOWHERE: RuleLocation = { rule: -1 };
 
 /** What is known of an item; undefined where nothing is. Distinct hours are no fewer than this. */
 export function evidenceOf({ observations }: ReviewItem): (Evidence & { hours: number }) | undefined {
@@ -149,7 +163,7 @@ export function evidenceOf({ observations }: ReviewItem): (Evidence & { hours: n
 export function groupItems(items: readonly ReviewItem[]): ReviewItem[][] {
   const groups = new Map<string, ReviewItem[]>();
   for (const item of items) {
-    const key = JSON.stringify([item.location, item.reasons]);
+    const key = JSON.stringify([item.rule, item.location, item.reasons]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [item]);
     else group.push(item);

@@ -10,6 +10,7 @@ import type { Marking, OddityFinder } from '../subject/oddity.ts';
 import { compareText } from '../subject/order.ts';
 import type { Demand } from '../subject/select.ts';
 import { coveredKeys, type RuleSubject } from '../subject/subject.ts';
+import { standsForName } from '../fleet/user-name.ts';
 
 /** Observations, each with the demand whose rule has to allow it. A cell is a number: an index into these lists. */
 export class Cells {
@@ -46,8 +47,10 @@ export function comparableCells(demands: readonly Demand[], oddities: OddityFind
     demands.map((demand) => {
       const { from } = demand.subject;
       const several = (from.uid?.length ?? 0) > 1 ? ` ${from.uid!.join('+')}` : '';
+      // A rule has numbers of users or names.
+      const named = from.uid?.some(standsForName) ? ' named' : '';
       const marking = oddities.marking(demand.observations);
-      return [demand, { kind: `${Object.keys(from).join()}${several}`, marking, byPlace: new Map() }];
+      return [demand, { kind: `${Object.keys(from).join()}${named}${several}`, marking, byPlace: new Map() }];
     }),
   );
   const groupOf = (demand: Demand, place: string): number[] => {

@@ -10,7 +10,7 @@ const SPELLED = 2;
  * A name for each rule, no two alike: what its subjects are (`/usr/bin/curl uid 1000`,
  * `container web, api and 3 more uid 0, 33`), with a number where two read the same.
  */
-export function nameRules(rules: readonly Rule[]): string[] {
+export function nameRules(rules: readonly Pick<Rule, 'from'>[]): string[] {
   const taken = new Map<string, number>();
   return rules.map(({ from }) => {
     const name = extendName(nameOf(from), '');

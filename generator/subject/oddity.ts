@@ -5,6 +5,7 @@ import { HOUR } from '../../profiler/read/stretch.ts';
 import { AddressSet } from '../destination/address-set.ts';
 import { METADATA } from './deny.ts';
 import { userIds } from './ids.ts';
+import { standsForName } from '../fleet/user-name.ts';
 import { isNamedOnce } from './passing-name.ts';
 import { isElsewhere } from './subject.ts';
 import { versionsOf } from './version.ts';
@@ -208,7 +209,11 @@ export function subjectReasons(subject: Subject): string[] {
   const reasons: string[] = [];
   const ids = userIds(subject);
   if (ids.length > 1)
-    reasons.push(`process with user ids ${ids.join(' and ')}, each of which a rule by uid allows alone`);
+    reasons.push(
+      ids.some(standsForName)
+        ? 'process with user ids of several users, each of which a rule by user allows alone'
+        : `process with user ids ${ids.join(' and ')}, each of which a rule by uid allows alone`,
+    );
   if (isElsewhere(subject))
     reasons.push('program that is no file of the host: the rule is for its whole service');
   const origin = oddOrigin(subject);

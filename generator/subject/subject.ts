@@ -3,6 +3,8 @@ import { FROM, TEXT_DIMENSIONS } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { Accounts, DELETED, ELSEWHERE, type Subject, UNKNOWN_ID } from '../../profiler/read/observation.ts';
 import { subsetsOf, userIds } from './ids.ts';
+import { namesInstances } from '../fleet/instance-name.ts';
+import { isMixed, standsForName, userName } from '../fleet/user-name.ts';
 import { isNamedOnce, isPassingUnit, poolSize } from './passing-name.ts';
 import { type VersionedDimension, versionsOf } from './version.ts';
 
@@ -109,7 +111,7 @@ function chosenSubject(
 
 /** All processes of a user; none where the user is unknown. */
 function usersOf(uids: Uids, accounts: Accounts): RuleSubject | undefined {
-  if (isUnknown(uids)) return undefined;
+  if (isUnknown(uids) || isMixed(uids.ids)) return undefined;
   return subjectOf(uidText({ ...uids, accounts }), { uid: uids.ids }, CHOSEN);
 }
 
@@ -164,7 +166,7 @@ function containerSubject(subject: Subject, uids: Uids): RuleSubject | undefined
   const { container, image } = subject;
   if ((isNamedOnce(subject) || poolSize(subject) !== undefined) && image && isNameable('image', image))
     return ruleFor(`image ${image}`, { image: [image] }, uids, 2);
-  if (container && isNameable('container', container))
+  if (container && (namesInstances(subject) || isNameable('container', container)))
     return ruleFor(`container ${container}`, { container: [container] }, uids, 3);
   return unknownContainer(subject, uids);
 }
@@ -245,13 +247,15 @@ function isUnknown({ ids }: Uids): boolean {
   return ids.includes(UNKNOWN_ID);
 }
 
-/** `uid 33 (www-data)`; `uid 0 (root)+1000 (ada)` of a process that has both. */
+/** `uid 33 (www-data)`; `uid 0 (root)+1000 (ada)` of a process that has both; `user ada` where names stand for ids. */
 function uidText({ accounts, ids }: Uids): string {
+  if (ids.some(standsForName)) return `user ${ids.map((id) => userName(id, accounts)).join('+')}`;
   if (ids.includes(UNKNOWN_ID)) return 'any user';
   return `uid ${ids.map((id) => accounts.text('user', id)).join('+')}`;
 }
 
-function ruleFor(name: string, who: From, uids: Uids, rank: number): RuleSubject {
+function ruleFor(name: string, who: From, uids: Uids, rank: number): RuleSubject | undefined {
+  if (isMixed(uids.ids)) return undefined;
   const from = isUnknown(uids) ? who : { ...who, uid: uids.ids };
   return subjectOf(`${name} ${uidText(uids)}`, from, rank);
 }

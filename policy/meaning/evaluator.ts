@@ -43,6 +43,16 @@ export function compileEvaluator(policy: Policy): (flow: Flow) => Verdict {
   };
 }
 
+/** All of some boxes that match a flow, whatever they do, by their places. The boxes must not change meanwhile. */
+export function compileMatcher(boxes: readonly Box[]): (flow: Flow) => number[] {
+  const index = new BoxIndex(boxes);
+  const matchers = boxes.map(compileBox);
+  return (flow) => {
+    const normal = normalizeFlow(flow);
+    return index.candidates(probeOf(normal)).filter((box) => matchers[box]!(normal));
+  };
+}
+
 function probeOf(flow: Flow): Probe {
   return { values: (dimension) => valuesOf(flow, dimension), block: () => blockOf(flow.address) };
 }

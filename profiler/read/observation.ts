@@ -73,6 +73,8 @@ export interface Observation {
    * the name themselves, and of a wildcard how many names it stands for.
    */
   seen?: { addresses: number; others: number; self: number; names: number };
+  /** In a fleet: the hosts that showed it, bit i % 8 of byte i / 8 for the one in place i. */
+  hosts?: Readonly<Uint8Array>;
   /** Number of events. */
   count: number;
   /** Microseconds since the epoch. */

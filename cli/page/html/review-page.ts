@@ -30,6 +30,8 @@ export interface AskedDestination {
   /** A row for each destination: its name, events, hours, first, last and who. */
   evidence: readonly (readonly string[])[];
   single: boolean;
+  /** Whether no rule allows them yet, as too few hosts of a fleet showed them. */
+  withheld: boolean;
   /** The next wider prefix; empty where there is none. */
   wider: string;
   preview: Preview | undefined;
@@ -67,6 +69,43 @@ const ANSWERS = [
   ['narrow', 'n', 'Allow only the addresses that were seen'],
 ] as const;
 
+const WITHHELD_ANSWERS = [
+  ['allow', 'a', 'Allow it on all hosts'],
+  ['where-seen', 'h', 'Allow it on the hosts that showed it alone'],
+  ['deny', 'd', 'Deny it: no later rule can allow it'],
+  ['ignore', 'i', 'Withhold it for good; it is not asked again'],
+] as const;
+
+function widening({ preview, wider }: AskedDestination): Markup {
+  return html`<form class="answers" action="review" method="get" aria-label="Widen">
+    <label
+      >Widen to
+      <input
+        name="cidr"
+        value="${preview?.answer === 'widen' ? preview.cidr : wider}"
+        autocomplete="off"
+        spellcheck="false"
+        placeholder="192.0.2.0/24"
+        required
+    /></label>
+    <button
+      name="answer"
+      value="widen"
+      ${preview?.answer === 'widen' && new Markup('aria-current="true"')}
+      title="Allow a larger block of addresses"
+      aria-keyshortcuts="w"
+      data-key="w"
+    >
+      Widen <kbd>w</kbd>
+    </button>
+  </form>`;
+}
+
+/** The answers to a question. */
+function answersTo({ single, withheld }: AskedDestination) {
+  return withheld ? WITHHELD_ANSWERS : ANSWERS.filter(([answer]) => single || answer !== 'narrow');
+}
+
 /** The page of a review, for a server that gives it `contentPolicy(REVIEW_SCRIPT)`. It works with scripts off. */
 export function printReviewPage(page: ReviewPage): string {
   const { ask, done, file, message, state } = page;
@@ -88,7 +127,7 @@ export function printReviewPage(page: ReviewPage): string {
 }
 
 function destination(ask: AskedDestination, state: string): Markup {
-  const { evidence, facts, preview, single, wider } = ask;
+  const { evidence, facts, preview, single } = ask;
   return html`<section aria-labelledby="asked">
     <h2 id="asked">May it go on?</h2>
     <dl class="known">
@@ -99,7 +138,7 @@ function destination(ask: AskedDestination, state: string): Markup {
       )}
     </dl>
     <form class="answers" action="review" method="get" aria-label="Answers">
-      ${ANSWERS.filter(([answer]) => single || answer !== 'narrow').map(
+      ${answersTo(ask).map(
         ([answer, key, does]) =>
           html`<button
             name="answer"
@@ -113,28 +152,7 @@ function destination(ask: AskedDestination, state: string): Markup {
           </button>`,
       )}
     </form>
-    <form class="answers" action="review" method="get" aria-label="Widen">
-      <label
-        >Widen to
-        <input
-          name="cidr"
-          value="${preview?.answer === 'widen' ? preview.cidr : wider}"
-          autocomplete="off"
-          spellcheck="false"
-          placeholder="192.0.2.0/24"
-          required
-      /></label>
-      <button
-        name="answer"
-        value="widen"
-        ${preview?.answer === 'widen' && new Markup('aria-current="true"')}
-        title="Allow a larger block of addresses"
-        aria-keyshortcuts="w"
-        data-key="w"
-      >
-        Widen <kbd>w</kbd>
-      </button>
-    </form>
+    ${!ask.withheld && widening(ask)}
     <div class="answers">
       ${!single && action({ what: 'each', key: 'e', label: 'Each by itself', state })}
       ${action({ what: 'skip', key: 's', label: 'Skip', state })} ${undo(state)}

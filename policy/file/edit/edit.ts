@@ -41,7 +41,7 @@ export function strayMarks(text: string): { line: number; mark: string }[] {
 
 /** What `generate` writes above a rule beside its marks: what was seen of it, and of whom. */
 const EVIDENCE =
-  /^ *# (?:[\d,]+ events? in (?:at least )?[\d,]+ hours?, |over-grant x|owners: |known by |[\d,]+ events? by [\d,]+ names?, |by image: a name such as |uid \d+(?: \(|, \d))/;
+  /^ *# (?:(?:[\d,]+ of [\d,]+ hosts?, )?[\d,]+ events? in (?:at least )?[\d,]+ hours?, |over-grant x|hosts by destination: |owners: |known by |[\d,]+ events? by [\d,]+ names?, |by image: a name such as |uid \d+(?: \(|, \d))/;
 
 /** The text without the marks above a location. */
 export function removeMarks(text: string, location: RuleLocation): string {

@@ -1,0 +1,130 @@
+import { BouhekiError } from '../../error/error.ts';
+import type { GenerateInput } from '../../generator/generate.ts';
+import type { FleetEvidence } from '../../generator/quorum.ts';
+import type { RecordedObservation } from '../../profiler/read/read.ts';
+import { isLabel } from '../../policy/meaning/host.ts';
+import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
+import type { AggregateHosts, AggregateRow } from '../wire/message.ts';
+import { FleetSubjects } from './subject.ts';
+
+/** What is said of a fleet beside what was aggregated. */
+export interface RecordOptions {
+  workload: string;
+  minHosts: number;
+}
+
+/** Parts of the window, of equal length. */
+const BLOCKS = 10;
+
+/** The evidence of a workload as the generator takes a record: plain data, the same for rows and hosts in any order. */
+export type FleetRecord = GenerateInput & Required<Pick<GenerateInput, 'accounts' | 'fleet'>>;
+
+/**
+ * What the counted hosts of a workload showed, as a record. Of the times of an observation the first, the last and the
+ * number of events are known: events are taken for evenly spread between the two. Throws BouhekiError `no-data` where no
+ * host counts.
+ */
+export function fleetRecord(
+  hosts: AggregateHosts,
+  rows: readonly AggregateRow[],
+  { minHosts, workload }: RecordOptions,
+): FleetRecord {
+  const uncounted = hosts.uncounted.map(({ name, reason }) => ({ name, reason }));
+  if (hosts.counted.length === 0) {
+    const why = uncounted.map(({ name, reason }) => `${name}: ${reason}`).join(', ');
+    throw new BouhekiError('no-data', `no host of workload ${workload} counts`, {
+      remedy: 'A host counts when it has recorded for 24 hours, is not quarantined and lost little.',
+      ...(why !== '' && { detail: why }),
+    });
+  }
+  const texts = rows.map(({ subject }) => subject.toString('utf8'));
+  const subjects = new FleetSubjects(texts);
+  const window = windowOf(rows);
+  const fleet: FleetEvidence = { workload, minHosts, counted: ruleNames(hosts), uncounted };
+  return {
+    observations: rows.map((row, at) =>
+      Object.assign(observationOf(row, window), { subject: subjects.of(texts[at]!) }),
+    ),
+    activity: [],
+    losses: [],
+    recordings: 0,
+    interrupted: 0,
+    accounts: subjects.accounts,
+    fleet,
+  };
+}
+
+/** What rules call the counted hosts: their names, and their ids where another has the name or it reads like a label. */
+export function ruleNames({ counted, uncounted }: AggregateHosts): string[] {
+  const holders = new Map<string, number>();
+  for (const { name } of [...counted, ...uncounted]) holders.set(name, (holders.get(name) ?? 0) + 1);
+  return counted.map(({ id, name }) => (holders.get(name) === 1 && isPlain(name) ? name : id));
+}
+
+/** What a rule takes for a name of a host. */
+function isPlain(name: string): boolean {
+  return !isLabel(name) && !/[*?\p{Cc}]|^\s|\s$|^$/u.test(name);
+}
+
+interface Window {
+  first: number;
+  last: number;
+}
+
+function windowOf(rows: readonly AggregateRow[]): Window {
+  const window = { first: Infinity, last: -Infinity };
+  for (const { first, last } of rows) {
+    window.first = Math.min(window.first, first);
+    window.last = Math.max(window.last, last);
+  }
+  return window;
+}
+
+function observationOf(row: AggregateRow, window: Window): Omit<RecordedObservation, 'subject'> {
+  const { count, first, hosts, hours, last, names, port, protocol, verdict } = row;
+  const observation: Omit<RecordedObservation, 'subject'> = {
+    ...addressOf(row.address),
+    port,
+    protocol,
+    verdict: verdict === 'ALLOW' ? 'allow' : 'deny',
+    monitored: verdict === 'WOULD_DENY',
+    count,
+    first,
+    last,
+    hours,
+    hosts,
+    blocks: blocksOf(row, window),
+  };
+  if (row.socket !== '') observation.socket = socketOf(row.socket);
+  if (names.length > 0) observation.names = names.toSorted();
+  return observation;
+}
+
+function addressOf(bytes: Buffer): { family: 4 | 6; address: bigint } {
+  if (bytes.length === 0) return { family: 4, address: 0n };
+  return { family: bytes.length === 4 ? 4 : 6, address: BigInt(`0x${bytes.toString('hex')}`) };
+}
+
+function socketOf(text: string): SocketKind {
+  const kind = SOCKET_KINDS.find((each) => each === text);
+  if (kind !== undefined) return kind;
+  throw new BouhekiError('fleet', `the hub knows sockets that this version does not: ${text.slice(0, 80)}`, {
+    remedy: 'Use a version of bouheki that is as new as the hub.',
+  });
+}
+
+/** Events by parts of the window: one where the first was, one where the last was, the rest spread evenly between. */
+function blocksOf({ count, first, last }: AggregateRow, window: Window): number[] {
+  const length = Math.max(1, window.last - window.first);
+  const blockOf = (time: number) =>
+    Math.min(BLOCKS - 1, Math.floor(((time - window.first) / length) * BLOCKS));
+  const [from, to] = [blockOf(first), blockOf(last)];
+  const parts = to - from + 1;
+  const rest = Math.max(0, count - 2);
+  return Array.from({ length: BLOCKS }, (_, block) => {
+    if (block < from || block > to) return 0;
+    const place = block - from;
+    const between = Math.floor((rest * (place + 1)) / parts) - Math.floor((rest * place) / parts);
+    return between + (block === from ? 1 : 0) + (block === to && count > 1 ? 1 : 0);
+  });
+}
