@@ -2,7 +2,7 @@
 
 kernels := 5.10 6.1 6.12 7.2
 # What is tried on 6.1 without bpf among the active security modules too.
-without_bpf := loop reference container podman docker containerd short-container container-exe backstop keep keep-detach
+without_bpf := loop reference container podman podman-edge docker containerd short-container container-exe backstop keep keep-detach
 
 .PHONY: help setup build check test test-kernels demo package clean
 

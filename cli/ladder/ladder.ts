@@ -160,8 +160,11 @@ async function readRungs(
     const all = await reader.observations({ ...(since !== undefined && { since }), byNames: true });
     const late = await reader.observations({ since: begin, byNames: true });
     const judged = (list: typeof all) => list.filter(({ subject }) => isJudged(policy, subject));
-    const recordings = await reader.recordings({ since: begin });
-    const own = recordings.filter(({ backend }) => backend !== 'import');
+    const recordings = await reader.recordings();
+    const own = recordings
+      .filter(({ backend }) => backend !== 'import')
+      // One that runs still is known up to its last event, which may be long ago, and records until now.
+      .map(({ endedAt, startedAt, state }) => ({ startedAt, endedAt: state === 'running' ? now : endedAt }));
     const losses = await reader.losses({ since: begin });
     const recent = judged(late);
     const record = {
@@ -242,13 +245,31 @@ async function take(
   }
   process.stderr.write(visibleLines(said));
   if (text === before || !options.apply) return;
-  const { confirmWithin, db, guardKey } = options;
+  let applied = false;
+  try {
+    applied = await putInForce(file, options);
+  } finally {
+    // Else the next look at the file, such as by SIGHUP, would take the steps all the same.
+    if (!applied) {
+      writeOutput(file, before);
+      process.stderr.write(visibleLines(`Not in force, so ${file} is as it was.\n`));
+    }
+  }
+}
+
+/** Whether the file is in force now. The pre-flight replays the quiet period, which is what the steps go by. */
+async function putInForce(
+  file: string,
+  { confirmWithin, db, guardKey, quiet }: LadderOptions,
+): Promise<boolean> {
   await apply(file, {
     db,
     force: false,
     preflight: true,
     shadow: false,
+    since: (Date.now() / 1000 - quiet) * 1e6,
     ...(confirmWithin !== undefined && { confirmWithin }),
     ...(guardKey !== undefined && { guardKey }),
   });
+  return process.exitCode === undefined || process.exitCode === 0;
 }

@@ -163,6 +163,15 @@ test('the whole policy blocks when all its subjects do, and nothing else would b
   assert.match(readFileSync(other.policy, 'utf8'), /^ {2}mode: monitor # for now$/m);
 });
 
+test('what cannot be put in force is taken out of the file again', async (t) => {
+  const { policy, run } = await made(t);
+  const { status, stderr } = run('--climb', '--apply');
+  assert.equal(status, 2);
+  assert.match(stderr, /^Not in force, so \S+ is as it was\.$/m);
+  assert.match(stderr, /^no-data: no `bouheki enforce` runs with /m);
+  assert.equal(readFileSync(policy, 'utf8'), POLICY);
+});
+
 test('contradictions, other versions and policies in braces are refused, and nothing is written', async (t) => {
   const { policy, run } = await made(t);
   assert.match(run('--climb', '--down', 'web').stderr, /^usage: --down does not go with --climb$/m);

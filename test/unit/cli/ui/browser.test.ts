@@ -247,6 +247,33 @@ test(
   },
 );
 
+test('keys of one letter can be switched off, and stay so on the next page', { skip }, async (t) => {
+  const { db: record, file } = await marked(t);
+  const { link } = await startUi(t, [file, '--edit', '--db', record]);
+  const { noticed, page } = await open(link);
+  const review = async () => {
+    await page.click('nav a[href=review]');
+    await page.waitForSelector('#asked');
+  };
+  await review();
+  const start = page.url();
+  await page.click('#keys');
+  await page.keyboard.press('d');
+  await page.reload();
+  assert.equal(await page.isChecked('#keys'), false);
+  await page.keyboard.press('d');
+  assert.equal(page.url(), start, 'nothing was asked');
+  await page.click('#keys');
+  const loaded = page.waitForEvent('load');
+  await page.keyboard.press('d');
+  await loaded;
+  assert.match(page.url(), /answer=deny/);
+  await page.keyboard.press('Escape');
+  await page.waitForURL(start);
+  assert.deepEqual(noticed, []);
+  await page.context().close();
+});
+
 test('with scripts off it can be read and decided on as well', { skip }, async (t) => {
   const { db: record, file } = await marked(t);
   const { link } = await startUi(t, [file, '--edit', '--db', record]);
