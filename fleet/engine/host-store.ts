@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import type { HostState } from '../wire/message.ts';
 import type { Primary } from './connection/primary.ts';
+import { storable, storableNumber } from './connection/storable.ts';
 import type { HostRow, NewHost, Sighting, Token } from './engine.ts';
 
 const COLUMNS = `id, name, labels, workload, state, clone, machine_id AS "machineId", key_hash AS "keyHash",
@@ -49,7 +50,7 @@ export class HostStore {
       );
       const known = await client.query<Line>(
         `UPDATE host SET name = $2, machine_id = $3, agent_version = $4 WHERE key_hash = $1 RETURNING ${COLUMNS}`,
-        [host.keyHash, host.name, host.machineId, host.agentVersion],
+        [host.keyHash, storable(host.name), storable(host.machineId), storable(host.agentVersion)],
       );
       if (known.rows[0] !== undefined) return hostOf(known.rows[0]);
       const token = tokens[0];
@@ -96,7 +97,7 @@ export class HostStore {
 
   /** Many in one statement: a write for each sign of life is what databases of others died of. */
   async sighted(sightings: readonly Sighting[]): Promise<void> {
-    const all = sightings.map((sighting) => ({ ...sighting, digest: sighting.digest.toString('hex') }));
+    const all = sightings.map(storableSighting);
     await this.#primary.transaction(async (client) => {
       await client.query('SET LOCAL synchronous_commit = off');
       // In one order, so that two hubs never wait for each other.
@@ -140,13 +141,13 @@ async function addHost(
      RETURNING id`,
     [
       randomUUID(),
-      host.name,
+      storable(host.name),
       JSON.stringify(host.labels),
-      host.machineId,
+      storable(host.machineId),
       host.keyHash,
       host.publicKey,
       host.token,
-      host.agentVersion,
+      storable(host.agentVersion),
       now,
     ],
   );
@@ -156,4 +157,20 @@ async function addHost(
     [rows[0]!.id],
   );
   return placed[0] === undefined ? undefined : hostOf(placed[0]);
+}
+
+/** For JSON; all but the host and the time come from the agent. */
+function storableSighting(sighting: Sighting) {
+  const { agentVersion, features, digest, mode } = sighting;
+  const numbers = (['skew', 'revision', 'lost', 'unsentRows', 'newDeniedKeys', 'breakerTrips'] as const).map(
+    (name) => [name, storableNumber(sighting[name])] as const,
+  );
+  return {
+    ...sighting,
+    ...Object.fromEntries(numbers),
+    agentVersion: storable(agentVersion),
+    features: features.map(storable),
+    digest: digest.toString('hex'),
+    mode: storable(mode),
+  };
 }

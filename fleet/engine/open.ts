@@ -4,6 +4,7 @@ import { Leader } from './connection/leader.ts';
 import { Listener } from './connection/listener.ts';
 import { Primary } from './connection/primary.ts';
 import { migrate } from './connection/schema.ts';
+import { storable } from './connection/storable.ts';
 import type { Engine } from './engine.ts';
 import { aggregate } from './evidence/aggregate.ts';
 import { denialsOf } from './evidence/denial.ts';
@@ -103,7 +104,11 @@ async function timelineOf(primary: Primary): Promise<string> {
 
 async function addAudit(primary: Primary, { time, who, what }: AuditRow): Promise<void> {
   await primary.use((client) =>
-    client.query('INSERT INTO audit (time, who, what) VALUES ($1, $2, $3)', [time, who, what]),
+    client.query('INSERT INTO audit (time, who, what) VALUES ($1, $2, $3)', [
+      time,
+      storable(who),
+      storable(what),
+    ]),
   );
 }
 

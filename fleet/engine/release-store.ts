@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import type { Signature } from '../wire/message.ts';
 import { CHANNEL } from './connection/listener.ts';
 import type { Primary } from './connection/primary.ts';
+import { storable } from './connection/storable.ts';
 import type { Engine, PlacementRow, ReleaseRow, Workload } from './engine.ts';
 import { SELECTED } from './host-store.ts';
 
@@ -127,7 +128,7 @@ export class ReleaseStore {
           next.state,
           next.stage,
           next.stageSince,
-          next.reason,
+          storable(next.reason),
           JSON.stringify(next.plan),
           release.stageSince,
         ],
@@ -144,7 +145,7 @@ export class ReleaseStore {
     await this.#ask(
       `UPDATE placement SET state = $6, error = $7, since = $8
        WHERE release = $1 AND host = $2 AND stage = $3 AND side = $4 AND mode = $5`,
-      [release, host, stage, side, mode, state, error, since],
+      [release, host, stage, side, mode, state, storable(error), since],
     );
   }
 
@@ -187,6 +188,6 @@ async function place(client: PoolClient, placements: readonly PlacementRow[]): P
        error text, since bigint) ORDER BY release, host
      ON CONFLICT (release, host) DO UPDATE SET stage = EXCLUDED.stage, side = EXCLUDED.side, mode = EXCLUDED.mode,
        state = EXCLUDED.state, error = EXCLUDED.error, since = EXCLUDED.since`,
-    [JSON.stringify(placements)],
+    [JSON.stringify(placements.map(({ error, ...rest }) => ({ ...rest, error: storable(error) })))],
   );
 }

@@ -12,7 +12,7 @@ const AWAY = /^(?:08|53|57P|58|25006|40001|40P01|55P03|57014|XX001)/;
 const REFUSED = /^(?:28|3D000|42501|0P)/;
 
 /** Failures that the client makes by itself carry no code of the server. */
-const LOST = /terminated|timeout|not queryable|closed|ended|Cannot use a pool|stream/i;
+const LOST = /^(?:Connection terminated|timeout |Query read timeout|Client (?:has|was) |Cannot use a pool)/;
 
 /** Whether this failure says that the connection, or the server, cannot be used any longer. */
 export function isAway(error: unknown): boolean {
@@ -27,14 +27,25 @@ export function isAway(error: unknown): boolean {
  */
 export function engineFailure(error: unknown): unknown {
   if (error instanceof BouhekiError) return error;
-  const text = visible((error as Error).message ?? String(error));
-  if (REFUSED.test((error as ServerError).code ?? '')) {
-    return new BouhekiError('fleet', `PostgreSQL refuses the hub: ${text}`, {
-      remedy: 'check user, password, database and rights; the role must be able to make a schema',
-      cause: error,
-    });
-  }
-  return isAway(error) ? away(text, error) : error;
+  if (REFUSED.test((error as ServerError).code ?? '')) return refusal(error);
+  return isAway(error) ? away(textOf(error), error) : error;
+}
+
+/** The same of what fails while a connection is made, TLS and the address included: none of it is a bug. */
+export function connectFailure(error: unknown): unknown {
+  return error instanceof BouhekiError || isAway(error) ? engineFailure(error) : refusal(error);
+}
+
+function textOf(error: unknown): string {
+  return visible((error as Error).message || String(error));
+}
+
+function refusal(error: unknown): BouhekiError {
+  return new BouhekiError('fleet', `PostgreSQL refuses the hub: ${textOf(error)}`, {
+    remedy:
+      'check address, certificate, user, password, database and rights; the role must be able to make a schema',
+    cause: error,
+  });
 }
 
 /** No server can be reached, or none of them is the primary. */

@@ -1,5 +1,6 @@
-import { Client, Pool, types, type ClientConfig, type PoolClient } from 'pg';
-import { away, engineFailure, isAway } from './failure.ts';
+import { Client, Pool, types, type ClientBase, type ClientConfig, type PoolClient } from 'pg';
+import { BouhekiError } from '../../../error/error.ts';
+import { away, connectFailure, engineFailure, isAway } from './failure.ts';
 
 /** Milliseconds. */
 const CONNECT_TIMEOUT = 5000;
@@ -87,7 +88,7 @@ export class Primary {
   async #take(): Promise<{ client: PoolClient; release: (failure?: unknown) => unknown }> {
     const pool = this.#current();
     const judge = (failure: unknown) => {
-      if (isAway(failure) && !isBusy(failure)) this.#forget(pool);
+      if (saysAway(failure) && !isBusy(failure)) this.#forget(pool);
       return engineFailure(failure);
     };
     try {
@@ -123,7 +124,13 @@ export class Primary {
   async #open(): Promise<Pool> {
     const { client, url } = await this.#find();
     await client.end();
-    const pool = new Pool({ ...settingsOf(url), max: CONNECTIONS, idleTimeoutMillis: 60_000 });
+    const pool = new Pool({
+      ...settingsOf(url),
+      max: CONNECTIONS,
+      idleTimeoutMillis: 60_000,
+      // It may have become a standby since, which would answer with what was.
+      onConnect: refuseStandby,
+    });
     // Of connections that are not in use, and of those that are, whose statement fails as well.
     pool.on('error', () => undefined);
     pool.on('connect', (made) => made.on('error', () => undefined));
@@ -133,20 +140,25 @@ export class Primary {
   async #find(): Promise<{ client: Client; url: string }> {
     let failure: unknown = away('no address is given');
     for (const url of this.#urls) {
-      const client = new Client(settingsOf(url));
-      client.on('error', () => undefined);
+      let client: Client | undefined;
       try {
+        client = new Client(settingsOf(url));
+        client.on('error', () => undefined);
         await client.connect();
-        const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
-        if (rows[0]!.standby === false) return { client, url };
-        failure = away('no server is the primary');
+        await refuseStandby(client);
+        return { client, url };
       } catch (error) {
-        failure = error;
+        failure = connectFailure(error);
       }
-      client.end().catch(() => undefined);
+      client?.end().catch(() => undefined);
     }
     throw failure;
   }
+}
+
+async function refuseStandby(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+  if (rows[0]!.standby) throw away('the server is a standby');
 }
 
 /** Does this in a transaction of the connection. */
@@ -161,6 +173,10 @@ export async function transact<Result>(client: PoolClient, act: () => Promise<Re
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+function saysAway(failure: unknown): boolean {
+  return failure instanceof BouhekiError ? failure.code === 'fleet-away' : isAway(failure);
 }
 
 /** All connections are in use, and none became free in time: more of them would not help. */

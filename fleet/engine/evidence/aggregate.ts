@@ -1,7 +1,13 @@
 import type { PoolClient } from 'pg';
 import type { AggregateHosts, AggregateRow } from '../../wire/message.ts';
 import type { Primary } from '../connection/primary.ts';
-import { countedHosts, windowHours, type EvidenceWindow, type WindowHours } from './counted-host.ts';
+import {
+  countedHosts,
+  MOST_COUNT,
+  windowHours,
+  type EvidenceWindow,
+  type WindowHours,
+} from './counted-host.ts';
 import { VERDICTS } from './evidence-row.ts';
 import { listArray } from './sql-array.ts';
 
@@ -90,7 +96,7 @@ async function* aggregateRows(
 const OBSERVED = `
   DECLARE observed NO SCROLL CURSOR FOR
   SELECT s.document, o.* FROM (
-    SELECT subject, address, port, protocol, socket, verdict, sum(count)::bigint AS count, min(first) AS first,
+    SELECT subject, address, port, protocol, socket, verdict, least(sum(count), ${MOST_COUNT})::bigint AS count, min(first) AS first,
       max(last) AS last, sum(hours)::int AS hours, string_agg(members, '') AS members
     FROM (
       SELECT e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, sum(e.count) AS count, min(e.first) AS first,

@@ -6,6 +6,9 @@ import { hoursWithin } from './hour-set.ts';
 /** Of the events of a host: one that lost more may have done anything. */
 const MOST_LOST = 0.01;
 
+/** What a host claims may add up to more than a number can hold. */
+export const MOST_COUNT = Number.MAX_SAFE_INTEGER;
+
 /** Microseconds since the epoch; the end is not included. */
 export interface EvidenceWindow {
   since: number;
@@ -60,7 +63,7 @@ export async function countedHosts(
       `SELECT h.id, h.number, h.name, h.labels, h.state, h.clone, coalesce(w.recorded, 0) AS recorded, coalesce(w.lost, 0) AS lost
        FROM host h LEFT JOIN (
          SELECT host, sum(bit_count((recorded_0 & m.m0)::bit(64)) + bit_count((recorded_1 & m.m1)::bit(64))
-                          + bit_count((recorded_2 & m.m2)::bit(64)))::bigint AS recorded, sum(lost)::bigint AS lost
+                          + bit_count((recorded_2 & m.m2)::bit(64)))::bigint AS recorded, least(sum(lost), ${MOST_COUNT})::bigint AS lost
          FROM host_week JOIN unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[]) AS m (week, m0, m1, m2) USING (week)
          GROUP BY host) w ON w.host = h.number
        WHERE h.workload = $1 ORDER BY h.name, h.id`,
@@ -71,7 +74,7 @@ export async function countedHosts(
       lossy.length === 0
         ? { rows: [] }
         : await client.query<{ host: number; events: number }>(
-            `SELECT host, sum(count)::bigint AS events FROM evidence WHERE week = ANY($1::int[]) AND host = ANY($2::int[])
+            `SELECT host, least(sum(count), ${MOST_COUNT})::bigint AS events FROM evidence WHERE week = ANY($1::int[]) AND host = ANY($2::int[])
              GROUP BY host`,
             [weeks, lossy],
           );

@@ -10,9 +10,11 @@ const ALLOWED_SKEW = 5 * 60 * 1_000_000;
 export const VERDICTS: readonly WireVerdict[] = ['ALLOW', 'DENY', 'WOULD_DENY'];
 
 const MOST_REVISION = 2 ** 31 - 1;
-const LONGEST_SUBJECT = 64 * 1024;
+const LONGEST_SUBJECT = 16 * 1024;
 const LONGEST_NAME = 255;
-const MOST_NAMES = 64;
+const MOST_NAMES = 16;
+/** NUL, and halves of pairs. */
+const UNSTORABLE = /[\0\p{Cs}]/u;
 const SOCKET = /^[a-z-]{0,32}$/;
 const BACKEND = /^[\w.+ -]{0,64}$/;
 
@@ -201,7 +203,7 @@ function isTime({ count, first, last, week }: Row): boolean {
 }
 
 function isName(name: string): boolean {
-  return name !== '' && name.length <= LONGEST_NAME && !name.includes('\0');
+  return name !== '' && name.length <= LONGEST_NAME && !UNSTORABLE.test(name);
 }
 
 /**

@@ -274,3 +274,34 @@ test('a reader that stops early gives its connection back', { skip: postgresMiss
   const hosted: AggregateHosts = (await engine.aggregate('nothing', WINDOW, NOW)).hosts;
   assert.deepEqual(hosted, { counted: [], uncounted: [] });
 });
+
+test(
+  'counts that no host can have seen add up to the greatest number, and fail nothing',
+  { skip: postgresMissing },
+  async () => {
+    const all: FleetHost[] = NAMES.map(() => ({
+      state: 'active',
+      clone: false,
+      recorded: 60,
+      lost: 0,
+      rows: [],
+    }));
+    await store(all);
+    const count = Number.MAX_SAFE_INTEGER;
+    const rows = Array.from({ length: 1100 }, (_, at) => rowOf({ verdict: 'DENY', revision: at + 1, count }));
+    const windows = [fullWindow({ lost: count })];
+    await engine.merge([{ host: hosts[0]!.id, batch: batchOf(rows, { windows }) }], NOW);
+    await engine.merge([{ host: hosts[1]!.id, batch: batchOf(rows) }], NOW);
+    const { hosts: found, rows: parts } = await engine.aggregate('web', WINDOW, NOW);
+    assert.deepEqual(
+      found.uncounted.map(({ reason }) => reason),
+      ['losses'],
+    );
+    const lines: AggregateRow[] = [];
+    for await (const part of parts) lines.push(...part);
+    assert.deepEqual(
+      lines.map((line) => line.count),
+      [count],
+    );
+  },
+);

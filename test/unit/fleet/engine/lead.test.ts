@@ -123,6 +123,23 @@ test(
   },
 );
 
+test('a role that owns a database, and nothing else, is enough', needsServer, async () => {
+  await sql(server.url, 'CREATE ROLE hub LOGIN');
+  await sql(server.url, 'CREATE DATABASE owned OWNER hub');
+  const url = server.url.replace('/postgres?', '/owned?').replace('user=bouheki', 'user=hub');
+  const engine = await openEngine([url]);
+  try {
+    assert.match(await engine.timeline(), /^\d+\/0/);
+    const [host] = await enrolled(engine, ['a']);
+    const receipts = await engine.merge([{ host: host!.id, batch: batchOf([rowOf()]) }], NOW);
+    assert.equal(receipts[0]!.rows, 1);
+    await engine.keepWeeks(8, NOW);
+    assert.equal(await engine.lead(), true);
+  } finally {
+    await engine.close();
+  }
+});
+
 test('many hubs that start at once make one schema; a newer one is refused', needsServer, async () => {
   await sql(server.url, 'CREATE DATABASE fresh');
   const url = server.url.replace('/postgres?', '/fresh?');
@@ -147,4 +164,8 @@ test('what cannot be reached, or refuses, says so without the password', needsSe
   );
   await assert.rejects(openEngine([server.url.replace('/postgres?', '/nothing?')]), { code: 'fleet' });
   await assert.rejects(openEngine([]), { code: 'fleet-away' });
+  await assert.rejects(openEngine(['postgres://[']), { code: 'fleet' });
+  await assert.rejects(openEngine(['postgres://u@localhost/d?sslmode=verify-full&sslrootcert=/nothing']), {
+    code: /^fleet/,
+  });
 });

@@ -132,6 +132,7 @@ test(
       { hours: Buffer.alloc(20) },
       { week: 0 },
       { names: ['a\0b'] },
+      { names: ['\ud800'] },
       { names: ['x'.repeat(256)] },
       { verdict: 'MAYBE' as 'ALLOW' },
       { address: Buffer.alloc(0), socket: `'"\\{}` },

@@ -159,6 +159,31 @@ test(
   },
 );
 
+test('no text or number of an agent makes a statement fail that others share', needsServer, async () => {
+  const token = await addToken(1);
+  const bad = 'a\0b\ud800';
+  const host = (await engine.enrol(token, { ...newHost(bad), agentVersion: bad }, NOW))!;
+  assert.equal(host.name, 'a\ufffdb\ufffd');
+  await engine.sighted([
+    {
+      ...sightingOf(host.id, NOW),
+      agentVersion: bad,
+      features: [bad],
+      mode: bad,
+      revision: 2 ** 64,
+      skew: -Infinity,
+      lost: Number.NaN,
+      unsentRows: 1.5,
+    },
+  ]);
+  const found = (await engine.host(host.id))!;
+  assert.deepEqual(
+    [found.features, found.revision, found.lost],
+    [['a\ufffdb\ufffd'], Number.MAX_SAFE_INTEGER, 0],
+  );
+  await engine.audit(bad, bad, NOW - 9);
+});
+
 async function publish(revision: number, workload = 'db'): Promise<ReleaseRow | undefined> {
   const body = Buffer.from(`policy ${revision}`);
   return engine.publish(
@@ -210,12 +235,12 @@ test(
       other.advance(release, { state: 'paused', reason: 'x' }, []),
     ]);
     assert.notEqual(won, lost);
-    await engine.setPlacement({ ...placed[0]!, state: 'refused', error: 'feature' });
-    assert.deepEqual(await engine.placement(release.id, placed[0]!.host), {
-      ...placed[0]!,
-      state: 'refused',
-      error: 'feature',
-    });
+    const stored = (await engine.placement(release.id, placed[0]!.host))!;
+    await engine.setPlacement({ ...stored, state: 'refused', error: 'feature\0' });
+    // The leader has moved it on meanwhile: what was read before says nothing of it.
+    await other.setPlacement({ ...stored, stage: 7, state: 'confirmed' });
+    const refused = await engine.placement(release.id, stored.host);
+    assert.deepEqual(refused, { ...stored, state: 'refused', error: 'feature\ufffd' });
     assert.equal(await engine.placement(release.id, randomUUID()), undefined);
     assert.ok(heard.times >= 3);
   },
