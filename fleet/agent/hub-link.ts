@@ -7,6 +7,8 @@ import type { HubPlace } from './policy/cut-off.ts';
 
 /** Milliseconds for a hub to answer on a fresh connection. */
 const PATIENCE = 5000;
+/** For how long calls to a hub that has failed may end by themselves, milliseconds. */
+const LINGER = 20_000;
 
 /** The hubs of an agent: one of them is spoken to until it fails, then the next one. */
 export class HubLink {
@@ -29,7 +31,8 @@ export class HubLink {
   /** That one has failed: another one is next. */
   fail(failed: HubClient): void {
     if (failed !== this.#client) return;
-    this.#client.close();
+    // Not at once: a call that waits for its connection would never hear of it.
+    setTimeout(() => failed.close(), LINGER).unref();
     this.#client = undefined;
     this.#at = (this.#at + 1) % Math.max(1, this.#identity.hub.length);
   }

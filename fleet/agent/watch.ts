@@ -71,11 +71,13 @@ export class Watch {
       call = hub.watch();
       this.#call = call;
       signal.addEventListener('abort', end);
-      await this.#send(call, '', null);
+      // From the first moment on: a failure before that would not be heard.
+      const reading = this.#read(call, hub);
+      void this.#send(call, '', null);
       const beat = HEARTBEAT * (1 + JITTER * (2 * Math.random() - 1));
       timers.push(setInterval(() => void this.report(), beat));
       timers.push(setTimeout(() => this.#welcome || end(), WELCOME));
-      for await (const message of call.messages) this.#take(message, call, hub);
+      await reading;
       if (!this.#welcome) failed(hub);
     } catch (error) {
       if (hub !== undefined) failed(hub);
@@ -90,6 +92,10 @@ export class Watch {
       this.#call = undefined;
       this.#welcome = false;
     }
+  }
+
+  async #read(call: WatchCall, hub: HubClient): Promise<void> {
+    for await (const message of call.messages) this.#take(message, call, hub);
   }
 
   #take(message: HubMessage, call: WatchCall, hub: HubClient): void {
