@@ -18,7 +18,6 @@ const OWNERS: Record<string, string | readonly string[]> = {
   '@grpc/grpc-js': ['profiler/identity/runtime/', 'fleet/'],
   '@grpc/proto-loader': ['profiler/identity/runtime/', 'fleet/wire/'],
   pg: 'fleet/engine/',
-  'pg-copy-streams': 'fleet/engine/',
   '@peculiar/x509': 'fleet/identity/',
   'reflect-metadata': 'fleet/identity/',
 };

@@ -188,6 +188,8 @@ function launch(
       cwd: directory,
       env: { ...process.env, ...programs.environment, LC_ALL: 'C' },
       stdio: ['ignore', log, log],
+      // Ctrl-C at a terminal is for this process, which stops the server last.
+      detached: true,
     });
   } finally {
     closeSync(log);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { openEngine } from '../../../../fleet/engine/open.ts';
 import { startLocalServer } from '../../../../fleet/engine/server/local-server.ts';
 import { findServerPrograms } from '../../../../fleet/engine/server/program.ts';
@@ -44,3 +46,20 @@ test(
     assert.ok(!existsSync(root));
   },
 );
+
+test('a server ends with the process that started it, even when that is killed', { skip }, async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'bouheki-local-'));
+  atEnd(t, () => rmSync(root, { recursive: true, force: true }));
+  const module = join(import.meta.dirname, '../../../../fleet/engine/server/local-server.js');
+  const script = `
+    import { writeSync } from 'node:fs';
+    import { startLocalServer } from ${JSON.stringify(module)};
+    writeSync(1, String((await startLocalServer(${JSON.stringify(root)})).pid));
+    process.kill(process.pid, 'SIGKILL');`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    encoding: 'utf8',
+  });
+  assert.match(stdout, /^\d+$/);
+  for (let tries = 0; existsSync(`/proc/${stdout}`) && tries < 400; tries++) await wait(50);
+  assert.ok(!existsSync(`/proc/${stdout}`));
+});
