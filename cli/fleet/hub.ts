@@ -91,7 +91,7 @@ function demoOption(): Option {
   ).preset('/var/lib/bouheki/demo');
 }
 
-function collect(text: string, before: string[]): string[] {
+function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
@@ -123,7 +123,6 @@ function initCommand(): Command {
       '--name <host>',
       'a name or address by which hosts reach the hub; repeat it for several',
       collect,
-      [],
     )
     .option('--port <port>', 'for agents and operators', readPort, 8443)
     .option('--enroll-port <port>', 'for hosts that join', readPort, 8444)

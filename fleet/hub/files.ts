@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BouhekiError } from '../../error/error.ts';
@@ -34,6 +34,8 @@ export interface HubFiles {
   /** What the hub shows: its certificate with its authority's. PEM. */
   certificate: string;
   key: string;
+  /** When that certificate is valid, milliseconds since the epoch. */
+  life: { begins: number; ends: number };
   placementKey: KeyObject;
   /** SPKI DER. */
   authorKeys: Buffer[];
@@ -110,9 +112,15 @@ function filesIn(directory: string): HubFiles {
     trustPem: pemOf(trust),
     certificate: `${text(NAMES.certificate).trimEnd()}\n${authority.certificate}`,
     key: text(NAMES.key),
+    life: lifeOf(text(NAMES.certificate)),
     placementKey,
     authorKeys: authorsIn(join(directory, NAMES.authors)),
   };
+}
+
+function lifeOf(pem: string): { begins: number; ends: number } {
+  const { validFrom, validTo } = new X509Certificate(pem);
+  return { begins: Date.parse(validFrom), ends: Date.parse(validTo) };
 }
 
 function authorsIn(folder: string): Buffer[] {

@@ -1,5 +1,6 @@
 import { BouhekiError } from '../../error/error.ts';
 import type { Engine } from '../engine/engine.ts';
+import { renewAt } from '../identity/request.ts';
 import type { Batch, Limits, Receipt } from '../wire/message.ts';
 import { type Peer, ReplaceableCredentials, WireServer } from '../wire/server.ts';
 import { Admin } from './admin.ts';
@@ -8,6 +9,7 @@ import { Desk } from './desk.ts';
 import { Enrollment } from './enrollment.ts';
 import { type HubFiles, readHubFiles, stampOf } from './files.ts';
 import { Intake } from './intake.ts';
+import { certifyHub } from './making.ts';
 import { Leader } from './leader.ts';
 import type { HubStatus } from './metrics.ts';
 import { Offering } from './offering.ts';
@@ -160,7 +162,10 @@ export class Hub {
       await this.#refresh();
     });
     this.#every(engineEvery, () => this.#tick());
-    this.#every(filesEvery, async () => this.#reload());
+    this.#every(filesEvery, async () => {
+      await this.#renew();
+      this.#reload();
+    });
   }
 
   /** Repeats some work, never twice at a time. What fails because the engine is away is tried again. */
@@ -227,6 +232,13 @@ export class Hub {
       }
     } while (this.#again);
     this.#watching.look();
+  }
+
+  /** Gives this hub a new certificate at half of the life of its own. */
+  async #renew(): Promise<void> {
+    const { directory, now } = this.#options;
+    const { authority, config, life } = this.#files;
+    if (now() >= renewAt(life, 0.5)) await certifyHub(directory, authority, config.names, now());
   }
 
   /** Takes changed files without a restart; those that cannot be used leave the former ones. */

@@ -183,3 +183,22 @@ test('who uses a certificate that was replaced after the new one is a clone', op
   await until(async () => (await engine.host(identity.hostId))!.clone, 'flag');
   former.close();
 });
+
+// The last: no agent believes that certificate before its time.
+test('a hub renews its own certificate, and goes on without a restart', options, async (t) => {
+  t.after(() => (time = 0));
+  const { tls } = await joinAs(await hub.token(), 'patient');
+  const before = readHubFiles(hub.directory).certificate;
+  time = 300 * DAY;
+  await until(() => readHubFiles(hub.directory).certificate !== before, 'renewal');
+  time = 0;
+  assert.ok(readHubFiles(hub.directory).life.ends > Date.now() + 600 * DAY);
+  await until(
+    () =>
+      report(tls).then(
+        () => false,
+        ({ code }) => code === 'fleet-away',
+      ),
+    'new certificate',
+  );
+});
