@@ -227,7 +227,7 @@ async function program(words: readonly string[]): Promise<Command> {
   for (const subcommand of commands) command.addCommand(subcommand);
   refuseUnknown(command, words);
   await configureHost(command, words);
-  for (const each of [command, ...commands, ...commands.flatMap((parent) => parent.commands)]) {
+  for (const each of allIn(command)) {
     each.exitOverride();
     // What it complains of are words of the command line, which may come from outside.
     each.configureOutput({
@@ -237,6 +237,11 @@ async function program(words: readonly string[]): Promise<Command> {
     each.showHelpAfterError(`  see \`${nameOf(each)} --help\``);
   }
   return command;
+}
+
+/** A command with all below it. */
+function allIn(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allIn)];
 }
 
 /** As one types it: `bouheki hub run`. */

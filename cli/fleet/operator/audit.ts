@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { readDuration } from '../../option/duration.ts';
 import { operatorOption } from './option.ts';
 import type { AuditOptions } from './run/audit.ts';
@@ -19,7 +19,9 @@ function readMost(text: string): number {
 export function auditCommand(): Command {
   return new Command('audit')
     .description('Print who has changed what in the fleet')
-    .option('--since <time>', 'how far back', readDuration, 30 * 86_400)
+    .addOption(
+      new Option('--since <time>', 'how far back').argParser(readDuration).default(30 * 86_400, '30d'),
+    )
     .option('--most <number>', 'how many lines at the most', readMost, 1000)
     .addOption(operatorOption())
     .addHelpText('after', HELP)

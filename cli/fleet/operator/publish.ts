@@ -38,7 +38,11 @@ export function publishCommand(): Command {
         'the highest mode that it is put in force with; by default its own',
       ).choices(['monitor', 'block']),
     )
-    .option('--expires <time>', 'after which no host takes it newly', readLife, 90 * 86_400)
+    .addOption(
+      new Option('--expires <time>', 'after which no host takes it newly')
+        .argParser(readLife)
+        .default(90 * 86_400, '90d'),
+    )
     .addOption(
       new Option('--on-stale <what>', 'what hosts do after that: keep its mode, or only report')
         .choices(['keep', 'monitor'])
