@@ -211,7 +211,10 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
   'cli/fleet/operator': ['cli/fleet/operator/run', 'cli/option', 'fleet/wire'],
   'cli/fleet/operator/run': [
     ...cli('option', 'terminal'),
-    ...fleet('release', 'wire'),
+    ...fleet('evidence', 'release', 'wire'),
+    'generator/destination',
+    'generator/subject',
+    'profiler/read',
     ...policy('analysis', 'file', 'meaning', 'value'),
     'format',
     'error',

@@ -10,8 +10,8 @@ Examples:
   $ bouheki fleet publish web.yaml --workload web --key anna.key --dry-run
 
 Signs the policy and sends it out in stages. Before that it is checked as by \`bouheki check\`, compared with the policy that
-the workload holds, and with what its agents know. Without --plan: 1 % of the hosts that only report, then that block, then
-10 %, 50 % and all, an hour each.
+the workload holds and with what its agents know, and tried on what its hosts showed: more denials than --max-would-deny
+end it. Without --plan: 1 % of the hosts that only report, then that block, then 10 %, 50 % and all, an hour each.
 Exit status: 0 published, 2 trouble.`;
 
 function addKey(path: string, paths: string[] = []): string[] {
@@ -22,6 +22,11 @@ function readLife(text: string): number {
   const seconds = readDuration(text);
   if (seconds >= 3600 && seconds <= 3660 * 86_400) return seconds;
   throw new InvalidArgumentError('It must be from an hour to ten years, such as 90d.');
+}
+
+function readCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
 }
 
 /** `bouheki fleet publish POLICY`: sign a policy and send it to a workload in stages. */
@@ -48,6 +53,12 @@ export function publishCommand(): Command {
         .choices(['keep', 'monitor'])
         .default('keep'),
     )
+    .addOption(
+      new Option('--since <time>', 'how far back the policy is tried on what hosts showed')
+        .argParser(readDuration)
+        .default(14 * 86_400, '14d'),
+    )
+    .option('--max-would-deny <number>', 'how much of that it may deny', readCount, 0)
     .option('--dry-run', 'check and compare, and publish nothing', false)
     .addOption(operatorOption())
     .addHelpText('after', HELP)

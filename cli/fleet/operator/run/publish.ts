@@ -7,6 +7,7 @@ import type { HubClient } from '../../../../fleet/wire/client.ts';
 import { manifestBytes, type Mode, readManifest } from '../../../../fleet/wire/manifest.ts';
 import type { HostMessage, ReleaseMessage } from '../../../../fleet/wire/message.ts';
 import { signManifest } from '../../../../fleet/wire/signature.ts';
+import { formatDuration } from '../../../../format/duration.ts';
 import { formatCount } from '../../../../format/number.ts';
 import { renderProblem } from '../../../../policy/file/problem.ts';
 import type { Policy } from '../../../../policy/meaning/policy.ts';
@@ -16,6 +17,7 @@ import { readAuthorKey } from './author-key.ts';
 import { listOf, type OperatorOptions, withOperator } from './operator.ts';
 import { readPlanFile } from './plan-file.ts';
 import { assertKnown, featuresOf } from './policy-feature.ts';
+import { countDenied, replay, replayText } from './replay.ts';
 import { releaseText } from './rollout.ts';
 import { describeWidening } from './widening.ts';
 
@@ -28,6 +30,9 @@ export interface PublishOptions extends OperatorOptions {
   /** Seconds. */
   expires: number;
   onStale: 'keep' | 'monitor';
+  /** Seconds of evidence that the policy is tried on. */
+  since: number;
+  maxWouldDeny: number;
   dryRun: boolean;
 }
 
@@ -56,6 +61,7 @@ export async function publish(file: string, options: PublishOptions): Promise<vo
     const features = featuresOf(draft.policy);
     assertKnown(features, ground.hosts);
     process.stderr.write(await comparison(hub, options.workload, ground, draft));
+    await tryOnEvidence(hub, draft.policy, options);
     if (options.dryRun) {
       process.stderr.write('Nothing is published.\n');
       return;
@@ -115,6 +121,22 @@ async function comparison(
   const head = `${visible(workload)}: ${count}. Against the policy ${held.digest.slice(0, 12)} that they hold:\n`;
   if (digest.toString('hex') !== held.digest) return `${head}  it could not be read from the hub\n`;
   return head + describeWidening(body.toString(), policy);
+}
+
+/** Throws BouhekiError `fleet` where more of what hosts showed would be denied than was allowed for. */
+async function tryOnEvidence(
+  hub: HubClient,
+  policy: Policy,
+  { maxWouldDeny, since, workload }: PublishOptions,
+): Promise<void> {
+  const until = Date.now() * 1000;
+  const tried = await replay(hub, policy, { workload, since: until - since * 1e6, until });
+  process.stderr.write(replayText(tried, formatDuration(since)));
+  const denied = countDenied(tried);
+  if (denied <= maxWouldDeny) return;
+  throw new BouhekiError('fleet', `the policy would deny ${denied} of what hosts of ${workload} did`, {
+    remedy: 'allow it, or say with --max-would-deny how much may be denied',
+  });
 }
 
 function manifestFor(
