@@ -10,6 +10,7 @@ import { openEngine } from '../../../../fleet/engine/open.ts';
 import type { Identity, Offer } from '../../../../fleet/wire/message.ts';
 import { verifyOffer } from '../../../../fleet/wire/verify-offer.ts';
 import type { Outcome } from '../fixture.ts';
+import { batchOf, rowOf } from '../../fleet/fixture/evidence.ts';
 import { joinAs, makeTestHub, removeTestHub, TestAgent, TestHub, until } from '../../fleet/fixture/hub.ts';
 import { postgresMissing, startPostgres, type TestServer } from '../../fleet/fixture/postgres.ts';
 
@@ -200,7 +201,7 @@ test('what agents do not know is not published', options, async () => {
 test('a policy goes to a canary and then to all, and is compared with the next', options, async () => {
   const dry = await publish(FIRST, '--dry-run');
   assert.equal(dry.status, 0);
-  assert.match(dry.stderr, /web: 2 active hosts, and no policy yet\.\nNothing is published/);
+  assert.match(dry.stderr, /web: 2 active hosts, and no policy yet\.\n/);
   assert.equal(await stateOf(), 'none');
   const outcome = await publish(FIRST);
   assert.equal(outcome.status, 0, outcome.stderr);
@@ -258,6 +259,20 @@ test('a roll-out is paused, resumed and aborted', options, async () => {
   );
 });
 
+test('a policy that would deny what hosts did is not published', options, async () => {
+  const client = takers[0]!.agent.client;
+  const last = Date.now() * 1000 - 1e6;
+  const rows = [rowOf({ last }), rowOf({ last, address: Buffer.from([198, 51, 100, 1]) })];
+  const { rows: taken } = await client.call('Fleet/Report', batchOf(rows, { clock: Date.now() }));
+  assert.equal(taken, 2);
+  const refused = await publish(WIDER);
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /what 2 hosts showed in 14d: 1 would be denied/);
+  assert.match(refused.stderr, / {2}web-1: 1\n {4}\/usr\/bin\/curl -> 198\.51\.100\.1:443 tcp/);
+  assert.match(refused.stderr, /the policy would deny 1 of what hosts of web did/);
+  assert.equal((await publish(WIDER, '--max-would-deny', '1', '--dry-run')).status, 0);
+});
+
 test(
   'hosts are listed, quarantined and revoked, and all that was done is in the audit',
   options,
@@ -297,10 +312,10 @@ test(
   options,
   async () => {
     await fleet('author-key', path('eve.key'));
-    const outcome = await publish(WIDER, '--key', path('eve.key'));
+    const outcome = await publish(WIDER, '--key', path('eve.key'), '--max-would-deny', '1');
     assert.equal(outcome.status, 0, 'one author of two is enough');
     writeFileSync(path('policy.yaml'), WIDER);
-    const given = ['--workload', 'web', '--key', path('eve.key')];
+    const given = ['--workload', 'web', '--key', path('eve.key'), '--max-would-deny', '1'];
     const refused = await fleet('publish', path('policy.yaml'), ...given);
     assert.match(refused.stderr, /0 of the 1 authors needed have signed/);
     rmSync(path('operator/operator.pem'));
