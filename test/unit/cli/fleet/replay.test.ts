@@ -55,7 +55,11 @@ test('rules for users, for names and for hosts are judged as the hosts would', (
   assert.equal(countDenied(judge(byUser, 'web', HOSTS, [rowOf({})])), 0);
   assert.equal(countDenied(judge(byUser, 'web', HOSTS, [rowOf({ user: 'backup' })])), 2);
   const byName = policyOf('    - name: a\n      to: [{ name: [api.example.com] }]');
-  const named = rowOf({ address: Buffer.from([93, 184, 216, 34]), names: ['api.example.com'], nameHosts: [2] });
+  const named = rowOf({
+    address: Buffer.from([93, 184, 216, 34]),
+    names: ['api.example.com'],
+    nameHosts: [2],
+  });
   assert.equal(countDenied(judge(byName, 'web', HOSTS, [named])), 0);
   assert.equal(countDenied(judge(byName, 'web', HOSTS, [{ ...named, names: [], nameHosts: [] }])), 2);
   const byHost = policyOf('    - name: a\n      from: { host: [web-1] }');
