@@ -99,9 +99,17 @@ function enter(view: View, from: number): Step {
       if (count > 0) trips[host] = count;
     }
     const plan = { ...view.memory, entered: at, trips };
-    return changed({ stage: at, stageSince: view.now, plan, reason: '' }, placements);
+    return changed({ stage: at, stageSince: momentAfter(view), plan, reason: '' }, placements);
   }
   return changed({ state: 'done', stage: stages.length - 1, stageSince: view.now, reason: '' });
+}
+
+/**
+ * Another moment than the one before, also within a millisecond or by the clock of another hub: a leader that has read the
+ * release before this, and its placements after, writes nothing.
+ */
+function momentAfter({ now, release }: View): number {
+  return Math.max(now, release.stageSince + 1);
 }
 
 /** Passes a stage when its time is over and enough of its hosts have confirmed. */

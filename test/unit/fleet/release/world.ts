@@ -112,7 +112,7 @@ export class World {
       plan: JSON.parse(JSON.stringify(firstMemory(plan))),
       state: 'running',
       stage: 0,
-      stageSince: this.now - 1,
+      stageSince: this.now,
       reason: '',
       since: this.now,
     };
