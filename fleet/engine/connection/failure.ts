@@ -7,7 +7,7 @@ interface ServerError extends Error {
 }
 
 /** Of a server that is not there for us: connection lost, resources used up, being stopped, read only. */
-const AWAY = /^(?:08|53|57P|58|25006|40001|40P01|55P03|57014|XX001)/;
+const AWAY = /^(?:08|53|57P|58|25006|25P03|40001|40P01|55P03|57014|XX001)/;
 /** Of a server that does not let us in, or lacks the database. */
 const REFUSED = /^(?:28|3D000|42501|0P)/;
 

@@ -4,7 +4,7 @@ import { weekOf } from '../../wire/week.ts';
 import { transact, type Primary } from '../connection/primary.ts';
 import { emptyIntake, takeBatch, type EvidenceRow, type Intake, type RefusalReason } from './evidence-row.ts';
 import { byteArray, listArray, textArray } from './sql-array.ts';
-import { makeWeeks, weekTable } from './week-table.ts';
+import { holdWeeks, makeWeeks, weekTable } from './week-table.ts';
 
 /** How much is kept. */
 export interface Kept {
@@ -15,7 +15,7 @@ export interface Kept {
 }
 
 const UNDEFINED_TABLE = '42P01';
-const TRIES = 3;
+const TRIES = 5;
 
 interface HostBatch {
   host: string;
@@ -38,7 +38,7 @@ export async function mergeBatches(
       try {
         return await mergeOn(client, batches, kept, now);
       } catch (error) {
-        // Another hub has dropped the week since we looked.
+        // Another hub has dropped the week since it was made.
         if (left === 1 || (error as { code?: string }).code !== UNDEFINED_TABLE) throw error;
       }
     }
@@ -67,6 +67,7 @@ async function mergeOn(
   const refused = await transact(client, async () => {
     // A standby may lack it after a failure: agents send again what the engine's other timeline lost.
     await client.query('SET LOCAL synchronous_commit = local');
+    await holdWeeks(client);
     return mergeIntake(client, intake, subjects, kept.keys);
   });
   return taken.map((rows) => receiptOf(rows, refused));

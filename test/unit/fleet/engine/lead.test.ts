@@ -169,3 +169,31 @@ test('what cannot be reached, or refuses, says so without the password', needsSe
     code: /^fleet/,
   });
 });
+
+test('weeks that are dropped while rows of theirs are merged fail no merge', needsServer, async () => {
+  const [engine] = engines;
+  const [host] = await enrolled(engine!, ['b']);
+  const last = NOW * 1000 - 2 * 168 * HOUR;
+  const state = { ended: false };
+  const dropping = (async () => {
+    while (!state.ended) {
+      await engine!.keepWeeks(1, NOW);
+      // Less often than merges try again.
+      await wait(50);
+    }
+  })();
+  const merging = Array.from({ length: 4 }, async (_, at) => {
+    for (let round = 0; round < 10; round++) {
+      const rows = [rowOf({ last, port: 1 + at }), rowOf({ port: 1 + at, count: 1 + round })];
+      const [receipt] = await engine!.merge([{ host: host!.id, batch: batchOf(rows) }], NOW);
+      assert.equal(receipt!.rows, 2);
+    }
+  });
+  await Promise.all(merging).finally(() => (state.ended = true));
+  await dropping;
+  const [left] = await sql<{ rows: number }>(
+    server.url,
+    `SELECT count(*)::int AS rows FROM bouheki.evidence WHERE week = ${WEEK} AND count = 10`,
+  );
+  assert.equal(left!.rows, 4);
+});
