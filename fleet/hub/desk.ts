@@ -57,7 +57,7 @@ export class Desk {
     }
   }
 
-  /** Undefined: it keeps what it has. A quarantined host does, so that it is in no stage. */
+  /** Undefined: it keeps what it has. */
   wanted(hostId: string, now: number): Wanted | undefined {
     const host = this.#hosts.get(hostId);
     const release = host?.workload === undefined ? undefined : this.#releases.get(host.workload);

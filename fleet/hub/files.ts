@@ -54,9 +54,6 @@ export const NAMES = {
   authors: 'authors',
 } as const;
 
-/** Where a hub's files are, unless it is told otherwise. */
-export const HUB_DIRECTORY = '/etc/bouheki/hub';
-
 /** Whether a hub was made in a directory. */
 export function isHub(directory: string): boolean {
   return existsSync(join(directory, NAMES.config));

@@ -16,7 +16,7 @@ import { Offering } from './offering.ts';
 import { Watching } from './watching.ts';
 
 /** What agents are told about sizes and times. */
-export const LIMITS: Limits = {
+const LIMITS: Limits = {
   batchRows: 2000,
   batchBytes: 2 * 1024 * 1024,
   policyBytes: 1024 * 1024,

@@ -1,5 +1,6 @@
 import type { Engine, HostRow, Sighting } from '../engine/engine.ts';
 import { BouhekiError } from '../../error/error.ts';
+import { visible } from '../../error/visible.ts';
 import type { AgentState } from '../wire/message.ts';
 import { type AgentStream, ShutOut } from '../wire/server.ts';
 import type { Admission } from './admission.ts';
@@ -119,7 +120,7 @@ export class Watching {
     if (this.#flagged.has(host.id)) return;
     this.#flagged.add(host.id);
     const { engine, now, say } = this.#parts;
-    say(`Host ${host.name} (${host.id}) is a clone: ${why}.\n`);
+    say(`Host ${visible(host.name)} (${host.id}) is a clone: ${why}.\n`);
     Promise.all([
       engine.setClone(host.id, true),
       engine.audit(`host ${host.id}`, `clone: ${why}`, now()),

@@ -27,7 +27,7 @@ const AUTHORITY_LIFE = 3650 * DAY;
 /** Of a host's certificate. */
 export const HOST_LIFE = 30 * DAY;
 /** Of a hub's, which has its authority beside it. */
-export const HUB_LIFE = 397 * DAY;
+const HUB_LIFE = 397 * DAY;
 
 /** What signs certificates. PEM. */
 export interface Authority {

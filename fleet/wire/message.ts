@@ -68,7 +68,7 @@ export interface InForce {
 }
 
 /** Why an offer is not taken. */
-export const REFUSALS = [
+const REFUSALS = [
   'signature',
   'revision',
   'workload',

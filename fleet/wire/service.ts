@@ -45,7 +45,7 @@ export interface StreamMethods {
 }
 
 /** The method that has a stream both ways: what an agent sends, and what it gets. */
-export interface DuplexMethods {
+interface DuplexMethods {
   'Fleet/Watch': [AgentState, HubMessage];
 }
 

@@ -123,6 +123,28 @@ test('an engine that is killed under load loses no row that was acknowledged', o
   await hub.hub.stop();
 });
 
+test('after a fail-over agents send again what may be lost', options, async () => {
+  const standby = await server.standby();
+  const both = await openEngine([server.url, standby.url]);
+  const hub = await TestHub.start(both, directory);
+  const { tls } = await joinAs(await hub.token({ role: 'w' }), 'before');
+  const agent = new TestAgent(hub.address, tls);
+  agent.say();
+  const { timeline } = await agent.next('welcome');
+  await server.kill();
+  await standby.promote();
+  const asked = Date.now();
+  const { since, spreadSeconds } = await agent.next('resend');
+  assert.ok(Math.abs(asked - since - 3_600_000) < 60_000 && spreadSeconds > 0);
+  const again = new TestAgent(hub.address, tls);
+  assert.notEqual((await again.next('welcome')).timeline, timeline);
+  for (const each of [agent, again]) each.close();
+  await hub.hub.stop();
+  await both.close();
+  await standby.remove();
+  await server.start();
+});
+
 /** `bouheki hub run`, until it listens. */
 async function startHub(): Promise<ChildProcess> {
   const { config } = readHubFiles(directory);
