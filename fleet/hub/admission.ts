@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BouhekiError } from '../../error/error.ts';
 import type { Engine, HostRow } from '../engine/engine.ts';
 import { type CertificateIdentity, identityOf, type Role } from '../identity/identity.ts';
@@ -5,6 +6,8 @@ import { digestOf } from '../identity/key.ts';
 import { type Peer, ShutOut } from '../wire/server.ts';
 import type { HubFiles } from './files.ts';
 
+/** For the engine to say what it knows of a host that was known before, milliseconds. */
+const PATIENCE = 2000;
 /** Certificates whose reading is remembered: it takes a hundred times as long as their digest. */
 const REMEMBERED = 20_000;
 
@@ -23,7 +26,7 @@ export class Admission {
 
   /**
    * The host that calls. Throws `ShutOut` for anyone else and for one that was revoked, BouhekiError `fleet-away` where
-   * the engine cannot say, unless `known` has the host.
+   * the engine cannot say in time, unless `known` has the host.
    */
   async host(
     peer: Peer,
@@ -35,7 +38,7 @@ export class Admission {
       throw new ShutOut('this host is not known: join again');
     }
     if (row.state === 'revoked') throw new ShutOut('this host was revoked');
-    await this.#use(row.id);
+    void this.#use(row.id);
     return { row, identity };
   }
 
@@ -47,12 +50,17 @@ export class Admission {
   }
 
   async #row(id: string, known?: (id: string) => HostRow | undefined): Promise<HostRow | undefined> {
-    try {
-      return await this.#engine.host(id);
-    } catch (error) {
-      const row = known?.(id);
-      if (row !== undefined && error instanceof BouhekiError && error.code === 'fleet-away') return row;
+    const row = known?.(id);
+    if (row === undefined) return await this.#engine.host(id);
+    const late = new AbortController();
+    const asked = this.#engine.host(id).catch((error: unknown) => {
+      if (error instanceof BouhekiError && error.code === 'fleet-away') return row;
       throw error;
+    });
+    try {
+      return await Promise.race([asked, sleep(PATIENCE, row, { signal: late.signal })]);
+    } finally {
+      late.abort();
     }
   }
 

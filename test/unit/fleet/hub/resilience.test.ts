@@ -105,6 +105,8 @@ test('an engine that is killed under load loses no row that was acknowledged', o
     await until(() => acknowledged() > before + 20, 'reports');
     await server.kill();
     await until(() => !hub.hub.status.engineReachable, 'loss of the engine');
+    const { rows } = await agent.client.call('Fleet/Report', batchOf([]), { within: 4000 });
+    assert.equal(rows, 0);
     await server.start();
     await until(() => hub.hub.status.engineReachable, 'return of the engine', 20_000);
   }
