@@ -90,7 +90,10 @@ function readGiven(path: string): string {
 
 /** Makes a token and prints it. */
 export async function makeToken(options: TokenOptions): Promise<void> {
-  const { authority, config } = readHubFiles(options.dir);
+  const { authority, authorKeys, config } = readHubFiles(options.dir);
+  if (authorKeys.length < config.authorThreshold) {
+    process.stderr.write(visibleLines(warningOf(options.dir)));
+  }
   const { hash, secret } = newSecret();
   const now = Date.now();
   await withEngine(options, async (engine) => {
@@ -104,6 +107,12 @@ export async function makeToken(options: TokenOptions): Promise<void> {
   });
   const [certificate] = certificatesIn(authority.certificate);
   say(printToken({ enroll: config.enroll, hub: config.hub, authority: digestOf(certificate!), secret }));
+}
+
+/** A host learns the keys of authors when it joins, and only then: else a hub could name others. */
+function warningOf(dir: string): string {
+  return `Warning: ${join(dir, 'authors')} has fewer keys than have to sign a policy. Hosts that join now take no policy:
+put the public keys of authors there first.\n`;
 }
 
 /** Makes the directory of an operator, or takes its certificates back. */
