@@ -12,6 +12,8 @@ import { Session } from './session.ts';
 
 /** Of the length of a message that an agent reads slowly: more than this waits, and the stream is ended. Bytes. */
 const MOST_WAITING = 32 * 1024 * 1024;
+/** Messages that are kept while the engine is asked about a host. */
+const MOST_EARLY = 16;
 /** How far back agents send again what the engine may have lost, milliseconds. */
 const RESENT = 60 * 60_000;
 const SPREAD_SECONDS = 120;
@@ -58,7 +60,10 @@ export class Watching {
     let ended = false;
     const early: AgentState[] = [];
     // From the first moment on: what is sent before the host was looked up must not be lost.
-    stream.onState((state) => (session ? this.#hear(session, state) : void early.push(state)));
+    stream.onState((state) => {
+      if (session) this.#hear(session, state);
+      else if (early.length < MOST_EARLY) early.push(state);
+    });
     stream.onEnd(() => {
       ended = true;
       if (session) this.#forget(session);
