@@ -103,7 +103,7 @@ function assertPassed(world: World, before: World['release'], seen: Look): void 
   if (!passed) return;
   const view = new View(seen.release, memoryOf(seen.release), seen.views, seen);
   assert.equal(openGate(view), undefined);
-  assert.ok(view.members.some(({ placement }) => placement.state === 'confirmed'));
+  assert.ok(view.members.some((each) => each.placement.state === 'confirmed' && view.isOnline(each)));
 }
 
 /** The modes that the plan has had so far. */

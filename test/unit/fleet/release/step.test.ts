@@ -181,6 +181,16 @@ test('no stage passes while nothing is heard of its hosts, and nothing halts for
   assert.equal(stageOf(world), 'block canary');
 });
 
+test('canaries that went away long after they had answered prove nothing', () => {
+  const world = withCanaries();
+  world.pass(1200);
+  for (const id of world.holding('monitor')) world.machine(id).online = false;
+  world.pass(3 * HOUR);
+  assert.equal(world.release.state, 'running');
+  assert.equal(stageOf(world), 'monitor canary');
+  assert.equal(world.waitsFor, 'no host that holds it is online');
+});
+
 test('a stage soaks through the hour of the day that it names', () => {
   const plan = defaultPlan('block');
   plan.stages[0]!.through = 14;
