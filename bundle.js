@@ -54,10 +54,21 @@ function nameOf(path) {
   return `${name}@${version}`;
 }
 
+/** Some have it as a section of their README alone. */
+function licenceInReadme(path, files) {
+  const readme = files.find((file) => /^readme/i.test(file));
+  if (readme === undefined) return '';
+  const [, section = ''] = readFileSync(join(path, readme), 'utf8').split(/^#+ licen[cs]e *$/im);
+  return section.split(/^#+ /m)[0].trim();
+}
+
 function licenceOf(path) {
   const { name, version, license } = manifestOf(path);
-  const texts = readdirSync(path).filter((file) => /^(licen[cs]e|notice)/i.test(file));
-  const text = texts.map((file) => readFileSync(join(path, file), 'utf8').trim()).join('\n\n');
+  const files = readdirSync(path);
+  const texts = files
+    .filter((file) => /^(licen[cs]e|notice)/i.test(file))
+    .map((file) => readFileSync(join(path, file), 'utf8').trim());
+  const text = texts.length > 0 ? texts.join('\n\n') : licenceInReadme(path, files);
   return `${name} ${version} (${license})\n\n${text}\n`;
 }
 
