@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { findServerPrograms } from '../../../../fleet/engine/server/program.ts';
-import { makeAuthority } from '../../../../fleet/identity/authority.ts';
 import { readIdentity } from '../../../../fleet/self/identity-file.ts';
 import { withHub } from '../../../../fleet/wire/client.ts';
 import { freePorts, TestAgent, until } from '../../fleet/fixture/hub.ts';
@@ -107,40 +106,4 @@ test('a fleet is set up as the document says: hub, token, operator, join, leave'
   assert.equal(bouheki('leave', '--dir', AGENT).status, 2);
   child.kill('SIGINT');
   assert.deepEqual(await once(child, 'exit'), [0, null], said);
-});
-
-test('an authority of the user own is taken, and one that is none is not', async () => {
-  const dir = join(place, 'own');
-  const { certificate, key } = await makeAuthority('own', Date.now());
-  writeFileSync(join(place, 'ca.pem'), certificate);
-  writeFileSync(join(place, 'ca-key.pem'), key);
-  const own = ['--ca-certificate', join(place, 'ca.pem'), '--ca-key', join(place, 'ca-key.pem')];
-  done('hub', 'init', '--dir', dir, '--name', 'hub.example', ...own);
-  assert.equal(readFileSync(join(dir, 'ca.pem'), 'utf8'), certificate);
-  const twice = bouheki('hub', 'init', '--dir', dir, '--name', 'hub.example');
-  assert.deepEqual([twice.status, /there is a hub in/.test(twice.err)], [2, true]);
-  const leaf = ['--ca-certificate', join(dir, 'hub.pem'), '--ca-key', join(dir, 'hub-key.pem')];
-  const wrong = bouheki('hub', 'init', '--dir', join(place, 'other'), '--name', 'a', ...leaf);
-  assert.deepEqual([wrong.status, /may sign no others/.test(wrong.err)], [2, true]);
-  const half = bouheki('hub', 'init', '--dir', join(place, 'other'), '--name', 'a', '--ca-key', 'x');
-  assert.deepEqual([half.status, /go together/.test(half.err)], [2, true]);
-});
-
-test('what is typed wrong is said before anything is done', () => {
-  for (const [words, message] of [
-    [['hub', 'run', '--dir', '/nonexistent'], /either --store or --demo/],
-    [['hub', 'token', '--store', 'x', '--dir', '/nonexistent'], /there is no hub in/],
-    [['hub', 'token', '--label', 'x'], /KEY=VALUE/],
-    [['hub', 'init', '--dir', join(place, 'x')], /--name/],
-    [['hub', 'init', '--name', 'a b', '--dir', join(place, 'x')], /no name that a certificate/],
-    [['hub', 'rotate', '--dir', join(place, 'own')], /one step is done at a time/],
-    [['hub', 'rotate', '--dir', join(place, 'own'), '--switch'], /not the turn of --switch/],
-    [['join', '--dir', AGENT, '--token', 'bouheki-x'], /not whole/],
-    [['join', '--dir', AGENT], /either --token or --token-file/],
-    [['hub', 'nonsense'], /unknown command|nonsense/],
-  ] as const) {
-    const { err, status } = bouheki(...words);
-    assert.equal(status, 2, words.join(' '));
-    assert.match(err, message);
-  }
 });

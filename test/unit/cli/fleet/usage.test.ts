@@ -1,0 +1,54 @@
+/** What is typed wrong, or names files that are no good. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { makeAuthority } from '../../../../fleet/identity/authority.ts';
+
+const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
+const place = mkdtempSync(join(tmpdir(), 'bouheki-fleet-'));
+const AGENT = join(place, 'agent');
+after(() => rmSync(place, { recursive: true, force: true }));
+
+function bouheki(...words: readonly string[]) {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, ...words], { encoding: 'utf8' });
+  return { status, err: stderr };
+}
+
+test('an authority of the user own is taken, and one that is none is not', async () => {
+  const dir = join(place, 'own');
+  const { certificate, key } = await makeAuthority('own', Date.now());
+  writeFileSync(join(place, 'ca.pem'), certificate);
+  writeFileSync(join(place, 'ca-key.pem'), key);
+  const own = ['--ca-certificate', join(place, 'ca.pem'), '--ca-key', join(place, 'ca-key.pem')];
+  assert.equal(bouheki('hub', 'init', '--dir', dir, '--name', 'hub.example', ...own).status, 0);
+  assert.equal(readFileSync(join(dir, 'ca.pem'), 'utf8'), certificate);
+  const twice = bouheki('hub', 'init', '--dir', dir, '--name', 'hub.example');
+  assert.deepEqual([twice.status, /there is a hub in/.test(twice.err)], [2, true]);
+  const leaf = ['--ca-certificate', join(dir, 'hub.pem'), '--ca-key', join(dir, 'hub-key.pem')];
+  const wrong = bouheki('hub', 'init', '--dir', join(place, 'other'), '--name', 'a', ...leaf);
+  assert.deepEqual([wrong.status, /may sign no others/.test(wrong.err)], [2, true]);
+  const half = bouheki('hub', 'init', '--dir', join(place, 'other'), '--name', 'a', '--ca-key', 'x');
+  assert.deepEqual([half.status, /go together/.test(half.err)], [2, true]);
+});
+
+test('what is typed wrong is said before anything is done', () => {
+  for (const [words, message] of [
+    [['hub', 'run', '--dir', '/nonexistent'], /either --store or --demo/],
+    [['hub', 'token', '--store', 'x', '--dir', '/nonexistent'], /there is no hub in/],
+    [['hub', 'token', '--label', 'x'], /KEY=VALUE/],
+    [['hub', 'init', '--dir', join(place, 'x')], /--name/],
+    [['hub', 'init', '--name', 'a b', '--dir', join(place, 'x')], /no name that a certificate/],
+    [['hub', 'rotate', '--dir', join(place, 'own')], /one step is done at a time/],
+    [['hub', 'rotate', '--dir', join(place, 'own'), '--switch'], /not the turn of --switch/],
+    [['join', '--dir', AGENT, '--token', 'bouheki-x'], /not whole/],
+    [['join', '--dir', AGENT], /either --token or --token-file/],
+    [['hub', 'nonsense'], /unknown command|nonsense/],
+  ] as const) {
+    const { err, status } = bouheki(...words);
+    assert.equal(status, 2, words.join(' '));
+    assert.match(err, message);
+  }
+});
