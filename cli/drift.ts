@@ -1,25 +1,21 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import {
-  FINDING_KINDS,
-  type FindingKind,
-  type Grouping,
-  GROUPINGS,
-} from '../generator/drift/finding/finding.ts';
 import { BouhekiError } from '../error/error.ts';
 import { wideOption } from './option/wide-option.ts';
 import { databaseOption, readMoment, untilOption } from './option/record-option.ts';
 import { readDuration } from './option/duration.ts';
-import { type Format, FORMATS } from './drift/format/format-name.ts';
+import type { Format } from './drift/format/format-name.ts';
+import {
+  failOnOption,
+  formatOption,
+  groupByOption,
+  ignoreOption,
+  limitOption,
+  unusedAfterOption,
+} from './drift/option.ts';
 import type { WatchOptions } from './drift/watch/watch.ts';
-
-/** What the policy does not allow, or did not: other kinds are worth a look, and no reason to fail. */
-const DRIFT: FindingKind[] = ['new', 'identity changed', 'moved', 'denied', 'disagreed'];
 
 /** Formats that can go on. */
 const LINES: ReadonlySet<Format> = new Set(['text', 'json', 'ndjson']);
-
-/** More than a week, so that weekly jobs are not called unused. Seconds. */
-const UNUSED_AFTER = 8 * 86_400;
 
 const HELP = `
 Examples:
@@ -65,25 +61,13 @@ export function driftCommand(): Command {
       ).argParser((text) => (text === 'last' ? text : readMoment(text))),
     )
     .addOption(untilOption())
-    .addOption(new Option('--format <format>', 'how to print it').choices(FORMATS).default('text'))
+    .addOption(formatOption())
     .option('--json', 'the same as --format json', false)
-    .addOption(
-      new Option('--group-by <what>', 'put findings together that have the same: subject, rule, destination')
-        .argParser(readGroupings)
-        .default(['subject', 'rule'], 'subject,rule'),
-    )
-    .addOption(
-      new Option('--limit <groups>', 'print as many groups, the worst first; 0: all; JSON has all')
-        .argParser(readLimit)
-        .default(10),
-    )
-    .addOption(
-      new Option('--unused-after <duration>', 'call unused what was silent for so long in any case')
-        .argParser(readDuration)
-        .default(UNUSED_AFTER, '8d'),
-    )
+    .addOption(groupByOption())
+    .addOption(limitOption())
+    .addOption(unusedAfterOption(8))
     .option('--owners <file>', 'CSV of owner,prefix: an address of the same owner has moved there')
-    .option('--ignore <file>', 'leave out what it acknowledges: ID DATE REASON a line')
+    .addOption(ignoreOption())
     .option('--suggest', 'print the policy, changed so that accepted findings are settled', false)
     .addOption(
       new Option(
@@ -91,11 +75,7 @@ export function driftCommand(): Command {
         'with --suggest: ids or kinds of findings, with commas between, or all',
       ).argParser((text) => text.split(',')),
     )
-    .addOption(
-      new Option('--fail-on <kinds>', 'end with 1 for findings of these kinds alone, with commas between')
-        .argParser(readKinds)
-        .default(DRIFT, DRIFT.map(kindName).join(',')),
-    )
+    .addOption(failOnOption())
     .option('--watch', 'go on: report findings as they come, each once', false)
     .addOption(
       new Option('--every <duration>', 'with --watch: how often to look')
@@ -149,32 +129,4 @@ function readTimeout(text: string): number {
   const seconds = readDuration(text);
   if (seconds >= 1 && seconds <= 600) return seconds;
   throw new InvalidArgumentError('It must be a second at least and ten minutes at the most.');
-}
-
-function readGroupings(text: string): Grouping[] {
-  return text.split(',').map((word) => {
-    const grouping = GROUPINGS.find((each) => each === word);
-    if (grouping === undefined)
-      throw new InvalidArgumentError(`It must be some of ${GROUPINGS.join(', ')}, with commas between.`);
-    return grouping;
-  });
-}
-
-function readLimit(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a number.');
-  return Number(text);
-}
-
-function readKinds(text: string): FindingKind[] {
-  return text.split(',').map((word) => {
-    const kind = FINDING_KINDS.find((each) => kindName(each) === word);
-    if (kind === undefined)
-      throw new InvalidArgumentError(`It must be some of ${FINDING_KINDS.map(kindName).join(', ')}.`);
-    return kind;
-  });
-}
-
-/** A kind as one word. */
-function kindName(kind: FindingKind): string {
-  return kind.replaceAll(' ', '-');
 }

@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
-import type { GenerateOptions } from './run/generate.ts';
+import { BouhekiError } from '../error/error.ts';
+import type { FleetGenerateOptions } from './fleet/evidence/run/generate.ts';
+import { operatorOption } from './fleet/operator/option.ts';
 
 const HELP = `
 Examples:
@@ -10,6 +12,7 @@ Examples:
   $ bouheki generate --curve
   $ bouheki generate --summary
   $ bouheki generate --base policy.yaml --output policy.yaml
+  $ bouheki generate --fleet --workload web --since 14d > web.yaml
   $ bouheki generate --max-cidrs 200 --min-coverage 0.99 --require stable > policy.yaml
 
 The policy goes to standard output (or --output), the summary to standard error.
@@ -24,7 +27,7 @@ Exit status: 0 written, 1 --check would add something, or written, but --min-cov
 
 /** `bouheki generate`: the record as a policy. */
 export function generateCommand(): Command {
-  return new Command('generate')
+  return withFleet(new Command('generate'))
     .addOption(databaseOption())
     .addOption(sinceOption())
     .addOption(untilOption())
@@ -84,10 +87,78 @@ export function generateCommand(): Command {
     .option('-v, --verbose', 'say more on standard error: boxes, over-grant, hold-out, readiness', false)
     .option('--json', 'print policy and summary as JSON', false)
     .addHelpText('after', HELP)
-    .action(async (options: GenerateOptions) => {
-      const { generate } = await import('./run/generate.ts');
-      await generate(options);
-    });
+    .action(run);
+}
+
+async function run(options: FleetGenerateOptions): Promise<void> {
+  if (refuseMixed(options)) {
+    const { generateForFleet } = await import('./fleet/evidence/run/generate.ts');
+    await generateForFleet(options);
+    return;
+  }
+  const { generate } = await import('./run/generate.ts');
+  await generate(options);
+}
+
+/** The command with what is asked of a fleet. */
+function withFleet(command: Command): Command {
+  return command
+    .option('--fleet', 'from what the hosts of a workload showed, by a hub; no record is read', false)
+    .option('--workload <name>', 'with --fleet: which')
+    .option('--min-hosts <count>', 'with --fleet: withhold what fewer hosts showed', readHosts, 3)
+    .option(
+      '--max-host-holdout <share>',
+      'with --fleet: fail when more of what a host did was shown by no other',
+      readShare,
+    )
+    .addOption(operatorOption());
+}
+
+/** Whether it is about a fleet. Throws BouhekiError for options of one that are given without it, and the other way. */
+function refuseMixed({
+  base,
+  destinations,
+  fleet,
+  layout,
+  maxHostHoldout,
+  workload,
+}: FleetGenerateOptions): boolean {
+  const faults: [boolean, string, string][] = [
+    [
+      fleet && workload === undefined,
+      '--fleet needs --workload',
+      'Name the workload; `bouheki fleet workload list` has them.',
+    ],
+    [!fleet && workload !== undefined, '--workload goes with --fleet', 'Add --fleet, or leave it out.'],
+    [
+      !fleet && maxHostHoldout !== undefined,
+      '--max-host-holdout goes with --fleet',
+      'Add --fleet, or leave it out.',
+    ],
+    [
+      fleet && base !== undefined,
+      '--fleet does not go with --base',
+      'Generate anew: decisions of reviews are kept in POLICY.decisions.',
+    ],
+    [
+      fleet && layout === 'flat',
+      '--fleet does not go with --layout flat',
+      'A flat policy has no rules to count hosts for. Use --layout rules.',
+    ],
+    [
+      fleet && destinations === 'name',
+      '--fleet does not go with --destinations name',
+      'Hosts send names beside addresses, and not which event had which.',
+    ],
+  ];
+  const fault = faults.find(([holds]) => holds);
+  if (fault === undefined) return fleet;
+  throw new BouhekiError('usage', fault[1], { remedy: fault[2] });
+}
+
+function readHosts(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number from 1 to 99999.');
 }
 
 function byOption(): Option {

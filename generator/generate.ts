@@ -29,6 +29,7 @@ import { joinVersions } from './subject/version.ts';
 import { TENTHS, TRAINING } from './subject/ahead.ts';
 import { describeFleet, type FleetEvidence, type Quorum, quorumOf, withoutGranted } from './quorum.ts';
 import { withheldLine } from './review/withheld.ts';
+import { groupsOf } from './subject/order.ts';
 import { withUserNames } from './fleet/user-name.ts';
 import { widenRules } from './rule/budget.ts';
 import { widenLists, type WidenOptions } from './rule/widen.ts';
@@ -221,12 +222,9 @@ function withheldLines(
   quorum: Quorum | undefined,
 ): string[] {
   if (fleet === undefined || quorum === undefined) return [];
-  return quorum.withheld.map(({ hosts, observations, subject }) => {
-    const { from, name } = subject;
-    return withheldLine(
-      { name, from: withUserNames(from, accounts), hosts, observations },
-      fleet.counted.length,
-    );
+  return [...groupsOf(quorum.withheld, ({ subject }) => subject.key).values()].map((shown) => {
+    const { from, name } = shown[0]!.subject;
+    return withheldLine({ name, from: withUserNames(from, accounts), shown }, fleet.counted.length);
   });
 }
 
@@ -370,7 +368,7 @@ function nothingToAllow(
 ): BouhekiError {
   if (quorum && quorum.withheld.length > 0) {
     return new BouhekiError('no-data', `no destination was shown by ${quorum.least} hosts`, {
-      remedy: 'Wait until more hosts have recorded, or ask for fewer.',
+      remedy: 'Ask for fewer with --min-hosts, or wait until more hosts have recorded.',
     });
   }
   if (omissions.length > 0) {

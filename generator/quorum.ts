@@ -13,10 +13,12 @@ export interface FleetEvidence {
   uncounted: readonly { name: string; reason: string }[];
   /** What fewer hosts showed is not granted. */
   minHosts: number;
+  /** Observations that could not be read, and the hosts that showed them. Absent: none. */
+  unreadable?: { count: number; by: string[] };
 }
 
 /** What too few hosts showed of one subject, for each set of hosts. */
-export interface Withheld extends Demand {
+interface Withheld extends Demand {
   hosts: string[];
 }
 
@@ -125,7 +127,7 @@ export function withoutGranted(
 
 /** Lines of the header about the hosts. */
 export function describeFleet(
-  { counted, uncounted, workload }: FleetEvidence,
+  { counted, uncounted, unreadable, workload }: FleetEvidence,
   { holdOut, inside, least, withheld }: Quorum,
 ): string[] {
   const left = uncounted.map(({ name, reason }) => `${name} (${reason})`).sort(compareText);
@@ -133,6 +135,11 @@ export function describeFleet(
   return [
     `Fleet: ${formatCount(counted.length, 'host')} of workload ${workload} counted` +
       (left.length === 0 ? '' : `, ${formatNumber(left.length)} not: ${left.join(', ')}`),
+    ...(unreadable
+      ? [
+          `Unreadable: ${formatCount(unreadable.count, 'observation')} of ${unreadable.by.join(', ')}, left out`,
+        ]
+      : []),
     `Host hold-out: ${describeHostHoldOut(holdOut)}`,
     ...(inside === 0
       ? []

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { fleetDriftCommand } from './evidence/drift.ts';
 import { auditCommand } from './operator/audit.ts';
 import { authorKeyCommand } from './operator/author-key.ts';
 import { hostStateCommands } from './operator/host-state.ts';
@@ -23,6 +24,7 @@ export function fleetCommand(): Command {
   const fleet = new Command('fleet').description('Publish policies to a fleet of hosts, and look at it');
   const commands = [
     statusCommand(),
+    fleetDriftCommand(),
     hostsCommand(),
     workloadCommand(),
     publishCommand(),

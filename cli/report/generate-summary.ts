@@ -13,6 +13,7 @@ import {
   describeMetadataUsers,
   describeReadiness,
 } from '../../generator/header.ts';
+import { describeHostHoldOut, unseenByOthers } from '../../generator/quorum.ts';
 import type { Merged } from '../../generator/merge.ts';
 import { TOLD, type Risk } from '../../generator/risk.ts';
 import { describePool } from '../../generator/pool.ts';
@@ -42,6 +43,7 @@ export function generateSummary(
     `Wrote ${describeSize(generated)}${output === '-' ? '' : ` to ${output}`}, ${describeWidth(generated)}${reviews > 0 ? `; ${reviews} ${reviews === 1 ? 'needs' : 'need'} your eye:` : '.'}`,
     ...cut(marksOf(generated)),
     ...(reviews > 0 ? [settling(generated, file)] : []),
+    ...describeQuorum(generated, file),
     `Seen: ${describeInput(input)}.`,
     ...cut(periods),
     ...describeChanging(generated),
@@ -86,10 +88,33 @@ function settling({ document }: Generated, file: string): string {
   return '  Decide on each and remove its mark by hand: `bouheki review` asks about rules alone.';
 }
 
-function describeInput({ interrupted, observations, recordings }: GenerateInput): string {
+function describeInput({ fleet, interrupted, observations, recordings }: GenerateInput): string {
   const events = observations.reduce((sum, each) => sum + each.count, 0);
+  if (fleet) return `${formatCount(events, 'event')} on ${formatCount(fleet.counted.length, 'host')}`;
   const cutShort = interrupted > 0 ? ` (${interrupted} cut short)` : '';
   return `${formatCount(events, 'event')} of ${formatCount(recordings, 'recording')}${cutShort}`;
+}
+
+/** What too few hosts of a fleet showed, with who did. */
+function describeQuorum({ quorum }: Generated, file: string): string[] {
+  if (quorum === undefined) return [];
+  const { least, withheld } = quorum;
+  const destinations = withheld.reduce((sum, { observations }) => sum + observations.length, 0);
+  const lines = withheld
+    .toSorted((a, b) => b.observations.length - a.observations.length)
+    .map(
+      ({ hosts, observations, subject }) =>
+        `  ${subject.name} on ${hosts.join(', ')}: ${formatCount(observations.length, 'destination')}`,
+    );
+  return [
+    `Host hold-out: ${describeHostHoldOut(quorum.holdOut)}.`,
+    ...(withheld.length === 0
+      ? []
+      : [
+          `Withheld: ${formatCount(destinations, 'destination')} that fewer than ${least} hosts showed; \`bouheki review ${file}\` asks what becomes of them:`,
+        ]),
+    ...cut(lines),
+  ];
 }
 
 /** How many subjects still do new things; nothing when all are stable. */
@@ -186,6 +211,7 @@ export function generateJson(policy: string, generated: Generated, input: Genera
       return { subject: subject.name, state, unseen, atMost };
     }),
     reviews: generated.reviews,
+    ...fleetJson(generated, input),
     recordings: input.recordings,
     interrupted: input.interrupted,
     losses: input.losses,
@@ -200,6 +226,26 @@ export function generateJson(policy: string, generated: Generated, input: Genera
     })),
   };
   return jsonDocument('generate', json);
+}
+
+/** Of a fleet: its hosts, and what too few of them showed. */
+function fleetJson({ quorum }: Generated, { fleet }: GenerateInput): object {
+  if (quorum === undefined || fleet === undefined) return {};
+  const { holdOut, least, withheld } = quorum;
+  return {
+    fleet: {
+      workload: fleet.workload,
+      hosts: fleet.counted.length,
+      uncounted: fleet.uncounted,
+      minHosts: least,
+      hostHoldOut: unseenByOthers(holdOut),
+      withheld: withheld.map(({ hosts, observations, subject }) => ({
+        subject: subject.name,
+        hosts,
+        destinations: observations.map(observedDestination),
+      })),
+    },
+  };
 }
 
 /**

@@ -6,6 +6,7 @@ import { curveOf } from '../../generator/rule/curve.ts';
 import type { DestinationKind } from '../../generator/name/by-name.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
 import { generatePolicy, type Generated, type GenerateInput } from '../../generator/generate.ts';
+import { unseenByOthers } from '../../generator/quorum.ts';
 import { mergeWithBase } from '../../generator/merge.ts';
 import { risksOf } from '../../generator/risk.ts';
 import { findSuperfluous } from '../../generator/prove.ts';
@@ -56,6 +57,8 @@ export interface GenerateOptions extends RecordOptions {
   summary: boolean;
   owners?: string;
   minCoverage?: number;
+  /** In a fleet: the largest share of what a host did that no other showed. */
+  maxHostHoldout?: number;
   require?: 'stable';
   prove: boolean;
   base?: string;
@@ -70,8 +73,8 @@ export interface GenerateOptions extends RecordOptions {
 /** Characters of the largest policy that is read again, in about a second. */
 const CHECKED = 500_000;
 
-/** Writes the policy that explains the record, or adds to one what is new. */
-export async function generate(options: GenerateOptions): Promise<void> {
+/** Writes the policy that explains what `read` reads, the record of this host by default, or adds to one what is new. */
+export async function generate(options: GenerateOptions, read = readRecord): Promise<void> {
   refuseContradictions(options);
   refuseNames(options);
   refuseBudgets(options);
@@ -84,7 +87,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
     ...(options.base === undefined && { acceptsPattern: isFollowable }),
     version: packageVersion(),
   };
-  const { input, recordings } = await readRecord(options);
+  const { input, recordings } = await read(options);
   refuseOtherTarget(recordings, options.target);
   process.stderr.write(visibleLines(describeGaps(recordings)));
   if (options.curve) {
@@ -217,6 +220,7 @@ function faultsOf(generated: Generated, options: GenerateOptions): string[] {
       `Fault: the hold-out covers ${found}, and ${formatPercent(options.minCoverage)} are asked for.`,
     );
   }
+  faults.push(...hostFaults(generated, options));
   if (options.require !== undefined) {
     const unstable = demands.filter(({ subject }) => readiness.get(subject.key)!.state !== options.require);
     for (const { subject } of unstable.slice(0, SHOWN)) {
@@ -241,6 +245,14 @@ function faultsOf(generated: Generated, options: GenerateOptions): string[] {
     }
   }
   return faults;
+}
+
+function hostFaults({ quorum }: Generated, { maxHostHoldout: most }: GenerateOptions): string[] {
+  const share = quorum && unseenByOthers(quorum.holdOut);
+  if (most === undefined || (share !== undefined && share <= most)) return [];
+  const found =
+    share === undefined ? 'there is nothing to test' : `the host hold-out is ${formatPercent(share)}`;
+  return [`Fault: ${found}, and at most ${formatPercent(most)} is asked for.`];
 }
 
 async function readRecord(

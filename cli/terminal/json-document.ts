@@ -15,6 +15,7 @@ export type Topic =
   | 'finding'
   | 'findings'
   | 'fleet-hosts'
+  | 'fleet-outliers'
   | 'fleet-rollout'
   | 'fleet-status'
   | 'generate'

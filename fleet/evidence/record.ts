@@ -1,6 +1,7 @@
 import { BouhekiError } from '../../error/error.ts';
 import type { GenerateInput } from '../../generator/generate.ts';
 import type { FleetEvidence } from '../../generator/quorum.ts';
+import { hostsOf, placesIn } from '../../generator/fleet/host-set.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { isLabel } from '../../policy/meaning/host.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
@@ -21,7 +22,8 @@ export type FleetRecord = GenerateInput & Required<Pick<GenerateInput, 'accounts
 
 /**
  * What the counted hosts of a workload showed, as a record. Of the times of an observation the first, the last and the
- * number of events are known: events are taken for evenly spread between the two. Throws BouhekiError `no-data` where no
+ * number of events are known: events are taken for evenly spread between the two. What a host wrote that is no subject, or
+ * no kind of socket, is left out and counted: one host must not keep a policy from being made. Throws BouhekiError `no-data` where no
  * host counts.
  */
 export function fleetRecord(
@@ -40,11 +42,21 @@ export function fleetRecord(
   const texts = rows.map(({ subject }) => subject.toString('utf8'));
   const subjects = new FleetSubjects(texts);
   const window = windowOf(rows);
-  const fleet: FleetEvidence = { workload, minHosts, counted: ruleNames(hosts), uncounted };
+  const observations: RecordedObservation[] = [];
+  const unreadable: AggregateRow[] = [];
+  for (const [at, row] of rows.entries()) {
+    const subject = subjects.of(texts[at]!);
+    if (subject === undefined || !isKnownSocket(row.socket)) unreadable.push(row);
+    else observations.push(Object.assign(observationOf(row, window), { subject }));
+  }
+  const counted = ruleNames(hosts);
+  const fleet: FleetEvidence = { workload, minHosts, counted, uncounted };
+  if (unreadable.length > 0) {
+    const by = placesIn(hostsOf(unreadable)).map((place) => counted[place]!);
+    fleet.unreadable = { count: unreadable.length, by: by.toSorted() };
+  }
   return {
-    observations: rows.map((row, at) =>
-      Object.assign(observationOf(row, window), { subject: subjects.of(texts[at]!) }),
-    ),
+    observations,
     activity: [],
     losses: [],
     recordings: 0,
@@ -55,7 +67,7 @@ export function fleetRecord(
 }
 
 /** What rules call the counted hosts: their names, and their ids where another has the name or it reads like a label. */
-export function ruleNames({ counted, uncounted }: AggregateHosts): string[] {
+function ruleNames({ counted, uncounted }: AggregateHosts): string[] {
   const holders = new Map<string, number>();
   for (const { name } of [...counted, ...uncounted]) holders.set(name, (holders.get(name) ?? 0) + 1);
   return counted.map(({ id, name }) => (holders.get(name) === 1 && isPlain(name) ? name : id));
@@ -95,7 +107,7 @@ function observationOf(row: AggregateRow, window: Window): Omit<RecordedObservat
     hosts,
     blocks: blocksOf(row, window),
   };
-  if (row.socket !== '') observation.socket = socketOf(row.socket);
+  if (row.socket !== '') observation.socket = row.socket as SocketKind;
   if (names.length > 0) observation.names = names.toSorted();
   return observation;
 }
@@ -105,12 +117,8 @@ function addressOf(bytes: Buffer): { family: 4 | 6; address: bigint } {
   return { family: bytes.length === 4 ? 4 : 6, address: BigInt(`0x${bytes.toString('hex')}`) };
 }
 
-function socketOf(text: string): SocketKind {
-  const kind = SOCKET_KINDS.find((each) => each === text);
-  if (kind !== undefined) return kind;
-  throw new BouhekiError('fleet', `the hub knows sockets that this version does not: ${text.slice(0, 80)}`, {
-    remedy: 'Use a version of bouheki that is as new as the hub.',
-  });
+function isKnownSocket(text: string): boolean {
+  return text === '' || SOCKET_KINDS.some((kind) => kind === text);
 }
 
 /** Events by parts of the window: one where the first was, one where the last was, the rest spread evenly between. */

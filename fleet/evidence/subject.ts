@@ -15,25 +15,27 @@ const NAMES = { user: ['user', 'euser'], group: ['group', 'egroup'] } as const;
 export class FleetSubjects {
   readonly accounts: Accounts;
   readonly #ids: Record<Kind, Map<string, number>>;
-  readonly #byText: ReadonlyMap<string, Subject>;
+  readonly #byText: ReadonlyMap<string, Subject | undefined>;
 
   /** `documents`: canonical JSON, of each subject once or more. */
   constructor(documents: Iterable<string>) {
-    const parsed = new Map<string, SubjectDocument>();
-    for (const text of documents)
-      if (!parsed.has(text)) parsed.set(text, JSON.parse(text) as SubjectDocument);
-    this.#ids = { user: idsOf('user', parsed.values()), group: idsOf('group', parsed.values()) };
+    const parsed = new Map<string, SubjectDocument | undefined>();
+    for (const text of documents) if (!parsed.has(text)) parsed.set(text, readSubject(text));
+    const read = [...parsed.values()].filter((each) => each !== undefined);
+    this.#ids = { user: idsOf('user', read), group: idsOf('group', read) };
     this.accounts = new Accounts(
       (['user', 'group'] as const).flatMap((kind) =>
         [...this.#ids[kind]].map(([name, id]) => ({ kind, id, name })),
       ),
     );
-    this.#byText = new Map([...parsed].map(([text, document]) => [text, this.#subjectOf(document)]));
+    this.#byText = new Map(
+      [...parsed].map(([text, document]) => [text, document && this.#subjectOf(document)]),
+    );
   }
 
-  /** Equal documents get the same object. */
-  of(document: string): Subject {
-    return this.#byText.get(document)!;
+  /** Equal documents get the same object; one that is no subject gets none. */
+  of(document: string): Subject | undefined {
+    return this.#byText.get(document);
   }
 
   #subjectOf(document: SubjectDocument): Subject {
@@ -62,6 +64,54 @@ export class FleetSubjects {
   #id(kind: Kind, name: string | undefined, id: number | undefined): number | undefined {
     return name === undefined ? id : this.#ids[kind].get(name);
   }
+}
+
+/** Which members of a document are what: hosts write them, and a hub looks at little of it. */
+const MEMBERS = {
+  command: 'string',
+  exe: 'string',
+  undeleted: 'boolean',
+  script: 'string',
+  uid: 'number',
+  gid: 'number',
+  user: 'string',
+  group: 'string',
+  euid: 'number',
+  egid: 'number',
+  euser: 'string',
+  egroup: 'string',
+  inContainer: 'boolean',
+  container: 'string',
+  image: 'string',
+  unit: 'string',
+  cgroup: 'string',
+} as const satisfies Record<keyof SubjectDocument, string>;
+
+/** The document in a text; undefined where it is none. */
+function readSubject(text: string): SubjectDocument | undefined {
+  const document = parseObject(text);
+  const fits = Object.entries(document).every(
+    ([key, value]) =>
+      Object.hasOwn(MEMBERS, key) &&
+      typeof value === MEMBERS[key as keyof SubjectDocument] &&
+      (typeof value !== 'number' || isId(value)),
+  );
+  return fits && typeof document['command'] === 'string'
+    ? (document as unknown as SubjectDocument)
+    : undefined;
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+/** Numbers beyond those of users stand for names here. */
+function isId(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= UNKNOWN_ID;
 }
 
 function idsOf(kind: Kind, documents: Iterable<SubjectDocument>): Map<string, number> {

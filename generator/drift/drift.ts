@@ -45,6 +45,8 @@ export interface Case {
   entry: DriftEntry;
   party: Party;
   flow: Flow;
+  /** What the entry is made of. */
+  observations: DriftObservation[];
 }
 
 /** What the policy and the kernel both allow. */
@@ -110,6 +112,7 @@ export function compare(
     const known = cases.get(key);
     if (known !== undefined) {
       addToEntry(known.entry, observation);
+      known.observations.push(observation);
       continue;
     }
     const entry = entryOf(observation, party, {
@@ -117,7 +120,7 @@ export function compare(
       ...nameDriftMember(nameDrift, { flow, observation, verdict }),
       ...(part === 'disagreed' && { recorded: recordedOf(observation) }),
     });
-    cases.set(key, { part, entry, party, flow });
+    cases.set(key, { part, entry, party, flow, observations: [observation] });
   }
   return { cases: inOrder(cases), allowed };
 }

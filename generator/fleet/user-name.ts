@@ -13,7 +13,7 @@ export function standsForName(id: number): boolean {
 }
 
 /** Whether a rule for these users goes by names: some can only be named, and the others have names too, or are root. */
-export function goesByUserNames(ids: readonly number[]): boolean {
+function goesByUserNames(ids: readonly number[]): boolean {
   return ids.some(standsForName) && ids.every((id) => standsForName(id) || id === ROOT);
 }
 

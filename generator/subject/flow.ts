@@ -21,6 +21,7 @@ export function flowOf(observation: Observation, accounts?: AccountTable): Flow 
   if (fsuid !== undefined) flow.fsuid = fsuid;
   if (fsgid !== undefined) flow.fsgid = fsgid;
   if (accounts !== undefined) flow.accounts = accounts;
+  if (observation.on !== undefined) flow.host = observation.on;
   if (observation.socket !== undefined) flow.socket = observation.socket;
   if (observation.intent) flow.intent = true;
   const names = knownNames(observation);

@@ -38,7 +38,7 @@ export function matchesHost(
  * mode `block` stays. A policy without `host` is returned as it is.
  */
 export function forHost(policy: Policy, host: HostIdentity | undefined): Policy {
-  if (!namesHosts(policy)) return policy;
+  if (!isForHosts(policy)) return policy;
   const texts = host && hostTexts(host);
   const holds = (action: Action, { host: listed }: From) =>
     listed === undefined || matchesHost(action, listed, texts);
@@ -49,7 +49,7 @@ export function forHost(policy: Policy, host: HostIdentity | undefined): Policy 
 }
 
 /** Whether anything in a policy is for named hosts. */
-function namesHosts({ boxes, modes = [] }: Pick<Policy, 'boxes' | 'modes'>): boolean {
+export function isForHosts({ boxes, modes = [] }: Pick<Policy, 'boxes' | 'modes'>): boolean {
   return [...boxes, ...modes].some(({ from }) => from.host !== undefined);
 }
 

@@ -75,6 +75,8 @@ export interface Observation {
   seen?: { addresses: number; others: number; self: number; names: number };
   /** In a fleet: the hosts that showed it, bit i % 8 of byte i / 8 for the one in place i. */
   hosts?: Readonly<Uint8Array>;
+  /** Name and labels of one of them, where a policy treats it as it does all of them. */
+  on?: readonly string[];
   /** Number of events. */
   count: number;
   /** Microseconds since the epoch. */

@@ -7,8 +7,11 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../../fleet/engine/engine.ts';
 import { openEngine } from '../../fleet/engine/open.ts';
+import { fleetRecord } from '../../fleet/evidence/record.ts';
 import type { Batch } from '../../fleet/wire/message.ts';
 import { weekOf } from '../../fleet/wire/week.ts';
+import { generatePolicy } from '../../generator/generate.ts';
+import { printPolicy } from '../../policy/file/print.ts';
 import { newHost } from '../unit/fleet/fixture/evidence.ts';
 import { postgresMissing, sql, startPostgres, type TestServer } from '../unit/fleet/fixture/postgres.ts';
 import { batchesOf, ROWS_OF_HOST, WORKLOAD } from './fleet/made-fleet.ts';
@@ -74,6 +77,7 @@ async function bench(server: TestServer, engine: Engine): Promise<boolean> {
     });
     slowest = Math.max(slowest, each.seconds);
   }
+  await timed(`the policy of ${WORKLOAD} hosts`, server, () => generate(engine));
   process.stdout.write(
     [
       '',
@@ -131,6 +135,25 @@ async function aggregate(engine: Engine): Promise<{ hosts: number; rows: number 
   let count = 0;
   for await (const part of rows) count += part.length;
   return { hosts: all.counted.length, rows: count };
+}
+
+/** What `generate --fleet` does with it, without the hub between. */
+async function generate(engine: Engine): Promise<void> {
+  const window = { since: 0, until: NOW * 1000, leastRecordedHours: LEAST_HOURS };
+  const { hosts: all, rows } = await engine.aggregate('workload-0', window, NOW);
+  const list = [];
+  for await (const part of rows) for (const row of part) list.push(row);
+  const record = fleetRecord(all, list, { workload: 'workload-0', minHosts: 3 });
+  const { document } = generatePolicy(record, {
+    mode: 'monitor',
+    target: 'host',
+    deny: [],
+    allowLoss: false,
+    includeDenied: false,
+    version: '0',
+    evidence: 'line',
+  });
+  printPolicy(document);
 }
 
 async function timed(

@@ -128,6 +128,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     ...policy('value', 'meaning'),
   ],
   'generator/drift/finding': [
+    'generator/fleet',
     'generator/drift',
     'generator/destination',
     'profiler/read',

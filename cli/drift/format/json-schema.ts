@@ -1,7 +1,8 @@
 import type { Change } from '../../../generator/drift/finding/change.ts';
 import type { Drift } from '../../../generator/drift/drift.ts';
 import type { DriftEntry, RecordedVerdict, Relation } from '../../../generator/drift/entry.ts';
-import { FINDING_KINDS, SEVERITIES } from '../../../generator/drift/finding/finding.ts';
+import type { OutlierHost } from '../../../generator/drift/finding/outlier.ts';
+import { type FindingHosts, FINDING_KINDS, SEVERITIES } from '../../../generator/drift/finding/finding.ts';
 import type { PlainFinding } from './json.ts';
 
 /** The fields of what is described: the compiler asks for each of them. */
@@ -40,6 +41,24 @@ const rule = shape({
     description: 'Whether it decides, or what of it does not match.',
   },
 } satisfies Fields<NonNullable<DriftEntry['rule']>>);
+
+const hosts = shape({
+  shown: number('How many of the hosts that count showed it.'),
+  of: number('How many hosts count.'),
+  names: list({ type: 'string' }, 'Those that showed it, as rules name them.'),
+} satisfies Fields<FindingHosts>);
+
+const OUTLIER: Fields<OutlierHost> = {
+  host: text('As rules name it.'),
+  alone: number('Destinations of subjects that it alone showed.'),
+  shown: number('All that it showed.'),
+  usual: {
+    type: 'number',
+    minimum: 0,
+    maximum: 1,
+    description: 'The share of the first in the second of the median host.',
+  },
+};
 
 const recorded = shape(
   {
@@ -99,11 +118,12 @@ const FINDING: Fields<PlainFinding> = {
   count: number('Events.'),
   first: moment('The first of them'),
   last: moment('The last of them, or the last one before a silence'),
+  hosts: ref('hosts'),
   evidence: list({ type: 'string' }, 'Sentences without a full stop.'),
   suggestion: text('One line that would settle it.'),
   addresses: list({ type: 'string' }, 'The addresses that it is about.'),
 };
-const OF_SOME_FINDINGS: readonly (keyof PlainFinding)[] = ['rule', 'first', 'last', 'addresses'];
+const OF_SOME_FINDINGS: readonly (keyof PlainFinding)[] = ['rule', 'first', 'last', 'hosts', 'addresses'];
 
 const CHANGE: Fields<Change> = {
   subject: text('Who.'),
@@ -139,16 +159,20 @@ export function driftJsonSchema(): object {
     description:
       'A drift report (bouheki.drift/v1), one finding of it (bouheki.finding/v1), or those of a round of drift --watch (bouheki.findings/v1).',
     oneOf: [
-      shape({
-        schema: { const: 'bouheki.drift/v1' },
-        ...PARTS,
-        changes: list(
-          ref('change'),
-          'Subjects that do more that is not allowed than they ever did new things.',
-        ),
-        acknowledged: list(shape(acknowledged, OF_SOME_FINDINGS), 'Findings that are left out.'),
-        findings: list(shape(FINDING, OF_SOME_FINDINGS), 'The worst first.'),
-      }),
+      shape(
+        {
+          schema: { const: 'bouheki.drift/v1' },
+          ...PARTS,
+          changes: list(
+            ref('change'),
+            'Subjects that do more that is not allowed than they ever did new things.',
+          ),
+          acknowledged: list(shape(acknowledged, OF_SOME_FINDINGS), 'Findings that are left out.'),
+          findings: list(shape(FINDING, OF_SOME_FINDINGS), 'The worst first.'),
+          outliers: list(shape(OUTLIER), 'In a fleet: hosts that differ from the others.'),
+        },
+        ['outliers'],
+      ),
       shape({ schema: { const: 'bouheki.finding/v1' }, ...FINDING }, OF_SOME_FINDINGS),
       shape({
         schema: { const: 'bouheki.findings/v1' },
@@ -156,7 +180,7 @@ export function driftJsonSchema(): object {
         findings: list(shape(FINDING, OF_SOME_FINDINGS), 'What is new.'),
       }),
     ],
-    definitions: { rule, recorded, entry: shape(ENTRY, OF_SOME), change: shape(CHANGE) },
+    definitions: { rule, hosts, recorded, entry: shape(ENTRY, OF_SOME), change: shape(CHANGE) },
   };
 }
 

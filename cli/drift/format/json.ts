@@ -14,7 +14,7 @@ export function plainFinding({ entries, key: _key, ...finding }: Reported): Plai
 }
 
 /** The drift as one JSON document. Nothing is left out, whatever the limit. */
-export function driftJson({ acknowledged, changes, drift, findings }: DriftReport): string {
+export function driftJson({ acknowledged, changes, drift, findings, outliers }: DriftReport): string {
   const { denied, disagreed, new: fresh, shared } = drift;
   return jsonDocument('drift', {
     new: fresh,
@@ -24,5 +24,6 @@ export function driftJson({ acknowledged, changes, drift, findings }: DriftRepor
     changes,
     acknowledged: acknowledged.map(({ end, finding, reason }) => ({ ...plainFinding(finding), reason, end })),
     findings: findings.map(plainFinding),
+    ...(outliers && { outliers }),
   });
 }

@@ -1,7 +1,16 @@
 import { formatCount } from '../../../format/number.ts';
 import { escapeMarkdown, markdownTable } from '../../terminal/markdown.ts';
 import type { DriftReport } from './report.ts';
-import { CHANGE_COLUMNS, CHANGE_TITLE, changeCells, DRIFT_COLUMNS, driftSections } from './row.ts';
+import {
+  CHANGE_COLUMNS,
+  CHANGE_TITLE,
+  changeCells,
+  DRIFT_COLUMNS,
+  driftSections,
+  OUTLIER_COLUMNS,
+  OUTLIER_TITLE,
+  outlierCells,
+} from './row.ts';
 
 /** Characters that a comment on a pull request may have, less some room for what others put around it. */
 const MOST_CHARACTERS = 60_000;
@@ -36,7 +45,7 @@ function mostThatFit(all: number, characters: number, print: (count: number) => 
   return fits;
 }
 
-function render({ changes, groups, left }: DriftReport, shown: number): string {
+function render({ changes, groups, left, outliers = [] }: DriftReport, shown: number): string {
   const sections = driftSections(groups.slice(0, shown)).map(({ title, groups: parts }) => {
     const rows = parts.flatMap((part) => part.rows);
     const fixes = [...new Set(parts.map(({ fix }) => `- ${escapeMarkdown(fix)}\n`))];
@@ -45,6 +54,10 @@ function render({ changes, groups, left }: DriftReport, shown: number): string {
   if (changes.length > 0) {
     const rows = changes.map(changeCells);
     sections.unshift(`### ${CHANGE_TITLE}\n\n${markdownTable(CHANGE_COLUMNS, rows)}`);
+  }
+  if (outliers.length > 0) {
+    const rows = outliers.slice(0, MOST_CHANGES).map(outlierCells);
+    sections.push(`### ${OUTLIER_TITLE}\n\n${markdownTable(OUTLIER_COLUMNS, rows)}`);
   }
   const cut = groups.slice(shown);
   const findings = cut.reduce((sum, each) => sum + each.findings.length, left.findings);

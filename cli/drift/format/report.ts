@@ -6,6 +6,7 @@ import {
   type Grouping,
   groupFindings,
 } from '../../../generator/drift/finding/finding.ts';
+import type { OutlierHost } from '../../../generator/drift/finding/outlier.ts';
 import type { Reported } from './identify.ts';
 
 /** What every format prints. */
@@ -26,12 +27,14 @@ export interface DriftReport {
   /** The groups to print, the worst first, and how many findings are in those that are not. */
   groups: FindingGroup<Reported>[];
   left: { groups: number; findings: number };
+  /** In a fleet: hosts that differ from the others. */
+  outliers?: OutlierHost[];
 }
 
 /** What a report is made of. */
 export interface ReportParts extends Pick<
   DriftReport,
-  'policy' | 'lines' | 'failing' | 'drift' | 'acknowledged' | 'changes'
+  'policy' | 'lines' | 'failing' | 'drift' | 'acknowledged' | 'changes' | 'outliers'
 > {
   findings: readonly Reported[];
 }

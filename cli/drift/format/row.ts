@@ -2,9 +2,11 @@ import { formatTime } from '../../../format/moment.ts';
 import { formatCount, formatPercent } from '../../../format/number.ts';
 import type { Change } from '../../../generator/drift/finding/change.ts';
 import { ruleText } from '../../../generator/drift/entry.ts';
+import type { OutlierHost } from '../../../generator/drift/finding/outlier.ts';
 import {
   FINDING_KINDS,
   type FindingGroup,
+  type FindingHosts,
   type FindingKind,
 } from '../../../generator/drift/finding/finding.ts';
 import type { Reported } from './identify.ts';
@@ -77,11 +79,35 @@ function cells({ count, destination, first, id, last, subject, ...finding }: Rep
 }
 
 /** Of findings that are more than a connection the evidence, of others the rule alone. */
-function reasonOf({ entries, evidence, kind }: Pick<Reported, 'entries' | 'evidence' | 'kind'>): string {
+function reasonOf({
+  entries,
+  evidence,
+  hosts,
+  kind,
+}: Pick<Reported, 'entries' | 'evidence' | 'hosts' | 'kind'>): string {
   const [entry] = entries;
   const rule = entry === undefined ? [] : [ruleText(entry)];
   const known = kind === 'moved' || kind === 'identity changed' ? evidence.slice(1) : [];
-  return [...(entry === undefined ? evidence : known), ...rule].join('; ');
+  const shown = hosts === undefined ? [] : [hostsText(hosts)];
+  return [...shown, ...(entry === undefined ? evidence : known), ...rule].join('; ');
+}
+
+/** Hosts that are named in a line. */
+const MOST_HOSTS = 3;
+
+/** `2 of 200 hosts: web-1, web-2`. */
+function hostsText({ names, of, shown }: FindingHosts): string {
+  const more = names.length > MOST_HOSTS ? ` and ${names.length - MOST_HOSTS} more` : '';
+  return `${shown} of ${formatCount(of, 'host')}: ${names.slice(0, MOST_HOSTS).join(', ')}${more}`;
+}
+
+/** The columns of outlier hosts. */
+export const OUTLIER_COLUMNS = ['Host', 'Alone', 'Shown', 'Usual'];
+
+export const OUTLIER_TITLE = 'Outlier hosts: far more that no other host showed than is usual';
+
+export function outlierCells({ alone, host, shown, usual }: OutlierHost): string[] {
+  return [host, String(alone), String(shown), formatPercent(usual)];
 }
 
 /** The columns of changes. */

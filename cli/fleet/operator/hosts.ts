@@ -6,6 +6,7 @@ const HELP = `
 Examples:
   $ bouheki fleet hosts
   $ bouheki fleet hosts --workload web --json
+  $ bouheki fleet hosts --workload web --outliers
 
 Exit status: 0 printed, 2 trouble.`;
 
@@ -15,9 +16,15 @@ export function hostsCommand(): Command {
     .description('List the hosts of the fleet, and what each holds')
     .option('--workload <name>', 'only its hosts')
     .option('--json', 'print them as JSON', false)
+    .option('--outliers', 'of one workload: those that differ from the others in what they showed', false)
     .addOption(operatorOption())
     .addHelpText('after', HELP)
-    .action(async (options: HostsOptions) => {
+    .action(async (options: HostsOptions & { outliers: boolean }) => {
+      if (options.outliers) {
+        const { listOutliers } = await import('../evidence/run/outliers.ts');
+        await listOutliers(options);
+        return;
+      }
       const { listHosts } = await import('./run/hosts.ts');
       await listHosts(options);
     });

@@ -36,8 +36,18 @@ export interface Finding {
   evidence: string[];
   /** One line: what would settle it. */
   suggestion: string;
+  /** In a fleet: who showed it. */
+  hosts?: FindingHosts;
   /** What was observed, by address. */
   entries: DriftEntry[];
+}
+
+/** The hosts of a fleet that showed what a finding is about. */
+export interface FindingHosts {
+  shown: number;
+  /** All that count. */
+  of: number;
+  names: string[];
 }
 
 /** What findings can be grouped by. */

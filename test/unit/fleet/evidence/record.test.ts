@@ -159,7 +159,7 @@ test('a poisoned host gets nothing in: neither its own destination nor an except
   assert.ok(!/^[^#]*203\.0\.113\.66/m.test(text), text);
   assert.match(
     text,
-    /^# withheld \(1 of 4 hosts, 20 events, 2026-11-23 to 2026-11-24\): \{ name: \/usr\/bin\/curl user www-data, from: \{ exe: \[\/usr\/bin\/curl\], user: \[www-data\], host: \[web-3\] \}, to: \[\{ cidr: \[169\.254\.169\.254, 203\.0\.113\.66\], port: \[443\], protocol: \[tcp\] \}\] \}$/m,
+    /^# withheld: \{"rule":"\/usr\/bin\/curl user www-data","from":\{"exe":\["\/usr\/bin\/curl"\],"user":\["www-data"\]\},"of":4,"shown":\[\{"by":\["web-3"\],"events":20,"to":\["169\.254\.169\.254:443\/tcp","203\.0\.113\.66:443\/tcp"\]\}\]\}$/m,
   );
   assert.equal(result.metadataUsers.length, 0);
   assert.ok(policy.boxes.some(({ action, name }) => action === 'deny' && name === 'cloud metadata'));
@@ -170,7 +170,7 @@ test('with fewer hosts than asked for, all of them must have shown it', () => {
   const { result, text } = generated(madeHosts(2), rows);
   assert.equal(result.quorum!.least, 2);
   assert.match(text, /# 2 of 2 hosts, 20 events in at least 12 hours, 2026-11-23 to 2026-11-24/);
-  assert.match(text, /withheld \(1 of 2 hosts/);
+  assert.match(text, /withheld: .*"of":2,/);
   const alone = generated(madeHosts(1), aggregated([[to('10.0.0.1')]]));
   assert.match(alone.text, /# 1 of 1 host, 10 events/);
   assert.match(alone.text, /^# Host hold-out: not possible/m);
@@ -264,4 +264,26 @@ test('without a host that counts there is nothing to generate from', () => {
       }),
     { code: 'no-data', detail: 'web-9: quarantined' },
   );
+});
+
+test('a host that writes nonsense keeps no policy from being made, and is named', () => {
+  const rows = aggregated([[to('10.0.0.1')], [to('10.0.0.1')], [to('10.0.0.1')]]);
+  const nonsense = [
+    '{"command":"x","exe":7}',
+    '{"command":"x","uid":"0"}',
+    '{"command":"x","uid":8589934592}',
+    '{"command":"x","uid":-1}',
+    '{"command":"x","other":1}',
+    '{"command":"x","user":{"a":1}}',
+    '{"exe":"/x"}',
+    'null',
+    '{',
+  ];
+  const bad = nonsense.map((text): AggregateRow =>
+    Object.assign({}, rows[0]!, { subject: Buffer.from(text), hosts: Buffer.from([4]) }),
+  );
+  bad.push({ ...rows[0]!, socket: 'teapot', address: Buffer.alloc(0), hosts: Buffer.from([4]) });
+  const { text } = generated(madeHosts(3), [...bad, ...rows]);
+  assert.match(text, /^# Unreadable: 10 observations of web-2, left out$/m);
+  assert.match(text, /# 3 of 3 hosts, 30 events/);
 });

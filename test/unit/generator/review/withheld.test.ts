@@ -99,7 +99,7 @@ test('what is ignored is allowed nowhere, and kept in mind', () => {
 });
 
 test('a decision for some hosts does not hold when others show the same', () => {
-  const session = begin(policyText().replaceAll('host: [web-0]', 'host: [web-0, web-9]'));
+  const session = begin(policyText().replaceAll('["web-0"]', '["web-0","web-9"]'));
   const decision = { rule: '/usr/bin/curl user www-data', decision: 'where-seen' as const };
   const unmatched = session.decide([{ ...decision, destination: DESTINATIONS[0]! }]);
   assert.equal(unmatched.length, 1);
@@ -112,8 +112,17 @@ test('what was withheld can neither be narrowed nor widened, and nothing else is
 });
 
 test('a line that was edited into nonsense is refused', () => {
-  const text = policyText().replace('to: [{ cidr: [192.0.2.2]', 'to: [{ cidr: [192.0.2]');
-  assert.throws(() => withheldItems(text), { code: 'policy', message: /^the comment "# withheld: / });
+  const text = policyText();
+  const broken = [
+    text.replace('192.0.2.2:443/tcp', '192.0.2:443/tcp'),
+    text.replace('# withheld: {', '# withheld: ['),
+    text.replace('"events":', '"event":'),
+    text.replace('"from":{', '"from":{"what":["x"],'),
+  ];
+  for (const each of broken) assert.throws(() => withheldItems(each), { code: 'policy' });
+  // It can be read, and no rule can have it.
+  const session = begin(text.replace('"/usr/bin/curl"]', '"curl"]'));
+  assert.throws(() => decide(session, DESTINATIONS[0]!, 'allow'), { code: 'policy' });
 });
 
 test('hosts, users and destinations with odd names stay what they are', () => {
@@ -124,6 +133,14 @@ test('hosts, users and destinations with odd names stay what they are', () => {
     [to('10.0.0.1')],
     [to('10.0.0.1'), { subject: odd, address: '10.9.9.9', port: 1 }],
   ]);
+  rows.push({
+    ...rows[1]!,
+    address: Buffer.from('fd000000000000000000000000000001', 'hex'),
+    protocol: 58,
+    port: 0,
+  });
+  rows.push({ ...rows[1]!, address: Buffer.from('fd000000000000000000000000000002', 'hex'), port: 53 });
+  rows.push({ ...rows[1]!, address: Buffer.alloc(0), protocol: 0, port: 0, socket: 'raw' });
   const { document } = generatePolicy(fleetRecord(hosts, rows, { workload: 'web', minHosts: 3 }), {
     mode: 'monitor',
     target: 'host',
@@ -132,11 +149,13 @@ test('hosts, users and destinations with odd names stay what they are', () => {
     includeDenied: false,
     version: '0',
   });
-  const items = withheldItems(printPolicy(document));
-  assert.equal(items.length, 1);
-  assert.deepEqual(items[0]!.alone.from, {
-    exe: [odd.exe],
-    user: ['a-b.c'],
-    host: ['we b"): { x: [1] }'],
-  });
+  const session = begin(printPolicy(document));
+  assert.equal(session.open.length, 4);
+  for (const { destination, rule } of session.open)
+    session.decide([{ rule, destination, decision: 'where-seen' }]);
+  const { boxes } = read(session.text);
+  const said = boxes.filter(({ from }) => from.host);
+  assert.equal(said.length, 4);
+  for (const { from } of said)
+    assert.deepEqual(from, { exe: [odd.exe], user: ['a-b.c'], host: ['we b"): { x: [1] }'] });
 });
