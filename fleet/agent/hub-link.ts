@@ -84,7 +84,7 @@ export class HubLink {
 }
 
 /** With what a host proves itself to a hub. */
-export function tlsOf({ certificate, key, trust }: AgentIdentity): ClientTls {
+function tlsOf({ certificate, key, trust }: AgentIdentity): ClientTls {
   return { trust, certificate, key };
 }
 

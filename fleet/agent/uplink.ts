@@ -20,7 +20,7 @@ const SETTLED = 5_000_000;
 /** Weeks that are sent at the most, this one included: a hub keeps as many. */
 const WEEKS = 8;
 /** Keys of a host in a week: a hub refuses more. */
-export const MOST_KEYS = 50_000;
+const MOST_KEYS = 50_000;
 
 /** Limits where a hub has said none, and the least that are kept to. */
 export const LIMITS: Limits = {

@@ -115,7 +115,7 @@ function merge(
 }
 
 /** The set of hours in 21 bytes; the first digit is the first hour of the week. */
-export function hourBytes(digits: string): Buffer {
+function hourBytes(digits: string): Buffer {
   const bytes = Buffer.alloc(HOUR_BYTES);
   for (let hour = digits.indexOf('1'); hour >= 0; hour = digits.indexOf('1', hour + 1))
     bytes[hour >> 3]! |= 1 << (hour & 7);
