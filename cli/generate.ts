@@ -107,6 +107,12 @@ function withFleet(command: Command): Command {
     .option('--workload <name>', 'with --fleet: which')
     .option('--min-hosts <count>', 'with --fleet: withhold what fewer hosts showed', readHosts, 3)
     .option(
+      '--min-hours <count>',
+      'with --fleet: hours that a host must have recorded to count',
+      readHours,
+      24,
+    )
+    .option(
       '--max-host-holdout <share>',
       'with --fleet: fail when more of what a host did was shown by no other',
       readShare,
@@ -159,6 +165,11 @@ function refuseMixed({
 function readHosts(text: string): number {
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number from 1 to 99999.');
+}
+
+function readHours(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number from 0 to 9999.');
 }
 
 function byOption(): Option {

@@ -35,7 +35,8 @@ export function fleetRecord(
   if (hosts.counted.length === 0) {
     const why = uncounted.map(({ name, reason }) => `${name}: ${reason}`).join(', ');
     throw new BouhekiError('no-data', `no host of workload ${workload} counts`, {
-      remedy: 'A host counts when it has recorded for 24 hours, is not quarantined and lost little.',
+      remedy:
+        'A host counts when it has recorded for 24 hours (--min-hours), is not quarantined and lost little.',
       ...(why !== '' && { detail: why }),
     });
   }

@@ -9,6 +9,8 @@ export interface EvidenceQuery {
   workload: string;
   since?: number;
   until?: number;
+  /** Hours that a host must have recorded to count; a day where nothing is said. */
+  leastHours?: number;
 }
 
 /** Evidence of a workload, as hubs aggregate it. */
@@ -19,7 +21,6 @@ export interface Aggregated {
 
 /** How far back, where nothing is said. Microseconds. */
 const USUAL = 14 * 86_400_000_000;
-/** Hours that a host must have recorded to count. */
 const LEAST_HOURS = 24;
 /** Milliseconds: a large workload takes an engine some seconds. */
 const PATIENCE = 600_000;
@@ -27,8 +28,8 @@ const PATIENCE = 600_000;
 /** What the hosts of a workload showed. Throws BouhekiError `fleet` for an answer that begins otherwise than with hosts. */
 export async function readEvidence(hub: HubClient, query: EvidenceQuery): Promise<Aggregated> {
   const now = Date.now() * 1000;
-  const { since = now - USUAL, until = now, workload } = query;
-  const request = { workload, since, until, leastRecordedHours: LEAST_HOURS };
+  const { leastHours = LEAST_HOURS, since = now - USUAL, until = now, workload } = query;
+  const request = { workload, since, until, leastRecordedHours: leastHours };
   const rows: AggregateRow[] = [];
   let hosts: AggregateHosts | undefined;
   for await (const message of hub.stream('Admin/Aggregate', request, { within: PATIENCE })) {

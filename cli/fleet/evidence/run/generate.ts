@@ -7,14 +7,16 @@ export interface FleetGenerateOptions extends GenerateOptions, OperatorOptions {
   fleet: boolean;
   workload?: string;
   minHosts: number;
+  minHours: number;
 }
 
 /** Writes the policy that explains what the hosts of a workload showed. */
 export async function generateForFleet(options: FleetGenerateOptions): Promise<void> {
-  const { minHosts, workload } = options;
+  const { minHosts, minHours, workload } = options;
   const query = {
     workload: workload!,
     minHosts,
+    leastHours: minHours,
     ...(options.since !== undefined && { since: options.since }),
     ...(options.until !== undefined && { until: options.until }),
   };

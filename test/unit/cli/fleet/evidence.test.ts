@@ -101,6 +101,15 @@ after(async () => {
   removeTestHub(hub.directory);
 });
 
+test('hosts that have not recorded for as long as is asked do not count', options, async () => {
+  const words = ['generate', '--fleet', '--workload', 'web', '-o', path('early.yaml')];
+  const made = await bouheki(...asked(...words, '--min-hours', '49'));
+  assert.equal(made.status, 2);
+  assert.match(made.stderr, /^bouheki: no host of workload web counts$/m);
+  assert.match(made.stderr, /^web-0: hours, web-1: hours, /m);
+  assert.equal((await bouheki(...asked(...words, '--min-hours', '47'))).status, 0);
+});
+
 test('a policy is generated from what hosts showed, and one host gets nothing into it', options, async () => {
   const made = await bouheki(...asked('generate', '--fleet', '--workload', 'web', '-o', path('web.yaml')));
   assert.equal(made.status, 0, made.stderr);
