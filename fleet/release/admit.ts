@@ -90,5 +90,6 @@ export function releaseMessage(
     since: release.since,
     plan: JSON.stringify(plan),
     manifest: release.manifest,
+    signatures: release.signatures,
   };
 }

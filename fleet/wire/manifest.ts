@@ -8,7 +8,7 @@ export type Mode = 'monitor' | 'block';
 export interface Manifest {
   format: 1;
   workload: string;
-  /** Only grows within a workload; at least 1. */
+  /** Only grows within a workload; 1 to LAST_REVISION. */
   revision: number;
   /** SHA-256 of the policy's text, hexadecimal. */
   digest: string;
@@ -46,12 +46,16 @@ export interface Placement {
   time: string;
 }
 
+/** What a column of the engine holds; at one release a second, 68 years. */
+const LAST_REVISION = 2 ** 31 - 1;
+
 type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string' && value.length > 0 && value.length <= 256;
 const isDigest: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 const isMode: Check = (value) => value === 'monitor' || value === 'block';
-const isRevision: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 1;
+const isRevision: Check = (value) =>
+  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= LAST_REVISION;
 const isTime: Check = (value) =>
   typeof value === 'string' && /^\d{4}-.*Z$/.test(value) && !Number.isNaN(Date.parse(value));
 

@@ -231,6 +231,7 @@ export interface ReleaseMessage {
   plan: string;
   /** The exact bytes that were signed. */
   manifest: Buffer;
+  signatures: Signature[];
 }
 
 export interface HostMessage {

@@ -7,14 +7,16 @@ const HELP = `
 Examples:
   $ bouheki fleet publish web.yaml --workload web --key anna.key
   $ bouheki fleet publish web.yaml --workload web --key anna.key --key ben.key --mode block --plan plan.yaml
+  $ bouheki fleet publish web.yaml --workload web --key anna.key --author ben.pem
   $ bouheki fleet publish web.yaml --workload web --key anna.key --dry-run
 
 Signs the policy and sends it out in stages. Before that it is checked as by \`bouheki check\`, compared with the policy that
 the workload holds and with what its agents know, and tried on what its hosts showed: more denials than --max-would-deny
 end it. Without --plan: 1 % of the hosts that only report, then that block, then 10 %, 50 % and all, an hour each.
+The release before must be signed by authors whose keys are named: --author is for those who do not sign this time.
 Exit status: 0 published, 2 trouble.`;
 
-function addKey(path: string, paths: string[] = []): string[] {
+function addPath(path: string, paths: string[] = []): string[] {
   return [...paths, path];
 }
 
@@ -29,13 +31,24 @@ function readCount(text: string): number {
   return Number(text);
 }
 
+function readAuthors(text: string): number {
+  if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError('It must be from 1 to 99.');
+  return Number(text);
+}
+
 /** `bouheki fleet publish POLICY`: sign a policy and send it to a workload in stages. */
 export function publishCommand(): Command {
   return new Command('publish')
     .description('Sign a policy, and send it to the hosts of a workload in stages')
     .argument('<policy>', 'the policy file')
     .requiredOption('--workload <name>', 'whose hosts are to hold it')
-    .requiredOption('--key <file>', 'the key of an author; may be repeated', addKey)
+    .requiredOption('--key <file>', 'the key of an author; may be repeated', addPath)
+    .option('--author <file>', 'the public key of another author; may be repeated', addPath, [])
+    .option(
+      '--signed-by <number>',
+      'how many of these must have signed the release before; by default as many as --key',
+      readAuthors,
+    )
     .option('--plan <file>', 'the stages and their limits, YAML or JSON: see docs/fleet.md')
     .addOption(
       new Option(

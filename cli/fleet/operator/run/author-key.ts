@@ -32,6 +32,17 @@ export function readAuthorKey(path: string): KeyObject {
   throw notAKey(path);
 }
 
+/** A public key of an author; of a private one its public half. Throws BouhekiError `fleet` for any other file. */
+export function readPublicAuthorKey(path: string): KeyObject {
+  try {
+    const key = createPublicKey(readFileSync(path));
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch (error) {
+    throw notAKey(path, error);
+  }
+  throw notAKey(path);
+}
+
 function notAKey(path: string, cause?: unknown): BouhekiError {
   return new BouhekiError('fleet', `${path} is no key of an author`, {
     remedy: 'make one with `bouheki fleet author-key`',

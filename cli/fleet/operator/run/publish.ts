@@ -2,18 +2,18 @@ import { createHash, type KeyObject } from 'node:crypto';
 import { visible } from '../../../../error/visible.ts';
 import { BouhekiError } from '../../../../error/error.ts';
 import { defaultPlan, type Plan } from '../../../../fleet/release/plan.ts';
-import { type Held, provenPolicy } from '../../../../fleet/release/wanted.ts';
 import type { HubClient } from '../../../../fleet/wire/client.ts';
-import { manifestBytes, type Mode, readManifest } from '../../../../fleet/wire/manifest.ts';
-import type { HostMessage, ReleaseMessage } from '../../../../fleet/wire/message.ts';
-import { signManifest } from '../../../../fleet/wire/signature.ts';
+import { manifestBytes, type Mode } from '../../../../fleet/wire/manifest.ts';
+import type { HostMessage } from '../../../../fleet/wire/message.ts';
+import { keyId, signManifest } from '../../../../fleet/wire/signature.ts';
 import { formatDuration } from '../../../../format/duration.ts';
 import { formatCount } from '../../../../format/number.ts';
 import { renderProblem } from '../../../../policy/file/problem.ts';
 import type { Policy } from '../../../../policy/meaning/policy.ts';
 import { parseWithPlaces, readTrustedPolicyText } from '../../../option/policy-file.ts';
 import { remarksOn } from '../../../option/policy-finding.ts';
-import { readAuthorKey } from './author-key.ts';
+import { readAuthorKey, readPublicAuthorKey } from './author-key.ts';
+import { type Known, type Newest, proveNewest, proveText } from './newest.ts';
 import { listOf, type OperatorOptions, withOperator } from './operator.ts';
 import { readPlanFile } from './plan-file.ts';
 import { assertKnown, featuresOf } from './policy-feature.ts';
@@ -25,6 +25,10 @@ import { describeWidening } from './widening.ts';
 export interface PublishOptions extends OperatorOptions {
   workload: string;
   key: string[];
+  /** Files with public keys of further authors. */
+  author: string[];
+  /** How many known authors must have signed the release before; by default as many as sign now. */
+  signedBy?: number;
   plan?: string;
   mode?: Mode;
   /** Seconds. */
@@ -43,13 +47,12 @@ interface Draft {
   mode: Mode;
   plan: Plan;
   keys: KeyObject[];
+  known: Known;
 }
 
 /** What the fleet has of the workload. */
 interface Ground {
-  newest: ReleaseMessage | undefined;
-  /** What its next release goes back to. */
-  held: Held | undefined;
+  newest: Newest | undefined;
   hosts: HostMessage[];
 }
 
@@ -57,7 +60,7 @@ interface Ground {
 export async function publish(file: string, options: PublishOptions): Promise<void> {
   const draft = readDraft(file, options);
   await withOperator(options, async (hub) => {
-    const ground = await groundOf(hub, options.workload);
+    const ground = await groundOf(hub, options.workload, draft.known);
     const features = featuresOf(draft.policy);
     assertKnown(features, ground.hosts);
     process.stderr.write(await comparison(hub, options.workload, ground, draft));
@@ -73,22 +76,28 @@ export async function publish(file: string, options: PublishOptions): Promise<vo
   });
 }
 
-function readDraft(file: string, { key, mode: asked, plan }: PublishOptions): Draft {
+function readDraft(file: string, options: PublishOptions): Draft {
+  const { author, key, mode: asked, plan } = options;
   const text = readTrustedPolicyText(file);
   const parsed = parseWithPlaces(text, file, () => undefined);
   for (const remark of remarksOn(parsed)) process.stderr.write(`${renderProblem(remark, text)}\n`);
   const { policy } = parsed;
   const mode = asked ?? policy.mode;
+  const keys = key.map(readAuthorKey);
   return {
     body: Buffer.from(text),
     policy,
     mode,
     plan: plan === undefined ? defaultPlan(mode) : readPlanFile(plan, mode),
-    keys: key.map(readAuthorKey),
+    keys,
+    known: {
+      authors: [...keys, ...author.map(readPublicAuthorKey)],
+      least: options.signedBy ?? new Set(keys.map(keyId)).size,
+    },
   };
 }
 
-async function groundOf(hub: HubClient, workload: string): Promise<Ground> {
+async function groundOf(hub: HubClient, workload: string, known: Known): Promise<Ground> {
   const workloads = await listOf(hub, 'Admin/Workloads', workload);
   if (!workloads.some(({ name }) => name === workload)) {
     throw new BouhekiError('fleet', `there is no workload ${workload}`, {
@@ -97,30 +106,22 @@ async function groundOf(hub: HubClient, workload: string): Promise<Ground> {
   }
   const [newest] = await listOf(hub, 'Admin/Releases', workload);
   const hosts = await listOf(hub, 'Admin/Hosts', workload);
-  return { newest, held: newest && heldUnder(newest), hosts };
-}
-
-function heldUnder({ manifest: bytes, plan, state }: ReleaseMessage): Held | undefined {
-  const manifest = readManifest(bytes);
-  if (manifest) return provenPolicy({ manifest, state }, JSON.parse(plan) as Plan);
-  throw new BouhekiError('fleet', 'the newest release has a form that this version does not know', {
-    remedy: 'install the version of bouheki that the hub has',
-  });
+  return { newest: newest && proveNewest(newest, workload, known), hosts };
 }
 
 /** What the policy allows that the workload's does not, and the other way round. */
 async function comparison(
   hub: HubClient,
   workload: string,
-  { held, hosts }: Ground,
+  { hosts, newest }: Ground,
   { policy }: Draft,
 ): Promise<string> {
   const count = formatCount(hosts.filter(({ state }) => state === 'active').length, 'active host');
+  const held = newest?.held;
   if (!held) return `${visible(workload)}: ${count}, and no policy yet.\n`;
-  const { body, digest } = await hub.call('Admin/Policy', { workload });
+  const text = proveText(await hub.call('Admin/Policy', { workload }), held);
   const head = `${visible(workload)}: ${count}. Against the policy ${held.digest.slice(0, 12)} that they hold:\n`;
-  if (digest.toString('hex') !== held.digest) return `${head}  it could not be read from the hub\n`;
-  return head + describeWidening(body.toString(), policy);
+  return head + describeWidening(text, policy);
 }
 
 /** Throws BouhekiError `fleet` where more of what hosts showed would be denied than was allowed for. */
@@ -141,7 +142,7 @@ async function tryOnEvidence(
 
 function manifestFor(
   { body, mode, plan }: Draft,
-  { held, newest }: Ground,
+  { newest }: Ground,
   features: string[],
   { expires, onStale, workload }: PublishOptions,
 ): Buffer {
@@ -151,8 +152,8 @@ function manifestFor(
     workload,
     revision: (newest?.revision ?? 0) + 1,
     digest: createHash('sha256').update(body).digest('hex'),
-    previous: held?.digest ?? null,
-    previousMode: held?.mode ?? null,
+    previous: newest?.held?.digest ?? null,
+    previousMode: newest?.held?.mode ?? null,
     plan,
     features,
     issued: new Date(now).toISOString(),

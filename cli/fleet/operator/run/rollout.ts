@@ -32,13 +32,14 @@ export async function rollout(
 
 /** A release as JSON: digests in hexadecimal, moments in ISO 8601. */
 function releaseJson(release: ReleaseMessage): object {
-  const { digest, manifest, plan, previous, since, ...rest } = release;
+  const { digest, manifest, plan, previous, signatures, since, ...rest } = release;
   return {
     ...rest,
     digest: digest.toString('hex'),
     previous: previous.length === 0 ? null : previous.toString('hex'),
     since: new Date(since).toISOString(),
     plan: JSON.parse(plan) as unknown,
+    authors: signatures.map(({ key }) => key),
     notAfter: readManifest(manifest)?.notAfter ?? null,
   };
 }

@@ -312,10 +312,12 @@ test(
   options,
   async () => {
     await fleet('author-key', path('eve.key'));
-    const outcome = await publish(WIDER, '--key', path('eve.key'), '--max-would-deny', '1');
+    const both = ['--key', path('eve.key'), '--max-would-deny', '1'];
+    assert.match((await publish(WIDER, ...both)).stderr, /1 of the authors known here have signed/);
+    const outcome = await publish(WIDER, ...both, '--signed-by', '1');
     assert.equal(outcome.status, 0, 'one author of two is enough');
     writeFileSync(path('policy.yaml'), WIDER);
-    const given = ['--workload', 'web', '--key', path('eve.key'), '--max-would-deny', '1'];
+    const given = ['--workload', 'web', ...both, '--author', path('anna.key')];
     const refused = await fleet('publish', path('policy.yaml'), ...given);
     assert.match(refused.stderr, /0 of the 1 authors needed have signed/);
     rmSync(path('operator/operator.pem'));
