@@ -123,6 +123,7 @@ function withFleet(command: Command): Command {
 /** Whether it is about a fleet. Throws BouhekiError for options of one that are given without it, and the other way. */
 function refuseMixed({
   base,
+  by,
   destinations,
   fleet,
   layout,
@@ -145,6 +146,11 @@ function refuseMixed({
       fleet && base !== undefined,
       '--fleet does not go with --base',
       'Generate anew: decisions of reviews are kept in POLICY.decisions.',
+    ],
+    [
+      fleet && by === 'host',
+      '--fleet does not go with --by host',
+      'What too few hosts showed could then be allowed to every process alone. Use another --by.',
     ],
     [
       fleet && layout === 'flat',

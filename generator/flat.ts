@@ -1,4 +1,5 @@
 import { containsAddress, formatPrefix, parsePrefix, prefixOf, type Prefix } from '../policy/value/cidr.ts';
+import { commentOf } from '../policy/file/comment.ts';
 import type { Entry, PolicyDocument } from '../policy/file/document.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
@@ -100,7 +101,7 @@ export function markFlat(
 }
 
 function marked(value: string, reasons: ReadonlySet<string>): Entry {
-  return reasons.size === 0 ? value : { value, comment: `review: ${[...reasons].join('; ')}` };
+  return reasons.size === 0 ? value : { value, comment: commentOf([`review: ${[...reasons].join('; ')}`]) };
 }
 
 /** The judgement of the flat policy for these observations. */

@@ -1,5 +1,6 @@
 import { BouhekiError } from '../error/error.ts';
 import { formatPrefix, type Prefix } from '../policy/value/cidr.ts';
+import { commentOf } from '../policy/file/comment.ts';
 import { SCHEMA_COMMENT, type PolicyDocument, type RuleDocument } from '../policy/file/document.ts';
 import type { Mode, Target } from '../policy/meaning/policy.ts';
 import { mergePrefixes } from '../policy/value/prefix-set.ts';
@@ -166,7 +167,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     notes: notesOf(demands, pools, layout, options),
   });
   const document: PolicyDocument = {
-    header: [SCHEMA_COMMENT, ...header, ...withheldLines(input, quorum)].join('\n'),
+    header: commentOf([SCHEMA_COMMENT, ...header, ...withheldLines(input, quorum)]),
     mode: options.mode,
     target: options.target,
     ...layout.body,

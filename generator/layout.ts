@@ -1,6 +1,7 @@
 import { formatTime } from '../format/moment.ts';
 import { formatCount, formatNumber } from '../format/number.ts';
 import { prefixOf, type Prefix } from '../policy/value/cidr.ts';
+import { commentOf } from '../policy/file/comment.ts';
 import {
   type Entry,
   type PolicyDocument,
@@ -93,8 +94,8 @@ export function layOutRules(
       ...(full
         ? { comment: fullEvidence(rule, { odd, ...facts }, background) }
         : {
-            ...(odd.length > 0 && { comment: `review: ${odd.join('; ')}` }),
-            note: shortEvidence(rule, facts, background),
+            ...(odd.length > 0 && { comment: commentOf([`review: ${odd.join('; ')}`]) }),
+            note: commentOf([shortEvidence(rule, facts, background)]),
           }),
       name: names[index]!,
       from: written[index]!,
@@ -178,7 +179,7 @@ function fullEvidence(
   { count, grant, odd, widening }: Facts & { odd: readonly string[] },
   { accounts = new Accounts(), hours }: Background,
 ): string {
-  return [
+  return commentOf([
     `${hostsText(count)}${describeEvidence(rule, hours, count !== undefined)}`,
     ...byDestination(count),
     ...(grant.allowed > grant.observed ? [`over-grant ${describeGrant(grant)}`] : []),
@@ -188,7 +189,7 @@ function fullEvidence(
     ...byImage(rule),
     ...usersOf(withUserNames(rule.from, accounts), accounts),
     ...odd.map((line) => `review: ${line}`),
-  ].join('\n');
+  ]);
 }
 
 /** `1,204 events in 2 hours, 2026-11-21 to 2026-11-22, owners: example`: one line, for which little must be known. */

@@ -2,7 +2,7 @@ import { jsonDocument } from '../terminal/json-document.ts';
 import { visible } from '../../error/visible.ts';
 import { formatMoment, formatTime } from '../../format/moment.ts';
 import { formatCount } from '../../format/number.ts';
-import type { Decided, Decision } from '../../generator/review/decision.ts';
+import { type Decided, decidedOf, type Decision } from '../../generator/review/decision.ts';
 import { EVERYTHING, evidenceOf, type ReviewItem } from '../../generator/review/review.ts';
 import { sumEvidence, sumNames } from '../../generator/subject/evidence.ts';
 import { mostOf } from '../../generator/subject/order.ts';
@@ -53,6 +53,7 @@ export function questionFacts({ allowedBy, items, sample }: Question): [string, 
   const more = items.length - shown.length;
   return [
     ['Rule', item!.rule],
+    ...(item!.from === undefined ? [] : [['For', item!.from] as [string, string]]),
     [
       items.length === 1 ? 'Destination' : 'Destinations',
       shown.join(', ') + (more > 0 ? ` and ${more} more` : ''),
@@ -192,10 +193,10 @@ export function reviewJson(
   const json = {
     file: policy,
     items: items.map((item) => {
-      const { destination, observations, reasons, rule } = item;
+      const { observations, reasons } = item;
       const names = sumNames(observations);
       return Object.assign(
-        { rule, destination, ...(names.length > 0 && { names }), reasons },
+        { ...decidedOf(item), ...(names.length > 0 && { names }), reasons },
         evidenceOf(item),
       );
     }),

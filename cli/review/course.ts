@@ -1,6 +1,11 @@
 import { BouhekiError } from '../../error/error.ts';
 import { destinationAddress } from '../../generator/destination/destination.ts';
-import type { Decided, Decision, DecisionKind } from '../../generator/review/decision.ts';
+import {
+  type Decided,
+  decidedOf,
+  type Decision,
+  type DecisionKind,
+} from '../../generator/review/decision.ts';
 import { groupItems, type ReviewItem } from '../../generator/review/review.ts';
 import type { ReviewSession } from '../../generator/review/review-session.ts';
 import { containsAddress, type Prefix } from '../../policy/value/cidr.ts';
@@ -112,16 +117,14 @@ export class ReviewCourse {
 /** Stays the same while places in the text move. */
 function idOf(items: readonly ReviewItem[]): string {
   const [item] = items;
-  return JSON.stringify([item!.rule, item!.reasons, items.length === 1 ? item!.destination : '']);
+  return JSON.stringify([item!.rule, item!.from, item!.reasons, items.length === 1 ? item!.destination : '']);
 }
 
 /** To widen decides on what the prefix holds alone. */
 function decisionsOf(items: readonly ReviewItem[], { cidr, decision }: DecisiveAnswer): Decision[] {
   const meant = cidr === undefined ? items : within(items, cidr);
-  return meant.map(({ destination, rule }): Decision => {
-    const chosen: Decision = { rule, destination, decision };
-    if (cidr !== undefined) chosen.cidr = cidr;
-    return chosen;
+  return meant.map((item): Decision => {
+    return Object.assign(decidedOf(item), { decision, ...(cidr !== undefined && { cidr }) });
   });
 }
 

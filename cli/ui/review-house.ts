@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { BouhekiError } from '../../error/error.ts';
 import { formatCount } from '../../format/number.ts';
 import { widerFor, prefixFor } from '../../generator/review/carry-out.ts';
-import type { Decision, DecisionKind } from '../../generator/review/decision.ts';
+import { type Decision, type DecisionKind, itemKey } from '../../generator/review/decision.ts';
 import { diffOf } from '../../generator/review/text-diff.ts';
 import { strayMarks } from '../../policy/file/edit/edit.ts';
 import { formatPrefix, parsePrefix } from '../../policy/value/cidr.ts';
@@ -197,7 +197,7 @@ export class ReviewHouse {
 
   /** Stands for the text of the policy and for what is asked of it. */
   #state(): string {
-    const items = this.#course.question?.items.map(({ destination, rule }) => [rule, destination]);
+    const items = this.#course.question?.items.map(itemKey);
     return digestOf(JSON.stringify([this.#desk.session.text, this.#widening.length, items]));
   }
 }

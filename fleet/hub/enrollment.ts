@@ -1,4 +1,5 @@
 import { BouhekiError } from '../../error/error.ts';
+import { isUnsafe } from '../../error/visible.ts';
 import type { Engine } from '../engine/engine.ts';
 import { HOST_LIFE, issueClient } from '../identity/authority.ts';
 import { uriOf } from '../identity/identity.ts';
@@ -51,6 +52,7 @@ export class Enrollment {
     const { secret } = parseToken(token);
     const publicKey = await readRequest(csr);
     if (publicKey === undefined) throw new BouhekiError('fleet', 'this is no request for a certificate');
+    if (isUnsafe(name)) throw new BouhekiError('fleet', 'the name of this host holds control characters');
     const host = await engine.enrol(
       hashOfSecret(secret),
       {

@@ -1,5 +1,5 @@
 import { printJson } from '../../error/visible.ts';
-import { itemKey, type Decided } from './decision.ts';
+import { decidedOf, itemKey, type Decided } from './decision.ts';
 
 /** From a line on, counted from 0, so many lines give way to others. */
 export type Edit = [line: number, count: number, lines: string[]];
@@ -26,7 +26,7 @@ export function changeBetween(
   { digest, of }: { of: readonly Decided[]; digest: string },
 ): Change {
   return {
-    of: of.map(({ destination, rule }) => ({ rule, destination })),
+    of: of.map(decidedOf),
     digest,
     back: editsBetween(after.split('\n'), before.split('\n')).toReversed(),
   };
@@ -76,8 +76,8 @@ function isChange(value: unknown): value is Change {
 }
 
 function isDecided(value: unknown): boolean {
-  const { destination, rule } = Object(value) as Record<string, unknown>;
-  return isText(rule) && isText(destination);
+  const { destination, from, rule } = Object(value) as Record<string, unknown>;
+  return isText(rule) && isText(destination) && (from === undefined || isText(from));
 }
 
 function isEdit(value: unknown): boolean {

@@ -12,6 +12,8 @@ export type DecisionKind = 'allow' | 'deny' | 'ignore' | 'narrow' | 'widen' | 'w
 export interface Decided {
   rule: string;
   destination: string;
+  /** Of what was withheld: for whom it would be allowed, as `printFrom` writes it. Names of rules do not say it all. */
+  from?: string;
 }
 
 /** A person's decision about a destination of a rule. */
@@ -31,15 +33,20 @@ const KINDS: readonly string[] = [
 ] satisfies DecisionKind[];
 
 /** The line that takes an earlier one back. */
-export function printUndone({ destination, rule }: Decided): string {
-  return `${printJson({ rule, destination, decision: UNDO })}\n`;
+export function printUndone(decided: Decided): string {
+  return `${printJson({ ...decidedOf(decided), decision: UNDO })}\n`;
 }
 
 const UNDO = 'undo';
 
 /** One decision as a line of a file of decisions. */
-export function printDecision({ cidr, decision, destination, rule }: Decision): string {
-  return `${printJson({ rule, destination, decision, ...(cidr && { cidr: formatPrefix(cidr) }) })}\n`;
+export function printDecision({ cidr, decision, ...decided }: Decision): string {
+  return `${printJson({ ...decidedOf(decided), decision, ...(cidr && { cidr: formatPrefix(cidr) }) })}\n`;
+}
+
+/** What a decision is about, alone. */
+export function decidedOf({ destination, from, rule }: Decided): Decided {
+  return { rule, destination, ...(from !== undefined && { from }) };
 }
 
 /**
@@ -65,8 +72,8 @@ export function parseDecisions(text: string, file: string): Decision[] {
 }
 
 /** Equal for a decision and what it is about. */
-export function itemKey({ destination, rule }: Decided): string {
-  return JSON.stringify([rule, destination]);
+export function itemKey({ destination, from, rule }: Decided): string {
+  return JSON.stringify([rule, destination, from]);
 }
 
 /** The decision, the key of one that is taken back, what decisions have changed, or why it is none of these. */
@@ -74,19 +81,21 @@ function parseDecision(line: string): Decision | { undone: string } | { change: 
   const value = parseObject(line);
   if (typeof value === 'string') return value;
   if ('change' in value) return { change: value.change };
-  const { cidr, decision, destination, rule, ...rest } = value;
+  const { cidr, decision, destination, from, rule, ...rest } = value;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) return `"${unknown}" is no part of a decision`;
-  if (typeof rule !== 'string' || typeof destination !== 'string') return 'rule and destination must be text';
-  if (decision === UNDO && cidr === undefined) return { undone: itemKey({ destination, rule }) };
+  if ([rule, destination, from ?? ''].some((each) => typeof each !== 'string'))
+    return 'rule, destination and from must be text';
+  const decided = decidedOf({ rule, destination, from } as Decided);
+  if (decision === UNDO && cidr === undefined) return { undone: itemKey(decided) };
   if (typeof decision !== 'string' || !KINDS.includes(decision))
     return `decision must be one of ${KINDS.join(', ')}`;
   const kind = decision as DecisionKind;
   if ((kind === 'widen') !== (cidr !== undefined)) return 'widen, and nothing else, needs a cidr';
-  if (cidr === undefined) return { rule, destination, decision: kind };
+  if (cidr === undefined) return { ...decided, decision: kind };
   const prefix = typeof cidr === 'string' ? parsePrefix(cidr) : undefined;
   if (prefix === undefined) return `cidr: "${String(cidr)}" is no CIDR`;
-  return { rule, destination, decision: kind, cidr: prefix };
+  return { ...decided, decision: kind, cidr: prefix };
 }
 
 function parseObject(line: string): Record<string, unknown> | string {

@@ -21,6 +21,8 @@ export interface ReviewItem {
    * allows.
    */
   destination: string;
+  /** Of what was withheld: as a decision has it. */
+  from?: string;
   /** Why it is asked. */
   reasons: string[];
   location: RuleLocation;
@@ -107,6 +109,7 @@ export function findReview(
   const withheld = withheldItems(text).map((each): ReviewItem => ({
     rule: each.rule,
     destination: each.destination,
+    from: each.from,
     reasons: [each.reason],
     location: NOWHERE,
     observations: [],
@@ -163,7 +166,7 @@ export function evidenceOf({ observations }: ReviewItem): (Evidence & { hours: n
 export function groupItems(items: readonly ReviewItem[]): ReviewItem[][] {
   const groups = new Map<string, ReviewItem[]>();
   for (const item of items) {
-    const key = JSON.stringify([item.rule, item.location, item.reasons]);
+    const key = JSON.stringify([item.rule, item.from, item.location, item.reasons]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [item]);
     else group.push(item);

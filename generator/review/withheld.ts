@@ -5,7 +5,7 @@ import type { RuleDocument, ToDocument } from '../../policy/file/document.ts';
 import { appendRules } from '../../policy/file/edit/append.ts';
 import { extendName } from '../../policy/file/limit.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
-import { printRule } from '../../policy/file/print.ts';
+import { printFrom, printRule } from '../../policy/file/print.ts';
 import { FROM } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { parseAddress } from '../../policy/value/address.ts';
@@ -65,6 +65,8 @@ export interface WithheldItem {
   rule: string;
   /** `192.0.2.1:443/tcp on web-17`: with the hosts, so that a decision is about these. */
   destination: string;
+  /** For whom an answer would allow it. */
+  from: string;
   reason: string;
   /** `1 of 200 hosts, 41 events`: of all destinations that the same hosts showed. */
   facts: string;
@@ -91,13 +93,15 @@ const known = new Map<string, WithheldItem[]>();
 const MOST_KNOWN = 10_000;
 
 function itemsOf(line: string): WithheldItem[] {
-  const { of, rule, shown } = readLine(line);
+  const { from, of, rule, shown } = readLine(line);
+  const who = printFrom(from);
   return shown.flatMap(({ by, events, to }, part) => {
     const hosts = by.join(', ');
     const count = `${formatNumber(by.length)} of ${formatCount(of, 'host')}`;
     return to.map((each) => ({
       rule,
       destination: `${each} on ${hosts}`,
+      from: who,
       reason: `withheld: shown by ${count}: ${hosts}`,
       facts: `${count}, ${formatCount(events, 'event')}`,
       line,
@@ -124,12 +128,24 @@ function isLine(value: unknown): value is Line {
     typeof of === 'number' &&
     typeof from === 'object' &&
     from !== null &&
-    // A dimension that is left out would make the rule wider.
-    Object.keys(from).every((key) => key in FROM) &&
-    Object.values(from).every(Array.isArray) &&
+    isFrom(from) &&
     Array.isArray(shown) &&
     shown.every(isPart)
   );
+}
+
+/** A dimension that is left out would make the rule wider, and without any it would be for every process. */
+function isFrom(from: object): boolean {
+  const values: unknown[] = Object.values(from);
+  return (
+    values.length > 0 &&
+    Object.keys(from).every((key) => Object.hasOwn(FROM, key)) &&
+    values.every((each) => Array.isArray(each) && each.length > 0 && each.every(isValue))
+  );
+}
+
+function isValue(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number';
 }
 
 function isPart(value: unknown): value is Part {

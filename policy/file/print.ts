@@ -68,10 +68,15 @@ export function printRule({ name, from, to, sockets, until }: RuleDocument): str
   const parts: string[] = [];
   if (name !== undefined) parts.push(`name: ${printScalar(name)}`);
   if (until !== undefined) parts.push(`until: ${printScalar(until)}`);
-  if (from && Object.keys(from).length > 0) parts.push(`from: ${flowMap(fromPairs(from))}`);
+  if (from && Object.keys(from).length > 0) parts.push(`from: ${printFrom(from)}`);
   if (to) parts.push(`to: [${to.map((each) => flowMap(toPairs(each))).join(', ')}]`);
   if (sockets) parts.push(`sockets: ${flowList(sockets)}`);
   return `- { ${parts.join(', ')} }`;
+}
+
+/** Whom a rule is for, on one line: `{ exe: [/usr/bin/curl], uid: [0] }`. */
+export function printFrom(from: NonNullable<RuleDocument['from']>): string {
+  return flowMap(fromPairs(from))!;
 }
 
 function modes(entries: readonly ModeDocument[] | undefined): string[] {

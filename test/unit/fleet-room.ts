@@ -3,7 +3,7 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/wire': ['host', 'error'],
   'fleet/self': ['error'],
   'fleet/engine': ['fleet/engine/connection', 'fleet/engine/evidence', 'fleet/wire'],
-  'fleet/engine/evidence': ['fleet/engine/connection', 'fleet/wire'],
+  'fleet/engine/evidence': ['fleet/engine/connection', 'fleet/wire', 'error'],
   'fleet/engine/connection': ['error'],
   'fleet/engine/server': ['error'],
   'fleet/identity': ['error'],

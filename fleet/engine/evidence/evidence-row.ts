@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isUnsafe } from '../../../error/visible.ts';
 import type { Batch, Receipt, Row, Window, WireVerdict } from '../../wire/message.ts';
 import { HOUR_BYTES, weekOf } from '../../wire/week.ts';
 import { hourSet, type HourSet } from './hour-set.ts';
@@ -13,8 +14,6 @@ const MOST_REVISION = 2 ** 31 - 1;
 const LONGEST_SUBJECT = 16 * 1024;
 const LONGEST_NAME = 255;
 const MOST_NAMES = 16;
-/** NUL, and halves of pairs. */
-const UNSTORABLE = /[\0\p{Cs}]/u;
 const SOCKET = /^[a-z-]{0,32}$/;
 const BACKEND = /^[\w.+ -]{0,64}$/;
 
@@ -202,8 +201,9 @@ function isTime({ count, first, last, week }: Row): boolean {
   );
 }
 
+/** Of an address: what no resolver knows is refused, and with it what cannot be stored (NUL, halves of pairs). */
 function isName(name: string): boolean {
-  return name !== '' && name.length <= LONGEST_NAME && !UNSTORABLE.test(name);
+  return name !== '' && name.length <= LONGEST_NAME && !isUnsafe(name);
 }
 
 /**

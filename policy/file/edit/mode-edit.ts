@@ -1,6 +1,7 @@
 import { isMap, type Node, type YAMLMap } from 'yaml';
 import { plainLines } from '../../../format/line-end.ts';
 import type { From, Mode } from '../../meaning/policy.ts';
+import { commentOf } from '../comment.ts';
 import type { ModeDocument } from '../document.ts';
 import { printPolicy } from '../print.ts';
 import { appendItem, endOfLine, indent, listOf, networkOf, subjectText } from './append.ts';
@@ -20,7 +21,7 @@ export function appendModes(text: string, additions: readonly ModeAddition[]): s
 }
 
 function appendMode(text: string, addition: ModeAddition): string {
-  const lines = [`# ${addition.comment}`, ...renderMode(addition)];
+  const lines = [`# ${commentOf([addition.comment])}`, ...renderMode(addition)];
   const list = listOf(text, 'modes');
   if (list !== undefined) return appendItem(text, list, lines, lines);
   const { key, value } = pairOf(text, 'mode')!;

@@ -128,13 +128,13 @@ test('what was withheld is decided on without a record and without a hub', optio
   const listed = await bouheki('review', path('web.yaml'), '--json');
   assert.equal(listed.status, 1, listed.stderr);
   const { items } = JSON.parse(listed.stdout) as {
-    items: { rule: string; destination: string; reasons: string[] }[];
+    items: { rule: string; destination: string; from: string; reasons: string[] }[];
   };
   const withheld = items.filter(({ reasons }) => reasons.some((each) => each.startsWith('withheld: ')));
   assert.equal(withheld.length, 4);
   const kinds = ['allow', 'where-seen', 'deny', 'ignore'];
-  const decisions = withheld.map(({ destination, rule }, at) =>
-    JSON.stringify({ rule, destination, decision: kinds[at] }),
+  const decisions = withheld.map(({ destination, from, rule }, at) =>
+    JSON.stringify({ rule, destination, from, decision: kinds[at] }),
   );
   writeFileSync(path('decisions'), `${decisions.join('\n')}\n`);
   const decided = await bouheki('review', path('web.yaml'), '--decisions', path('decisions'));
@@ -164,6 +164,8 @@ test(
     assert.match((await bouheki('generate', '--fleet')).stderr, /--fleet needs --workload/);
     const mixed = ['generate', '--fleet', '--workload', 'web', '--layout', 'flat'];
     assert.match((await bouheki(...mixed)).stderr, /--fleet does not go with --layout flat/);
+    const everybody = ['generate', '--fleet', '--workload', 'web', '--by', 'host'];
+    assert.match((await bouheki(...everybody)).stderr, /--fleet does not go with --by host/);
     const unknown = await bouheki(...asked('generate', '--fleet', '--workload', 'none'));
     assert.equal(unknown.status, 2);
   },

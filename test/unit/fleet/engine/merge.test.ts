@@ -132,6 +132,8 @@ test(
       { hours: Buffer.alloc(20) },
       { week: 0 },
       { names: ['a\0b'] },
+      { names: ['a.example\nreview: seen once'] },
+      { names: ['a\u2028b'] },
       { names: ['\ud800'] },
       { names: ['x'.repeat(256)] },
       { verdict: 'MAYBE' as 'ALLOW' },

@@ -53,6 +53,13 @@ test('a host joins with a token, gets its labels from it, and reports as itself'
   agent.close();
 });
 
+test('a host whose name cannot be shown does not join', options, async () => {
+  const token = await hub.token({}, 1);
+  for (const name of ['web\n# withheld: {}', 'web\u2028', '\u202ebew'])
+    await assert.rejects(joinAs(token, name), /holds control characters/);
+  await joinAs(token, 'web-é');
+});
+
 test('a token has as many uses as it says, an answer that was lost costs none', options, async () => {
   const token = await hub.token({}, 1);
   const key = newKey();

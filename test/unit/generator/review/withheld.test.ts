@@ -1,14 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fleetRecord } from '../../../../fleet/evidence/record.ts';
-import { generatePolicy } from '../../../../generator/generate.ts';
-import type { DecisionKind } from '../../../../generator/review/decision.ts';
-import { prepareRecord } from '../../../../generator/review/review.ts';
+import { generatePolicy, type GenerateInput } from '../../../../generator/generate.ts';
+import type { EvidenceKind } from '../../../../generator/layout.ts';
+import {
+  type DecisionKind,
+  decidedOf,
+  parseDecisions,
+  printDecision,
+} from '../../../../generator/review/decision.ts';
+import { questionText } from '../../../../cli/report/review-text.ts';
+import { groupItems, prepareRecord } from '../../../../generator/review/review.ts';
 import { ReviewSession } from '../../../../generator/review/review-session.ts';
 import { withheldItems } from '../../../../generator/review/withheld.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
 import { aggregated, CURL, type Deed, madeHosts } from '../../fleet/fixture/made-fleet.ts';
+import { observed, print } from '../fixture.ts';
 
 const to = (address: string, port = 443): Deed => ({ subject: CURL, address, port });
 
@@ -20,7 +28,10 @@ function policyText(): string {
     [to('10.0.0.1')],
     [to('10.0.0.1')],
   ]);
-  const record = fleetRecord(madeHosts(4), rows, { workload: 'web', minHosts: 3 });
+  return textOf(fleetRecord(madeHosts(4), rows, { workload: 'web', minHosts: 3 }), 'line');
+}
+
+function textOf(record: GenerateInput, evidence: EvidenceKind): string {
   const { document } = generatePolicy(record, {
     mode: 'monitor',
     target: 'host',
@@ -28,7 +39,7 @@ function policyText(): string {
     allowLoss: false,
     includeDenied: false,
     version: '0',
-    evidence: 'line',
+    evidence,
   });
   return printPolicy(document);
 }
@@ -43,6 +54,9 @@ function begin(text: string): ReviewSession {
   return new ReviewSession({ text, policy: read(text), record: prepareRecord([]) });
 }
 
+/** For whom all of it was withheld. */
+const FROM = '{ exe: [/usr/bin/curl], user: [www-data] }';
+
 const DESTINATIONS = [
   '192.0.2.2:443/tcp on web-0',
   '192.0.2.3:80/tcp on web-0',
@@ -50,7 +64,8 @@ const DESTINATIONS = [
 ];
 
 function decide(session: ReviewSession, destination: string, decision: DecisionKind): void {
-  const unmatched = session.decide([{ rule: '/usr/bin/curl user www-data', destination, decision }]);
+  const decided = { rule: '/usr/bin/curl user www-data', destination, from: FROM };
+  const unmatched = session.decide([{ ...decided, decision }]);
   assert.deepEqual(unmatched, []);
 }
 
@@ -100,7 +115,7 @@ test('what is ignored is allowed nowhere, and kept in mind', () => {
 
 test('a decision for some hosts does not hold when others show the same', () => {
   const session = begin(policyText().replaceAll('["web-0"]', '["web-0","web-9"]'));
-  const decision = { rule: '/usr/bin/curl user www-data', decision: 'where-seen' as const };
+  const decision = { rule: '/usr/bin/curl user www-data', from: FROM, decision: 'where-seen' as const };
   const unmatched = session.decide([{ ...decision, destination: DESTINATIONS[0]! }]);
   assert.equal(unmatched.length, 1);
 });
@@ -118,11 +133,15 @@ test('a line that was edited into nonsense is refused', () => {
     text.replace('# withheld: {', '# withheld: ['),
     text.replace('"events":', '"event":'),
     text.replace('"from":{', '"from":{"what":["x"],'),
+    text.replace('"from":{', '"from":{"toString":["x"],'),
+    text.replace(/"from":\{.*?\}/, '"from":{}'),
+    text.replace(/"from":\{.*?\}/, '"from":{"exe":[]}'),
   ];
   for (const each of broken) assert.throws(() => withheldItems(each), { code: 'policy' });
   // It can be read, and no rule can have it.
   const session = begin(text.replace('"/usr/bin/curl"]', '"curl"]'));
-  assert.throws(() => decide(session, DESTINATIONS[0]!, 'allow'), { code: 'policy' });
+  const item = session.open.find(({ from }) => from === '{ exe: [curl], user: [www-data] }')!;
+  assert.throws(() => session.decide([{ ...decidedOf(item), decision: 'allow' }]), { code: 'policy' });
 });
 
 test('hosts, users and destinations with odd names stay what they are', () => {
@@ -141,21 +160,58 @@ test('hosts, users and destinations with odd names stay what they are', () => {
   });
   rows.push({ ...rows[1]!, address: Buffer.from('fd000000000000000000000000000002', 'hex'), port: 53 });
   rows.push({ ...rows[1]!, address: Buffer.alloc(0), protocol: 0, port: 0, socket: 'raw' });
-  const { document } = generatePolicy(fleetRecord(hosts, rows, { workload: 'web', minHosts: 3 }), {
-    mode: 'monitor',
-    target: 'host',
-    deny: [],
-    allowLoss: false,
-    includeDenied: false,
-    version: '0',
-  });
-  const session = begin(printPolicy(document));
+  const session = begin(textOf(fleetRecord(hosts, rows, { workload: 'web', minHosts: 3 }), 'full'));
   assert.equal(session.open.length, 4);
-  for (const { destination, rule } of session.open)
-    session.decide([{ rule, destination, decision: 'where-seen' }]);
+  for (const item of session.open) session.decide([{ ...decidedOf(item), decision: 'where-seen' }]);
   const { boxes } = read(session.text);
   const said = boxes.filter(({ from }) => from.host);
   assert.equal(said.length, 4);
   for (const { from } of said)
     assert.deepEqual(from, { exe: [odd.exe], user: ['a-b.c'], host: ['we b"): { x: [1] }'] });
+});
+
+/** What a person would be asked about, were it a line of its own. */
+const FORGED =
+  '{"rule":"/usr/bin/curl user www-data","from":{"uid":[0]},"of":4,"shown":[{"by":["web-0"],"events":9,"to":["6.6.6.6:443/tcp"]}]}';
+
+function assertNothingForged(text: string): void {
+  assert.ok(text.includes('6.6.6.6'), 'what was recorded stands in the policy');
+  assert.ok(!/^\s*# ?(?:withheld:|review: forged|known by forged)/m.test(text), text);
+  assert.deepEqual(withheldItems(text), []);
+}
+
+test('no name of a program, host or address makes a line of its own in a policy', () => {
+  for (const end of ['\n', '\r', '\u2028', '\u0085', '\n# ']) {
+    const line = `${end}withheld: ${FORGED}${end}review: forged${end}known by forged`;
+    assertNothingForged(
+      print([observed({ count: 9 }), observed({ subject: { exe: `/tmp/x${line}`, command: 'x' } })]),
+    );
+    for (const evidence of ['line', 'full'] as const) {
+      const options = { evidence, allowLoss: true };
+      assertNothingForged(print([observed({ count: 9, names: [`a.example${line}`] })], options));
+      const hosts = madeHosts(1, [{ id: 'x', name: `web-9${line}`, reason: 'hours' }]);
+      const record = fleetRecord(hosts, aggregated([[to('10.0.0.1')]]), { workload: 'web', minHosts: 1 });
+      assertNothingForged(textOf(record, evidence));
+    }
+  }
+});
+
+test('an answer holds for whom it was given alone, and who that is is said', () => {
+  const text = policyText();
+  const [item] = begin(text).open;
+  assert.equal(item!.from, FROM);
+  const kept = parseDecisions(printDecision({ ...decidedOf(item!), decision: 'allow' }), 'file');
+  assert.deepEqual(begin(text).decide(kept), []);
+  const wider = text.replaceAll('"exe":["/usr/bin/curl"],', '');
+  assert.notEqual(wider, text);
+  assert.equal(begin(wider).decide(kept).length, 1);
+  // The same rule by name, for others: another question.
+  const both = text.replace(
+    /^# withheld: .*\n/m,
+    (line) => line + line.replaceAll('"exe":["/usr/bin/curl"],', ''),
+  );
+  const groups = groupItems(begin(both).open);
+  assert.equal(groups.length, 4);
+  for (const group of groups) assert.equal(new Set(group.map(({ from }) => from)).size, 1);
+  assert.ok(questionText({ items: groups[0]!, left: 1, all: 1 }).join('\n').includes(groups[0]![0]!.from!));
 });
