@@ -61,6 +61,8 @@ export class PolicyKeeper {
   #state = { confirmed: false, fallback: false };
   /** In what the policy in force was made: a change of it takes another one. */
   #made = '';
+  /** How many times a policy had been put in force there when that was the one on trial. */
+  #generation: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: KeeperParts) {
@@ -89,11 +91,13 @@ export class PolicyKeeper {
     const good = held.lastGood();
     if (control === undefined || status === undefined) return;
     let fallback = false;
+    let now: EnforcementStatus | undefined = status;
     if (status.confirmBy !== undefined && status.pauses === undefined) {
       await control({ ask: 'rollback' }).catch(() => undefined);
       fallback = true;
+      now = await this.#parts.status();
     }
-    if (good !== undefined && (fallback || status.policyHash === hashOf(good))) {
+    if (good !== undefined && now !== undefined && this.#holds(good, now)) {
       this.#current = good;
       this.#state = { confirmed: true, fallback };
       this.#made = this.#making(good);
@@ -131,7 +135,7 @@ export class PolicyKeeper {
       if (control === undefined || status === undefined) return;
       const here = this.#current ?? this.#parts.held.lastGood();
       // Somebody on this host may have put another one in force, and this one again.
-      const holds = here !== undefined && status.policyHash === hashOf(here);
+      const holds = here !== undefined && this.#holds(here, status);
       if (holds !== (this.#current !== undefined)) {
         this.#current = holds ? here : undefined;
         this.#noteRevision();
@@ -214,6 +218,7 @@ export class PolicyKeeper {
   async #apply(next: HeldPolicy, control: Control, taken: () => void): Promise<void> {
     const { memory, now } = this.#parts;
     const before = { current: this.#current, made: this.#made, state: this.#state };
+    const status = await this.#parts.status();
     const within = this.#parts.trial ?? TRIAL;
     const began = now();
     // What is denied from now on is of this revision: a little too much, rather than what it denies at once.
@@ -226,6 +231,8 @@ export class PolicyKeeper {
     }
     this.#current = next;
     this.#made = this.#making(next);
+    // Not asked for afterwards: where this process stood still meanwhile, that is the one of another policy already.
+    this.#generation = status && status.generation + 1;
     this.#state = { confirmed: false, fallback: false };
     taken();
     if (await this.#confirm(began + within * 1000, control)) return;
@@ -269,11 +276,23 @@ export class PolicyKeeper {
     return false;
   }
 
-  /** What the kernel makes of a policy that was put in force: it may have gone back by itself, if this process was late. */
+  /**
+   * What the kernel makes of a policy that was put in force: it may have gone back by itself, if this process was late.
+   * The one before may have the same text in another mode, so only the generation tells them apart.
+   */
   async #standing(held: HeldPolicy): Promise<'in force' | 'on trial' | 'gone'> {
     const status = await this.#parts.status();
-    if (status?.policyHash !== hashOf(held)) return 'gone';
+    if (status?.policyHash !== hashOf(held) || status.generation !== this.#generation) return 'gone';
     return status.confirmBy === undefined ? 'in force' : 'on trial';
+  }
+
+  /**
+   * Whether a status is of this policy. Modes are those of now, of the placement where it became stale meanwhile, and of
+   * nothing while it pauses.
+   */
+  #holds(held: HeldPolicy, { mode, pauses, policyHash }: EnforcementStatus): boolean {
+    const modes = [held.placement.mode, modeAt(held, this.#parts.now())];
+    return policyHash === hashOf(held) && (pauses !== undefined || modes.includes(mode));
   }
 
   #local(policy: Policy, held: Pick<HeldPolicy, 'manifest' | 'placement'>): Policy {
