@@ -64,7 +64,7 @@ export class Agent {
     this.#say = say;
     this.#signal = signal;
     this.#identity = identity;
-    this.#memory = new AgentMemory(directory);
+    this.#memory = new AgentMemory(directory, identity.hostId);
     this.#host = readHostFile(directory);
     this.#link = new HubLink(identity, Math.floor(Math.random() * 1000));
     const hub = () => this.#link.hub;

@@ -8,6 +8,8 @@ export interface RevisionSince {
 }
 
 interface Remembered {
+  /** Whose memory it is: what another host has sent, this one has not. */
+  host: string;
   /** What was recorded before this moment a hub has stored; microseconds since the epoch, 0: nothing. */
   acknowledged: number;
   /** The engine that has stored it. */
@@ -17,7 +19,7 @@ interface Remembered {
 }
 
 const FILE = 'state.json';
-const NOTHING: Remembered = { acknowledged: 0, timeline: '', revisions: [] };
+const NOTHING: Omit<Remembered, 'host'> = { acknowledged: 0, timeline: '', revisions: [] };
 /** More than a host gets in the time that is sent again. */
 const MOST_REVISIONS = 1000;
 
@@ -29,9 +31,10 @@ export class AgentMemory {
   readonly #path: string;
   #state: Remembered;
 
-  constructor(directory: string) {
+  /** `host`: its id in the fleet. */
+  constructor(directory: string, host: string) {
     this.#path = join(directory, FILE);
-    this.#state = { ...NOTHING, ...read(this.#path) };
+    this.#state = { ...NOTHING, host, ...read(this.#path, host) };
   }
 
   get acknowledged(): number {
@@ -79,12 +82,12 @@ export class AgentMemory {
   }
 }
 
-function read(path: string): Partial<Remembered> {
+function read(path: string, host: string): Partial<Remembered> {
   try {
     const bytes = readIfThere(path);
-    const { acknowledged, revisions, timeline } = Object(
-      JSON.parse(bytes?.toString('utf8') ?? '{}'),
-    ) as Partial<Remembered>;
+    const remembered = Object(JSON.parse(bytes?.toString('utf8') ?? '{}')) as Partial<Remembered>;
+    const { acknowledged, revisions, timeline } = remembered;
+    if (remembered.host !== host) return {};
     return {
       ...(Number.isSafeInteger(acknowledged) && { acknowledged: acknowledged! }),
       ...(typeof timeline === 'string' && { timeline }),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDurable } from './durable-file.ts';
-import { AGENT_DIRECTORY } from './identity-file.ts';
+import { AGENT_DIRECTORY, joinedAs } from './identity-file.ts';
 
 /** What this host is called in its fleet: the agent writes it whenever a hub says so. */
 const FILE = 'host.json';
@@ -15,7 +15,8 @@ export interface FleetHost {
 
 /**
  * What the file says of this host. Undefined where there is none, as on a host that has not joined a fleet, and where it
- * cannot be read: rules for named hosts then allow nothing.
+ * cannot be read, or is of another host than the one that joined, as an agent that runs on after `leave` may write it: rules
+ * for named hosts then allow nothing.
  */
 export function readHostFile(directory = AGENT_DIRECTORY): FleetHost | undefined {
   try {
@@ -23,7 +24,8 @@ export function readHostFile(directory = AGENT_DIRECTORY): FleetHost | undefined
       string,
       unknown
     >;
-    return isText(id) && isText(name) && isLabels(labels) ? { id, name, labels } : undefined;
+    const isThis = isText(id) && id === joinedAs(directory);
+    return isThis && isText(name) && isLabels(labels) ? { id, name, labels } : undefined;
   } catch {
     return undefined;
   }

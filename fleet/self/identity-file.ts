@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BouhekiError } from '../../error/error.ts';
 import { readIfThere, writeDurable } from './durable-file.ts';
@@ -33,10 +33,26 @@ export function hasJoined(directory: string): boolean {
   return statSync(join(directory, FILE), { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Stores an identity, the file that says so last. Makes the directory. Throws what the system says. */
+/** Which host of a fleet this is; undefined where it has not joined, or where the file that says so cannot be read. */
+export function joinedAs(directory: string): string | undefined {
+  try {
+    const { hostId } = Object(JSON.parse(readFileSync(join(directory, FILE), 'utf8'))) as {
+      hostId?: unknown;
+    };
+    return typeof hostId === 'string' ? hostId : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Stores an identity, the file that says so last, and removes what was known of another host. Makes the directory. Throws
+ * what the system says.
+ */
 export function writeIdentity(directory: string, identity: AgentIdentity): void {
   const { authorKeys, authorThreshold, certificate, enroll, hostId, hub, hubKey, key, trust } = identity;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (joinedAs(directory) !== hostId) remove(directory, OF_HOST);
   writeDurable(join(directory, KEY), key);
   writeDurable(join(directory, TRUST), trust);
   storeCertificate(directory, certificate);
@@ -53,13 +69,17 @@ export function writeIdentity(directory: string, identity: AgentIdentity): void 
 }
 
 /** What else belongs to a fleet that was left: another one has other authors, and counts its revisions from 1. */
-const MEMORIES = ['highest', 'last-good'];
+const MEMORIES = ['highest', 'last-good', 'held'];
+/** What belongs to a host of a fleet: another one has other labels, and its evidence is not yet sent. */
+const OF_HOST = ['host.json', 'state.json'];
 
 /** Removes the identity of a host with what it remembers of its fleet: first the file that says that it has joined. */
 export function forgetIdentity(directory: string): void {
-  for (const name of [FILE, KEY, CERTIFICATE, TRUST, ...MEMORIES]) {
-    rmSync(join(directory, name), { recursive: true, force: true });
-  }
+  remove(directory, [FILE, KEY, CERTIFICATE, TRUST, ...OF_HOST, ...MEMORIES]);
+}
+
+function remove(directory: string, names: readonly string[]): void {
+  for (const name of names) rmSync(join(directory, name), { recursive: true, force: true });
 }
 
 /** Stores a certificate (PEM) that has been renewed. */

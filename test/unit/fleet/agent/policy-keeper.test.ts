@@ -36,7 +36,7 @@ async function kept(t: TestContext, change: Partial<KeeperParts> = {}): Promise<
   const [enforcer, held, said] = [new FakeEnforcer(), new HeldPolicies(directory), [] as string[]];
   const parts: KeeperParts = {
     held,
-    memory: new AgentMemory(directory),
+    memory: new AgentMemory(directory, identity.hostId),
     identity: () => identity,
     host: () => undefined,
     control: async (request) => await enforcer.handle(request),

@@ -60,7 +60,7 @@ test('a hub that was away for long gets all of it, and one that takes no more is
   await hub.listen();
   await until(() => merged(hub.batches).size === 80, 30_000);
   assert.ok(host.said.some((text) => text.includes('is there again')));
-  await until(() => new AgentMemory(directory).acknowledged > 0);
+  await until(() => new AgentMemory(directory, hub.hostId).acknowledged > 0);
 });
 
 test('an agent that is ended at any moment loses nothing', async (t) => {
@@ -82,7 +82,7 @@ test('what is acknowledged is not sent again, but for the last hour; Resend asks
   host.add({ port: 1, time: now - 3 * 3_600_000_000 }, { port: 2, time: now - 600_000_000 });
   const directory = await hub.joined(t);
   const end = host.start({ directory });
-  await until(() => new AgentMemory(directory).acknowledged > 0);
+  await until(() => new AgentMemory(directory, hub.hostId).acknowledged > 0);
   await end();
   assert.deepEqual(ports(hub), [1, 2]);
   hub.batches.length = 0;

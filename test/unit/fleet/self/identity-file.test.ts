@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { AgentMemory } from '../../../../fleet/agent/memory.ts';
+import { readHostFile, writeHostFile } from '../../../../fleet/self/host-file.ts';
 import {
   type AgentIdentity,
+  forgetIdentity,
   hasJoined,
   readIdentity,
   storeCertificate,
@@ -61,4 +73,39 @@ test('an identity that is not whole, or that others may have written, is refused
   assert.throws(() => readIdentity(directory), { code: 'fleet' });
   writeFileSync(join(directory, 'identity.json'), 'null');
   assert.throws(() => readIdentity(directory), { code: 'fleet' });
+});
+
+/** What an agent has made of its fleet. */
+function fill(directory: string): void {
+  writeHostFile({ id: IDENTITY.hostId, name: 'web-17', labels: { role: 'web' } }, directory);
+  new AgentMemory(directory, IDENTITY.hostId).acknowledge(7);
+  mkdirSync(join(directory, 'held'), { recursive: true });
+  for (const name of ['held/5.json', 'last-good', 'highest']) writeFileSync(join(directory, name), '{}');
+}
+
+test('a host that leaves keeps nothing of its fleet, and is called nothing more', (t) => {
+  const directory = directoryFor(t);
+  writeIdentity(directory, IDENTITY);
+  fill(directory);
+  assert.equal(readHostFile(directory)?.name, 'web-17');
+  forgetIdentity(directory);
+  assert.deepEqual(readdirSync(directory), []);
+  // The agent that still runs says once more what it was told.
+  fill(directory);
+  assert.equal(readHostFile(directory), undefined);
+});
+
+test('a host that joins as another one has the labels and the memory of none', (t) => {
+  const directory = directoryFor(t);
+  writeIdentity(directory, IDENTITY);
+  fill(directory);
+  writeIdentity(directory, { ...IDENTITY, key: 'SAME HOST\n' });
+  assert.equal(readHostFile(directory)?.name, 'web-17');
+  assert.equal(new AgentMemory(directory, IDENTITY.hostId).acknowledged, 7);
+  writeIdentity(directory, { ...IDENTITY, hostId: '0b8f' });
+  assert.ok(!existsSync(join(directory, 'host.json')) && !existsSync(join(directory, 'state.json')));
+  assert.ok(existsSync(join(directory, 'highest')), 'no older policy of the same fleet may come back');
+  fill(directory);
+  assert.equal(readHostFile(directory), undefined);
+  assert.equal(new AgentMemory(directory, '0b8f').acknowledged, 0);
 });
