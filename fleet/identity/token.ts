@@ -10,7 +10,15 @@ export interface JoinToken {
   hub: string[];
   /** SHA-256 of the certificate (DER) of the authority, hexadecimal. */
   authority: string;
+  /** Of those who sign policies, as `digestOfAuthors` has it. */
+  authors: string;
   secret: string;
+}
+
+/** Who signs policies: public keys (SPKI DER), and how many of these have to. */
+export interface Authors {
+  authorKeys: readonly Uint8Array[];
+  authorThreshold: number;
 }
 
 const PREFIX = 'bouheki-';
@@ -29,9 +37,15 @@ export function hashOfSecret(secret: string): string {
   return digestOf(`token\n${secret}`);
 }
 
+/** The same for keys in any order, hexadecimal. */
+export function digestOfAuthors({ authorKeys, authorThreshold }: Authors): string {
+  const keys = [...new Set(authorKeys.map(digestOf))].toSorted();
+  return digestOf(['authors', authorThreshold, ...keys].join('\n'));
+}
+
 /** One word, which is a secret as long as the token has uses left. */
-export function printToken({ authority, enroll, hub, secret }: JoinToken): string {
-  const body = { v: VERSION, e: enroll, h: hub, a: authority, s: secret };
+export function printToken({ authority, authors, enroll, hub, secret }: JoinToken): string {
+  const body = { v: VERSION, e: enroll, h: hub, a: authority, k: authors, s: secret };
   return PREFIX + Buffer.from(JSON.stringify(body)).toString('base64url');
 }
 
@@ -48,16 +62,16 @@ export function parseToken(text: string): JoinToken {
       remedy: 'install the version that the hub has',
     });
   }
-  const { a: authority, e: enroll, h: hub, s: secret } = body;
+  const { a: authority, e: enroll, h: hub, k: authors, s: secret } = body;
   const isWhole =
-    typeof authority === 'string' &&
-    /^[0-9a-f]{64}$/.test(authority) &&
+    isDigest(authority) &&
+    isDigest(authors) &&
     typeof secret === 'string' &&
     /^[\w-]{16,128}$/.test(secret) &&
     areAddresses(enroll) &&
     areAddresses(hub);
   if (!isWhole) throw new BouhekiError('fleet', 'the token is not whole', { remedy });
-  return { authority, enroll, hub, secret };
+  return { authority, authors, enroll, hub, secret };
 }
 
 function bodyOf(word: string): Record<string, unknown> {
@@ -67,6 +81,10 @@ function bodyOf(word: string): Record<string, unknown> {
   } catch {
     return {};
   }
+}
+
+function isDigest(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }
 
 function areAddresses(value: unknown): value is string[] {

@@ -5,7 +5,7 @@ import { visibleLines } from '../../../error/visible.ts';
 import { type Authority, issueClient } from '../../../fleet/identity/authority.ts';
 import { certificatesIn, isName, pemOf, uriOf } from '../../../fleet/identity/identity.ts';
 import { digestOf, newKey, publicKeyOf } from '../../../fleet/identity/key.ts';
-import { isAddress, newSecret, printToken } from '../../../fleet/identity/token.ts';
+import { digestOfAuthors, isAddress, newSecret, printToken } from '../../../fleet/identity/token.ts';
 import { readHubFiles, writeHubConfig } from '../../../fleet/hub/files.ts';
 import { makeHub, rotateAuthority, type RotationStep } from '../../../fleet/hub/making.ts';
 import { writeDurable } from '../../../fleet/self/durable-file.ts';
@@ -106,13 +106,15 @@ export async function makeToken(options: TokenOptions): Promise<void> {
     await engine.audit('hub', `token for ${options.uses} hosts, ${JSON.stringify(options.label)}`, now);
   });
   const [certificate] = certificatesIn(authority.certificate);
-  say(printToken({ enroll: config.enroll, hub: config.hub, authority: digestOf(certificate!), secret }));
+  const { authorThreshold, enroll, hub } = config;
+  const authors = digestOfAuthors({ authorKeys, authorThreshold });
+  say(printToken({ enroll, hub, authority: digestOf(certificate!), authors, secret }));
 }
 
 /** A host learns the keys of authors when it joins, and only then: else a hub could name others. */
 function warningOf(dir: string): string {
-  return `Warning: ${join(dir, 'authors')} has fewer keys than have to sign a policy. Hosts that join now take no policy:
-put the public keys of authors there first.\n`;
+  return `Warning: ${join(dir, 'authors')} has fewer keys than have to sign a policy. Hosts that join with this token take
+no policy: put the public keys of authors there first, and make another token.\n`;
 }
 
 /** Makes the directory of an operator, or takes its certificates back. */

@@ -8,7 +8,7 @@ import { pemOf } from '../../../fleet/identity/identity.ts';
 import { newKey } from '../../../fleet/identity/key.ts';
 import { fetchAuthority } from '../../../fleet/identity/pin.ts';
 import { makeRequest } from '../../../fleet/identity/request.ts';
-import { isAddress, type JoinToken, parseToken } from '../../../fleet/identity/token.ts';
+import { digestOfAuthors, isAddress, type JoinToken, parseToken } from '../../../fleet/identity/token.ts';
 import { writeDurable } from '../../../fleet/self/durable-file.ts';
 import { forgetIdentity, hasJoined, readIdentity, writeIdentity } from '../../../fleet/self/identity-file.ts';
 import { withHub } from '../../../fleet/wire/client.ts';
@@ -56,10 +56,20 @@ export async function joinFleet(hub: string | undefined, options: JoinOptions): 
       agentVersion: packageVersion(),
     }),
   );
+  requireAuthors(identity, token);
   store(dir, identity, { key, token: { ...token, enroll } });
   rmSync(join(dir, PENDING_KEY), { force: true });
   say(`This host is ${identity.hostId} of the fleet at ${token.hub.join(', ')}.
 bouheki learn and bouheki enforce report to it from their next start on.`);
+}
+
+/** A host believes for good whom the hub names now, so these have to be the same as when the token was made. */
+function requireAuthors(identity: Identity, { authors }: JoinToken): void {
+  if (digestOfAuthors(identity) === authors) return;
+  throw new BouhekiError('untrusted', 'the hub names other authors of policies than the token was made for', {
+    remedy:
+      'where they were changed on purpose, make a new token with `bouheki hub token`; otherwise do not trust this hub',
+  });
 }
 
 function tokenIn({ token, tokenFile }: JoinOptions): string {

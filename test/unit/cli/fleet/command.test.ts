@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { findServerPrograms } from '../../../../fleet/engine/server/program.ts';
+import { parseToken, printToken } from '../../../../fleet/identity/token.ts';
 import { readIdentity } from '../../../../fleet/self/identity-file.ts';
 import { withHub } from '../../../../fleet/wire/client.ts';
 import { freePorts, TestAgent, until } from '../../fleet/fixture/hub.ts';
@@ -68,6 +69,12 @@ test('a fleet is set up as the document says: hub, token, operator, join, leave'
   assert.equal(child.exitCode, null, said);
   const token = done('hub', 'token', '--dir', DIR, '--demo', DEMO, '--label', 'role=web');
   assert.match(token, /^bouheki-[\w-]+\n$/);
+  // As a hub would look that has other authors since.
+  const other = printToken({ ...parseToken(token), authors: 'ab'.repeat(32) });
+  const misled = bouheki('join', '--dir', AGENT, '--token', other, '--name', 'web-1');
+  assert.equal(misled.status, 2);
+  assert.match(misled.err, /names other authors of policies than the token was made for/);
+  assert.equal(readIdentity(AGENT), undefined);
   writeFileSync(join(place, 'token'), token);
   const joined = done('join', '--dir', AGENT, '--token-file', join(place, 'token'), '--name', 'web-1');
   const identity = readIdentity(AGENT)!;

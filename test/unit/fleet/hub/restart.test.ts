@@ -60,7 +60,7 @@ test(
     const { hash, secret } = newSecret();
     await engine.addToken({ hash, labels: { role: 'w' }, uses: 10, expires: Date.now() + 60_000 });
     const [authority] = certificatesIn(readHubFiles(directory).authority.certificate);
-    const token = printToken({ enroll, hub, authority: digestOf(authority!), secret });
+    const token = printToken({ enroll, hub, authority: digestOf(authority!), authors: digestOf(''), secret });
     const before = await storedRows(engine);
     const all: Reporter[] = [];
     for (let at = 0; at < 4; at++) all.push(new Reporter(hub[0]!, (await joinAs(token, `k-${at}`)).tls));

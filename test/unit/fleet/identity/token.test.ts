@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  digestOfAuthors,
   hashOfSecret,
   isAddress,
   type JoinToken,
@@ -14,6 +15,7 @@ const TOKEN: JoinToken = {
   enroll: ['hub.example:8444'],
   hub: ['hub.example:8443', '[2001:db8::1]:8443'],
   authority: 'ab'.repeat(32),
+  authors: 'cd'.repeat(32),
   secret,
 };
 
@@ -36,9 +38,29 @@ test('every cut token is refused', () => {
 test('a token of another version, and one with strange addresses, is refused', () => {
   assert.throws(() => parseToken(withBody({ v: 2 })), /another version/);
   for (const hub of [[], ['a'], ['a:0'], ['a b:1'], ['a:1\n'], 'a:1', [1]]) {
-    const word = withBody({ v: 1, e: ['a:1'], h: hub, a: TOKEN.authority, s: secret });
+    const word = withBody({ v: 1, e: ['a:1'], h: hub, a: TOKEN.authority, k: TOKEN.authors, s: secret });
     assert.throws(() => parseToken(word), /not whole/, JSON.stringify(hub));
   }
+});
+
+test('a token that names no authors is refused', () => {
+  const { authority: a, enroll: e, hub: h } = TOKEN;
+  for (const k of [undefined, '', 'x'.repeat(64), 1]) {
+    assert.throws(() => parseToken(withBody({ v: 1, e, h, a, k, s: secret })), /not whole/, `${k}`);
+  }
+});
+
+test('authors are the same in any order, and others where a key or the number that must sign differs', () => {
+  const [anna, ben] = [Buffer.from('anna'), Buffer.from('ben')];
+  const digest = digestOfAuthors({ authorKeys: [anna, ben], authorThreshold: 2 });
+  assert.equal(digestOfAuthors({ authorKeys: [ben, anna, ben], authorThreshold: 2 }), digest);
+  const others = [
+    { authorKeys: [anna, ben], authorThreshold: 1 },
+    { authorKeys: [anna], authorThreshold: 2 },
+    { authorKeys: [anna, ben, Buffer.from('eve')], authorThreshold: 2 },
+    { authorKeys: [], authorThreshold: 2 },
+  ];
+  for (const other of others) assert.notEqual(digestOfAuthors(other), digest);
 });
 
 test('an address is a host and a port', () => {
