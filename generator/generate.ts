@@ -28,7 +28,14 @@ import { describePool, findPools, type Pool } from './pool.ts';
 import type { Suffixes } from './name/wildcard.ts';
 import { joinVersions } from './subject/version.ts';
 import { TENTHS, TRAINING } from './subject/ahead.ts';
-import { describeFleet, type FleetEvidence, type Quorum, quorumOf, withoutGranted } from './quorum.ts';
+import {
+  describeFleet,
+  describeShortage,
+  type FleetEvidence,
+  type Quorum,
+  quorumOf,
+  withoutGranted,
+} from './quorum.ts';
 import { withheldLine } from './review/withheld.ts';
 import { groupsOf } from './subject/order.ts';
 import { withUserNames } from './fleet/user-name.ts';
@@ -368,8 +375,10 @@ function nothingToAllow(
   quorum: Quorum | undefined,
 ): BouhekiError {
   if (quorum && quorum.withheld.length > 0) {
+    const shortage = describeShortage(quorum);
     return new BouhekiError('no-data', `no destination was shown by ${quorum.least} hosts`, {
       remedy: 'Ask for fewer with --min-hosts, or wait until more hosts have recorded.',
+      ...(shortage !== undefined && { detail: shortage }),
     });
   }
   if (omissions.length > 0) {

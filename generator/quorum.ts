@@ -46,9 +46,19 @@ interface Key {
   hosts: HostSet;
 }
 
-/** What enough hosts showed, and what not: `minHosts`, or all where there are fewer. */
-export function quorumOf(demands: readonly Demand[], { counted, minHosts }: FleetEvidence): Quorum {
-  const least = Math.min(minHosts, counted.length);
+/** Reasons of hosts that a person has taken out of the workload: it does without them. */
+const TAKEN_OUT: ReadonlySet<string> = new Set(['quarantined', 'revoked']);
+
+/**
+ * What enough hosts showed, and what not: `minHosts`, or all where the workload has fewer. Hosts that only do not count now
+ * are of the workload: else one that counts alone, since others lost events or are new, would be granted all it did.
+ */
+export function quorumOf(
+  demands: readonly Demand[],
+  { counted, minHosts, uncounted }: FleetEvidence,
+): Quorum {
+  const others = uncounted.filter(({ reason }) => !TAKEN_OUT.has(reason));
+  const least = Math.min(minHosts, counted.length + others.length);
   const keys = keysOf(demands);
   const sizes = keys.map(({ hosts }) => countHosts(hosts));
   const withheld = new Map<string, Withheld>();
@@ -125,16 +135,26 @@ export function withoutGranted(
   return { ...quorum, inside, withheld };
 }
 
+/** Why all is withheld where fewer hosts count than have to show what is granted; undefined where enough do. */
+export function describeShortage({ holdOut: { hosts }, least }: Quorum): string | undefined {
+  return hosts < least
+    ? `Too few: ${formatCount(hosts, 'host')} counted, and what is granted must be shown by ${least}`
+    : undefined;
+}
+
 /** Lines of the header about the hosts. */
 export function describeFleet(
   { counted, uncounted, unreadable, workload }: FleetEvidence,
-  { holdOut, inside, least, withheld }: Quorum,
+  quorum: Quorum,
 ): string[] {
+  const { holdOut, inside, least, withheld } = quorum;
+  const shortage = describeShortage(quorum);
   const left = uncounted.map(({ name, reason }) => `${name} (${reason})`).sort(compareText);
   const few = withheld.reduce((sum, { observations }) => sum + observations.length, 0);
   return [
     `Fleet: ${formatCount(counted.length, 'host')} of workload ${workload} counted` +
       (left.length === 0 ? '' : `, ${formatNumber(left.length)} not: ${left.join(', ')}`),
+    ...(shortage === undefined ? [] : [shortage]),
     ...(unreadable
       ? [
           `Unreadable: ${formatCount(unreadable.count, 'observation')} of ${unreadable.by.join(', ')}, left out`,

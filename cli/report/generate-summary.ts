@@ -13,7 +13,7 @@ import {
   describeMetadataUsers,
   describeReadiness,
 } from '../../generator/header.ts';
-import { describeHostHoldOut, unseenByOthers } from '../../generator/quorum.ts';
+import { describeHostHoldOut, describeShortage, unseenByOthers } from '../../generator/quorum.ts';
 import type { Merged } from '../../generator/merge.ts';
 import { TOLD, type Risk } from '../../generator/risk.ts';
 import { describePool } from '../../generator/pool.ts';
@@ -99,6 +99,7 @@ function describeInput({ fleet, interrupted, observations, recordings }: Generat
 function describeQuorum({ quorum }: Generated, file: string): string[] {
   if (quorum === undefined) return [];
   const { least, withheld } = quorum;
+  const shortage = describeShortage(quorum);
   const destinations = withheld.reduce((sum, { observations }) => sum + observations.length, 0);
   const lines = withheld
     .toSorted((a, b) => b.observations.length - a.observations.length)
@@ -107,6 +108,7 @@ function describeQuorum({ quorum }: Generated, file: string): string[] {
         `  ${subject.name} on ${hosts.join(', ')}: ${formatCount(observations.length, 'destination')}`,
     );
   return [
+    ...(shortage === undefined ? [] : [`${shortage}.`]),
     `Host hold-out: ${describeHostHoldOut(quorum.holdOut)}.`,
     ...(withheld.length === 0
       ? []

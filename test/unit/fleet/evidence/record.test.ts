@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from '../../../arbitrary/fast-check.ts';
 import { fleetRecord } from '../../../../fleet/evidence/record.ts';
-import type { AggregateHosts, AggregateRow } from '../../../../fleet/wire/message.ts';
+import type { AggregateHosts, AggregateRow, UncountedReason } from '../../../../fleet/wire/message.ts';
 import type { SubjectDocument } from '../../../../fleet/wire/subject-document.ts';
 import { generatePolicy, type GenerateOptions } from '../../../../generator/generate.ts';
 import { unseenByOthers } from '../../../../generator/quorum.ts';
@@ -174,6 +174,26 @@ test('with fewer hosts than asked for, all of them must have shown it', () => {
   const alone = generated(madeHosts(1), aggregated([[to('10.0.0.1')]]));
   assert.match(alone.text, /# 1 of 1 host, 10 events/);
   assert.match(alone.text, /^# Host hold-out: not possible/m);
+});
+
+const away = (reason: UncountedReason, count: number) =>
+  Array.from({ length: count }, (_, at) => ({ id: `${reason}${at}`, name: `${reason}-${at}`, reason }));
+
+test('hosts that do not count at present still stand for the least: one alone is granted nothing', () => {
+  const one = aggregated([[to('203.0.113.66')]]);
+  const hosts = madeHosts(1, [...away('losses', 150), ...away('hours', 48), ...away('clone', 1)]);
+  assert.throws(() => generated(hosts, one), {
+    message: /no destination was shown by 3 hosts/,
+    detail: 'Too few: 1 host counted, and what is granted must be shown by 3',
+  });
+  // Two of three that are asked for: the third is there, and both are not enough.
+  const both = aggregated([[to('10.0.0.1')], [to('10.0.0.1')]]);
+  assert.throws(() => generated(madeHosts(2, away('hours', 1)), both), { code: 'no-data' });
+  assert.equal(generated(madeHosts(2, away('hours', 1)), both, 2).result.quorum!.least, 2);
+  // Who was taken out is none of the workload's.
+  const left = madeHosts(2, [...away('quarantined', 5), ...away('revoked', 5)]);
+  assert.equal(generated(left, both).result.quorum!.least, 2);
+  assert.equal(generated(hosts, one, 1).result.quorum!.least, 1);
 });
 
 test('the host hold-out is what leaving out each host in turn gives', () => {
