@@ -7,6 +7,7 @@ import type { LiveStatus } from '../../profiler/serve/live-status.ts';
 import { type FleetHost, readHostFile, writeHostFile } from '../self/host-file.ts';
 import { type AgentIdentity, readIdentity } from '../self/identity-file.ts';
 import type { AgentState, Counters, HubMessage, Limits, Refusal, Welcome } from '../wire/message.ts';
+import { DeniedKeys } from './evidence/denied-keys.ts';
 import { HubLink } from './hub-link.ts';
 import { LiveEvidence } from './live.ts';
 import { AgentMemory } from './memory.ts';
@@ -14,7 +15,7 @@ import { FEATURES, PolicyKeeper } from './policy-keeper.ts';
 import { refusalOf } from './policy/examine.ts';
 import { HeldPolicies } from './policy/held.ts';
 import { believe, isDue, renew, trustHashes } from './renewal.ts';
-import { keyOf, LIMITS, Uplink } from './uplink.ts';
+import { LIMITS, MOST_KEYS, Uplink } from './uplink.ts';
 import { Watch } from './watch.ts';
 
 /** Between two looks at certificate and policy, milliseconds. */
@@ -52,8 +53,7 @@ export class Agent {
   #self: Subject = selfSubject();
   #host: FleetHost | undefined;
   #renewed = Number.NEGATIVE_INFINITY;
-  /** Keys that were denied since the start, and not before. */
-  readonly #newDenied = new Set<string>();
+  readonly #denied = new DeniedKeys(MOST_KEYS);
 
   /** Throws BouhekiError where this host has no whole identity. */
   constructor(options: AgentOptions, say: (text: string) => void, signal: AbortSignal) {
@@ -76,6 +76,7 @@ export class Agent {
       hub,
       failed,
       limits: () => this.#limits,
+      denied: this.#denied,
       say,
       signal,
     });
@@ -85,11 +86,8 @@ export class Agent {
       host: (nameOf) => this.#uplink.host(nameOf),
       revisionAt: (time) => this.#memory.revisionAt(time),
       send: async (rows) => {
-        for (const row of rows)
-          if (row.verdict !== 'ALLOW' && !this.#uplink.denied.has(keyOf(row)))
-            this.#newDenied.add(keyOf(row));
-        if (!(await this.#uplink.send(rows, [], false)))
-          await this.#uplink.resend(this.#memory.acknowledged, 0);
+        this.#denied.happened(rows);
+        if (!(await this.#uplink.send(rows, [], false))) this.#uplink.resend(this.#memory.acknowledged, 0);
       },
       self: (subject) => (this.#self = subject),
     });
@@ -167,7 +165,7 @@ export class Agent {
         this.#believe(message.trust!.trustBundle);
         break;
       case 'resend':
-        void this.#uplink.resend(message.resend!.since * MILLISECOND, message.resend!.spreadSeconds);
+        this.#uplink.resend(message.resend!.since * MILLISECOND, message.resend!.spreadSeconds);
         break;
       case 'offer':
         void this.#offered(message, answer);
@@ -189,7 +187,7 @@ export class Agent {
   #welcome({ hostId: id, labels, name, timeline }: Welcome): void {
     const before = this.#memory.timeline;
     this.#memory.onTimeline(timeline);
-    if (before !== '' && before !== timeline) void this.#uplink.resend(this.#memory.acknowledged - HOUR, 60);
+    if (before !== '' && before !== timeline) this.#uplink.resend(this.#memory.acknowledged - HOUR, 60);
     const host = { id, name, labels };
     if (JSON.stringify(host) === JSON.stringify(this.#host)) return;
     try {
@@ -215,7 +213,7 @@ export class Agent {
       agentVersion: this.#options.version,
       features: [...FEATURES, ...(this.#options.enforces ? ['enforce'] : [])],
       inForce: this.#keeper.inForce,
-      counters: countersOf(await this.#status(), this.#newDenied.size, this.#uplink.unsent),
+      counters: countersOf(await this.#status(), this.#denied.fresh, this.#uplink.unsent),
       trustBundleHashes: trustHashes(this.#identity),
     };
   }

@@ -29,7 +29,9 @@ export interface LiveParts {
 export class LiveEvidence {
   readonly #parts: LiveParts;
   #table: EvidenceTable | undefined;
-  #sending: Promise<void> = Promise.resolve();
+  #sending = false;
+  /** Whether the table is to be sent as soon as what is being sent now is. */
+  #due = false;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -85,7 +87,7 @@ export class LiveEvidence {
     });
   }
 
-  /** What is of another week is sent at once. */
+  /** What is of another week is sent at once; while a hub is slow, it is left to the next hour. */
   #begin(week: number, follower: Follower): void {
     this.#flush();
     const host = this.#parts.host((kind, id) => follower.account(kind, id));
@@ -93,10 +95,19 @@ export class LiveEvidence {
     setTimeout(() => this.#flush(), GATHER).unref();
   }
 
+  /** One at a time: what a slow hub has not taken would become more and more. Meanwhile the table fills up. */
   #flush(): void {
+    this.#due = this.#sending;
+    if (this.#sending) return;
     const rows = this.#table?.rows() ?? [];
     this.#table = undefined;
-    if (rows.length > 0)
-      this.#sending = this.#sending.then(async () => await this.#parts.send(rows)).catch(() => undefined);
+    if (rows.length > 0) void this.#send(rows);
+  }
+
+  async #send(rows: readonly EvidenceRow[]): Promise<void> {
+    this.#sending = true;
+    await this.#parts.send(rows).catch(() => undefined);
+    this.#sending = false;
+    if (this.#due) this.#flush();
   }
 }

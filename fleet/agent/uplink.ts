@@ -8,6 +8,7 @@ import { waitOf, type HubClient } from '../wire/client.ts';
 import { weekOf, weekStart } from '../wire/week.ts';
 import { BackOff } from './back-off.ts';
 import { batchesOf } from './evidence/batch.ts';
+import type { DeniedKeys } from './evidence/denied-keys.ts';
 import { EvidenceTable, type EvidenceRow, type Host } from './evidence/evidence-table.ts';
 import { ownAddresses } from './evidence/own-address.ts';
 import { windowOf } from './evidence/window.ts';
@@ -20,7 +21,9 @@ const SETTLED = 5_000_000;
 /** Weeks that are sent at the most, this one included: a hub keeps as many. */
 const WEEKS = 8;
 /** Keys of a host in a week: a hub refuses more. */
-const MOST_KEYS = 50_000;
+export const MOST_KEYS = 50_000;
+/** Between two times that the record is read because somebody asks for it, milliseconds. */
+const RESEND_AGAIN = 60_000;
 
 /** Limits where a hub has said none, and the least that are kept to. */
 export const LIMITS: Limits = {
@@ -38,6 +41,8 @@ export interface UplinkParts {
   hub: () => HubClient;
   failed: (hub: HubClient) => void;
   limits: () => Limits;
+  /** Told what the record had when it was read. */
+  denied: DeniedKeys;
   say: (text: string) => void;
   signal: AbortSignal;
 }
@@ -48,11 +53,12 @@ export class Uplink {
   readonly #backOff = new BackOff();
   /** Rows that have been read and not been stored by a hub. */
   unsent = 0;
-  /** Keys (see `keyOf`) that were denied when the record was read last. */
-  readonly denied = new Set<string>();
   #pace: Pace = { reportSeconds: LIMITS.reportSeconds, spreadSeconds: 0 };
   #since: number | undefined;
   #wake = new AbortController();
+  /** When the record is read again because somebody has asked for it; `at` and `#woken` as `performance.now`. */
+  #alarm: { at: number; timer: NodeJS.Timeout } | undefined;
+  #woken = Number.NEGATIVE_INFINITY;
 
   constructor(parts: UplinkParts) {
     this.#parts = parts;
@@ -64,11 +70,22 @@ export class Uplink {
     this.#pace = { reportSeconds, spreadSeconds: Math.min(reportSeconds, pace.spreadSeconds) };
   }
 
-  /** Sends again what was recorded from a moment on, microseconds since the epoch, spread over so many seconds. */
-  async resend(since: number, spreadSeconds: number): Promise<void> {
+  /**
+   * Sends again what was recorded from a moment on, microseconds since the epoch, spread over so many seconds. It reads
+   * the whole record, so who asks for it more than once a minute gets it once.
+   */
+  resend(since: number, spreadSeconds: number): void {
     this.#since = Math.min(this.#since ?? Number.POSITIVE_INFINITY, since);
-    await this.#pause(Math.random() * Math.min(spreadSeconds, 3600) * 1000, this.#parts.signal);
-    this.#wake.abort();
+    const wait = Math.random() * Math.min(spreadSeconds, 3600) * 1000;
+    const at = Math.max(performance.now() + wait, this.#woken + RESEND_AGAIN);
+    if (this.#alarm !== undefined && this.#alarm.at <= at) return;
+    clearTimeout(this.#alarm?.timer);
+    const timer = setTimeout(() => {
+      this.#alarm = undefined;
+      this.#woken = performance.now();
+      this.#wake.abort();
+    }, at - performance.now()).unref();
+    this.#alarm = { at, timer };
   }
 
   /** Until the signal comes. */
@@ -155,7 +172,7 @@ export class Uplink {
       const times = { since: start, until: weekStart(week + 1) };
       const [recordings, losses] = [await reader.recordings(times), await reader.losses(times)];
       const rows = table.rows(since);
-      for (const row of rows) if (row.verdict !== 'ALLOW') this.denied.add(keyOf(row));
+      this.#parts.denied.recorded(rows);
       return { rows, window: windowOf(week, recordings, losses, Date.now() * 1000) };
     } finally {
       reader.close();
@@ -174,11 +191,6 @@ export class Uplink {
   async #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
     await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** Subject and destination of a row. */
-export function keyOf({ address, port, protocol, socket, subject }: EvidenceRow): string {
-  return `${subject.toString('latin1')} ${address.toString('hex')} ${port} ${protocol} ${socket}`;
 }
 
 /** A hub that asks for less would make each row a batch. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Evidence } from '../../../profiler/read/evidence-sql.ts';
 import { HOUR_BYTES } from '../../wire/week.ts';
 import type { Row, WireVerdict } from '../../wire/message.ts';
@@ -36,7 +37,7 @@ export class EvidenceTable {
   readonly #host: Host;
   readonly #most: number;
   readonly #rows = new Map<string, EvidenceRow & { most: number }>();
-  readonly #subjects = new WeakMap<Evidence['subject'], Buffer>();
+  readonly #subjects = new WeakMap<Evidence['subject'], { bytes: Buffer; digest: string }>();
   /** Rows that were left out because there were too many. */
   left = 0;
 
@@ -53,13 +54,13 @@ export class EvidenceTable {
 
   add(evidence: Evidence): void {
     const { destination, revision, verdict } = evidence;
-    const subject = this.#subjectOf(evidence.subject);
+    const { bytes: subject, digest } = this.#subjectOf(evidence.subject);
     const { family, value } = foldOwn(
       { family: destination.family, value: destination.address },
       this.#host.own,
     );
     const { port, protocol, socket = '' } = destination;
-    const key = `${subject.toString('latin1')}\0${family} ${value} ${port} ${protocol} ${socket} ${verdict} ${revision}`;
+    const key = `${digest}\0${family} ${value} ${port} ${protocol} ${socket} ${verdict} ${revision}`;
     const known = this.#rows.get(key);
     if (known !== undefined) merge(known, evidence);
     else if (this.#rows.size >= this.#most) this.left += 1;
@@ -89,13 +90,15 @@ export class EvidenceTable {
     return [...this.#rows.values()].filter(({ last }) => last >= since).map(({ most: _most, ...row }) => row);
   }
 
-  #subjectOf(subject: Evidence['subject']): Buffer {
-    let bytes = this.#subjects.get(subject);
-    if (bytes === undefined) {
-      bytes = subjectBytes(portableSubject(subject, this.#host.nameOf));
-      this.#subjects.set(subject, bytes);
+  /** Keys have a digest of it: whole subjects, which may have long paths, would be in memory once for each row. */
+  #subjectOf(subject: Evidence['subject']): { bytes: Buffer; digest: string } {
+    let found = this.#subjects.get(subject);
+    if (found === undefined) {
+      const bytes = subjectBytes(portableSubject(subject, this.#host.nameOf));
+      found = { bytes, digest: createHash('sha256').update(bytes).digest('base64') };
+      this.#subjects.set(subject, found);
     }
-    return bytes;
+    return found;
   }
 }
 

@@ -94,6 +94,20 @@ test('what is acknowledged is not sent again, but for the last hour; Resend asks
   await until(() => ports(hub).includes(1));
 });
 
+test('a hub that asks again and again has the record read once', async (t) => {
+  const [hub, host] = [await SmallHub.start(t), await agentHost(t)];
+  host.add({ port: 1 });
+  host.start({ directory: await hub.joined(t) });
+  await until(() => ports(hub).length === 1 && hub.streams.size > 0);
+  await sleep(500);
+  const before = rows(hub).length;
+  for (let asked = 0; asked < 30; asked += 1) {
+    hub.send({ it: 'resend', resend: { since: 0, spreadSeconds: 0 } });
+    await sleep(50);
+  }
+  assert.equal(rows(hub).length - before, 1);
+});
+
 test('a certificate that has expired locks nobody out', async (t) => {
   const [hub, host] = [await SmallHub.start(t), await agentHost(t)];
   const directory = await hub.joined(t, {}, DAY, Date.now() - 10 * DAY);
