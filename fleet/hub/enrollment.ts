@@ -10,8 +10,11 @@ import type { Identity, JoinRequest, Limits, RenewRequest } from '../wire/messag
 import { Busy, type ServiceHandlers, ShutOut } from '../wire/server.ts';
 import type { HubFiles } from './files.ts';
 
-/** Calls that are answered at a time: a certificate costs milliseconds of a processor, and anybody may ask. */
-const AT_ONCE = 16;
+/**
+ * Calls that are answered at a time: anybody may ask, a certificate costs milliseconds of a processor, and each call has one
+ * of the few connections to the engine.
+ */
+const AT_ONCE = 3;
 const LONGEST_NAME = 253;
 
 export interface EnrollmentParts {

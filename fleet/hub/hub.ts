@@ -2,7 +2,7 @@ import { BouhekiError } from '../../error/error.ts';
 import type { Engine } from '../engine/engine.ts';
 import { renewAt } from '../identity/request.ts';
 import type { Batch, Limits, Receipt } from '../wire/message.ts';
-import { type Peer, ReplaceableCredentials, WireServer } from '../wire/server.ts';
+import { type Peer, ReplaceableCredentials, type ServerLimits, WireServer } from '../wire/server.ts';
 import { Admin } from './admin.ts';
 import { Admission } from './admission.ts';
 import { Desk } from './desk.ts';
@@ -21,6 +21,26 @@ const LIMITS: Limits = {
   batchBytes: 2 * 1024 * 1024,
   policyBytes: 1024 * 1024,
   reportSeconds: 60,
+};
+
+/**
+ * For agents and operators, who have shown a certificate. A load balancer may be before the hub, so all may come from one
+ * address; what one host takes is bounded by its sessions.
+ */
+const KNOWN: ServerLimits = {
+  // A batch, or a policy with its manifest, and room for those of other versions.
+  largestRequest: 4 * 1024 * 1024,
+  streams: 16,
+  connections: { all: 32_768, perAddress: 32_768 },
+  idle: 0,
+};
+
+/** For who joins or renews: anybody may come. All of them together take some 10 MB of messages. */
+const UNKNOWN: ServerLimits = {
+  largestRequest: 16 * 1024,
+  streams: 4,
+  connections: { all: 128, perAddress: 64 },
+  idle: 10_000,
 };
 
 export interface HubOptions {
@@ -91,8 +111,8 @@ export class Hub {
       enrollment: new ReplaceableCredentials(tlsOf(this.#files, false)),
     };
     this.#servers = {
-      fleet: new WireServer({ connectionAge: options.connectionAge, onFault }),
-      enrollment: new WireServer({ connectionAge: 60_000, onFault }),
+      fleet: new WireServer({ connectionAge: options.connectionAge, limits: KNOWN, onFault }),
+      enrollment: new WireServer({ connectionAge: 60_000, limits: UNKNOWN, onFault }),
     };
     this.#serve(parts);
   }

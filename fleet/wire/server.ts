@@ -11,10 +11,10 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { BouhekiError } from '../../error/error.ts';
+import { Door, type DoorLimits } from './door.ts';
 import type { AgentState, HubMessage } from './message.ts';
 import {
   LARGEST_ANSWER,
-  LARGEST_REQUEST,
   type Methods,
   REMEDY_KEY,
   serviceDefinition,
@@ -87,6 +87,9 @@ export interface ServerTls {
   clientTrust: string | undefined;
 }
 
+/** For how long TLS may take, milliseconds: where anybody may come, and where thousands of agents may come at once. */
+const HANDSHAKE = { anybody: 10_000, known: 60_000 };
+
 /**
  * Credentials that can be replaced while the server runs: new connections get the new ones, open streams go on. This is
  * what grpc-js does for its watcher of files, which takes no authority that is itself signed by another one.
@@ -94,7 +97,14 @@ export interface ServerTls {
 export class ReplaceableCredentials extends ServerCredentials {
   constructor(tls: ServerTls) {
     const asks = tls.clientTrust !== undefined;
-    super({ requestCert: asks, rejectUnauthorized: asks }, contextOf(tls));
+    super(
+      {
+        requestCert: asks,
+        rejectUnauthorized: asks,
+        handshakeTimeout: HANDSHAKE[asks ? 'known' : 'anybody'],
+      },
+      contextOf(tls),
+    );
   }
 
   /** Throws where key and certificate do not belong together. */
@@ -117,7 +127,19 @@ function contextOf({ certificate, clientTrust, key }: ServerTls): SecureContextO
   };
 }
 
+/** What a peer may take of a server's memory: grpc-js has no limits of its own but that of a message. */
+export interface ServerLimits {
+  /** Bytes. */
+  largestRequest: number;
+  /** Calls of one connection at a time. */
+  streams: number;
+  connections: DoorLimits;
+  /** After which a connection without a call is ended, milliseconds; 0: never. */
+  idle: number;
+}
+
 export interface WireServerOptions {
+  limits: ServerLimits;
   /** Milliseconds after which a connection is ended, to spread agents over new hubs; 0: never. */
   connectionAge: number;
   /** Told of what is a fault of the hub's. */
@@ -128,15 +150,20 @@ export interface WireServerOptions {
 export class WireServer {
   readonly #server: Server;
   readonly #onFault: (error: unknown) => void;
+  readonly #connections: DoorLimits;
+  #door: Door | undefined;
 
-  constructor({ connectionAge, onFault }: WireServerOptions) {
+  constructor({ connectionAge, limits, onFault }: WireServerOptions) {
     this.#onFault = onFault;
+    this.#connections = limits.connections;
     this.#server = new Server({
-      'grpc.max_receive_message_length': LARGEST_REQUEST,
+      'grpc.max_receive_message_length': limits.largestRequest,
+      'grpc.max_concurrent_streams': limits.streams,
       'grpc.max_send_message_length': LARGEST_ANSWER,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
       'grpc.enable_channelz': 0,
+      ...(limits.idle > 0 && { 'grpc.max_connection_idle_ms': limits.idle }),
       // grpc-js spreads it by 10 % itself.
       ...(connectionAge > 0 && {
         'grpc.max_connection_age_ms': connectionAge,
@@ -159,22 +186,28 @@ export class WireServer {
     this.#server.addService(definition, implementation);
   }
 
-  /** Listens at HOST:PORT (port 0: any that is free), and returns the port. */
+  /** Listens at HOST:PORT (port 0: any that is free), once, and returns the port. */
   async listen(address: string, credentials: ServerCredentials): Promise<number> {
-    return await new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)));
-    });
+    const injector = this.#server.createConnectionInjector(credentials);
+    this.#door = new Door(this.#connections, (socket) => injector.injectConnection(socket));
+    return await this.#door.listen(address);
   }
 
   /** Takes no more, lets calls end for some milliseconds, and ends what is left. */
   async stop(grace: number): Promise<void> {
+    this.#door?.close();
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#server.forceShutdown(), grace);
+      const timer = setTimeout(() => {
+        this.#server.forceShutdown();
+        // grpc-js has forgotten the sessions by then.
+        this.#door?.clear();
+      }, grace);
       this.#server.tryShutdown(() => {
         clearTimeout(timer);
         resolve();
       });
     });
+    this.#door?.clear();
   }
 
   #unary(handler: (request: object, peer: Peer) => Promise<object>) {

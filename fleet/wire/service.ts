@@ -73,8 +73,7 @@ export function methodDefinition(name: keyof Methods): MethodDefinition<object, 
   return serviceDefinition(service)[method] as MethodDefinition<object, object>;
 }
 
-/** Limits of a message, bytes: what a hub takes, and what it sends. */
-export const LARGEST_REQUEST = 8 * 1024 * 1024;
+/** What a hub sends in a message at most, bytes. */
 export const LARGEST_ANSWER = 16 * 1024 * 1024;
 
 /** Keys of the metadata that goes with a failure. */

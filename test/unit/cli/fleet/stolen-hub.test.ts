@@ -15,6 +15,7 @@ import type { PublishRequest, ReleaseMessage } from '../../../../fleet/wire/mess
 import { ReplaceableCredentials, type ServiceHandlers, WireServer } from '../../../../fleet/wire/server.ts';
 import { signManifest } from '../../../../fleet/wire/signature.ts';
 import type { Outcome } from '../fixture.ts';
+import { LIMITS } from '../../fleet/fixture/small-hub.ts';
 
 const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
 const directory = mkdtempSync(join(tmpdir(), 'bouheki-stolen-'));
@@ -136,7 +137,7 @@ before(async () => {
   const authority = await makeAuthority('test', now);
   const key = newKey();
   const { certificate } = await issueHub(authority, ['127.0.0.1'], publicKeyOf(key), now);
-  server = new WireServer({ connectionAge: 0, onFault: console.error });
+  server = new WireServer({ connectionAge: 0, limits: LIMITS, onFault: console.error });
   server.serve('Admin', handlers);
   const tls = { certificate: pemOf([certificate]) + authority.certificate, key };
   const port = await server.listen(

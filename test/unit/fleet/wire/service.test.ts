@@ -8,6 +8,7 @@ import { digestOf, newKey, publicKeyOf } from '../../../../fleet/identity/key.ts
 import { fetchAuthority } from '../../../../fleet/identity/pin.ts';
 import { HubClient, isShutOut, waitOf, withHub } from '../../../../fleet/wire/client.ts';
 import type { AgentState, AuditRow, Batch } from '../../../../fleet/wire/message.ts';
+import { LIMITS } from '../fixture/small-hub.ts';
 import { Busy, ReplaceableCredentials, ShutOut, WireServer } from '../../../../fleet/wire/server.ts';
 
 const NOW = Date.now();
@@ -24,7 +25,7 @@ async function clientTls(by = authority) {
 }
 
 const faults: unknown[] = [];
-const server = new WireServer({ connectionAge: 0, onFault: (error) => faults.push(error) });
+const server = new WireServer({ connectionAge: 0, limits: LIMITS, onFault: (error) => faults.push(error) });
 const BATCH: Batch = { subjects: [], rows: [], windows: [], clock: 1 };
 
 /** What Report does, by the clock of the batch. */
