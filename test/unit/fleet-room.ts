@@ -5,7 +5,7 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/engine': ['fleet/engine/connection', 'fleet/engine/evidence', 'fleet/wire'],
   'fleet/engine/evidence': ['fleet/engine/connection', 'fleet/wire', 'error'],
   'fleet/engine/connection': ['error'],
-  'fleet/engine/server': ['error'],
+  'fleet/engine/server': ['host', 'error'],
   'fleet/identity': ['error'],
   'fleet/evidence': [
     'generator',

@@ -1,19 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  closeSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { BouhekiError } from '../../../error/error.ts';
 import { findServerPrograms, type ServerPrograms } from './program.ts';
+import { claimDirectory, readPidFile, type ServerUser } from './server-directory.ts';
 
 const run = promisify(execFile);
 
@@ -28,12 +20,6 @@ const START_TIMEOUT = 60_000;
 const STOP_TIMEOUT = 30_000;
 const SETPRIV = '/usr/bin/setpriv';
 
-/** Who the server runs as: it refuses to be root. */
-export interface ServerUser {
-  uid: number;
-  gid: number;
-}
-
 export interface LocalServer {
   /** For `openEngine`. */
   url: string;
@@ -47,8 +33,9 @@ export interface LocalServer {
 /**
  * The PostgreSQL that is installed on this machine, with its data in a directory of its own. It listens at a socket in that
  * directory alone, which only its user and root may enter, so no password is needed. Made at the first start. It ends with
- * `stop`, or with this process.
- * @throws BouhekiError `fleet` without such a program, or where it does not start
+ * `stop`, or with this process. All that is done below that directory is done by the server's user: names there are its
+ * own, and root would follow them anywhere.
+ * @throws BouhekiError `fleet` without such a program, or where it does not start; `untrusted` for another's directory
  */
 export async function startLocalServer(directory: string): Promise<LocalServer> {
   const programs = findServerPrograms();
@@ -109,20 +96,17 @@ export async function makeCluster(
       remedy: 'use a directory with a shorter path',
     });
   }
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (user !== undefined) chownSync(directory, user.uid, user.gid);
+  claimDirectory(directory, user);
   const data = dataOf(directory);
   if (existsSync(data)) return;
   const fresh = `${data}.new`;
-  rmSync(fresh, { recursive: true, force: true });
   // Without a locale (LC_ALL), with checksums of pages.
   const options = ['-E', 'UTF8', '-A', 'trust', '-U', ROLE, '-k', ...more];
+  const as = { ...user, cwd: directory, env: { ...process.env, ...programs.environment, LC_ALL: 'C' } };
   try {
-    await run(join(programs.folder, 'initdb'), [...options, '-D', fresh], {
-      ...user,
-      cwd: directory,
-      env: { ...process.env, ...programs.environment, LC_ALL: 'C' },
-    });
+    await run('rm', ['-rf', '--', fresh], as);
+    await run(join(programs.folder, 'initdb'), [...options, '-D', fresh], as);
+    await run('mv', ['--', fresh, data], as);
   } catch (error) {
     throw new BouhekiError('fleet', `initdb could not make a database in ${directory}`, {
       remedy: 'check that the user of PostgreSQL may enter this directory, and that the disk is not full',
@@ -130,7 +114,6 @@ export async function makeCluster(
       cause: error,
     });
   }
-  renameSync(fresh, data);
 }
 
 /** Starts the server of a directory, and waits until it answers. `settings` are those of postgresql.conf. */
@@ -156,7 +139,7 @@ export async function startCluster(
     await stop();
     throw new BouhekiError('fleet', `PostgreSQL does not start in ${directory}`, {
       remedy: `see ${logOf(directory)}`,
-      detail: readFileSync(logOf(directory), 'utf8').split('\n').slice(-8).join('\n'),
+      detail: await lastLines(directory, user),
     });
   }
   return { url: urlOf(directory), pid: child.pid!, ended, stop };
@@ -166,14 +149,35 @@ function logOf(directory: string): string {
   return join(directory, 'log');
 }
 
+/** Of the server's log. */
+async function lastLines(directory: string, user: ServerUser | undefined): Promise<string> {
+  const options = { ...user, cwd: directory, timeout: 5000 };
+  return await run('tail', ['-n', '8', '--', logOf(directory)], options).then(
+    ({ stdout }) => stdout,
+    () => '',
+  );
+}
+
 function launch(
   programs: ServerPrograms,
   directory: string,
   user: ServerUser | undefined,
   settings: Readonly<Record<string, string>>,
 ): ChildProcess {
-  const all = { listen_addresses: '', unix_socket_directories: directory, port: String(PORT), ...settings };
+  const all = {
+    listen_addresses: '',
+    unix_socket_directories: directory,
+    unix_socket_permissions: '0700',
+    port: String(PORT),
+    ...settings,
+  };
   const command = [
+    // The shell opens the log, as the server's user, and becomes the server.
+    '/bin/sh',
+    '-c',
+    'umask 077; log=$1; shift; exec "$@" >>"$log" 2>&1',
+    'sh',
+    logOf(directory),
     // The server shuts down when this process is gone, which could not stop it then.
     ...(existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'INT', '--'] : []),
     join(programs.folder, 'postgres'),
@@ -181,19 +185,14 @@ function launch(
     dataOf(directory),
     ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ];
-  const log = openSync(logOf(directory), 'a', 0o600);
-  try {
-    return spawn(command[0]!, command.slice(1), {
-      ...user,
-      cwd: directory,
-      env: { ...process.env, ...programs.environment, LC_ALL: 'C' },
-      stdio: ['ignore', log, log],
-      // Ctrl-C at a terminal is for this process, which stops the server last.
-      detached: true,
-    });
-  } finally {
-    closeSync(log);
-  }
+  return spawn(command[0]!, command.slice(1), {
+    ...user,
+    cwd: directory,
+    env: { ...process.env, ...programs.environment, LC_ALL: 'C' },
+    stdio: 'ignore',
+    // Ctrl-C at a terminal is for this process, which stops the server last.
+    detached: true,
+  });
 }
 
 /** Whether the server takes connections: it says so in the last line of its file. False: it has ended, or takes too long. */
@@ -201,7 +200,7 @@ async function ready(child: ChildProcess, directory: string): Promise<boolean> {
   const file = join(dataOf(directory), 'postmaster.pid');
   for (const end = Date.now() + START_TIMEOUT; Date.now() < end; await wait(20)) {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return false;
-    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+    const lines = readPidFile(file).split('\n');
     if (Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready') return true;
   }
   return false;
