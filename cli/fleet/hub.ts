@@ -32,7 +32,7 @@ Exit status: 0 printed, 2 trouble.`;
 
 const OPERATOR = `
 Examples:
-  $ sudo bouheki hub operator anna --into /home/anna/.config/bouheki/operator
+  $ sudo bouheki hub operator anna --into /root/operator-anna
   $ sudo bouheki hub operator anna --revoke
 
 Makes a directory with a key, a certificate and the hub's addresses, from which \`bouheki hub\` itself reads nothing. Who has

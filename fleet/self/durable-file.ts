@@ -1,15 +1,30 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+
+const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
  * Writes a file for its owner alone that is there whole or not at all, also after the power was cut. Throws what the
- * system says; what was there before stays then.
+ * system says; what was there before stays then. Nothing that lies under a name beside it is opened: what an interruption
+ * has left there is removed, and what others put there meanwhile makes this fail.
  */
 export function writeDurable(path: string, bytes: Buffer | string): void {
   const made = `${path}.new`;
+  rmSync(made, { force: true });
+  const fd = openSync(made, NEW, 0o600);
   try {
-    const fd = openSync(made, 'w', 0o600);
     try {
+      fchmodSync(fd, 0o600);
       writeFileSync(fd, bytes);
       fsyncSync(fd);
     } finally {

@@ -205,6 +205,7 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
     'cli/report',
     'daemon',
     ...fleet('hub', 'engine', 'engine/server', 'identity', 'self', 'wire'),
+    'host',
     'error',
   ],
   'cli/fleet/operator/run': [

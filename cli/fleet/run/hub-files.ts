@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BouhekiError } from '../../../error/error.ts';
 import { visibleLines } from '../../../error/visible.ts';
@@ -6,9 +6,10 @@ import { type Authority, issueClient } from '../../../fleet/identity/authority.t
 import { certificatesIn, isName, pemOf, uriOf } from '../../../fleet/identity/identity.ts';
 import { digestOf, newKey, publicKeyOf } from '../../../fleet/identity/key.ts';
 import { digestOfAuthors, isAddress, newSecret, printToken } from '../../../fleet/identity/token.ts';
-import { readHubFiles, writeHubConfig } from '../../../fleet/hub/files.ts';
+import { NAMES, readHubFiles, writeHubConfig } from '../../../fleet/hub/files.ts';
 import { makeHub, rotateAuthority, type RotationStep } from '../../../fleet/hub/making.ts';
 import { writeDurable } from '../../../fleet/self/durable-file.ts';
+import { TrustedDirectory } from '../../../host/trusted-directory.ts';
 import { type StoreOptions, withEngine } from './store.ts';
 
 /** What `hub init` was asked for. */
@@ -57,7 +58,7 @@ export async function initHub(options: InitOptions): Promise<void> {
   }
   const enroll = names.map((each) => addressOf(each, enrollPort));
   const config = { names, enroll, hub, domain, authorThreshold, revokedOperators: [] };
-  await makeHub(dir, config, authorityOf(options), Date.now());
+  await makeHub(closedDirectory(dir), config, authorityOf(options), Date.now());
   say(`Made the hub ${names.join(', ')} in ${dir}.
 Put the public keys of those who sign policies into ${join(dir, 'authors')}, and start it: bouheki hub run`);
 }
@@ -117,6 +118,15 @@ function warningOf(dir: string): string {
 no policy: put the public keys of authors there first, and make another token.\n`;
 }
 
+/**
+ * Makes a directory where nobody else can change a name, nor on the way there: root would overwrite what a link of theirs
+ * names. Returns its path without links. Throws BouhekiError `untrusted` for another's.
+ */
+function closedDirectory(path: string): string {
+  using directory = TrustedDirectory.around(join(path, NAMES.config), 'make').directory;
+  return directory.path;
+}
+
 /** Makes the directory of an operator, or takes its certificates back. */
 export async function makeOperator(
   name: string,
@@ -139,6 +149,7 @@ export async function makeOperator(
       remedy: 'use another name: certificates of this one may still be somewhere',
     });
   }
+  const place = closedDirectory(into);
   const key = newKey();
   const uri = uriOf(config.domain, 'operator', name);
   const issued = await issueClient(
@@ -146,11 +157,10 @@ export async function makeOperator(
     { uri, publicKey: publicKeyOf(key), life: valid * 1000 },
     Date.now(),
   );
-  mkdirSync(into, { recursive: true, mode: 0o700 });
-  writeDurable(join(into, 'operator-key.pem'), key);
-  writeDurable(join(into, 'operator.pem'), pemOf([issued.certificate]));
-  writeDurable(join(into, 'trust.pem'), trustPem);
-  writeDurable(join(into, 'config.json'), `${JSON.stringify({ hub: config.hub }, undefined, 2)}\n`);
+  writeDurable(join(place, 'operator-key.pem'), key);
+  writeDurable(join(place, 'operator.pem'), pemOf([issued.certificate]));
+  writeDurable(join(place, 'trust.pem'), trustPem);
+  writeDurable(join(place, 'config.json'), `${JSON.stringify({ hub: config.hub }, undefined, 2)}\n`);
   say(
     `Made the certificate of the operator ${name} in ${into}, until ${new Date(issued.ends).toISOString()}.`,
   );

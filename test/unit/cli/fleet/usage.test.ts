@@ -1,7 +1,7 @@
 /** What is typed wrong, or names files that are no good. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -52,3 +52,24 @@ test('what is typed wrong is said before anything is done', () => {
     assert.match(err, message);
   }
 });
+
+test(
+  'files of an operator are not made in a directory of another user',
+  { skip: process.getuid?.() !== 0 && 'this needs root' },
+  () => {
+    const home = join(place, 'home');
+    mkdirSync(home);
+    const hub = ['--dir', join(place, 'own')];
+    assert.equal(bouheki('hub', 'operator', 'anna', ...hub, '--into', join(home, 'a')).status, 0);
+    chownSync(home, 12_345, 12_345);
+    for (const words of [
+      ['hub', 'operator', 'anna', ...hub, '--into', home],
+      ['hub', 'operator', 'anna', ...hub, '--into', join(home, 'b')],
+      ['hub', 'init', '--name', 'hub.example', '--dir', join(home, 'hub')],
+    ]) {
+      const { err, status } = bouheki(...words);
+      assert.deepEqual([status, /can be changed by users other than/.test(err)], [2, true], err);
+    }
+    assert.deepEqual(readdirSync(home), ['a']);
+  },
+);
