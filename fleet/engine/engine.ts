@@ -141,8 +141,9 @@ export interface Engine {
 
   addToken(token: Token): Promise<void>;
   /**
-   * Finds or makes the host with this key, and reserves a use of the token for it. The same key gets the same id, token or
-   * not. Undefined: no such token, or expired, or without a use left.
+   * Makes a host for this key, or finds the one that has it, and reserves a use of the token for it. The key that a use is
+   * reserved for gets the same id again until it has used its certificate, and costs no other use. Undefined: no such token,
+   * or expired, or without a use left. One that was revoked is returned as it is.
    */
   enrol(tokenHash: string, host: NewHost, now: number): Promise<HostRow | undefined>;
   /** Notes an issued certificate. */

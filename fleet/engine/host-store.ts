@@ -42,21 +42,22 @@ export class HostStore {
     return this.#primary.transaction(async (client) => {
       // Else a workload that changes now could miss this host.
       await client.query('LOCK TABLE workload IN SHARE MODE');
-      // Two calls with the same key, or the same token, one after the other.
+      // Two calls with the same key, or the same token, one after the other; in the order of `used`.
       await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [host.keyHash]);
-      const { rows: tokens } = await client.query<{ labels: unknown; left: boolean }>(
-        `SELECT labels, expires > $2 AND reserved + spent < uses AS left FROM token WHERE hash = $1 FOR UPDATE`,
+      const known = await client.query<Known>(
+        'SELECT id, token, used, state FROM host WHERE key_hash = $1 FOR UPDATE',
+        [host.keyHash],
+      );
+      const tokens = await client.query<UsableToken>(
+        `SELECT labels, expires > $2 AS valid, reserved + spent < uses AS left FROM token WHERE hash = $1 FOR UPDATE`,
         [tokenHash, now],
       );
-      const known = await client.query<Line>(
-        `UPDATE host SET name = $2, machine_id = $3, agent_version = $4 WHERE key_hash = $1 RETURNING ${COLUMNS}`,
-        [host.keyHash, storable(host.name), storable(host.machineId), storable(host.agentVersion)],
+      return join(
+        client,
+        { ...host, token: tokenHash },
+        { known: known.rows[0], token: tokens.rows[0] },
+        now,
       );
-      if (known.rows[0] !== undefined) return hostOf(known.rows[0]);
-      const token = tokens[0];
-      return token?.left === true
-        ? addHost(client, { ...host, token: tokenHash, labels: token.labels }, now)
-        : undefined;
     });
   }
 
@@ -130,33 +131,77 @@ export class HostStore {
   }
 }
 
-async function addHost(
+/** A host that has the key of a call already. */
+interface Known {
+  id: string;
+  token: string | null;
+  /** The certificate that this token gave was used. */
+  used: boolean;
+  state: HostState;
+}
+
+interface UsableToken {
+  labels: unknown;
+  valid: boolean;
+  left: boolean;
+}
+
+type Joining = NewHost & { token: string };
+
+/** A key alone opens nothing: one that was copied from a disk long ago would be worth a certificate for ever. */
+async function join(
   client: PoolClient,
-  host: NewHost & { token: string; labels: unknown },
+  host: Joining,
+  { known, token }: { known: Known | undefined; token: UsableToken | undefined },
   now: number,
 ): Promise<HostRow | undefined> {
+  if (known?.state === 'revoked') return readHost(client, known.id);
+  if (token?.valid !== true) return undefined;
+  if (known !== undefined && known.token === host.token && !known.used) {
+    // Its answer was lost, and the use is reserved for it already.
+    await client.query('UPDATE host SET name = $2, machine_id = $3, agent_version = $4 WHERE id = $1', [
+      known.id,
+      ...saidBy(host),
+    ]);
+    return readHost(client, known.id);
+  }
+  if (!token.left) return undefined;
+  const labels = JSON.stringify(token.labels);
+  const id =
+    known === undefined
+      ? await addHost(client, host, labels, now)
+      : await joinAgain(client, known.id, host, labels);
+  await client.query('UPDATE token SET reserved = reserved + 1 WHERE hash = $1', [host.token]);
+  await client.query(`UPDATE host SET workload = ${SELECTED} WHERE id = $1`, [id]);
+  return readHost(client, id);
+}
+
+function saidBy({ agentVersion, machineId, name }: NewHost): string[] {
+  return [storable(name), storable(machineId), storable(agentVersion)];
+}
+
+async function readHost(client: PoolClient, id: string): Promise<HostRow | undefined> {
+  const { rows } = await client.query<Line>(`SELECT ${COLUMNS} FROM host WHERE id = $1`, [id]);
+  return rows[0] && hostOf(rows[0]);
+}
+
+async function addHost(client: PoolClient, host: Joining, labels: string, now: number): Promise<string> {
   const { rows } = await client.query<{ id: string }>(
-    `INSERT INTO host (id, name, labels, machine_id, key_hash, public_key, token, agent_version, enrolled)
+    `INSERT INTO host (id, name, machine_id, agent_version, labels, key_hash, public_key, token, enrolled)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      RETURNING id`,
-    [
-      randomUUID(),
-      storable(host.name),
-      JSON.stringify(host.labels),
-      storable(host.machineId),
-      host.keyHash,
-      host.publicKey,
-      host.token,
-      storable(host.agentVersion),
-      now,
-    ],
+    [randomUUID(), ...saidBy(host), labels, host.keyHash, host.publicKey, host.token, now],
   );
-  await client.query('UPDATE token SET reserved = reserved + 1 WHERE hash = $1', [host.token]);
-  const { rows: placed } = await client.query<Line>(
-    `UPDATE host SET workload = ${SELECTED} WHERE id = $1 RETURNING ${COLUMNS}`,
-    [rows[0]!.id],
+  return rows[0]!.id;
+}
+
+/** The same host by another use of a token, which gives it its labels. */
+async function joinAgain(client: PoolClient, id: string, host: Joining, labels: string): Promise<string> {
+  await client.query(
+    `UPDATE host SET name = $2, machine_id = $3, agent_version = $4, labels = $5, token = $6, used = false WHERE id = $1`,
+    [id, ...saidBy(host), labels, host.token],
   );
-  return placed[0] === undefined ? undefined : hostOf(placed[0]);
+  return id;
 }
 
 /** For JSON; all but the host and the time come from the agent. */

@@ -16,8 +16,8 @@ export class Admission {
   readonly #engine: Pick<Engine, 'host' | 'used'>;
   readonly #files: () => HubFiles;
   readonly #read = new Map<string, CertificateIdentity | undefined>();
-  /** Hosts that are known to have used their certificates. */
-  readonly #used = new Set<string>();
+  /** By host, the serial of a certificate that is known to have been used: a host that joins again uses another. */
+  readonly #used = new Map<string, string>();
 
   constructor(engine: Pick<Engine, 'host' | 'used'>, files: () => HubFiles) {
     this.#engine = engine;
@@ -38,7 +38,7 @@ export class Admission {
       throw new ShutOut('this host is not known: join again');
     }
     if (row.state === 'revoked') throw new ShutOut('this host was revoked');
-    void this.#use(row.id);
+    void this.#use(identity);
     return { row, identity };
   }
 
@@ -65,10 +65,10 @@ export class Admission {
   }
 
   /** The first use spends the token's; later ones ask nothing of the engine. */
-  async #use(id: string): Promise<void> {
-    if (this.#used.has(id)) return;
+  async #use({ id, serial }: CertificateIdentity): Promise<void> {
+    if (this.#used.get(id) === serial) return;
     await this.#engine.used(id).then(
-      () => this.#used.add(id),
+      () => this.#used.set(id, serial),
       () => undefined,
     );
   }

@@ -43,15 +43,11 @@ test(
     assert.equal(new Set(known.map(({ id }) => id)).size, 2);
     const first = known[0]!;
     assert.deepEqual(first.labels, { role: 'web' });
-    // An answer that was lost: the same id, whether the token has uses left, has expired, or is not known.
+    // An answer that was lost: the same id, by the same token alone, and while it is valid.
     const again = { ...newHost(first.name), keyHash: first.keyHash, publicKey: first.publicKey };
-    for (const [hash, now] of [
-      [token, NOW],
-      [token, NOW + 5000],
-      ['none', NOW],
-    ] as const) {
-      assert.equal((await engine.enrol(hash, again, now))?.id, first.id);
-    }
+    assert.equal((await engine.enrol(token, again, NOW))?.id, first.id);
+    assert.equal(await engine.enrol(token, again, NOW + 5000), undefined);
+    assert.equal(await engine.enrol('none', again, NOW), undefined);
     for (let at = 0; at < 3; at++) await engine.used(first.id);
     const left = await sql(server.url, 'SELECT uses, reserved, spent FROM bouheki.token WHERE hash = $1', [
       token,
@@ -60,6 +56,37 @@ test(
     assert.equal(await engine.enrol(token, newHost('late'), NOW), undefined);
   },
 );
+
+const counts = async (hash: string) =>
+  await sql(server.url, 'SELECT reserved, spent FROM bouheki.token WHERE hash = $1', [hash]);
+
+test('a key that is known opens nothing without a use of a token', needsServer, async () => {
+  const token = await addToken(2);
+  const host = newHost('known');
+  const { id } = (await engine.enrol(token, host, NOW))!;
+  await engine.used(id);
+  const renamed = { ...host, name: 'renamed' };
+  assert.equal(await engine.enrol('0'.repeat(64), renamed, NOW), undefined);
+  assert.equal(await engine.enrol(await addToken(5, NOW), renamed, NOW), undefined);
+  assert.equal((await engine.host(id))!.name, 'known');
+  // With the last use of its token, or one of another, it is the same host, by the labels of that token.
+  assert.equal((await engine.enrol(token, renamed, NOW))?.id, id);
+  assert.equal((await engine.enrol(token, renamed, NOW))?.name, 'renamed');
+  assert.deepEqual(await counts(token), [{ reserved: 1, spent: 1 }]);
+  await engine.used(id);
+  assert.deepEqual(await counts(token), [{ reserved: 0, spent: 2 }]);
+  assert.equal(await engine.enrol(token, host, NOW), undefined);
+  const other = createHash('sha256').update(randomUUID()).digest('hex');
+  await engine.addToken({ hash: other, labels: { role: 'elsewhere' }, uses: 1, expires: NOW + 1000 });
+  assert.deepEqual((await engine.enrol(other, host, NOW))?.labels, { role: 'elsewhere' });
+  assert.equal(await engine.enrol(other, newHost('another'), NOW), undefined);
+  // One that was revoked stays so, and spends nothing.
+  await engine.setHostState(id, 'revoked');
+  const fresh = await addToken(1);
+  assert.equal((await engine.enrol(fresh, renamed, NOW))?.state, 'revoked');
+  assert.equal((await engine.host(id))!.name, 'known');
+  assert.deepEqual(await counts(fresh), [{ reserved: 0, spent: 0 }]);
+});
 
 test('a token that has expired, or is not known, enrols nobody', needsServer, async () => {
   assert.equal(await engine.enrol(await addToken(5, NOW), newHost('late'), NOW), undefined);

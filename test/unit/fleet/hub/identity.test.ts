@@ -72,6 +72,27 @@ test('a token has as many uses as it says, an answer that was lost costs none', 
   await assert.rejects(joinAs(late, 'b'), /has expired/);
 });
 
+test('a copied key gets no certificate without a use of a token, and no other name', options, async () => {
+  const token = await hub.token({}, 1);
+  const key = newKey();
+  const { identity, tls } = await joinAs(token, 'kept', key);
+  await report(tls);
+  const isSpent = async (by: string) =>
+    await joinAs(by, 'renamed', key).then(
+      () => false,
+      (error: unknown) => /has no use left/.test(String(error)),
+    );
+  await until(async () => await isSpent(token), 'use that is spent');
+  const unknown = printToken({ ...parseToken(token), secret: 'x'.repeat(32) });
+  await assert.rejects(joinAs(unknown, 'renamed', key), /not known/);
+  // The hub that has seen its certificate spends the use of the next one too.
+  const next = await hub.token({}, 1);
+  const again = await joinAs(next, 'again', key);
+  assert.equal(again.identity.hostId, identity.hostId);
+  await report(again.tls);
+  await until(async () => await isSpent(next), 'use that is spent');
+});
+
 test('a token with the digest of another authority joins nothing', options, async () => {
   const token = parseToken(await hub.token());
   await assert.rejects(joinAs(printToken({ ...token, authority: 'ab'.repeat(32) }), 'a'), {
