@@ -9,7 +9,7 @@ import { EvidenceTable, type EvidenceRow, type Host } from './evidence/evidence-
 const GATHER = 5000;
 /** Before a recorder that has ended is looked for again, milliseconds. */
 const AGAIN = 1000;
-/** Rows that are gathered at the most: the others go with the next hour. */
+/** Rows that are gathered at the most, and as many more that were denied: the others go with the next hour. */
 const MOST_ROWS = 5000;
 /** Such a path may be the real name of a file: the record can tell, a follower cannot. */
 const DELETED = ' (deleted)';
@@ -91,7 +91,7 @@ export class LiveEvidence {
   #begin(week: number, follower: Follower): void {
     this.#flush();
     const host = this.#parts.host((kind, id) => follower.account(kind, id));
-    this.#table = new EvidenceTable(week, host, MOST_ROWS);
+    this.#table = new EvidenceTable(week, host, { most: MOST_ROWS, denied: MOST_ROWS });
     setTimeout(() => this.#flush(), GATHER).unref();
   }
 

@@ -22,6 +22,8 @@ const SETTLED = 5_000_000;
 const WEEKS = 8;
 /** Keys of a host in a week: a hub refuses more. */
 export const MOST_KEYS = 50_000;
+/** And so many more of what was denied. */
+const DENIED_KEYS = 10_000;
 /** Between two times that the record is read because somebody asks for it, milliseconds. */
 const RESEND_AGAIN = 60_000;
 
@@ -161,7 +163,7 @@ export class Uplink {
     try {
       const accounts = await reader.accounts();
       const host = this.host((kind, id) => accounts.namesOf(kind, id)[0]);
-      const table = new EvidenceTable(week, host, MOST_KEYS);
+      const table = new EvidenceTable(week, host, { most: MOST_KEYS, denied: DENIED_KEYS });
       const start = weekStart(week);
       for await (const part of reader.evidence({ start, revisions: memory.revisions }))
         for (const each of part) table.add(each);

@@ -18,10 +18,13 @@ export interface EngineOptions {
   weeks?: number;
   /** Of a host and week; more rows are refused. */
   keys?: number;
+  /** And so many more of what was denied: what is allowed takes no place of these. */
+  deniedKeys?: number;
 }
 
 const WEEKS = 8;
 const KEYS = 50_000;
+const DENIED_KEYS = 10_000;
 
 /**
  * The engine at the first of these addresses (`postgres://USER@HOST/DATABASE`) that is a primary, with its schema brought to
@@ -29,7 +32,7 @@ const KEYS = 50_000;
  * @throws BouhekiError `fleet-away` where none is, `fleet` where one refuses, or has a newer schema
  */
 export async function openEngine(urls: readonly string[], options: EngineOptions = {}): Promise<Engine> {
-  const { weeks = WEEKS, keys = KEYS } = options;
+  const { weeks = WEEKS, keys = KEYS, deniedKeys = DENIED_KEYS } = options;
   const primary = new Primary(urls);
   try {
     await migrate(primary);
@@ -48,9 +51,9 @@ export async function openEngine(urls: readonly string[], options: EngineOptions
       await Promise.all([leader.close(), ...listeners.map((listener) => listener.close())]);
       await primary.close();
     },
-    merge: (batches, now) => mergeBatches(primary, batches, { weeks, keys }, now),
+    merge: (batches, now) => mergeBatches(primary, batches, { weeks, keys, deniedKeys }, now),
     aggregate: (workload, window, now) => aggregate(primary, workload, window, weekOf(now * 1000) - weeks),
-    denials: (release) => denialsOf(primary, release),
+    denials: (release) => denialsOf(primary, release, keys + deniedKeys),
     audit: (who, what, now) => addAudit(primary, { time: now, who, what }),
     audited: (since, most) => auditOf(primary, since, most),
     async onPublished(changed) {

@@ -28,6 +28,24 @@ function refused(members: readonly Placed[]): string | undefined {
   return `${formatCount(hosts.length, 'host')} refused it (${namesOf(hosts)}): ${first.placement.error}`;
 }
 
+/** Rows that an agent is about to send in any hour: as many as a batch has. */
+const FEW_ROWS = 1000;
+
+/**
+ * Why it is not known what the hosts were denied; undefined: it is. A host that answers may have more to send than a hub
+ * takes, and one whose week is full has nothing of it taken.
+ */
+export function missingEvidence(view: View): string | undefined {
+  const online = view.members.filter((each) => view.isOnline(each));
+  const full = online.filter(({ denials }) => denials?.full === true);
+  if (full.length > 0) {
+    return `the evidence of ${formatCount(full.length, 'host')} is beyond what is kept of a week (${namesOf(full)})`;
+  }
+  const unsent = online.filter(({ host }) => host.unsentRows > FEW_ROWS);
+  if (unsent.length === 0) return undefined;
+  return `${formatCount(unsent.length, 'host')} has not sent all of its evidence (${namesOf(unsent)})`;
+}
+
 /** Those that went back by themselves, did not answer in time, or fell silent soon after they answered. */
 function unconfirmed(view: View, members: readonly Placed[]): string | undefined {
   const { failed } = view.memory.plan.limits;

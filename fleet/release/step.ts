@@ -1,7 +1,7 @@
 import { formatCount } from '../../format/number.ts';
 import type { PlacementRow, ReleaseRow } from '../engine/engine.ts';
 import { inOrder, stageSize } from './choose.ts';
-import { isSilent, openGate } from './gate.ts';
+import { isSilent, missingEvidence, openGate } from './gate.ts';
 import { manifestOf, memoryOf } from './memory.ts';
 import { type Clock, type HostView, isPlaced, type Placed, View } from './view.ts';
 import { heldBefore } from './wanted.ts';
@@ -124,11 +124,18 @@ function run(view: View): Step {
   const tally = `${confirmed} of ${formatCount(online.length, 'online host')} confirmed`;
   const soaked = view.now >= soakedAt(stageSince, stage);
   const reached = confirmed >= limits.confirmed * online.length;
-  if (soaked && reached) return enter(view, at + 1);
+  if (soaked && reached) return unlessMissing(view) ?? enter(view, at + 1);
   if (soaked && view.now - stageSince >= limits.deadline * 1000) {
     return changed({ state: 'paused', reason: `${tally} in the soak of ${stage.name}` });
   }
   return markAway(view, soaked ? tally : `${tally}, soaking`);
+}
+
+/** Waits, and says so, while it is not known what the hosts were denied: the gates see only what has come. */
+function unlessMissing(view: View): Step | undefined {
+  const missing = missingEvidence(view);
+  if (missing === undefined) return undefined;
+  return missing === view.release.reason ? waiting(missing) : changed({ reason: missing });
 }
 
 /** When the soak of a stage is over: after its time, and after the hour of the day that it names. */

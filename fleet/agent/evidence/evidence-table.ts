@@ -36,16 +36,21 @@ export class EvidenceTable {
   readonly week: number;
   readonly #host: Host;
   readonly #most: number;
+  readonly #mostDenied: number;
   readonly #rows = new Map<string, EvidenceRow & { most: number }>();
   readonly #subjects = new WeakMap<Evidence['subject'], { bytes: Buffer; digest: string }>();
   /** Rows that were left out because there were too many. */
   left = 0;
 
-  /** `most`: rows that are kept. */
-  constructor(week: number, host: Host, most: number) {
+  /**
+   * `most`: rows that are kept. `denied`: how many more of what was denied, for which nothing that is allowed takes the
+   * place.
+   */
+  constructor(week: number, host: Host, { denied, most }: { most: number; denied: number }) {
     this.week = week;
     this.#host = host;
     this.#most = most;
+    this.#mostDenied = most + denied;
   }
 
   get size(): number {
@@ -63,7 +68,7 @@ export class EvidenceTable {
     const key = `${digest}\0${family} ${value} ${port} ${protocol} ${socket} ${verdict} ${revision}`;
     const known = this.#rows.get(key);
     if (known !== undefined) merge(known, evidence);
-    else if (this.#rows.size >= this.#most) this.left += 1;
+    else if (this.#rows.size >= (verdict === 'allow' ? this.#most : this.#mostDenied)) this.left += 1;
     else {
       this.#rows.set(key, {
         subject,

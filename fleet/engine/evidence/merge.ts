@@ -12,6 +12,8 @@ export interface Kept {
   weeks: number;
   /** Of a host and week. */
   keys: number;
+  /** And so many more of what was denied. */
+  deniedKeys: number;
 }
 
 const UNDEFINED_TABLE = '42P01';
@@ -68,7 +70,7 @@ async function mergeOn(
     // A standby may lack it after a failure: agents send again what the engine's other timeline lost.
     await client.query('SET LOCAL synchronous_commit = local');
     await holdWeeks(client);
-    return mergeIntake(client, intake, subjects, kept.keys);
+    return mergeIntake(client, intake, subjects, kept);
   });
   return taken.map((rows) => receiptOf(rows, refused));
 }
@@ -136,7 +138,7 @@ async function mergeIntake(
   client: PoolClient,
   intake: Intake,
   subjects: ReadonlyMap<string, number>,
-  mostKeys: number,
+  kept: Kept,
 ): Promise<Set<string>> {
   const parts = new Map<string, { host: number; week: number; rows: [string, EvidenceRow][] }>();
   for (const { host, week } of intake.windows.values())
@@ -151,11 +153,11 @@ async function mergeIntake(
   const refused = new Set<string>();
   const keys = await lockHostWeeks(client, [...parts.values()], intake);
   for (const [name, { week, rows }] of parts) {
-    const room = mostKeys - keys.get(name)!;
+    const room = kept.keys - keys.get(name)!;
     if (rows.length <= room) continue;
     const known = await knownKeys(client, week, rows);
-    const fresh = rows.filter(([, { key }]) => !known.has(key)).map(([place]) => place);
-    for (const place of fresh.slice(Math.max(room, 0))) refused.add(place);
+    const fresh = rows.filter(([, { key }]) => !known.has(key));
+    for (const place of withoutRoom(fresh, room, kept.deniedKeys)) refused.add(place);
   }
   const weeks = new Map<number, EvidenceRow[]>();
   for (const { week, rows } of parts.values()) {
@@ -164,6 +166,14 @@ async function mergeIntake(
   }
   for (const [week, rows] of weeks) await mergeWeek(client, week, rows, numberOf);
   return refused;
+}
+
+/** The rows that are too many. Those that were allowed come first, but there is more room for those that were denied. */
+function withoutRoom(fresh: readonly [string, EvidenceRow][], room: number, deniedKeys: number): string[] {
+  const [allowed, denied] = [[] as string[], [] as string[]];
+  for (const [place, { verdict }] of fresh) (verdict === 0 ? allowed : denied).push(place);
+  const taken = Math.min(allowed.length, Math.max(room, 0));
+  return [...allowed.slice(taken), ...denied.slice(Math.max(room + deniedKeys - taken, 0))];
 }
 
 /** Locks these hosts' weeks, in order, with what is said of them; returns how many keys each has. */

@@ -61,7 +61,7 @@ let hosts: string[];
 before(async () => {
   if (postgresMissing !== false) return;
   server = await startPostgres();
-  engine = await openEngine([server.url], { keys: 20 });
+  engine = await openEngine([server.url], { keys: 20, deniedKeys: 5 });
   other = await openEngine([server.url], { keys: 1000 });
   hosts = (await enrolled(engine, NAMES)).map(({ id }) => id);
 });
@@ -193,6 +193,33 @@ test(
       'SELECT count FROM bouheki.evidence WHERE port = 10 AND count = 9',
     );
     assert.equal(rows.length, 1);
+  },
+);
+
+test(
+  'takes what was denied when what was allowed has filled the week, up to a number of its own',
+  { skip: postgresMissing },
+  async () => {
+    await clear();
+    const host = hosts[1]!;
+    const refusedOf = async (from: number, count: number, change: Partial<Row> = {}) => {
+      const [receipt] = await engine.merge([{ host, batch: ports(from, count, change) }], NOW);
+      return receipt!.refused.length;
+    };
+    assert.equal(await refusedOf(1, 30), 10);
+    assert.equal(await refusedOf(100, 3, { verdict: 'DENY', revision: 5 }), 0);
+    const mixed = {
+      ...ports(40, 4),
+      rows: [...ports(40, 2).rows, ...ports(200, 4, { verdict: 'WOULD_DENY' }).rows],
+    };
+    const [both] = await engine.merge([{ host, batch: mixed }], NOW);
+    assert.deepEqual(
+      both!.refused.map(({ row }) => row),
+      [0, 1, 4, 5],
+    );
+    // What is known goes on.
+    assert.equal(await refusedOf(1, 20, { count: 99 }), 0);
+    assert.equal(await refusedOf(100, 3, { verdict: 'DENY', revision: 5, count: 99 }), 0);
   },
 );
 

@@ -307,10 +307,25 @@ test(
     assert.deepEqual(
       await engine.denials(release.id),
       [
-        { host: x!.id, denied: 3, regressed: 1, before: 1 },
-        { host: y!.id, denied: 1, regressed: 0, before: 0 },
+        { host: x!.id, denied: 3, regressed: 1, before: 1, full: false },
+        { host: y!.id, denied: 1, regressed: 0, before: 0, full: false },
       ].toSorted((a, b) => (a.host < b.host ? -1 : 1)),
     );
+    const small = await openEngine([server.url], { keys: 1, deniedKeys: 1 });
+    const smallest = await openEngine([server.url], { keys: 1, deniedKeys: 0 });
+    try {
+      assert.deepEqual(
+        (await small.denials(release.id)).filter(({ full }) => full).map(({ host }) => host),
+        [x!.id],
+      );
+      assert.deepEqual(
+        (await smallest.denials(release.id)).find(({ host }) => host === quiet!.id),
+        { host: quiet!.id, denied: 0, regressed: 0, before: 0, full: true },
+      );
+    } finally {
+      await small.close();
+      await smallest.close();
+    }
   },
 );
 

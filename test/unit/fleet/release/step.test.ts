@@ -181,6 +181,43 @@ test('no stage passes while nothing is heard of its hosts, and nothing halts for
   assert.equal(stageOf(world), 'block canary');
 });
 
+test('a stage waits, and says so, while it is not known what its hosts were denied', () => {
+  for (const what of ['full', 'unsent'] as const) {
+    const world = withCanaries();
+    const [id] = world.holding('monitor');
+    const machine = world.machine(id!);
+    const fill = (much: boolean): void => {
+      machine.denials = { ...machine.denials, full: much && what === 'full' };
+      machine.row.unsentRows = much && what === 'unsent' ? 1001 : 1000;
+    };
+    fill(true);
+    world.pass(5 * HOUR);
+    const reason = {
+      full: `the evidence of 1 host is beyond what is kept of a week (host-${id})`,
+      unsent: `1 host has not sent all of its evidence (host-${id})`,
+    }[what];
+    assert.deepEqual([world.release.state, stageOf(world)], ['running', 'monitor canary']);
+    assert.deepEqual([world.release.reason, world.waitsFor], [reason, reason]);
+    fill(false);
+    world.pass(60);
+    assert.deepEqual([stageOf(world), world.release.reason], ['block canary', '']);
+    // A host that does not count is not waited for.
+    fill(true);
+    machine.row.state = 'quarantined';
+    world.pass(5 * HOUR);
+    assert.equal(world.release.state, 'done');
+  }
+});
+
+test('an open gate halts although evidence is missing', () => {
+  const world = new World(defaultPlan('block'), 1);
+  world.pass(60);
+  const machine = world.machine('h0');
+  machine.denials = { ...machine.denials, full: true, denied: 100 };
+  world.pass(60);
+  assert.match(world.history.join(), /^halted/);
+});
+
 test('canaries that went away long after they had answered prove nothing', () => {
   const world = withCanaries();
   world.pass(1200);

@@ -121,7 +121,7 @@ export class World {
 
   join(id: string, labels: Record<string, string> = {}): void {
     const holds: Held | undefined = this.release.previous && { digest: OLD, mode: 'block' };
-    const denials = { host: id, denied: 0, regressed: 0, before: 0 };
+    const denials = { host: id, denied: 0, regressed: 0, before: 0, full: false };
     const row = { ...hostRow(id, labels), lastSeen: this.now };
     this.machines.set(id, { row, manner: 'fine', online: true, holds, denials });
   }

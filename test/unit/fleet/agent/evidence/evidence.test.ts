@@ -41,7 +41,7 @@ async function rowsOf(
   store.close();
   const reader = await openReader(path);
   t.after(() => reader.close());
-  const table = new EvidenceTable(WEEK, host, 1000);
+  const table = new EvidenceTable(WEEK, host, { most: 1000, denied: 0 });
   for await (const part of reader.evidence({ start: weekStart(WEEK), revisions }))
     for (const each of part) table.add(each);
   return table.rows();
@@ -231,4 +231,34 @@ test('a window has the hours of any recording of its own, and what they lost', (
     [[0, 9, 10], 3, 'cgroup'],
   );
   assert.equal(windowOf(WEEK, [recordingFrom(1, start - 9, start - 1)], [], start), undefined);
+});
+
+test('what is allowed takes no place of what is denied', () => {
+  const table = new EvidenceTable(WEEK, HOST, { most: 2, denied: 1 });
+  const subject = { command: 'x', uid: 0, gid: 0, inContainer: false };
+  const add = (port: number, verdict: 'allow' | 'deny' | 'noted'): void =>
+    table.add({
+      subject,
+      destination: { family: 4, address: 1n, port, protocol: 6 },
+      verdict,
+      revision: 0,
+      rule: '',
+      count: 1,
+      first: START,
+      last: START,
+      hours: '1',
+      names: [],
+    });
+  for (const port of [1, 2, 3, 1]) add(port, 'allow');
+  for (const port of [1, 2]) add(port, 'deny');
+  add(3, 'noted');
+  assert.deepEqual(
+    table.rows().map(({ port, verdict }) => [port, verdict]),
+    [
+      [1, 'ALLOW'],
+      [2, 'ALLOW'],
+      [1, 'DENY'],
+    ],
+  );
+  assert.equal(table.left, 3);
 });
