@@ -35,10 +35,14 @@ export class FleetSource {
     this.#files = new PolicySource(undefined, warn);
   }
 
-  /** What is to be in force before any hub was reached: what was confirmed last. Never throws for a policy. */
+  /**
+   * What is to be in force before any hub was reached: what was confirmed last. Never throws for a policy. Where that
+   * one is broken nothing is blocked: what else is stored here was never confirmed, and could cut this host off from
+   * the hub, which has a whole one.
+   */
   first(): ReadPolicy {
-    const good = new HeldPolicies(this.#directory).lastGood();
     try {
+      const good = new HeldPolicies(this.#directory).requireGood();
       if (good !== undefined) return this.read(good.file);
     } catch (error) {
       this.#warn(renderFailure(error));

@@ -46,12 +46,27 @@ export class HeldPolicies {
 
   /** The policy that was confirmed last; undefined where there is none, or where its files are broken. */
   lastGood(): HeldPolicy | undefined {
-    const name = readIfThere(join(this.#directory, LAST_GOOD))?.toString('utf8').trim();
-    if (name === undefined || name !== basename(name)) return undefined;
     try {
-      return readHeld(join(this.#directory, FOLDER, name));
+      return this.requireGood();
     } catch {
       return undefined;
+    }
+  }
+
+  /** The same. Throws BouhekiError where its files are broken. */
+  requireGood(): HeldPolicy | undefined {
+    const path = join(this.#directory, LAST_GOOD);
+    try {
+      const name = readIfThere(path)?.toString('utf8').trim();
+      if (name === undefined) return undefined;
+      if (name === '' || name !== basename(name)) throw new Error(`${path} names no policy`);
+      return readHeld(join(this.#directory, FOLDER, name));
+    } catch (error) {
+      throw new BouhekiError('fleet', `what ${path} names cannot be read`, {
+        remedy:
+          'nothing: the hub offers the policy again when it is reached; `bouheki status` says what is in force',
+        detail: (error as Error).message,
+      });
     }
   }
 
