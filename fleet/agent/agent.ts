@@ -22,6 +22,8 @@ import { Watch } from './watch.ts';
 const LOOK = 60_000;
 /** Before a certificate that a hub does not take is renewed again, milliseconds. */
 const RENEW_AGAIN = 60_000;
+/** Before a name of this host is taken again that cut it off, milliseconds. */
+const NAME_AGAIN = 600_000;
 /** Microseconds of a millisecond, and of an hour. */
 const MILLISECOND = 1000;
 const HOUR = 3_600_000_000;
@@ -52,6 +54,9 @@ export class Agent {
   #limits: Limits = LIMITS;
   #self: Subject = selfSubject();
   #host: FleetHost | undefined;
+  /** What this host was called before, while the policy in force is made anew for another name. */
+  #formerHost: FleetHost | undefined;
+  #refusedHost: { host: FleetHost; until: number } | undefined;
   #renewed = Number.NEGATIVE_INFINITY;
   readonly #denied = new DeniedKeys(MOST_KEYS);
 
@@ -101,6 +106,7 @@ export class Agent {
       self: () => this.#self,
       hubs: async () => await this.#link.places(),
       reach: async () => await this.#link.reach(),
+      made: (holds) => this.#made(holds),
       changed: () => void this.#watch.report(),
       say,
       policyBytes: () => this.#limits.policyBytes,
@@ -189,13 +195,33 @@ export class Agent {
     this.#memory.onTimeline(timeline);
     if (before !== '' && before !== timeline) this.#uplink.resend(this.#memory.acknowledged - HOUR, 60);
     const host = { id, name, labels };
-    if (JSON.stringify(host) === JSON.stringify(this.#host)) return;
+    const refused = this.#refusedHost;
+    if (isSame(host, this.#host)) return;
+    if (refused !== undefined && isSame(host, refused.host) && performance.now() < refused.until) return;
+    const former = this.#formerHost ?? this.#host;
+    if (!this.#call(host)) return;
+    this.#formerHost = former;
+    void this.#keeper.tick();
+  }
+
+  /** Whoever enforces reads the file, also at its next start: a name under which no hub was reached must not stay there. */
+  #made(holds: boolean): void {
+    const [former, host] = [this.#formerHost, this.#host];
+    this.#formerHost = undefined;
+    if (holds || former === undefined || host === undefined) return;
+    this.#refusedHost = { host, until: performance.now() + NAME_AGAIN };
+    this.#call(former);
+  }
+
+  /** Whether what this host is called is stored. */
+  #call(host: FleetHost): boolean {
     try {
       writeHostFile(host, this.#options.directory);
       this.#host = host;
-      void this.#keeper.tick();
+      return true;
     } catch (error) {
       this.#say(`What this host is called in the fleet cannot be stored: ${(error as Error).message}\n`);
+      return false;
     }
   }
 
@@ -226,6 +252,10 @@ export class Agent {
   async #pause(milliseconds: number): Promise<void> {
     await sleep(milliseconds, undefined, { signal: this.#signal }).catch(() => undefined);
   }
+}
+
+function isSame(one: FleetHost, other: FleetHost | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function countersOf(status: LiveStatus | undefined, newDeniedKeys: number, unsentRows: number): Counters {

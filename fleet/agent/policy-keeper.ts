@@ -24,6 +24,8 @@ const TRIAL = 60;
 /** Before its end, when this process takes it back itself; and between two attempts to reach a hub. Milliseconds. */
 const MARGIN = 5000;
 const RETRY = 1000;
+/** Before what cut this host off is tried again, milliseconds: each time costs it its connections for a trial. */
+const MAKE_AGAIN = 600_000;
 /** What this version knows of policies. */
 export const FEATURES: readonly string[] = ['host', 'user'];
 
@@ -44,6 +46,8 @@ export interface KeeperParts {
   hubs: () => Promise<readonly HubPlace[]>;
   /** Reaches a hub by a fresh connection. */
   reach: () => Promise<void>;
+  /** Told whether the policy in force holds as it was made anew, for another name of this host or other addresses. */
+  made: (holds: boolean) => void;
   /** Told that `inForce` has changed. */
   changed: () => void;
   say: (text: string) => void;
@@ -61,6 +65,8 @@ export class PolicyKeeper {
   #state = { confirmed: false, fallback: false };
   /** In what the policy in force was made: a change of it takes another one. */
   #made = '';
+  /** What that one was not to be made in, and until when; milliseconds since the epoch. */
+  #unmade = { making: '', until: 0 };
   /** How many times a policy had been put in force there when that was the one on trial. */
   #generation: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -147,27 +153,49 @@ export class PolicyKeeper {
     });
   }
 
+  /**
+   * For another name of this host or other addresses, as a new policy: rules for a label may cut it off, too. Without a
+   * hub that one could not be confirmed, so it waits for one.
+   */
   async #makeAnew(here: HeldPolicy, control: Control): Promise<void> {
+    const { made, now, reach, say } = this.#parts;
+    const making = this.#making(here);
+    if (making === this.#unmade.making && now() < this.#unmade.until) return;
+    let why = 'under it no hub was reached';
     try {
-      await control({ ask: 'apply', file: here.file });
-      this.#made = this.#making(here);
-      this.#parts.changed();
+      const policy = this.#local(readBody(here.body), here);
+      await this.#requireHubs(policy);
+      if (blocksSome(policy) && !(await isDone(reach()))) return;
+      const until = await this.#putOnTrial(here, control);
+      if ((await this.#confirm(here, until, control)) !== 'gone') {
+        this.#made = making;
+        made(true);
+        return this.#parts.changed();
+      }
     } catch (error) {
-      this.#parts.say(
-        `The policy of the fleet cannot be made anew for this host: ${(error as Error).message}\n`,
-      );
+      why = (error as Error).message;
     }
+    this.#unmade = { making, until: now() + MAKE_AGAIN };
+    say(`The policy of the fleet cannot be made anew for this host, and stays as it was: ${why}\n`);
+    made(false);
+  }
+
+  /** Returns by when it has to be confirmed where it blocks, milliseconds since the epoch. */
+  async #putOnTrial(next: HeldPolicy, control: Control): Promise<number> {
+    const within = this.#parts.trial ?? TRIAL;
+    const began = this.#parts.now();
+    const status = await this.#parts.status();
+    await control({ ask: 'apply', file: next.file, within });
+    // Not asked for afterwards: where this process stood still meanwhile, that is the one of another policy already.
+    this.#generation = status && status.generation + 1;
+    return began + within * 1000;
   }
 
   /** One that blocks nothing stays without a hub, and is confirmed when one is there. */
   async #confirmLate(): Promise<void> {
-    try {
-      await this.#parts.reach();
-      this.#state = { ...this.#state, confirmed: true };
-      this.#parts.changed();
-    } catch {
-      // The next time.
-    }
+    if (!(await isDone(this.#parts.reach()))) return;
+    this.#state = { ...this.#state, confirmed: true };
+    this.#parts.changed();
   }
 
   #isInForce({ manifest, placement }: Pick<HeldPolicy, 'manifest' | 'placement'>): boolean {
@@ -218,34 +246,38 @@ export class PolicyKeeper {
   async #apply(next: HeldPolicy, control: Control, taken: () => void): Promise<void> {
     const { memory, now } = this.#parts;
     const before = { current: this.#current, made: this.#made, state: this.#state };
-    const status = await this.#parts.status();
-    const within = this.#parts.trial ?? TRIAL;
     const began = now();
     // What is denied from now on is of this revision: a little too much, rather than what it denies at once.
     memory.judgedBy(next.manifest.revision, began * 1000, oldest(began));
+    let until: number;
     try {
-      await control({ ask: 'apply', file: next.file, within });
+      until = await this.#putOnTrial(next, control);
     } catch (error) {
       this.#noteRevision();
       throw refusalOf('apply', error);
     }
     this.#current = next;
     this.#made = this.#making(next);
-    // Not asked for afterwards: where this process stood still meanwhile, that is the one of another policy already.
-    this.#generation = status && status.generation + 1;
     this.#state = { confirmed: false, fallback: false };
     taken();
-    if (await this.#confirm(began + within * 1000, control)) return;
-    [this.#current, this.#made] = [before.current, before.made];
-    this.#state = { confirmed: before.state.confirmed, fallback: true };
-    this.#noteRevision();
+    const end = await this.#confirm(next, until, control);
+    if (end === 'kept') return;
+    if (end === 'confirmed') this.#state = { confirmed: true, fallback: false };
+    else {
+      [this.#current, this.#made] = [before.current, before.made];
+      this.#state = { confirmed: before.state.confirmed, fallback: true };
+      this.#noteRevision();
+    }
     this.#parts.changed();
   }
 
-  /** Whether the policy in force is kept: a hub was reached in time under it, or it blocks nothing. */
-  async #confirm(until: number, control: Control): Promise<boolean> {
+  /** What becomes of the policy in force: a hub was reached in time under it, or it stays without, or it is taken back. */
+  async #confirm(
+    current: HeldPolicy,
+    until: number,
+    control: Control,
+  ): Promise<'confirmed' | 'kept' | 'gone'> {
     const { held, now, reach, say } = this.#parts;
-    const current = this.#current!;
     const margin = Math.min(MARGIN, (until - now()) / 4);
     let why = '';
     while (now() < until - margin) {
@@ -255,9 +287,7 @@ export class PolicyKeeper {
         if (standing === 'gone') break;
         if (standing === 'on trial') await control({ ask: 'confirm' });
         held.keep(current);
-        this.#state = { confirmed: true, fallback: false };
-        this.#parts.changed();
-        return true;
+        return 'confirmed';
       } catch (error) {
         why = (error as Error).message;
       }
@@ -266,14 +296,14 @@ export class PolicyKeeper {
     const standing = await this.#standing(current);
     if (standing === 'in force') {
       held.keep(current);
-      return true;
+      return 'kept';
     }
     say(
       `No hub was reached under revision ${current.manifest.revision} (${why}): the policy before it comes back.\n`,
     );
     // The kernel does it by itself a moment later, whatever becomes of this.
     if (standing === 'on trial') await control({ ask: 'rollback' }).catch(() => undefined);
-    return false;
+    return 'gone';
   }
 
   /**
@@ -318,6 +348,13 @@ export class PolicyKeeper {
     this.#turn = done.catch(() => undefined);
     return await done;
   }
+}
+
+async function isDone(work: Promise<void>): Promise<boolean> {
+  return await work.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** What is older is not sent again as a denial of some revision. Microseconds. */

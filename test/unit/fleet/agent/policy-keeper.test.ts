@@ -5,6 +5,7 @@ import { AgentMemory } from '../../../../fleet/agent/memory.ts';
 import { type KeeperParts, PolicyKeeper } from '../../../../fleet/agent/policy-keeper.ts';
 import { HeldPolicies } from '../../../../fleet/agent/policy/held.ts';
 import { readIdentity } from '../../../../fleet/self/identity-file.ts';
+import { parseAddress } from '../../../../policy/value/address.ts';
 import { FakeEnforcer } from '../fixture/agent-host.ts';
 import { SmallHub, until } from '../fixture/small-hub.ts';
 
@@ -44,6 +45,7 @@ async function kept(t: TestContext, change: Partial<KeeperParts> = {}): Promise<
     self: () => ({ command: 'node', uid: 0, gid: 0, inContainer: false }),
     hubs: async () => await Promise.resolve([]),
     reach: async () => await Promise.resolve(),
+    made: () => undefined,
     changed: () => undefined,
     say: (text) => void said.push(text),
     policyBytes: () => 1_000_000,
@@ -54,6 +56,7 @@ async function kept(t: TestContext, change: Partial<KeeperParts> = {}): Promise<
   return { hub, enforcer, held, said, make: () => new PolicyKeeper(parts), parts };
 }
 
+const away = async (): Promise<void> => await Promise.reject(new Error('away'));
 const none = (): void => undefined;
 const modeIn = (keeper: PolicyKeeper): string | undefined => keeper.inForce?.mode;
 
@@ -104,6 +107,56 @@ test('where only the mode differs, what is in force is not the last good policy'
   assert.equal(modeIn(next), undefined);
   await next.take(hub.offer(TEXT, BLOCK), none);
   assert.deepEqual([modeIn(next), enforcer.status.mode], ['block', 'block']);
+});
+
+test('a policy that is made anew for another label is on trial, and is taken back where it cuts off', async (t) => {
+  const made: boolean[] = [];
+  let label = 'web';
+  const { enforcer, hub, make, parts, said } = await kept(t, {
+    host: () => ({ id: 'a', name: 'web-1', labels: { role: label } }),
+    made: (holds) => void made.push(holds),
+  });
+  const keeper = make();
+  await keeper.take(hub.offer(TEXT, BLOCK), none);
+  enforcer.asked.length = 0;
+  label = 'db';
+  await keeper.tick();
+  assert.deepEqual([enforcer.asked, made], [['apply', 'confirm'], [true]]);
+  label = 'cache';
+  // No hub now: nothing could confirm it.
+  parts.reach = away;
+  await keeper.tick();
+  assert.deepEqual(enforcer.asked, ['apply', 'confirm']);
+  let asked = 0;
+  parts.reach = async () => ((asked += 1) === 1 ? await Promise.resolve() : await away());
+  await keeper.tick();
+  await keeper.tick();
+  // The kernel may have gone back before the keeper asked for it.
+  assert.deepEqual(
+    enforcer.asked.filter((ask) => ask !== 'rollback'),
+    ['apply', 'confirm', 'apply'],
+  );
+  assert.match(said.join(''), /cannot be made anew for this host, and stays as it was/);
+  const { confirmed, fallback, mode } = keeper.inForce!;
+  assert.deepEqual([made, confirmed, fallback, mode], [[true, false], true, false, 'block']);
+});
+
+test('a policy whose rules for a label deny the hub is not made anew', async (t) => {
+  let label = 'web';
+  const address = parseAddress('192.0.2.7')!;
+  const { enforcer, hub, make, said } = await kept(t, {
+    host: () => ({ id: 'a', name: 'web-1', labels: { role: label } }),
+    hubs: async () =>
+      await Promise.resolve([{ text: 'hub:1', name: undefined, addresses: [address], port: 1 }]),
+  });
+  const keeper = make();
+  const deny = '  deny:\n    - from:\n        host: [role=db]\n';
+  await keeper.take(hub.offer(TEXT + deny, BLOCK), none);
+  enforcer.asked.length = 0;
+  label = 'db';
+  await keeper.tick();
+  assert.deepEqual(enforcer.asked, []);
+  assert.match(said.join(''), /could not reach the hub hub:1/);
 });
 
 test('a pause, a reload and an opened breaker leave the policy the one of the fleet', async (t) => {

@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { BouhekiError } from '../../../../error/error.ts';
 import { HeldPolicies } from '../../../../fleet/agent/policy/held.ts';
 import { newSigningKey } from '../../../../fleet/identity/key.ts';
+import { readHostFile } from '../../../../fleet/self/host-file.ts';
 import { type AgentHost, agentHost } from '../fixture/agent-host.ts';
 import { SmallHub, until } from '../fixture/small-hub.ts';
 
@@ -105,6 +106,35 @@ test('a broken memory of revisions takes no policy, rather than an old one', asy
   const { directory, hub } = await joined(t);
   writeFileSync(join(directory, 'highest'), '{"revision":"many"}');
   assert.equal((await hub.offered(hub.offer(OPEN))).refusal?.code, 'storage');
+});
+
+test('a label under which the hub could not be reached is not kept, not even in the file', async (t) => {
+  const { directory, host, hub } = await joined(t);
+  await until(() => readHostFile(directory)?.labels['role'] === 'web');
+  await hub.offered(hub.offer(`${OPEN}  deny:\n    - from:\n        host: [role=db]\n`));
+  await hub.state(({ inForce }) => inForce?.confirmed === true);
+  const asked = [...host.enforcer.asked];
+  const welcome = {
+    hostId: hub.hostId,
+    workload: 'web',
+    timeline: 'one',
+    name: 'web-1',
+    labels: { role: 'db' },
+  };
+  hub.send({ it: 'welcome', welcome });
+  await until(() => host.said.some((text) => text.includes('cannot be made anew for this host')));
+  await until(() => readHostFile(directory)?.labels['role'] === 'web');
+  const said = host.said.length;
+  hub.send({ it: 'welcome', welcome });
+  await hub.offered(hub.offer(OPEN, { manifest: { workload: 'db', revision: 2 } }));
+  assert.deepEqual(
+    [host.said.length, readHostFile(directory)?.labels, host.enforcer.asked],
+    [said + 1, { role: 'web' }, asked],
+  );
+  // Another label is taken.
+  hub.send({ it: 'welcome', welcome: { ...welcome, labels: { role: 'cache' } } });
+  await until(() => host.enforcer.asked.length === asked.length + 2);
+  assert.deepEqual(readHostFile(directory)?.labels, { role: 'cache' });
 });
 
 test('a stale policy may only monitor, where its manifest says so', async (t) => {
