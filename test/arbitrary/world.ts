@@ -121,6 +121,7 @@ export const NAMING: World = {
   commandPatterns: words('curl *'),
   ids: [0],
   places: WORLD.places.slice(0, 1),
+  hosts: [],
   addresses: words('1.1.1.1 8.8.8.8 10.0.0.5 2a00::1 64:ff9b::101:101'),
   cidrs: words('public 1.0.0.0/8 10.0.0.0/8 2a00::/16'),
   ports: [443],

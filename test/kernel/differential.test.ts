@@ -52,11 +52,15 @@ const PLACES: Place[] = [
   { cgroup: `/machine.slice/libpod-${containerId('c')}`, inContainer: true },
 ];
 
-/** What the kernel can really be: no process has the id 2^32 - 1, and paths are those of files made here. */
+/**
+ * What the kernel can really be: no process has the id 2^32 - 1, paths are those of files made here, and rules of other hosts
+ * are gone before it is given any.
+ */
 const REAL: World = {
   ...NAMELESS,
   ids: [0, 1, 1000, 4_294_967_294],
   places: PLACES,
+  hosts: [],
   cgroupPatterns: ['/', '/system.slice/*', '/machine.slice/libpod-*', '/*'],
 };
 
