@@ -102,17 +102,28 @@ function filesIn(directory: string): HubFiles {
   const placementKey = createPrivateKey(text(NAMES.placementKey));
   if (placementKey.asymmetricKeyType !== 'ed25519')
     throw new Error(`${NAMES.placementKey} is no ed25519 key`);
+  const key = text(NAMES.key);
+  const certificate = certificateFor(key) ?? text(NAMES.certificate);
+  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
+    throw new Error(`${NAMES.certificate} is not of the key in ${NAMES.key}`);
+  }
   return {
     config: configIn(JSON.parse(text(NAMES.config))),
     authority,
     trust,
     trustPem: pemOf(trust),
-    certificate: `${text(NAMES.certificate).trimEnd()}\n${authority.certificate}`,
-    key: text(NAMES.key),
-    life: lifeOf(text(NAMES.certificate)),
+    certificate: `${certificate.trimEnd()}\n${authority.certificate}`,
+    key,
+    life: lifeOf(certificate),
     placementKey,
     authorKeys: authorsIn(join(directory, NAMES.authors)),
   };
+}
+
+/** What is with a key in one file, so that neither is ever there without the other. */
+function certificateFor(key: string): string | undefined {
+  const [certificate] = certificatesIn(key);
+  return certificate && pemOf([certificate]);
 }
 
 function lifeOf(pem: string): { begins: number; ends: number } {

@@ -48,9 +48,10 @@ export async function certifyHub(
 ): Promise<void> {
   const key = newKey();
   const { certificate } = await issueHub(authority, names, publicKeyOf(key), now);
-  // A hub that reads between the two keeps what it had, and reads again.
-  writeHubFile(directory, NAMES.key, key);
-  writeHubFile(directory, NAMES.certificate, pemOf([certificate]));
+  const pem = pemOf([certificate]);
+  // Both in one file: a hub that is interrupted here has either the former two or these.
+  writeHubFile(directory, NAMES.key, `${key.trimEnd()}\n${pem}`);
+  writeHubFile(directory, NAMES.certificate, pem);
 }
 
 /** The steps in which an authority is replaced. */
@@ -77,7 +78,8 @@ export async function rotateAuthority(directory: string, step: RotationStep, now
   } else if (step === 'switch') {
     const next = nextOf(directory);
     await certifyHub(directory, next, config.names, now);
-    writeHubFile(directory, NAMES.old, authority.certificate);
+    // Not of the next one, where this was interrupted after that had taken its place.
+    if (authority.certificate !== next.certificate) writeHubFile(directory, NAMES.old, authority.certificate);
     writeHubFile(directory, NAMES.authorityKey, next.key);
     writeHubFile(directory, NAMES.authority, next.certificate);
     for (const name of [NAMES.next, NAMES.nextKey]) rmSync(join(directory, name));

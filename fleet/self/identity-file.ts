@@ -52,7 +52,8 @@ export function joinedAs(directory: string): string | undefined {
 export function writeIdentity(directory: string, identity: AgentIdentity): void {
   const { authorKeys, authorThreshold, certificate, enroll, hostId, hub, hubKey, key, trust } = identity;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (joinedAs(directory) !== hostId) remove(directory, OF_HOST);
+  // Interrupted from here on, this host has not joined, rather than with the key of one host and the name of another.
+  if (joinedAs(directory) !== hostId) remove(directory, [FILE, ...OF_HOST]);
   writeDurable(join(directory, KEY), key);
   writeDurable(join(directory, TRUST), trust);
   storeCertificate(directory, certificate);

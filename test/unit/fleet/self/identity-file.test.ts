@@ -42,6 +42,16 @@ function directoryFor(t: TestContext): string {
   return join(place, 'fleet');
 }
 
+test('a host that is interrupted while it becomes another one has not joined, instead of being half of each', (t) => {
+  const directory = directoryFor(t);
+  writeIdentity(directory, IDENTITY);
+  // In the way of the certificate, which comes after the key.
+  rmSync(join(directory, 'certificate.pem'));
+  mkdirSync(join(directory, 'certificate.pem'));
+  assert.throws(() => writeIdentity(directory, { ...IDENTITY, hostId: '1c9f', key: 'OTHER\n' }));
+  assert.equal(readIdentity(directory), undefined);
+});
+
 test('an identity is read as it was written, by its owner alone', (t) => {
   const directory = directoryFor(t);
   assert.equal(hasJoined(directory), false);
