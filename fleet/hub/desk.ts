@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Engine, HostRow, PlacementRow, ReleaseRow } from '../engine/engine.ts';
-import { manifestOf } from '../release/memory.ts';
+import { visible } from '../../error/visible.ts';
+import { isReadable, manifestOf } from '../release/memory.ts';
 import { type Held, wanted } from '../release/wanted.ts';
 import { signPlacement } from '../wire/manifest.ts';
 import type { Offer } from '../wire/message.ts';
@@ -20,13 +21,17 @@ type Source = Pick<Engine, 'hosts' | 'releases' | 'placements' | 'body'>;
 /** What the engine said last: hosts, releases, and who is to hold which. Nothing here is kept that it does not have. */
 export class Desk {
   readonly #engine: Source;
+  readonly #say: (text: string) => void;
+  /** Releases of a form that this hub does not know, of which it has said so. */
+  readonly #unread = new Set<number>();
   #hosts = new Map<string, HostRow>();
   #releases = new Map<string, ReleaseRow>();
   #placements = new Map<string, PlacementRow>();
   readonly #bodies = new Map<string, Buffer>();
 
-  constructor(engine: Source) {
+  constructor(engine: Source, say: (text: string) => void) {
     this.#engine = engine;
+    this.#say = say;
   }
 
   /** Asks anew; throws what the engine throws, and then what was known stays. */
@@ -35,8 +40,23 @@ export class Desk {
     const live = releases.filter(({ state }) => state !== 'superseded');
     const placements = await Promise.all(live.map(({ id }) => this.#engine.placements(id)));
     this.#hosts = new Map(hosts.map((host) => [host.id, host]));
-    this.#releases = new Map(live.map((release) => [release.workload, release]));
+    const readable = live.filter((release) => this.#reads(release));
+    this.#releases = new Map(readable.map((release) => [release.workload, release]));
     this.#placements = new Map(placements.flat().map((each) => [`${each.release} ${each.host}`, each]));
+  }
+
+  /** A hub of another version may have published it: then it is for that one to offer. */
+  #reads(release: ReleaseRow): boolean {
+    const { id, revision, workload } = release;
+    if (isReadable(release)) return true;
+    if (!this.#unread.has(id)) {
+      this.#unread.add(id);
+      this.#say(
+        `Release ${revision} of ${visible(workload)} has a form that this hub does not know, and is not offered by it: ` +
+          'it needs the version of the hub that published it.\n',
+      );
+    }
+    return false;
   }
 
   get hosts(): ReadonlyMap<string, HostRow> {

@@ -99,7 +99,7 @@ export class Hub {
     const files = (): HubFiles => this.#files;
     const onFault = (error: unknown): void => this.#fault(error);
     this.#admission = new Admission(engine, files);
-    this.#desk = new Desk(engine);
+    this.#desk = new Desk(engine, say);
     this.#leader = new Leader(say);
     this.#intake = new Intake(engine, LIMITS, now);
     const hubKey = () => this.#files.placementKey;
@@ -168,13 +168,19 @@ export class Hub {
     if (batch.rows.length > LIMITS.batchRows || batch.windows.length > LIMITS.batchRows) {
       throw new BouhekiError('fleet', `a report has ${LIMITS.batchRows} rows at most`);
     }
+    // Each costs a digest, whether a row names it or not.
+    if (batch.subjects.length > batch.rows.length) {
+      throw new BouhekiError('fleet', 'a report has no more subjects than rows');
+    }
     return await this.#intake.take(row.id, batch);
   }
 
   async #begin(): Promise<void> {
     const { enrollListen, engineEvery, filesEvery, listen, sightingEvery } = this.#options;
     this.#watching.onTimeline(await this.#engine.timeline());
-    await this.#engine.onPublished(() => void this.#onPublished());
+    await this.#engine.onPublished(() => {
+      this.#onPublished().catch((error: unknown) => this.#fault(error));
+    });
     await this.#refresh();
     this.ports = {
       fleet: await listenAt(this.#servers.fleet, listen, this.#credentials.fleet),

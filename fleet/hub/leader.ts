@@ -1,5 +1,6 @@
 import { BouhekiError } from '../../error/error.ts';
 import type { Engine, ReleaseRow } from '../engine/engine.ts';
+import { isReadable } from '../release/memory.ts';
 import { step, type Step } from '../release/step.ts';
 import type { HostView } from '../release/view.ts';
 
@@ -53,7 +54,8 @@ export class Leader {
     this.#lastLook = undefined;
     let failure: unknown;
     const releases = await engine.releases();
-    for (const release of releases) {
+    // What only a newer hub can read waits until that one leads.
+    for (const release of releases.filter(isReadable)) {
       try {
         await this.#take(engine, release, now);
       } catch (error) {

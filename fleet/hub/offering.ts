@@ -29,7 +29,8 @@ export interface OfferingCounts {
 export class Offering {
   readonly #parts: OfferingParts;
   readonly #waiting = new Set<Session>();
-  readonly #open = new Set<Session>();
+  /** Who has a place in the wave: one for each host, that of its newest stream. */
+  readonly #open = new Map<string, Session>();
   /** Answers that are not written yet: the last of each host. */
   readonly #answers = new Map<string, PlacementRow>();
   #writing: Promise<void> | undefined;
@@ -58,7 +59,7 @@ export class Offering {
   /** The stream has ended. */
   forget(session: Session): void {
     this.#waiting.delete(session);
-    this.#open.delete(session);
+    this.#leave(session);
     this.#goOn();
   }
 
@@ -69,7 +70,7 @@ export class Offering {
     // A nonce of an earlier stream, or of an offer that was replaced, answers nothing.
     if (offer !== undefined && nonce === offer.nonce) {
       session.offer = undefined;
-      this.#open.delete(session);
+      this.#leave(session);
       if (refusal) this.#refused(session, offer.policy);
       else this.counts.taken++;
     }
@@ -153,20 +154,24 @@ export class Offering {
       this.#waiting.delete(session);
       const wanted = this.#missing(session);
       if (wanted === undefined) continue;
-      this.#open.add(session);
+      this.#open.set(session.host.id, session);
       this.#offer(session, wanted).catch((error: unknown) => {
         // Offered again at the next sign of life.
         session.offer = undefined;
-        this.#open.delete(session);
+        this.#leave(session);
         this.#parts.onFault(error);
       });
     }
   }
 
+  #leave(session: Session): void {
+    if (this.#open.get(session.host.id) === session) this.#open.delete(session.host.id);
+  }
+
   #dropSlow(): void {
     const now = this.#parts.now();
-    for (const session of this.#open) {
-      if (session.offer === undefined || now - session.offer.at > PATIENCE) this.#open.delete(session);
+    for (const session of this.#open.values()) {
+      if (session.offer === undefined || now - session.offer.at > PATIENCE) this.#leave(session);
     }
   }
 

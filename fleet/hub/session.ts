@@ -26,6 +26,10 @@ function counted(value: number | undefined): number {
   return Number.isSafeInteger(value) ? value! : 0;
 }
 
+/** Of lists that an agent sends: more than any has. */
+const MOST_FEATURES = 64;
+const MOST_HASHES = 16;
+
 /** One open stream of an agent. */
 export class Session {
   readonly stream: AgentStream;
@@ -62,7 +66,12 @@ export class Session {
   }
 
   take(state: AgentState, now: number): void {
-    this.state = state;
+    const { features, trustBundleHashes } = state;
+    this.state = {
+      ...state,
+      features: features.slice(0, MOST_FEATURES),
+      trustBundleHashes: trustBundleHashes.slice(0, MOST_HASHES),
+    };
     this.heard = now;
     this.isNews = true;
   }
@@ -81,7 +90,7 @@ export class Session {
       host: this.host.id,
       seen: this.heard,
       agentVersion: storable(state.agentVersion, 64),
-      features: state.features.slice(0, 64).map((each) => storable(each, 64)),
+      features: state.features.map((each) => storable(each, 64)),
       skew: counted(state.clock - this.heard),
       revision: counted(inForce?.revision),
       digest: inForce?.digest.subarray(0, 32) ?? Buffer.alloc(0),

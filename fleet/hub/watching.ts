@@ -12,8 +12,10 @@ import { Session } from './session.ts';
 
 /** Of the length of a message that an agent reads slowly: more than this waits, and the stream is ended. Bytes. */
 const MOST_WAITING = 32 * 1024 * 1024;
-/** Messages that are kept while the engine is asked about a host. */
-const MOST_EARLY = 16;
+/** Messages that are kept while the engine is asked about a host, of a limited size each. */
+const MOST_EARLY = 4;
+/** Streams of one host: an agent has one, and one that started again leaves another behind for a while. */
+const MOST_STREAMS = 3;
 /** How far back agents send again what the engine may have lost, milliseconds. */
 const RESENT = 60 * 60_000;
 const SPREAD_SECONDS = 120;
@@ -86,6 +88,8 @@ export class Watching {
     const sessions = this.#sessions.get(host.id) ?? new Set();
     this.#sessions.set(host.id, sessions.add(session));
     this.#count++;
+    const [oldest] = sessions;
+    if (sessions.size > MOST_STREAMS) oldest!.stream.end();
     if (!desk.hosts.has(host.id)) desk.add(host);
     const { id: hostId, labels, name, workload = '' } = host;
     const welcome = { hostId, name, labels, workload, timeline: this.timeline ?? '' };

@@ -23,6 +23,11 @@ export function memoryOf({ plan }: Pick<ReleaseRow, 'plan'>): Memory {
 /** What was read before: a hub asks it for each host of a release. */
 const READ = new WeakMap<Buffer, Manifest>();
 
+/** Whether this version knows the form of a release's manifest: a newer hub may have admitted it. */
+export function isReadable({ manifest }: Pick<ReleaseRow, 'manifest'>): boolean {
+  return READ.has(manifest) || readManifest(manifest) !== undefined;
+}
+
 /** Of a release that a hub has admitted, and so has read before. */
 export function manifestOf({ manifest }: Pick<ReleaseRow, 'manifest'>): Manifest {
   const read = READ.get(manifest) ?? readManifest(manifest);

@@ -1,6 +1,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import {
   Metadata,
+  type MethodDefinition,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
@@ -15,6 +16,7 @@ import { Door, type DoorLimits } from './door.ts';
 import type { AgentState, HubMessage } from './message.ts';
 import {
   LARGEST_ANSWER,
+  LARGEST_STATE,
   type Methods,
   REMEDY_KEY,
   serviceDefinition,
@@ -173,10 +175,12 @@ export class WireServer {
   }
 
   serve<Service extends ServiceName>(name: Service, handlers: ServiceHandlers[Service]): void {
-    const definition = serviceDefinition(name);
+    const definition = { ...serviceDefinition(name) };
     const implementation: UntypedServiceImplementation = {};
-    for (const [method, { requestStream, responseStream }] of Object.entries(definition)) {
+    for (const [method, each] of Object.entries(definition)) {
+      const { requestStream, responseStream } = each;
       const handler = (handlers as unknown as Record<string, never>)[method]!;
+      if (requestStream) definition[method] = withSmallRequests(each);
       implementation[method] = requestStream
         ? this.#duplex(handler)
         : responseStream
@@ -267,6 +271,15 @@ export class WireServer {
   }
 }
 
+/** A message of a stream is smaller than that of a call, for which alone grpc-js has a limit. */
+function withSmallRequests(method: MethodDefinition<object, object>): MethodDefinition<object, object> {
+  const requestDeserialize = (bytes: Buffer): object => {
+    if (bytes.length > LARGEST_STATE) throw new Error(`more than ${LARGEST_STATE} bytes`);
+    return method.requestDeserialize(bytes);
+  };
+  return { ...method, requestDeserialize };
+}
+
 /** A reader that has gone drains nothing. */
 async function drained(call: ServerWritableStream<object, object>): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -289,6 +302,11 @@ function agentStream(
     ended = true;
     takeEnd?.();
   };
+  const endFor = (reason: unknown): void => {
+    if (ended) return;
+    call.emit('error', failure(reason));
+    end();
+  };
   call.on('error', end).on('cancelled', end).on('close', end);
   call.on('end', () => {
     if (!ended) call.end();
@@ -298,7 +316,12 @@ function agentStream(
     peer: peerOf(call),
     onState: (take) =>
       void call.on('data', (state: AgentState) => {
-        if (!ended) take(state);
+        // What fails because of one stream must end no other.
+        try {
+          if (!ended) take(state);
+        } catch (error) {
+          endFor(error);
+        }
       }),
     onEnd: (take) => (takeEnd = take),
     send: (message) => void (!ended && call.write(message)),
@@ -306,9 +329,8 @@ function agentStream(
       return call.writableLength;
     },
     end: (reason) => {
-      if (ended) return;
-      if (reason === undefined) call.end();
-      else call.emit('error', failure(reason));
+      if (reason !== undefined) return endFor(reason);
+      if (!ended) call.end();
       end();
     },
   };

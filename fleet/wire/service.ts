@@ -73,6 +73,8 @@ export function methodDefinition(name: keyof Methods): MethodDefinition<object, 
   return serviceDefinition(service)[method] as MethodDefinition<object, object>;
 }
 
+/** What an agent says of itself at most, bytes: a hub keeps the last of each. */
+export const LARGEST_STATE = 64 * 1024;
 /** What a hub sends in a message at most, bytes. */
 export const LARGEST_ANSWER = 16 * 1024 * 1024;
 

@@ -44,6 +44,7 @@ server.serve('Fleet', {
   },
   Watch: (stream) => {
     stream.onState(({ instance }) => {
+      if (instance === 'throws') throw new TypeError('in a stream');
       if (instance === 'bad') stream.end(new ShutOut('revoked'));
       else stream.send({ it: 'pace', pace: { reportSeconds: 5, spreadSeconds: 6 }, clock: 9 });
     });
@@ -119,6 +120,23 @@ test('a stream goes both ways, and breaks with the reason of the hub', async () 
   assert.deepEqual(value, { it: 'pace', pace: { reportSeconds: 5, spreadSeconds: 6 }, clock: 9 });
   watch.send({ ...HELLO, instance: 'bad' });
   await assert.rejects(messages.next(), isShutOut);
+});
+
+test('a stream takes no large message, and what fails in taking one ends it alone', async () => {
+  const STATE = { agentVersion: '1', features: [], inForce: null, nonce: '', refusal: null, counters: null };
+  const say = async (instance: string): Promise<unknown> => {
+    const call = client.watch();
+    call.send({ ...STATE, instance, clock: 1, trustBundleHashes: [] });
+    for await (const message of call.messages) {
+      call.cancel();
+      return message.it;
+    }
+    return undefined;
+  };
+  assert.equal(await say('x'.repeat(60_000)), 'pace');
+  await assert.rejects(say('x'.repeat(70_000)), /deserializing/);
+  await assert.rejects(say('throws'), /failed/);
+  assert.equal(await say('good'), 'pace');
 });
 
 test('a stream ends in peace when the agent ends it', async () => {
