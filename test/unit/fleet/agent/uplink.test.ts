@@ -102,9 +102,11 @@ test('a hub that asks again and again has the record read once', async (t) => {
   await sleep(500);
   const before = rows(hub).length;
   for (let asked = 0; asked < 30; asked += 1) {
-    hub.send({ it: 'resend', resend: { since: 0, spreadSeconds: 0 } });
+    hub.send({ it: 'resend', resend: { since: Date.now() - 3_600_000, spreadSeconds: 0 } });
     await sleep(50);
   }
+  await until(() => rows(hub).length > before);
+  await sleep(1500);
   assert.equal(rows(hub).length - before, 1);
 });
 
