@@ -65,7 +65,7 @@ test('a fleet is set up as the document says: hub, token, operator, join, leave'
   running = child;
   let said = '';
   child.stderr!.on('data', (part: Buffer) => (said += part.toString()));
-  await until(() => /The hub listens/.test(said) || child.exitCode !== null, 'hub that listens', 30_000);
+  await until(() => /The hub listens/.test(said) || child.exitCode !== null, 'hub that listens', 120_000);
   assert.equal(child.exitCode, null, said);
   const token = done('hub', 'token', '--dir', DIR, '--demo', DEMO, '--label', 'role=web');
   assert.match(token, /^bouheki-[\w-]+\n$/);

@@ -206,7 +206,7 @@ test('a policy goes to a canary and then to all, and is compared with the next',
   const outcome = await publish(FIRST);
   assert.equal(outcome.status, 0, outcome.stderr);
   assert.match(outcome.stdout, /release 1 of web: running, stage 1 of 2/);
-  await until(async () => (await stateOf()) === 'done', 'end of the roll-out', 20_000);
+  await until(async () => (await stateOf()) === 'done', 'end of the roll-out', 120_000);
   assert.deepEqual(
     takers.map(({ agent }) => agent.inForce.mode),
     ['block', 'block'],
@@ -228,7 +228,7 @@ test('a policy goes to a canary and then to all, and is compared with the next',
 test('a host that refuses a policy has all go back, and people see why', options, async () => {
   for (const taker of takers) taker.refuses = true;
   assert.equal((await publish(WIDER)).status, 0);
-  await until(async () => (await stateOf()) === 'rolled-back', 'end of the roll-back', 20_000);
+  await until(async () => (await stateOf()) === 'rolled-back', 'end of the roll-back', 120_000);
   const status = await fleet('rollout', 'status', 'web');
   assert.equal(status.status, 1);
   assert.match(status.stdout, /1 host refused it \(web-\d\): policy: 5:7: no such user/);
@@ -252,7 +252,7 @@ test('a roll-out is paused, resumed and aborted', options, async () => {
   assert.equal((await fleet('rollout', 'pause', 'web')).status, 2);
   assert.match((await fleet('rollout', 'resume', 'web')).stdout, /running/);
   assert.equal((await fleet('rollout', 'abort', 'web', '--reason', 'no')).status, 0);
-  await until(async () => (await stateOf()) === 'rolled-back', 'end of the roll-back', 20_000);
+  await until(async () => (await stateOf()) === 'rolled-back', 'end of the roll-back', 120_000);
   assert.deepEqual(
     takers.map(({ agent }) => agent.inForce.mode),
     ['block', 'block'],

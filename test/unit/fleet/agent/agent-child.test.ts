@@ -33,7 +33,7 @@ test('an agent that is killed at random moments loses nothing, and ends with who
     await until(() => child.pid !== undefined && child.pid !== pid);
   }
   const ports = (): Set<number> => new Set(hub.batches.flatMap(({ rows }) => rows.map(({ port }) => port)));
-  await until(() => [...expected].every((port) => ports().has(port)), 30_000);
+  await until(() => [...expected].every((port) => ports().has(port)), 120_000);
   assert.ok(said.every((text) => text.startsWith('Fleet: ')));
   assert.ok(said.some((text) => text.includes('ended with SIGKILL and is started again')));
   const pid = child.pid!;

@@ -39,7 +39,8 @@ test('what was recorded before goes up at the start, and what is new or denied w
   const began = performance.now();
   host.add({ port: 3 }, { port: 2, verdict: 1 });
   await until(() => ports(hub).includes(3) && rows(hub).some(({ verdict }) => verdict === 'DENY'));
-  assert.ok(performance.now() - began < 10_000);
+  // Ten seconds where the machine has time; an hour is what it must not wait for.
+  assert.ok(performance.now() - began < 60_000);
   assert.deepEqual(
     hub.batches
       .slice(before)
@@ -58,7 +59,7 @@ test('a hub that was away for long gets all of it, and one that takes no more is
   for (let port = 1; port <= 40; port += 1) host.add({ port, time: (Date.now() - 8 * DAY) * 1000 }, { port });
   hub.refusals = [busy(300), busy(300)];
   await hub.listen();
-  await until(() => merged(hub.batches).size === 80, 30_000);
+  await until(() => merged(hub.batches).size === 80, 120_000);
   assert.ok(host.said.some((text) => text.includes('is there again')));
   await until(() => new AgentMemory(directory, hub.hostId).acknowledged > 0);
 });

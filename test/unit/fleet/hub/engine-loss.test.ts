@@ -55,7 +55,7 @@ test('an engine that is killed under load loses no row that was acknowledged', o
     const { rows } = await agent.client.call('Fleet/Report', batchOf([]), { within: 4000 });
     assert.equal(rows, 0);
     await server.start();
-    await until(() => hub.hub.status.engineReachable, 'return of the engine', 20_000);
+    await until(() => hub.hub.status.engineReachable, 'return of the engine', 120_000);
   }
   const before = acknowledged();
   await until(() => acknowledged() > before + 20, 'reports after it');

@@ -42,7 +42,7 @@ async function startHub(): Promise<ChildProcess> {
   const child = spawn(process.execPath, [MAIN, ...words, ...listen], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr!.on('data', (part: Buffer) => (said += part.toString()));
-  await until(() => /The hub listens/.test(said), `start: ${said}`, 20_000);
+  await until(() => /The hub listens/.test(said), `start: ${said}`, 120_000);
   return child;
 }
 
@@ -68,13 +68,13 @@ test(
     const acknowledged = () => all.reduce((sum, each) => sum + each.acknowledged, 0);
     for (let kills = 0; kills < 2; kills++) {
       const reached = acknowledged();
-      await until(() => acknowledged() > reached + 20, 'reports', 20_000);
+      await until(() => acknowledged() > reached + 20, 'reports', 120_000);
       child.kill('SIGKILL');
       await once(child, 'exit');
       child = await startHub();
     }
     const reached = acknowledged();
-    await until(() => acknowledged() > reached + 20, 'reports after it', 20_000);
+    await until(() => acknowledged() > reached + 20, 'reports after it', 120_000);
     for (const each of all) each.stopped = true;
     await Promise.all(running);
     // What was stored and not acknowledged was sent again, and is the same row.
