@@ -96,8 +96,8 @@ function put(tap: EventTap, batch: EventBatch, each: Flow, verdict: number): voi
   batch.events += 1;
 }
 
-/** What the record has of a flow: no supplementary groups, and of one name how old it is. */
-function recordable({ groups: _groups, names, ...rest }: Flow): Flow {
+/** What the record has of a flow: no supplementary groups, not which host of a fleet this is, and of one name how old it is. */
+function recordable({ groups: _groups, host: _host, names, ...rest }: Flow): Flow {
   return { ...rest, ...(names && { names: names.slice(0, 1) }) };
 }
 
