@@ -211,10 +211,25 @@ test(
 );
 
 test('what is wrong with one release does not hold the others up', async () => {
-  const broken = { workload: 'a', id: 1, state: 'running', plan: null } as unknown as ReleaseRow;
+  const manifest = manifestBytes({
+    format: 1,
+    workload: 'a',
+    revision: 1,
+    digest: '0'.repeat(64),
+    previous: null,
+    previousMode: null,
+    plan: null,
+    features: [],
+    issued: '2026-11-30T00:00:00Z',
+    notAfter: '2027-11-30T00:00:00Z',
+    onStale: 'keep',
+    mode: 'monitor',
+  });
+  const broken = { workload: 'a', id: 1, state: 'running', plan: null, manifest } as unknown as ReleaseRow;
+  const newer = { ...broken, workload: 'of a newer hub', id: 3, manifest: Buffer.from('{"format":2}') };
   const asked: string[] = [];
   const engine = {
-    releases: async () => [broken, { ...broken, workload: 'b', id: 2 }],
+    releases: async () => [newer, broken, { ...broken, workload: 'b', id: 2 }],
     hosts: async (workload?: string) => {
       asked.push(workload!);
       return [];
