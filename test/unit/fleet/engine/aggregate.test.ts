@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../arbitrary/fast-check.ts';
 import type { Engine, HostRow } from '../../../../fleet/engine/engine.ts';
 import { openEngine } from '../../../../fleet/engine/open.ts';
 import type { AggregateHosts, AggregateRow, Batch, Row } from '../../../../fleet/wire/message.ts';
