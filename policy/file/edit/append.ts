@@ -27,7 +27,9 @@ export function appendRules(text: string, action: Action, additions: readonly Ad
 
 function appendRule(text: string, action: Action, addition: Addition): string {
   const allow = listOf(text, action);
-  if (allow === undefined) return insertList(text, action, addition);
+  if (allow === undefined) {
+    return insertAbove(text, [`${action}:`, ...renderRule(addition).map((line) => `  ${line}`)]);
+  }
   const unfolded =
     addition.comment === undefined ? text : withUnfoldedTo(text, toOf(allow, action, addition));
   if (unfolded !== text) return appendRule(unfolded, action, addition);
@@ -79,11 +81,10 @@ export function networkOf(text: string): YAMLMap | undefined {
   return parsed.network;
 }
 
-/** A list that is missing goes above `allow`. */
-function insertList(text: string, action: Action, addition: Addition): string {
+/** A key of `network` that is missing, as lines from column 0, goes above `allow`. */
+export function insertAbove(text: string, lines: readonly string[]): string {
   const { key } = networkOf(text)!.items.find((pair) => String(pair.key) === 'allow')!;
   const start = text.lastIndexOf('\n', (key as Node).range![0]) + 1;
-  const lines = [`${action}:`, ...renderRule(addition).map((line) => `  ${line}`)];
   return text.slice(0, start) + indent(lines, (key as Node).range![0] - start) + text.slice(start);
 }
 
@@ -103,9 +104,13 @@ function toOf(list: YAMLSeq<Node>, action: Action, { from, name }: Addition): YA
 
 /** Whether a rule names exactly these subjects, in any order. */
 function sameFrom(rule: YAMLMap, from: Addition['from']): boolean {
-  const node = rule.get('from', true) as unknown;
-  const theirs = isMap(node) ? (node.toJSON() as From) : {};
-  return subjectText(theirs) === subjectText(from as From);
+  return subjectOf(rule) === subjectText(from as From);
+}
+
+/** The subjects of a rule or a mode entry, as `subjectText` writes them. */
+export function subjectOf(entry: YAMLMap): string {
+  const node = entry.get('from', true) as unknown;
+  return subjectText(isMap(node) ? (node.toJSON() as From) : {});
 }
 
 /** Equal for equal subjects, whatever the order of their lists. */

@@ -1,10 +1,10 @@
-import { isMap, type Node, type YAMLMap } from 'yaml';
+import { type Node, type YAMLMap } from 'yaml';
 import { plainLines } from '../../../format/line-end.ts';
-import type { From, Mode } from '../../meaning/policy.ts';
+import type { Mode } from '../../meaning/policy.ts';
 import { commentOf } from '../comment.ts';
 import type { ModeDocument } from '../document.ts';
-import { printPolicy } from '../print.ts';
-import { appendItem, endOfLine, indent, listOf, networkOf, subjectText } from './append.ts';
+import { printFrom, printPolicy, printRule } from '../print.ts';
+import { appendItem, insertAbove, listOf, networkOf, subjectOf } from './append.ts';
 
 /** A mode entry to add, with what stands above it. */
 export type ModeAddition = Required<ModeDocument> & { comment: string };
@@ -21,13 +21,17 @@ export function appendModes(text: string, additions: readonly ModeAddition[]): s
 }
 
 function appendMode(text: string, addition: ModeAddition): string {
-  const lines = [`# ${commentOf([addition.comment])}`, ...renderMode(addition)];
+  const comment = `# ${commentOf([addition.comment])}`;
+  const lines = [comment, ...renderMode(addition)];
   const list = listOf(text, 'modes');
-  if (list !== undefined) return appendItem(text, list, lines, lines);
-  const { key, value } = pairOf(text, 'mode')!;
-  const column = key.range![0] - (text.lastIndexOf('\n', key.range![0] - 1) + 1);
-  const end = endOfLine(text, value.range![1] - 1);
-  return `${text.slice(0, end)}${indent(['modes:', ...lines.map((line) => `  ${line}`)], column)}${text.slice(end)}`;
+  if (list === undefined) return insertAbove(text, ['modes:', ...lines.map((line) => `  ${line}`)]);
+  return appendItem(text, list, lines, [comment, inlineMode(addition)]);
+}
+
+/** An entry as it stands in a list in braces. */
+function inlineMode({ from, mode, name }: ModeAddition): string {
+  const named = printRule({ name });
+  return `${named.slice(named.indexOf('{'), -2)}, from: ${printFrom(from)}, mode: ${mode} }`;
 }
 
 /** The lines of an entry as it stands in the list, from column 0. */
@@ -52,20 +56,13 @@ export function changeMode(text: string, entry: number, mode: Mode): string {
 
 /** The text in which `network.mode` is another one. */
 export function changeWholeMode(text: string, mode: Mode): string {
-  return replaceScalar(text, pairOf(text, 'mode')!.value, mode);
+  const written = networkOf(text)!.get('mode', true) as unknown as Node | undefined;
+  return written === undefined ? insertAbove(text, [`mode: ${mode}`]) : replaceScalar(text, written, mode);
 }
 
 /** What each mode entry of a file says of its subjects, to be compared: see `subjectText`. */
 export function modeSubjects(text: string): string[] {
-  return (listOf(text, 'modes')?.items ?? []).map((item) => {
-    const from = isMap(item) ? (item.get('from', true) as unknown) : undefined;
-    return subjectText(isMap(from) ? (from.toJSON() as From) : {});
-  });
-}
-
-function pairOf(text: string, name: string): { key: Node; value: Node } | undefined {
-  const pair = networkOf(text)!.items.find(({ key }) => String(key) === name);
-  return pair as unknown as { key: Node; value: Node } | undefined;
+  return (listOf(text, 'modes')?.items ?? []).map((item) => subjectOf(item as YAMLMap));
 }
 
 function replaceScalar(text: string, { range }: Node, value: string): string {

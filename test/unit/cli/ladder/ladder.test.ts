@@ -60,6 +60,13 @@ const states = ({ stdout }: Outcome) => {
   return subjects.map(({ because, name, state }) => [name, state, because.join('; ')]);
 };
 
+/** Mode entries of the file, by name. */
+const modesIn = ({ policy }: Made) =>
+  parsePolicy(readFileSync(policy, 'utf8'), 'the policy').policy!.modes!.map(({ mode, name }) => [
+    name,
+    mode,
+  ]);
+
 test('a steady subject is ready, one that is not in the record waits, and a rule for everybody is left alone', async (t) => {
   const { policy, run } = await made(t);
   const outcome = run('--json');
@@ -96,6 +103,24 @@ test('a climb writes an entry with its reason, keeps all else byte for byte, and
   );
   assert.match(run('--climb').stderr, /^No step to take\.$/m);
   assert.equal(readFileSync(policy, 'utf8'), text);
+});
+
+test('entries go into a policy without a mode of its own, and into a list of modes in braces', async (t) => {
+  const bare = await made(t, { text: POLICY.replace('  mode: monitor # for now\n', '') });
+  assert.equal(bare.run('--climb').status, 0);
+  const braces = await made(t, {
+    text: POLICY.replace(
+      '  target: host\n',
+      '  modes: [{ name: other, from: { uid: [5] }, mode: block }]\n  target: host\n',
+    ),
+  });
+  assert.equal(braces.run('--climb').status, 0);
+  assert.deepEqual(modesIn(bare), [['web', 'block']]);
+  assert.deepEqual(modesIn(braces), [
+    ['other', 'block'],
+    ['web', 'block'],
+  ]);
+  assert.match(readFileSync(braces.policy, 'utf8'), /^ +# \S+ \S+: stable, .* quiet for 1d$/m);
 });
 
 test('what would have been blocked in the quiet period keeps a subject down, also where it is in doubt', async (t) => {
@@ -158,6 +183,9 @@ test('the whole policy blocks when all its subjects do, and nothing else would b
   assert.match(quiet.run('--climb', '--whole').stderr, /^the whole policy blocks from now on/m);
   assert.match(readFileSync(quiet.policy, 'utf8'), /^ {2}mode: block # for now$/m);
   assert.match(quiet.run().stderr, /^policy: \S+ blocks all its subjects already$/m);
+  const bare = await made(t, { text: text.replace('  mode: monitor # for now\n', '') });
+  bare.run('--climb', '--whole');
+  assert.equal(parsePolicy(readFileSync(bare.policy, 'utf8'), 'the policy').policy!.mode, 'block');
   const other = await made(t, { text, beside: [{ time: ago(3), uid: 5, low: 1n, verdict: 2 }] });
   assert.doesNotMatch(other.run('--climb', '--whole').stderr, /whole/);
   assert.match(readFileSync(other.policy, 'utf8'), /^ {2}mode: monitor # for now$/m);
