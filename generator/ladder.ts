@@ -1,11 +1,12 @@
 import { formatCount, formatPercent } from '../format/number.ts';
 import { formatDuration } from '../format/duration.ts';
 import { formatTime } from '../format/moment.ts';
-import { evaluate, matchesFrom, normalizeFlow } from '../policy/meaning/evaluate.ts';
+import { denialOf, matchesFrom, normalizeFlow } from '../policy/meaning/evaluate.ts';
 import { compileEvaluator } from '../policy/meaning/evaluator.ts';
 import type { AccountTable, From, Mode, Policy } from '../policy/meaning/policy.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { blocksByPlace, judgeBlocks, LEAST_SPAN, type Readiness, spanOf } from './readiness.ts';
+import { sumEvidence } from './subject/evidence.ts';
 import { flowOf } from './subject/flow.ts';
 
 /** Whom a policy names in rules, and may block apart from others. */
@@ -53,9 +54,14 @@ const RECORDED = 0.95;
 /**
  * Where each subject of a policy stands on the way from monitor to block. One is ready when its record is stable (see
  * `judgeBlocks`), when nothing of the quiet period that may be its own would have been blocked, and when that period was
- * recorded without losses. What may be of a subject is judged as an entry that blocks does it: in doubt it is.
+ * recorded without losses. What may be of a subject is judged as an entry that blocks does it: in doubt it is. `denied`:
+ * events of the quiet period, of anybody, that would have been blocked.
  */
-export function climb(policy: Policy, subjects: readonly LadderSubject[], record: LadderRecord): Rung[] {
+export function climb(
+  policy: Policy,
+  subjects: readonly LadderSubject[],
+  record: LadderRecord,
+): { rungs: Rung[]; denied: number } {
   const judge = compileEvaluator(policy);
   const denied = record.recent
     .map((observation) => ({ observation, flow: normalizeFlow(flowOf(observation, record.accounts)) }))
@@ -64,7 +70,7 @@ export function climb(policy: Policy, subjects: readonly LadderSubject[], record
     observation,
     flow: normalizeFlow(flowOf(observation, record.accounts)),
   }));
-  return subjects.map((subject) => {
+  const rungs = subjects.map((subject): Rung => {
     const its = { action: 'deny', from: subject.from } as const;
     const seen = flows.filter(({ flow }) => matchesFrom(its, flow));
     const bad = denied.filter(({ flow }) => matchesFrom(its, flow)).map(({ observation }) => observation);
@@ -72,11 +78,10 @@ export function climb(policy: Policy, subjects: readonly LadderSubject[], record
     const rung = rungOf(subject, observations, bad, record);
     if (rung.state !== 'ready') return rung;
     // An entry above decides for them: one more below it would change nothing.
-    const open = seen.filter(({ flow }) => evaluate({ ...policy, boxes: [] }, flow).modeEntry === undefined);
-    return open.length > 0
-      ? rung
-      : { ...rung, state: 'held', because: ['a mode entry above decides for it'] };
+    const isOpen = seen.some(({ flow }) => denialOf(policy, flow).modeEntry === undefined);
+    return isOpen ? rung : { ...rung, state: 'held', because: ['a mode entry above decides for it'] };
   });
+  return { rungs, denied: sumEvidence(denied.map(({ observation }) => observation)).count };
 }
 
 function rungOf(
@@ -85,8 +90,8 @@ function rungOf(
   bad: readonly RecordedObservation[],
   record: LadderRecord,
 ): Rung {
-  const events = sum(observations);
-  const denied = sum(bad);
+  const events = sumEvidence(observations).count;
+  const denied = sumEvidence(bad).count;
   const base = { name, events, denied };
   if (mode !== undefined) {
     return {
@@ -123,9 +128,9 @@ function unquiet(bad: readonly RecordedObservation[], { lost, quiet }: LadderRec
   const period = formatDuration(quiet.seconds);
   const because: string[] = [];
   if (bad.length > 0) {
-    const last = formatTime(Math.max(...bad.map((each) => each.last)));
+    const { count, last } = sumEvidence(bad);
     because.push(
-      `${formatCount(sum(bad), 'event')} of the last ${period} would be blocked, the last at ${last}`,
+      `${formatCount(count, 'event')} of the last ${period} would be blocked, the last at ${formatTime(last)}`,
     );
   }
   if (quiet.recorded < RECORDED * quiet.seconds) {
@@ -133,10 +138,6 @@ function unquiet(bad: readonly RecordedObservation[], { lost, quiet }: LadderRec
   }
   if (lost > 0) because.push(`${formatCount(lost, 'event')} of the last ${period} were lost`);
   return because;
-}
-
-function sum(observations: readonly RecordedObservation[]): number {
-  return observations.reduce((events, { count }) => events + count, 0);
 }
 
 /** Seconds of a period in which recordings ran. Times in microseconds since the epoch. */

@@ -166,17 +166,15 @@ async function readRungs(
       // One that runs still is known up to its last event, which may be long ago, and records until now.
       .map(({ endedAt, startedAt, state }) => ({ startedAt, endedAt: state === 'running' ? now : endedAt }));
     const losses = await reader.losses({ since: begin });
-    const recent = judged(late);
     const record = {
       observations: judged(all),
-      recent,
+      recent: judged(late),
       quiet: { seconds: quiet, recorded: recordedSeconds(own, begin, now) },
       lost: losses.filter(isEventLoss).reduce((sum, { count }) => sum + count, 0),
       accounts: await accountsFor(policy, await reader.accounts()),
     };
-    const rungs = climb(policy, subjects, record);
-    const everybody = climb(policy, [{ name: 'all', from: {} }], record)[0]!;
-    return { rungs, elsewhere: everybody.denied };
+    const { denied, rungs } = climb(policy, subjects, record);
+    return { rungs, elsewhere: denied };
   } finally {
     reader.close();
   }
@@ -262,7 +260,7 @@ async function putInForce(
   file: string,
   { confirmWithin, db, guardKey, quiet }: LadderOptions,
 ): Promise<boolean> {
-  await apply(file, {
+  return await apply(file, {
     db,
     force: false,
     preflight: true,
@@ -271,5 +269,4 @@ async function putInForce(
     ...(confirmWithin !== undefined && { confirmWithin }),
     ...(guardKey !== undefined && { guardKey }),
   });
-  return process.exitCode === undefined || process.exitCode === 0;
 }

@@ -70,8 +70,8 @@ function keyOf(file: string | undefined): { key?: string } {
   return file === undefined ? {} : { key: GuardKey.read(file).text };
 }
 
-/** Looks at what a policy would do here, and has it put in force. */
-export async function apply(path: string, options: ApplyOptions): Promise<void> {
+/** Looks at what a policy would do here, and has it put in force. Whether it was; else the exit status says so. */
+export async function apply(path: string, options: ApplyOptions): Promise<boolean> {
   const { confirmWithin, db } = options;
   const file = resolve(path);
   const looks = options.preflight && !options.shadow;
@@ -79,12 +79,12 @@ export async function apply(path: string, options: ApplyOptions): Promise<void> 
   const read = new PolicySource(undefined, looks ? warnAtOnce : () => undefined).read(file);
   if (options.shadow) {
     await ask(db, { ask: 'shadow', file });
-    return;
+    return true;
   }
   const key = keyOf(options.guardKey);
   if ((await lookFirst(read, options)) === 'stop') {
     process.exitCode = 1;
-    return;
+    return false;
   }
   await ask(db, {
     ask: 'apply',
@@ -92,6 +92,7 @@ export async function apply(path: string, options: ApplyOptions): Promise<void> 
     ...key,
     ...(confirmWithin !== undefined && { within: confirmWithin }),
   });
+  return true;
 }
 
 /** As `enforce` does. The running process may have been started with a mode of its own, which is not known here. */
