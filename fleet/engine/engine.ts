@@ -2,8 +2,24 @@ import type { AuditRow, Batch, HostState, Receipt, Signature } from '../wire/mes
 import type { Aggregate, EvidenceWindow } from './evidence/aggregate.ts';
 import type { DenialRow } from './evidence/denial.ts';
 
-/** Times are milliseconds since the epoch unless said. */
-export interface HostRow {
+/** What an agent says of itself. Times are milliseconds since the epoch unless said. */
+interface Reported {
+  agentVersion: string;
+  features: string[];
+  skew: number;
+  revision: number;
+  digest: Buffer;
+  mode: string;
+  stale: boolean;
+  fallback: boolean;
+  lost: number;
+  unsentRows: number;
+  /** Since the agent's start. */
+  newDeniedKeys: number;
+  breakerTrips: number;
+}
+
+export interface HostRow extends Reported {
   id: string;
   name: string;
   labels: Record<string, string>;
@@ -22,37 +38,12 @@ export interface HostRow {
   certificateEnds: number;
   enrolled: number;
   lastSeen: number;
-  agentVersion: string;
-  features: string[];
-  skew: number;
-  revision: number;
-  digest: Buffer;
-  mode: string;
-  stale: boolean;
-  fallback: boolean;
-  lost: number;
-  unsentRows: number;
-  /** Since the agent's start. */
-  newDeniedKeys: number;
-  breakerTrips: number;
 }
 
 /** What a sign of life says, to be written for many hosts at once. */
-export interface Sighting {
+export interface Sighting extends Reported {
   host: string;
   seen: number;
-  agentVersion: string;
-  features: string[];
-  skew: number;
-  revision: number;
-  digest: Buffer;
-  mode: string;
-  stale: boolean;
-  fallback: boolean;
-  lost: number;
-  unsentRows: number;
-  newDeniedKeys: number;
-  breakerTrips: number;
 }
 
 export interface NewHost {

@@ -13,6 +13,7 @@ import { weekOf } from '../../fleet/wire/week.ts';
 import { generatePolicy } from '../../generator/generate.ts';
 import { printPolicy } from '../../policy/file/print.ts';
 import { newHost } from '../unit/fleet/fixture/evidence.ts';
+import { PLAIN } from '../unit/fleet/fixture/made-fleet.ts';
 import { postgresMissing, sql, startPostgres, type TestServer } from '../unit/fleet/fixture/postgres.ts';
 import { batchesOf, ROWS_OF_HOST, WORKLOAD } from './fleet/made-fleet.ts';
 
@@ -144,15 +145,7 @@ async function generate(engine: Engine): Promise<void> {
   const list = [];
   for await (const part of rows) for (const row of part) list.push(row);
   const record = fleetRecord(all, list, { workload: 'workload-0', minHosts: 3 });
-  const { document } = generatePolicy(record, {
-    mode: 'monitor',
-    target: 'host',
-    deny: [],
-    allowLoss: false,
-    includeDenied: false,
-    version: '0',
-    evidence: 'line',
-  });
+  const { document } = generatePolicy(record, PLAIN);
   printPolicy(document);
 }
 

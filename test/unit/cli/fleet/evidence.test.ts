@@ -1,7 +1,7 @@
 /** What a fleet's evidence becomes, by the real commands: with a real engine, a real hub, and hosts that report to it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -17,6 +17,7 @@ import { schemaCheck } from '../../json-schema.ts';
 import { hoursOf, rowOf } from '../../fleet/fixture/evidence.ts';
 import { joinAs, makeTestHub, removeTestHub, TestHub } from '../../fleet/fixture/hub.ts';
 import { CURL } from '../../fleet/fixture/made-fleet.ts';
+import { writeOperator } from '../../fleet/fixture/operator.ts';
 import { postgresMissing, startPostgres, type TestServer } from '../../fleet/fixture/postgres.ts';
 
 const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
@@ -78,12 +79,7 @@ before(async () => {
   engine = await openEngine([server.url]);
   await engine.setWorkload({ name: 'web', select: { role: 'web' }, order: 100 });
   hub = await TestHub.start(engine, await makeTestHub());
-  const tls = await hub.operator();
-  mkdirSync(path('operator'));
-  writeFileSync(path('operator/trust.pem'), tls.trust);
-  writeFileSync(path('operator/operator.pem'), tls.certificate!);
-  writeFileSync(path('operator/operator-key.pem'), tls.key!);
-  writeFileSync(path('operator/config.json'), JSON.stringify({ hub: [hub.address] }));
+  writeOperator(path('operator'), await hub.operator(), hub.address);
   const token = await hub.token({ role: 'web' });
   for (let at = 0; at < 6; at++) {
     const { tls: own } = await joinAs(token, `web-${at}`);

@@ -12,6 +12,7 @@ import { verifyOffer } from '../../../../fleet/wire/verify-offer.ts';
 import type { Outcome } from '../fixture.ts';
 import { batchOf, rowOf } from '../../fleet/fixture/evidence.ts';
 import { joinAs, makeTestHub, removeTestHub, TestAgent, TestHub, until } from '../../fleet/fixture/hub.ts';
+import { writeOperator } from '../../fleet/fixture/operator.ts';
 import { postgresMissing, startPostgres, type TestServer } from '../../fleet/fixture/postgres.ts';
 
 const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
@@ -138,12 +139,7 @@ before(async () => {
   server = await startPostgres();
   engine = await openEngine([server.url]);
   hub = await TestHub.start(engine, files);
-  const tls = await hub.operator();
-  mkdirSync(path('operator'));
-  writeFileSync(path('operator/trust.pem'), tls.trust);
-  writeFileSync(path('operator/operator.pem'), tls.certificate!);
-  writeFileSync(path('operator/operator-key.pem'), tls.key!);
-  writeFileSync(path('operator/config.json'), JSON.stringify({ hub: [hub.address] }));
+  writeOperator(path('operator'), await hub.operator(), hub.address);
 });
 after(async () => {
   for (const stop of stops) stop();

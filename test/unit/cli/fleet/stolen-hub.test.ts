@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -15,6 +15,7 @@ import type { PublishRequest, ReleaseMessage } from '../../../../fleet/wire/mess
 import { ReplaceableCredentials, type ServiceHandlers, WireServer } from '../../../../fleet/wire/server.ts';
 import { signManifest } from '../../../../fleet/wire/signature.ts';
 import type { Outcome } from '../fixture.ts';
+import { writeOperator } from '../../fleet/fixture/operator.ts';
 import { LIMITS } from '../../fleet/fixture/small-hub.ts';
 
 const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
@@ -146,11 +147,8 @@ before(async () => {
   );
   const subject = { uri: uriOf('bouheki', 'operator', 'anna'), publicKey: publicKeyOf(key), life: 3_600_000 };
   const operator = await issueClient(authority, subject, now);
-  mkdirSync(path('operator'));
-  writeFileSync(path('operator/trust.pem'), authority.certificate);
-  writeFileSync(path('operator/operator.pem'), pemOf([operator.certificate]));
-  writeFileSync(path('operator/operator-key.pem'), key);
-  writeFileSync(path('operator/config.json'), JSON.stringify({ hub: [`127.0.0.1:${port}`] }));
+  const shown = { trust: authority.certificate, certificate: pemOf([operator.certificate]), key };
+  writeOperator(path('operator'), shown, `127.0.0.1:${port}`);
   writeFileSync(path('policy.yaml'), NEXT);
 });
 after(async () => {

@@ -232,18 +232,16 @@ test(
   },
 );
 
+/** Hosts that count and have shown nothing. */
+function quietHosts(): FleetHost[] {
+  return NAMES.map(() => ({ state: 'active', clone: false, recorded: 60, lost: 0, rows: [] }));
+}
+
 test(
   'rows of a host whose clock cannot be believed count without hours',
   { skip: postgresMissing },
   async () => {
-    const all: FleetHost[] = NAMES.map(() => ({
-      state: 'active',
-      clone: false,
-      recorded: 60,
-      lost: 0,
-      rows: [],
-    }));
-    await store(all);
+    await store(quietHosts());
     await engine.merge([{ host: hosts[0]!.id, batch: batchOf([rowOf({ hours: Buffer.alloc(21) })]) }], NOW);
     const { rows } = await engine.aggregate('web', WINDOW, NOW);
     const found: AggregateRow[] = [];
@@ -279,14 +277,7 @@ test(
   'counts that no host can have seen add up to the greatest number, and fail nothing',
   { skip: postgresMissing },
   async () => {
-    const all: FleetHost[] = NAMES.map(() => ({
-      state: 'active',
-      clone: false,
-      recorded: 60,
-      lost: 0,
-      rows: [],
-    }));
-    await store(all);
+    await store(quietHosts());
     const count = Number.MAX_SAFE_INTEGER;
     const rows = Array.from({ length: 1100 }, (_, at) => rowOf({ verdict: 'DENY', revision: at + 1, count }));
     const windows = [fullWindow({ lost: count })];

@@ -11,18 +11,9 @@ import { parsePolicy } from '../../../../policy/file/parse.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
 import { evaluate } from '../../../../policy/meaning/evaluate.ts';
 import type { Policy } from '../../../../policy/meaning/policy.ts';
-import { aggregated, CURL, type Deed, madeHosts } from '../fixture/made-fleet.ts';
+import { aggregated, CURL, type Deed, madeHosts, PLAIN } from '../fixture/made-fleet.ts';
 
-const OPTIONS: GenerateOptions = {
-  mode: 'monitor',
-  target: 'host',
-  deny: [],
-  allowLoss: false,
-  includeDenied: false,
-  version: '0',
-  evidence: 'line',
-  exactPorts: true,
-};
+const OPTIONS: GenerateOptions = { ...PLAIN, exactPorts: true };
 
 function generated(hosts: AggregateHosts, rows: readonly AggregateRow[], minHosts = 3, options = OPTIONS) {
   const record = fleetRecord(hosts, rows, { workload: 'web', minHosts });

@@ -1,31 +1,14 @@
 /** An engine that is killed under load, or fails over, loses nothing: real servers, real TLS. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import type { Engine } from '../../../../fleet/engine/engine.ts';
+import { test } from 'node:test';
 import { openEngine } from '../../../../fleet/engine/open.ts';
 import { batchOf } from '../fixture/evidence.ts';
-import { joinAs, makeTestHub, removeTestHub, TestAgent, TestHub, until } from '../fixture/hub.ts';
-import { postgresMissing, startPostgres, type TestServer } from '../fixture/postgres.ts';
-import { Reporter, storedRows } from '../fixture/reporter.ts';
+import { joinAs, TestAgent, TestHub, until } from '../fixture/hub.ts';
+import { postgresMissing } from '../fixture/postgres.ts';
+import { Reporter, reportingFleet, storedRows } from '../fixture/reporter.ts';
 
 const options = { skip: postgresMissing };
-let server: TestServer;
-let engine: Engine;
-let directory: string;
-
-before(async () => {
-  if (postgresMissing) return;
-  server = await startPostgres();
-  engine = await openEngine([server.url]);
-  directory = await makeTestHub();
-  await engine.setWorkload({ name: 'w', select: { role: 'w' }, order: 1 });
-});
-after(async () => {
-  if (postgresMissing) return;
-  await engine.close();
-  await server.remove();
-  removeTestHub(directory);
-});
+const made = reportingFleet();
 
 async function reporters(hub: TestHub, count: number): Promise<Reporter[]> {
   const token = await hub.token({ role: 'w' });
@@ -38,6 +21,7 @@ async function reporters(hub: TestHub, count: number): Promise<Reporter[]> {
 }
 
 test('an engine that is killed under load loses no row that was acknowledged', options, async () => {
+  const { directory, engine, server } = made;
   const said: string[] = [];
   const hub = await TestHub.start(engine, directory, { say: (text) => said.push(text) });
   const all = await reporters(hub, 6);
@@ -73,6 +57,7 @@ test('an engine that is killed under load loses no row that was acknowledged', o
 });
 
 test('after a fail-over agents send again what may be lost', options, async () => {
+  const { directory, server } = made;
   const standby = await server.standby();
   const both = await openEngine([server.url, standby.url]);
   const hub = await TestHub.start(both, directory);

@@ -11,22 +11,11 @@ import { Watching } from '../../../../fleet/hub/watching.ts';
 import { newSigningKey } from '../../../../fleet/identity/key.ts';
 import { type Manifest, manifestBytes } from '../../../../fleet/wire/manifest.ts';
 import type { AgentState, HubMessage } from '../../../../fleet/wire/message.ts';
+import { HELLO } from '../fixture/agent-state.ts';
 import type { AgentStream } from '../../../../fleet/wire/server.ts';
 
 const KEY = createPrivateKey(newSigningKey());
 const settled = async (): Promise<void> => await new Promise((resolve) => void setTimeout(resolve, 20));
-
-const STATE: AgentState = {
-  instance: 'a',
-  agentVersion: '1',
-  features: [],
-  inForce: null,
-  nonce: '',
-  refusal: null,
-  counters: null,
-  clock: 0,
-  trustBundleHashes: [],
-};
 
 function hostOf(id: string): HostRow {
   return { id, name: id, labels: {}, workload: 'web', state: 'active', serial: '', clone: false } as HostRow;
@@ -114,7 +103,7 @@ test('a host has a few streams, of which a new one ends the oldest', async () =>
   for (const [at, stream] of streams.entries()) {
     watching.watch(stream);
     await settled();
-    stream.say({ ...STATE, instance: `${at}` });
+    stream.say({ ...HELLO, instance: `${at}` });
   }
   assert.deepEqual(
     streams.map(({ ended }) => ended),
@@ -130,7 +119,7 @@ test('streams of one host take one place of those that are offered a policy', as
   const speak = (host: HostRow): Stream => {
     const stream = new Stream();
     const session = new Session(stream, { serial: '' } as never, host, Date.now());
-    session.take(STATE, Date.now());
+    session.take(HELLO, Date.now());
     offering.heard(session);
     return stream;
   };
@@ -144,7 +133,7 @@ test('streams of one host take one place of those that are offered a policy', as
 test('lists that an agent sends are kept to what an agent has', () => {
   const session = new Session(new Stream(), { serial: '' } as never, hostOf('a'), 0);
   const many = Array.from({ length: 5000 }, (_, at) => `${at}`);
-  session.take({ ...STATE, features: many, trustBundleHashes: many }, 0);
+  session.take({ ...HELLO, features: many, trustBundleHashes: many }, 0);
   assert.ok(session.state!.features.length + session.state!.trustBundleHashes.length <= 100);
 });
 

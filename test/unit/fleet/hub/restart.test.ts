@@ -3,39 +3,22 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import type { Engine } from '../../../../fleet/engine/engine.ts';
-import { openEngine } from '../../../../fleet/engine/open.ts';
+import { after, test } from 'node:test';
 import { readHubFiles, writeHubConfig } from '../../../../fleet/hub/files.ts';
 import { certificatesIn } from '../../../../fleet/identity/identity.ts';
 import { digestOf } from '../../../../fleet/identity/key.ts';
 import { newSecret, printToken } from '../../../../fleet/identity/token.ts';
-import { freePorts, joinAs, makeTestHub, removeTestHub, TestAgent, until } from '../fixture/hub.ts';
-import { postgresMissing, startPostgres, type TestServer } from '../fixture/postgres.ts';
-import { Reporter, storedRows } from '../fixture/reporter.ts';
+import { freePorts, joinAs, TestAgent, until } from '../fixture/hub.ts';
+import { postgresMissing } from '../fixture/postgres.ts';
+import { Reporter, reportingFleet, storedRows } from '../fixture/reporter.ts';
 
 const options = { skip: postgresMissing };
 const MAIN = join(import.meta.dirname, '../../../../bundle/main.js');
-let server: TestServer;
-let engine: Engine;
-let directory: string;
-
-before(async () => {
-  if (postgresMissing) return;
-  server = await startPostgres();
-  engine = await openEngine([server.url]);
-  directory = await makeTestHub();
-  await engine.setWorkload({ name: 'w', select: { role: 'w' }, order: 1 });
-});
-after(async () => {
-  if (postgresMissing) return;
-  await engine.close();
-  await server.remove();
-  removeTestHub(directory);
-});
+const made = reportingFleet();
 
 /** `bouheki hub run`, until it listens. */
 async function startHub(): Promise<ChildProcess> {
+  const { directory, server } = made;
   const { config } = readHubFiles(directory);
   const words = ['hub', 'run', '--dir', directory, '--store', server.url];
   const listen = ['--listen', config.hub[0]!, '--enroll-listen', config.enroll[0]!];
@@ -51,6 +34,7 @@ test(
   options,
   async () => {
     const [hubPort, enrollPort] = await freePorts(2);
+    const { directory, engine } = made;
     const { config } = readHubFiles(directory);
     const hub = [`127.0.0.1:${hubPort}`];
     const enroll = [`127.0.0.1:${enrollPort}`];

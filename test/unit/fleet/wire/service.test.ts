@@ -7,7 +7,8 @@ import { certificatesIn, identityOf, pemOf, uriOf } from '../../../../fleet/iden
 import { digestOf, newKey, publicKeyOf } from '../../../../fleet/identity/key.ts';
 import { fetchAuthority } from '../../../../fleet/identity/pin.ts';
 import { HubClient, isShutOut, waitOf, withHub } from '../../../../fleet/wire/client.ts';
-import type { AgentState, AuditRow, Batch } from '../../../../fleet/wire/message.ts';
+import type { AuditRow, Batch } from '../../../../fleet/wire/message.ts';
+import { HELLO } from '../fixture/agent-state.ts';
 import { LIMITS } from '../fixture/small-hub.ts';
 import { Busy, ReplaceableCredentials, ShutOut, WireServer } from '../../../../fleet/wire/server.ts';
 
@@ -100,18 +101,6 @@ test('many answers come in order, and a reader may stop early', async () => {
   for await (const { time } of client.stream('Admin/Audit', { since: 0, most: 1 })) if (time === 5) break;
 });
 
-const HELLO: AgentState = {
-  instance: 'a',
-  agentVersion: '1',
-  features: [],
-  inForce: null,
-  nonce: '',
-  refusal: null,
-  counters: null,
-  clock: 0,
-  trustBundleHashes: [],
-};
-
 test('a stream goes both ways, and breaks with the reason of the hub', async () => {
   const watch = client.watch();
   watch.send(HELLO);
@@ -122,17 +111,18 @@ test('a stream goes both ways, and breaks with the reason of the hub', async () 
   await assert.rejects(messages.next(), isShutOut);
 });
 
+/** Why a stream ended on which an agent of this name spoke. */
+const say = async (instance: string): Promise<unknown> => {
+  const call = client.watch();
+  call.send({ ...HELLO, instance, clock: 1 });
+  for await (const message of call.messages) {
+    call.cancel();
+    return message.it;
+  }
+  return undefined;
+};
+
 test('a stream takes no large message, and what fails in taking one ends it alone', async () => {
-  const STATE = { agentVersion: '1', features: [], inForce: null, nonce: '', refusal: null, counters: null };
-  const say = async (instance: string): Promise<unknown> => {
-    const call = client.watch();
-    call.send({ ...STATE, instance, clock: 1, trustBundleHashes: [] });
-    for await (const message of call.messages) {
-      call.cancel();
-      return message.it;
-    }
-    return undefined;
-  };
   assert.equal(await say('x'.repeat(60_000)), 'pace');
   await assert.rejects(say('x'.repeat(70_000)), /deserializing/);
   await assert.rejects(say('throws'), /failed/);

@@ -15,7 +15,7 @@ import { ReviewSession } from '../../../../generator/review/review-session.ts';
 import { withheldItems } from '../../../../generator/review/withheld.ts';
 import { parsePolicy } from '../../../../policy/file/parse.ts';
 import { printPolicy } from '../../../../policy/file/print.ts';
-import { aggregated, CURL, type Deed, madeHosts } from '../../fleet/fixture/made-fleet.ts';
+import { aggregated, CURL, type Deed, madeHosts, PLAIN } from '../../fleet/fixture/made-fleet.ts';
 import { observed, print } from '../fixture.ts';
 
 const to = (address: string, port = 443): Deed => ({ subject: CURL, address, port });
@@ -32,15 +32,7 @@ function policyText(): string {
 }
 
 function textOf(record: GenerateInput, evidence: EvidenceKind): string {
-  const { document } = generatePolicy(record, {
-    mode: 'monitor',
-    target: 'host',
-    deny: [],
-    allowLoss: false,
-    includeDenied: false,
-    version: '0',
-    evidence,
-  });
+  const { document } = generatePolicy(record, { ...PLAIN, evidence });
   return printPolicy(document);
 }
 
