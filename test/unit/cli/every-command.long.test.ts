@@ -16,6 +16,7 @@ const place = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
 const DB = join(place, 'record.duckdb');
 const POLICY = join(place, 'policy.yaml');
 const OTHER = join(place, 'other.yaml');
+const MONITORED = join(place, 'monitored.yaml');
 const ROWS = join(place, 'rows.csv');
 const MISSING = join(place, 'missing');
 
@@ -62,6 +63,7 @@ const USES: Record<string, Use> = {
   },
   drift: { args: [POLICY], status: 1, policy: true, record: true },
   simulate: { args: [POLICY], status: 1, policy: true, record: true },
+  ladder: { args: [MONITORED], status: 0, policy: true, record: true },
   check: { args: [POLICY], status: 1, policy: true },
   diff: { args: [POLICY, OTHER], status: 1, policy: true },
   'export-policy': { args: [POLICY, '--to', 'nftables'], status: 0, policy: true },
@@ -75,6 +77,11 @@ const USES: Record<string, Use> = {
   completion: { args: ['bash'], status: 0 },
   man: { args: [], status: 0 },
   version: { args: [], status: 0 },
+  // Where there is no hub, and no host has joined one.
+  hub: { args: ['token', '--dir', MISSING, '--store', 'postgres://127.0.0.1:1/x'], status: 2, silent: true },
+  join: { args: ['--token', 'none', '--dir', MISSING], status: 2, silent: true },
+  leave: { args: ['--dir', MISSING], status: 2, silent: true },
+  fleet: { args: ['status', '--operator', MISSING], status: 2, silent: true },
   doctor: { args: [], status: 0, kernel: true },
 };
 
@@ -117,6 +124,7 @@ before(() => {
   writeFileSync(ROWS, FLOW_ROWS);
   const rules = '    - { name: web, from: { exe: [/usr/bin/curl] }, to: [{ cidr: [10.9.0.0/16] }] }\n';
   writeFileSync(POLICY, `version: 2\nnetwork:\n  mode: block\n  allow:\n${rules}`, { mode: 0o600 });
+  writeFileSync(MONITORED, `version: 2\nnetwork:\n  mode: monitor\n  allow:\n${rules}`, { mode: 0o600 });
   writeFileSync(OTHER, 'version: 2\nnetwork: { mode: block, allow: [] }\n', { mode: 0o600 });
   const { status, stderr } = bouheki('import', ROWS);
   assert.equal(status, 0, stderr);
