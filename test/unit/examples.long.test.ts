@@ -29,6 +29,7 @@ const WITHOUT_ROOT = new Set([
 /** Why some of these are left out. */
 const LEFT_OUT: [pattern: RegExp, why: string][] = [
   [/--watch/, 'goes on until it is ended'],
+  [/--fleet/, 'asks a hub: test/unit/cli/fleet/evidence'],
   [/--accept moved,0a1b2c3d4e5f/, 'an id of the reader’s own record'],
 ];
 
