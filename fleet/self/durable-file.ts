@@ -2,11 +2,13 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fchownSync,
   fsyncSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -25,6 +27,7 @@ export function writeDurable(path: string, bytes: Buffer | string): void {
   try {
     try {
       fchmodSync(fd, 0o600);
+      giveToOwner(fd, dirname(path));
       writeFileSync(fd, bytes);
       fsyncSync(fd);
     } finally {
@@ -36,6 +39,13 @@ export function writeDurable(path: string, bytes: Buffer | string): void {
     throw error;
   }
   syncDirectory(dirname(path));
+}
+
+/** What root writes into the directory of another user, such as that of a service, is for that user to read. */
+function giveToOwner(fd: number, directory: string): void {
+  if (process.geteuid?.() !== 0) return;
+  const { gid, uid } = statSync(directory);
+  if (uid !== 0) fchownSync(fd, uid, gid);
 }
 
 /** What was renamed in a directory stays so after the power was cut. */

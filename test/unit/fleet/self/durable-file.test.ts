@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  chownSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -26,4 +27,20 @@ test('a link under the name beside a file is not followed, and what an interrupt
   writeDurable(file, 'newer');
   assert.deepEqual([readFileSync(file, 'utf8'), statSync(file).mode & 0o777], ['newer', 0o600]);
   assert.deepEqual(readdirSync(place).toSorted(), ['file', 'other']);
+});
+
+function owner(file: string): number[] {
+  const { gid, mode, uid } = statSync(file);
+  return [uid, gid, mode & 0o777];
+}
+
+test('what root writes into the directory of another user is that user’s, who could not read it otherwise', (t) => {
+  if (process.geteuid?.() !== 0) return t.skip('only root can give files away');
+  const place = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
+  t.after(() => rmSync(place, { recursive: true }));
+  writeDurable(join(place, 'own'), 'of root');
+  assert.deepEqual(owner(join(place, 'own')), [0, 0, 0o600]);
+  chownSync(place, 65_534, 65_533);
+  writeDurable(join(place, 'own'), 'of another');
+  assert.deepEqual(owner(join(place, 'own')), [65_534, 65_533, 0o600]);
 });
