@@ -204,6 +204,7 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
   'cli/fleet/run': [
     'cli/report',
     'daemon',
+    'daemon/control',
     ...fleet('hub', 'engine', 'engine/server', 'identity', 'self', 'wire'),
     'host',
     'error',

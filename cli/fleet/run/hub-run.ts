@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ServiceNotice } from '../../../daemon/control/service-notice.ts';
 import { withMessages } from '../../../daemon/messages.ts';
 import { MetricsServer, parseEndpoint } from '../../../daemon/metrics-server.ts';
 import { awaitStopSignal } from '../../../daemon/stop-signal.ts';
@@ -22,19 +23,21 @@ export interface RunOptions extends StoreOptions {
 
 /** Milliseconds between two tries to reach the engine at the start. */
 const AGAIN = 5000;
+const SECOND = 1000;
 const MINUTE = 60_000;
 
 /** Serves until a signal comes. */
 export async function runHub(options: RunOptions): Promise<void> {
   const urls = storeUrls(options);
   const endpoint = endpointOf(options.metrics);
+  const notice = new ServiceNotice();
   await withMessages(async (messages) => {
     const stop = awaitStopSignal();
     const server = options.demo === undefined ? undefined : await startLocalServer(options.demo);
     try {
       const say = (text: string): void => messages.say(text);
       const engine = await reach(urls, options.keepWeeks, say, stop.came);
-      if (engine !== undefined) await serve(engine, options, endpoint, { say, stopped: stop.came });
+      if (engine !== undefined) await serve(engine, options, endpoint, { say, stopped: stop.came, notice });
     } finally {
       await server?.stop();
       stop.forget();
@@ -78,7 +81,7 @@ async function serve(
   engine: Engine,
   options: RunOptions,
   endpoint: ReturnType<typeof endpointOf>,
-  { say, stopped }: { say: (text: string) => void; stopped: Promise<unknown> },
+  { notice, say, stopped }: { notice: ServiceNotice; say: (text: string) => void; stopped: Promise<unknown> },
 ): Promise<void> {
   try {
     const hub = await Hub.start(engine, {
@@ -97,10 +100,20 @@ async function serve(
     });
     const metrics = endpoint && (await MetricsServer.offer(endpoint, () => hubMetrics(hub.status)));
     say(`The hub listens at ${options.listen}, and for hosts that join at ${options.enrollListen}.\n`);
+    notice.ready(stateOf(hub));
+    const timer = setInterval(() => notice.tick(stateOf(hub)), SECOND);
     await stopped;
+    clearInterval(timer);
+    notice.stopping();
     metrics?.close();
     await hub.stop();
   } finally {
     await engine.close();
   }
+}
+
+/** What the service manager shows. */
+function stateOf({ status: { engineReachable, streams } }: Hub): string {
+  const agents = `${streams} ${streams === 1 ? 'agent' : 'agents'}`;
+  return engineReachable ? `Serving ${agents}` : `Serving ${agents}; the engine is away`;
 }
