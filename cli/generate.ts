@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
 import { BouhekiError } from '../error/error.ts';
 import type { FleetGenerateOptions } from './fleet/evidence/run/generate.ts';
-import { operatorOption } from './fleet/operator/option.ts';
+import { operatorOption, readShare } from './fleet/operator/option.ts';
 
 const HELP = `
 Examples:
@@ -212,10 +212,4 @@ function readBudget(text: string): number | 'auto' {
 function readCount(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be auto, or a whole number from 1 to 9999999.');
-}
-
-function readShare(text: string): number {
-  const share = Number(text);
-  if (text.trim() !== '' && share >= 0 && share <= 1) return share;
-  throw new InvalidArgumentError('It must be a number from 0 to 1.');
 }

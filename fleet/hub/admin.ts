@@ -75,7 +75,12 @@ export class Admin {
   }
 
   async #message(release: ReleaseRow): Promise<ReleaseMessage> {
-    return releaseMessage(release, await this.#parts.engine.placements(release.id));
+    const { engine } = this.#parts;
+    const [placements, hosts] = await Promise.all([
+      engine.placements(release.id),
+      engine.hosts(release.workload),
+    ]);
+    return releaseMessage(release, placements, hosts);
   }
 
   async #publish(request: PublishRequest, who: string): Promise<ReleaseMessage> {

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Engine, PlacementRow, PlacementState } from '../engine/engine.ts';
+import { ENFORCE } from '../wire/feature.ts';
 import { type Desk, offerOf, type Wanted } from './desk.ts';
 import { type Session, storable } from './session.ts';
 
@@ -134,7 +135,7 @@ export class Offering {
 
   /** What an agent lacks and may be offered. */
   #missing(session: Session): Wanted | undefined {
-    if (session.state === undefined) return undefined;
+    if (session.state?.features.includes(ENFORCE) !== true) return undefined;
     const wanted = this.#wanted(session);
     if (wanted === undefined || this.#isHeld(session, wanted)) return undefined;
     if (wanted.placement !== undefined && REFUSED.has(wanted.placement.state)) return undefined;

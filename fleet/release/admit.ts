@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ReleaseRow } from '../engine/engine.ts';
+import type { HostRow, PlacementRow, ReleaseRow } from '../engine/engine.ts';
+import { isLeftOut } from '../wire/feature.ts';
 import { readManifest } from '../wire/manifest.ts';
 import type { PublishRequest, ReleaseMessage } from '../wire/message.ts';
 import { countAuthors } from '../wire/signature.ts';
@@ -66,14 +67,22 @@ export function admit(
   };
 }
 
+/** Names of hosts that are left out, in one message: of many hosts the number says more. */
+const MOST_NAMES = 100;
+
 /** A release as operators see it, with how many of its hosts are in which state. */
 export function releaseMessage(
   release: ReleaseRow,
-  placements: readonly { state: string; stage: number }[],
+  placements: readonly Pick<PlacementRow, 'host' | 'state' | 'stage'>[],
+  hosts: readonly Pick<HostRow, 'id' | 'name' | 'state' | 'features' | 'lastSeen'>[],
 ): ReleaseMessage {
   const { plan } = memoryOf(release);
-  const states = new Map<string, number>();
-  for (const { state, stage } of placements) {
+  const leftOut = new Map(
+    hosts.filter((host) => host.state !== 'revoked' && isLeftOut(host)).map(({ id, name }) => [id, name]),
+  );
+  const states = new Map<string, number>(leftOut.size > 0 ? [['left-out', leftOut.size]] : []);
+  for (const { host, state, stage } of placements) {
+    if (leftOut.has(host)) continue;
     const shown = stage < 0 ? 'unplaced' : state;
     states.set(shown, (states.get(shown) ?? 0) + 1);
   }
@@ -91,5 +100,6 @@ export function releaseMessage(
     plan: JSON.stringify(plan),
     manifest: release.manifest,
     signatures: release.signatures,
+    leftOut: [...leftOut.values()].toSorted().slice(0, MOST_NAMES),
   };
 }

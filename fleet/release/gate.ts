@@ -65,11 +65,16 @@ function isLate(view: View, each: Placed): boolean {
   return view.isFresh && late && (state === 'offered' || state === 'applied') && view.isOnline(each);
 }
 
-/** Whether a host that had the release has fallen silent, and its policy may be why. */
+/**
+ * Whether a host that had the release has fallen silent, and its policy may be why. Hubs write signs of life every 30
+ * seconds: one that has just come is offered the release before its own is written, so silence begins with the answer.
+ */
 export function isSilent(view: View, each: Placed): boolean {
   if (!view.isFresh || view.isOnline(each)) return false;
   const { state, since } = each.placement;
-  if (state === 'offered' || state === 'applied' || state === 'silent') return true;
+  if (state === 'silent') return true;
+  if (view.now - since <= view.memory.plan.limits.silent * 1000) return false;
+  if (state === 'offered' || state === 'applied') return true;
   return state === 'confirmed' && each.host.lastSeen - since <= view.memory.plan.limits.silentWindow * 1000;
 }
 

@@ -1,5 +1,6 @@
 import { formatCount } from '../../format/number.ts';
 import type { PlacementRow, ReleaseRow } from '../engine/engine.ts';
+import { isLeftOut } from '../wire/feature.ts';
 import { inOrder, stageSize } from './choose.ts';
 import { isSilent, missingEvidence, openGate } from './gate.ts';
 import { manifestOf, memoryOf } from './memory.ts';
@@ -88,8 +89,8 @@ function placementsOf(view: View, at: number): PlacementRow[] {
 /** Begins a stage, or the first after it that changes anything: in a small workload several have the same hosts. */
 function enter(view: View, from: number): Step {
   const { stages } = view.memory.plan;
-  if (view.active.length === 0) return waiting('no active host is in the workload');
-  if (!view.hosts.some((each) => view.isOnline(each))) return waiting('no host of the workload is online');
+  if (view.active.length === 0) return noHost(view);
+  if (!view.active.some((each) => view.isOnline(each))) return waiting('no host of the workload is online');
   for (let at = from; at < stages.length; at++) {
     const placements = placementsOf(view, at);
     if (placements.length === 0) continue;
@@ -102,6 +103,14 @@ function enter(view: View, from: number): Step {
     return changed({ stage: at, stageSince: momentAfter(view), plan, reason: '' }, placements);
   }
   return changed({ state: 'done', stage: stages.length - 1, stageSince: view.now, reason: '' });
+}
+
+/** Where all hosts are left out the operator is told: nothing else shows that the release waits for them. */
+function noHost(view: View): Step {
+  const leftOut = view.hosts.some(({ host }) => host.state === 'active');
+  return leftOut
+    ? saying(view, 'no host of the workload takes policies')
+    : waiting('no active host is in the workload');
 }
 
 /**
@@ -118,6 +127,8 @@ function run(view: View): Step {
   const { stage: at, stageSince } = view.release;
   const stage = stages[at]!;
   if (!view.isFresh) return waiting('signs of life may be missing since the leader began');
+  // Those that were chosen have left, or take no policies any more: others begin the stage.
+  if (view.members.length === 0) return enter(view, at);
   const online = view.members.filter((each) => view.isOnline(each));
   if (online.length === 0) return waiting('no host that holds it is online');
   const confirmed = online.filter(({ placement }) => placement.state === 'confirmed').length;
@@ -134,8 +145,12 @@ function run(view: View): Step {
 /** Waits, and says so, while it is not known what the hosts were denied: the gates see only what has come. */
 function unlessMissing(view: View): Step | undefined {
   const missing = missingEvidence(view);
-  if (missing === undefined) return undefined;
-  return missing === view.release.reason ? waiting(missing) : changed({ reason: missing });
+  return missing === undefined ? undefined : saying(view, missing);
+}
+
+/** Waits, and writes down why. */
+function saying({ release }: View, why: string): Step {
+  return why === release.reason ? waiting(why) : changed({ reason: why });
 }
 
 /** When the soak of a stage is over: after its time, and after the hour of the day that it names. */
@@ -187,7 +202,7 @@ function holdersOf(view: View): { placed: Placed[]; open: Placed[] } {
     const { state, since } = each.placement;
     const answered = state === 'confirmed' || state === 'refused' || state === 'fallback';
     const late = view.now - since > view.memory.plan.limits.deadline * 1000;
-    return view.isOnline(each) && !answered && !late;
+    return view.isOnline(each) && !isLeftOut(each.host) && !answered && !late;
   });
   return { placed: holders, open };
 }
@@ -196,7 +211,9 @@ function holdersOf(view: View): { placed: Placed[]; open: Placed[] } {
 function placeLate(view: View): Step {
   const { stages } = view.memory.plan;
   const mode = stages.some((each) => each.mode === 'block') ? 'block' : 'monitor';
-  const late = view.hosts.filter((each) => each.host.state !== 'revoked' && !isPlaced(each));
+  const late = view.hosts.filter(
+    (each) => each.host.state !== 'revoked' && !isLeftOut(each.host) && !isPlaced(each),
+  );
   return changed(
     {},
     late.map((each) => placed(view, each, { stage: stages.length - 1, side: 'new', mode })),

@@ -1,5 +1,6 @@
 import type { DenialRow } from '../engine/evidence/denial.ts';
 import type { HostRow, PlacementRow, ReleaseRow } from '../engine/engine.ts';
+import { isLeftOut } from '../wire/feature.ts';
 import type { Memory } from './memory.ts';
 
 /** What a leader has read of a host of the workload. */
@@ -35,9 +36,9 @@ export class View {
     this.isFresh = clock.now - clock.observedSince >= memory.plan.limits.silent * 1000;
   }
 
-  /** Hosts that count: neither quarantined nor revoked. */
+  /** Hosts that count: neither quarantined nor revoked, and not left out. */
   get active(): HostView[] {
-    return this.hosts.filter(({ host }) => host.state === 'active');
+    return this.hosts.filter(({ host }) => host.state === 'active' && !isLeftOut(host));
   }
 
   /** Hosts that count and hold the release, or are to. */

@@ -232,6 +232,8 @@ export interface ReleaseMessage {
   /** The exact bytes that were signed. */
   manifest: Buffer;
   signatures: Signature[];
+  /** Names of hosts whose agent takes no policies, the first of them. */
+  leftOut: string[];
 }
 
 export interface HostMessage {

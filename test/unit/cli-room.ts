@@ -212,7 +212,9 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
   'cli/fleet/operator/run': [
     ...cli('option', 'terminal'),
     ...fleet('evidence', 'release', 'wire'),
+    'generator',
     'generator/destination',
+    'generator/fleet',
     'generator/subject',
     'profiler/read',
     ...policy('analysis', 'file', 'meaning', 'value'),

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { readDuration } from '../../option/duration.ts';
-import { operatorOption } from './option.ts';
+import { operatorOption, readShare } from './option.ts';
 import type { PublishOptions } from './run/publish.ts';
 
 const HELP = `
@@ -11,8 +11,8 @@ Examples:
   $ bouheki fleet publish web.yaml --workload web --key anna.key --dry-run
 
 Signs the policy and sends it out in stages. Before that it is checked as by \`bouheki check\`, compared with the policy that
-the workload holds and with what its agents know, and tried on what its hosts showed: more denials than --max-would-deny
-end it. Without --plan: 1 % of the hosts that only report, then that block, then 10 %, 50 % and all, an hour each.
+the workload holds and with what its agents know, and tried on what its hosts showed: more denials than --max-would-deny,
+or a host hold-out above --max-host-holdout, end it. Without --plan: 1 % of the hosts that only report, then that block, then 10 %, 50 % and all, an hour each.
 The release before must be signed by authors whose keys are named: --author is for those who do not sign this time.
 Exit status: 0 published, 2 trouble.`;
 
@@ -72,6 +72,11 @@ export function publishCommand(): Command {
         .default(14 * 86_400, '14d'),
     )
     .option('--max-would-deny <number>', 'how much of that it may deny', readCount, 0)
+    .option(
+      '--max-host-holdout <share>',
+      'the largest share of what a host did that no other showed, such as 0.02',
+      readShare,
+    )
     .option('--dry-run', 'check and compare, and publish nothing', false)
     .addOption(operatorOption())
     .addHelpText('after', HELP)

@@ -1,4 +1,5 @@
 import { visible } from '../../../../error/visible.ts';
+import { isLeftOut } from '../../../../fleet/wire/feature.ts';
 import type { HostMessage } from '../../../../fleet/wire/message.ts';
 import { formatDuration } from '../../../../format/duration.ts';
 import { jsonDocument } from '../../../terminal/json-document.ts';
@@ -50,8 +51,10 @@ function rowOf(host: HostMessage, now: number): string[] {
 }
 
 /** What is out of the ordinary with a host, a word each. */
-function marksOf({ clone, fallback, lost, stale }: HostMessage): string[] {
+function marksOf(host: HostMessage): string[] {
+  const { clone, fallback, lost, stale, state } = host;
   return [
+    ...(state !== 'revoked' && isLeftOut(host) ? ['takes no policies'] : []),
     ...(clone ? ['clone'] : []),
     ...(fallback ? ['fallback'] : []),
     ...(stale ? ['stale'] : []),

@@ -3,11 +3,13 @@ import { visible } from '../../../../error/visible.ts';
 import { BouhekiError } from '../../../../error/error.ts';
 import { defaultPlan, type Plan } from '../../../../fleet/release/plan.ts';
 import type { HubClient } from '../../../../fleet/wire/client.ts';
+import { isLeftOut } from '../../../../fleet/wire/feature.ts';
 import { manifestBytes, type Mode } from '../../../../fleet/wire/manifest.ts';
 import type { HostMessage } from '../../../../fleet/wire/message.ts';
 import { keyId, signManifest } from '../../../../fleet/wire/signature.ts';
 import { formatDuration } from '../../../../format/duration.ts';
-import { formatCount } from '../../../../format/number.ts';
+import { formatCount, formatPercent } from '../../../../format/number.ts';
+import { unseenByOthers } from '../../../../generator/quorum.ts';
 import { renderProblem } from '../../../../policy/file/problem.ts';
 import type { Policy } from '../../../../policy/meaning/policy.ts';
 import { parseWithPlaces, readTrustedPolicyText } from '../../../option/policy-file.ts';
@@ -17,8 +19,8 @@ import { type Known, type Newest, proveNewest, proveText } from './newest.ts';
 import { listOf, type OperatorOptions, withOperator } from './operator.ts';
 import { readPlanFile } from './plan-file.ts';
 import { assertKnown, featuresOf } from './policy-feature.ts';
-import { countDenied, replay, replayText } from './replay.ts';
-import { releaseText } from './rollout.ts';
+import { countDenied, type Replay, replay, replayText } from './replay.ts';
+import { leftOutText, releaseText } from './rollout.ts';
 import { describeWidening } from './widening.ts';
 
 /** What `fleet publish` was asked for. */
@@ -37,6 +39,8 @@ export interface PublishOptions extends OperatorOptions {
   /** Seconds of evidence that the policy is tried on. */
   since: number;
   maxWouldDeny: number;
+  /** The largest share of what a host did that no other showed. */
+  maxHostHoldout?: number;
   dryRun: boolean;
 }
 
@@ -118,26 +122,50 @@ async function comparison(
 ): Promise<string> {
   const count = formatCount(hosts.filter(({ state }) => state === 'active').length, 'active host');
   const held = newest?.held;
-  if (!held) return `${visible(workload)}: ${count}, and no policy yet.\n`;
+  const without = describeLeftOut(hosts);
+  if (!held) return `${visible(workload)}: ${count}, and no policy yet.\n${without}`;
   const text = proveText(await hub.call('Admin/Policy', { workload }), held);
   const head = `${visible(workload)}: ${count}. Against the policy ${held.digest.slice(0, 12)} that they hold:\n`;
-  return head + describeWidening(text, policy);
+  return without + head + describeWidening(text, policy);
 }
 
-/** Throws BouhekiError `fleet` where more of what hosts showed would be denied than was allowed for. */
+/** Which hosts no stage will have. */
+function describeLeftOut(hosts: readonly HostMessage[]): string {
+  const names = hosts.filter((host) => host.state !== 'revoked' && isLeftOut(host)).map(({ name }) => name);
+  return names.length === 0 ? '' : `${visible(`left out: ${leftOutText(names.toSorted())}`)}\n`;
+}
+
+/**
+ * Throws BouhekiError `fleet` where more of what hosts showed would be denied than was allowed for, or a host that comes
+ * would do too much that none has shown.
+ */
 async function tryOnEvidence(
   hub: HubClient,
   policy: Policy,
-  { maxWouldDeny, since, workload }: PublishOptions,
+  { maxHostHoldout, maxWouldDeny, since, workload }: PublishOptions,
 ): Promise<void> {
   const until = Date.now() * 1000;
   const tried = await replay(hub, policy, { workload, since: until - since * 1e6, until });
   process.stderr.write(replayText(tried, formatDuration(since)));
+  if (maxHostHoldout !== undefined) requireShown(tried, maxHostHoldout);
   const denied = countDenied(tried);
   if (denied <= maxWouldDeny) return;
   throw new BouhekiError('fleet', `the policy would deny ${denied} of what hosts of ${workload} did`, {
     remedy: 'allow it, or say with --max-would-deny how much may be denied',
   });
+}
+
+function requireShown({ holdOut }: Replay, most: number): void {
+  const share = unseenByOthers(holdOut);
+  if (share !== undefined && share <= most) return;
+  const found = share === undefined ? 'nothing that two hosts showed' : formatPercent(share);
+  throw new BouhekiError(
+    'fleet',
+    `the host hold-out is ${found}, and at most ${formatPercent(most)} is asked for`,
+    {
+      remedy: 'let the hosts learn for longer, or say with --max-host-holdout how much may be unknown',
+    },
+  );
 }
 
 function manifestFor(

@@ -4,6 +4,8 @@ import type { HubClient } from '../../../../fleet/wire/client.ts';
 import type { AggregateHosts, AggregateRow } from '../../../../fleet/wire/message.ts';
 import { formatCount } from '../../../../format/number.ts';
 import { destinationAddress } from '../../../../generator/destination/destination.ts';
+import { countHosts } from '../../../../generator/fleet/host-set.ts';
+import { describeHostHoldOut, type HostHoldOut } from '../../../../generator/quorum.ts';
 import { flowOf } from '../../../../generator/subject/flow.ts';
 import { compileEvaluator } from '../../../../policy/meaning/evaluator.ts';
 import { forHost, type HostIdentity } from '../../../../policy/meaning/host.ts';
@@ -23,6 +25,8 @@ export interface Replay {
   hosts: number;
   /** Pairs of subject and destination, by the name of the host. */
   denied: { host: string; flows: string[] }[];
+  /** Of subjects and destinations as hosts showed them. */
+  holdOut: HostHoldOut;
 }
 
 /** Judges by a policy what the hosts of a workload showed since a moment, microseconds since the epoch. */
@@ -48,7 +52,8 @@ export function judge(
   hosts: AggregateHosts,
   rows: readonly AggregateRow[],
 ): Replay {
-  if (hosts.counted.length === 0) return { hosts: 0, denied: [] };
+  const holdOut = holdOutOf(hosts, rows);
+  if (hosts.counted.length === 0) return { hosts: 0, denied: [], holdOut };
   const { accounts, observations } = fleetRecord(hosts, rows, { workload, minHosts: 1 });
   const flows = observations.map((observation): Flow => {
     const flow = flowOf(observation, accounts);
@@ -63,7 +68,20 @@ export function judge(
       .map((at) => describe(observations[at]!));
     return { host: host.name, flows: [...new Set(lines)].toSorted() };
   });
-  return { hosts: hosts.counted.length, denied: denied.filter(({ flows: lines }) => lines.length > 0) };
+  return {
+    hosts: hosts.counted.length,
+    denied: denied.filter(({ flows: lines }) => lines.length > 0),
+    holdOut,
+  };
+}
+
+function holdOutOf({ counted }: AggregateHosts, rows: readonly AggregateRow[]): HostHoldOut {
+  const sizes = rows.map(({ hosts }) => countHosts(hosts));
+  return {
+    alone: sizes.filter((size) => size === 1).length,
+    shown: sizes.reduce((sum, size) => sum + size, 0),
+    hosts: counted.length,
+  };
 }
 
 /** Which of the flows are denied on a host: judged once for all hosts where the policy names none. */
@@ -91,9 +109,11 @@ function describe(observation: Observation): string {
 }
 
 /** What people read of a replay. */
-export function replayText({ denied, hosts }: Replay, since: string): string {
+export function replayText({ denied, holdOut, hosts }: Replay, since: string): string {
   if (hosts === 0) return 'No host has shown anything yet: the policy is tried on nothing.\n';
-  const head = `Replayed what ${formatCount(hosts, 'host')} showed in ${since}: ${countDenied({ denied })} would be denied.\n`;
+  const head =
+    `Replayed what ${formatCount(hosts, 'host')} showed in ${since}: ${countDenied({ denied })} would be denied.\n` +
+    `Host hold-out: ${describeHostHoldOut(holdOut)}.\n`;
   return (
     head +
     denied

@@ -14,6 +14,9 @@ export interface RolloutOptions extends OperatorOptions {
   json?: boolean;
 }
 
+/** Names that are shown of many. */
+const SHOWN = 5;
+
 /** States that a person has to look at. */
 const TROUBLED: ReadonlySet<string> = new Set(['paused', 'halted', 'rolling-back', 'rolled-back']);
 
@@ -44,9 +47,20 @@ function releaseJson(release: ReleaseMessage): object {
   };
 }
 
+/** Why hosts are in no roll-out, with some of their names. */
+export function leftOutText(names: readonly string[], count = names.length): string {
+  const more = count > SHOWN ? ` and ${count - SHOWN} more` : '';
+  const shown = names.slice(0, SHOWN).join(', ') + more;
+  return `${shown} (learn, or enforce a policy of their own)`;
+}
+
+function countOf({ stages }: ReleaseMessage, state: string): number | undefined {
+  return stages.find((each) => each.state === state)?.hosts;
+}
+
 /** What people read of a release: where it is, why it waits, its hosts by state, and its plan. */
 export function releaseText(release: ReleaseMessage): string {
-  const { reason, revision, since, stage, stages, state, workload } = release;
+  const { leftOut, reason, revision, since, stage, stages, state, workload } = release;
   const plan = JSON.parse(release.plan) as Plan;
   const goesOn = state === 'running' || state === 'paused';
   const lines = [
@@ -54,6 +68,7 @@ export function releaseText(release: ReleaseMessage): string {
     ...(reason === '' ? [] : [`  ${reason}`]),
     `  policy ${release.digest.toString('hex').slice(0, 12)}, published ${formatMoment(since * 1000)}`,
     `  hosts: ${stages.map((each) => `${each.hosts} ${each.state}`).join(', ') || 'none'}`,
+    ...(leftOut.length === 0 ? [] : [`  left out: ${leftOutText(leftOut, countOf(release, 'left-out'))}`]),
     ...plan.stages.map((each, at) => `  ${goesOn && at === stage ? '>' : ' '} ${describeStage(each)}`),
   ];
   return lines.map((line) => `${visible(line)}\n`).join('');

@@ -2,7 +2,9 @@ import { visible } from '../../../../error/visible.ts';
 import type { HostMessage, ReleaseMessage, WorkloadMessage } from '../../../../fleet/wire/message.ts';
 import { formatCount } from '../../../../format/number.ts';
 import { jsonDocument } from '../../../terminal/json-document.ts';
+import { isLeftOut } from '../../../../fleet/wire/feature.ts';
 import { listOf, type OperatorOptions, withOperator } from './operator.ts';
+import { leftOutText } from './rollout.ts';
 
 /** What `fleet status` was asked for. */
 export interface StatusOptions extends OperatorOptions {
@@ -23,6 +25,8 @@ interface WorkloadStatus {
   /** Hosts that hold the release. */
   inForce: number;
   pending: number;
+  /** Names of hosts that take no policies, where there is a release. */
+  leftOut: string[];
   findings: string[];
 }
 
@@ -64,6 +68,12 @@ function statusOf(
       : null,
     inForce: hosts.filter(({ digest }) => release && digest.equals(release.digest)).length,
     pending: hosts.filter(({ placement }) => placement === 'pending').length,
+    leftOut: release
+      ? hosts
+          .filter(isLeftOut)
+          .map(({ name: host }) => host)
+          .toSorted()
+      : [],
     findings: [...releaseFindings(release), ...hostFindings(hosts, now)],
   };
 }
@@ -95,11 +105,15 @@ function hostFindings(hosts: readonly HostMessage[], now: number): string[] {
 }
 
 function text(statuses: readonly WorkloadStatus[], strays: readonly string[]): string {
-  const lines = statuses.flatMap(({ findings, hosts, inForce, pending, release, workload }) => {
+  const lines = statuses.flatMap(({ findings, hosts, inForce, leftOut, pending, release, workload }) => {
     const holds = release
       ? `release ${release.revision} ${release.state}, held by ${inForce}${pending > 0 ? `, ${pending} pending` : ''}`
       : 'no release';
-    return [`${workload}: ${formatCount(hosts, 'host')}, ${holds}`, ...findings.map((each) => `  ! ${each}`)];
+    return [
+      `${workload}: ${formatCount(hosts, 'host')}, ${holds}`,
+      ...(leftOut.length === 0 ? [] : [`    left out: ${leftOutText(leftOut)}`]),
+      ...findings.map((each) => `  ! ${each}`),
+    ];
   });
   if (strays.length > 0) lines.push(`no workload selects ${formatCount(strays.length, 'host')}`);
   if (lines.length === 0) lines.push('There is no workload: see `bouheki fleet workload set`.');

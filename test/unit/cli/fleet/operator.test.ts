@@ -175,7 +175,7 @@ test('a workload selects hosts by labels', options, async () => {
   assert.equal((await fleet('workload', 'set', 'web', '--select', 'role=web')).status, 0);
   for (const name of ['web-1', 'web-2']) {
     const { identity, tls } = await joinAs(await hub.token({ role: 'web' }), name);
-    takers.push(new Taker(new TestAgent(hub.address, tls), identity, ['host']));
+    takers.push(new Taker(new TestAgent(hub.address, tls), identity, ['enforce', 'host']));
   }
   await until(
     async () => (await engine.hosts('web')).filter(({ features }) => features.length > 0).length === 2,
@@ -255,6 +255,29 @@ test('a roll-out is paused, resumed and aborted', options, async () => {
   );
 });
 
+test('a host that takes no policies is left out of roll-outs, which is shown', options, async () => {
+  const { identity, tls } = await joinAs(await hub.token({ role: 'web' }), 'web-3');
+  const learner = new TestAgent(hub.address, tls);
+  learner.say({ features: ['host'] });
+  await until(async () => (await engine.host(identity.hostId))!.lastSeen > 0, 'sign of life');
+  writeFileSync(path('plan.yaml'), PLAN);
+  const outcome = await publish(FIRST);
+  assert.match(outcome.stderr, /left out: web-3 \(learn, or enforce a policy of their own\)/);
+  await until(async () => (await stateOf()) === 'done', 'end of the roll-out', 120_000);
+  const { status, stdout } = await fleet('rollout', 'status', 'web');
+  assert.equal(status, 0);
+  assert.match(stdout, /hosts: 1 left-out, 2 confirmed\n {2}left out: web-3 \(learn/);
+  const all = await fleet('status');
+  assert.equal(all.status, 0, all.stdout);
+  assert.match(all.stdout, /held by 2\n {4}left out: web-3 \(learn/);
+  assert.deepEqual(learner.all('offer'), []);
+  // What it says of itself is asked at every moment: it takes policies now.
+  learner.say({ features: ['enforce', 'host'] });
+  assert.equal((await learner.next('offer')).body.toString(), FIRST);
+  learner.close();
+  await engine.setHostState(identity.hostId, 'revoked');
+});
+
 test('a policy that would deny what hosts did is not published', options, async () => {
   const client = takers[0]!.agent.client;
   const last = Date.now() * 1000 - 1e6;
@@ -267,6 +290,10 @@ test('a policy that would deny what hosts did is not published', options, async 
   assert.match(refused.stderr, / {2}web-1: 1\n {4}\/usr\/bin\/curl -> 198\.51\.100\.1:443 tcp/);
   assert.match(refused.stderr, /the policy would deny 1 of what hosts of web did/);
   assert.equal((await publish(WIDER, '--max-would-deny', '1', '--dry-run')).status, 0);
+  // One host alone has shown something.
+  const unknown = await publish(WIDER, '--max-would-deny', '1', '--max-host-holdout', '0.5', '--dry-run');
+  assert.equal(unknown.status, 2);
+  assert.match(unknown.stderr, /the host hold-out is 100 %, and at most 50 % is asked for/);
 });
 
 test(
@@ -284,6 +311,7 @@ test(
       [
         ['web-1', 'quarantined'],
         ['web-2', 'active'],
+        ['web-3', 'revoked'],
       ],
     );
     assert.match((await fleet('status')).stdout, /! is in quarantine: 1 host \(web-1\)/);

@@ -48,6 +48,10 @@ test('what a policy would deny is listed for the hosts that did it', () => {
   );
   assert.equal(countDenied(found), 2);
   assert.match(replayText(found, '14d'), /what 3 hosts showed in 14d: 2 would be denied/);
+  assert.deepEqual(found.holdOut, { alone: 0, shown: 4, hosts: 3 });
+  const own = rowOf({ address: Buffer.from([192, 0, 2, 3]), hosts: Buffer.from([0b100]) });
+  const more = judge(policy, 'web', HOSTS, [...rows, own]);
+  assert.match(replayText(more, '14d'), /20 % of what a host did was shown by no other host/);
 });
 
 test('rules for users, for names and for hosts are judged as the hosts would', () => {

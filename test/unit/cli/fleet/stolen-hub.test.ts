@@ -72,6 +72,7 @@ function shows(manifest: Buffer, by: string[], change: Partial<ReleaseMessage> =
     stageName: '',
     reason: '',
     stages: [],
+    leftOut: [],
     since: 0,
     plan: JSON.stringify(defaultPlan('block')),
     manifest,

@@ -61,7 +61,7 @@ class Fleet {
 
   async breathe(ids: readonly string[]): Promise<void> {
     const zero = { skew: 0, revision: 0, lost: 0, unsentRows: 0, newDeniedKeys: 0, breakerTrips: 0 };
-    const rest = { agentVersion: '1', features: [], mode: 'monitor', stale: false, fallback: false };
+    const rest = { agentVersion: '1', features: ['enforce'], mode: 'monitor', stale: false, fallback: false };
     const digest = Buffer.alloc(0);
     await this.engine.sighted(ids.map((host) => ({ host, seen: this.now, digest, ...zero, ...rest })));
   }

@@ -218,6 +218,22 @@ test('an open gate halts although evidence is missing', () => {
   assert.match(world.history.join(), /^halted/);
 });
 
+test('a host that has come back is not silent before its sign of life is written', () => {
+  for (const state of ['offered', 'applied', 'confirmed'] as const) {
+    const world = withCanaries();
+    const [id] = world.holding('monitor');
+    const machine = world.machine(id!);
+    machine.online = false;
+    machine.row.lastSeen = world.now - 600_000;
+    world.placements.set(id!, { ...world.placements.get(id!)!, state, since: world.now });
+    world.now += 5000;
+    world.lead();
+    assert.equal(world.release.state, 'running', state);
+    world.pass(180);
+    assert.match(world.history.join(), /^halted/, state);
+  }
+});
+
 test('canaries that went away long after they had answered prove nothing', () => {
   const world = withCanaries();
   world.pass(1200);
@@ -282,6 +298,48 @@ test('hosts in quarantine are in no stage and open no gate; they follow when it 
   assert.equal(world.release.state, 'done');
   assert.equal(world.holding('block').length, 20);
   assert.equal(world.machine('h3').holds?.digest, OLD);
+});
+
+test('hosts that take no policies are left out, until they do', () => {
+  const world = new World(defaultPlan('block'), 40);
+  const learners = world.all.slice(0, 20).map(([, machine]) => machine);
+  for (const machine of learners) {
+    machine.row.features = [];
+    machine.manner = 'refuses';
+    machine.holds = undefined;
+  }
+  world.pass(6 * HOUR);
+  assert.deepEqual([world.release.state, world.holding('block').length], ['done', 20]);
+  assert.equal([...world.placements.values()].filter(({ stage }) => stage >= 0).length, 20);
+  learners[0]!.row.features = ['enforce'];
+  learners[0]!.manner = 'fine';
+  world.pass(120);
+  assert.deepEqual(learners[0]!.holds, { digest: NEW, mode: 'block' });
+});
+
+test('a canary that takes no policies any more is replaced by another one', () => {
+  const world = new World(defaultPlan('block'), 40);
+  world.pass(300);
+  const [first] = world.holding('monitor');
+  world.machine(first!).row.features = [];
+  world.pass(300);
+  const others = world.holding('monitor').filter((id) => id !== first);
+  assert.equal(others.length, 1);
+  world.pass(6 * HOUR);
+  assert.equal(world.release.state, 'done');
+});
+
+test('a release that no host can take waits, and says so', () => {
+  const world = new World(defaultPlan('block'), 3);
+  for (const [, machine] of world.all) machine.row.features = [];
+  world.pass(300);
+  assert.deepEqual(
+    [world.release.state, world.release.reason],
+    ['running', 'no host of the workload takes policies'],
+  );
+  for (const [, machine] of world.all) machine.row.features = ['enforce'];
+  world.pass(60);
+  assert.deepEqual([stageOf(world), world.release.reason], ['monitor canary', '']);
 });
 
 test('a host that comes in the middle holds the policy before, and the new one at the end', () => {

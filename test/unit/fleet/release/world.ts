@@ -54,7 +54,7 @@ export function hostRow(id: string, labels: Record<string, string> = {}): HostRo
     enrolled: START,
     lastSeen: START,
     agentVersion: '1',
-    features: [],
+    features: ['enforce'],
     skew: 0,
     revision: 0,
     digest: Buffer.alloc(0),
