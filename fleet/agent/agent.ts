@@ -6,6 +6,7 @@ import type { Subject } from '../../profiler/read/observation.ts';
 import type { LiveStatus } from '../../profiler/serve/live-status.ts';
 import { type FleetHost, readHostFile, writeHostFile } from '../self/host-file.ts';
 import { type AgentIdentity, readIdentity } from '../self/identity-file.ts';
+import { ENFORCE } from '../wire/feature.ts';
 import type { AgentState, Counters, HubMessage, Limits, Refusal, Welcome } from '../wire/message.ts';
 import { DeniedKeys } from './evidence/denied-keys.ts';
 import { HubLink } from './hub-link.ts';
@@ -15,7 +16,7 @@ import { FEATURES, PolicyKeeper } from './policy-keeper.ts';
 import { refusalOf } from './policy/examine.ts';
 import { HeldPolicies } from './policy/held.ts';
 import { believe, isDue, renew, trustHashes } from './renewal.ts';
-import { LIMITS, MOST_KEYS, Uplink } from './uplink.ts';
+import { LIMITS, limitsOf, MOST_KEYS, Uplink } from './uplink.ts';
 import { Watch } from './watch.ts';
 
 /** Between two looks at certificate and policy, milliseconds. */
@@ -162,7 +163,8 @@ export class Agent {
         this.#welcome(message.welcome!);
         break;
       case 'limits':
-        this.#limits = { ...LIMITS, ...message.limits };
+        this.#limits = limitsOf(message.limits!);
+        this.#uplink.retime();
         break;
       case 'pace':
         this.#uplink.pace(message.pace!);
@@ -237,7 +239,7 @@ export class Agent {
   async #state(): Promise<Omit<AgentState, 'instance' | 'nonce' | 'refusal' | 'clock'>> {
     return {
       agentVersion: this.#options.version,
-      features: [...FEATURES, ...(this.#options.enforces ? ['enforce'] : [])],
+      features: [...FEATURES, ...(this.#options.enforces ? [ENFORCE] : [])],
       inForce: this.#keeper.inForce,
       counters: countersOf(await this.#status(), this.#denied.fresh, this.#uplink.unsent),
       trustBundleHashes: trustHashes(this.#identity),

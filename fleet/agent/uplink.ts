@@ -55,9 +55,11 @@ export class Uplink {
   readonly #backOff = new BackOff();
   /** Rows that have been read and not been stored by a hub. */
   unsent = 0;
-  #pace: Pace = { reportSeconds: LIMITS.reportSeconds, spreadSeconds: 0 };
+  /** What the hub that has much to do has said; null: as its limits say. */
+  #pace: Pace | null = null;
   #since: number | undefined;
   #wake = new AbortController();
+  #retimed = new AbortController();
   /** When the record is read again because somebody has asked for it; `at` and `#woken` as `performance.now`. */
   #alarm: { at: number; timer: NodeJS.Timeout } | undefined;
   #woken = Number.NEGATIVE_INFINITY;
@@ -66,10 +68,14 @@ export class Uplink {
     this.#parts = parts;
   }
 
-  /** The hub slows all agents down, or lets them go faster. */
-  pace(pace: Pace): void {
-    const reportSeconds = Math.min(7 * 86_400, Math.max(60, pace.reportSeconds || LIMITS.reportSeconds));
-    this.#pace = { reportSeconds, spreadSeconds: Math.min(reportSeconds, pace.spreadSeconds) };
+  /** The hub slows all agents down until a receipt says nothing of it: null. */
+  pace(pace: Pace | null): void {
+    this.#pace = pace;
+  }
+
+  /** The hub has said other limits: when the record is read next is found anew. */
+  retime(): void {
+    this.#retimed.abort();
   }
 
   /**
@@ -99,7 +105,7 @@ export class Uplink {
       this.#since = undefined;
       if (await this.#sendAll(since)) {
         this.#backOff.reset();
-        await this.#pause(this.#untilNext(), AbortSignal.any([signal, this.#wake.signal]));
+        await this.#untilDue();
       } else this.#since = Math.min(this.#since ?? Number.POSITIVE_INFINITY, since);
     }
   }
@@ -116,7 +122,7 @@ export class Uplink {
         const asked = hub();
         try {
           const receipt = await asked.call('Fleet/Report', batch, { within: 60_000, signal });
-          if (receipt.pace !== null) this.pace(receipt.pace);
+          this.pace(receipt.pace);
           this.#backOff.reset();
           break;
         } catch (error) {
@@ -181,13 +187,15 @@ export class Uplink {
     }
   }
 
-  /** Milliseconds. By a hash of the host, so that restarts of many do not align. */
-  #untilNext(): number {
-    const { reportSeconds, spreadSeconds } = this.#pace;
-    const period = reportSeconds * 1000;
-    const share = createHash('sha256').update(this.#parts.hostId).digest().readUInt32BE() / 2 ** 32;
-    const wait = period - ((Date.now() - share * period) % period);
-    return wait + share * spreadSeconds * 1000;
+  /** Until the record is to be read again: by the clock, or because somebody asks for it. */
+  async #untilDue(): Promise<void> {
+    const { hostId, limits, signal } = this.#parts;
+    do {
+      this.#retimed = new AbortController();
+      const pace = this.#pace ?? { reportSeconds: limits().reportSeconds, spreadSeconds: 0 };
+      const woken = AbortSignal.any([signal, this.#wake.signal, this.#retimed.signal]);
+      await this.#pause(untilReport(hostId, pace, Date.now()), woken);
+    } while (this.#retimed.signal.aborted && !this.#wake.signal.aborted && !signal.aborted);
   }
 
   async #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -198,4 +206,22 @@ export class Uplink {
 /** A hub that asks for less would make each row a batch. */
 function atLeast({ batchBytes, batchRows }: Limits): Pick<Limits, 'batchRows' | 'batchBytes'> {
   return { batchRows: Math.max(batchRows, 10), batchBytes: Math.max(batchBytes, 16_384) };
+}
+
+/** What a hub has said of limits; where it leaves one out, as a hub of another version may, the usual one. */
+export function limitsOf(said: Limits): Limits {
+  const known = Object.entries(said).filter(([, limit]) => Number(limit) > 0);
+  return { ...LIMITS, ...Object.fromEntries(known) };
+}
+
+/**
+ * How long a host waits before it reports what is new, milliseconds: from a minute to a week, whatever a hub says. By a
+ * hash of the host, so that restarts of many do not align.
+ */
+export function untilReport(hostId: string, pace: Pace, now: number): number {
+  const reportSeconds = Math.min(7 * 86_400, Math.max(60, pace.reportSeconds || LIMITS.reportSeconds));
+  const period = reportSeconds * 1000;
+  const share = createHash('sha256').update(hostId).digest().readUInt32BE() / 2 ** 32;
+  const wait = period - ((now - share * period) % period);
+  return wait + share * Math.min(reportSeconds, pace.spreadSeconds) * 1000;
 }

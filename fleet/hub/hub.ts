@@ -20,7 +20,7 @@ const LIMITS: Limits = {
   batchRows: 2000,
   batchBytes: 2 * 1024 * 1024,
   policyBytes: 1024 * 1024,
-  reportSeconds: 60,
+  reportSeconds: 3600,
 };
 
 /**
@@ -105,7 +105,13 @@ export class Hub {
     const hubKey = () => this.#files.placementKey;
     this.#offering = new Offering({ desk: this.#desk, engine, hubKey, now, onFault });
     const parts = { engine, admission: this.#admission, files, now };
-    this.#watching = new Watching({ ...parts, desk: this.#desk, offering: this.#offering, say });
+    this.#watching = new Watching({
+      ...parts,
+      desk: this.#desk,
+      offering: this.#offering,
+      limits: LIMITS,
+      say,
+    });
     this.#credentials = {
       fleet: new ReplaceableCredentials(tlsOf(this.#files, true)),
       enrollment: new ReplaceableCredentials(tlsOf(this.#files, false)),

@@ -1,7 +1,7 @@
 import type { Engine, HostRow, Sighting } from '../engine/engine.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { visible } from '../../error/visible.ts';
-import type { AgentState } from '../wire/message.ts';
+import type { AgentState, Limits } from '../wire/message.ts';
 import { type AgentStream, ShutOut } from '../wire/server.ts';
 import type { Admission } from './admission.ts';
 import { Clones } from './clone.ts';
@@ -26,6 +26,7 @@ export interface WatchingParts {
   desk: Desk;
   offering: Offering;
   files: () => HubFiles;
+  limits: Limits;
   now: () => number;
   say: (text: string) => void;
 }
@@ -94,6 +95,7 @@ export class Watching {
     const { id: hostId, labels, name, workload = '' } = host;
     const welcome = { hostId, name, labels, workload, timeline: this.timeline ?? '' };
     session.send({ it: 'welcome', welcome }, now());
+    session.send({ it: 'limits', limits: this.#parts.limits }, now());
     if (this.#clones.begins(session)) this.#flag(session, 'a certificate that was replaced');
   }
 

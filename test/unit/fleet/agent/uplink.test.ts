@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentMemory } from '../../../../fleet/agent/memory.ts';
-import type { Batch, Row } from '../../../../fleet/wire/message.ts';
+import type { Batch, Limits, Row } from '../../../../fleet/wire/message.ts';
 import { agentHost } from '../fixture/agent-host.ts';
+import { limitsOf, untilReport } from '../../../../fleet/agent/uplink.ts';
 import { busy, SmallHub, until } from '../fixture/small-hub.ts';
 
 const DAY = 86_400_000;
@@ -117,4 +118,37 @@ test('a certificate that has expired locks nobody out', async (t) => {
   host.start({ directory });
   await until(() => hub.states.length > 0);
   assert.equal(hub.renewals, 1);
+});
+
+test('a hub says how often hosts report, each at a moment of its own', async () => {
+  const now = Date.UTC(2026, 10, 30);
+  const hosts = Array.from({ length: 1000 }, (_, at) => `host ${at}`);
+  const waits = (reportSeconds: number, spreadSeconds = 0): number[] =>
+    hosts.map((host) => untilReport(host, { reportSeconds, spreadSeconds }, now) / 1000);
+  for (const seconds of [600, 3600]) {
+    const each = waits(seconds);
+    assert.ok(Math.max(...each) <= seconds && Math.max(...each) > seconds * 0.99);
+    assert.ok(Math.min(...each) > 0 && Math.min(...each) < seconds * 0.01);
+  }
+  assert.ok(Math.max(...waits(1)) > 59, 'no hub has hosts report every second');
+  assert.ok(Math.max(...waits(3600, 1200)) > 4000);
+  const some = { batchRows: 50, batchBytes: 0, policyBytes: 0, reportSeconds: 600 } satisfies Limits;
+  assert.deepEqual(limitsOf(some), {
+    batchRows: 50,
+    batchBytes: 262_144,
+    policyBytes: 1_048_576,
+    reportSeconds: 600,
+  });
+});
+
+test('a host that waits for its hour reports earlier where the hub says so', async (t) => {
+  const [hub, host] = [await SmallHub.start(t), await agentHost(t)];
+  host.add({ port: 1 });
+  host.start({ directory: await hub.joined(t) });
+  await until(() => ports(hub).length === 1 && hub.streams.size > 0);
+  const before = rows(hub).length;
+  await sleep(300);
+  // A minute at the least: the last hour is sent again then.
+  hub.send({ it: 'limits', limits: { batchRows: 0, batchBytes: 0, policyBytes: 0, reportSeconds: 60 } });
+  await until(() => rows(hub).length > before, 90_000);
 });

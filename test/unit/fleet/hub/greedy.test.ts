@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createPrivateKey } from 'node:crypto';
 import { test } from 'node:test';
 import type { HostRow, ReleaseRow } from '../../../../fleet/engine/engine.ts';
+import { LIMITS } from '../../../../fleet/agent/uplink.ts';
 import { Desk } from '../../../../fleet/hub/desk.ts';
 import { Leader } from '../../../../fleet/hub/leader.ts';
 import { Offering } from '../../../../fleet/hub/offering.ts';
@@ -96,6 +97,7 @@ test('a host has a few streams, of which a new one ends the oldest', async () =>
     desk,
     offering: offeringOf(desk),
     files: () => ({ trust: [] }) as never,
+    limits: LIMITS,
     now: Date.now,
     say: () => undefined,
   });

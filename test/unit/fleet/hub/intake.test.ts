@@ -7,7 +7,7 @@ import { Intake } from '../../../../fleet/hub/intake.ts';
 import { Busy } from '../../../../fleet/wire/server.ts';
 import { batchOf, rowOf } from '../fixture/evidence.ts';
 
-const LIMITS = { batchRows: 2000, batchBytes: 1e6, policyBytes: 1e6, reportSeconds: 60 };
+const LIMITS = { batchRows: 2000, batchBytes: 1e6, policyBytes: 1e6, reportSeconds: 3600 };
 type Merge = Engine['merge'];
 
 /** An engine that merges when it is told to. */
@@ -51,7 +51,7 @@ test('memory is bounded: beyond it hosts are told to wait, and before it to repo
   await assert.rejects(intake.take('late', rows(1)), (error: unknown) => {
     return error instanceof Busy && error.wait >= 1000;
   });
-  assert.equal(intake.pace!.reportSeconds, 240);
+  assert.equal(intake.pace!.reportSeconds, 4 * 3600);
   await goOn();
   await Promise.all(taken);
   assert.equal(intake.pace, null);

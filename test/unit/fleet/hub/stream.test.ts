@@ -110,6 +110,7 @@ async function placementOf(workload: string, host: string) {
 test('a policy goes from its author to the agent, and the answer back into the engine', options, async () => {
   const { agent, identity } = await agentOf('a-1', 'a');
   agent.say();
+  assert.equal((await agent.next('limits')).reportSeconds, 3600);
   await publishWhenOnline('a', identity.hostId);
   const offer = await agent.next('offer');
   assert.ok('manifest' in verified(offer, identity));
