@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { BouhekiError } from '../error/error.ts';
-import { wideOption } from './option/wide-option.ts';
-import { databaseOption, readMoment, untilOption } from './option/record-option.ts';
+import { databaseOption, readMoment, untilOption, wideOption } from './option/record-option.ts';
+import { hostOption } from './option/fleet-host.ts';
 import { readDuration } from './option/duration.ts';
 import type { Format } from './drift/format/format-name.ts';
 import {
@@ -61,6 +61,7 @@ export function driftCommand(): Command {
       ).argParser((text) => (text === 'last' ? text : readMoment(text))),
     )
     .addOption(untilOption())
+    .addOption(hostOption())
     .addOption(formatOption())
     .option('--json', 'the same as --format json', false)
     .addOption(groupByOption())

@@ -13,6 +13,7 @@ import { SOCKET_KINDS } from '../policy/value/socket-kind.ts';
 import { BouhekiError } from '../error/error.ts';
 import { parsePrefix, type Prefix } from '../policy/value/cidr.ts';
 import type { RecordedOptions } from './explain/recorded.ts';
+import { hostOption } from './option/fleet-host.ts';
 import { databaseOption, readInstant, sinceOption, untilOption } from './option/record-option.ts';
 
 const HELP = `
@@ -38,10 +39,7 @@ Exit status: 0 all of it is allowed, 1 some is denied, 2 trouble.`;
 /** What stands for a value in the help. */
 const PLACEHOLDERS: Record<TextKind, string> = { command: 'name', file: 'path', path: 'path', name: 'name' };
 
-const OTHER_OPTIONS: Record<IdDimension | AccountDimension | 'host', Record<string, string>> = {
-  host: {
-    '--host <name>': 'with --to: the host of a fleet that it is made on, or a label of that (role=web)',
-  },
+const OTHER_OPTIONS: Record<IdDimension | AccountDimension, Record<string, string>> = {
   uid: {
     '--uid <id>': 'its real user id',
     '--euid <id>': 'its effective user id, where that is another: 0 in a setuid-root program',
@@ -58,6 +56,7 @@ const OTHER_OPTIONS: Record<IdDimension | AccountDimension | 'host', Record<stri
 
 /** The options that say a dimension of the subject, with what they mean. */
 function optionsOf(dimension: keyof From): Record<string, string> {
+  if (dimension === 'host') return {};
   if (!isTextDimension(dimension)) return OTHER_OPTIONS[dimension];
   const { about, kind } = FROM[dimension];
   return { [`--${dimension} <${PLACEHOLDERS[kind]}>`]: about };
@@ -96,6 +95,7 @@ export function explainCommand(): Command {
     for (const [flags, about] of Object.entries(optionsOf(dimension))) command.option(flags, about);
   }
   return command
+    .addOption(hostOption('the host of a fleet that it is made on, or the record is of'))
     .addOption(
       new Option('--rows <count>', 'of the record: the latest rows of each').argParser(readCount).default(0),
     )
@@ -114,7 +114,6 @@ export function explainCommand(): Command {
         return;
       }
       refuseNothing(options);
-      refuseHost(options);
       const { explainRecorded } = await import('./explain/recorded.ts');
       await explainRecorded(file, options);
     });
@@ -132,17 +131,11 @@ function refuseBoth(options: RecordedOptions): void {
   });
 }
 
-/** A record is of one host. */
-function refuseHost({ host }: RecordedOptions): void {
-  if (host === undefined) return;
-  throw new BouhekiError('usage', '--host goes with --to or --socket', {
-    remedy: 'Add --to 10.0.0.1:443/tcp, or leave --host out.',
-  });
-}
-
 function refuseNothing(options: RecordedOptions): void {
   const ids = ['uid', 'euid', 'fsuid', 'gid', 'egid', 'fsgid'] as const;
-  const given = [...OF_RECORD, ...FROM_DIMENSIONS, ...ids].some((key) => options[key] !== undefined);
+  // A record is of one host: that is not a part of it.
+  const subject = FROM_DIMENSIONS.filter((key) => key !== 'host');
+  const given = [...OF_RECORD, ...subject, ...ids].some((key) => options[key] !== undefined);
   if (given || options.name.length > 0) return;
   throw new BouhekiError('usage', 'nothing is named that could be explained', {
     remedy: 'Add --to 10.0.0.1:443/tcp, or what of the record is meant: --rule, --address, --name or --exe.',

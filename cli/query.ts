@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { wideOption } from './option/wide-option.ts';
-import { databaseOption } from './option/record-option.ts';
+import { databaseOption, wideOption } from './option/record-option.ts';
 
 const HELP = `
 Examples:

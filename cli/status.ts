@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { atLeastOption } from './option/duration.ts';
-import { databaseOption, sinceOption, untilOption } from './option/record-option.ts';
-import { wideOption } from './option/wide-option.ts';
+import { databaseOption, sinceOption, untilOption, wideOption } from './option/record-option.ts';
 import type { StatusOptions } from './run/status.ts';
 
 const HELP = `

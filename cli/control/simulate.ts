@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { hostOption } from '../option/fleet-host.ts';
 import { databaseOption, sinceOption, untilOption } from '../option/record-option.ts';
 import type { SimulateOptions } from '../simulate/simulate.ts';
 
@@ -20,6 +21,7 @@ export function simulateCommand(): Command {
     .addOption(databaseOption())
     .addOption(sinceOption())
     .addOption(untilOption())
+    .addOption(hostOption())
     .option('--against <policy>', 'the policy in force: list what changes')
     .addOption(
       new Option(

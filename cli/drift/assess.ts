@@ -1,12 +1,13 @@
 import { allFindings } from '../../generator/drift/finding/all-findings.ts';
 import { type Change, changesOf } from '../../generator/drift/finding/change.ts';
 import { compare, type Comparison, type Naming } from '../../generator/drift/drift.ts';
-import type { FindingKind, Grouping } from '../../generator/drift/finding/finding.ts';
+import type { Finding, FindingKind, Grouping } from '../../generator/drift/finding/finding.ts';
 import type { Parsed } from '../../policy/file/parse.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import { prefixOf } from '../../policy/value/cidr.ts';
 import { accountsFor } from '../option/account-table.ts';
+import { describeUnknownHost, judgedHost } from '../option/fleet-host.ts';
 import { realPaths } from '../option/linked-path.ts';
 import { readOwners } from '../option/owner-list.ts';
 import { parseWithPlaces, readPolicyText, type Warn } from '../option/policy-file.ts';
@@ -22,6 +23,8 @@ import { select, type Selection } from './selection.ts';
 export interface DriftOptions extends Omit<RecordOptions, 'since'> {
   /** `last`: since what was reported last. */
   since?: number | 'last';
+  /** The host of a fleet that the record is of; absent: this one. */
+  host?: string[];
   format: Format;
   json: boolean;
   intents: boolean;
@@ -62,6 +65,8 @@ export async function assess(file: string, options: DriftOptions, warn: Warn): P
   const text = readPolicyText(file);
   const parsed = parseWithPlaces(text, file, warn);
   const { policy, links } = followLinks(parsed.policy, realPaths);
+  const unknown = describeUnknownHost(policy, judgedHost(options.host));
+  if (unknown !== '') warn(unknown);
   const acknowledgements = options.ignore === undefined ? [] : readAcknowledgements(options.ignore);
   const { since: _since, ...rest } = options;
   const last = options.since === 'last' ? readLastReport(options.db, file) : undefined;
@@ -86,7 +91,7 @@ export function rememberAll(
 /** What evidence is under a policy. */
 export async function judge(
   policy: Policy,
-  { accounts, observations, past, watched }: Evidence,
+  { accounts, elsewhere, observations, past, watched }: Evidence,
   {
     owners,
     since,
@@ -106,5 +111,8 @@ export async function judge(
     at: Date.now() * 1000,
     ...(table && { ownerOf: (address) => table.find(prefixOf(address))?.owner }),
   });
-  return { comparison: now, naming, changes: changesOf(now.cases, [...before, ...now.allowed]), found };
+  const changes = changesOf(now.cases, [...before, ...now.allowed]);
+  const isHere = ({ kind, rule }: Finding): boolean =>
+    kind !== 'unused' || rule === undefined || elsewhere?.has(rule.name) !== true;
+  return { comparison: now, naming, changes, found: found.filter(isHere) };
 }

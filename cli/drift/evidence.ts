@@ -13,6 +13,7 @@ import {
   type Reader,
   type RecordingSummary,
 } from '../../profiler/read/read.ts';
+import { judgedHost, onHost, rulesElsewhere } from '../option/fleet-host.ts';
 import { windowOf, type RecordOptions } from '../option/record-option.ts';
 
 /** What of a record a report is made of. */
@@ -25,6 +26,15 @@ export interface Evidence {
   /** Events of denied UDP connects that sent nothing and were not asked for. */
   hidden: number;
   losses: Loss[];
+  /** Rules that are for other hosts alone, by their names. Absent: none, or evidence is of all hosts. */
+  elsewhere?: ReadonlySet<string>;
+}
+
+/** What of a record is asked for. */
+interface EvidenceOptions extends RecordOptions {
+  intents: boolean;
+  /** The host of a fleet that the record is of; absent: this one. */
+  host?: string[];
 }
 
 /**
@@ -33,7 +43,7 @@ export interface Evidence {
  */
 export async function readEvidence(
   policy: Policy,
-  options: RecordOptions & { intents: boolean; watch?: boolean },
+  options: EvidenceOptions & { watch?: boolean },
 ): Promise<Evidence> {
   const reader = await openReader(options.db, 'read', options.watch === true);
   try {
@@ -47,7 +57,7 @@ export async function readEvidence(
 export async function evidenceIn(
   reader: Reader,
   policy: Policy,
-  options: RecordOptions & { intents: boolean },
+  options: EvidenceOptions,
 ): Promise<Evidence> {
   const window = windowOf(options);
   // What was denied outside containers is told of too where the policy judges containers alone.
@@ -58,11 +68,13 @@ export async function evidenceIn(
   const before =
     options.since === undefined ? [] : await reader.observations({ until: options.since, ...wanted });
   const past = before.filter(ofPolicy);
+  const host = judgedHost(options.host);
   const denied = await reader.observations({ ...window, intents: true, verdict: 'deny' });
   const shown = observations.filter((each) => each.verdict === 'deny');
   return {
-    observations,
-    past,
+    observations: onHost(policy, observations, host),
+    past: onHost(policy, past, host),
+    elsewhere: rulesElsewhere(policy, host),
     watched: watchedTime(await reader.recordings(), [...past, ...observations], options.until),
     accounts: await reader.accounts(),
     hidden: eventsOf(denied) - eventsOf(shown),

@@ -18,6 +18,7 @@ import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Flow } from '../../policy/meaning/policy.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import { type SocketKind } from '../../policy/value/socket-kind.ts';
+import { describeUnknownHost, judgedHost } from '../option/fleet-host.ts';
 import { describeLinks, realPath, realPaths } from '../option/linked-path.ts';
 import { parseWithPlaces, readPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
@@ -28,7 +29,8 @@ export interface ExplainOptions extends Partial<Record<TextDimension | AccountDi
   to?: string;
   name: string[];
   socket?: SocketKind;
-  host?: string;
+  /** The host of a fleet; absent: this one. */
+  host?: string[];
   uid?: string;
   euid?: string;
   fsuid?: string;
@@ -47,8 +49,10 @@ export async function explainConnection(file: string, options: ExplainOptions): 
   const { links, policy } = followLinks(written.policy, realPaths);
   if (!flow.inContainer && flow.exe !== undefined) flow.exe = realPath(flow.exe) ?? flow.exe;
   flow.accounts = await accountsFor(policy);
+  const host = judgedHost(options.host);
+  if (host !== undefined) flow.host = host;
   const parsed = { ...written, policy };
-  process.stderr.write(describeLinks(links));
+  process.stderr.write(describeLinks(links) + describeUnknownHost(policy, host));
   const explanation = explainFlow(parsed.policy, flow);
   const said = options.json
     ? jsonDocument('explain', whyJson(explanation, parsed))
@@ -75,7 +79,6 @@ function flowOf(options: ExplainOptions): Flow {
     at: Date.now() * 1000,
   };
   if (options.name.length > 0) flow.names = options.name.map((name) => ({ name, age: 0 }));
-  if (options.host !== undefined) flow.host = [options.host];
   for (const dimension of TEXT_DIMENSIONS) {
     const text = options[dimension];
     if (text === undefined) continue;

@@ -22,6 +22,7 @@ import type { AccountTable, Flow } from '../../policy/meaning/policy.ts';
 import type { Accounts } from '../../profiler/read/observation.ts';
 import { isEventLoss, openReader, type Reader, type RecordedObservation } from '../../profiler/read/read.ts';
 import { accountsFor } from '../option/account-table.ts';
+import { describeUnknownHost, judgedHost, onHost } from '../option/fleet-host.ts';
 import { describeLinks, realPaths } from '../option/linked-path.ts';
 import { parseWithPlaces, readPolicyText } from '../option/policy-file.ts';
 import { warnAtOnce } from '../option/policy-reader.ts';
@@ -73,7 +74,9 @@ export async function explainRecorded(file: string, options: RecordedOptions): P
     // Folded otherwise they have the best name of each event alone.
     const byNames = namesHosts(policy) || selection.name.length > 0;
     const ends = endsOf(policy);
-    const recorded = await reader.observations({ ...window, byNames, ends, intents: true });
+    const host = judgedHost(options.host);
+    const all = await reader.observations({ ...window, byNames, ends, intents: true });
+    const recorded = onHost(policy, all, host);
     const accounts = await reader.accounts();
     const called = await accountsFor(policy, accounts);
     const { found, seen } = explainAll(parsed, recorded, { selection, accounts, called });
@@ -84,7 +87,8 @@ export async function explainRecorded(file: string, options: RecordedOptions): P
     process.stdout.write(options.json ? recordedJson(report) : recordedText(report, shown.length));
     const losses = (await reader.losses(window)).filter(isEventLoss);
     const none = found.length === 0 ? 'Nothing in the record matches.\n' : '';
-    process.stderr.write(`${describeLinks(links)}${none}${lackLine(losses)}`);
+    const unknown = describeUnknownHost(policy, host);
+    process.stderr.write(`${describeLinks(links)}${unknown}${none}${lackLine(losses)}`);
     if (found.some(({ explanation }) => explanation.verdict.action === 'deny')) process.exitCode = 1;
   } finally {
     reader.close();

@@ -1,9 +1,10 @@
 import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { policyHash } from '../../daemon/enforcement.ts';
-import { forHost } from '../../policy/meaning/host.ts';
+import { forHost, hostTexts } from '../../policy/meaning/host.ts';
 import { monitored } from '../../policy/meaning/mode.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { readHostFile } from '../../fleet/self/host-file.ts';
+import { describeUnknownHost } from './fleet-host.ts';
 import { parseText, readTrustedPolicyText } from './policy-file.ts';
 
 /** Reads policies that are to be enforced. */
@@ -23,7 +24,11 @@ export class PolicySource {
   /** The policy as a file has it now. Throws BouhekiError when it is not valid or not to be trusted. */
   read(file: string): ReadPolicy {
     const text = readTrustedPolicyText(file);
-    const policy = forHost(parseText(text, file, this.#warn), readHostFile());
+    const written = parseText(text, file, this.#warn);
+    const host = readHostFile();
+    const unknown = describeUnknownHost(written, host && hostTexts(host));
+    if (unknown !== '') this.#warn(unknown);
+    const policy = forHost(written, host);
     return { policy: this.#inMode(policy), hash: policyHash(text), file };
   }
 

@@ -19,6 +19,11 @@ export function untilOption(what = 'only what happened before this time'): Optio
   return new Option('--until <time>', what).argParser(readMoment);
 }
 
+/** `--wide`, for reports with tables. */
+export function wideOption(): Option {
+  return new Option('--wide', 'do not cut tables to the width of the terminal').default(false);
+}
+
 /** The point in time that an option names. */
 export function readMoment(text: string): number {
   const moment = parseMoment(text, Date.now() * 1000);

@@ -9,10 +9,12 @@ import { lackLine } from '../../generator/header.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
 import { endsOf } from '../../policy/meaning/end.ts';
 import { namesHosts } from '../../policy/meaning/known-name.ts';
+import { isForHosts } from '../../policy/meaning/host.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 import { isEventLoss, openReader } from '../../profiler/read/read.ts';
 import { accountsFor } from '../option/account-table.ts';
+import { describeUnknownHost, judgedHost, onHost } from '../option/fleet-host.ts';
 import { describeLinks, realPaths } from '../option/linked-path.ts';
 import { readPolicy } from '../option/policy-reader.ts';
 import { type RecordOptions, windowOf } from '../option/record-option.ts';
@@ -23,6 +25,8 @@ import { simulationText } from './text.ts';
 /** What `simulate` was asked for, as commander hands it over. */
 export interface SimulateOptions extends RecordOptions {
   against?: string;
+  /** The host of a fleet that the record is of; absent: this one. */
+  host?: string[];
   json: boolean;
   /** Subjects of each list, 0 for all. */
   limit: number;
@@ -43,7 +47,9 @@ export async function runSimulate(file: string, options: SimulateOptions): Promi
     const window = windowOf(options);
     const byNames = namesHosts(policy) || (before !== undefined && namesHosts(before));
     const ends = [policy, before ?? policy].flatMap(endsOf);
-    const recorded = await reader.observations({ ...window, byNames, ends });
+    const host = judgedHost(options.host);
+    const all = await reader.observations({ ...window, byNames, ends });
+    const recorded = onHost([policy, before ?? policy].find(isForHosts) ?? policy, all, host);
     const observations = recorded.filter(({ subject }) => isJudged(policy, subject));
     const accounts = await reader.accounts();
     const naming = { accounts, called: await accountsFor(policy, accounts) };
@@ -62,7 +68,8 @@ export async function runSimulate(file: string, options: SimulateOptions): Promi
     if (eventsOf(found.blocked) > 0) process.exitCode = 1;
     process.stdout.write(text);
     const losses = (await reader.losses(window)).filter(isEventLoss);
-    process.stderr.write(`${describeLinks(links)}${lackLine(losses)}`);
+    const unknown = describeUnknownHost(policy, host);
+    process.stderr.write(`${describeLinks(links)}${unknown}${lackLine(losses)}`);
   } finally {
     reader.close();
   }

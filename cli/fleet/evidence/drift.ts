@@ -7,8 +7,7 @@ import {
   limitOption,
   unusedAfterOption,
 } from '../../drift/option.ts';
-import { readMoment } from '../../option/record-option.ts';
-import { wideOption } from '../../option/wide-option.ts';
+import { readMoment, wideOption } from '../../option/record-option.ts';
 import { operatorOption } from '../operator/option.ts';
 import type { FleetDriftOptions } from './run/drift.ts';
 
