@@ -6,8 +6,8 @@ import { postgresMissing } from '../fixture/postgres.ts';
 import { reportingFleet } from '../fixture/reporter.ts';
 
 const KILLS = 100;
-/** A start takes about a second: some kills are before the hub listens. Milliseconds. */
-const MOST = 3000;
+/** Milliseconds: a start takes about a second. */
+const MOST = 800;
 const made = reportingFleet();
 
 test(
@@ -21,6 +21,8 @@ test(
     let among = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       const before = hub.acknowledged;
+      // Every other one while it starts, however slow this machine is.
+      if (kill % 2 === 0) await hub.reported(0);
       await sleep(Math.random() * MOST);
       if (hub.acknowledged > before) among++;
       await hub.kill();
@@ -31,7 +33,7 @@ test(
     await hub.reported(1);
     const { acknowledged, stored } = await hub.settle();
     t.diagnostic(`${acknowledged} reports; ${among} of ${KILLS} kills among them`);
-    assert.ok(among > 0, 'no kill was among reports');
+    assert.ok(among >= KILLS / 2, 'too few kills were among reports');
     assert.equal(stored, acknowledged);
   },
 );
