@@ -1,6 +1,12 @@
 import type { Candidate } from './grow.ts';
 import { Holders } from './holders.ts';
 
+/** Chosen that lost a tuple of their own, and which. */
+interface Bereft {
+  indexes: number[];
+  tuples: number[];
+}
+
 /** Candidates chosen to hold every tuple, and what an exchange of some of them would change. */
 export class Selection {
   /** In the order in which they were chosen. */
@@ -15,6 +21,16 @@ export class Selection {
   #turns = 0;
   /** How many of the chosen hold each tuple. */
   readonly #times: Int32Array;
+  /**
+   * A tuple that this one of the chosen alone holds, which is why it is needed; -1 while none is known. Every one of
+   * them has one between two exchanges. And for each tuple whose it was last.
+   */
+  readonly #own: Int32Array;
+  readonly #ownedBy: Int32Array;
+  /** For each candidate the holders of all its tuples: what it takes to look at those. */
+  readonly #reach: Float64Array;
+  /** In which round each tuple was found open last. */
+  readonly #open: Int32Array;
   /** In which round each candidate was looked at, and found, last. */
   readonly #looked: Int32Array;
   readonly #found: Int32Array;
@@ -30,7 +46,14 @@ export class Selection {
     this.#looked = new Int32Array(candidates.length);
     this.#found = new Int32Array(candidates.length);
     this.#times = new Int32Array(count);
+    this.#own = new Int32Array(candidates.length).fill(-1);
+    this.#ownedBy = new Int32Array(count).fill(-1);
+    this.#reach = new Float64Array(candidates.length);
+    this.#open = new Int32Array(count);
     this.#gain = new Int32Array(candidates.length);
+    for (const [index, { tuples }] of candidates.entries()) {
+      for (const tuple of tuples) this.#reach[index]! += this.#holders.times(tuple);
+    }
   }
 
   /** Chooses until every tuple is held, what nothing else can replace first; none is superfluous then. */
@@ -66,14 +89,15 @@ export class Selection {
    * will do. Kept where it needs fewer candidates, or as many with fewer values; returns whether.
    */
   tryWithout(dropped: number, other: number): boolean {
+    const own = [this.#own[dropped]!, this.#own[other]!];
     this.#release(dropped);
     this.#release(other);
     const open = this.#openOf(dropped, other);
     const added = this.#cover(open, dropped);
-    const suspects: number[] = [];
-    this.#begin();
-    for (const index of added) this.#chosenWith(index, suspects);
-    const removed = this.#releaseSuperfluous(this.#inOrder(suspects));
+    const bereft: Bereft = { indexes: [], tuples: [] };
+    for (const index of added) this.#bereave(index, bereft);
+    for (const index of added) this.effort += this.#reach[index]!;
+    const removed = this.#releaseSuperfluous(this.#inOrder([...bereft.indexes, ...added]));
     const before = [dropped, other, ...removed];
     if (added.length < before.length || (added.length === before.length && this.#isSmaller(added, before))) {
       const kept = this.chosen.filter((index) => this.#isChosen[index] === 1 && !added.includes(index));
@@ -84,6 +108,8 @@ export class Selection {
     for (const index of added) this.#release(index);
     this.#hold(dropped);
     this.#hold(other);
+    for (const [at, index] of bereft.indexes.entries()) this.#give(index, bereft.tuples[at]!);
+    for (const [at, index] of [dropped, other].entries()) this.#give(index, own[at]!);
     return false;
   }
 
@@ -106,6 +132,7 @@ export class Selection {
 
   #choose(index: number): void {
     this.#turn[index] = this.#turns++;
+    this.#own[index] = -1;
     this.#hold(index);
   }
 
@@ -119,6 +146,33 @@ export class Selection {
     this.#isChosen[index] = 0;
     for (const tuple of this.#candidates[index]!.tuples) this.#times[tuple]!--;
     this.effort += this.#candidates[index]!.tuples.length;
+  }
+
+  /** Says that the tuple is held by this one of the chosen alone. */
+  #give(index: number, tuple: number): void {
+    this.#own[index] = tuple;
+    this.#ownedBy[tuple] = index;
+  }
+
+  /** Notes which of the chosen had a tuple of their own that this one holds as well now. */
+  #bereave(index: number, { indexes, tuples }: Bereft): void {
+    for (const tuple of this.#candidates[index]!.tuples) {
+      const owner = this.#ownedBy[tuple]!;
+      if (owner < 0 || owner === index || this.#own[owner] !== tuple || this.#isChosen[owner] === 0) continue;
+      indexes.push(owner);
+      tuples.push(tuple);
+      this.#own[owner] = -1;
+    }
+  }
+
+  /** Whether this one of the chosen is alone in holding some tuple. */
+  #isNeeded(index: number): boolean {
+    for (const tuple of this.#candidates[index]!.tuples) {
+      if (this.#times[tuple] !== 1) continue;
+      this.#give(index, tuple);
+      return true;
+    }
+    return false;
   }
 
   /** Adds the chosen that hold a tuple of the candidate and were not found in this round. */
@@ -139,10 +193,13 @@ export class Selection {
   /** The tuples of two candidates that none of the chosen holds. */
   #openOf(one: number, other: number): number[] {
     const open: number[] = [];
-    for (const tuple of this.#candidates[one]!.tuples) if (this.#times[tuple] === 0) open.push(tuple);
-    const ofOne = new Set(open);
-    for (const tuple of this.#candidates[other]!.tuples) {
-      if (this.#times[tuple] === 0 && !ofOne.has(tuple)) open.push(tuple);
+    const round = this.#begin();
+    for (const candidate of [one, other]) {
+      for (const tuple of this.#candidates[candidate]!.tuples) {
+        if (this.#times[tuple] !== 0 || this.#open[tuple] === round) continue;
+        this.#open[tuple] = round;
+        open.push(tuple);
+      }
     }
     return open;
   }
@@ -156,12 +213,11 @@ export class Selection {
         if (this.#gain[list[at]!]!++ === 0) touched.push(list[at]!);
       }
     }
-    touched.sort((a, b) => this.#candidates[a]!.size - this.#candidates[b]!.size || a - b);
     const added: number[] = [];
     for (let left = open.length; left > 0;) {
       let best = -1;
       for (const index of touched) {
-        if (index !== avoided && (best < 0 || this.#gain[index]! > this.#gain[best]!)) best = index;
+        if (index !== avoided && (best < 0 || this.#isBetter(index, best))) best = index;
       }
       this.effort += touched.length;
       if (best < 0 || this.#gain[best] === 0) best = avoided;
@@ -170,6 +226,13 @@ export class Selection {
       this.#choose(best);
     }
     return added;
+  }
+
+  #isBetter(index: number, other: number): boolean {
+    const more = this.#gain[index]! - this.#gain[other]!;
+    if (more !== 0) return more > 0;
+    const larger = this.#candidates[index]!.size - this.#candidates[other]!.size;
+    return larger < 0 || (larger === 0 && index < other);
   }
 
   /** The same for all that is open, by lists of candidates with equal gains. */
@@ -214,7 +277,7 @@ export class Selection {
   #releaseSuperfluous(order: readonly number[]): number[] {
     // The largest boxes were taken first, so the last are the likeliest to be superfluous.
     return order.toReversed().filter((index) => {
-      for (const tuple of this.#candidates[index]!.tuples) if (this.#times[tuple] === 1) return false;
+      if (this.#isNeeded(index)) return false;
       this.#release(index);
       return true;
     });
