@@ -3,7 +3,7 @@ import type { RecordedObservation } from '../profiler/read/read.ts';
 import { sumEvidence } from './subject/evidence.ts';
 import { compareText } from './subject/order.ts';
 import {
-  blocksByPlace,
+  blocksOfEach,
   judgeBlocks,
   LEAST_SPAN,
   type Outlook,
@@ -56,7 +56,7 @@ export function discoveryOf(
     allowCommandRules: true,
     accounts,
   });
-  const placesOf = demands.map(({ observations: seen }) => blocksByPlace(seen));
+  const placesOf = blocksOfEach(demands.map(({ observations: seen }) => seen));
   const subjects = demands.map(({ observations: seen, subject }, at): SubjectDiscovery => {
     const places = placesOf[at]!;
     const events = seen.reduce((sum, { count }) => sum + count, 0);

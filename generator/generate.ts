@@ -171,7 +171,7 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
     ...(layout.boxes && { boxes: layout.boxes }),
     grant: layout.grant,
     ...(input.fleet && quorum && { fleet: describeFleet(input.fleet, quorum) }),
-    notes: notesOf(demands, pools, layout, options),
+    notes: notesOf(observed, pools, layout, options),
   });
   const document: PolicyDocument = {
     header: commentOf([SCHEMA_COMMENT, ...header, ...withheldLines(input, quorum)]),
@@ -280,12 +280,12 @@ function withNames(
 
 /** Statements of the header about subjects, names and the layout. A rule without a subject says so. */
 function notesOf(
-  demands: readonly Demand[],
+  observed: readonly RecordedObservation[],
   pools: readonly Pool[],
   layout: Layout,
   { by }: GenerateOptions,
 ): string[] {
-  const names = describeNames(demands.flatMap(({ observations }) => observations));
+  const names = describeNames(observed);
   return [
     ...(by === 'host' ? ['Subjects: none (--by host); every process may go where any was seen'] : []),
     ...names.map((line) => `Names: ${line}`),

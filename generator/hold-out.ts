@@ -65,21 +65,28 @@ export function judgeByRules(rules: readonly Rule[], lists: readonly (readonly P
  */
 export function judgeByRecord(training: readonly Demand[], by: SubjectKind | undefined): Judge {
   const destinations = new DestinationNumbers();
-  const seen = new Map<string, Set<number>>();
-  for (const { observations, subject } of training) {
-    const sets = coveredKeys(subject).map((key) => {
-      const known = seen.get(key) ?? new Set();
-      seen.set(key, known);
-      return known;
-    });
-    for (const each of observations) {
-      const number = destinations.of(each);
-      for (const set of sets) set.add(number);
+  const covered = new Map<string, Demand[]>();
+  for (const demand of training) {
+    for (const key of coveredKeys(demand.subject)) {
+      const known = covered.get(key);
+      if (known === undefined) covered.set(key, [demand]);
+      else known.push(demand);
     }
   }
+  /** Of those subjects alone that are asked for. */
+  const seen = new Map<string, Set<number>>();
+  const seenBy = (key: string): Set<number> => {
+    let known = seen.get(key);
+    if (known !== undefined) return known;
+    seen.set(key, (known = new Set()));
+    for (const { observations } of covered.get(key) ?? []) {
+      for (const each of observations) known.add(destinations.of(each));
+    }
+    return known;
+  };
   const nameOf = subjectNamer(by);
   return (observation) => {
     const subject = nameOf(observation.subject);
-    return subject !== undefined && seen.get(subject.key)?.has(destinations.of(observation)) === true;
+    return subject !== undefined && seenBy(subject.key).has(destinations.of(observation));
   };
 }

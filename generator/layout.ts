@@ -67,7 +67,7 @@ export type EvidenceKind = 'line' | 'full';
 
 /** What the addresses of a rule were known by when they were connected to. */
 function knownBy({ observations }: Pick<Rule, 'observations'>, most = Infinity): string[] {
-  const names = sumNames(observations.filter(({ name }) => name === undefined));
+  const names = sumNames(observations.filter((each) => each.names && each.name === undefined));
   const more = names.length > most ? ' and others' : '';
   return names.length === 0 ? [] : [`known by ${names.slice(0, most).join(', ')}${more}`];
 }

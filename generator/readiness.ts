@@ -39,7 +39,7 @@ export function lookAhead(demands: readonly Demand[]): {
   outlook: Outlook;
   readiness: Map<string, Readiness>;
 } {
-  const places = demands.map(({ observations }) => blocksByPlace(observations));
+  const places = blocksOfEach(demands.map(({ observations }) => observations));
   const readiness = demands.map(({ observations, subject }, at): [string, Readiness] => [
     subject.key,
     judgeBlocks(places[at]!, { seconds: spanOf(observations), atLeast: LEAST_SPAN }),
@@ -192,13 +192,29 @@ function sumOfPlaces(places: readonly (readonly number[])[]): number[] {
 
 /** Events in each part of the window for each place that a rule tells from others. */
 export function blocksByPlace(observations: readonly RecordedObservation[]): (readonly number[])[] {
+  return blocksOfEach([observations])[0]!;
+}
+
+/** The same for each of some lists, which have most of their destinations in common. */
+export function blocksOfEach(lists: readonly (readonly RecordedObservation[])[]): (readonly number[])[][] {
   const destinations = new DestinationNumbers();
-  const places: (readonly number[])[] = [];
-  for (const observation of observations) {
-    const place = destinations.of(observation);
-    const known = places[place];
-    const { blocks } = observation;
-    places[place] = known === undefined ? blocks : known.map((count, block) => count + blocks[block]!);
-  }
-  return places;
+  /** For each destination the last list that it was found in, and which place of that it is. */
+  const seenIn: number[] = [];
+  const placeOf: number[] = [];
+  return lists.map((observations, list) => {
+    const places: (readonly number[])[] = [];
+    for (const observation of observations) {
+      const destination = destinations.of(observation);
+      const { blocks } = observation;
+      if (seenIn[destination] === list) {
+        const place = placeOf[destination]!;
+        places[place] = places[place]!.map((count, block) => count + blocks[block]!);
+      } else {
+        seenIn[destination] = list;
+        placeOf[destination] = places.length;
+        places.push(blocks);
+      }
+    }
+    return places;
+  });
 }

@@ -1,4 +1,4 @@
-import { type Relation, restCodes } from './relation.ts';
+import { byKey, type Relation, restCodes } from './relation.ts';
 
 /**
  * The tuples of the relation in parts that no box connects. Two tuples of one box are linked through tuples
@@ -25,12 +25,15 @@ export function componentsOf(relation: Relation): Int32Array[] {
       }
     }
   }
-  const members = new Map<number, number[]>();
+  /** For each root the number of its part, in the order of their first tuples, which are the roots. */
+  const parts = new Int32Array(count);
+  const partOf = new Int32Array(count);
+  let found = 0;
   for (let tuple = 0; tuple < count; tuple++) {
     const root = find(tuple);
-    const list = members.get(root);
-    if (list === undefined) members.set(root, [tuple]);
-    else list.push(tuple);
+    if (root === tuple) parts[root] = found++;
+    partOf[tuple] = parts[root]!;
   }
-  return [...members.values()].map((list) => Int32Array.from(list));
+  const { items, start } = byKey(partOf, found);
+  return Array.from({ length: found }, (_, part) => items.slice(start[part]!, start[part + 1]!));
 }

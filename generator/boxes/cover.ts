@@ -34,23 +34,34 @@ export function coverRelation(relation: Relation, apart = 0): BoxCover {
     const { atLeast, boxes } = coverPart(part, apart);
     result.atLeast += atLeast;
     for (const box of boxes) {
-      result.boxes.push(
-        box.map((list, axis) =>
-          list
-            .flatMap((value) => classes[axis]![values ? values[axis]![value]! : value]!)
-            .sort((a, b) => a - b),
-        ),
-      );
+      result.boxes.push(box.map((list, axis) => originals(list, classes[axis]!, values?.[axis])));
     }
   }
   return result;
+}
+
+/** What the values of a part stand for, in order. */
+function originals(
+  list: readonly number[],
+  classes: readonly (readonly number[])[],
+  values: readonly number[] | undefined,
+): number[] {
+  const found: number[] = [];
+  let inOrder = true;
+  for (const value of list) {
+    for (const original of classes[values ? values[value]! : value]!) {
+      inOrder &&= found.length === 0 || found[found.length - 1]! < original;
+      found.push(original);
+    }
+  }
+  return inOrder ? found : found.sort((a, b) => a - b);
 }
 
 /** The parts of a relation that no box connects, with what their values are in the whole where those are others. */
 function partsOf(relation: Relation): { relation: Relation; values?: number[][] }[] {
   const components = componentsOf(relation);
   if (components.length === 1 && hasEveryValue(relation)) return [{ relation }];
-  return components.map((members) => compact(relation, members));
+  return compact(relation, components);
 }
 
 /** Whether each value of each axis is in some tuple. */

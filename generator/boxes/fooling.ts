@@ -46,15 +46,17 @@ function scattered(grid: Grid, cover: readonly ValueBox[]): number[] {
 
 /** The tuples that one box alone holds, then the others; of each those with the least reach first. */
 function inOrder(grid: Grid, holders: Holders): Int32Array {
-  const reach = Float64Array.from({ length: grid.count }, (_, tuple) => reachOf(grid, tuple));
-  const distinct = [...new Set(reach)].sort((a, b) => a - b);
-  const rank = new Map(distinct.map((value, at) => [value, at]));
+  const reach = new Float64Array(grid.count);
+  for (let tuple = 0; tuple < grid.count; tuple++) reach[tuple] = reachOf(grid, tuple);
+  const rank = new Map<number, number>();
+  let last = -1;
+  for (const each of reach.slice().sort()) if (each !== last) rank.set((last = each), rank.size);
   const keys = new Int32Array(grid.count);
   for (let tuple = 0; tuple < grid.count; tuple++) {
-    const shared = holders.times(tuple) > 1 ? distinct.length : 0;
+    const shared = holders.times(tuple) > 1 ? rank.size : 0;
     keys[tuple] = shared + rank.get(reach[tuple]!)!;
   }
-  return byKey(keys, 2 * distinct.length).items;
+  return byKey(keys, 2 * rank.size).items;
 }
 
 /** The tuples with values of the tuple's lines, at most. */
@@ -86,12 +88,17 @@ class Taken {
     for (let axis = 0; axis < this.#byValue.length && least > 0; axis++) {
       const lists = this.#byValue[axis]!;
       let sum = 0;
-      for (const other of this.#grid.line(tuple, axis)) sum += lists[this.#grid.value(other, axis)]!.length;
+      const values = this.#grid.lineValues(tuple, axis);
+      // Most axes have more than the least one long before their end.
+      for (let at = 0; at < values.length && sum < least; at++) sum += lists[values[at]!]!.length;
       if (sum < least) [best, least] = [axis, sum];
     }
-    if (least === 0) return [];
-    const lists = this.#byValue[best]!;
-    return Array.from(this.#grid.line(tuple, best)).flatMap((other) => lists[this.#grid.value(other, best)]!);
+    const near: number[] = [];
+    if (least === 0) return near;
+    for (const value of this.#grid.lineValues(tuple, best)) {
+      for (const other of this.#byValue[best]![value]!) near.push(other);
+    }
+    return near;
   }
 }
 

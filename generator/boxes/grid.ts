@@ -24,6 +24,8 @@ export class Grid {
   readonly count: number;
   readonly #relation: Relation;
   readonly #lines: Lines[] = [];
+  /** Those of a box between two tuples, while they are looked at. */
+  readonly #corners: number[] = [];
 
   constructor(relation: Relation) {
     this.#relation = relation;
@@ -46,6 +48,13 @@ export class Grid {
     const { of, start, tuples } = this.#lines[axis]!;
     const line = of[tuple]!;
     return tuples.subarray(start[line]!, start[line + 1]!);
+  }
+
+  /** Their values on that axis. */
+  lineValues(tuple: number, axis: number): Int32Array {
+    const { of, start, values } = this.#lines[axis]!;
+    const line = of[tuple]!;
+    return values.subarray(start[line]!, start[line + 1]!);
   }
 
   /**
@@ -131,7 +140,11 @@ export class Grid {
 
   /** The tuples of a box; undefined when one of them is not in the relation. */
   tuplesOf(box: ValueBox): Tuples | undefined {
-    const corner = this.cornerOf(box);
+    return this.tuplesFrom(this.cornerOf(box), box);
+  }
+
+  /** The same where the tuple at its corner is known. */
+  tuplesFrom(corner: number, box: ValueBox): Tuples | undefined {
     if (corner < 0) return undefined;
     let tuples: Tuples = Int32Array.of(corner);
     for (let axis = 0; axis < this.axes; axis++) {
@@ -166,14 +179,16 @@ export class Grid {
 
   /** Whether the box spanned by two tuples lies in the relation. */
   compatible(a: number, b: number): boolean {
-    const corners = [a];
+    const corners = this.#corners;
+    corners[0] = a;
+    let count = 1;
     for (let axis = 0; axis < this.axes; axis++) {
       const value = this.value(b, axis);
       if (this.value(a, axis) === value) continue;
-      for (let at = corners.length - 1; at >= 0; at--) {
+      for (let at = count - 1; at >= 0; at--) {
         const corner = this.step(corners[at]!, axis, value);
         if (corner < 0) return false;
-        corners.push(corner);
+        corners[count++] = corner;
       }
     }
     return true;
@@ -204,25 +219,38 @@ function linesOf(relation: Relation, axis: number): Lines {
 }
 
 /**
- * The tuples of a relation that `members` names, with the values of each axis renumbered, and what the
- * numbers were.
+ * For each list of tuples of a relation the relation of these alone, with the values of each axis renumbered, and what
+ * the numbers were.
  */
 export function compact(
   { sizes, tuples }: Relation,
-  members: Int32Array,
-): { relation: Relation; values: number[][] } {
+  lists: readonly Int32Array[],
+): { relation: Relation; values: number[][] }[] {
   const axes = sizes.length;
-  const values = sizes.map((_, axis) => {
-    const distinct = new Set<number>();
-    for (const tuple of members) distinct.add(tuples[tuple * axes + axis]!);
-    return [...distinct].sort((a, b) => a - b);
-  });
-  const numbers = values.map((list) => new Map(list.map((value, number) => [value, number])));
-  const kept = new Int32Array(members.length * axes);
-  for (const [at, tuple] of members.entries()) {
+  /** For each value of each axis the last list that it was found in, and its number there. */
+  const foundIn = sizes.map((size) => new Int32Array(size).fill(-1));
+  const numbers = sizes.map((size) => new Int32Array(size));
+  return lists.map((members, list) => {
+    const values = sizes.map((_, axis) => {
+      const [seen, numberOf] = [foundIn[axis]!, numbers[axis]!];
+      const distinct: number[] = [];
+      for (let at = 0; at < members.length; at++) {
+        const value = tuples[members[at]! * axes + axis]!;
+        if (seen[value] === list) continue;
+        seen[value] = list;
+        distinct.push(value);
+      }
+      distinct.sort((a, b) => a - b);
+      for (let number = 0; number < distinct.length; number++) numberOf[distinct[number]!] = number;
+      return distinct;
+    });
+    const kept = new Int32Array(members.length * axes);
     for (let axis = 0; axis < axes; axis++) {
-      kept[at * axes + axis] = numbers[axis]!.get(tuples[tuple * axes + axis]!)!;
+      const numberOf = numbers[axis]!;
+      for (let at = 0; at < members.length; at++) {
+        kept[at * axes + axis] = numberOf[tuples[members[at]! * axes + axis]!]!;
+      }
     }
-  }
-  return { relation: { sizes: values.map((list) => list.length), tuples: kept }, values };
+    return { relation: { sizes: values.map(({ length }) => length), tuples: kept }, values };
+  });
 }

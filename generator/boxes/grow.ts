@@ -72,13 +72,15 @@ class CandidateSet {
   readonly #known = new Map<number, Candidate[]>();
 
   add({ box, tuples }: Grown): void {
-    const sorted = tuples.slice().sort();
-    const alike = this.#known.get(sorted[0]!);
+    let first = tuples[0]!;
+    for (const tuple of tuples) if (tuple < first) first = tuple;
+    const alike = this.#known.get(first);
     if (alike?.some((other) => equalBoxes(other.box, box))) return;
+    const sorted = tuples.slice().sort();
     const size = box.reduce((sum, values) => sum + values.length, 0);
     const candidate = { box, tuples: sorted, size };
     this.candidates.push(candidate);
-    if (alike === undefined) this.#known.set(sorted[0]!, [candidate]);
+    if (alike === undefined) this.#known.set(first, [candidate]);
     else alike.push(candidate);
   }
 }

@@ -37,15 +37,11 @@ function ofCodes(sizes: readonly number[], rows: Int32Array): ReturnType<typeof 
     if (at === 0 || distinct[at] !== distinct[at - 1]) distinct[length++] = distinct[at]!;
   }
   const tuples = new Int32Array(length * axes);
-  for (let tuple = 0; tuple < length; tuple++) {
-    let rest = distinct[tuple]!;
-    for (let axis = axes - 1; axis >= 0; axis--) {
-      tuples[tuple * axes + axis] = rest % sizes[axis]!;
-      rest = Math.floor(rest / sizes[axis]!);
-    }
-  }
   const places = new Int32Array(count);
-  for (let row = 0; row < count; row++) places[row] = placeOf(distinct, length, codes[row]!);
+  for (let row = 0; row < count; row++) {
+    const place = (places[row] = placeOf(distinct, length, codes[row]!));
+    for (let axis = 0; axis < axes; axis++) tuples[place * axes + axis] = rows[row * axes + axis]!;
+  }
   return { relation: { sizes, tuples }, places };
 }
 
@@ -148,6 +144,7 @@ export function restCodes(relation: Relation, left: number): Numbering {
 function numberRests({ sizes, tuples }: Relation, left: number): Numbering {
   const axes = sizes.length;
   const keys = new Float64Array(tuples.length / axes);
+  const groups = left === 0 ? [0, keys.length] : firstValueStarts(tuples, axes);
   let limit = 1;
   /** Axes whose values are digits of the keys next, all in one look at each tuple. */
   let digits: number[] = [];
@@ -167,7 +164,7 @@ function numberRests({ sizes, tuples }: Relation, left: number): Numbering {
     if (axis === left || size === 1) continue;
     if (limit * size > Number.MAX_SAFE_INTEGER) {
       read();
-      const { codes, count } = numberKeys(keys);
+      const { codes, count } = numberKeys(keys, limit, groups);
       keys.set(codes);
       limit = count;
     }
@@ -175,28 +172,62 @@ function numberRests({ sizes, tuples }: Relation, left: number): Numbering {
     limit *= size;
   }
   read();
-  return numberKeys(keys);
+  return numberKeys(keys, limit, groups);
 }
 
-/** By a table of its own: a Map of as many numbers takes five times as long. */
-function numberKeys(keys: Float64Array): Numbering {
-  const bits = Math.max(1, Math.ceil(Math.log2(keys.length + 1)) + 1);
-  const mask = 2 ** bits - 1;
-  /** For each place in the table 1 more than the number of the key there, 0 where there is none. */
-  const table = new Int32Array(mask + 1);
-  const keyOf = new Float64Array(keys.length);
+/** Where tuples with another value on the first axis begin; their rests differ, unless that is the one left out. */
+function firstValueStarts(tuples: Int32Array, axes: number): number[] {
+  const starts: number[] = [];
+  for (let at = 0; at < tuples.length; at += axes) {
+    if (at === 0 || tuples[at] !== tuples[at - axes]) starts.push(at / axes);
+  }
+  return [...starts, tuples.length / axes];
+}
+
+/**
+ * The numbers of keys that are below `limit`; keys of different groups, which begin at `starts`, are never equal. By a
+ * table of its own: a Map of as many numbers takes five times as long. One for each group, as what fits into the caches
+ * of the processor is several times as fast again.
+ */
+function numberKeys(keys: Float64Array, limit: number, starts: readonly number[]): Numbering {
+  if (starts.length === 2 && limit <= DENSE * keys.length) return numberDense(keys, limit);
   const codes = new Int32Array(keys.length);
+  let table = new Int32Array(0);
+  const keyOf = new Float64Array(keys.length);
+  let count = 0;
+  for (let group = 0; group + 1 < starts.length; group++) {
+    const [start, end] = [starts[group]!, starts[group + 1]!];
+    const mask = 2 ** (Math.ceil(Math.log2(end - start + 1)) + 1) - 1;
+    /** For each place in the table 1 more than the number of the key there, 0 where there is none. */
+    if (table.length <= mask) table = new Int32Array(mask + 1);
+    else table.fill(0, 0, mask + 1);
+    for (let at = start; at < end; at++) {
+      const key = keys[at]!;
+      const hash = Math.imul(key, 0x9e3779b1) ^ Math.imul(key / 2 ** 32, 0x85ebca6b);
+      let place = (hash ^ (hash >>> 15)) & mask;
+      while (table[place] !== 0 && keyOf[table[place]! - 1] !== key) place = (place + 1) & mask;
+      if (table[place] === 0) {
+        keyOf[count] = key;
+        table[place] = ++count;
+      }
+      codes[at] = table[place]! - 1;
+    }
+  }
+  return { codes, count };
+}
+
+/** How many times as many keys there may be as there are, so that a place for each of them is the fastest table. */
+const DENSE = 4;
+
+function numberDense(keys: Float64Array, limit: number): Numbering {
+  const codes = new Int32Array(keys.length);
+  /** For each key 1 more than its number, 0 where it has none yet. */
+  const numbers = new Int32Array(limit);
   let count = 0;
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at]!;
-    const hash = Math.imul(key, 0x9e3779b1) ^ Math.imul(key / 2 ** 32, 0x85ebca6b);
-    let place = (hash ^ (hash >>> 15)) & mask;
-    while (table[place] !== 0 && keyOf[table[place]! - 1] !== key) place = (place + 1) & mask;
-    if (table[place] === 0) {
-      keyOf[count] = key;
-      table[place] = ++count;
-    }
-    codes[at] = table[place]! - 1;
+    if (numbers[key] === 0) numbers[key] = ++count;
+    codes[at] = numbers[key]! - 1;
   }
   return { codes, count };
 }

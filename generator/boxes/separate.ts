@@ -11,14 +11,19 @@ export function separate(grid: Grid, boxes: readonly ValueBox[], axes: number): 
     corners: Int32Array.from(boxes, (box) => grid.cornerOf(box)),
     times: new Int32Array(grid.count),
     bySubject: new Map(),
+    changes: 0,
+    tried: new Int32Array(boxes.length).fill(-1),
   };
   for (const [at, box] of boxes.entries()) {
-    for (const tuple of grid.tuplesOf(box)!) cover.times[tuple]!++;
+    for (const tuple of grid.tuplesFrom(cover.corners[at]!, box)!) cover.times[tuple]!++;
     file(cover, at, axes);
   }
   for (let changed = true; changed;) {
     changed = false;
     for (const at of byWidth(cover.boxes, axes)) {
+      // What failed before fails again where nothing has changed since.
+      if (cover.tried[at] === cover.changes) continue;
+      cover.tried[at] = cover.changes;
       for (let axis = 0; axis < axes; axis++) {
         if (narrow(grid, cover, { at, axis, axes })) changed = true;
       }
@@ -48,6 +53,9 @@ interface Cover {
   times: Int32Array;
   /** The boxes with the same values on the first axes, in order. */
   bySubject: Map<string, number[]>;
+  /** How often a box was changed, and for each how often that was before its values were tried last. */
+  changes: number;
+  tried: Int32Array;
 }
 
 function subjectOf(box: ValueBox, axes: number): string {
@@ -89,8 +97,11 @@ function giveUp(grid: Grid, cover: Cover, { at, axes, axis, value }: Slice): boo
   const { boxes, corners, times } = cover;
   const box = boxes[at]!;
   const slice = box.with(axis, [value]);
-  const tuples = grid.tuplesOf(slice)!;
-  if (tuples.some((tuple) => times[tuple] === 1) && !takeOver(grid, cover, slice, { at, axes })) return false;
+  const corner = grid.step(corners[at]!, axis, value);
+  const tuples = grid.tuplesFrom(corner, slice)!;
+  const isNeeded = tuples.some((tuple) => times[tuple] === 1);
+  if (isNeeded && !takeOver(grid, cover, { slice, corner }, { at, axes })) return false;
+  cover.changes++;
   for (const tuple of tuples) times[tuple]!--;
   unfile(cover, at, axes);
   boxes[at] = box.with(
@@ -108,10 +119,9 @@ function giveUp(grid: Grid, cover: Cover, { at, axes, axis, value }: Slice): boo
 function takeOver(
   grid: Grid,
   { boxes, bySubject, corners, times }: Cover,
-  slice: ValueBox,
+  { corner, slice }: { slice: ValueBox; corner: number },
   { at, axes }: Pick<Slice, 'at' | 'axes'>,
 ): boolean {
-  const corner = grid.cornerOf(slice);
   // The subjects of the slice must be those of the box, or the box would give it to others too.
   for (const other of bySubject.get(subjectOf(slice, axes)) ?? []) {
     if (other === at) continue;
@@ -121,7 +131,7 @@ function takeOver(
     const wider = box.map((values, axis) => (axis < axes ? values : join(values, slice[axis]!)));
     const tuples = grid.tuplesOf(wider);
     if (tuples === undefined) continue;
-    for (const tuple of grid.tuplesOf(box)!) times[tuple]!--;
+    for (const tuple of grid.tuplesFrom(corners[other]!, box)!) times[tuple]!--;
     for (const tuple of tuples) times[tuple]!++;
     boxes[other] = wider;
     corners[other] = grid.cornerOf(wider);
@@ -130,10 +140,15 @@ function takeOver(
   return false;
 }
 
-/** The indices of the boxes, those with most subjects first. */
+/** The indices of the boxes with several subjects, those with most first. */
 function byWidth(boxes: readonly ValueBox[], axes: number): number[] {
-  const width = boxes.map((box) => box.slice(0, axes).reduce((product, { length }) => product * length, 1));
-  return [...boxes.keys()].sort((a, b) => width[b]! - width[a]! || b - a);
+  const width = boxes.map((box) => {
+    let product = 1;
+    for (let axis = 0; axis < axes; axis++) product *= box[axis]!.length;
+    return product;
+  });
+  const wide = [...boxes.keys()].filter((at) => width[at]! > 1);
+  return wide.sort((a, b) => width[b]! - width[a]! || b - a);
 }
 
 function join(values: readonly number[], others: readonly number[]): number[] {

@@ -63,17 +63,25 @@ export class CellRelation {
   /** The cells of a box of the cover: by their value on the axis on which fewest cells have the box's, then in order. */
   cellsIn(box: ValueBox): number[] {
     const { items, start } = this.#byRow;
+    const count = this.#members.length;
     const found: number[] = [];
     const axes = box.length;
     const axis = this.#fewest(box);
+    let inOrder = true;
+    let last = -1;
     for (const row of rowsIn(this.#relation, box)) {
       const number = this.#relation.tuples[row * axes + axis]!;
       for (let at = start[row]!; at < start[row + 1]!; at++) {
-        found.push(number * this.#members.length + items[at]!);
+        const code = number * count + items[at]!;
+        inOrder &&= last < code;
+        found.push((last = code));
       }
     }
-    const codes = Float64Array.from(found).sort();
-    for (let at = 0; at < found.length; at++) found[at] = this.#members[codes[at]! % this.#members.length]!;
+    const codes = inOrder ? found : new Float64Array(found).sort();
+    for (let at = 0; at < found.length; at++) {
+      // A remainder of numbers that are no integers of the machine takes several times as long.
+      found[at] = this.#members[codes[at]! - Math.floor(codes[at]! / count) * count]!;
+    }
     return found;
   }
 
@@ -92,21 +100,43 @@ interface Column {
 }
 
 function columnsOf(cells: Cells, members: readonly number[], keys: readonly (keyof From)[]): Column[] {
-  const { demands, observations } = cells;
+  const { observations } = cells;
   const first = observations[members[0]!]!;
-  const of = (valueOf: (observation: RecordedObservation) => Value): Column =>
-    columnOf(members, (cell) => valueOf(observations[cell]!));
-  const addresses = new ByAddress<Value>((address) => address);
+  const of = (valueOf: (observation: RecordedObservation) => number | string): Column => {
+    const values = new Values();
+    return values.column(members, (cell) => values.of(valueOf(observations[cell]!)));
+  };
   return [
-    ...keys.map((key) => columnOf(members, (cell) => subjectValue(demands[cell]!, key))),
+    ...keys.map((key) => columnOfDemands(cells, members, key)),
     ...(first.socket === undefined
       ? [
           of(({ protocol }) => protocol),
           ...(hasPorts(first.protocol) ? [of(({ port }) => port)] : []),
-          of((observation) => observation.name ?? addresses.of(observation)),
+          columnOfPlaces(cells, members),
         ]
       : [of(({ socket }) => socket!)]),
   ];
+}
+
+/** Of the subject: cells of a demand come one after the other, and have the same value. */
+function columnOfDemands({ demands }: Cells, members: readonly number[], key: keyof From): Column {
+  const values = new Values();
+  let [last, number]: [Demand | undefined, number] = [undefined, 0];
+  return values.column(members, (cell) => {
+    const demand = demands[cell]!;
+    if (demand !== last) [last, number] = [demand, values.of(subjectValue(demand, key))];
+    return number;
+  });
+}
+
+/** Of names, or of addresses: there are far fewer of those than cells. */
+function columnOfPlaces({ observations }: Cells, members: readonly number[]): Column {
+  const values = new Values();
+  const addresses = new ByAddress((address) => values.of(address));
+  return values.column(members, (cell) => {
+    const observation = observations[cell]!;
+    return observation.name === undefined ? addresses.of(observation) : values.of(observation.name);
+  });
 }
 
 /** Of several user ids all cells have the same ones, which are one value. */
@@ -114,31 +144,31 @@ function subjectValue({ subject }: Demand, key: keyof From): Value {
   return subject.from[key]![0]!;
 }
 
-function columnOf(members: readonly number[], valueOf: (cell: number) => Value): Column {
-  const known = new Map<string | number | bigint, number>();
-  const found: Value[] = [];
-  const numbers = new Int32Array(members.length);
-  let [last, number]: [Value | undefined, number] = [undefined, 0];
-  for (let at = 0; at < members.length; at++) {
-    const value = valueOf(members[at]!);
-    // Cells come by subject, of which each value is the same for all of them.
-    if (value !== last) {
-      const key = valueKey(value);
-      const before = known.get(key);
-      number = before ?? found.length;
-      if (before === undefined) {
-        known.set(key, number);
-        found.push(value);
-      }
-      last = value;
+/** The values of a column, and numbers for them in the order in which they come. */
+class Values {
+  readonly #known = new Map<string | number | bigint, number>();
+  readonly #found: Value[] = [];
+
+  of(value: Value): number {
+    const key = valueKey(value);
+    let number = this.#known.get(key);
+    if (number === undefined) {
+      this.#known.set(key, (number = this.#found.length));
+      this.#found.push(value);
     }
-    numbers[at] = number;
+    return number;
   }
-  const order = [...found.keys()].sort((a, b) => compareValues(found[a]!, found[b]!));
-  const place = new Int32Array(order.length);
-  for (const [at, came] of order.entries()) place[came] = at;
-  for (let at = 0; at < numbers.length; at++) numbers[at] = place[numbers[at]!]!;
-  return { values: order.map((at) => found[at]!), numbers };
+
+  /** The column of these cells, by the number of each one's value as it came. */
+  column(members: readonly number[], numberOf: (cell: number) => number): Column {
+    const numbers = new Int32Array(members.length);
+    for (let at = 0; at < numbers.length; at++) numbers[at] = numberOf(members[at]!);
+    const order = [...this.#found.keys()].sort((a, b) => compareValues(this.#found[a]!, this.#found[b]!));
+    const place = new Int32Array(order.length);
+    for (const [at, came] of order.entries()) place[came] = at;
+    for (let at = 0; at < numbers.length; at++) numbers[at] = place[numbers[at]!]!;
+    return { values: order.map((at) => this.#found[at]!), numbers };
+  }
 }
 
 /** Addresses of the two families have keys of different types. */

@@ -64,8 +64,13 @@ export function comparableCells(demands: readonly Demand[], oddities: OddityFind
     byPlace.set(place, group);
     return group;
   };
+  let [last, lastPlace, group]: [Demand | undefined, string, number[]] = [undefined, '', []];
   withoutRepeats(demands, (demand, observation, moved) => {
-    groupOf(demand, placeKind(observation)).push(cells.add(demand, observation, moved));
+    const place = placeKind(observation);
+    // Observations of a subject mostly go to places of one kind.
+    if (demand !== last || place !== lastPlace)
+      [last, lastPlace, group] = [demand, place, groupOf(demand, place)];
+    group.push(cells.add(demand, observation, moved));
   });
   return {
     cells,
@@ -96,11 +101,13 @@ function withoutRepeats(
     // Most subjects are asked for by nobody else, and nothing has to be remembered of them.
     const shared = coveredKeys(demand.subject).filter((key) => askers.get(key)?.some((by) => by !== demand));
     const own = shared.map((key) => holders.make(key));
+    let [last, others]: [Subject | undefined, Held[]] = [undefined, []];
     for (const observation of demand.observations) {
-      let others = named.get(observation.subject);
-      if (others === undefined) {
-        others = namesBy(kinds.values(), observation).flatMap((key) => holders.of(key) ?? []);
-        named.set(observation.subject, others);
+      if (observation.subject !== last) {
+        last = observation.subject;
+        others =
+          named.get(last) ?? namesBy(kinds.values(), observation).flatMap((key) => holders.of(key) ?? []);
+        named.set(last, others);
       }
       const holder = holders.hold(demand, observation, own, others);
       take(holder, observation, holder !== demand);
@@ -156,9 +163,10 @@ function askersOf(demands: readonly Demand[]): Map<string, Demand[]> {
   for (const demand of demands) {
     const asked = new Set<string>();
     const seen = new Set<Subject>();
+    let last: Subject | undefined;
     for (const observation of demand.observations) {
-      if (seen.has(observation.subject)) continue;
-      seen.add(observation.subject);
+      if (observation.subject === last || seen.has(observation.subject)) continue;
+      seen.add((last = observation.subject));
       for (const key of namesBy(kinds.values(), observation)) asked.add(key);
     }
     for (const key of asked) {

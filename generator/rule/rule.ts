@@ -77,8 +77,7 @@ export function coverDemands(
     cover.boxes += boxes.length;
     for (const box of boxes) addBox(drafts, cells, relation, box);
   }
-  const total = new Map<Demand, number>();
-  for (const demand of cells.demands) total.set(demand, (total.get(demand) ?? 0) + 1);
+  const total = cellsOfDemands(cells);
   const order = new Map(demands.map((demand, at) => [demand, at]));
   const seen = new Int32Array(cells.demands.length);
   for (const { entries, from, held, sockets } of drafts.values()) {
@@ -109,7 +108,24 @@ function distinctCells(held: readonly number[], seen: Int32Array, rule: number):
 }
 
 function demandsOf(cells: Cells, members: readonly number[]): Set<Demand> {
-  return new Set(members.map((cell) => cells.demands[cell]!));
+  const found = new Set<Demand>();
+  let last: Demand | undefined;
+  for (const cell of members) {
+    const demand = cells.demands[cell]!;
+    if (demand !== last) found.add((last = demand));
+  }
+  return found;
+}
+
+/** How many cells each demand has. Most of them are beside each other. */
+function cellsOfDemands({ demands }: Cells): Map<Demand, number> {
+  const total = new Map<Demand, number>();
+  for (let at = 0, first = 0; at < demands.length; at++) {
+    if (demands[at] === demands[at + 1]) continue;
+    total.set(demands[at]!, (total.get(demands[at]!) ?? 0) + at + 1 - first);
+    first = at + 1;
+  }
+  return total;
 }
 
 /** Puts a box into the rule for its subjects. */
@@ -122,9 +138,9 @@ function addBox(drafts: Map<string, Draft>, cells: Cells, relation: CellRelation
   const { uid } = cells.demands[members[0]!]!.subject.from;
   if (uid !== undefined && uid.length > 1) from.uid = uid;
   const draft = draftOf(drafts, from);
-  const observations = members.map((cell) => cells.observations[cell]!);
-  if (observations[0]!.socket !== undefined) draft.sockets.push(...(values.at(-1) as SocketKind[]));
-  else draft.entries.push(entryOf(values.slice(keys.length), observations));
+  const opening = cells.observations[members[0]!]!.socket !== undefined;
+  if (opening) draft.sockets.push(...(values.at(-1) as SocketKind[]));
+  else draft.entries.push(entryOf(values.slice(keys.length), cells, members));
   for (const cell of members) draft.held.push(cell);
 }
 
@@ -144,11 +160,11 @@ function draftOf(drafts: Map<string, Draft>, from: From): Draft {
   return draft;
 }
 
-function entryOf(values: readonly Value[][], observations: readonly RecordedObservation[]): Entry {
+function entryOf(values: readonly Value[][], { observations }: Cells, members: readonly number[]): Entry {
   const places = values.at(-1) as Address[] | string[];
   const protocols = values[0] as number[];
   const entry: Entry = isNames(places)
-    ? { observed: [], names: places, keep: keepFor(observations), protocols }
+    ? { observed: [], names: places, keep: keepFor(members.map((cell) => observations[cell]!)), protocols }
     : { observed: mergePrefixes(places.map(prefixOf)), protocols };
   if (values.length > 2) entry.ports = portRanges(values[1] as number[]);
   return entry;

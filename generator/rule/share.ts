@@ -32,14 +32,29 @@ const MOST_VALUES = 100_000;
 /** Sets of one kind. */
 const MOST_SETS = 100;
 
-/** A list of values of some destinations, all of the same kind. */
-interface List {
-  kind: SetKind;
-  values: Set<string>;
+/** A list of values of some destinations, all of the same kind, none of them twice. */
+class List {
+  readonly kind: SetKind;
   /** Sets that were taken out of it. */
-  references: string[];
+  readonly references: string[] = [];
   /** How often it stands in the policy. */
-  uses: number;
+  uses = 0;
+  readonly #written: readonly Entry[];
+  #values?: Set<string>;
+
+  constructor(kind: SetKind, written: readonly Entry[]) {
+    this.kind = kind;
+    this.#written = written;
+  }
+
+  /** Of most lists of a large policy nobody asks for them. */
+  get values(): Set<string> {
+    return (this.#values ??= new Set(this.#written.map(textOf)));
+  }
+
+  get size(): number {
+    return this.#values?.size ?? this.#written.length;
+  }
 }
 
 /** Values that several lists have, and what writing them once saves. */
@@ -58,7 +73,7 @@ export function shareLists(rules: readonly RuleDocument[], nameOf: SetNamer): Sh
   const lists = listsOf(rules);
   const sets = new Map<string, SetDocument>();
   for (const kind of SET_KINDS) {
-    const own = [...lists.values()].filter((list) => list.kind === kind);
+    const own = [...new Set(lists.values())].filter((list) => list.kind === kind);
     for (let count = 0; count < MOST_SETS; count++) {
       const best = bestOf(candidatesOf(own));
       if (best === undefined) break;
@@ -75,17 +90,21 @@ export function shareLists(rules: readonly RuleDocument[], nameOf: SetNamer): Sh
   return { rules: rules.map((rule) => withReferences(rule, lists)), sets: new Map(named) };
 }
 
-/** The lists of all destinations, equal ones as one. */
-function listsOf(rules: readonly RuleDocument[]): Map<string, List> {
-  const lists = new Map<string, List>();
-  for (const entry of rules.flatMap(({ to }) => to ?? [])) {
-    for (const kind of SET_KINDS) {
-      const values = entry[kind]?.map(textOf);
-      if (values === undefined || values.length < FEWEST) continue;
-      const key = keyOf(kind, values);
-      const known = lists.get(key);
-      if (known) known.uses++;
-      else lists.set(key, { kind, values: new Set(values), references: [], uses: 1 });
+/** The lists of all destinations, equal ones as one, by what stands in the rules. */
+function listsOf(rules: readonly RuleDocument[]): Map<readonly Entry[], List> {
+  const known = new Map<string, List>();
+  const lists = new Map<readonly Entry[], List>();
+  for (const { to = [] } of rules) {
+    for (const entry of to) {
+      for (const kind of SET_KINDS) {
+        const written = entry[kind];
+        if (written === undefined || written.length < FEWEST) continue;
+        const key = `${kind} ${JSON.stringify(written.map(textOf))}`;
+        const list = known.get(key) ?? new List(kind, written);
+        list.uses++;
+        known.set(key, list);
+        lists.set(written, list);
+      }
     }
   }
   return lists;
@@ -93,9 +112,9 @@ function listsOf(rules: readonly RuleDocument[]): Map<string, List> {
 
 /** What lists have in common: all that stands in just the same lists, whole lists, and what two of them share. */
 function candidatesOf(lists: readonly List[]): Candidate[] {
-  if (lists.reduce((sum, { values }) => sum + values.size, 0) > MOST_VALUES) {
+  if (lists.reduce((sum, { size }) => sum + size, 0) > MOST_VALUES) {
     return lists
-      .filter(({ uses, values }) => uses > 1 && values.size >= FEWEST)
+      .filter(({ size, uses }) => uses > 1 && size >= FEWEST)
       .map((list) => weigh([...list.values], [list]))
       .filter(isGain);
   }
@@ -187,18 +206,18 @@ function linesOf(characters: number): number {
   return Math.ceil(characters / LINE);
 }
 
-function withReferences(rule: RuleDocument, lists: ReadonlyMap<string, List>): RuleDocument {
+function withReferences(rule: RuleDocument, lists: ReadonlyMap<readonly Entry[], List>): RuleDocument {
   if (!rule.to) return rule;
   return { ...rule, to: rule.to.map((entry) => referring(entry, lists)) };
 }
 
-function referring(entry: ToDocument, lists: ReadonlyMap<string, List>): ToDocument {
+function referring(entry: ToDocument, lists: ReadonlyMap<readonly Entry[], List>): ToDocument {
   const result = { ...entry };
   for (const kind of SET_KINDS) {
-    const values = entry[kind]?.map(textOf);
-    const list = values && lists.get(keyOf(kind, values));
+    const written = entry[kind];
+    const list = written && lists.get(written);
     if (!list || list.references.length === 0) continue;
-    const left = entry[kind]!.filter((each) => list.values.has(textOf(each)));
+    const left = written.filter((each) => list.values.has(textOf(each)));
     result[kind] = [...list.references.toSorted(compareText), ...left];
   }
   return result;
@@ -210,10 +229,6 @@ function textOf(entry: Entry): string {
 
 function valueOf(kind: SetKind, text: string): Entry {
   return kind === 'port' && /^\d+$/.test(text) ? Number(text) : text;
-}
-
-function keyOf(kind: SetKind, values: readonly string[]): string {
-  return `${kind} ${JSON.stringify(values)}`;
 }
 
 /** `shared-2` before `shared-10`. */

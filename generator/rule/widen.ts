@@ -1,5 +1,5 @@
 import { formatPrefix, type Prefix } from '../../policy/value/cidr.ts';
-import { mergePrefixes } from '../../policy/value/prefix-set.ts';
+import { countV4, mergePrefixes } from '../../policy/value/prefix-set.ts';
 import { overlaps, type OwnedBlock, type OwnerTable } from './owner.ts';
 import { SharedCover } from '../prefixes/cover.ts';
 import { WIDEST } from '../prefixes/floor.ts';
@@ -96,12 +96,11 @@ export function grantOf(allowed: readonly Prefix[], observed: readonly Prefix[])
  * IPv6 addresses count by their /64: no attacker scans 2^64 hosts, and a ratio of such numbers says nothing.
  */
 function unitsIn(prefixes: readonly Prefix[]): number {
-  let units = 0;
+  let units = countV4(prefixes);
   const networks: Prefix[] = [];
-  for (const prefix of mergePrefixes(prefixes)) {
-    if (prefix.family === 4) units += 2 ** (32 - prefix.length);
-    else
-      networks.push({ ...prefix, value: (prefix.value >> 64n) << 64n, length: Math.min(prefix.length, 64) });
+  for (const prefix of prefixes) {
+    if (prefix.family === 4) continue;
+    networks.push({ ...prefix, value: (prefix.value >> 64n) << 64n, length: Math.min(prefix.length, 64) });
   }
   for (const { length } of mergePrefixes(networks)) units += 2 ** (64 - length);
   return units;

@@ -15,10 +15,17 @@ export function changeSubjects<O extends { subject: Subject }, A extends { subje
   change: (subjects: ReadonlySet<Subject>) => (subject: Subject) => Subject,
 ): { observations: O[]; activity: A[] } {
   const subjects = new Set<Subject>();
-  for (const { subject } of observations) subjects.add(subject);
+  let last: Subject | undefined;
+  for (const { subject } of observations) {
+    // Those of one subject mostly come one after the other.
+    if (subject !== last) subjects.add((last = subject));
+  }
   for (const { subject } of activity) subjects.add(subject);
   const one = change(subjects);
   const changed = new Map([...subjects].map((subject) => [subject, one(subject)]));
+  if ([...changed].every(([before, after]) => before === after)) {
+    return { observations: [...observations], activity: [...activity] };
+  }
   const withChanged = <T extends { subject: Subject }>(each: T): T => {
     const subject = changed.get(each.subject)!;
     return subject === each.subject ? each : { ...each, subject };

@@ -26,7 +26,9 @@ const MOST_NAMES = 8;
 
 /** The names that the addresses of observations were known by, each once, as many as are told. */
 export function sumNames(observations: readonly Pick<Observation, 'names'>[]): string[] {
-  return [...new Set(observations.flatMap(({ names }) => names ?? []))].slice(0, MOST_NAMES);
+  const found = new Set<string>();
+  for (const { names = [] } of observations) for (const name of names) found.add(name);
+  return [...found].slice(0, MOST_NAMES);
 }
 
 /**

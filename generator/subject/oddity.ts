@@ -3,6 +3,7 @@ import { DELETED, type Subject, TOO_LONG } from '../../profiler/read/observation
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { HOUR } from '../../profiler/read/stretch.ts';
 import { AddressSet } from '../destination/address-set.ts';
+import { ByAddress } from '../destination/by-address.ts';
 import { METADATA } from './deny.ts';
 import { userIds } from './ids.ts';
 import { standsForName } from '../fleet/user-name.ts';
@@ -11,7 +12,7 @@ import { isElsewhere } from './subject.ts';
 import { versionsOf } from './version.ts';
 import { ZONES } from '../prefixes/zone.ts';
 import { DestinationNumbers } from '../destination/destination-numbers.ts';
-import { destinationAddress, observedDestination } from '../destination/destination.ts';
+import { observedDestination } from '../destination/destination.ts';
 
 const SEEN_ONCE = 'seen once';
 
@@ -34,21 +35,30 @@ export class OddityFinder {
   readonly #mayBeNew: boolean;
   /** How many addresses each /24 holds. */
   readonly #neighbours = new Map<number, number>();
+  /** What is odd about an address, unless it is seen all the time. */
+  readonly #ofAddress = new ByAddress((address) => {
+    if (metadata.has(address)) return Odd.metadata;
+    return this.#isAlone(address) ? Odd.alone : 0;
+  });
   readonly #bySubject = new Map<Subject, readonly string[]>();
   readonly #destinations = new DestinationNumbers();
+  /** For each destination the events there of those whose lines are asked for. */
+  readonly #totals: number[] = [];
   /** Lists of reasons: by those of the subject, then by what is odd about the rest, as bits. */
   readonly #lists = new Map<readonly string[], (readonly string[])[]>();
 
   constructor(observations: readonly RecordedObservation[]) {
     this.#mayBeNew = observations.some((each) => !isLate(each));
     const distinct = new Set<number>();
-    for (const observation of observations) {
-      if (observation.socket !== undefined || observation.name !== undefined) continue;
-      const address = destinationAddress(observation);
-      if (address.family !== 4 || distinct.has(Number(address.value))) continue;
+    const seen = new ByAddress((address) => {
+      if (address.family !== 4 || distinct.has(Number(address.value))) return true;
       distinct.add(Number(address.value));
       const network = networkOf(address);
       this.#neighbours.set(network, (this.#neighbours.get(network) ?? 0) + 1);
+      return true;
+    });
+    for (const observation of observations) {
+      if (observation.socket === undefined && observation.name === undefined) seen.of(observation);
     }
   }
 
@@ -57,16 +67,18 @@ export class OddityFinder {
    * subject did once and others did often is told apart from what was seen once at all. `examples`: destinations in a line.
    */
   lines(observations: readonly RecordedObservation[], examples: number = SHOWN): string[] {
-    const numbers = observations.map((each) => this.#destinations.of(each));
-    const totals = new Map<number, number>();
-    for (const [at, { count }] of observations.entries()) {
-      totals.set(numbers[at]!, (totals.get(numbers[at]!) ?? 0) + count);
+    const numbers = new Int32Array(observations.length);
+    for (let at = 0; at < numbers.length; at++) {
+      const number = (numbers[at] = this.#destinations.of(observations[at]!));
+      this.#totals[number] = 0;
     }
+    for (let at = 0; at < numbers.length; at++) this.#totals[numbers[at]!]! += observations[at]!.count;
     const found = new Map<string, { destinations: Set<number>; shown: string[] }>();
-    for (const [at, observation] of observations.entries()) {
+    for (let at = 0; at < numbers.length; at++) {
+      const observation = observations[at]!;
       const destination = numbers[at]!;
       for (const reason of this.#unordered(observation)) {
-        const often = reason === SEEN_ONCE && totals.get(destination)! > 1;
+        const often = reason === SEEN_ONCE && this.#totals[destination]! > 1;
         const text = often ? `${SEEN_ONCE} by one of the subjects` : reason;
         let line = found.get(text);
         if (line === undefined) found.set(text, (line = { destinations: new Set(), shown: [] }));
@@ -103,9 +115,8 @@ export class OddityFinder {
   }
 
   #addressOddity(observation: RecordedObservation): number {
-    const address = destinationAddress(observation);
-    if (metadata.has(address)) return Odd.metadata;
-    return !isSteady(observation) && this.#isAlone(address) ? Odd.alone : 0;
+    const odd = this.#ofAddress.of(observation);
+    return odd === Odd.alone && isSteady(observation) ? 0 : odd;
   }
 
   /** Observations of one subject hold the same object. */
@@ -155,7 +166,8 @@ const STEADY_TENTHS = 8;
 
 /** Whether something was seen nearly all the time, for days: then nothing about it is a matter of chance. */
 function isSteady({ blocks, first, last }: RecordedObservation): boolean {
-  return last - first >= STEADY && blocks.filter((count) => count > 0).length >= STEADY_TENTHS;
+  if (last - first < STEADY) return false;
+  return blocks.filter((count) => count > 0).length >= STEADY_TENTHS;
 }
 
 /** Addresses of a name from which on it is one that many services may be behind. */
@@ -201,7 +213,10 @@ export function severityOf(reason: string): number {
 
 /** Whether something was seen in the last tenth of the recorded time alone. */
 function isLate({ blocks }: RecordedObservation): boolean {
-  return blocks.at(-1)! > 0 && blocks.every((count, block) => count === 0 || block === blocks.length - 1);
+  const last = blocks.length - 1;
+  if (!(blocks[last]! > 0)) return false;
+  for (let block = 0; block < last; block++) if (blocks[block]! !== 0) return false;
+  return true;
 }
 
 /** Why a person should look at a subject, wherever it connects. */

@@ -3,6 +3,7 @@ import { isNameable } from '../../policy/file/entry.ts';
 import { type Accounts, type Subject, UNKNOWN_ID } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { AddressSet } from '../destination/address-set.ts';
+import { ByAddress } from '../destination/by-address.ts';
 import { METADATA, metadataDenies } from './deny.ts';
 import { compareText, inStableOrder } from './order.ts';
 import {
@@ -14,7 +15,6 @@ import {
   type RuleSubject,
   type SubjectKind,
 } from './subject.ts';
-import { destinationAddress } from '../destination/destination.ts';
 
 /** Why an observation is not in the policy. */
 type OmissionReason =
@@ -67,9 +67,10 @@ export function selectObservations(
 ): Selection {
   const ordered = inStableOrder(observations);
   const refusal = refusalBy(options);
-  const metadata = metadataDenies(ordered.filter((each) => refusal(each) === undefined));
-  const builtIn = new AddressSet(metadata);
-  const everyMetadata = new AddressSet(METADATA);
+  // There are few of these, and a lookup of each address costs more than all else here.
+  const atMetadata = new Set(ordered.filter(inSet(METADATA)));
+  const metadata = metadataDenies([...atMetadata].filter((each) => refusal(each) === undefined));
+  const builtIn = inSet(metadata);
   const metadataUsers = new Set<string>();
   const demands = new Map<string, Demand>();
   const omissions = new Map<string, Omission>();
@@ -81,7 +82,7 @@ export function selectObservations(
   const refusalOf = (each: RecordedObservation, subject: RuleSubject | undefined) => {
     const reason = refusal(each);
     if (reason !== undefined) return reason;
-    if (builtIn.has(destinationAddress(each))) return 'cloud metadata';
+    if (atMetadata.has(each) && builtIn(each)) return 'cloud metadata';
     if (subject === undefined && isSourceless(each.subject)) return 'no process known';
     if (subject === undefined || sharesUnit(each.subject, subject, shared)) return 'unnamed subject';
     return byCommandAlone(subject) && !mayNameCommands ? 'program unknown' : undefined;
@@ -92,7 +93,7 @@ export function selectObservations(
     if (reason === undefined) {
       const { key, name } = subject!;
       listOf(demands, key, () => ({ subject: subject!, observations: [] })).push(observation);
-      if (everyMetadata.has(destinationAddress(observation))) metadataUsers.add(name);
+      if (atMetadata.has(observation)) metadataUsers.add(name);
     } else {
       const named = sharesUnit(observation.subject, subject, shared) ? undefined : subject;
       const name = named?.name ?? unnamedSubject(observation.subject, options.accounts);
@@ -127,15 +128,23 @@ function sharesUnit(subject: Subject, rule: RuleSubject | undefined, shared: Rea
   return isElsewhere(subject) && rule?.from.unit?.some((unit) => shared.has(unit)) === true;
 }
 
+/** Whether an observation went to one of these addresses. */
+function inSet(prefixes: readonly Prefix[]): (observation: RecordedObservation) => boolean {
+  if (prefixes.length === 0) return () => false;
+  const set = new AddressSet(prefixes);
+  const known = new ByAddress((address) => set.has(address));
+  return (observation) => known.of(observation);
+}
+
 /** Why an observation is left out, whatever its subject; undefined when it is not. */
 function refusalBy(options: SelectOptions): (each: RecordedObservation) => OmissionReason | undefined {
-  const chosen = new AddressSet(options.deny);
+  const chosen = inSet(options.deny);
   return (each) => {
     if (each.verdict === 'deny' && !options.includeDenied) return 'was denied';
     if (each.socket !== undefined) {
       return options.layout === 'flat' ? 'socket, which the flat layout would let everybody open' : undefined;
     }
-    if (chosen.has(destinationAddress(each))) return 'denied by --deny';
+    if (chosen(each)) return 'denied by --deny';
     if (options.layout === 'flat' && !hasCommand(each)) return 'unnamed subject';
     return each.protocol > 255 ? 'unknown protocol' : undefined;
   };

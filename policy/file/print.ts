@@ -129,7 +129,9 @@ function destinations(to: readonly ToDocument[], dense: boolean): string[] {
 function denseTo(to: readonly ToDocument[]): string[] {
   const [first] = to;
   if (to.length === 1 && first!.comment === undefined) {
-    const inline = flowMap(toPairs(first!));
+    const pairs = toPairs(first!);
+    // A long list need not be written to know that it is too long.
+    const inline = pairs.some(([, content]) => isLong(content)) ? undefined : flowMap(pairs);
     const line = inline === undefined ? '' : `to: [${inline}]`;
     if (inline !== undefined && line.length + 6 <= DENSE_WIDTH) return [line];
   }
@@ -139,12 +141,17 @@ function denseTo(to: readonly ToDocument[]): string[] {
   ];
 }
 
+/** Whether no line has room for a list, however short its values are. */
+function isLong(content: Content): boolean {
+  return typeof content !== 'string' && 3 * content.length > DENSE_WIDTH;
+}
+
 /**
  * `HEAD{ a: [x, y], b: [z] }`, in as many lines as it takes, of which the second and later ones are indented further;
  * one value a line where values have comments. `indent`: columns before the head.
  */
 function wrapped(head: string, pairs: readonly [string, Content][], indent: number): string[] {
-  if (flowMap(pairs) === undefined) return blocks(head, pairs, indent);
+  if (pairs.some(([, content]) => hasComments(content))) return blocks(head, pairs, indent);
   const words = pairs.flatMap(([key, content], at) => {
     const end = at < pairs.length - 1 ? ',' : '';
     if (typeof content === 'string') return [`${key}: ${printScalar(content)}${end}`];
@@ -288,9 +295,13 @@ function flowContent(content: Content): string | undefined {
   return typeof content === 'string' ? printScalar(content) : flowList(content);
 }
 
+function hasComments(content: Content): boolean {
+  return typeof content !== 'string' && content.some((entry) => typeof entry === 'object');
+}
+
 /** Undefined where a value has a comment: a comment ends its line. */
 function flowList(values: readonly Entry[]): string | undefined {
-  if (values.some((entry) => typeof entry === 'object')) return undefined;
+  if (hasComments(values)) return undefined;
   return `[${values.map((entry) => printScalar(entry as string | number)).join(', ')}]`;
 }
 

@@ -44,12 +44,35 @@ export function prefixesOfSpan(family: 4 | 6, first: bigint, last: bigint): Pref
   return prefixes;
 }
 
-/** Most rules have few prefixes, and for those a typed array costs more than it saves. */
+/** How many addresses of IPv4 the prefixes cover, without making a list of them. */
+export function countV4(prefixes: readonly Prefix[]): number {
+  const keys = sortedKeys(prefixes);
+  let count = 0;
+  for (let at = 0, end = -1; at < keys.length; at++) {
+    const length = keys[at]! % 64;
+    const value = (keys[at]! - length) / 64;
+    if (value < end) continue;
+    const size = 2 ** (32 - length);
+    count += size;
+    end = value + size;
+  }
+  return count;
+}
+
+/**
+ * A number for each prefix of IPv4, in order: wider blocks first. Most lists are in order already, and in short ones a
+ * typed array costs more than it saves.
+ */
 function sortedKeys(prefixes: readonly Prefix[]): ArrayLike<number> {
   const keys: number[] = [];
-  for (const prefix of prefixes) {
-    if (prefix.family === 4) keys.push(Number(prefix.value) * 64 + prefix.length);
+  let inOrder = true;
+  for (const { family, length, value } of prefixes) {
+    if (family !== 4) continue;
+    const key = Number(value) * 64 + length;
+    if (keys.length > 0 && keys[keys.length - 1]! > key) inOrder = false;
+    keys.push(key);
   }
+  if (inOrder) return keys;
   return keys.length < 100 ? keys.sort((a, b) => a - b) : new Float64Array(keys).sort();
 }
 

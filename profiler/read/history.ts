@@ -147,8 +147,10 @@ export class HistoryBuilder {
     let small = true;
     for (let block = 0, rest = 0; block < BLOCKS; block++) {
       if (block % fields === 0) rest = columns[block / fields]![row]!;
-      const events = fields === 1 ? rest : rest % base;
-      rest = (rest - events) / base;
+      // A remainder of numbers that are no integers of the machine takes several times as long.
+      const left = fields === 1 ? 0 : Math.floor(rest / base);
+      const events = rest - left * base;
+      rest = left;
       counts[block] = events;
       small &&= events < FEW;
       code = code * FEW + events;

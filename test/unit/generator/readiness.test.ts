@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { judgeBlocks, lookAhead } from '../../../generator/readiness.ts';
+import { blocksByPlace, blocksOfEach, judgeBlocks, lookAhead } from '../../../generator/readiness.ts';
 import { selectObservations } from '../../../generator/subject/select.ts';
 import { observed, START } from './fixture.ts';
 
@@ -62,3 +62,17 @@ test('subjects that came up late are a sign of others', () => {
   assert.equal(newSubjects, 100 / 300 + 3 / 1100);
   assert.equal(atMost, newSubjects);
 });
+
+test('the events of each place are the same, whether or not other subjects were at it too', () => {
+  const lists = [[at(443, 0), at(80, 1), at(443, 2)], [], [at(80, 3), at(443, 4), at(80, 5), at(53, 6)]];
+  const each = blocksOfEach(lists);
+  assert.deepEqual(each, lists.map(blocksByPlace));
+  assert.deepEqual(
+    each.map((places) => places.map((blocks) => blocks.join(''))),
+    [['1010000000', '0100000000'], [], ['0001010000', '0000100000', '0000001000']],
+  );
+});
+
+function at(port: number, tenth: number) {
+  return observed({ port, blocks: Array.from({ length: 10 }, (_, part) => (part === tenth ? 1 : 0)) });
+}

@@ -12,9 +12,9 @@ const FIRST_ADDRESS = 167_772_160;
 /**
  * A record of a day, in which containers use services that they share: each with an image of its own, so that none are
  * alike by that. Programs are told apart by their user, as rules for containers know no other. Events come one after
- * the other at equal distances. A file `PATH.csv` is left beside it.
+ * the other at equal distances. Returns how many distinct tuples there are.
  */
-export async function makeSharedRecord(path: string, scene: Scene): Promise<void> {
+export async function makeSharedRecord(path: string, scene: Scene): Promise<number> {
   const { close, connection } = await openDatabase(path, 'write');
   await migrate(connection, path);
   await appendTuples(connection, scene);
@@ -33,11 +33,14 @@ export async function makeSharedRecord(path: string, scene: Scene): Promise<void
     `INSERT INTO event SELECT 1, ${START} + number * ${distance}, container, 0, program, 4, 0, ${FIRST_ADDRESS} + address, port,
         CASE WHEN port = 53 THEN 17 ELSE 6 END, CASE WHEN port = 53 THEN 1 ELSE 0 END, 0, NULL, 0, 0, 0, 1, 0
       FROM tuple`,
-    'DROP TABLE tuple',
     'CHECKPOINT',
   ];
   for (const statement of statements) await connection.run(statement);
+  const distinct = await connection.runAndReadAll(
+    'SELECT count(*)::INTEGER FROM (SELECT DISTINCT container, program, port, address FROM tuple)',
+  );
   close();
+  return Number(distinct.getRows()[0]![0]);
 }
 
 /** The events as a table of numbers, which tells the order. */
