@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { componentsOf } from '../../../../generator/boxes/component.ts';
 import { coverRelation } from '../../../../generator/boxes/cover.ts';
+import { Grid } from '../../../../generator/boxes/grid.ts';
+import { growBoxes } from '../../../../generator/boxes/grow.ts';
+import { mergeSlices } from '../../../../generator/boxes/reduce.ts';
+import { selectCover } from '../../../../generator/boxes/select.ts';
 import type { Relation } from '../../../../generator/boxes/relation.ts';
 import { sharedServices, sizesOf } from '../../../arbitrary/shared-services.ts';
 import { Random } from '../random.ts';
@@ -169,6 +174,24 @@ test('of covers with as few boxes, one is found in which few values of the first
     if (shared === fewest) best++;
   }
   assert.ok(best >= instances * 0.95, `${best} of ${instances}`);
+});
+
+test('parts that no box connects need as many boxes one by one as together', () => {
+  const random = new Random(14);
+  let several = 0;
+  for (let instance = 0; instance < 500; instance++) {
+    const sizes = [3 + (instance % 4), 3, 4 + (instance % 3)];
+    const tuples = sizes.reduce<number[][]>(
+      (all, size) => all.flatMap((tuple) => Array.from({ length: size }, (_, value) => [...tuple, value])),
+      [[]],
+    );
+    const relation = relationOf(sizes, [tuples[0]!, ...tuples.filter(() => random.below(4) === 0)]);
+    const whole = mergeSlices(relation).relation;
+    if (componentsOf(whole).length > 1) several++;
+    const grid = new Grid(whole);
+    assert.equal(coverRelation(relation).boxes.length, selectCover(growBoxes(grid, 24), grid.count).length);
+  }
+  assert.ok(several > 250, `${several} of several parts`);
 });
 
 test('the order of the tuples does not matter', () => {
