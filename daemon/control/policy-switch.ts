@@ -8,6 +8,7 @@ import type { Trial } from './keeper.ts';
 import { describeOpened, openedPolicy, refusal } from './opened.ts';
 import { describeExemption, describePause, pausedPolicy, type PauseRequest } from './pause.ts';
 import type { How, InForce, ReadPolicy, SwitchParts } from './switch-parts.ts';
+import { Turns } from './turns.ts';
 import { describeWait, waitingError } from './waiting.ts';
 
 /** Nanoseconds of a second. */
@@ -32,7 +33,7 @@ export class PolicySwitch {
   #timer: NodeJS.Timeout | undefined;
   /** While the policy in force pauses: what was in force before it. */
   #pause: { former: ReadPolicy | undefined } | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /**
    * `first` has been read and is not in force yet. `read` reads a file from then on: it throws
@@ -52,7 +53,7 @@ export class PolicySwitch {
 
   /** Puts the first policy in force; with `within`, in seconds, until that time has passed without a confirmation. */
   async begin(within: number | undefined): Promise<void> {
-    await this.#inTurn(() => this.#putInForce(this.#current, within));
+    await this.#turns.take(() => this.#putInForce(this.#current, within));
   }
 
   /** What is in force, and by when it must be confirmed, in words. */
@@ -73,9 +74,9 @@ export class PolicySwitch {
     clearTimeout(this.#timer);
   }
 
-  /** Reads the file of the policy in force again. Never fails: the one before stays then. */
+  /** Reads the file of the policy in force again. Never fails: the one before stays then. Orders that wait are one. */
   reload(): void {
-    void this.#inTurn(() => this.#readAgain());
+    void this.#turns.takeOnce('reload', () => this.#readAgain());
   }
 
   /**
@@ -83,7 +84,7 @@ export class PolicySwitch {
    * where it cannot be, and while another one waits for its confirmation; what was in force stays.
    */
   async apply(file: string, within: number | undefined): Promise<string> {
-    return await this.#inTurn(async () => {
+    return await this.#turns.take(async () => {
       if (this.#waits) throw this.#waiting();
       await this.#exchange(this.#read(file), within);
       this.#refused = undefined;
@@ -93,7 +94,7 @@ export class PolicySwitch {
 
   /** Keeps the policy that waits for its confirmation. Throws BouhekiError where none does any more. */
   async confirm(): Promise<string> {
-    return await this.#inTurn(async () => {
+    return await this.#turns.take(async () => {
       const { confirmBy } = this.#parts.enforcement;
       if (this.#pause !== undefined) throw this.#waiting();
       if (confirmBy === undefined || confirmBy <= bootTime()) {
@@ -113,7 +114,7 @@ export class PolicySwitch {
    * nothing is blocked. Returns what there is to say. Throws BouhekiError where there is nothing to go back to.
    */
   async rollBack(): Promise<string> {
-    return await this.#inTurn(async () => {
+    return await this.#turns.take(async () => {
       if (this.#parts.enforcement.over) return '';
       if (this.#pause !== undefined) return await this.#endPause();
       if (this.#former === undefined && !blocksSome(this.#current.policy)) {
@@ -130,7 +131,7 @@ export class PolicySwitch {
    * where nothing is blocked, or a policy waits for its confirmation.
    */
   async pause(request: PauseRequest): Promise<string> {
-    return await this.#inTurn(async () => {
+    return await this.#turns.take(async () => {
       if (this.#waits) throw this.#waiting();
       const { policy, ...rest } = this.#current;
       if (!blocksSome(policy)) {
@@ -148,7 +149,7 @@ export class PolicySwitch {
 
   /** Ends a pause before its time. Throws BouhekiError where there is none. */
   async resume(): Promise<string> {
-    return await this.#inTurn(async () => {
+    return await this.#turns.take(async () => {
       if (this.#pause !== undefined) return await this.#endPause();
       throw refused('nothing is paused');
     });
@@ -159,7 +160,7 @@ export class PolicySwitch {
    * policy. Not while a policy waits or pauses. Never fails: the policy in force stays then.
    */
   async monitorToo(subject: TrippedSubject): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const { enforcement, say } = this.#parts;
       const opened = this.#current.opened?.names ?? [];
       if (enforcement.over || opened.includes(subject.name)) return;
@@ -176,7 +177,7 @@ export class PolicySwitch {
 
   /** Takes back what the breaker has opened. Throws BouhekiError where that is nothing. */
   async rearm(): Promise<string> {
-    return await this.#inTurn(async () => {
+    return await this.#turns.take(async () => {
       if (this.#waits) throw this.#waiting();
       const closed = this.#current.opened?.closed;
       if (closed === undefined) throw refused('the breaker has opened nothing');
@@ -188,7 +189,7 @@ export class PolicySwitch {
   /** To be called about once a second: a timer stands still while the host is asleep. */
   tick(): void {
     const { confirmBy } = this.#parts.enforcement;
-    if (confirmBy !== undefined && confirmBy <= bootTime()) void this.#inTurn(() => this.#expire());
+    if (confirmBy !== undefined && confirmBy <= bootTime()) void this.#turns.take(() => this.#expire());
   }
 
   get #waits(): boolean {
@@ -202,12 +203,6 @@ export class PolicySwitch {
     this.#former = former;
     this.#parts.say(text);
     return text;
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return await done;
   }
 
   async #readAgain(): Promise<void> {
@@ -226,7 +221,11 @@ export class PolicySwitch {
         return;
       }
       this.#refused = undefined;
+      const { hash } = this.#current;
+      const former = this.#former;
       await this.#exchange(read, undefined);
+      // A rotation of logs, which sends SIGHUP too, is not to be what is rolled back.
+      if (read.hash === hash) this.#former = former;
       if (!this.#parts.enforcement.over) this.#describe(read.file);
     } catch (error) {
       this.#parts.inForce.reloadFailed = true;
@@ -306,7 +305,7 @@ export class PolicySwitch {
     clearTimeout(this.#timer);
     const left = Number((confirmBy - bootTime()) / 1_000_000n);
     this.#timer = setTimeout(
-      () => void this.#inTurn(() => this.#expire()),
+      () => void this.#turns.take(() => this.#expire()),
       Math.min(Math.max(left + 1, 0), LONGEST_WAIT),
     ).unref();
   }

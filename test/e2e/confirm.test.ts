@@ -219,9 +219,12 @@ suite('apply tries another policy, confirm keeps it, rollback brings the one bef
     writeFileSync(TWO, allowing('10.0.1.2'));
   });
 
-  test('rollback goes one back, and once more to nothing that blocks', () => {
+  test('rollback goes one back, also after a rotation of logs, and once more to nothing that blocks', async () => {
     assert.equal(apply(TWO).status, 0);
     assert.deepEqual(reached(), ['10.0.1.2']);
+    const said = enforce.stderr.length;
+    enforce.signal('SIGHUP');
+    await enforce.until(/^Blocking by .*two\.yaml/m, said);
     const back = ask('rollback');
     assert.equal(back.status, 0, back.stderr);
     assert.match(back.stdout, /^Rolled back: the policy \w{12} of .*two\.yaml is out of force; the policy /);
