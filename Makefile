@@ -2,7 +2,9 @@
 
 kernels := 5.10 6.1 6.12 7.2
 # What is tried on 6.1 without bpf among the active security modules too.
-without_bpf := loop reference container podman podman-edge docker containerd short-container container-exe backstop keep keep-detach
+without_bpf := loop reference container podman podman-edge docker containerd short-container container-exe backstop keep keep-detach confirm hostile-log
+# What must hold on every kernel of what is tried as a whole: the ways back, what is kept, what is said.
+every_kernel := confirm keep keep-crash keep-until hostile-log
 
 .PHONY: help setup build check test test-kernels demo package clean
 
@@ -31,7 +33,8 @@ test-kernels: setup
 	@node dist/test/run.js kernel --long --without-bpf $(addprefix --kernel ,$(kernels))
 	@node dist/test/run.js unit e2e systemd vm --left-out
 	@node dist/test/run.js e2e --without-bpf $(addprefix --file ,$(without_bpf))
-	@node dist/test/run.js systemd --file learnt $(addprefix --kernel ,$(filter-out 6.1,$(kernels)))
+	@node dist/test/run.js e2e --long $(addprefix --file ,$(every_kernel)) $(addprefix --kernel ,$(filter-out 6.1,$(kernels)))
+	@node dist/test/run.js systemd --file learnt --file unit-file $(addprefix --kernel ,$(filter-out 6.1,$(kernels)))
 	@node dist/test/run.js systemd --file learnt --without-bpf
 	@node dist/test/run.js server
 

@@ -9,7 +9,7 @@ import { Hammer } from './hammer.ts';
 import { db, DENIED, KEEP, OTHER, pinned, policyFile, removePins, RULES } from './keeping.ts';
 
 /** How long the rule and the pause last: what comes before the end takes its time in an emulated machine. Seconds. */
-const LENGTH = 60;
+const LENGTH = 120;
 
 const running: Running[] = [];
 
