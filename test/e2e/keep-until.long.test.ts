@@ -54,7 +54,7 @@ test('a rule ends at its time though its process was killed, and stays ended und
   try {
     assert.deepEqual(reached(), ['EPERM', 'reached']);
     const next = await start(file);
-    await next.until(/^Warning: rule "visit" has ended, at \S+Z: it allows nothing any more\.$/m);
+    await next.until(/^Warning: rule "visit" ended at \S+Z: it allows nothing\.$/m);
     await ended.go(20);
     assert.deepEqual(reached(), ['EPERM', 'reached']);
     await next.end('SIGKILL');
