@@ -56,11 +56,17 @@ export class Admittance {
     if (pathname === '/favicon.ico') return { icon: false };
     if (!same(first, this.#hall) || !this.#hasCookie(headers.cookie)) {
       return {
-        refused: 'Open the link that `bouheki ui` has printed. It works once; start again for another one.',
+        refused:
+          'Open the link that `bouheki ui` has printed. It works once; `bouheki ui --link` prints another one.',
         status: 403,
       };
     }
     return { path: rest.join('/'), query: searchParams };
+  }
+
+  /** From now on this token lets in, once, and none that was there before. Who is in stays in. */
+  renew(token: string): void {
+    this.#token = token;
   }
 
   /** What is wrong about where a request comes from and where it thinks it is. */

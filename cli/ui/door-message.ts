@@ -26,6 +26,8 @@ export type FromDoor =
   /** It listens. `port` of 127.0.0.1; `inode` of a socket that it cannot remove itself. */
   | { opened: { token: string; port?: number; inode?: string; uid: number } }
   | { failure: Failure }
+  /** The token that lets in from now on. */
+  | { renewed: string }
   | { wish: Wish; number: number };
 
 export type ToDoor =
@@ -33,6 +35,8 @@ export type ToDoor =
   | { reply: Reply; number: number }
   /** An event of the stream, whole. What it has of connections is counted where a browser does not take it. */
   | { event: LiveEvent }
+  /** Another link is wanted. */
+  | { renew: true }
   | { end: true };
 
 /** Connections as the page shows them. */

@@ -136,6 +136,12 @@ async function open({ place, servant }: Extract<ToDoor, { open: unknown }>['open
   }
 }
 
+function renew(): void {
+  const token = secret();
+  admittance.renew(token);
+  tell({ renewed: token });
+}
+
 /** A socket that is listened at is removed by that, where it can be. */
 function end(): void {
   audience.end();
@@ -150,6 +156,7 @@ process.on('message', (message: ToDoor) => {
   if ('open' in message) void open(message.open);
   else if ('event' in message) audience.show(message.event);
   else if ('end' in message) end();
+  else if ('renew' in message) renew();
   else {
     waiting.get(message.number)?.(message.reply);
     waiting.delete(message.number);

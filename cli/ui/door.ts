@@ -20,6 +20,8 @@ export class Door {
   readonly #child: ChildProcess;
   readonly #place: DoorPlace;
   #opened: Opened | undefined;
+  /** Those who wait for another link, in the order in which they asked. */
+  readonly #renewing: ((token: string) => void)[] = [];
   #underWay = 0;
   /** Connections that were left out, and of which it has not been told. */
   #missed = 0;
@@ -35,6 +37,7 @@ export class Door {
     this.gone = new Promise((resolve) => this.#child.once('exit', () => resolve()));
     this.#child.on('message', (message: FromDoor) => {
       if ('wish' in message) void this.#grant(message, answer);
+      if ('renewed' in message) this.#renewing.shift()?.(message.renewed);
     });
   }
 
@@ -60,6 +63,16 @@ export class Door {
   link(port: number): string {
     const { port: own, token } = this.#opened!;
     return own === undefined ? `http://localhost:${port}/${token}` : `http://127.0.0.1:${own}/${token}`;
+  }
+
+  /** As `link`, another one. Those before work no more. Never settles where that process is gone. */
+  async anotherLink(port: number): Promise<string> {
+    const token = await new Promise<string>((resolve) => {
+      this.#renewing.push(resolve);
+      this.#send({ renew: true });
+    });
+    this.#opened = { ...this.#opened!, token };
+    return this.link(port);
   }
 
   get pid(): number {

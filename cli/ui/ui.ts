@@ -8,6 +8,7 @@ import type { PageOptions } from '../page/read-page.ts';
 import { Door } from './door.ts';
 import type { DoorPlace, Servant } from './door-message.ts';
 import { House } from './house.ts';
+import { LinkServer } from './link-server.ts';
 import { LiveFeed } from './live-feed.ts';
 import { ReviewHouse } from './review-house.ts';
 import { servantFor } from './rights.ts';
@@ -36,7 +37,8 @@ export async function ui(file: string | undefined, options: UiOptions): Promise<
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.once(signal, () => settle('signal'));
   });
-  process.stderr.write(begunText(place, servant, { edit: options.edit, pid: door.pid }));
+  const links = await LinkServer.listen(options.db, () => door.anotherLink(TUNNEL_PORT));
+  process.stderr.write(begunText(place, servant, { edit: options.edit, pid: door.pid }) + links.said);
   process.stdout.write(`${door.link(TUNNEL_PORT)}\n`);
   const feed = new LiveFeed(options.db, (event) => door.show(event));
   const fed = feed.run();
@@ -45,6 +47,7 @@ export async function ui(file: string | undefined, options: UiOptions): Promise<
     how = await Promise.race([signalled, door.gone, fed]);
   } finally {
     feed.close();
+    links.close();
     await door.end();
   }
   if (how === 'signal') return;

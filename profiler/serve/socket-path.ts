@@ -10,11 +10,15 @@ import { RecordPlace } from '../database/record-place.ts';
 /** Bytes of sun_path in sockaddr_un, its NUL left out. */
 const LONGEST = 107;
 
-/** What the sockets beside a database are for: readers ask the one, who is in charge speaks to the other. */
+/**
+ * What the sockets beside a database are for: readers ask the first, who is in charge speaks to the second, and who wants
+ * another link of `ui` asks the third.
+ */
 export const RECORD_SOCKET = '.sock';
 export const CONTROL_SOCKET = '.control';
+export const LINK_SOCKET = '.ui';
 
-export type SocketSuffix = typeof RECORD_SOCKET | typeof CONTROL_SOCKET;
+export type SocketSuffix = typeof RECORD_SOCKET | typeof CONTROL_SOCKET | typeof LINK_SOCKET;
 
 /**
  * Calls `work` with a path to a socket beside a database that is short enough for the kernel. A longer one
@@ -28,8 +32,8 @@ function withSocketPathSync<T>(databasePath: string, suffix: SocketSuffix, work:
 }
 
 /**
- * Listens at a socket beside a database, open to the owner alone. Call it with the recorder's lock held: a socket that
- * lies there is then one that a killed recorder left. Throws what the system says when there can be no socket.
+ * Listens at a socket beside a database, open to the owner alone. Call it with the recorder's lock held, or when nobody
+ * answers: a socket that lies there is then one that a kill has left. Throws what the system says when there can be no socket.
  */
 export async function listenBeside(
   databasePath: string,
