@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Cell, NameTable, Settled } from '../database/row-writer.ts';
 import type { EventBatch } from '../event/batch.ts';
-import { EVENT, type Columns } from '../event/columns.ts';
+import { type BatchColumns, BatchFrames } from './batch-frame.ts';
 import { encodeFrame } from './frame.ts';
 
 /** Subscribers at a time. */
@@ -15,8 +15,9 @@ const ROOM = 4 << 20;
 const MOST_WAITING = 16 << 20;
 /** Rows of names in a message: the longest have 16 KB. */
 const MOST_ROWS = 32;
-/** How long subscribers have at the end to take what waits, milliseconds. */
+/** How long subscribers may take nothing of what waits at the end, and how long they have for all, milliseconds. */
 const LAST_MOMENT = 1000;
+const LAST_MOMENTS = 10_000;
 
 /** A row of a table of names, or of events that were folded from the start. */
 export type FeedRow = readonly [NameTable, readonly Cell[]];
@@ -24,8 +25,8 @@ export type FeedRow = readonly [NameTable, readonly Cell[]];
 /** What a subscriber is sent: what the recorder writes, in its order. */
 export type FeedMessage =
   | { rows: readonly FeedRow[] }
-  /** So many rows of events, by columns. */
-  | { batch: { rows: number; columns: Columns<typeof EVENT> } }
+  /** In a plain frame, see BatchFrames. */
+  | { batch: BatchColumns }
   /** All that was sent so far is in the record. */
   | { committed: true }
   | { settled: Settled }
@@ -42,6 +43,7 @@ export type FeedMessage =
  */
 export class Feed {
   readonly #subscribers = new Map<Socket, Subscriber>();
+  readonly #frames = new BatchFrames();
   #rows: FeedRow[] = [];
 
   get full(): boolean {
@@ -61,15 +63,22 @@ export class Feed {
     if (this.#rows.length >= MOST_ROWS) this.#sendRows();
   }
 
-  append({ columns, events, length }: EventBatch): void {
+  append(batch: EventBatch): void {
     if (this.#subscribers.size === 0) return;
     this.#sendRows();
+    const { events } = batch;
     if (this.#eachFull(events)) return;
-    const filled = Object.fromEntries(
-      Object.entries(columns).map(([name, column]) => [name, column.subarray(0, length)]),
-    );
-    const frame = encodeFrame({ batch: { rows: length, columns: filled } });
-    for (const subscriber of this.#subscribers.values()) subscriber.events(frame, events);
+    const frame = this.#frames.fill(batch);
+    let writing = 1;
+    const written = (): void => {
+      writing -= 1;
+      if (writing === 0) this.#frames.release(frame);
+    };
+    for (const subscriber of this.#subscribers.values()) {
+      writing += 1;
+      subscriber.events(frame, events, written);
+    }
+    written();
   }
 
   committed(): void {
@@ -129,18 +138,20 @@ class Subscriber {
     return this.#socket.writableLength > ROOM;
   }
 
-  write(frame: Buffer): void {
-    if (this.#socket.writableLength > MOST_WAITING) this.#socket.destroy();
-    else this.#socket.write(frame);
+  /** `written` is called once the frame is not needed any more. */
+  write(frame: Buffer, written: () => void = () => {}): void {
+    if (this.#socket.writableLength <= MOST_WAITING) return void this.#socket.write(frame, written);
+    this.#socket.destroy();
+    written();
   }
 
-  events(frame: Buffer, count: number): void {
+  events(frame: Buffer, count: number, written: () => void): void {
     if (this.full) {
       this.missed += count;
-      return;
+      return written();
     }
     this.report();
-    this.write(frame);
+    this.write(frame, written);
   }
 
   /** Reports what was missed, once there is room; `now` because there is no later. */
@@ -154,7 +165,9 @@ class Subscriber {
     this.report(true);
     this.write(encodeFrame({ ended: true } satisfies FeedMessage));
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LAST_MOMENT);
+      const timer = setTimeout(resolve, LAST_MOMENTS);
+      // Begins anew whenever a part was taken.
+      this.#socket.setTimeout(LAST_MOMENT, resolve);
       const done = (): void => {
         clearTimeout(timer);
         resolve();

@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import { deserialize, serialize } from 'node:v8';
 
 const HEADER = 4;
+/** A plain frame has its bytes as they are: behind its length it begins with this number, 4 bytes, little endian. */
+export const PLAIN = 0;
+export const PLAIN_HEADER = HEADER + 4;
 
 /** A message as it goes over the socket: its length in 4 bytes, little endian, then its serialization. */
 export function encodeFrame(message: unknown): Buffer {
@@ -12,7 +15,7 @@ export function encodeFrame(message: unknown): Buffer {
   return frame;
 }
 
-/** Takes bytes as they come and gives back the messages that are complete. */
+/** Takes bytes as they come and gives back the messages that are complete; of a plain frame its bytes. */
 export class FrameDecoder {
   readonly #limit: number;
   #parts: Buffer[] = [];
@@ -35,7 +38,10 @@ export class FrameDecoder {
       if (frame === undefined) return;
       this.#parts = frame.length > HEADER + size ? [frame.subarray(HEADER + size)] : [];
       this.#length -= HEADER + size;
-      yield deserialize(frame.subarray(HEADER, HEADER + size));
+      // Serializations begin with 0xff.
+      const plain = size >= 4 && frame.readUInt32LE(HEADER) === PLAIN;
+      const body = frame.subarray(plain ? PLAIN_HEADER : HEADER, HEADER + size);
+      yield plain ? body : deserialize(body);
     }
   }
 

@@ -7,7 +7,7 @@ import type { LiveStatus } from './live-status.ts';
  * reader's, or pass on rows of the record: a reader copies the files, and asks its copy. A change of any of
  * this is a new PROTOCOL.
  */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 /** Bytes of the largest request, and of the largest message of an answer. */
 export const MAX_REQUEST = 1 << 10;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { BouhekiError } from '../../error/error.ts';
 import type { FeedMessage } from './feed.ts';
+import { batchIn } from './batch-frame.ts';
 import { FrameDecoder, sendFrame } from './frame.ts';
 import type { LiveStatus } from './live-status.ts';
 import {
@@ -103,7 +104,10 @@ export class RecorderClient {
 async function* messagesOf(socket: Socket): AsyncGenerator<unknown> {
   const decoder = new FrameDecoder(MAX_MESSAGE);
   try {
-    for await (const bytes of socket) yield* decoder.push(bytes as Buffer);
+    for await (const bytes of socket) {
+      for (const message of decoder.push(bytes as Buffer))
+        yield message instanceof Uint8Array ? { batch: batchIn(message) } : message;
+    }
   } catch {
     // A connection that breaks ends the messages; the code that waits for one reports it.
   }

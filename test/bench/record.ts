@@ -33,7 +33,7 @@ const head =
   'wanted/s  written/s  produced  committed  lost  denials  recorder CPU  flood CPU  memory + store  bytes/row  reads  longest gap';
 console.log(head);
 for (const rate of values.rates.split(',').map(Number)) {
-  const result = await recordAt(flooder, rate, Number(values.seconds), values.read);
+  const result = await recordAt(flooder, rate, Number(values.seconds), { reader: values.read });
   console.log(
     [
       rate === 0 ? 'flood' : number(rate),

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { openReader } from '../../../profiler/read/read.ts';
 import { Recorder } from '../../../profiler/record/recorder.ts';
 import { StoreProcess } from '../../../profiler/store/store-process.ts';
 import type { Flooder } from './flooder.ts';
+import { startWatcher, type Watched } from './watched.ts';
 
 /** As in daemon/session.ts. */
 const FLUSH_EVERY = 900;
@@ -27,8 +28,9 @@ export interface RateResult {
   lost: number;
   denied: number;
   committedDenials: number;
-  /** Shares of one core: of the process that records and that of its store together. */
+  /** Shares of one core: of the process that records and that of its store together, and of the latter alone. */
   recorderCpu: number;
+  storeCpu: number;
   floodCpu: number;
   /** Most resident memory seen, bytes: of the process that records, and that of its store. */
   memory: number;
@@ -36,6 +38,8 @@ export interface RateResult {
   bytesPerRow: number;
   /** Times that another process has read all observations meanwhile. */
   reads: number;
+  /** What `bouheki watch` has made of it, where it was to. */
+  watched: Watched | undefined;
   /** Longest time between two looks at the rings, milliseconds. */
   longest: number;
 }
@@ -81,12 +85,20 @@ function startLoop(
   };
 }
 
+/** Who reads what is recorded meanwhile. */
+interface Beside {
+  /** Reads all observations over and over. */
+  reader?: boolean;
+  /** `bouheki watch`. */
+  watcher?: boolean;
+}
+
 /** Records at one rate into a database of its own, with the loop of a session. */
 export async function recordAt(
   flooder: Flooder,
   rate: number,
   seconds: number,
-  withReader: boolean,
+  { reader = false, watcher = false }: Beside = {},
 ): Promise<RateResult> {
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-bench-'));
   const path = join(directory, 'bouheki.duckdb');
@@ -104,7 +116,8 @@ export async function recordAt(
     const credentials = new CredentialTable(recording, new AccountNames());
     const recorder = new Recorder(flooder, recording, processes, credentials);
     const loop = startLoop(flooder, recorder, store.pid);
-    const endReader = withReader ? startReader(path) : () => 0;
+    const endReader = reader ? startReader(path) : () => 0;
+    const endWatcher = watcher ? await startWatcher(path) : undefined;
     const cpu = process.cpuUsage();
     const storeCpu = cpuOf(store.pid);
     const began = performance.now();
@@ -119,6 +132,7 @@ export async function recordAt(
     recorder.flush();
     await recording.end('complete');
     await store.close();
+    const watched = await endWatcher?.();
     const after = flooder.state.counters();
     const bytes = statSync(path).size + (statSync(`${path}.wal`, { throwIfNoEntry: false })?.size ?? 0);
     const { committed, denials, lost } = await committedIn(path);
@@ -130,24 +144,25 @@ export async function recordAt(
       denied: after.denied - before.denied,
       committedDenials: denials,
       recorderCpu: ((user + system) / 1e6 + stored) / elapsed,
+      storeCpu: stored / elapsed,
       floodCpu: flood.cpu / flood.seconds,
       ...peaks,
       bytesPerRow: committed === 0 ? 0 : bytes / committed,
       reads,
+      watched,
     };
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-/** Seconds of processor time of a process, which the kernel counts in hundredths. */
+/** Seconds of processor time of all threads of a process, none of which ends before it does. */
 function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13);
-  return (Number(user) + Number(system)) / 100;
+  return readdirSync(`/proc/${pid}/task`).reduce(
+    (sum, thread) =>
+      sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e9,
+    0,
+  );
 }
 
 function residentOf(pid: number): number {
