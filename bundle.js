@@ -1,6 +1,6 @@
 // Bundles the program to the folder that is named: one file for each process that it starts, and chunks for what they
-// share and what they import when it is needed. A start then reads about ten files instead of hundreds. Packages with
-// machine code stay outside. The licences of the packages inside go along. Run by build.sh, and by packaging/prepack with
+// share and what they import when it is needed: a start reads no more than its command needs. Packages with machine code
+// stay outside. The licences of the packages inside go along. Run by build.sh, and by packaging/prepack with
 // --without-maps.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -121,8 +121,9 @@ GLOBAL __u32 decide_socket(const struct subject *subject, __u32 kind, __u32 side
 /* Where the caller looks for names: what is known in one network namespace says nothing in another. 0: the host's. */
 static __always_inline __u32 naming_namespace(void)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	__u32 namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	struct nsproxy *namespaces = READ(current_task(), nsproxy);
+	struct net *net = READ(namespaces, net_ns);
+	__u32 namespace = READ(net, ns.inum);
 
 	/* A task without namespaces is at its end. */
 	if (!namespace)

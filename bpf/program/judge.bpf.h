@@ -29,19 +29,20 @@ static __always_inline __u32 deciding_box(struct flow *flow, struct subject *sub
 	/* A process connects to the same few destinations again and again. */
 	rest = rest_of_flow(flow) & ~FLOW_OPERATION;
 	known = &subject->decisions[(flow->low ^ flow->port) & (DECISIONS - 1)];
-	if (known->rest == rest && known->low == flow->low && known->high == flow->high)
-		return known->box;
-	decided = DECIDE(flow, subject, side);
-	/* Not kept: answers come, and their time ends. */
-	if (asks_names(decided)) {
-		*event |= CONNECTION_NAMED;
-		return DECIDE_BY_NAMES(flow->probe, subject, side, decided, classes_of(flow, side));
+	if (known->rest == rest && known->low == flow->low && known->high == flow->high) {
+		decided = known->box;
+	} else {
+		decided = DECIDE(flow, subject, side);
+		known->rest = rest;
+		known->low = flow->low;
+		known->high = flow->high;
+		known->box = decided;
 	}
-	known->rest = rest;
-	known->low = flow->low;
-	known->high = flow->high;
-	known->box = decided;
-	return decided;
+	if (!asks_names(decided))
+		return decided;
+	/* What the names open is not kept: answers come, and their time ends. */
+	*event |= CONNECTION_NAMED;
+	return DECIDE_BY_NAMES(flow->probe, subject, side, decided, classes_of(flow, side));
 }
 
 static __always_inline enum peer peer_after(__u8 operation)

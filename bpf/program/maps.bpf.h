@@ -301,7 +301,7 @@ struct counted {
 
 #define COUNTED 4
 
-/* A destination that a subject was judged for, and the box that decided; `rest` is 0 in an empty entry. */
+/* A destination that a subject was judged for, and what decide() returned; `rest` is 0 in an empty entry. */
 struct decision {
 	__u64 high;
 	__u64 low;
