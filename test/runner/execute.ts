@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 import { type Line, readLine } from './outcome.ts';
-import type { Part } from './part.ts';
+import { isLong, type Part } from './part.ts';
 
 const NODE_TEST = ['--enable-source-maps', '--test', '--test-reporter=./dist/test/runner/reporter.js'];
 
-/** By how much long tests may take longer. */
-const LONGER = 2;
+/** By how much tests that take long may take longer. */
+const LONGER = 4;
 
 /** How a run ended. */
 export interface Ending {
@@ -27,7 +27,7 @@ export async function execute(
   onLine: (line: Line) => void,
   onText: (text: string) => void,
 ): Promise<Ending> {
-  const longer = long ? LONGER : 1;
+  const longer = long || files.some(isLong) ? LONGER : 1;
   const limit = level.limitSeconds * longer;
   const node = [
     ...NODE_TEST,
