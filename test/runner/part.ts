@@ -51,7 +51,7 @@ export function partsOf(
   return (level.inVm ? kernels : [undefined]).flatMap((kernel) => {
     const bare = withoutBpf ? ' without bpf' : '';
     const where = kernel === undefined ? level.name : `${level.name} on ${kernel}${bare}`;
-    const shares = shareOut(files, level.machines ?? 1);
+    const shares = shareOut(files, level.parts ?? 1);
     return shares.map((share, index) => ({
       level,
       kernel,
