@@ -80,6 +80,7 @@ const VARIANTS: Record<string, Variant> = {
       'cli/explain.ts',
       'cli/explain/connection.ts',
       'cli/explain/selection.ts',
+      'cli/option/fleet-host.ts',
       'enforcer/subject.ts',
       'generator/rule/rule-name.ts',
       'generator/subject/flow.ts',
