@@ -113,6 +113,7 @@ const VARIANTS: Record<string, Variant> = {
     places: EVERYWHERE,
     wrong: [
       'cli/explain.ts',
+      'cli/option/fleet-host.ts',
       'enforcer/subject.ts',
       'policy/file/entry.ts',
       'policy/meaning/dimension.ts',

@@ -122,7 +122,7 @@ test('the socket belongs to the owner alone, greets with its version and goes aw
   const socket = connect(`${path}.sock`);
   const [bytes] = (await once(socket, 'data')) as [Buffer];
   const [greeting] = [...new FrameDecoder(1000).push(bytes)] as Greeting[];
-  assert.deepEqual([greeting!.bouheki, greeting!.protocol, greeting!.pid], ['recorder', 3, process.pid]);
+  assert.deepEqual([greeting!.bouheki, greeting!.protocol, greeting!.pid], ['recorder', 4, process.pid]);
   socket.on('error', () => undefined);
   socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff]));
   await once(socket, 'close');
