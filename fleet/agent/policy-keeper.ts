@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlRequest } from '../../daemon/control/control-request.ts';
+import { Turns } from '../../daemon/control/turns.ts';
 import { formatAddress } from '../../policy/value/address.ts';
 import { blocksSome } from '../../policy/meaning/mode.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
@@ -69,7 +70,7 @@ export class PolicyKeeper {
   #unmade = { making: '', until: 0 };
   /** How many times a policy had been put in force there when that was the one on trial. */
   #generation: number | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
@@ -113,7 +114,7 @@ export class PolicyKeeper {
 
   /** Takes an offer: verified, stored, in force, and confirmed by reaching a hub. Throws `Refused` where it is not taken. */
   async take(offer: Offer, taken: () => void): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const { control, held } = this.#parts;
       if (control === undefined)
         throw new Refused(
@@ -135,7 +136,7 @@ export class PolicyKeeper {
 
   /** To be called now and then: a policy may have become stale, or this host have got other addresses. */
   async tick(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const { control } = this.#parts;
       const status = await this.#parts.status();
       if (control === undefined || status === undefined) return;
@@ -341,12 +342,6 @@ export class PolicyKeeper {
   #noteRevision(): void {
     const now = this.#parts.now();
     this.#parts.memory.judgedBy(this.#current?.manifest.revision ?? 0, now * 1000, oldest(now));
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return await done;
   }
 }
 
