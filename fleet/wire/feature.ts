@@ -10,3 +10,13 @@ export const ENFORCE = 'enforce';
 export function isLeftOut({ features, lastSeen }: Pick<HostMessage, 'features' | 'lastSeen'>): boolean {
   return lastSeen > 0 && !features.includes(ENFORCE);
 }
+
+/** The names of hosts that roll-outs leave out, in order. What is revoked is in none anyway. */
+export function leftOutNames(
+  hosts: readonly Pick<HostMessage, 'name' | 'state' | 'features' | 'lastSeen'>[],
+): string[] {
+  return hosts
+    .filter((host) => host.state !== 'revoked' && isLeftOut(host))
+    .map(({ name }) => name)
+    .toSorted();
+}

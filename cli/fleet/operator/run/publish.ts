@@ -3,7 +3,7 @@ import { visible } from '../../../../error/visible.ts';
 import { BouhekiError } from '../../../../error/error.ts';
 import { defaultPlan, type Plan } from '../../../../fleet/release/plan.ts';
 import type { HubClient } from '../../../../fleet/wire/client.ts';
-import { isLeftOut } from '../../../../fleet/wire/feature.ts';
+import { leftOutNames } from '../../../../fleet/wire/feature.ts';
 import { manifestBytes, type Mode } from '../../../../fleet/wire/manifest.ts';
 import type { HostMessage } from '../../../../fleet/wire/message.ts';
 import { keyId, signManifest } from '../../../../fleet/wire/signature.ts';
@@ -131,8 +131,8 @@ async function comparison(
 
 /** Which hosts no stage will have. */
 function describeLeftOut(hosts: readonly HostMessage[]): string {
-  const names = hosts.filter((host) => host.state !== 'revoked' && isLeftOut(host)).map(({ name }) => name);
-  return names.length === 0 ? '' : `${visible(`left out: ${leftOutText(names.toSorted())}`)}\n`;
+  const names = leftOutNames(hosts);
+  return names.length === 0 ? '' : `${visible(`left out: ${leftOutText(names)}`)}\n`;
 }
 
 /**

@@ -2,7 +2,7 @@ import { visible } from '../../../../error/visible.ts';
 import type { HostMessage, ReleaseMessage, WorkloadMessage } from '../../../../fleet/wire/message.ts';
 import { formatCount } from '../../../../format/number.ts';
 import { jsonDocument } from '../../../terminal/json-document.ts';
-import { isLeftOut } from '../../../../fleet/wire/feature.ts';
+import { leftOutNames } from '../../../../fleet/wire/feature.ts';
 import { listOf, type OperatorOptions, withOperator } from './operator.ts';
 import { leftOutText } from './rollout.ts';
 
@@ -68,12 +68,7 @@ function statusOf(
       : null,
     inForce: hosts.filter(({ digest }) => release && digest.equals(release.digest)).length,
     pending: hosts.filter(({ placement }) => placement === 'pending').length,
-    leftOut: release
-      ? hosts
-          .filter(isLeftOut)
-          .map(({ name: host }) => host)
-          .toSorted()
-      : [],
+    leftOut: release ? leftOutNames(hosts) : [],
     findings: [...releaseFindings(release), ...hostFindings(hosts, now)],
   };
 }
