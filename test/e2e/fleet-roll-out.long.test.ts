@@ -1,10 +1,9 @@
 /** A policy goes out to the enforcers of two hosts in stages, and one that would cut them off from the hub does not. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
-import { connect, Fleet, HOSTS, skip, type Stage } from './fleet.ts';
+import { suite, test } from 'node:test';
+import { connect, enforcingFleet, HOSTS, HUB, skip, type Stage } from './fleet.ts';
 
 const ALLOWED = ['192.0.2.10', '192.0.2.20', '192.0.2.30'].map((address) => `${address}/32`);
-const HUB = '127.0.0.1/32';
 const STAGES: readonly Stage[] = [
   { name: 'monitor canary', hosts: '50%', mode: 'monitor' },
   { name: 'block canary', hosts: '50%', mode: 'block' },
@@ -12,13 +11,7 @@ const STAGES: readonly Stage[] = [
 ];
 
 suite('a roll-out to two enforcers', { skip }, () => {
-  let fleet: Fleet;
-  before(async () => {
-    fleet = new Fleet();
-    await fleet.start();
-    await fleet.begin('enforce');
-  });
-  after(async () => await fleet.end());
+  const fleet = enforcingFleet();
 
   test('goes from a canary that reports to one that blocks, and then to all', async () => {
     fleet.publish([...ALLOWED, HUB], STAGES);

@@ -1,9 +1,8 @@
 /** A policy that denies what hosts do goes back by itself, from the one host that held it. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
-import { connect, Fleet, HOSTS, type Name, PATIENCE, skip, type Stage } from './fleet.ts';
+import { suite, test } from 'node:test';
+import { connect, enforcingFleet, HOSTS, HUB, type Name, PATIENCE, skip, type Stage } from './fleet.ts';
 
-const HUB = '127.0.0.1/32';
 const [KEPT, LOST] = ['192.0.2.10', '192.0.2.20'] as const;
 const AT_ONCE: readonly Stage[] = [{ name: 'all', hosts: 'all', mode: 'block' }];
 /** Denials come within ten seconds, and more where the machine is slow. */
@@ -13,13 +12,7 @@ const WITH_CANARY: readonly Stage[] = [
 ];
 
 suite('a policy that spikes denials', { skip }, () => {
-  let fleet: Fleet;
-  before(async () => {
-    fleet = new Fleet();
-    await fleet.start();
-    await fleet.begin('enforce');
-  });
-  after(async () => await fleet.end());
+  const fleet = enforcingFleet();
 
   test('is announced by what hosts showed under the policy before', async () => {
     fleet.publish([`${KEPT}/32`, `${LOST}/32`, HUB], AT_ONCE);

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BOUHEKI, bouheki, Running } from './bouheki.ts';
 import {
@@ -157,6 +158,20 @@ export class Fleet {
   #at(name: string): string {
     return join(this.#place, name);
   }
+}
+
+/** The address of the hub, which every policy has to allow. */
+export const HUB = '127.0.0.1/32';
+
+/** A fleet that is there while the tests of a suite run, and enforces what it has published. */
+export function enforcingFleet(): Fleet {
+  const fleet = new Fleet();
+  before(async () => {
+    await fleet.start();
+    await fleet.begin('enforce');
+  });
+  after(async () => await fleet.end());
+  return fleet;
 }
 
 function cgroupOf(name: Name): string {

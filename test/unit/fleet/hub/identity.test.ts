@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Engine } from '../../../../fleet/engine/engine.ts';
-import { openEngine } from '../../../../fleet/engine/open.ts';
 import { readHubFiles } from '../../../../fleet/hub/files.ts';
 import { DAY, issueClient } from '../../../../fleet/identity/authority.ts';
 import { pemOf, uriOf } from '../../../../fleet/identity/identity.ts';
@@ -11,8 +10,17 @@ import { makeRequest, proveRenewal } from '../../../../fleet/identity/request.ts
 import { parseToken, printToken } from '../../../../fleet/identity/token.ts';
 import { isShutOut, withHub } from '../../../../fleet/wire/client.ts';
 import { batchOf, rowOf } from '../fixture/evidence.ts';
-import { joinAs, makeTestHub, removeTestHub, TestAgent, TestHub, tlsOf, until } from '../fixture/hub.ts';
-import { postgresMissing, startPostgres, type TestServer } from '../fixture/postgres.ts';
+import {
+  endHubWithEngine,
+  joinAs,
+  makeTestHub,
+  startHubWithEngine,
+  TestAgent,
+  TestHub,
+  tlsOf,
+  until,
+} from '../fixture/hub.ts';
+import { postgresMissing, type TestServer } from '../fixture/postgres.ts';
 
 const options = { skip: postgresMissing };
 let server: TestServer;
@@ -22,16 +30,11 @@ let time = 0;
 
 before(async () => {
   if (postgresMissing) return;
-  server = await startPostgres();
-  engine = await openEngine([server.url]);
-  hub = await TestHub.start(engine, await makeTestHub(), { now: () => Date.now() + time });
+  ({ server, engine, hub } = await startHubWithEngine(await makeTestHub(), { now: () => Date.now() + time }));
 });
 after(async () => {
   if (postgresMissing) return;
-  await hub.hub.stop();
-  await engine.close();
-  await server.remove();
-  removeTestHub(hub.directory);
+  await endHubWithEngine({ server, engine, hub });
 });
 
 const now = () => Date.now() + time;

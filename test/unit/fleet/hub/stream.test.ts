@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { Engine } from '../../../../fleet/engine/engine.ts';
-import { openEngine } from '../../../../fleet/engine/open.ts';
 import { readHubFiles, trustHashes, writeHubFile } from '../../../../fleet/hub/files.ts';
 import { rotateAuthority } from '../../../../fleet/hub/making.ts';
 import { pemOf, uriOf } from '../../../../fleet/identity/identity.ts';
@@ -15,8 +14,17 @@ import { type Manifest, manifestBytes, readPlacement } from '../../../../fleet/w
 import type { Identity, InForce, Offer } from '../../../../fleet/wire/message.ts';
 import { signManifest } from '../../../../fleet/wire/signature.ts';
 import { verifyOffer } from '../../../../fleet/wire/verify-offer.ts';
-import { joinAs, makeTestHub, removeTestHub, TestAgent, TestHub, tlsOf, until } from '../fixture/hub.ts';
-import { postgresMissing, startPostgres, type TestServer } from '../fixture/postgres.ts';
+import {
+  endHubWithEngine,
+  joinAs,
+  makeTestHub,
+  startHubWithEngine,
+  TestAgent,
+  TestHub,
+  tlsOf,
+  until,
+} from '../fixture/hub.ts';
+import { postgresMissing, type TestServer } from '../fixture/postgres.ts';
 
 const options = { skip: postgresMissing };
 const AUTHOR = generateKeyPairSync('ed25519');
@@ -28,19 +36,14 @@ let hub: TestHub;
 
 before(async () => {
   if (postgresMissing) return;
-  server = await startPostgres();
-  engine = await openEngine([server.url]);
   const directory = await makeTestHub();
   const pem = AUTHOR.publicKey.export({ type: 'spki', format: 'pem' }).toString();
   writeHubFile(directory, 'authors/a.pem', pem);
-  hub = await TestHub.start(engine, directory);
+  ({ server, engine, hub } = await startHubWithEngine(directory));
 });
 after(async () => {
   if (postgresMissing) return;
-  await hub.hub.stop();
-  await engine.close();
-  await server.remove();
-  removeTestHub(hub.directory);
+  await endHubWithEngine({ server, engine, hub });
 });
 
 /** Publishes a text for a workload, to all hosts at once. */

@@ -12,15 +12,21 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import type { Engine } from '../../../../fleet/engine/engine.ts';
-import { openEngine } from '../../../../fleet/engine/open.ts';
 import type { ClientTls } from '../../../../fleet/wire/client.ts';
 import { isLeftOut } from '../../../../fleet/wire/feature.ts';
 import { atEnd } from '../../at-end.ts';
 import { agentHost } from '../fixture/agent-host.ts';
 import { batchOf, rowOf } from '../fixture/evidence.ts';
-import { joinAs, makeTestHub, removeTestHub, TestHub, until as untilThen } from '../fixture/hub.ts';
+import {
+  endHubWithEngine,
+  joinAs,
+  makeTestHub,
+  startHubWithEngine,
+  TestHub,
+  until as untilThen,
+} from '../fixture/hub.ts';
 import { servicesOf } from '../fixture/other-version.ts';
-import { postgresMissing, startPostgres, type TestServer } from '../fixture/postgres.ts';
+import { postgresMissing, type TestServer } from '../fixture/postgres.ts';
 import { SmallHub, until } from '../fixture/small-hub.ts';
 
 const POLICY = `version: 2
@@ -43,16 +49,11 @@ let engine: Engine;
 let hub: TestHub;
 before(async () => {
   if (postgresMissing) return;
-  server = await startPostgres();
-  engine = await openEngine([server.url]);
-  hub = await TestHub.start(engine, await makeTestHub());
+  ({ server, engine, hub } = await startHubWithEngine(await makeTestHub()));
 });
 after(async () => {
   if (postgresMissing) return;
-  await hub.hub.stop();
-  await engine.close();
-  await server.remove();
-  removeTestHub(hub.directory);
+  await endHubWithEngine({ server, engine, hub });
 });
 
 /** What an agent of another version does: says how it is, and reports. */
