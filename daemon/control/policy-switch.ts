@@ -3,13 +3,13 @@ import type { TrippedSubject } from '../denial/breaker.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { renderFailure } from '../../error/failure.ts';
 import { endNames } from '../../policy/meaning/end.ts';
-import { blocksSome, describeModes, modeNames, monitored } from '../../policy/meaning/mode.ts';
+import { blocksSome, modeNames, monitored } from '../../policy/meaning/mode.ts';
 import type { Trial } from './keeper.ts';
 import { describeOpened, openedPolicy, refusal } from './opened.ts';
 import { describeExemption, describePause, pausedPolicy, type PauseRequest } from './pause.ts';
 import type { How, InForce, ReadPolicy, SwitchParts } from './switch-parts.ts';
 import { Turns } from './turns.ts';
-import { describeWait, waitingError } from './waiting.ts';
+import { describeComing, describeWait, refused, waitingError } from './waiting.ts';
 
 /** Nanoseconds of a second. */
 const SECOND = 1_000_000_000n;
@@ -33,6 +33,8 @@ export class PolicySwitch {
   #timer: NodeJS.Timeout | undefined;
   /** While the policy in force pauses: what was in force before it. */
   #pause: { former: ReadPolicy | undefined } | undefined;
+  /** While a policy waits that was in force already: what was in force before it. */
+  #again: { former: ReadPolicy | undefined } | undefined;
   readonly #turns = new Turns();
 
   /**
@@ -86,7 +88,7 @@ export class PolicySwitch {
   async apply(file: string, within: number | undefined): Promise<string> {
     return await this.#turns.take(async () => {
       if (this.#waits) throw this.#waiting();
-      await this.#exchange(this.#read(file), within);
+      await this.#bring(this.#read(file), within);
       this.#refused = undefined;
       return this.#described(within);
     });
@@ -103,6 +105,8 @@ export class PolicySwitch {
       this.#stopWaiting();
       this.#parts.enforcement.confirm();
       this.#parts.keeper.confirm();
+      if (this.#again !== undefined) this.#former = this.#again.former;
+      this.#again = undefined;
       const text = `Confirmed: the policy ${this.#current.hash} of ${this.#current.file} stays in force.\n`;
       this.#parts.say(text);
       return text;
@@ -221,17 +225,23 @@ export class PolicySwitch {
         return;
       }
       this.#refused = undefined;
-      const { hash } = this.#current;
-      const former = this.#former;
-      await this.#exchange(read, undefined);
-      // A rotation of logs, which sends SIGHUP too, is not to be what is rolled back.
-      if (read.hash === hash) this.#former = former;
+      await this.#bring(read, undefined);
       if (!this.#parts.enforcement.over) this.#describe(read.file);
     } catch (error) {
       this.#parts.inForce.reloadFailed = true;
       say(renderFailure(error));
       if (error instanceof BouhekiError) say('The policy that was in force stays.\n');
     }
+  }
+
+  /** Puts a policy in force that was read. One that is in force already (SIGHUP rotates logs too) is not its own former. */
+  async #bring(next: ReadPolicy, within: number | undefined): Promise<void> {
+    const former = this.#former;
+    // Where it was rolled back with none before it, it is in force without blocking.
+    const same = next.hash === this.#current.hash && next.hash !== this.#refused;
+    await this.#exchange(next, within);
+    if (same && this.#waits) this.#again = { former };
+    else if (same) this.#former = former;
   }
 
   /** Puts a policy in force together with its log. Throws where it cannot be: all stays as it was. */
@@ -341,6 +351,8 @@ export class PolicySwitch {
     this.#stopWaiting();
     const left = this.#current;
     const former = this.#former;
+    const again = this.#again;
+    this.#again = undefined;
     const { opened: _opened, ...whole } = left;
     const target = former ?? { ...whole, policy: monitored(left.policy) };
     const fallBack = (): void => {
@@ -352,7 +364,7 @@ export class PolicySwitch {
         : `the policy ${former.hash} of ${former.file} is in force again`;
     try {
       await this.#exchange(target, undefined, { before: fallBack });
-      this.#former = undefined;
+      this.#former = again?.former;
     } catch (error) {
       if (!waited) throw error;
       fallBack();
@@ -368,7 +380,7 @@ export class PolicySwitch {
       say(over);
       return over;
     }
-    this.#refused = left.hash;
+    if (again === undefined) this.#refused = left.hash;
     const text = `${why}: the policy ${left.hash} of ${left.file} is out of force; ${now}.\n`;
     say(text);
     return text;
@@ -378,17 +390,10 @@ export class PolicySwitch {
     this.#describe(this.#current.file);
     const text = describeWait(this.#parts.enforcement.confirmBy, this.#former);
     this.#parts.say(text);
-    const { hash, file, policy } = this.#current;
-    const needless =
-      within !== undefined && !blocksSome(policy) ? 'It blocks nothing, and needs no confirmation.\n' : '';
-    return `In force: the policy ${hash} of ${file}, in ${describeModes(policy)}.\n${text}${needless}`;
+    return describeComing(this.#current, text, within !== undefined);
   }
 
   #waiting(): BouhekiError {
     return waitingError(this.#pause !== undefined);
   }
-}
-
-function refused(why: string): BouhekiError {
-  return new BouhekiError('usage', why, { remedy: 'see `bouheki status` for what is in force' });
 }

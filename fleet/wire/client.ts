@@ -1,6 +1,8 @@
-import { createSecureContext } from 'node:tls';
+import { isIP } from 'node:net';
+import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls';
 import {
   ChannelCredentials,
+  type ChannelOptions,
   Client,
   type ClientDuplexStream,
   Metadata,
@@ -48,6 +50,9 @@ export interface WatchCall {
 /** Milliseconds for an answer, unless a call has a time of its own. */
 const PATIENCE = 10_000;
 
+/** By which a hub is greeted that is known by an address alone. Nobody has this name (RFC 2606), and no hub looks at it. */
+const NAMELESS = 'hub.invalid';
+
 const OPTIONS = {
   'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_channelz': 0,
@@ -67,7 +72,13 @@ export class HubClient {
   /** The address is HOST:PORT; the hub's certificate must be of that host. */
   constructor(address: string, tls: ClientTls) {
     this.address = address;
-    this.#client = new Client(address, credentialsOf(tls), OPTIONS);
+    const host = hostOf(address);
+    // A greeting of TLS has room for a name alone, and Node.js warns of an address there.
+    const numeric = isIP(host) !== 0;
+    const options: ChannelOptions = numeric
+      ? { ...OPTIONS, 'grpc.ssl_target_name_override': NAMELESS }
+      : OPTIONS;
+    this.#client = new Client(address, credentialsOf(tls, numeric ? host : undefined), options);
   }
 
   /** One question, one answer. Rejects with BouhekiError `fleet-away` or `fleet`. */
@@ -164,7 +175,15 @@ export class HubClient {
   }
 }
 
-function credentialsOf({ certificate, key, trust }: ClientTls): ChannelCredentials {
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+}
+
+/** With `host`, an IP address, the hub's certificate must be of that whatever name it is greeted by. */
+function credentialsOf({ certificate, key, trust }: ClientTls, host: string | undefined): ChannelCredentials {
+  const verifying = host !== undefined && {
+    checkServerIdentity: (_name: string, shown: PeerCertificate) => checkServerIdentity(host, shown),
+  };
   return ChannelCredentials.createFromSecureContext(
     createSecureContext({
       ca: trust,
@@ -174,6 +193,7 @@ function credentialsOf({ certificate, key, trust }: ClientTls): ChannelCredentia
       allowPartialTrustChain: true,
       minVersion: 'TLSv1.3',
     }),
+    verifying || undefined,
   );
 }
 

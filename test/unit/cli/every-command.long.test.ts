@@ -85,7 +85,34 @@ const USES: Record<string, Use> = {
   doctor: { args: [], status: 0, kernel: true },
 };
 
-const all = Object.entries(USES);
+/** Of an operator, without a directory of one. */
+const operator = (...args: string[]): Use => ({
+  args: [...args, '--operator', MISSING],
+  status: 2,
+  silent: true,
+});
+
+/** Of those commands that have commands of their own. */
+const PARTS: Record<string, Use> = {
+  'hub init': { args: ['--name', 'no name', '--dir', MISSING], status: 2, silent: true },
+  'hub token': { args: ['--dir', MISSING, '--demo', MISSING], status: 2, silent: true },
+  'hub operator': { args: ['anna', '--dir', MISSING], status: 2, silent: true },
+  'hub run': { args: ['--dir', MISSING], status: 2, silent: true },
+  'hub rotate': { args: ['--begin', '--dir', MISSING], status: 2, silent: true },
+  'fleet status': operator(),
+  'fleet drift': operator('--workload', 'web'),
+  'fleet hosts': operator(),
+  'fleet workload': operator('list'),
+  'fleet publish': { ...operator(POLICY, '--workload', 'web', '--key', MISSING), policy: true },
+  'fleet rollout': operator('status', 'web'),
+  'fleet quarantine': operator('h1'),
+  'fleet restore': operator('h1'),
+  'fleet revoke': operator('h1'),
+  'fleet audit': operator(),
+  'fleet author-key': { args: [join(MISSING, 'key')], status: 2, silent: true },
+};
+
+const all = Object.entries({ ...USES, ...PARTS });
 const runnable = all.filter(([, { kernel }]) => kernel !== true);
 const printing = runnable.filter(([, { silent }]) => silent !== true);
 
@@ -110,7 +137,7 @@ function environment(name?: string): NodeJS.ProcessEnv {
 
 /** By a shell, which sets up the descriptors: `"$@"` is the command. */
 function inShell(script: string, name: string, ...args: readonly string[]): Outcome {
-  const words = [process.execPath, MAIN, name, ...args];
+  const words = [process.execPath, MAIN, ...name.split(' '), ...args];
   return spawnSync('bash', ['-c', script, 'bash', ...words], { encoding: 'utf8', env: environment(name) });
 }
 
@@ -131,23 +158,32 @@ before(() => {
 });
 after(() => rmSync(place, { recursive: true, force: true }));
 
+/** The commands that a help lists. */
+function listed(...words: string[]): string[] {
+  const { stdout } = bouheki(...words, '--help');
+  const [, list] = stdout.split(/^Commands:$/m);
+  const lines = (list ?? stdout).matchAll(/^ {2}([a-z][a-z-]+)(?: \[\w+\]| <\w+>)*(?: {2,}[A-Z]|$)/gm);
+  return [...lines].map(([, name]) => name!).filter((name) => name !== 'help');
+}
+
 test('the table has every command', () => {
-  const { stdout } = bouheki('--help');
-  const commands = [...stdout.matchAll(/^ {2}([a-z][a-z-]+) {2,}[A-Z]/gm)].map(([, name]) => name!);
-  assert.deepEqual(all.map(([name]) => name).toSorted(), commands.toSorted());
+  const parts = ['hub', 'fleet'].flatMap((name) => listed(name).map((part) => `${name} ${part}`));
+  assert.ok(parts.length > 10, `${parts}`);
+  assert.deepEqual(all.map(([name]) => name).toSorted(), [...listed(), ...parts].toSorted());
 });
 
 suite('every command', () => {
   for (const [name, { args }] of all) {
     test(`${name} --help prints its help, and an unknown option is refused`, () => {
-      const help = bouheki(name, '--help');
+      const words = name.split(' ');
+      const help = bouheki(...words, '--help');
       assert.deepEqual([help.status, help.stderr], [0, '']);
       assert.match(help.stdout, new RegExp(`^Usage: bouheki ${name}\\b`));
-      const refused = bouheki(name, '--frobnicate', ...args);
+      const refused = bouheki(...words, '--frobnicate', ...args);
       assert.deepEqual([refused.status, refused.stdout], [2, '']);
       assert.match(
         refused.stderr,
-        /^bouheki: unknown option '--frobnicate'\n {2}see `bouheki [a-z-]+ --help`\n$/,
+        /^bouheki: unknown option '--frobnicate'\n {2}see `bouheki [a-z -]+ --help`\n$/,
       );
     });
   }
@@ -156,7 +192,7 @@ suite('every command', () => {
 suite('a command that reads a record', () => {
   for (const [name, { args }] of all.filter(([, { record }]) => record)) {
     test(`${name} says where there is none, and what to do`, () => {
-      const outcome = bouheki(name, ...args, '--db', `${MISSING}.duckdb`);
+      const outcome = bouheki(...name.split(' '), ...args, '--db', `${MISSING}.duckdb`);
       assert.deepEqual([outcome.status, outcome.stdout], [2, '']);
       assert.match(outcome.stderr, /^bouheki: there is no database at .*missing\.duckdb\n {2}[A-Zn].*\S\n/);
       assert.equal(existsSync(`${MISSING}.duckdb`), false, 'none is made');
@@ -167,7 +203,7 @@ suite('a command that reads a record', () => {
 suite('a command that reads a policy', () => {
   for (const [name, { args }] of all.filter(([, { policy }]) => policy)) {
     test(`${name} names the file that is missing`, () => {
-      const outcome = bouheki(name, MISSING, ...args.slice(1));
+      const outcome = bouheki(...name.split(' '), MISSING, ...args.slice(1));
       assert.deepEqual([outcome.status, outcome.stdout], [2, ''], outcome.stderr);
       assert.match(outcome.stderr, /^bouheki: cannot read the policy .*missing\n {2}\S/);
     });
@@ -234,7 +270,7 @@ suite('a command whose messages nobody takes', () => {
 suite('a command that is interrupted', () => {
   for (const [name, { args }] of runnable) {
     test(`${name} ends at once, by the signal or in order`, async () => {
-      const child = spawn(process.execPath, [MAIN, name, ...args], {
+      const child = spawn(process.execPath, [MAIN, ...name.split(' '), ...args], {
         env: environment(name),
         stdio: ['ignore', 'ignore', 'pipe'],
       });

@@ -53,6 +53,23 @@ test('what is typed wrong is said before anything is done', () => {
   }
 });
 
+test('where /proc is not mounted, that is what is said', (t) => {
+  const empty = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'];
+  if (spawnSync('unshare', ['--mount', 'true']).status !== 0) {
+    t.skip('no namespace of mounts can be made here');
+    return;
+  }
+  const words = ['hub', 'init', '--name', 'hub.example', '--dir', join(place, 'blind')];
+  const { status, stderr } = spawnSync(empty[0]!, [...empty.slice(1), process.execPath, MAIN, ...words], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 2, stderr);
+  assert.match(
+    stderr,
+    /^bouheki: cannot see the files that this process has open \(\/proc\/self\)\n  mount \/proc: /,
+  );
+});
+
 test(
   'files of an operator are not made in a directory of another user',
   { skip: process.getuid?.() !== 0 && 'this needs root' },

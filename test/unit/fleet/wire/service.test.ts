@@ -12,6 +12,9 @@ import { HELLO } from '../fixture/agent-state.ts';
 import { LIMITS } from '../fixture/small-hub.ts';
 import { Busy, ReplaceableCredentials, ShutOut, WireServer } from '../../../../fleet/wire/server.ts';
 
+const warnings: Error[] = [];
+process.on('warning', (warning) => warnings.push(warning));
+
 const NOW = Date.now();
 const authority = await makeAuthority('test', NOW);
 const hubKey = newKey();
@@ -148,6 +151,32 @@ test('a certificate of another authority, and none, reach nothing', async () => 
     withHub([address], wrong, (hub) => hub.call('Fleet/Report', BATCH)),
     { code: 'fleet-away' },
   );
+});
+
+test('a hub is believed at the names and addresses of its certificate alone, and nothing warns of them', async (t) => {
+  const tls = await clientTls();
+  const ask = async (names: string[], listen: string, host: string): Promise<number> => {
+    const key = newKey();
+    const { certificate } = await issueHub(authority, names, publicKeyOf(key), NOW);
+    const shown = { certificate: pemOf([certificate]), key, clientTrust: authority.certificate };
+    const other = new WireServer({
+      connectionAge: 0,
+      limits: LIMITS,
+      onFault: (error) => faults.push(error),
+    });
+    other.serve('Fleet', { Report: async () => ({ rows: 7, refused: [], pace: null }) } as never);
+    t.after(() => other.stop(100));
+    const port = await other.listen(listen, new ReplaceableCredentials(shown));
+    return (await withHub([`${host}:${port}`], tls, (each) => each.call('Fleet/Report', BATCH))).rows;
+  };
+  assert.equal(await ask(['127.0.0.1'], '127.0.0.1:0', '127.0.0.1'), 7);
+  assert.equal(await ask(['::1'], '[::1]:0', '[::1]'), 7);
+  assert.equal(await ask(['localhost'], '127.0.0.1:0', 'localhost'), 7);
+  for (const names of [['127.0.0.2'], ['::1'], ['hub.invalid', 'localhost']])
+    await assert.rejects(ask(names, '127.0.0.1:0', '127.0.0.1'), { code: 'fleet-away' });
+  await assert.rejects(ask(['::2'], '[::1]:0', '[::1]'), { code: 'fleet-away' });
+  await assert.rejects(ask(['127.0.0.1'], '127.0.0.1:0', 'localhost'), { code: 'fleet-away' });
+  assert.deepEqual(warnings, []);
 });
 
 test('the next address is asked where one does not answer, and not where one refuses', async () => {
