@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { fleetDriftCommand } from './evidence/drift.ts';
+import { fleetExportCommand } from './evidence/export.ts';
+import { fleetQueryCommand } from './evidence/query.ts';
 import { auditCommand } from './operator/audit.ts';
 import { authorKeyCommand } from './operator/author-key.ts';
 import { hostStateCommands } from './operator/host-state.ts';
@@ -25,6 +27,8 @@ export function fleetCommand(): Command {
   const commands = [
     statusCommand(),
     fleetDriftCommand(),
+    fleetQueryCommand(),
+    fleetExportCommand(),
     hostsCommand(),
     workloadCommand(),
     publishCommand(),

@@ -5,7 +5,7 @@ import { BouhekiError } from '../../error/error.ts';
 import { OutputFile } from '../../host/output-file.ts';
 import { visibleJson } from '../../error/visible.ts';
 import { CSV_HEADER, csvToParquet, visibleRow } from '../../profiler/read/export.ts';
-import { openReader, type Reader } from '../../profiler/read/read.ts';
+import { openReader } from '../../profiler/read/read.ts';
 import { cannotWrite } from '../option/output-file.ts';
 import { windowOf, type RecordOptions } from '../option/record-option.ts';
 
@@ -15,39 +15,53 @@ export interface ExportOptions extends RecordOptions {
   output: string;
 }
 
+/** Where rows are written, and as what. */
+export type ExportTarget = Pick<ExportOptions, 'format' | 'output'>;
+
+/** Rows in parts, each as a line of CSV without its header, or of NDJSON. */
+export type RowLines = (format: 'csv' | 'ndjson') => AsyncIterable<readonly string[]>;
+
 /** Writes the record for other tools. */
 export async function exportRecord(options: ExportOptions): Promise<void> {
-  if (options.format === 'parquet' && options.output === '-') {
-    throw new BouhekiError('usage', 'a Parquet file cannot be written to standard output', {
-      remedy: 'Name a file with --output.',
-    });
-  }
+  requireTarget(options);
   const reader = await openReader(options.db);
   try {
-    if (options.output === '-') await toStandardOutput(reader, options);
-    else await toFile(reader, options);
+    await writeExport((format) => reader.lines(format, windowOf(options)), options);
   } finally {
     reader.close();
   }
 }
 
+/** Throws BouhekiError `usage` for what cannot be written there, before anything is asked for rows. */
+export function requireTarget({ format, output }: ExportTarget): void {
+  if (format !== 'parquet' || output !== '-') return;
+  throw new BouhekiError('usage', 'a Parquet file cannot be written to standard output', {
+    remedy: 'Name a file with --output.',
+  });
+}
+
+/** Writes rows to a file, which appears whole or not at all, or to standard output. */
+export async function writeExport(rows: RowLines, target: ExportTarget): Promise<void> {
+  if (target.output === '-') await toStandardOutput(rows, target);
+  else await toFile(rows, target);
+}
+
 /** What is done to a line: a Parquet file, which is made of the CSV, holds what was recorded as it is. */
-const LINE: Readonly<Record<ExportOptions['format'], (line: string) => string>> = {
+const LINE: Readonly<Record<ExportTarget['format'], (line: string) => string>> = {
   csv: visibleRow,
   ndjson: visibleJson,
   parquet: (line) => line,
 };
 
-async function* pieces(reader: Reader, options: ExportOptions): AsyncGenerator<string> {
+async function* pieces(rows: RowLines, options: ExportTarget): AsyncGenerator<string> {
   const format = options.format === 'ndjson' ? 'ndjson' : 'csv';
   if (format === 'csv') yield `${CSV_HEADER}\n`;
-  for await (const lines of reader.lines(format, windowOf(options)))
-    yield `${lines.map(LINE[options.format]).join('\n')}\n`;
+  for await (const lines of rows(format)) yield `${lines.map(LINE[options.format]).join('\n')}\n`;
 }
 
-async function toStandardOutput(reader: Reader, options: ExportOptions): Promise<void> {
+async function toStandardOutput(rows: RowLines, options: ExportTarget): Promise<void> {
   try {
-    await pipeline(Readable.from(pieces(reader, options)), process.stdout);
+    await pipeline(Readable.from(pieces(rows, options)), process.stdout);
   } catch (error) {
     // The reader has had enough, such as `| head`.
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
@@ -55,16 +69,16 @@ async function toStandardOutput(reader: Reader, options: ExportOptions): Promise
 }
 
 /** The file appears whole or not at all; a device or pipe is written to. */
-async function toFile(reader: Reader, options: ExportOptions): Promise<void> {
+async function toFile(rows: RowLines, options: ExportTarget): Promise<void> {
   try {
     using output = OutputFile.at(options.output);
     const device = output.openDevice();
-    if (device !== undefined) await toDevice(reader, options, device);
-    else if (options.format === 'parquet') await toParquet(reader, options, output);
+    if (device !== undefined) await toDevice(rows, options, device);
+    else if (options.format === 'parquet') await toParquet(rows, options, output);
     else {
       const { fd, put } = output.begin(0o600);
       try {
-        await writeTo(fd, reader, options);
+        await writeTo(fd, rows, options);
         put();
       } finally {
         closeSync(fd);
@@ -75,31 +89,31 @@ async function toFile(reader: Reader, options: ExportOptions): Promise<void> {
   }
 }
 
-async function toDevice(reader: Reader, options: ExportOptions, fd: number): Promise<void> {
+async function toDevice(rows: RowLines, options: ExportTarget, fd: number): Promise<void> {
   try {
     if (options.format === 'parquet') throw new Error('Parquet can only be written to a regular file');
-    await writeTo(fd, reader, options);
+    await writeTo(fd, rows, options);
   } finally {
     closeSync(fd);
   }
 }
 
 /** DuckDB writes by name, so it gets names where no other user can make links. */
-async function toParquet(reader: Reader, options: ExportOptions, output: OutputFile): Promise<void> {
+async function toParquet(rows: RowLines, options: ExportTarget, output: OutputFile): Promise<void> {
   using workshop = output.workshop();
-  const rows = workshop.at('rows.csv');
-  const fd = openSync(rows, 'wx', 0o600);
+  const csv = workshop.at('rows.csv');
+  const fd = openSync(csv, 'wx', 0o600);
   try {
-    await writeTo(fd, reader, options);
+    await writeTo(fd, rows, options);
   } finally {
     closeSync(fd);
   }
   const parquet = workshop.at('rows.parquet');
-  await csvToParquet({ csv: rows, parquet, spill: workshop.at('spilled') }, options.output);
+  await csvToParquet({ csv, parquet, spill: workshop.at('spilled') }, options.output);
   workshop.put('rows.parquet');
 }
 
-async function writeTo(fd: number, reader: Reader, options: ExportOptions): Promise<void> {
+async function writeTo(fd: number, rows: RowLines, options: ExportTarget): Promise<void> {
   const stream = createWriteStream('', { fd, autoClose: false });
-  await pipeline(Readable.from(pieces(reader, options)), stream);
+  await pipeline(Readable.from(pieces(rows, options)), stream);
 }

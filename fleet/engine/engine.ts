@@ -1,4 +1,12 @@
-import type { AuditRow, Batch, HostState, Receipt, Signature } from '../wire/message.ts';
+import type {
+  AuditRow,
+  Batch,
+  EvidenceMessage,
+  EvidenceQuery,
+  HostState,
+  Receipt,
+  Signature,
+} from '../wire/message.ts';
 import type { Aggregate, EvidenceWindow } from './evidence/aggregate.ts';
 import type { DenialRow } from './evidence/denial.ts';
 
@@ -160,6 +168,8 @@ export interface Engine {
   merge(batches: readonly { host: string; batch: Batch }[], now: number): Promise<Receipt[]>;
   /** k of n: see docs/fleet.md. Rows come in parts of some thousands. */
   aggregate(workload: string, window: EvidenceWindow, now: number): Promise<Aggregate>;
+  /** What each host showed in a week, in parts of some thousands. */
+  evidence(query: EvidenceQuery): AsyncIterable<readonly EvidenceMessage[]>;
   /** Of a release, for its gates. */
   denials(release: number): Promise<DenialRow[]>;
 

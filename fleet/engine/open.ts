@@ -8,6 +8,7 @@ import { storable } from './connection/storable.ts';
 import type { Engine } from './engine.ts';
 import { aggregate } from './evidence/aggregate.ts';
 import { denialsOf } from './evidence/denial.ts';
+import { weekEvidence } from './evidence/week-evidence.ts';
 import { mergeBatches } from './evidence/merge.ts';
 import { dropWeeksBefore, makeWeeks } from './evidence/week-table.ts';
 import { HostStore } from './host-store.ts';
@@ -53,6 +54,7 @@ export async function openEngine(urls: readonly string[], options: EngineOptions
     },
     merge: (batches, now) => mergeBatches(primary, batches, { weeks, keys, deniedKeys }, now),
     aggregate: (workload, window, now) => aggregate(primary, workload, window, weekOf(now * 1000) - weeks),
+    evidence: (query) => primary.read((client) => weekEvidence(client, query)),
     denials: (release) => denialsOf(primary, release, keys + deniedKeys),
     audit: (who, what, now) => addAudit(primary, { time: now, who, what }),
     audited: (since, most) => auditOf(primary, since, most),

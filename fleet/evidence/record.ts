@@ -6,6 +6,7 @@ import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { isLabel } from '../../policy/meaning/host.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import type { AggregateHosts, AggregateRow } from '../wire/message.ts';
+import { addressOf } from './address.ts';
 import { FleetSubjects } from './subject.ts';
 
 /** What is said of a fleet beside what was aggregated. */
@@ -95,8 +96,10 @@ function windowOf(rows: readonly AggregateRow[]): Window {
 
 function observationOf(row: AggregateRow, window: Window): Omit<RecordedObservation, 'subject'> {
   const { count, first, hosts, hours, last, names, port, protocol, verdict } = row;
+  const { family, value: address } = addressOf(row.address);
   const observation: Omit<RecordedObservation, 'subject'> = {
-    ...addressOf(row.address),
+    family,
+    address,
     port,
     protocol,
     verdict: verdict === 'ALLOW' ? 'allow' : 'deny',
@@ -111,11 +114,6 @@ function observationOf(row: AggregateRow, window: Window): Omit<RecordedObservat
   if (row.socket !== '') observation.socket = row.socket as SocketKind;
   if (names.length > 0) observation.names = names.toSorted();
   return observation;
-}
-
-function addressOf(bytes: Buffer): { family: 4 | 6; address: bigint } {
-  if (bytes.length === 0) return { family: 4, address: 0n };
-  return { family: bytes.length === 4 ? 4 : 6, address: BigInt(`0x${bytes.toString('hex')}`) };
 }
 
 function isKnownSocket(text: string): boolean {

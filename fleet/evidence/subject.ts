@@ -88,7 +88,7 @@ const MEMBERS = {
 } as const satisfies Record<keyof SubjectDocument, string>;
 
 /** The document in a text; undefined where it is none. */
-function readSubject(text: string): SubjectDocument | undefined {
+export function readSubject(text: string): SubjectDocument | undefined {
   const document = parseObject(text);
   const fits = Object.entries(document).every(
     ([key, value]) =>

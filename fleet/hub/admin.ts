@@ -58,6 +58,10 @@ export class Admin {
       Workloads: (query, peer) => (who(peer), this.#workloads(query)),
       SetWorkload: async (workload, peer) => await this.#setWorkload(workload, who(peer)),
       Aggregate: (request, peer) => (who(peer), this.#aggregate(request)),
+      Evidence: async function* evidence(query, peer) {
+        who(peer);
+        for await (const part of engine.evidence(query)) yield* part;
+      },
       Policy: async (query, peer) => (who(peer), await this.#policy(query)),
       Audit: async function* audit({ most, since }, peer) {
         who(peer);

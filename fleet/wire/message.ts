@@ -322,6 +322,42 @@ export interface AggregateRow {
   nameHosts: number[];
 }
 
+export interface EvidenceQuery {
+  /** Empty: all hosts. */
+  workload: string;
+  week: number;
+}
+
+export interface EvidenceMessage {
+  it: 'host' | 'subject' | 'row';
+  host?: EvidenceHost;
+  /** Canonical JSON of a subject. */
+  subject?: Buffer;
+  row?: HostEvidence;
+}
+
+export interface EvidenceHost {
+  id: string;
+  name: string;
+}
+
+/** What one host showed of one subject and destination in a week. */
+export interface HostEvidence {
+  /** Places among the hosts and the subjects that came before. */
+  host: number;
+  subject: number;
+  address: Buffer;
+  port: number;
+  protocol: number;
+  socket: string;
+  verdict: WireVerdict;
+  count: number;
+  /** Microseconds since the epoch. */
+  first: number;
+  last: number;
+  names: string[];
+}
+
 export interface PolicyText {
   workload: string;
   revision: number;

@@ -8,6 +8,8 @@ import type {
   AuditQuery,
   AuditRow,
   Batch,
+  EvidenceMessage,
+  EvidenceQuery,
   HostCommand,
   HostMessage,
   HubMessage,
@@ -42,6 +44,7 @@ export interface StreamMethods {
   'Admin/Workloads': [WorkloadQuery, WorkloadMessage];
   'Admin/Aggregate': [AggregateRequest, AggregateMessage];
   'Admin/Audit': [AuditQuery, AuditRow];
+  'Admin/Evidence': [EvidenceQuery, EvidenceMessage];
 }
 
 /** The method that has a stream both ways: what an agent sends, and what it gets. */

@@ -1,6 +1,11 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import { needsCells, printCell } from '../../error/visible.ts';
-import { connectionRows, EXPORTED, type ExportedColumn } from '../database/connection-column.ts';
+import {
+  type ColumnName,
+  connectionRows,
+  EXPORTED,
+  type ExportedColumn,
+} from '../database/connection-column.ts';
 import { storeFailure } from '../database/failure.ts';
 import { CsvParser } from '../event/csv.ts';
 import { withPrivateFiles } from '../database/private-files.ts';
@@ -39,6 +44,21 @@ export function visibleRow(line: string): string {
 
 /** The first line of a CSV export. */
 export const CSV_HEADER = EXPORTED.map(({ name }) => name).join(',');
+
+/** A row of an export that is not of a record. What is absent is not known. */
+export type ExportedRow = { readonly [Name in ColumnName]?: string | number | boolean };
+
+/** A row as a line of CSV or of NDJSON, as `LINES` gives one of a record. */
+export const EXPORTED_LINE = {
+  csv: (row: ExportedRow): string => EXPORTED.map(({ name }) => cellOf(row[name])).join(','),
+  ndjson: (row: ExportedRow): string =>
+    JSON.stringify(Object.fromEntries(EXPORTED.map(({ name }) => [name, row[name] ?? null]))),
+} as const;
+
+function cellOf(value: string | number | boolean = ''): string {
+  const text = String(value);
+  return /[,"\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
 
 /** Paths for the making of a Parquet file. `spill` is a directory that is made where memory does not do. */
 export interface ParquetPaths {

@@ -14,6 +14,7 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
     'profiler/read',
     'policy/meaning',
     'policy/value',
+    'format',
     'error',
   ],
   'fleet/agent/evidence': ['fleet/wire', 'profiler/read', 'policy/value'],

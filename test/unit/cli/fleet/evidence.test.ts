@@ -1,7 +1,7 @@
 /** What a fleet's evidence becomes, by the real commands: with a real engine, a real hub, and hosts that report to it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -197,6 +197,85 @@ test('drift names the hosts of each finding, and the host that differs', options
   }
 });
 
+/** Directories that `fleet query` has made. */
+const left = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('bouheki-fleet-'));
+
+const WEEK = ['--week', new Date((NOW - 2 * HOUR) / 1000).toISOString().slice(0, 10)];
+
+test('a week is written with the columns of a record, which import takes back', options, async () => {
+  const csv = await bouheki(...asked('fleet', 'export', ...WEEK));
+  assert.equal(csv.status, 0, csv.stderr);
+  const [header, ...rows] = csv.stdout.trimEnd().split('\n');
+  assert.match(header!, /^ts,host,pid,comm,exe,/);
+  assert.equal(rows.length, 15);
+  assert.equal(rows.filter((row) => row.includes(',203.0.113.66,443,tcp,')).length, 1);
+  const ndjson = await bouheki(
+    ...asked('fleet', 'export', '--format', 'ndjson', ...WEEK, '--workload', 'web'),
+  );
+  const first = JSON.parse(ndjson.stdout.split('\n').find((line) => line.includes('"10.0.0.1"'))!) as Record<
+    string,
+    unknown
+  >;
+  const { addr, count, exe, host, pid, uid, user_name: user, verdict } = first;
+  assert.deepEqual(
+    { addr, count, exe, pid, uid, user, verdict },
+    {
+      addr: '10.0.0.1',
+      count: 5,
+      exe: CURL.exe,
+      pid: null,
+      uid: 4_294_967_295,
+      user: 'www-data',
+      verdict: 'allow',
+    },
+  );
+  assert.match(String(host), /^web-\d$/);
+  const none = await bouheki(...asked('fleet', 'export', ...WEEK, '--workload', 'none'));
+  assert.equal(none.stdout, `${header}\n`);
+
+  for (const format of ['csv', 'ndjson', 'parquet'] as const) {
+    const [file, db] = [path(`week.${format}`), path(`${format}.duckdb`)];
+    const written = await bouheki(...asked('fleet', 'export', '--format', format, '-o', file, ...WEEK));
+    assert.equal(written.status, 0, written.stderr);
+    assert.equal((await bouheki('import', file, '--db', db)).status, 0);
+    const sql = `SELECT count(*)::INT AS rows, count(DISTINCT host)::INT AS hosts, sum(count)::INT AS events FROM connections`;
+    const counted = await bouheki('query', '--json', '--db', db, sql);
+    assert.deepEqual(JSON.parse(counted.stdout), { rows: 15, hosts: 6, events: 75 }, format);
+  }
+  const terminal = await bouheki(...asked('fleet', 'export', '--format', 'parquet', ...WEEK));
+  assert.equal(terminal.status, 2);
+  assert.match(terminal.stderr, /cannot be written to standard output/);
+});
+
+test('a week is asked in SQL on this machine, and leaves nothing here', options, async () => {
+  const before = left();
+  const sql =
+    'SELECT address, count(DISTINCT host)::INT AS hosts FROM connections GROUP BY ALL ORDER BY hosts DESC, address';
+  const answer = await bouheki(...asked('fleet', 'query', '--json', ...WEEK, sql));
+  assert.equal(answer.status, 0, answer.stderr);
+  const rows = answer.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
+  assert.deepEqual(rows.slice(0, 3), [
+    { address: '10.0.0.1', hosts: 6 },
+    { address: '10.0.0.2', hosts: 5 },
+    { address: POISON[0], hosts: 1 },
+  ]);
+  assert.equal(rows.length, 6);
+  const refused = await bouheki(
+    ...asked('fleet', 'query', ...WEEK, "SELECT * FROM read_text('/etc/passwd')"),
+  );
+  assert.equal(refused.status, 2);
+  assert.doesNotMatch(refused.stdout, /root/);
+  const earlier = await bouheki(...asked('fleet', 'query', '--week', '2020-W53', sql));
+  assert.match(earlier.stderr, /^bouheki: no host showed anything in the week from 2020-12-28 on$/m);
+  assert.equal(earlier.status, 2);
+  const wrong = await bouheki(...asked('fleet', 'query', '--week', '2021-W53', sql));
+  assert.match(wrong.stderr, /It must be a week such as 2026-W48/);
+  assert.deepEqual(left(), before);
+});
+
 test('a host in quarantine is in no k and in no n', options, async () => {
   const [host] = await engine.hostsNamed('web-5');
   await engine.setHostState(host!.id, 'quarantined');
@@ -205,4 +284,28 @@ test('a host in quarantine is in no k and in no n', options, async () => {
   assert.match(stdout, /^# Fleet: 5 hosts of workload web counted, 1 not: web-5 \(quarantined\)$/m);
   assert.match(stdout, /# 5 of 5 hosts, /);
   assert.doesNotMatch(stdout, /203\.0\.113/);
+});
+
+test('what a host wrote that is no subject is left out of a week, and counted', options, async () => {
+  const token = await hub.token({ role: 'web' });
+  const { tls: own } = await joinAs(token, 'liar');
+  const subjects = [
+    Buffer.from('{"command":7}'),
+    subjectBytes({ command: '=1+1,"\n\u001b[2J', exe: '/tmp/a,b' }),
+    Buffer.from('{"command":"x","uid":-1}'),
+  ];
+  const batch = batchTo([COMMON[0]!]);
+  const rows = subjects.map((_, subject) => ({ ...batch.rows[0]!, subject }));
+  const receipt = await withHub([hub.address], own, (client) =>
+    client.call('Fleet/Report', { ...batch, rows, subjects: subjects.slice(0, 2) }),
+  );
+  assert.deepEqual(
+    receipt.refused.map(({ reason }) => reason),
+    ['malformed', 'malformed'],
+  );
+  const { status, stderr, stdout } = await bouheki(...asked('fleet', 'export', ...WEEK));
+  assert.equal(status, 0, stderr);
+  const lines = stdout.split('\n').filter((line) => line.includes(',liar,'));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0]!, /,"'=1\+1,""\\u\{a\}\\u\{1b\}\[2J","\/tmp\/a,b",/);
 });

@@ -103,6 +103,7 @@ const handlers: ServiceHandlers['Admin'] = {
   async *Aggregate() {
     yield await Promise.resolve({ it: 'hosts' as const, hosts: { counted: [], uncounted: [] } });
   },
+  async *Evidence() {},
   // The digest is the hub's word too.
   Policy: async () =>
     await Promise.resolve({

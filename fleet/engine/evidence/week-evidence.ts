@@ -1,0 +1,91 @@
+import type { PoolClient } from 'pg';
+import type { EvidenceMessage, EvidenceQuery } from '../../wire/message.ts';
+import { VERDICTS } from './evidence-row.ts';
+import { listArray } from './sql-array.ts';
+
+/** Rows that are held in memory at a time. */
+const PART = 2000;
+/** Of one question, and of a caller who reads slowly. Milliseconds. */
+const TIMEOUT = 600_000;
+
+interface HostLine {
+  number: number;
+  id: string;
+  name: string;
+}
+
+interface Line {
+  host: number;
+  subject: number;
+  address: Buffer;
+  port: number;
+  protocol: number;
+  socket: string;
+  verdict: number;
+  count: number;
+  first: number;
+  last: number;
+  names: string[] | null;
+}
+
+/** What each host showed in a week: the hosts, the subjects, and a row for each host, subject, destination and verdict. */
+export async function* weekEvidence(
+  client: PoolClient,
+  { week, workload }: EvidenceQuery,
+): AsyncGenerator<readonly EvidenceMessage[]> {
+  await client.query(`SET LOCAL statement_timeout = ${TIMEOUT}`);
+  await client.query(`SET LOCAL idle_in_transaction_session_timeout = ${TIMEOUT}`);
+  const { rows: hosts } = await client.query<HostLine>(
+    `SELECT number, id, name FROM host
+     WHERE ($1 = '' OR workload = $1) AND EXISTS (SELECT FROM evidence e WHERE e.host = host.number AND e.week = $2)
+     ORDER BY name, id`,
+    [workload, week],
+  );
+  yield hosts.map(({ id, name }) => ({ it: 'host', host: { id, name } }));
+  const numbers = listArray(
+    hosts.map(({ number }) => number),
+    (number) => number,
+  );
+  const subjects = new Map<number, number>();
+  for await (const part of partsOf<{ id: number; document: Buffer }>(client, SUBJECTS, [numbers, week])) {
+    for (const { id } of part) subjects.set(id, subjects.size);
+    yield part.map(({ document }) => ({ it: 'subject', subject: document }));
+  }
+  const places = new Map(hosts.map(({ number }, place) => [number, place]));
+  for await (const part of partsOf<Line>(client, ROWS, [numbers, week])) {
+    // What came after the subjects were read is left to the next time.
+    const known = part.filter(({ subject }) => subjects.has(subject));
+    yield known.map((line) => rowOf(line, places.get(line.host)!, subjects.get(line.subject)!));
+  }
+}
+
+const SUBJECTS = `
+  SELECT id, document FROM subject
+  WHERE id IN (SELECT subject FROM evidence WHERE host = ANY($1::int[]) AND week = $2)
+  ORDER BY document`;
+
+const ROWS = `
+  SELECT e.host, e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, e.count, e.first, e.last, n.names
+  FROM evidence e LEFT JOIN names n ON n.id = e.names
+  WHERE e.host = ANY($1::int[]) AND e.week = $2`;
+
+async function* partsOf<Row extends object>(
+  client: PoolClient,
+  sql: string,
+  values: unknown[],
+): AsyncGenerator<Row[]> {
+  await client.query(`DECLARE part NO SCROLL CURSOR FOR ${sql}`, values);
+  for (;;) {
+    const { rows } = await client.query<Row>({
+      text: `FETCH ${PART} FROM part`,
+      query_timeout: TIMEOUT,
+    } as { text: string });
+    if (rows.length === 0) break;
+    yield rows;
+  }
+  await client.query('CLOSE part');
+}
+
+function rowOf({ names, verdict, ...line }: Line, host: number, subject: number): EvidenceMessage {
+  return { it: 'row', row: { ...line, host, subject, verdict: VERDICTS[verdict]!, names: names ?? [] } };
+}
