@@ -5,8 +5,8 @@ import type { FleetExportOptions } from './run/export.ts';
 
 const HELP = `
 One row for each host, subject, destination and verdict of a week, quarantined hosts among them: ts is when that was first
-seen there, count how often; their order is not defined. The columns are those of \`bouheki export\`, and \`bouheki import\` reads them. A user or group of
-which hosts told the name alone has the number 4294967295.
+seen there, count how often. Their order is not defined. The columns are those of \`bouheki export\`, and \`bouheki import\`
+reads them. A user or group of which hosts told the name alone has the number 4294967295.
 
 Examples:
   $ bouheki fleet export --format parquet --output week.parquet
