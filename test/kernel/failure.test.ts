@@ -3,14 +3,18 @@
  * said to it is ever denied.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Egress } from '../../bpf/egress.ts';
 import { Counter } from '../../bpf/wire.ts';
 import { Client, type Destination } from './client/client.ts';
+import { CONTENT, NAME, NfsServer } from './client/nfs-server.ts';
 import { block, compileRules } from './client/policy.ts';
 import { takeAll, takeEvents } from './egress/event.ts';
 import { leftOut, loadEnforcing } from './enforcing.ts';
@@ -164,4 +168,58 @@ test('programs that talk to the kernel alone work although everything is denied,
   assert.match(links, /^lo /);
   assert.deepEqual(takeEvents(egress), []);
   egress.flip(0);
+});
+
+const MOUNTED = '/tmp/nfs';
+
+function mount(server: NfsServer): Promise<number | null> {
+  mkdirSync(MOUNTED, { recursive: true });
+  return ended(spawn('mount', ['-i', '-t', 'nfs', '-o', server.options, '127.0.0.1:/', MOUNTED]));
+}
+
+async function ended(child: ChildProcess): Promise<number | null> {
+  const [status] = (await once(child, 'close')) as [number | null];
+  return status;
+}
+
+/** Processor time of all workers of the kernel, seconds. */
+function workers(): number {
+  let ticks = 0;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    } catch {
+      // It has ended.
+      continue;
+    }
+    if (!/^\d+ \((kworker|rpciod)/.test(stat)) continue;
+    const [user, system] = stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14);
+    ticks += Number(user) + Number(system);
+  }
+  return ticks / 100;
+}
+
+test('NFS is mounted and read although everything is denied, and no worker loops when its server goes', async (context) => {
+  if (spawnSync('modprobe', ['-q', 'nfsv3']).status !== 0) return context.skip('this kernel has no NFS');
+  block(egress, DENY_ALL, true);
+  const server = await NfsServer.start();
+  try {
+    assert.equal(await mount(server), 0);
+    assert.equal(await readFile(join(MOUNTED, NAME), 'utf8'), CONTENT);
+    await server.end();
+    // It waits for the server, which workers try to reach again, and again, and more and more seldom.
+    const reader = spawn('cat', [join(MOUNTED, NAME)], { stdio: 'ignore' });
+    const before = workers();
+    await sleep(10_000);
+    const seconds = workers() - before;
+    reader.kill('SIGKILL');
+    await ended(reader);
+    context.diagnostic(`the kernel's workers took ${seconds.toFixed(2)} s of 10`);
+    assert.ok(seconds < 2, `${seconds} s`);
+  } finally {
+    spawnSync('umount', ['-f', '-l', MOUNTED]);
+    await server.end();
+    egress.flip(0);
+  }
 });
