@@ -53,7 +53,7 @@ export interface LogLine {
 }
 
 /** How long a recorder may take to say what is waited for, milliseconds. */
-const PATIENCE = 240_000;
+const PATIENCE = 600_000;
 
 /** A look at the record is work for the recorder too: it must get on with what is waited for. Milliseconds. */
 const BETWEEN_LOOKS = 1000;

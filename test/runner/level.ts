@@ -23,7 +23,7 @@ export const LEVELS: readonly Level[] = [
   { name: 'e2e', inVm: true, parts: 4, limitSeconds: 2400, fileLimitSeconds: 900 },
   { name: 'kernel', inVm: true, parts: 2, limitSeconds: 2400, fileLimitSeconds: 900 },
   { name: 'unit', inVm: false, parts: 2, limitSeconds: 1800, fileLimitSeconds: 300 },
-  { name: 'systemd', inVm: true, systemd: true, limitSeconds: 900, fileLimitSeconds: 600 },
+  { name: 'systemd', inVm: true, systemd: true, limitSeconds: 2400, fileLimitSeconds: 1500 },
   { name: 'server', inVm: true, onRequest: true, limitSeconds: 900, fileLimitSeconds: 600 },
   { name: 'vm', inVm: false, limitSeconds: 3000, fileLimitSeconds: 3000 },
 ];
