@@ -1,6 +1,6 @@
 /** A fresh Debian with a kernel and a disk of its own, in which packages are installed. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -35,9 +35,11 @@ export class Life {
     const at = (name: string): string => join(this.#folder, name);
     ran('test/install', 'debootstrap', 'btrfs-progs');
     const root = ran('test/vm/fetch-root', suite).trim();
-    copyFileSync(packageLike(deb), at('next.deb'));
-    writeFormer(at('next.deb'), at('former.deb'));
-    if (rpm) copyFileSync(packageLike(rpm), at('next.rpm'));
+    if (!existsSync(at('next.deb'))) {
+      copyFileSync(packageLike(deb), at('next.deb'));
+      writeFormer(at('next.deb'), at('former.deb'));
+      if (rpm) copyFileSync(packageLike(rpm), at('next.rpm'));
+    }
     const machine = [
       '--kernel',
       kernel,
@@ -47,7 +49,7 @@ export class Life {
       this.#folder,
       '--keep',
       '--timeout',
-      '1200',
+      '2400',
     ];
     ran('test/vm/run', ...machine, '--', 'test/vm/package/inside', part);
   }

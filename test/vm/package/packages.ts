@@ -59,12 +59,12 @@ export function packageLike(pattern: RegExp): string {
   return join(folder, file);
 }
 
-/** The same package as one of an older version. */
+/** The same package as one of an older version, not packed: an emulated machine takes its time to unpack. */
 export function writeFormer(deb: string, former: string): void {
   const tree = `${former}.tree`;
   ran('dpkg-deb', '-R', deb, tree);
   const control = join(tree, 'DEBIAN/control');
   writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, 'Version: 0.0.1-1'));
-  ran('dpkg-deb', '--root-owner-group', '-Zxz', '-z0', '--build', tree, former);
+  ran('dpkg-deb', '--root-owner-group', '-Znone', '--build', tree, former);
   rmSync(tree, { recursive: true });
 }
