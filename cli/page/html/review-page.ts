@@ -121,7 +121,7 @@ export function printReviewPage(page: ReviewPage): string {
       ${ask.kind === 'destination' ? destination(ask, state) : ask.kind === 'again' ? again(ask, state) : nothing(ask, state)}
     </main>
     <footer>
-      <label hidden><input id="keys" type="checkbox" checked /> Keys of one letter</label>
+      <label hidden><input id="keys" type="checkbox" checked /> Keys of one letter answer.</label>
       Keys are those of <code>bouheki review</code>. Answers are kept in ${file}.decisions. Times are UTC.
     </footer>`;
   return printDocument({ title: `Review of ${file}`, body, script: REVIEW_SCRIPT, inFile: false });
