@@ -60,7 +60,7 @@ export interface SessionOptions extends FailureHandlers {
   /** Version of bouheki. */
   version: string;
   /** What the status says besides. */
-  describe?(): Pick<LiveStatus, 'enforcement' | 'subjects'>;
+  describe?(): Pick<LiveStatus, 'enforcement' | 'fleet' | 'subjects'>;
   /** Has what is recorded pass through something else. */
   beside?(sink: EventSink): EventSink;
   /** How many cgroups a policy can't tell apart for want of room. */

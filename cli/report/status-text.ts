@@ -4,6 +4,7 @@ import { policyOf } from '../../bpf/pin/kept.ts';
 import type { Discovery } from '../../generator/discovery.ts';
 import type {
   EnforcementStatus,
+  FleetStatus,
   LiveStatus,
   MemoryBounds,
   NameStatus,
@@ -116,6 +117,7 @@ function recorderLines(live: LiveStatus, now: number): string[][] {
           ...endLines(live.enforcement, now),
           ...shadowLines(live.enforcement),
         ]),
+    ...(live.fleet === undefined ? [] : [['Fleet', fleetText(live.fleet)]]),
     ...(live.watch === undefined ? [] : watchLines(live.watch)),
     ...(live.names === undefined ? [] : knownLines(live.names)),
     ...(live.output === undefined ? [] : outputLines(live.output)),
@@ -141,6 +143,24 @@ function enforcementText(status: EnforcementStatus): string {
     ...(wouldBeDenied > 0 || monitorsSome(status) ? [`${formatNumber(wouldBeDenied)} would be denied`] : []),
   ];
   return parts.join(', ');
+}
+
+function fleetText({ acknowledged, connected, hub, policy, unsentRows }: FleetStatus): string {
+  const named = hub === '' ? 'no hub answers' : `the hub ${visible(hub)} does not answer`;
+  const parts = [
+    connected ? `the hub ${visible(hub)} answers` : named,
+    acknowledged === 0
+      ? 'none has what was recorded'
+      : `it has what was recorded until ${formatMoment(acknowledged)}`,
+    ...(unsentRows === 0 ? [] : [`${formatCount(unsentRows, 'row')} not sent`]),
+    ...(policy === undefined ? [] : [fleetPolicyText(policy)]),
+  ];
+  return parts.join(', ');
+}
+
+function fleetPolicyText({ mode, revision, stale, workload }: NonNullable<FleetStatus['policy']>): string {
+  const text = `revision ${revision} of ${visible(workload)} in ${mode} mode`;
+  return stale ? `${text}, whose time is over` : text;
 }
 
 /** Rules that are named of those that end, and of those that have ended. */

@@ -38,7 +38,9 @@ import {
 import { describePolicy } from '../report/policy-text.ts';
 import { packageVersion } from '../report/version.ts';
 import { type EnforceOptions, limitsOf } from '../option/recorder-option.ts';
+import { fleetOf } from '../joined/agent-beside.ts';
 import { attachmentOf } from './attachment.ts';
+import type { FleetStatus, LiveStatus } from '../../profiler/serve/live-status.ts';
 import { ShadowRun } from './shadow.ts';
 import { StabilityWatch } from '../../daemon/stability.ts';
 import { Session, type SessionOptions } from '../../daemon/session.ts';
@@ -76,6 +78,8 @@ export interface Beginning {
   options: EnforceOptions;
   messages: Messages;
   guarding: Guarding;
+  /** How this host stands with its fleet, where it has joined one. */
+  fleet?: () => FleetStatus | undefined;
   /** As of `KernelSide.load`. */
   awaitEnd?: () => AwaitedStopSignal;
 }
@@ -90,7 +94,8 @@ export class EnforceRun {
   }
 
   /** Loads the kernel side, begins to record, and puts the policy in force. */
-  static async open({ awaitEnd, guarding, messages, options, read, source }: Beginning): Promise<EnforceRun> {
+  static async open(beginning: Beginning): Promise<EnforceRun> {
+    const { awaitEnd, fleet, guarding, messages, options, read, source } = beginning;
     const say = messages.say.bind(messages);
     const shadow = options.shadow === undefined ? undefined : await ShadowRun.read(options.shadow, say);
     const log = new DenialLog(read.policy.log, say);
@@ -117,7 +122,7 @@ export class EnforceRun {
       unlisted: () => enforcement.unlisted,
       describe: () => ({
         enforcement: { ...inForce, ...shadow?.status, ...denials },
-        ...(watch?.states && { subjects: watch.states }),
+        ...besides(watch, fleet),
       }),
       ...(shadow && { beside: (sink) => shadow.tap(sink) }),
       keeps: () => keeper.keeps,
@@ -338,4 +343,11 @@ function recordingOf(
       failed();
     },
   };
+}
+
+function besides(
+  watch: StabilityWatch | undefined,
+  fleet: Beginning['fleet'],
+): Pick<LiveStatus, 'fleet' | 'subjects'> {
+  return { ...(watch?.states && { subjects: watch.states }), ...fleetOf(fleet?.()) };
 }

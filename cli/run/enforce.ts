@@ -12,7 +12,7 @@ import { describeHangUp } from '../report/recorder-messages.ts';
 import { type EnforceOptions } from '../option/recorder-option.ts';
 import { WatchBeside } from '../live/beside.ts';
 import { attachmentOf } from './attachment.ts';
-import { joinedDirectory, startAgent } from '../joined/agent-beside.ts';
+import { joinedDirectory, type RunningAgent, startAgent } from '../joined/agent-beside.ts';
 import { FleetSource } from '../joined/fleet-source.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { EnforceRun } from './enforce-run.ts';
@@ -39,14 +39,22 @@ async function judge(file: string | undefined, options: EnforceOptions, messages
     return;
   }
   using guarding = Guarding.begin(options.guardKey, attachmentOf(options).attachment, read.policy);
-  const run = await EnforceRun.open({ source, read, options, messages, guarding });
+  let agent: RunningAgent | undefined;
+  const run = await EnforceRun.open({
+    source,
+    read,
+    options,
+    messages,
+    guarding,
+    fleet: () => agent?.status,
+  });
   run.describe(options.db);
   notice.ready(run.summary);
   signal.serve(() => run.reload());
   // The log shows what is denied, where it is on the same terminal.
   const shown = read.policy.log.output === undefined ? ['--verdict', 'allow'] : [];
   const beside = WatchBeside.start(options.watch, options.db, shown);
-  const agent = startAgent(options, file === undefined, say);
+  agent = startAgent(options, file === undefined, say);
   await run.carry(notice);
   await agent.end();
   await beside?.end();

@@ -13,7 +13,7 @@ import { isEventLoss, LOSS_KINDS } from '../../profiler/event/dimension.ts';
 import { requireRecordable } from '../../profiler/database/lock.ts';
 import { ContainerNames } from '../../profiler/identity/container.ts';
 import { limitsOf, type RecorderOptions } from '../option/recorder-option.ts';
-import { startAgent } from '../joined/agent-beside.ts';
+import { fleetOf, type RunningAgent, startAgent } from '../joined/agent-beside.ts';
 import { attachmentOf } from './attachment.ts';
 import {
   describeClock,
@@ -51,6 +51,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   const ending = await stabilityOf(options);
   const atLeast = ending?.patienceOf(options);
   let watch: StabilityWatch | undefined;
+  let agent: RunningAgent | undefined;
   let clockSet = (step: number): void => say(describeClock(step));
   const awaitEnd = () => awaitStopSignal(() => say(describeHangUp('learning')));
   const kernel = await KernelSide.load(attachmentOf(options), NEEDS, awaitEnd);
@@ -64,7 +65,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
     messages,
     clockSet: (step) => clockSet(step),
     version: packageVersion(),
-    describe: () => (watch?.states ? { subjects: watch.states } : {}),
+    describe: () => ({ ...(watch?.states && { subjects: watch.states }), ...fleetOf(agent?.status) }),
     ...foldingMessages(say),
   });
   if (atLeast !== undefined) await requireServed(session);
@@ -75,7 +76,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   const progress = new Progress(messages, 'learning', options.duration, () => session.passed);
   watch = watchOf(options, began, atLeast);
   const beside = WatchBeside.start(options.watch, options.db);
-  const agent = startAgent(options, false, say);
+  agent = startAgent(options, false, say);
   clockSet = (step) => {
     progress.end();
     say(describeClock(step));
@@ -100,7 +101,7 @@ async function record(options: LearnOptions, messages: Messages): Promise<void> 
   watch?.close();
   progress.end();
   await beside?.end();
-  await agent.end();
+  await agent?.end();
   say(
     describeRecorded(counters) +
       describeUnnamed(session.unnamed) +

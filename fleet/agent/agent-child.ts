@@ -3,6 +3,8 @@ import { exposeToOom } from '../../host/oom-score.ts';
 import { programFile } from '../../host/program-file.ts';
 import type { AgentOptions } from './agent.ts';
 import { BackOff } from './back-off.ts';
+import { NOTHING, readStatus } from './told-status.ts';
+import type { FleetStatus } from '../../profiler/serve/live-status.ts';
 
 /** Bytes of V8's old generation: it holds what a week has of rows, and what is new of two. */
 const HEAP = ['--max-old-space-size=256', '--max-semi-space-size=4'];
@@ -20,6 +22,7 @@ export class AgentChild {
   readonly #options: AgentOptions;
   readonly #say: (text: string) => void;
   readonly #backOff = new BackOff();
+  #status: FleetStatus = NOTHING;
   #child: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ending = false;
@@ -37,6 +40,11 @@ export class AgentChild {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** As the agent has said last, or that none runs. */
+  get status(): FleetStatus {
+    return this.#child === undefined ? { ...this.#status, connected: false } : this.#status;
   }
 
   /** Ends it, a moment later at the latest. */
@@ -63,7 +71,8 @@ export class AgentChild {
     let last = '';
     child.stderr?.on('data', (part: Buffer) => (last = (last + part.toString('utf8')).slice(-2000)));
     child.on('message', (message) => {
-      const { say } = Object(message) as { say?: unknown };
+      const { fleet, say } = Object(message) as { fleet?: unknown; say?: unknown };
+      this.#status = readStatus(fleet) ?? this.#status;
       if (typeof say === 'string') this.#say(`Fleet: ${say}`);
     });
     const ended = (how: string): void => {

@@ -17,5 +17,12 @@ try {
 const say = (text: string): void => {
   if (process.connected) process.send?.({ say: text }, undefined, undefined, () => undefined);
 };
+/** Between two words about how things stand, milliseconds. */
+const TELL = 5000;
 const options = JSON.parse(process.argv[2] ?? '{}') as AgentOptions;
-await new Agent(options, say, stop.signal).run();
+const agent = new Agent(options, say, stop.signal);
+const tell = setInterval(() => {
+  if (process.connected) process.send?.({ fleet: agent.status }, undefined, undefined, () => undefined);
+}, TELL);
+await agent.run();
+clearInterval(tell);

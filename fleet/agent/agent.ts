@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { askControl } from '../../daemon/control/control-client.ts';
 import { isEventLoss, openLive } from '../../profiler/read/read.ts';
 import type { Subject } from '../../profiler/read/observation.ts';
-import type { LiveStatus } from '../../profiler/serve/live-status.ts';
+import type { FleetStatus, LiveStatus } from '../../profiler/serve/live-status.ts';
 import { type FleetHost, readHostFile, writeHostFile } from '../self/host-file.ts';
 import { type AgentIdentity, readIdentity } from '../self/identity-file.ts';
 import { ENFORCE } from '../wire/feature.ts';
-import type { AgentState, Counters, HubMessage, Limits, Refusal, Welcome } from '../wire/message.ts';
+import type { AgentState, Counters, HubMessage, InForce, Limits, Refusal, Welcome } from '../wire/message.ts';
 import { DeniedKeys } from './evidence/denied-keys.ts';
 import { HubLink } from './hub-link.ts';
 import { LiveEvidence } from './live.ts';
@@ -15,7 +15,7 @@ import { AgentMemory } from './memory.ts';
 import { FEATURES, PolicyKeeper } from './policy-keeper.ts';
 import { refusalOf } from './policy/examine.ts';
 import { HeldPolicies } from './policy/held.ts';
-import { believe, isDue, renew, trustHashes } from './renewal.ts';
+import { believe, endOf, isDue, renew, trustHashes } from './renewal.ts';
 import { LIMITS, limitsOf, MOST_KEYS, Uplink } from './uplink.ts';
 import { Watch } from './watch.ts';
 
@@ -123,6 +123,19 @@ export class Agent {
       say,
       signal,
     });
+  }
+
+  /** How this host stands with its fleet now. */
+  get status(): FleetStatus {
+    const inForce = this.#keeper.inForce;
+    return {
+      connected: this.#watch.connected,
+      hub: this.#link.address,
+      acknowledged: this.#memory.acknowledged,
+      unsentRows: this.#uplink.unsent,
+      certificateEnds: endOf(this.#identity) * MILLISECOND,
+      ...(inForce && { policy: policyOf(inForce) }),
+    };
   }
 
   /** Until the signal comes. */
@@ -254,6 +267,10 @@ export class Agent {
   async #pause(milliseconds: number): Promise<void> {
     await sleep(milliseconds, undefined, { signal: this.#signal }).catch(() => undefined);
   }
+}
+
+function policyOf({ mode, revision, stale, workload }: InForce): NonNullable<FleetStatus['policy']> {
+  return { workload, revision, mode, stale };
 }
 
 function isSame(one: FleetHost, other: FleetHost | undefined): boolean {

@@ -28,6 +28,11 @@ export class HubLink {
     return this.#client;
   }
 
+  /** Its address; empty where none is known. */
+  get address(): string {
+    return this.#identity.hub[this.#at] ?? '';
+  }
+
   /** That one has failed: another one is next. */
   fail(failed: HubClient): void {
     if (failed !== this.#client) return;

@@ -12,6 +12,11 @@ export function isDue({ certificate, hostId }: AgentIdentity, now: number): bool
   return now >= renewAt({ begins: Date.parse(validFrom), ends: Date.parse(validTo) }, chance);
 }
 
+/** When the certificate of a host ends, milliseconds since the epoch. */
+export function endOf({ certificate }: AgentIdentity): number {
+  return Date.parse(new X509Certificate(certificate).validTo);
+}
+
 /** Asks for a new certificate by proof of the pinned key, stores it, and returns the identity with it. Throws BouhekiError. */
 export async function renew(directory: string, identity: AgentIdentity, now: number): Promise<AgentIdentity> {
   const { enroll, hostId, key, trust } = identity;

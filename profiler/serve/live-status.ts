@@ -119,6 +119,22 @@ export interface EnforcementStatus {
   wouldBeDenied: number;
 }
 
+/** How a host that has joined a fleet stands with it, as its agent says every few seconds. */
+export interface FleetStatus {
+  /** Whether a hub has answered on the stream that is open; false while no agent runs. */
+  connected: boolean;
+  /** The hub that is spoken to, or tried; empty: none yet. */
+  hub: string;
+  /** What was recorded until then a hub has, microseconds since the epoch; 0: nothing yet. */
+  acknowledged: number;
+  /** Rows that wait to be sent. */
+  unsentRows: number;
+  /** When the certificate of this host ends, microseconds since the epoch; 0: not known yet. */
+  certificateEnds: number;
+  /** The policy of the fleet that is in force; absent: none is. */
+  policy?: { workload: string; revision: number; mode: string; stale: boolean };
+}
+
 /** Subjects by how well they are known. */
 export type SubjectStates = Record<'stable' | 'stabilizing' | 'learning', number>;
 
@@ -159,6 +175,8 @@ export interface LiveStatus {
   database?: DatabaseSize;
   /** Absent where nothing is enforced. */
   enforcement?: EnforcementStatus;
+  /** Absent for a host that has not joined a fleet. */
+  fleet?: FleetStatus;
   /** At the last look of `learn --until stable`, or for metrics; absent where nobody looks. */
   subjects?: SubjectStates;
 }
@@ -166,7 +184,16 @@ export interface LiveStatus {
 /** What is asked of the owner of the kernel side. */
 export type KernelSide = Pick<
   LiveStatus,
-  'pending' | 'capacity' | 'watch' | 'names' | 'output' | 'version' | 'database' | 'enforcement' | 'subjects'
+  | 'pending'
+  | 'capacity'
+  | 'watch'
+  | 'names'
+  | 'output'
+  | 'version'
+  | 'database'
+  | 'enforcement'
+  | 'fleet'
+  | 'subjects'
 >;
 
 /** The status of this process, which writes `recording` when there is one. */

@@ -2,6 +2,7 @@ import { connectionsOf } from '../../format/connection-count.ts';
 import { LOSS_KINDS } from '../event/dimension.ts';
 import type {
   EnforcementStatus,
+  FleetStatus,
   LiveStatus,
   MemoryBounds,
   NameStatus,
@@ -32,6 +33,7 @@ export function metricsText(status: LiveStatus): string {
     output,
     bounds,
     enforcement,
+    fleet,
     names,
     version,
   } = status;
@@ -48,6 +50,7 @@ export function metricsText(status: LiveStatus): string {
     '# TYPE bouheki_lost_total counter',
     ...LOSS_KINDS.map((kind) => `bouheki_lost_total{kind="${kind}"} ${lost[kind]}`),
     ...(enforcement === undefined ? [] : enforcementLines(enforcement)),
+    ...(fleet === undefined ? [] : fleetLines(fleet)),
     ...knownLines(status),
     ...metric('ring_pending_bytes', 'gauge', 'Bytes that wait in the rings of the kernel side.', pending),
     ...metric('ring_capacity_bytes', 'gauge', 'Bytes that fit into these rings.', capacity),
@@ -177,6 +180,38 @@ function enforcementLines(status: EnforcementStatus): string[] {
       'gauge',
       '0: its file could not be read again, and it stays in force.',
       failed,
+    ),
+  ];
+}
+
+function fleetLines(fleet: FleetStatus): string[] {
+  const { acknowledged, certificateEnds, connected, policy, unsentRows } = fleet;
+  return [
+    ...metric('fleet_connected', 'gauge', 'Whether a hub answers.', connected ? 1 : 0),
+    ...metric(
+      'fleet_acknowledged_seconds',
+      'gauge',
+      'What was recorded until then a hub has, seconds since the epoch; 0: nothing yet.',
+      acknowledged / 1e6,
+    ),
+    ...metric('fleet_unsent_rows', 'gauge', 'Rows of evidence that wait to be sent.', unsentRows),
+    ...metric(
+      'fleet_certificate_end_seconds',
+      'gauge',
+      'When the certificate of this host ends, seconds since the epoch; 0: not known yet.',
+      certificateEnds / 1e6,
+    ),
+    ...metric(
+      'fleet_policy_revision',
+      'gauge',
+      'Revision of the policy of the fleet that is in force; 0: none is.',
+      policy?.revision ?? 0,
+    ),
+    ...metric(
+      'fleet_policy_stale',
+      'gauge',
+      'Whether the time is over for which its authors signed it.',
+      policy?.stale === true ? 1 : 0,
     ),
   ];
 }

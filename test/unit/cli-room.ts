@@ -107,6 +107,7 @@ export const CLI_ROOMS: Record<string, readonly string[]> = {
     'fleet/self',
     'daemon/control',
     'daemon',
+    'profiler/serve',
     'error',
   ],
   'cli/run': [

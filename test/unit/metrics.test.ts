@@ -33,6 +33,14 @@ const FULL: LiveStatus = {
       impostors: 1,
       withoutRoom: 1,
     },
+    fleet: {
+      connected: true,
+      hub: 'hub.example:8443',
+      acknowledged: 1,
+      unsentRows: 1,
+      certificateEnds: 1,
+      policy: { workload: 'web', revision: 1, mode: 'block', stale: false },
+    },
     enforcement: {
       mode: 'block',
       policyHash: 'a319adda2ef2',

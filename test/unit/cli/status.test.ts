@@ -8,7 +8,7 @@ import { MetricsServer, parseEndpoint } from '../../../daemon/metrics-server.ts'
 import { discoveryText } from '../../../cli/report/discovery-text.ts';
 import { UNSEEN_BY_CGROUP } from '../../../bpf/probe.ts';
 import { statusText } from '../../../cli/report/status-text.ts';
-import { liveStatus, type LiveStatus } from '../../../profiler/serve/live-status.ts';
+import { type FleetStatus, liveStatus, type LiveStatus } from '../../../profiler/serve/live-status.ts';
 import { metricsText } from '../../../profiler/serve/metrics.ts';
 import { noLosses } from '../../../profiler/record/recording.ts';
 import { formatSize, parseSize } from '../../../format/size.ts';
@@ -360,4 +360,40 @@ test('status and metrics tell which rules end, and how a candidate differs', () 
   assert.match(metrics, /^bouheki_shadow_would_deny 12$/m);
   assert.match(metrics, /^bouheki_shadow_would_allow 3$/m);
   assert.match(metrics, /^bouheki_policy_next_end_seconds 0$/m);
+});
+
+test('status tells how the host stands with its fleet', () => {
+  const fleet: FleetStatus = {
+    connected: true,
+    hub: 'hub.example:8443\u001b[2J',
+    acknowledged: START,
+    unsentRows: 0,
+    certificateEnds: 0,
+  };
+  const told = (change: Partial<FleetStatus>): string => {
+    const kernel = { pending: 0, capacity: 0, fleet: { ...fleet, ...change } };
+    const text = statusText(
+      {
+        database: { path: '/record', bytes: 0, log: 0 },
+        extent: { events: 0, hourly: 0, subjects: 0, named: 0 },
+        recorder: liveStatus(undefined, kernel),
+        recordings: [],
+        losses: [],
+        gaps: [],
+        readiness: { discovery: [], subjects: [] },
+      },
+      0,
+      false,
+    );
+    return /^Fleet +(.*)$/m.exec(text)![1]!;
+  };
+  assert.equal(
+    told({}),
+    'the hub hub.example:8443\\u{1b}[2J answers, it has what was recorded until 2026-11-21T00:00:00Z',
+  );
+  const policy = { workload: 'web', revision: 4, mode: 'block', stale: true };
+  assert.equal(
+    told({ connected: false, hub: '', acknowledged: 0, unsentRows: 1200, policy }),
+    'no hub answers, none has what was recorded, 1,200 rows not sent, revision 4 of web in block mode, whose time is over',
+  );
 });
