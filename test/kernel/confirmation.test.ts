@@ -209,10 +209,12 @@ const ENDING = `
 `;
 
 test('a rule ends at its moment, for connections that are open too, though the daemon does nothing', async () => {
-  const clock = clockBeforeEnd(1500);
+  // Time enough for a busy machine to put it in force.
+  const clock = clockBeforeEnd(4000);
   const { ends } = blockBy(ENDING, clock);
   const effective = bootTime();
   const [first, second] = [endBy(clock), endBy(clock) + BigInt(SECOND) * 1000n];
+  assert.ok(effective < first, 'it came into force too late');
   // Nothing in this process touches the kernel side meanwhile. It only reads on, or the client would wait for it.
   const now = second + 500_000_000n;
   await lookPast(now);
