@@ -5,11 +5,9 @@ import { after, before, test } from 'node:test';
 import type { Engine } from '../../../../fleet/engine/engine.ts';
 import { readHubFiles, trustHashes, writeHubFile } from '../../../../fleet/hub/files.ts';
 import { rotateAuthority } from '../../../../fleet/hub/making.ts';
-import { pemOf, uriOf } from '../../../../fleet/identity/identity.ts';
-import { issueClient } from '../../../../fleet/identity/authority.ts';
-import { newKey, publicKeyOf } from '../../../../fleet/identity/key.ts';
+import { pemOf } from '../../../../fleet/identity/identity.ts';
 import { makeRequest, proveRenewal } from '../../../../fleet/identity/request.ts';
-import { type ClientTls, isShutOut, withHub } from '../../../../fleet/wire/client.ts';
+import { isShutOut, withHub } from '../../../../fleet/wire/client.ts';
 import { type Manifest, manifestBytes, readPlacement } from '../../../../fleet/wire/manifest.ts';
 import type { Identity, InForce, Offer } from '../../../../fleet/wire/message.ts';
 import { signManifest } from '../../../../fleet/wire/signature.ts';
@@ -24,6 +22,7 @@ import {
   tlsOf,
   until,
 } from '../fixture/hub.ts';
+import { manyHosts } from '../fixture/many-hosts.ts';
 import { postgresMissing, type TestServer } from '../fixture/postgres.ts';
 
 const options = { skip: postgresMissing };
@@ -255,33 +254,8 @@ test('an authority is replaced in steps, and no host has to join again', options
   for (const each of [agent, former, next, late]) each.close();
 });
 
-/** Many hosts, without the calls of joining. */
-async function hostsOf(workload: string, count: number): Promise<{ id: string; tls: ClientTls }[]> {
-  await engine.setWorkload({ name: workload, select: { role: workload }, order: 1 });
-  const { authority, trustPem } = readHubFiles(hub.directory);
-  const hash = sha256(workload);
-  await engine.addToken({ hash, labels: { role: workload }, uses: count, expires: Date.now() + DAY });
-  const hosts: { id: string; tls: ClientTls }[] = [];
-  for (let at = 0; at < count; at++) {
-    const key = newKey();
-    const publicKey = publicKeyOf(key);
-    const host = {
-      name: `${workload}-${at}`,
-      machineId: '',
-      publicKey,
-      keyHash: sha256(publicKey),
-      agentVersion: '1',
-    };
-    const { id } = (await engine.enrol(hash, host, Date.now()))!;
-    const uri = uriOf('bouheki', 'host', id);
-    const { certificate } = await issueClient(authority, { uri, publicKey, life: DAY }, Date.now());
-    hosts.push({ id, tls: { trust: trustPem, certificate: pemOf([certificate]), key } });
-  }
-  return hosts;
-}
-
 test('hundreds of agents connect at once, and get offers in waves', options, async () => {
-  const hosts = await hostsOf('h', 250);
+  const hosts = await manyHosts(hub, 'h', 250);
   const agents = hosts.map(({ tls }) => new TestAgent(hub.address, tls));
   for (const agent of agents) agent.say();
   await Promise.all(agents.map((agent) => agent.next('welcome')));
