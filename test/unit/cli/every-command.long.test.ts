@@ -109,6 +109,8 @@ const PARTS: Record<string, Use> = {
   'fleet restore': operator('h1'),
   'fleet revoke': operator('h1'),
   'fleet audit': operator(),
+  'fleet export': operator(),
+  'fleet query': operator('SELECT 1 AS one'),
   'fleet author-key': { args: [join(MISSING, 'key')], status: 2, silent: true },
 };
 
