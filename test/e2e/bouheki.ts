@@ -90,6 +90,11 @@ export class Running {
     return new Running([...BOUHEKI, ...args]);
   }
 
+  /** The same by a command that becomes it, such as `setpriv`. */
+  static beginBy(command: readonly string[], ...args: string[]): Running {
+    return new Running([...command, ...BOUHEKI, ...args]);
+  }
+
   /** Starts bouheki and waits until it records. */
   static async start(...args: string[]): Promise<Running> {
     const running = Running.begin(...args);
