@@ -27,6 +27,8 @@ export class Desk {
   #hosts = new Map<string, HostRow>();
   #releases = new Map<string, ReleaseRow>();
   #placements = new Map<string, PlacementRow>();
+  /** Since the engine was last asked. */
+  #noted: PlacementRow[] = [];
   readonly #bodies = new Map<string, Buffer>();
 
   constructor(engine: Source, say: (text: string) => void) {
@@ -34,8 +36,12 @@ export class Desk {
     this.#say = say;
   }
 
-  /** Asks anew; throws what the engine throws, and then what was known stays. */
-  async refresh(): Promise<void> {
+  /**
+   * Asks anew; throws what the engine throws, and then what was known stays. What hosts have answered meanwhile, and what is
+   * not written yet, stays as well: the engine may have been asked before it had that.
+   */
+  async refresh(unwritten: Iterable<PlacementRow>): Promise<void> {
+    const noted = (this.#noted = [...unwritten]);
     const [hosts, releases] = await Promise.all([this.#engine.hosts(), this.#engine.releases()]);
     const live = releases.filter(({ state }) => state !== 'superseded');
     const placements = await Promise.all(live.map(({ id }) => this.#engine.placements(id)));
@@ -43,6 +49,7 @@ export class Desk {
     const readable = live.filter((release) => this.#reads(release));
     this.#releases = new Map(readable.map((release) => [release.workload, release]));
     this.#placements = new Map(placements.flat().map((each) => [`${each.release} ${each.host}`, each]));
+    for (const each of noted) this.#put(each);
   }
 
   /** A hub of another version may have published it: then it is for that one to offer. */
@@ -68,8 +75,13 @@ export class Desk {
     this.#hosts.set(host.id, host);
   }
 
-  /** What was answered, until the next refresh. */
+  /** What was answered. */
   note(placement: PlacementRow): void {
+    this.#noted.push(placement);
+    this.#put(placement);
+  }
+
+  #put(placement: PlacementRow): void {
     const key = `${placement.release} ${placement.host}`;
     const known = this.#placements.get(key);
     if (known?.side === placement.side && known.mode === placement.mode && known.stage === placement.stage) {

@@ -261,7 +261,7 @@ export class Hub {
     do {
       this.#again = false;
       try {
-        await this.#desk.refresh();
+        await this.#desk.refresh(this.#offering.unwritten);
       } catch (error) {
         this.#fault(error);
         return;

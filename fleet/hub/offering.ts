@@ -49,6 +49,11 @@ export class Offering {
     return this.#waiting.size;
   }
 
+  /** Answers that the engine may not have yet. */
+  get unwritten(): Iterable<PlacementRow> {
+    return this.#answers.values();
+  }
+
   /** Looks whether an agent is to be offered something. */
   look(session: Session): void {
     const wanted = this.#missing(session);

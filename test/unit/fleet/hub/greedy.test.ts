@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey } from 'node:crypto';
 import { test } from 'node:test';
-import type { HostRow, ReleaseRow } from '../../../../fleet/engine/engine.ts';
+import type { HostRow, PlacementRow, ReleaseRow } from '../../../../fleet/engine/engine.ts';
 import { LIMITS } from '../../../../fleet/agent/uplink.ts';
 import { Desk } from '../../../../fleet/hub/desk.ts';
 import { Leader } from '../../../../fleet/hub/leader.ts';
@@ -79,7 +79,7 @@ async function deskOf(hosts: readonly HostRow[], release: ReleaseRow, said: stri
     body: async () => Buffer.from('text'),
   };
   const desk = new Desk(engine as never, (text) => said.push(text));
-  await desk.refresh();
+  await desk.refresh([]);
   return desk;
 }
 
@@ -143,7 +143,7 @@ test('a release of a form that this hub does not know is nothing to offer, and i
   const said: string[] = [];
   const release = { ...releaseOf(Buffer.from('{"format":2}')), state: 'running' } as ReleaseRow;
   const desk = await deskOf([hostOf('a')], release, said);
-  await desk.refresh();
+  await desk.refresh([]);
   assert.equal(desk.wanted('a', Date.now()), undefined);
   assert.equal(said.length, 1);
   assert.match(said[0]!, /Release 1 of web has a form that this hub does not know/);
@@ -151,4 +151,38 @@ test('a release of a form that this hub does not know is nothing to offer, and i
   const engine = { releases: async () => [release], hosts: async () => asked.push('hosts') };
   await new Leader(() => undefined).lead(engine as never, Date.now());
   assert.deepEqual(asked, []);
+});
+
+test('what a host answers while the engine is asked, or has not been written, is not forgotten', async () => {
+  const offered = {
+    release: 1,
+    host: 'one',
+    stage: 0,
+    side: 'new',
+    mode: 'monitor',
+    state: 'offered',
+    error: '',
+    since: 0,
+  };
+  const row = offered as PlacementRow;
+  const waiting: (() => void)[] = [];
+  const engine = {
+    hosts: async () => [hostOf('one')],
+    releases: async () => [releaseOf(manifestBytes(manifest()))],
+    // As the engine has it when it is asked, however late it answers.
+    placements: async () => await new Promise((resolve) => void waiting.push(() => resolve([row]))),
+  };
+  const desk = new Desk(engine as never, () => undefined);
+  const refreshed = async (unwritten: PlacementRow[], meanwhile?: PlacementRow): Promise<string> => {
+    const refreshing = desk.refresh(unwritten);
+    await settled();
+    if (meanwhile) desk.note(meanwhile);
+    waiting.pop()!();
+    await refreshing;
+    return desk.wanted('one', Date.now())!.placement!.state;
+  };
+  assert.equal(await refreshed([]), 'offered');
+  assert.equal(await refreshed([], { ...row, state: 'refused' }), 'refused');
+  assert.equal(await refreshed([]), 'offered');
+  assert.equal(await refreshed([{ ...row, state: 'refused' }]), 'refused');
 });
