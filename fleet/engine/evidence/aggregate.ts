@@ -8,17 +8,14 @@ import {
   type EvidenceWindow,
   type WindowHours,
 } from './counted-host.ts';
+import { partsOf, TIMEOUT } from './cursor.ts';
 import { VERDICTS } from './evidence-row.ts';
 import { listArray } from './sql-array.ts';
 
 export type { EvidenceWindow };
 
-/** Rows that are held in memory at a time. */
-const PART = 2000;
 /** The groups of a large workload fit, and do not go to the disk. */
 const MEMORY = '256MB';
-/** Of one question. Milliseconds. */
-const TIMEOUT = 600_000;
 /** Of a member in `members`: place of the host and number of its names. */
 const MEMBER_BYTES = 12;
 
@@ -69,23 +66,16 @@ async function* aggregateRows(
   if (numbers.length === 0 || hours.weeks.length === 0) return;
   await client.query(`SET LOCAL work_mem = '${MEMORY}'`);
   await client.query(`SET LOCAL statement_timeout = ${TIMEOUT}`);
-  await client.query(OBSERVED, [
+  const observed = partsOf<Line>(client, OBSERVED, [
     listArray(numbers, (number) => number),
     hours.weeks,
     ...hours.masks.map((mask) => listArray(mask, (bits) => bits)),
     window.since,
     window.until,
   ]);
-  for (;;) {
-    const { rows } = await client.query<Line>({
-      text: `FETCH ${PART} FROM observed`,
-      query_timeout: TIMEOUT,
-    } as {
-      text: string;
-    });
-    if (rows.length === 0) return;
-    const names = await namesOf(client, rows);
-    yield rows.map((line) => rowOf(line, numbers.length, names));
+  for await (const part of observed) {
+    const names = await namesOf(client, part);
+    yield part.map((line) => rowOf(line, numbers.length, names));
   }
 }
 
@@ -94,7 +84,6 @@ async function* aggregateRows(
  * their hours too, where a clock that can be believed gave them any.
  */
 const OBSERVED = `
-  DECLARE observed NO SCROLL CURSOR FOR
   SELECT s.document, o.* FROM (
     SELECT subject, address, port, protocol, socket, verdict, least(sum(count), ${MOST_COUNT})::bigint AS count, min(first) AS first,
       max(last) AS last, sum(hours)::int AS hours, string_agg(members, '') AS members

@@ -1,12 +1,8 @@
 import type { PoolClient } from 'pg';
 import type { EvidenceMessage, EvidenceQuery } from '../../wire/message.ts';
+import { partsOf, TIMEOUT } from './cursor.ts';
 import { VERDICTS } from './evidence-row.ts';
 import { listArray } from './sql-array.ts';
-
-/** Rows that are held in memory at a time. */
-const PART = 2000;
-/** Of one question, and of a caller who reads slowly. Milliseconds. */
-const TIMEOUT = 600_000;
 
 interface HostLine {
   number: number;
@@ -34,6 +30,7 @@ export async function* weekEvidence(
   { week, workload }: EvidenceQuery,
 ): AsyncGenerator<readonly EvidenceMessage[]> {
   await client.query(`SET LOCAL statement_timeout = ${TIMEOUT}`);
+  // Also of a caller who reads slowly.
   await client.query(`SET LOCAL idle_in_transaction_session_timeout = ${TIMEOUT}`);
   const { rows: hosts } = await client.query<HostLine>(
     `SELECT number, id, name FROM host
@@ -68,23 +65,6 @@ const ROWS = `
   SELECT e.host, e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, e.count, e.first, e.last, n.names
   FROM evidence e LEFT JOIN names n ON n.id = e.names
   WHERE e.host = ANY($1::int[]) AND e.week = $2`;
-
-async function* partsOf<Row extends object>(
-  client: PoolClient,
-  sql: string,
-  values: unknown[],
-): AsyncGenerator<Row[]> {
-  await client.query(`DECLARE part NO SCROLL CURSOR FOR ${sql}`, values);
-  for (;;) {
-    const { rows } = await client.query<Row>({
-      text: `FETCH ${PART} FROM part`,
-      query_timeout: TIMEOUT,
-    } as { text: string });
-    if (rows.length === 0) break;
-    yield rows;
-  }
-  await client.query('CLOSE part');
-}
 
 function rowOf({ names, verdict, ...line }: Line, host: number, subject: number): EvidenceMessage {
   return { it: 'row', row: { ...line, host, subject, verdict: VERDICTS[verdict]!, names: names ?? [] } };
