@@ -1,4 +1,5 @@
 import type { FleetStatus } from '../../profiler/serve/live-status.ts';
+import { isWorkloadName } from '../wire/workload.ts';
 
 /** Of an agent that has said nothing yet. */
 export const NOTHING: FleetStatus = {
@@ -11,7 +12,6 @@ export const NOTHING: FleetStatus = {
 
 /** Characters of a name that is told on. */
 const LONGEST = 255;
-const WORKLOAD = /^[A-Za-z0-9][\w.-]{0,62}$/;
 
 /**
  * What an agent says of itself, as far as it is what it should be: that process hears of a hub what may be made to mislead it,
@@ -36,7 +36,7 @@ export function readStatus(told: unknown): FleetStatus | undefined {
 
 function readPolicy(told: unknown): FleetStatus['policy'] {
   const { mode, revision, stale, workload } = Object(told) as Partial<NonNullable<FleetStatus['policy']>>;
-  if (typeof workload !== 'string' || !WORKLOAD.test(workload) || !isCount(revision)) return undefined;
+  if (typeof workload !== 'string' || !isWorkloadName(workload) || !isCount(revision)) return undefined;
   return { workload, revision, mode: mode === 'block' ? 'block' : 'monitor', stale: stale === true };
 }
 

@@ -19,6 +19,7 @@ import type {
 } from '../wire/message.ts';
 import { readManifest } from '../wire/manifest.ts';
 import type { Peer, ServiceHandlers } from '../wire/server.ts';
+import { isWorkloadName } from '../wire/workload.ts';
 import type { Admission } from './admission.ts';
 import type { HubFiles } from './files.ts';
 
@@ -186,7 +187,7 @@ export class Admin {
 
   async #setWorkload(workload: WorkloadMessage, who: string): Promise<WorkloadMessage> {
     const { name, order, select } = workload;
-    if (!/^[A-Za-z0-9][\w.-]{0,62}$/.test(name)) throw refusal('a workload has a name of letters and digits');
+    if (!isWorkloadName(name)) throw refusal('a workload has a name of letters and digits');
     await this.#parts.engine.setWorkload({ name, select, order });
     await this.#audit(who, `workload ${name} ${order} ${JSON.stringify(select)}`);
     for await (const each of this.#workloads({ workload: name })) return each;

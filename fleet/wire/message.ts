@@ -336,7 +336,7 @@ export interface EvidenceMessage {
   row?: HostEvidence;
 }
 
-export interface EvidenceHost {
+interface EvidenceHost {
   id: string;
   name: string;
 }
