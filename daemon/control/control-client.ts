@@ -1,5 +1,7 @@
+import { lstatSync } from 'node:fs';
 import { request } from 'node:http';
 import { BouhekiError } from '../../error/error.ts';
+import { isTrusted } from '../../host/trust.ts';
 import { failureError } from '../../profiler/serve/protocol.ts';
 import { connectBeside, CONTROL_SOCKET } from '../../profiler/serve/socket-path.ts';
 import type { ControlAnswer, ControlRequest } from './control-request.ts';
@@ -55,9 +57,21 @@ function whyNot(databasePath: string, error: NodeJS.ErrnoException): Error {
   }
   if (error.code === 'EACCES' || error.code === 'EPERM') {
     return new BouhekiError('privilege', `${databasePath}.control is closed to you`, {
-      remedy: 'ask as root, or as the user who enforces',
+      remedy: 'ask as the user who enforces: root, where it was started with sudo',
       cause: error,
     });
   }
-  return error;
+  return error instanceof BouhekiError && error.code === 'untrusted'
+    ? askAsOwner(databasePath, error)
+    : error;
+}
+
+/** A caller cannot know what answers beside a record of another user, whose enforcer that user can ask. */
+function askAsOwner(databasePath: string, refusal: BouhekiError): BouhekiError {
+  const uid = lstatSync(`${databasePath}${CONTROL_SOCKET}`, { throwIfNoEntry: false })?.uid;
+  if (uid === undefined || isTrusted(uid)) return refusal;
+  return new BouhekiError('untrusted', refusal.message, {
+    remedy: `ask as uid ${uid}, who made its socket: put \`sudo -u '#${uid}'\` before the command. Or end what enforces`,
+    cause: refusal,
+  });
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { askControl } from '../../../daemon/control/control-client.ts';
 import type { ControlRequest } from '../../../daemon/control/control-request.ts';
@@ -84,6 +84,26 @@ test('without anybody who enforces it is said how to go on', async (t) => {
     message: /^no `bouheki enforce` runs with \/.*record\.duckdb$/,
   });
 });
+
+test(
+  'root is told as whom to ask the enforcer of an ordinary user, and asks nothing itself',
+  { skip: process.getuid!() !== 0 && 'not root' },
+  async (t) => {
+    let handled = 0;
+    const { db } = await serverFor(t, async () => {
+      handled += 1;
+      return '';
+    });
+    for (const path of [`${db}.control`, dirname(db)]) chownSync(path, 1000, 1000);
+    await assert.rejects(askControl(db, { ask: 'rollback' }), {
+      code: 'untrusted',
+      message: /^\/.*record\.duckdb can be changed by users other than root: \/.* belongs to uid 1000$/,
+      remedy:
+        "ask as uid 1000, who made its socket: put `sudo -u '#1000'` before the command. Or end what enforces",
+    });
+    assert.equal(handled, 0);
+  },
+);
 
 test('who ends before the answer is told as that', async (t) => {
   const { db, server } = await serverFor(t, async () => {
