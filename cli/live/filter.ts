@@ -7,8 +7,9 @@ import type { Where } from './where.ts';
 
 /** Which connections are wanted; what is absent is not asked for. */
 export interface Filters {
-  /** `deny` also means what a policy in monitor mode would have denied. */
+  /** `noted`: denied by a policy in monitor mode, which stopped nothing. */
   verdict?: 'allow' | 'deny' | 'noted';
+  /** Both `deny` and `noted`. */
   denied?: boolean;
   /** Names with `*`. */
   subject?: string;

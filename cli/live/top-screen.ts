@@ -22,6 +22,8 @@ export interface TopState {
   rate: number;
   count: number;
   denied: number;
+  /** Denied by a policy in monitor mode, which stopped nothing. */
+  noted: number;
   new: number;
   /** Events that the recorder has lost, since it was started. */
   lost: number;
@@ -45,8 +47,8 @@ const NAMES: Readonly<Record<Grouping, string>> = {
   destination: 'DESTINATION',
   rule: 'RULE',
 };
-/** LAST, then COUNT go where a terminal has no room for them. */
-const OPTIONAL = [4, 1];
+/** What `s` sorts by, where people call it otherwise. */
+const ORDER_NAMES: Readonly<Partial<Record<Order, string>>> = { noted: 'would deny' };
 
 /** How many rows fit. */
 export function rowsIn(height: number): number {
@@ -56,12 +58,18 @@ export function rowsIn(height: number): number {
 /** The lines of the screen: none wider than it, and no more than it has. */
 export function topScreen(state: TopState, { colour, height, width }: ScreenSize): string[] {
   const rows = state.rows.slice(state.from, state.from + rowsIn(height));
-  const head = ['RATE/S', 'COUNT', 'DENIED', 'NEW 1H', 'LAST', NAMES[state.grouping]];
-  const table = formatTable(head, rows.map(cellsOf), {
-    view: { colour, width },
-    optional: OPTIONAL,
-    names: [5],
-  });
+  const columns = columnsOf(state);
+  const heads = columns.map(({ head }) => head);
+  const table = formatTable(
+    heads,
+    rows.map((row) => columns.map(({ cell }) => cell(row))),
+    {
+      view: { colour, width },
+      // These go where a terminal has no room for them.
+      optional: ['LAST', 'COUNT'].map((head) => heads.indexOf(head)),
+      names: [columns.length - 1],
+    },
+  );
   const empty =
     state.filter === '' ? 'Nothing has connected yet.' : 'Nothing fits the filter: Esc clears it.';
   const lines = [
@@ -75,14 +83,16 @@ export function topScreen(state: TopState, { colour, height, width }: ScreenSize
   return [...lines, '', keysOf(state, rows.length, width)].slice(0, height);
 }
 
-function cellsOf({ count, denied, idle, name, rate, new: fresh }: TopRow): string[] {
+/** WOULD DENY is there once a policy in monitor mode has denied something. */
+function columnsOf({ grouping, noted }: TopState): { head: string; cell: (row: TopRow) => string }[] {
   return [
-    rateText(rate),
-    formatNumber(count),
-    formatNumber(denied),
-    formatNumber(fresh),
-    Number.isFinite(idle) ? formatDuration(idle) : '-',
-    name,
+    { head: 'RATE/S', cell: ({ rate }) => rateText(rate) },
+    { head: 'COUNT', cell: ({ count }) => formatNumber(count) },
+    { head: 'DENIED', cell: ({ denied }) => formatNumber(denied) },
+    ...(noted > 0 ? [{ head: 'WOULD DENY', cell: (row: TopRow) => formatNumber(row.noted) }] : []),
+    { head: 'NEW 1H', cell: (row) => formatNumber(row.new) },
+    { head: 'LAST', cell: ({ idle }) => (Number.isFinite(idle) ? formatDuration(idle) : '-') },
+    { head: NAMES[grouping], cell: ({ name }) => name },
   ];
 }
 
@@ -101,12 +111,13 @@ function titleOf({ db, paused }: TopState, width: number, colour: boolean): stri
 
 /** The numbers that fit, the more important ones first. */
 function numbersOf(state: TopState, width: number, colour: boolean): string {
-  const { count, denied, lost, missed, rate, readiness } = state;
+  const { count, denied, lost, missed, noted, rate, readiness } = state;
   const all: [text: string, bad: boolean][] = [
     [`${rateText(rate)}/s`, false],
     [`${formatNumber(lost)} lost`, lost > 0],
     [`${formatNumber(state.new)} new in 1h`, false],
     [`${formatNumber(denied)} denied`, denied > 0],
+    ...(noted > 0 ? [[`${formatNumber(noted)} would be denied`, false] as [string, boolean]] : []),
     [`${formatNumber(missed)} not shown`, missed > 0],
     [`${formatNumber(count)} connections`, false],
   ];
@@ -130,6 +141,6 @@ function keysOf(
   if (typing) return cutToWidth(`filter: ${visible(filter)}_   Enter keeps it, Esc clears it`, width);
   const place = rows.length > shown ? `  ${from + 1}-${from + shown} of ${formatNumber(rows.length)}` : '';
   const kept = filter === '' ? '' : `: ${visible(filter)}`;
-  const keys = `q quit  v ${grouping}  s by ${order}  p ${paused ? 'go on' : 'pause'}  / filter${kept}`;
+  const keys = `q quit  v ${grouping}  s by ${ORDER_NAMES[order] ?? order}  p ${paused ? 'go on' : 'pause'}  / filter${kept}`;
   return cutToWidth(`${keys}${place}`, width);
 }

@@ -7,7 +7,7 @@ export const GROUPINGS = ['subject', 'destination', 'rule'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
 /** By what rows are sorted, the most first; `name` by the alphabet. */
-export const ORDERS = ['rate', 'count', 'denied', 'new', 'last', 'name'] as const;
+export const ORDERS = ['rate', 'count', 'denied', 'noted', 'new', 'last', 'name'] as const;
 export type Order = (typeof ORDERS)[number];
 
 /** Seconds over which a rate is taken. */
@@ -23,6 +23,8 @@ export interface TopRow {
   rate: number;
   count: number;
   denied: number;
+  /** Denied by a policy in monitor mode, which stopped nothing. */
+  noted: number;
   /** Connections of subjects to where they had not been seen, in the last hour. */
   new: number;
   /** Seconds since the last one. */
@@ -32,6 +34,7 @@ export interface TopRow {
 interface Counted {
   count: number;
   denied: number;
+  noted: number;
   rate: Window;
   new: Window;
   last: number;
@@ -46,17 +49,15 @@ export class TopTable {
   };
   readonly #all = counted();
   readonly #began: number;
-  /** Connections, and those among them that were denied or would have been. */
-  readonly total = { count: 0, denied: 0 };
+  /** Connections; those among them that were denied, and those that would have been in block mode. */
+  readonly total = { count: 0, denied: 0, noted: 0 };
 
   constructor(now: number) {
     this.#began = now;
   }
 
   add(event: Followed, now: number): void {
-    const { count, verdict } = event;
-    this.total.count += count;
-    if (verdict !== 'allow') this.total.denied += count;
+    addCount(this.total, event);
     addTo(this.#all, event, now);
     for (const grouping of GROUPINGS) addTo(this.#rowOf(grouping, nameIn(grouping, event)), event, now);
   }
@@ -87,6 +88,7 @@ export class TopTable {
       rate: row.rate.sum(now) / over,
       count: row.count,
       denied: row.denied,
+      noted: row.noted,
       new: row.new.sum(now / 60),
       idle: row.count === 0 ? Number.POSITIVE_INFINITY : Math.max(0, now - row.last),
     }));
@@ -110,15 +112,24 @@ export class TopTable {
 }
 
 function counted(): Counted {
-  return { count: 0, denied: 0, rate: new Window(RATE_OVER), new: new Window(MINUTES), last: 0 };
+  return { count: 0, denied: 0, noted: 0, rate: new Window(RATE_OVER), new: new Window(MINUTES), last: 0 };
 }
 
-function addTo(row: Counted, { count, isNew, verdict }: Followed, now: number): void {
-  row.count += count;
-  if (verdict !== 'allow') row.denied += count;
+function addTo(row: Counted, event: Followed, now: number): void {
+  const { count, isNew } = event;
+  addCount(row, event);
   row.rate.add(count, now);
   if (isNew) row.new.add(1, now / 60);
   row.last = now;
+}
+
+function addCount(
+  to: Pick<Counted, 'count' | 'denied' | 'noted'>,
+  { count, verdict }: Pick<Followed, 'count' | 'verdict'>,
+): void {
+  to.count += count;
+  if (verdict === 'deny') to.denied += count;
+  if (verdict === 'noted') to.noted += count;
 }
 
 function nameIn(

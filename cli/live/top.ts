@@ -44,7 +44,7 @@ export async function top({ db }: TopOptions): Promise<void> {
 /** What is counted at a moment. */
 interface Numbers extends Pick<
   TopState,
-  'rate' | 'count' | 'denied' | 'new' | 'lost' | 'missed' | 'readiness'
+  'rate' | 'count' | 'denied' | 'noted' | 'new' | 'lost' | 'missed' | 'readiness'
 > {
   rows: Record<Grouping, () => readonly TopRow[]>;
 }

@@ -58,6 +58,8 @@ export type LiveEvent =
         connections: number;
         new: number;
         denied: number;
+        /** Denied by a policy in monitor mode, which stopped nothing. */
+        noted: number;
         missed: number;
         lost: number;
       };

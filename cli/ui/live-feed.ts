@@ -73,13 +73,14 @@ function rowsOf({
   missed,
 }: FollowedPart): Extract<LiveEvent, { connections: unknown }>['connections'] {
   const rows = new Map<string, LiveRow>();
-  const sums = { connections: 0, new: 0, denied: 0, missed, lost };
+  const sums = { connections: 0, new: 0, denied: 0, noted: 0, missed, lost };
   for (const event of events) {
     // UDP connects, which send nothing: look-ups of names make them.
     if (event.operation === 'intent') continue;
     sums.connections += event.count;
     if (event.isNew) sums.new += event.count;
-    if (event.verdict !== 'allow') sums.denied += event.count;
+    if (event.verdict === 'deny') sums.denied += event.count;
+    if (event.verdict === 'noted') sums.noted += event.count;
     const row = rowOf(event);
     const key = JSON.stringify([row.verdict, row.who, row.where, row.rule]);
     const known = rows.get(key);

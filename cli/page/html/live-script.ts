@@ -15,7 +15,7 @@ const search = filter.querySelector('input[type=search]');
 const pause = filter.querySelector('button');
 const output = filter.querySelector('output');
 const rows = new Map();
-const sums = { connections: 0, new: 0, denied: 0, lost: 0, missed: 0 };
+const sums = { connections: 0, new: 0, denied: 0, noted: 0, lost: 0, missed: 0 };
 let held = [];
 let heldOver = 0;
 const fits = ({ content, isNew, verdict }) => content.includes(search.value.toLowerCase())

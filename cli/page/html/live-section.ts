@@ -6,6 +6,7 @@ export function liveSection(db: string): Markup {
     ['connections', 'connections'],
     ['new', 'new'],
     ['denied', 'denied'],
+    ['noted', 'would be denied'],
     ['lost', 'lost by the recorder'],
     ['missed', 'not shown'],
   ] as const;
@@ -32,7 +33,7 @@ export function liveSection(db: string): Markup {
           >Only rows with this text<input type="search" autocomplete="off" spellcheck="false"
         /></label>
         <label><input type="checkbox" name="new" /> only new</label>
-        <label><input type="checkbox" name="denied" /> only denied</label>
+        <label><input type="checkbox" name="denied" /> only denied, or would be</label>
         <button type="button" aria-pressed="false">Pause</button>
         <output></output>
       </form>

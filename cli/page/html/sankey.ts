@@ -2,7 +2,7 @@ import { formatCount, formatNumber } from '../../../format/number.ts';
 import type { PageFlow, Verdict } from './page-data.ts';
 import { html, type Markup, shorten } from './markup.ts';
 
-/** Ways that are drawn by themselves; the rest is drawn as one. */
+/** Ways that are drawn by themselves; the rest is drawn as one of each verdict. */
 const MOST_LINKS = 40;
 /** Of the picture, in its own units, which are pixels where there is room. */
 const WIDTH = 960;
@@ -34,7 +34,7 @@ interface Node {
   next: number;
 }
 
-/** Who talks to what, as a picture: the 40 ways of most connections, and the rest as one. */
+/** Who talks to what, as a picture: the 40 ways of most connections, and the rest as one of each verdict. */
 export function sankey(flows: readonly PageFlow[]): Markup {
   const links = linksOf(flows);
   if (links.length === 0) return html`<p class="quiet">Nothing was recorded.</p>`;
@@ -93,16 +93,15 @@ function linksOf(flows: readonly PageFlow[]): Link[] {
   const rest = sorted.slice(MOST_LINKS);
   if (rest.length === 0) return sorted;
   const distinct = (side: 'from' | 'to'): number => new Set(rest.map((link) => link[side])).size;
-  const count = rest.reduce((sum, link) => sum + link.count, 0);
-  return [
-    ...sorted.slice(0, MOST_LINKS),
-    {
-      from: `${REST}${formatCount(distinct('from'), 'subject')}`,
-      to: `${REST}${formatCount(distinct('to'), 'destination')}`,
-      verdict: rest.every(({ verdict }) => verdict === 'deny') ? 'deny' : 'allow',
-      count,
-    },
-  ];
+  const from = `${REST}${formatCount(distinct('from'), 'subject')}`;
+  const to = `${REST}${formatCount(distinct('to'), 'destination')}`;
+  const ways = (Object.keys(WORDS) as Verdict[]).map((verdict) => ({
+    from,
+    to,
+    verdict,
+    count: rest.reduce((sum, link) => sum + (link.verdict === verdict ? link.count : 0), 0),
+  }));
+  return [...sorted.slice(0, MOST_LINKS), ...ways.filter(({ count }) => count > 0)];
 }
 
 const REST = 'the rest: ';

@@ -13,9 +13,25 @@ test('connections are counted by subject, destination and rule, with their rate 
   }
   table.add(followed({ verdict: 'noted', subject: { exe: '/usr/bin/wget' }, isNew: true }), 19);
   const [curl, wget] = pickRows(table.rows('subject', 19), 'rate', '');
-  assert.deepEqual(curl, { name: '/usr/bin/curl (ada)', rate: 3, count: 60, denied: 0, new: 1, idle: 0 });
-  assert.deepEqual(wget, { name: '/usr/bin/wget (ada)', rate: 0.1, count: 1, denied: 1, new: 1, idle: 0 });
-  const destinations = pickRows(table.rows('destination', 24), 'denied', '');
+  assert.deepEqual(curl, {
+    name: '/usr/bin/curl (ada)',
+    rate: 3,
+    count: 60,
+    denied: 0,
+    noted: 0,
+    new: 1,
+    idle: 0,
+  });
+  assert.deepEqual(wget, {
+    name: '/usr/bin/wget (ada)',
+    rate: 0.1,
+    count: 1,
+    denied: 0,
+    noted: 1,
+    new: 1,
+    idle: 0,
+  });
+  const destinations = pickRows(table.rows('destination', 24), 'noted', '');
   assert.deepEqual(
     destinations.map(({ idle, name, rate }) => [name, rate, idle]),
     [
@@ -31,8 +47,23 @@ test('connections are counted by subject, destination and rule, with their rate 
   assert.deepEqual(
     [table.total, table.summary(24)],
     [
-      { count: 61, denied: 1 },
+      { count: 61, denied: 0, noted: 1 },
       { rate: 1.6, new: 2 },
+    ],
+  );
+});
+
+test('what would be denied in block mode is counted apart from what was denied', () => {
+  const table = new TopTable(0);
+  table.add(followed({ verdict: 'deny', count: 2 }), 1);
+  table.add(followed({ verdict: 'noted', count: 5 }), 1);
+  table.add(followed({ verdict: 'noted', count: 1, subject: { exe: '/usr/bin/wget' } }), 1);
+  assert.deepEqual(table.total, { count: 8, denied: 2, noted: 6 });
+  assert.deepEqual(
+    pickRows(table.rows('subject', 1), 'noted', '').map(({ denied, name, noted }) => [name, denied, noted]),
+    [
+      ['/usr/bin/curl (ada)', 2, 5],
+      ['/usr/bin/wget (ada)', 0, 1],
     ],
   );
 });
@@ -105,15 +136,17 @@ const state: TopState = {
       rate: 1234.5,
       count: 1_234_567,
       denied: 3,
+      noted: 0,
       new: 1,
       idle: 3,
     },
-    { name: `/opt/${'x'.repeat(4096)}`, rate: 0.1, count: 1, denied: 0, new: 0, idle: Infinity },
+    { name: `/opt/${'x'.repeat(4096)}`, rate: 0.1, count: 1, denied: 0, noted: 12, new: 0, idle: Infinity },
   ],
   from: 0,
   rate: 1234.5,
   count: 1_234_567,
   denied: 3,
+  noted: 0,
   new: 1,
   lost: 7,
   missed: 0,
@@ -128,6 +161,7 @@ test('the screen fits into 60, 80 and 200 columns, and into few lines, whatever 
         { paused: true },
         { typing: true, filter: '名前'.repeat(50) },
         { rows: [] },
+        { noted: 1_234_567 },
       ]) {
         const lines = topScreen({ ...state, ...change }, { width, height, colour: false });
         assert.ok(lines.length <= height, `${lines.length} lines of ${height}`);
@@ -155,4 +189,16 @@ test('a narrow screen has the rate, the denials and what is new; a wide one all'
   const coloured = topScreen({ ...state, paused: true }, { ...size, colour: true });
   assert.ok(coloured[0]!.endsWith('\u001b[33mpaused\u001b[39m'));
   assert.ok(coloured[1]!.includes('\u001b[31m7 lost\u001b[39m'));
+});
+
+test('with a policy in monitor mode there is a column of what would be denied, also on 60 columns', () => {
+  const monitored: TopState = { ...state, noted: 12, order: 'noted' };
+  const size: ScreenSize = { width: 60, height: 10, colour: false };
+  const narrow = topScreen(monitored, size);
+  assert.match(narrow[3]!, /^RATE\/S +DENIED +WOULD DENY +NEW 1H +SUBJECT$/);
+  assert.match(narrow[5]!, /^ +0\.1 +0 +12 +0 +\/opt\/x+…$/);
+  assert.match(narrow[1]!, /3 denied {2}12 would be denied$/);
+  assert.match(narrow.at(-1)!, / {2}s by would deny {2}/);
+  const wide = topScreen(monitored, { ...size, width: 200 });
+  assert.match(wide[3]!, /^RATE\/S +COUNT +DENIED +WOULD DENY +NEW 1H +LAST +SUBJECT$/);
 });

@@ -51,6 +51,24 @@ test('the picture has the 40 ways of most connections, and the rest as one', () 
   assert.doesNotMatch(text, /NaN|Infinity|undefined/);
 });
 
+test('in the rest what was denied, and what would be, are ways of their own', () => {
+  const busy = Array.from({ length: 40 }, (_, at) => flow({ group: `10.0.0.${at}`, count: 100 }));
+  const { text } = sankey([
+    ...busy,
+    flow({ group: 'a.example', verdict: 'deny', count: 2 }),
+    flow({ group: 'b.example', verdict: 'noted', count: 3 }),
+    flow({ group: 'c.example' }),
+  ]);
+  const rest = 'the rest: 1 subject → the rest: 3 destinations: ';
+  for (const [verdict, words] of [
+    ['allow', '1 connection<'],
+    ['deny', '2 connections, denied<'],
+    ['noted', '3 connections, would be denied<'],
+  ] as const) {
+    assert.match(text, new RegExp(`<path class="way ${verdict}"[^>]*><title\\s*>${rest}${words}`));
+  }
+});
+
 test('ways of one verdict to one name are one, and say when they were denied', () => {
   const { text } = sankey([
     flow({ group: 'example.com', destination: '10.0.0.1:443/tcp' }),

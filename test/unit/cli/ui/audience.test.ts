@@ -16,7 +16,7 @@ function connections(count: number): LiveEvent {
     where: 'x'.repeat(400),
   } as const;
   const rows = Array.from({ length: count }, (_, at) => ({ ...row, who: `curl ${at}`, count: 1 }));
-  return { connections: { rows, connections: count, new: 0, denied: 0, missed: 0, lost: 0 } };
+  return { connections: { rows, connections: count, new: 0, denied: 0, noted: 0, missed: 0, lost: 0 } };
 }
 
 /** What a stream has told of connections, and of those that were left out. */

@@ -131,6 +131,12 @@ test(
       (await page.textContent('#now [data-fact=connections] dd'))!.replaceAll(',', ''),
     );
     assert.ok(connections >= HOSTILE.length);
+    // The recorder has one of each in every batch.
+    const [denied, noted] = (await page.evaluate(
+      `['denied', 'noted'].map((fact) => document.querySelector('#now [data-fact=' + fact + '] dd').textContent)`,
+    )) as [string, string];
+    assert.match(denied, /^[1-9]/);
+    assert.equal(noted, denied);
     await page.fill('#now input[type=search]', '<SCRIPT>');
     await until(page, `document.querySelectorAll('#now tbody tr:not([hidden])').length === 1`);
     await page.fill('#now input[type=search]', '');

@@ -19,7 +19,7 @@ recordUntilStopped(opened, { append: 200, commit: 500 }, () => {
     time,
     process: index + 2,
     command: index + 2,
-    verdict: index === 0 ? Verdict.deny : Verdict.allow,
+    verdict: [Verdict.deny, Verdict.noted][index] ?? Verdict.allow,
   }));
   return batchOf(of, recording);
 });
