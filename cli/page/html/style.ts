@@ -45,8 +45,10 @@ td.name { min-width: 12rem; }
 figure { margin: 1rem 0; }
 figcaption { display: flex; justify-content: space-between; gap: 1rem; font-size: .8rem; }
 svg { display: block; }
-.sankey { min-width: 56rem; width: 100%; height: auto; }
+.sankey { width: 100%; height: auto; margin: 1rem 0; }
 .sankey text { font-size: 12px; fill: var(--ink); }
+.sankey.narrow { display: none; max-width: 28rem; }
+.sankey.narrow text { stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke; }
 .way { stroke: var(--accent); stroke-opacity: .35; }
 .way:hover { stroke-opacity: .75; }
 .way.deny { stroke: var(--deny); }
@@ -100,6 +102,7 @@ a kbd { display: inline-block; } button[aria-current] { border-color: var(--acce
 footer { padding: 4rem 1.25rem; color: var(--quiet); font-size: .875rem; }
 @media (max-width: 45rem) { html { scroll-padding-top: 6.5rem; } .rule, .known { grid-template-columns: minmax(0, 1fr); }
   .known { gap: 0; } .known dd { margin-bottom: .5rem; } h1 { font-size: 1.5rem; } }
+@media screen and (max-width: 58.5rem) { .sankey.wide { display: none; } .sankey.narrow { display: block; } }
 @media print { nav, #now, .filter { display: none; } body { font-size: 11pt; } .scroll { overflow: visible; }
-  .sankey { min-width: 0; } .rule, tr { break-inside: avoid; } .rule pre { max-height: none; } h2 { break-after: avoid; } }
+  .rule, tr { break-inside: avoid; } .rule pre { max-height: none; } h2 { break-after: avoid; } }
 `;

@@ -80,6 +80,27 @@ for (const width of [400, 1280, 1920]) {
   }
 }
 
+for (const width of [400, 700, 1280]) {
+  test(`on ${width} px the picture shows both ends of each way at once`, { skip }, async () => {
+    const { page } = await open({ viewport: { width, height: 900 } });
+    assert.equal(await page.locator('svg.sankey:visible').count(), 1);
+    // Each name: where it begins and ends, and the size of its letters.
+    const names = (await page.evaluate(
+      `[...document.querySelectorAll('svg.sankey text')].filter((text) => text.checkVisibility()).map((text) => {
+        const { left, right } = text.getBoundingClientRect();
+        const size = text.ownerSVGElement.getScreenCTM().a * Number.parseFloat(getComputedStyle(text).fontSize);
+        return [left, right, size];
+      })`,
+    )) as [number, number, number][];
+    assert.ok(names.length > 10, `${names.length} names`);
+    for (const [left, right, size] of names) {
+      assert.ok(left >= 0 && right <= width, `a name goes from ${left} to ${right}`);
+      assert.ok(size >= 11, `${size} px`);
+    }
+    await page.context().close();
+  });
+}
+
 test('its own policy lets its style and script pass, and nothing of a name runs', { skip }, async () => {
   const { noticed, page } = await open({});
   page.on('dialog', (dialog) => noticed.push(dialog.message()));

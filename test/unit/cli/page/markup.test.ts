@@ -40,15 +40,37 @@ function flow(change: Partial<PageFlow> = {}): PageFlow {
   };
 }
 
-test('the picture has the 40 ways of most connections, and the rest as one', () => {
+test('each picture has the 40 ways of most connections, and the rest as one', () => {
   const flows = Array.from({ length: 100 }, (_, at) =>
     flow({ group: `10.0.0.${at}`, subject: `p${at % 7}`, count: 100 - at }),
   );
   const { text } = sankey(flows);
-  assert.equal(text.match(/<path /g)?.length, 41);
+  const pictures = text.split('</svg>').slice(0, -1);
+  assert.deepEqual(
+    pictures.map((picture) => picture.match(/<path /g)?.length),
+    [41, 41],
+  );
   assert.match(text, /the rest: 7 subjects → the rest: 60 destinations: 1,830 connections/);
   assert.ok(text.includes('p0 → 10.0.0.0: 100 connections') && !text.includes('10.0.0.41<'));
   assert.doesNotMatch(text, /NaN|Infinity|undefined/);
+});
+
+/** The lines that a subject's name takes in the narrow picture. */
+function linesOf(subject: string): string[] {
+  const narrow = sankey([flow({ subject })]).text.split('</svg>')[1]!;
+  const [label] = /<text text-anchor="start"[^]*?<\/text/.exec(narrow)!;
+  return [...label.matchAll(/<tspan[^>]*>([^<]*)</g)].map(([, line]) => line!);
+}
+
+test('in a narrow picture a name takes two lines, and is broken where its parts meet', () => {
+  assert.deepEqual(linesOf('/usr/bin/curl (ada)'), ['/usr/bin/curl (ada)']);
+  assert.deepEqual(linesOf('/usr/lib/postgresql/15/bin/postgres (postgres)'), [
+    '/usr/lib/postgresql/15',
+    '/bin/postgres (postgres)',
+  ]);
+  assert.deepEqual(linesOf('x'.repeat(30)), ['x'.repeat(24), 'x'.repeat(6)]);
+  assert.deepEqual(linesOf('名'.repeat(30)), ['名'.repeat(12), `${'名'.repeat(11)}…`]);
+  assert.deepEqual(linesOf('a\u202eb'), ['a\\u{202e}b']);
 });
 
 test('in the rest what was denied, and what would be, are ways of their own', () => {
