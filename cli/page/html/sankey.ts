@@ -113,18 +113,11 @@ function picture(links: readonly Link[], shape: Shape): Markup {
 const WORDS: Readonly<Record<Verdict, string>> = { allow: '', deny: ', denied', noted: ', would be denied' };
 
 function linksOf(flows: readonly PageFlow[]): Link[] {
-  const all = new Map<string, Link>();
-  for (const { count, group, subject, verdict } of flows) {
-    const key = JSON.stringify([subject, group, verdict]);
-    const link = all.get(key);
-    if (link === undefined) all.set(key, { from: subject, to: group, verdict, count });
-    else link.count += count;
-  }
-  const sorted = [...all.values()].sort(
-    (a, b) => b.count - a.count || compare(a.from, b.from) || compare(a.to, b.to),
-  );
-  const rest = sorted.slice(MOST_LINKS);
-  if (rest.length === 0) return sorted;
+  const all = joined(flows);
+  const most = mostOf(all);
+  if (most.length === all.length) return most;
+  const own = new Set(most);
+  const rest = all.filter((link) => !own.has(link));
   const distinct = (side: 'from' | 'to'): number => new Set(rest.map((link) => link[side])).size;
   const from = `${REST}${formatCount(distinct('from'), 'subject')}`;
   const to = `${REST}${formatCount(distinct('to'), 'destination')}`;
@@ -134,7 +127,45 @@ function linksOf(flows: readonly PageFlow[]): Link[] {
     verdict,
     count: rest.reduce((sum, link) => sum + (link.verdict === verdict ? link.count : 0), 0),
   }));
-  return [...sorted.slice(0, MOST_LINKS), ...ways.filter(({ count }) => count > 0)];
+  return [...most, ...ways.filter(({ count }) => count > 0)];
+}
+
+/** Flows of one verdict from one subject to one group as one. There may be 100,000: no text is made for each. */
+function joined(flows: readonly PageFlow[]): Link[] {
+  const links: Link[] = [];
+  const found = { allow: new Map(), deny: new Map(), noted: new Map() } satisfies Record<
+    Verdict,
+    Map<string, Map<string, Link>>
+  >;
+  for (const { count, group, subject, verdict } of flows) {
+    const ways: Map<string, Map<string, Link>> = found[verdict];
+    let groups = ways.get(subject);
+    if (groups === undefined) ways.set(subject, (groups = new Map()));
+    const known = groups.get(group);
+    if (known !== undefined) known.count += count;
+    else {
+      const link = { from: subject, to: group, verdict, count };
+      groups.set(group, link);
+      links.push(link);
+    }
+  }
+  return links;
+}
+
+/** Those that are drawn by themselves, in order; sorting all of 100,000 took longer than all else about the picture. */
+function mostOf(links: readonly Link[]): Link[] {
+  const most: Link[] = [];
+  for (const link of links) {
+    if (most.length === MOST_LINKS && inOrder(most.at(-1)!, link) <= 0) continue;
+    const at = most.findIndex((each) => inOrder(link, each) < 0);
+    most.splice(at < 0 ? most.length : at, 0, link);
+    if (most.length > MOST_LINKS) most.pop();
+  }
+  return most;
+}
+
+function inOrder(a: Link, b: Link): number {
+  return b.count - a.count || compare(a.from, b.from) || compare(a.to, b.to);
 }
 
 const REST = 'the rest: ';
