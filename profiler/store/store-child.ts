@@ -121,6 +121,7 @@ function carryOutOne(order: Order): void {
     // The bytes of a message lie where they come to lie, columns at multiples of eight.
     batch.bytes.set(order.bytes);
     batch.length = order.rows;
+    batch.events = order.events;
     writer!.append(batch);
   }
 }

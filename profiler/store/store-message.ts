@@ -27,6 +27,8 @@ export type NameOrder = readonly [NameTable, readonly Cell[]];
 /** A batch of events: the bytes of its columns. */
 interface BatchOrder {
   readonly rows: number;
+  /** That the rows stand for. */
+  readonly events: number;
   readonly bytes: Uint8Array;
 }
 

@@ -76,7 +76,7 @@ export class StoreWriter implements RowWriter {
   append(batch: EventBatch): void {
     if (this.failure === undefined && this.#batches >= BATCHES)
       throw new Error('there is no room for a batch');
-    this.#order({ rows: batch.length, bytes: batch.bytes });
+    this.#order({ rows: batch.length, events: batch.events, bytes: batch.bytes });
     this.#batches += 1;
     this.#flush();
   }

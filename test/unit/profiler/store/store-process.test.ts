@@ -5,6 +5,7 @@ import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BATCH_ROWS } from '../../../../profiler/event/batch.ts';
 import { openReader, type Reader } from '../../../../profiler/read/read.ts';
+import { RecorderClient } from '../../../../profiler/serve/recorder-client.ts';
 import { StoreProcess } from '../../../../profiler/store/store-process.ts';
 import { batchOf, databaseFor, HOUR, LEARN, mountReason, processRow, START } from '../fixture.ts';
 
@@ -39,6 +40,28 @@ test('a recording through the process of the store has its names, events and los
   assert.deepEqual(await reader.losses(), [{ recording: 1, kind: 'ring', count: 3 }]);
   assert.equal((await reader.recordings())[0]!.state, 'complete');
   reader.close();
+});
+
+test('events that a slow watcher misses are counted there, all that their rows stand for', async (t) => {
+  const path = databaseFor(t);
+  const store = await StoreProcess.open(path);
+  const recording = await store.startRecording(LEARN);
+  const messages = await (await RecorderClient.connect(path)).watch();
+  const batches = 120;
+  const rows = Array.from({ length: BATCH_ROWS }, () => ({ count: 3 }));
+  for (let each = 0; each < batches; each += 1) {
+    while (recording.room < BATCH_ROWS) await sleep(5);
+    recording.append(batchOf(rows, recording));
+  }
+  const ended = recording.end('complete').then(() => store.close());
+  let [shown, missed] = [0, 0];
+  for await (const message of messages) {
+    if ('batch' in message) shown += message.batch.rows * 3;
+    if ('missed' in message) missed += message.missed;
+  }
+  await ended;
+  assert.ok(missed > 0);
+  assert.equal(shown + missed, batches * BATCH_ROWS * 3);
 });
 
 test('readers are answered with what this process knows, and files belong to their owner until the end', async (t) => {
