@@ -4,13 +4,23 @@ import { PLAIN, PLAIN_HEADER } from './frame.ts';
 
 /** Bytes before the columns: of a plain frame, and the number of rows with room up to a multiple of 8. */
 const HEADER = PLAIN_HEADER + 8;
-/** Frames that are kept to be filled again: two of each second at 10,000 events, and some that wait. */
+/** Frames that are kept to be filled again: one of each commit, and some that wait. */
 const KEPT = 8;
 
 /** Rows of events, by columns. */
 export interface BatchColumns {
   rows: number;
   columns: Columns<typeof EVENT>;
+}
+
+/** What comes before the columns of a full batch in a plain frame. */
+export const FULL_HEAD = Buffer.alloc(HEADER);
+writeHead(FULL_HEAD, BATCH_ROWS);
+
+function writeHead(frame: Buffer, rows: number): void {
+  frame.writeUInt32LE(HEADER + sizeOf(EVENT, rows) - 4);
+  frame.writeUInt32LE(PLAIN, 4);
+  frame.writeUInt32LE(rows, PLAIN_HEADER);
 }
 
 /**
@@ -24,9 +34,7 @@ export class BatchFrames {
   fill({ bytes, columns, length }: EventBatch): Buffer {
     const whole = this.#free.pop() ?? Buffer.from(new ArrayBuffer(HEADER + sizeOf(EVENT, BATCH_ROWS)));
     const size = HEADER + sizeOf(EVENT, length);
-    whole.writeUInt32LE(size - 4);
-    whole.writeUInt32LE(PLAIN, 4);
-    whole.writeUInt32LE(length, PLAIN_HEADER);
+    writeHead(whole, length);
     if (length === BATCH_ROWS) whole.set(bytes, HEADER);
     else {
       const packed = Object.values(columnsIn(EVENT, length, whole.buffer, HEADER));

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Cell, NameTable, Settled } from '../database/row-writer.ts';
 import type { EventBatch } from '../event/batch.ts';
-import { type BatchColumns, BatchFrames } from './batch-frame.ts';
+import { type BatchColumns, BatchFrames, FULL_HEAD } from './batch-frame.ts';
 import { encodeFrame } from './frame.ts';
 
 /** Subscribers at a time. */
@@ -13,6 +13,8 @@ const ROOM = 4 << 20;
  * they may be as many more.
  */
 const MOST_WAITING = 16 << 20;
+/** Bytes that are held back until a commit: a write for each batch took twice as long as one for all. */
+const HELD = 1 << 20;
 /** Rows of names in a message: the longest have 16 KB. */
 const MOST_ROWS = 32;
 /** How long subscribers may take nothing of what waits at the end, and how long they have for all, milliseconds. */
@@ -36,6 +38,9 @@ export type FeedMessage =
   | { missed: number }
   /** Nothing more comes: the recorder ends. */
   | { ended: true };
+
+/** A commit comes each second, and code that runs so seldom is never quick. */
+const COMMITTED = encodeFrame({ committed: true } satisfies FeedMessage);
 
 /**
  * Passes on what is recorded to those who watch it live. It never waits: who takes too long misses events,
@@ -63,11 +68,17 @@ export class Feed {
     if (this.#rows.length >= MOST_ROWS) this.#sendRows();
   }
 
-  append(batch: EventBatch): void {
+  /** `lasting`: the bytes of the batch once more, in memory that nobody writes to any more, where there is such. */
+  append(batch: EventBatch, lasting?: Uint8Array): void {
     if (this.#subscribers.size === 0) return;
     this.#sendRows();
     const { events } = batch;
     if (this.#eachFull(events)) return;
+    if (lasting !== undefined && batch.full) {
+      const parts = [FULL_HEAD, lasting];
+      for (const subscriber of this.#subscribers.values()) subscriber.events(parts, events);
+      return;
+    }
     const frame = this.#frames.fill(batch);
     let writing = 1;
     const written = (): void => {
@@ -76,22 +87,26 @@ export class Feed {
     };
     for (const subscriber of this.#subscribers.values()) {
       writing += 1;
-      subscriber.events(frame, events, written);
+      subscriber.events([frame], events, written);
     }
     written();
   }
 
   committed(): void {
-    this.#send({ committed: true });
+    this.#sendRows();
+    for (const subscriber of this.#subscribers.values()) subscriber.write([COMMITTED]);
     for (const subscriber of this.#subscribers.values()) subscriber.report();
+    this.#flush();
   }
 
   settled(settled: Settled): void {
     this.#send({ settled });
+    this.#flush();
   }
 
   retired(last: number): void {
     this.#send({ retired: last });
+    this.#flush();
   }
 
   /** Says that nothing more comes, and waits a moment until that is taken. */
@@ -108,6 +123,10 @@ export class Feed {
     return true;
   }
 
+  #flush(): void {
+    for (const subscriber of this.#subscribers.values()) subscriber.flush();
+  }
+
   #send(message: FeedMessage): void {
     if (this.#subscribers.size === 0) return;
     this.#sendRows();
@@ -121,7 +140,7 @@ export class Feed {
 
   #write(message: FeedMessage): void {
     const frame = encodeFrame(message);
-    for (const subscriber of this.#subscribers.values()) subscriber.write(frame);
+    for (const subscriber of this.#subscribers.values()) subscriber.write([frame]);
   }
 }
 
@@ -138,32 +157,43 @@ class Subscriber {
     return this.#socket.writableLength > ROOM;
   }
 
-  /** `written` is called once the frame is not needed any more. */
-  write(frame: Buffer, written: () => void = () => {}): void {
-    if (this.#socket.writableLength <= MOST_WAITING) return void this.#socket.write(frame, written);
-    this.#socket.destroy();
-    written();
+  /** Writes a frame. `written` is called once its parts are not needed any more. */
+  write(parts: readonly Uint8Array[], written?: () => void): void {
+    const socket = this.#socket;
+    if (socket.writableLength > MOST_WAITING) {
+      socket.destroy();
+      return written?.();
+    }
+    if (socket.writableCorked === 0) socket.cork();
+    for (const [index, part] of parts.entries())
+      socket.write(part, index === parts.length - 1 ? written : undefined);
+    if (socket.writableLength > HELD) this.flush();
   }
 
-  events(frame: Buffer, count: number, written: () => void): void {
+  /** Sends what was held back. */
+  flush(): void {
+    this.#socket.uncork();
+  }
+
+  events(parts: readonly Uint8Array[], count: number, written?: () => void): void {
     if (this.full) {
       this.missed += count;
-      return written();
+      return written?.();
     }
     this.report();
-    this.write(frame, written);
+    this.write(parts, written);
   }
 
   /** Reports what was missed, once there is room; `now` because there is no later. */
   report(now = false): void {
     if (this.missed === 0 || (this.full && !now)) return;
-    this.write(encodeFrame({ missed: this.missed } satisfies FeedMessage));
+    this.write([encodeFrame({ missed: this.missed } satisfies FeedMessage)]);
     this.missed = 0;
   }
 
   async end(): Promise<void> {
     this.report(true);
-    this.write(encodeFrame({ ended: true } satisfies FeedMessage));
+    this.write([encodeFrame({ ended: true } satisfies FeedMessage)]);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, LAST_MOMENTS);
       // Begins anew whenever a part was taken.

@@ -78,7 +78,8 @@ export class RecordingWriter implements RowWriter {
     this.feed?.add(table, cells);
   }
 
-  append(batch: EventBatch): void {
+  /** `lasting`: as for `Feed.append`. */
+  append(batch: EventBatch, lasting?: Uint8Array): void {
     this.#guard(() => {
       if (this.#unflushed + batch.length > MAX_UNFLUSHED) this.#commit();
       for (const [index, column] of Object.values(batch.columns).entries()) {
@@ -87,7 +88,7 @@ export class RecordingWriter implements RowWriter {
       this.#chunk.appendTo(this.#events, batch.length);
       this.#unflushed += batch.length;
     });
-    this.feed?.append(batch);
+    this.feed?.append(batch, lasting);
   }
 
   settle(settled: Settled): void {

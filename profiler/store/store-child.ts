@@ -122,7 +122,7 @@ function carryOutOne(order: Order): void {
     batch.bytes.set(order.bytes);
     batch.length = order.rows;
     batch.events = order.events;
-    writer!.append(batch);
+    writer!.append(batch, order.bytes);
   }
 }
 
