@@ -85,12 +85,14 @@ function startLoop(
   };
 }
 
-/** Who reads what is recorded meanwhile. */
+/** Who reads what is recorded meanwhile, and what is recorded before. */
 interface Beside {
   /** Reads all observations over and over. */
   reader?: boolean;
   /** `bouheki watch`. */
   watcher?: boolean;
+  /** Seconds of the same before costs are taken: processes are told of, and machine code is made. */
+  before?: number;
 }
 
 /** Records at one rate into a database of its own, with the loop of a session. */
@@ -98,7 +100,7 @@ export async function recordAt(
   flooder: Flooder,
   rate: number,
   seconds: number,
-  { reader = false, watcher = false }: Beside = {},
+  { before: warm = 0, reader = false, watcher = false }: Beside = {},
 ): Promise<RateResult> {
   const directory = mkdtempSync(join(tmpdir(), 'bouheki-bench-'));
   const path = join(directory, 'bouheki.duckdb');
@@ -118,6 +120,7 @@ export async function recordAt(
     const loop = startLoop(flooder, recorder, store.pid);
     const endReader = reader ? startReader(path) : () => 0;
     const endWatcher = watcher ? await startWatcher(path) : undefined;
+    if (warm > 0) await flooder.flood(rate, warm);
     const cpu = process.cpuUsage();
     const storeCpu = cpuOf(store.pid);
     const began = performance.now();

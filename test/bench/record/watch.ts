@@ -1,8 +1,9 @@
 /**
  * `npm run bench:watch`: what one `bouheki watch` costs the recorder at 10,000 connections a second, beside the same
- * without one, in instructions of the recorder and of the process of the record for a connection. Runs itself in the
- * virtual machine, where one instruction is one nanosecond; `-- --here` measures processor time on this machine instead,
- * as root. Attaches nothing. Ends with 1 when a connection was neither taken nor counted as missed.
+ * without one, in instructions of the recorder and of the process of the record for a connection, once they have run for
+ * `--before` seconds. Runs itself in the virtual machine, where one instruction is one nanosecond; `-- --here` measures
+ * processor time on this machine instead, as root. Attaches nothing. Ends with 1 when a connection was neither taken nor
+ * counted as missed.
  */
 import { parseArgs } from 'node:util';
 import { formatDecimal } from '../../../format/number.ts';
@@ -14,6 +15,7 @@ const { values } = parseArgs({
   options: {
     rate: { type: 'string', default: '10000' },
     seconds: { type: 'string', default: '8' },
+    before: { type: 'string', default: '4' },
     pairs: { type: 'string', default: '2' },
     here: { type: 'boolean', default: false },
   },
@@ -26,7 +28,10 @@ interface Cost {
 }
 
 async function costOf(flooder: Flooder, watcher: boolean): Promise<Cost> {
-  const result = await recordAt(flooder, Number(values.rate), Number(values.seconds), { watcher });
+  const result = await recordAt(flooder, Number(values.rate), Number(values.seconds), {
+    before: Number(values.before),
+    watcher,
+  });
   const { perSecond, recorderCpu, storeCpu } = result;
   const cost = { all: (recorderCpu / perSecond) * 1e9, store: (storeCpu / perSecond) * 1e9 };
   const text = [
@@ -76,4 +81,4 @@ async function measure(): Promise<void> {
 }
 
 if (values.here || isInMachine) await measure();
-else process.exitCode = runInMachine(import.meta.filename, '6.1', 1200);
+else process.exitCode = runInMachine(import.meta.filename, '6.1', 3000, process.argv.slice(2));
