@@ -28,6 +28,6 @@ compile bpf/program/egress.bpf.c dist/bpf/egress-legacy.bpf.o -DLEGACY
 compile bpf/program/egress.bpf.c dist/bpf/egress-fmod.bpf.o -DFMOD_RET
 compile bpf/program/egress.bpf.c dist/bpf/egress-fmod-legacy.bpf.o -DFMOD_RET -DLEGACY
 compile bpf/program/egress-cgroup.bpf.c dist/bpf/egress-cgroup.bpf.o -DLEGACY -DCGROUP_BACKEND
-compile bpf/program/names.bpf.c dist/bpf/names.bpf.o
+compile bpf/program/names.bpf.c dist/bpf/names.bpf.o -DPACKET_PROGRAMS
 compile bpf/program/guard/guard.bpf.c dist/bpf/guard.bpf.o
 compile bpf/program/guard/guard.bpf.c dist/bpf/guard-fmod.bpf.o -DFMOD_RET

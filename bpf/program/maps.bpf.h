@@ -19,11 +19,9 @@
 #endif
 
 #ifdef LEGACY
-#define has_task_storage false
 #define GLOBAL static __always_inline
 #define GLOBAL_OR_STATIC static __noinline
 #else
-#define has_task_storage true
 /*
  * The verifier goes through a global function once, not once for every path that leads there. What its arguments point
  * to can be no key of a map before 5.19.

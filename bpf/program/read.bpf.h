@@ -17,27 +17,31 @@ static __always_inline __u64 is_below(__u64 one, __u64 other)
 	return borrow >> 63;
 }
 
-/* A task is a typed pointer only where bpf_get_current_task_btf() exists (5.11). */
+/*
+ * A task is a typed pointer where bpf_get_current_task_btf() may be called: since Linux 5.11 by LSM and tracing
+ * programs, since 5.15 by all others too (a396eda10ff), when the helper in the second line was new.
+ */
+#if defined(PACKET_PROGRAMS)
+#define has_typed_tasks bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+#elif defined(LEGACY)
+#define has_typed_tasks false
+#else
+#define has_typed_tasks true
+#endif
+
 #define READ(from, field)                                                               \
 	({                                                                              \
 		typeof((from)->field) value_;                                           \
-		if (has_task_storage)                                                   \
+		if (has_typed_tasks)                                                    \
 			value_ = (from)->field;                                         \
 		else                                                                    \
 			bpf_probe_read_kernel(&value_, sizeof(value_), &(from)->field); \
 		value_;                                                                 \
 	})
 
-#ifndef LEGACY
 static __always_inline struct task_struct *current_task(void)
 {
-	return bpf_get_current_task_btf();
+	return has_typed_tasks ? bpf_get_current_task_btf() : (struct task_struct *)bpf_get_current_task();
 }
-#else
-static __always_inline struct task_struct *current_task(void)
-{
-	return (struct task_struct *)bpf_get_current_task();
-}
-#endif
 
 #endif

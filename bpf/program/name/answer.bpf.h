@@ -7,27 +7,24 @@
 #include "trust.bpf.h"
 
 /* No error, and something in it: nobody learns from the rest. */
-static __always_inline bool has_answers(struct __sk_buff *skb, __u32 at)
+static __always_inline bool has_answers(const struct dns_head *head)
 {
-	__u8 flags[2] = {};
-	__u16 records = 0;
-
-	return !bpf_skb_load_bytes(skb, at + DNS_FLAGS, flags, sizeof(flags)) &&
-	       (flags[0] & (DNS_RESPONSE | DNS_OPCODE)) == DNS_RESPONSE && !(flags[1] & DNS_RESULT) &&
-	       !bpf_skb_load_bytes(skb, at + DNS_ANSWERS, &records, sizeof(records)) && records;
+	return (head->flags & (DNS_RESPONSE | DNS_OPCODE)) == DNS_RESPONSE && !(head->result & DNS_RESULT) &&
+	       head->answers;
 }
 
+/* The latest first: nearly always it is that one, and what is older than an equal one does not count. */
 static __always_inline bool take_query(struct asker *asker, __u64 sum)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u32 place = asker->next;
 
 	for (int i = 0; i < QUERIES; i++) {
-		struct query *query = &asker->queries[i];
+		struct query *query = &asker->queries[--place & (QUERIES - 1)];
 
-		if (query->sum != sum || now - query->time > QUERY_NANOSECONDS)
+		if (query->sum != sum)
 			continue;
 		query->sum = 0;
-		return true;
+		return bpf_ktime_get_ns() - query->time <= QUERY_NANOSECONDS;
 	}
 	return false;
 }
@@ -111,8 +108,6 @@ static __always_inline void take_answer(struct __sk_buff *skb, const struct aske
 {
 	__u32 namespace = known_namespace(asker->network_namespace);
 
-	if (!has_answers(skb, at))
-		return;
 	packet->trust = trust_in(skb, packet, namespace);
 	if (packet->trust == ANSWER_TRUSTED)
 		learn_answer(skb, at, length, namespace);
@@ -124,6 +119,7 @@ static __always_inline void take_answers(struct __sk_buff *skb, struct dns_packe
 	__u32 at = packet->message, length = 0;
 	struct asker *asker = bpf_sk_storage_get(&askers, packet->sk, 0, 0);
 	__u64 resolver[2] = {}, sum;
+	struct dns_head head;
 
 	if (!asker || at == skb->len)
 		return;
@@ -138,12 +134,11 @@ static __always_inline void take_answers(struct __sk_buff *skb, struct dns_packe
 			count_name(CUT_ANSWER);
 			return;
 		}
-		sum = sum_message(skb, at, resolver);
-		if (sum && take_query(asker, sum)) {
-			take_answer(skb, asker, packet, at, length);
-		} else {
+		sum = sum_message(skb, at, resolver, &head);
+		if (!sum || !take_query(asker, sum))
 			count_name(UNASKED_ANSWER);
-		}
+		else if (has_answers(&head))
+			take_answer(skb, asker, packet, at, length);
 		at += length;
 		if (!packet->stream || at == skb->len)
 			return;

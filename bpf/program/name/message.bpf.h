@@ -6,19 +6,29 @@
 #include "store.bpf.h"
 #include "../hook/layout.bpf.h"
 
+#include <stddef.h>
+
 #define SOURCE_PORT 0 /* offsets in the headers of UDP and of TCP */
 #define DESTINATION_PORT 2
 #define UDP_HEADER 8
 #define TCP_LENGTH 12 /* the upper half of the byte: words of the header */
 #define DNS_HEADER 12
-#define DNS_FLAGS 2
-#define DNS_QUESTIONS 4
 #define DNS_ANSWERS 6
 #define DNS_RESPONSE 0x80
 #define DNS_OPCODE 0x78
-#define DNS_RESULT 0x0f /* in the byte behind */
-#define NAME_CHUNKS 32	/* of 8 bytes: a name has 255 bytes at the most */
+#define DNS_RESULT 0x0f
+#define NAME_CHUNKS 32 /* of 8 bytes: a name has 255 bytes at the most */
 #define IN_EACH_BYTE 0x0101010101010101ULL
+
+/* What a message begins with, in network order. */
+struct dns_head {
+	__u16 id;
+	__u8 flags;
+	__u8 result;
+	__u16 questions;
+	__u16 answers;
+};
+_Static_assert(offsetof(struct dns_head, answers) == DNS_ANSWERS, "as RFC 1035 has it");
 
 struct dns_packet {
 	struct bpf_sock *sk;
@@ -177,15 +187,16 @@ __noinline __u64 sum_question(struct __sk_buff *skb, __u32 at, __u64 sum)
 	return 0;
 }
 
-/* What a query and its answer have in common. 0 where the message has no question, or several. */
-static __always_inline __u64 sum_message(struct __sk_buff *skb, __u32 at, const __u64 resolver[2])
+/*
+ * What a query and its answer have in common. 0 where the message has no question, or several. Reads the head of the
+ * message.
+ */
+static __always_inline __u64 sum_message(struct __sk_buff *skb, __u32 at, const __u64 resolver[2],
+					 struct dns_head *head)
 {
-	__u16 id = 0, questions = 0;
-
-	if (bpf_skb_load_bytes(skb, at, &id, sizeof(id)) ||
-	    bpf_skb_load_bytes(skb, at + DNS_QUESTIONS, &questions, sizeof(questions)) || questions != bpf_htons(1))
+	if (bpf_skb_load_bytes(skb, at, head, sizeof(*head)) || head->questions != bpf_htons(1))
 		return 0;
-	return sum_question(skb, at + DNS_HEADER, mix(mix(mix(0, resolver[0]), resolver[1]), id));
+	return sum_question(skb, at + DNS_HEADER, mix(mix(mix(0, resolver[0]), resolver[1]), head->id));
 }
 
 #endif

@@ -9,15 +9,17 @@
 /* A stream sends later parts when its peer has room, in whatever process runs then: the first one counts. */
 static __always_inline void set_asker(struct asker *asker, struct __sk_buff *skb, const struct dns_packet *packet)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct sock *real = real_socket(packet->sk);
+	struct task_struct *task, *leader;
+	struct sock *real;
 
 	if (packet->stream && asker->pid)
 		return;
-	asker->pid = BPF_CORE_READ(task, tgid);
-	asker->started = BPF_CORE_READ(leader, start_boottime);
-	asker->uid = answering_uid(BPF_CORE_READ(task, cred));
+	task = current_task();
+	leader = READ(task, group_leader);
+	real = real_socket(packet->sk);
+	asker->pid = READ(task, tgid);
+	asker->started = READ(leader, start_boottime);
+	asker->uid = answering_uid(READ(task, cred));
 	asker->cgroup = bpf_skb_cgroup_id(skb);
 	asker->network_namespace = BPF_CORE_READ(real, __sk_common.skc_net.net, ns.inum);
 }
@@ -83,6 +85,7 @@ static __always_inline void remember_queries(struct __sk_buff *skb, const struct
 {
 	__u32 at = packet->message, length = 0;
 	__u64 resolver[2] = {}, sum;
+	struct dns_head head;
 	struct asker *asker;
 
 	asker = bpf_sk_storage_get(&askers, packet->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -97,7 +100,7 @@ static __always_inline void remember_queries(struct __sk_buff *skb, const struct
 		at = message_in(skb, packet, at, &length);
 		if (!at)
 			return;
-		sum = sum_message(skb, at, resolver);
+		sum = sum_message(skb, at, resolver, &head);
 		if (!sum)
 			return;
 		remember_query(asker, sum);

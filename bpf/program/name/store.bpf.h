@@ -6,9 +6,6 @@
 #include "../kernel.bpf.h"
 #include "../wire.h"
 
-/* Programs of this kind have typed tasks on no kernel. */
-#define has_task_storage false
-
 #define DNS_PORT 53
 #define QUERIES 32 /* of a socket, at one time; a power of two. One more takes the place of the oldest */
 #define QUERY_NANOSECONDS (10ULL * 1000000000)

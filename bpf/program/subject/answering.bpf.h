@@ -24,11 +24,13 @@ __noinline __u32 maker_of_outermost(__u64 user_namespace, __u32 level)
  */
 static __always_inline __u32 answering_uid(struct cred *cred)
 {
-	/* Read as a number: a typed pointer can't be given to that function. */
-	struct user_namespace *at = BPF_CORE_READ(cred, user_ns);
-	__u32 level = at ? BPF_CORE_READ(at, level) : 0;
+	struct user_namespace *at = READ(cred, user_ns);
+	__u32 level = at ? READ(at, level) : 0;
 
-	return level ? maker_of_outermost((__u64)at, level) : READ(cred, uid.val);
+	if (!level)
+		return READ(cred, uid.val);
+	/* Read as a number: a typed pointer can't be given to that function. */
+	return maker_of_outermost((__u64)BPF_CORE_READ(cred, user_ns), level);
 }
 
 #endif
