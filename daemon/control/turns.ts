@@ -17,9 +17,11 @@ export class Turns {
   async takeOnce(name: string, work: () => Promise<void>): Promise<void> {
     if (this.#waiting.has(name)) return;
     this.#waiting.add(name);
-    await this.take(() => {
+    await this.take(async () => {
+      // Signals that piled up come one by one, with promises done in between: they are one order too.
+      await new Promise((resolve) => setImmediate(resolve));
       this.#waiting.delete(name);
-      return work();
+      await work();
     });
   }
 }

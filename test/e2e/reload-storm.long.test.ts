@@ -4,15 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { askControl } from '../../daemon/control/control-client.ts';
 import { Client, type Destination, type Tally } from '../kernel/client/client.ts';
-import { bouheki, Running } from './bouheki.ts';
+import { Running } from './bouheki.ts';
 import { folder, programsLeft, run, startNetwork, stopNetwork, succeeded } from './guest.ts';
 
 const RATE = 24;
 const SECONDS = 60;
+/** How many files must have been read while it lasts: a machine under load needs longer for them. */
+const FILES = 60;
+/** Of the clients: they never rest, and where all share a processor or two the daemon must have its part. */
+const NICE = 10;
 /** What the heap of V8 may have, MiB: it would take more before it collects, and a leak ends the process so. */
 const HEAP = 40;
 /** What all memory may grow by, MiB. */
@@ -74,10 +80,26 @@ async function inForce(text: string): Promise<void> {
   await enforce.until(/^Blocking by /m, said);
 }
 
+/** What came of the files that were read, behind the first `from` characters of what was said. */
+function outcomes(from: number): { inForce: number; refused: number } {
+  const said = enforce.stderr.slice(from);
+  const count = (line: RegExp): number => said.match(line)?.length ?? 0;
+  return {
+    inForce: count(/^Blocking by /gm),
+    refused: count(/^The policy that was in force stays\.$/gm),
+  };
+}
+
 async function storm(): Promise<void> {
   const texts = [A, BROKEN[0]!, B, BROKEN[1]!, A, BROKEN[2]!, B, BROKEN[3]!, BROKEN[4]!, B, A, BROKEN[5]!];
+  const said = enforce.stderr.length;
   const begun = performance.now();
-  for (let order = 0; order < RATE * SECONDS; order += 1) {
+  const over = (order: number): boolean => {
+    const { inForce, refused } = outcomes(said);
+    return order >= RATE * SECONDS && inForce + refused >= FILES;
+  };
+  for (let order = 0; order % RATE > 0 || !over(order); order += 1) {
+    assert.ok(order < 10 * RATE * SECONDS, JSON.stringify(outcomes(said)));
     write(texts[order % texts.length]!);
     enforce.signal('SIGHUP');
     await sleep(Math.max(0, begun + ((order + 1) * 1000) / RATE - performance.now()));
@@ -108,19 +130,25 @@ test('no verdict is a mixture, nothing leaks, and what is asked afterwards does 
   // V8 has compiled what a reload takes then.
   for (let count = 0; count < 10; count += 1) await inForce(count % 2 === 0 ? B : A);
   const held = holdings();
+  const said = enforce.stderr.length;
   const clients = UIDS.map((uid) => new Client({ destinations: TO, call: 'TCP', uid }));
-  await storm();
-  const asked = performance.now();
-  assert.match(bouheki('rollback', '--db', db).stdout, /^Rolled back: /);
-  const seconds = (performance.now() - asked) / 1000;
-  assertNoMixture(await Promise.all(clients.map((client) => client.finish())));
+  for (const { pid } of clients) setPriority(pid, NICE);
+  let tallies: Tally[][];
+  try {
+    await storm();
+    const asked = performance.now();
+    assert.match(await askControl(db, { ask: 'rollback' }), /^Rolled back: /);
+    const seconds = (performance.now() - asked) / 1000;
+    context.diagnostic(`rollback took ${seconds} s`);
+    assert.ok(seconds < 30, `rollback took ${seconds} s`);
+  } finally {
+    tallies = await Promise.all(clients.map((client) => client.finish()));
+  }
+  assertNoMixture(tallies);
+  const { inForce: policies, refused } = outcomes(said);
+  context.diagnostic(`${policies} policies in force, ${refused} files refused`);
+  assert.ok(policies > 10 && refused > 10, `${policies} policies, ${refused} refused`);
   await inForce(`${B}# the last\n`);
-  const { stdout } = succeeded(bouheki('status', '--metrics', '--db', db));
-  const policies = Number(/^bouheki_policy_generation (\d+)$/m.exec(stdout)![1]);
-  const refused = enforce.stderr.match(/^The policy that was in force stays\.$/gm)?.length ?? 0;
-  context.diagnostic(`${policies} policies in force, ${refused} files refused, rollback took ${seconds} s`);
-  assert.ok(policies > 40 && refused > 20, `${policies} policies, ${refused} refused`);
-  assert.ok(seconds < 30, `rollback took ${seconds} s`);
 
   const deadline = performance.now() + 60_000;
   let now = holdings();

@@ -27,9 +27,24 @@ test('a thousand reloads that are ordered at once are two, and keep nothing else
   };
   const first = turns.takeOnce('reload', reload);
   // It has begun to read: what is written from now on it may not see.
-  while (done.length === 0) await Promise.resolve();
+  while (done.length === 0) await new Promise((resolve) => setImmediate(resolve));
   for (let count = 0; count < 1000; count += 1) void turns.takeOnce('reload', reload);
   await turns.take(() => Promise.resolve(done.push('rollback')));
   await first;
   assert.deepEqual(done, ['begun', 'reload', 'begun', 'reload', 'rollback']);
+});
+
+test('orders that piled up while nothing else could run are one, though each would be done at once', async () => {
+  const turns = new Turns();
+  let done = 0;
+  const all: Promise<void>[] = [];
+  for (let count = 0; count < 1000; count += 1) {
+    all.push(turns.takeOnce('reload', async () => void (done += 1)));
+    // As between two signals that are handed over in one go.
+    for (let step = 0; step < 10; step += 1) await Promise.resolve();
+  }
+  await Promise.all(all);
+  assert.equal(done, 1);
+  await turns.takeOnce('reload', async () => void (done += 1));
+  assert.equal(done, 2);
 });
