@@ -308,7 +308,7 @@ export class Session {
 
   #flush(): void {
     this.recorder.flush();
-    if (this.#options.onStoreFailure === undefined || this.#store.silence < SILENCE) return;
+    if (this.#options.onStoreFailure === undefined || this.#store.silence() < SILENCE) return;
     this.#store.kill();
     throw new BouhekiError('store', `the database took nothing for ${SILENCE / 1000} seconds`, {
       remedy: 'See whether its disk answers, and start again.',

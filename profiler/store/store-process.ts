@@ -108,9 +108,9 @@ export class StoreProcess {
     return this.#child.pid!;
   }
 
-  /** For how long the process has taken nothing of what was sent to it, milliseconds. */
-  get silence(): number {
-    return this.#writer.silence;
+  /** For how long the process has taken nothing of what was sent to it, milliseconds. To be called every second. */
+  silence(): number {
+    return this.#writer.silence();
   }
 
   /** Ends the process at once, such as when it does not answer any more. What it has committed stays. */

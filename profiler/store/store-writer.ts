@@ -10,6 +10,9 @@ const BATCHES = 64;
 /** Rows of names that may be on their way beside them, of up to 2.5 KB. */
 const NAMES = 32_768;
 
+/** After so many milliseconds without a look this process did not run itself, or was busy with something else. */
+const AWAY = 5000;
+
 /** What the process of the store has taken since it said so last: batches, rows of names, orders in all. */
 export interface Taken {
   batches: number;
@@ -32,6 +35,8 @@ export class StoreWriter implements RowWriter {
   #waiting = 0;
   /** When something was last taken, or first ordered after everything was. */
   #progress = 0;
+  /** When silence() was called last. */
+  #looked = 0;
 
   /** `now`: milliseconds of any clock that only goes forward. */
   constructor(
@@ -54,9 +59,15 @@ export class StoreWriter implements RowWriter {
     return Math.max(0, Math.min((BATCHES - this.#batches) * BATCH_ROWS, NAMES - this.#names));
   }
 
-  /** For how long orders have waited without any being taken, milliseconds; 0 when none waits. */
-  get silence(): number {
-    return this.#waiting === 0 ? 0 : this.#now() - this.#progress;
+  /**
+   * For how long orders have waited without any being taken, milliseconds; 0 when none waits. To be called every second:
+   * the time before a call that comes much later counts for nothing, since what was taken in it is not heard yet.
+   */
+  silence(): number {
+    const now = this.#now();
+    if (now - this.#looked > AWAY) this.#progress = now;
+    this.#looked = now;
+    return this.#waiting === 0 ? 0 : now - this.#progress;
   }
 
   /** To be called with what that process has taken. */

@@ -168,7 +168,7 @@ test('a process of the store that stops is silent, and can be ended', async (t) 
   const recording = await store.startRecording(LEARN);
   process.kill(children()[0]!, 'SIGSTOP');
   recording.flush();
-  while (store.silence < 50) await sleep(5);
+  while (store.silence() < 50) await sleep(5);
   store.kill();
   await store.close();
   assert.ok(!recording.open);

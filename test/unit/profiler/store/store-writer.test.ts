@@ -50,16 +50,31 @@ test('names go with what follows them, in order', () => {
 test('silence begins with the first order that waits, and ends with any that is taken', () => {
   const { writer, clock } = writerOf();
   clock.now += 500;
-  assert.equal(writer.silence, 0, 'nothing waits');
+  assert.equal(writer.silence(), 0, 'nothing waits');
   writer.commit();
   clock.now += 300;
   writer.commit();
   clock.now += 300;
-  assert.equal(writer.silence, 600);
+  assert.equal(writer.silence(), 600);
   writer.taken({ batches: 0, names: 0, orders: 1 });
-  assert.equal(writer.silence, 0);
+  assert.equal(writer.silence(), 0);
   clock.now += 50;
-  assert.equal(writer.silence, 50, 'the other one still waits');
+  assert.equal(writer.silence(), 50, 'the other one still waits');
   writer.taken({ batches: 0, names: 0, orders: 1 });
-  assert.equal(writer.silence, 0);
+  assert.equal(writer.silence(), 0);
+});
+
+test('nobody was silent while this process itself stood still', () => {
+  const { writer, clock } = writerOf();
+  writer.silence();
+  writer.commit();
+  clock.now += 1000;
+  assert.equal(writer.silence(), 1000);
+  // As after SIGSTOP, a pause of a virtual machine, or a minute of other work.
+  clock.now += 90_000;
+  assert.equal(writer.silence(), 0);
+  for (let second = 1; second <= 60; second += 1) {
+    clock.now += 1000;
+    assert.equal(writer.silence(), 1000 * second);
+  }
 });
