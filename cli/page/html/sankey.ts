@@ -133,12 +133,13 @@ function linksOf(flows: readonly PageFlow[]): Link[] {
 /** Flows of one verdict from one subject to one group as one. There may be 100,000: no text is made for each. */
 function joined(flows: readonly PageFlow[]): Link[] {
   const links: Link[] = [];
-  const found = { allow: new Map(), deny: new Map(), noted: new Map() } satisfies Record<
-    Verdict,
-    Map<string, Map<string, Link>>
-  >;
+  const found: Record<Verdict, Map<string, Map<string, Link>>> = {
+    allow: new Map(),
+    deny: new Map(),
+    noted: new Map(),
+  };
   for (const { count, group, subject, verdict } of flows) {
-    const ways: Map<string, Map<string, Link>> = found[verdict];
+    const ways = found[verdict];
     let groups = ways.get(subject);
     if (groups === undefined) ways.set(subject, (groups = new Map()));
     const known = groups.get(group);
