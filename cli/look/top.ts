@@ -7,8 +7,9 @@ Examples:
   $ sudo bouheki top
 
 Who connects where at present, while \`bouheki learn\` or \`bouheki enforce\` records: connections a second over the last
-ten seconds, how many since it was started, how many of them were denied, and how many destinations were new in the last hour. WOULD
-DENY counts apart what a policy in monitor mode has denied, which stopped nothing; it is there once there was such a one.
+ten seconds, how many since it was started, how many of them were denied, and how many destinations were new in the last
+hour. WOULD DENY counts apart what a policy in monitor mode has denied, which stopped nothing; it is there once there
+was such a one.
 
 Keys: v shows subjects, destinations or rules; s sorts by another column; / filters by a part of the name; p pauses; arrows,
 j, k and the page keys scroll; q ends it.
