@@ -121,15 +121,7 @@ function withFleet(command: Command): Command {
 }
 
 /** Whether it is about a fleet. Throws BouhekiError for options of one that are given without it, and the other way. */
-function refuseMixed({
-  base,
-  by,
-  destinations,
-  fleet,
-  layout,
-  maxHostHoldout,
-  workload,
-}: FleetGenerateOptions): boolean {
+function refuseMixed({ base, by, fleet, layout, maxHostHoldout, workload }: FleetGenerateOptions): boolean {
   const faults: [boolean, string, string][] = [
     [
       fleet && workload === undefined,
@@ -156,11 +148,6 @@ function refuseMixed({
       fleet && layout === 'flat',
       '--fleet does not go with --layout flat',
       'A flat policy has no rules to count hosts for. Use --layout rules.',
-    ],
-    [
-      fleet && destinations === 'name',
-      '--fleet does not go with --destinations name',
-      'Hosts send names beside addresses, and not which event had which.',
     ],
   ];
   const fault = faults.find(([holds]) => holds);

@@ -18,7 +18,8 @@ import { describePeriods, periodOf } from './subject/period.ts';
 import { lookAhead, type Outlook, type Readiness } from './readiness.ts';
 import { describeNames } from './rule/name-evidence.ts';
 import { coverDemands, hasRanges, widenPorts, type RuleCover } from './rule/rule.ts';
-import { selectObservations, type Demand, type Omission, type Selection } from './subject/select.ts';
+import type { Demand, Omission, Selection } from './subject/select.ts';
+import { selectGranted, shownBy } from './granted.ts';
 import { OddityFinder } from './subject/oddity.ts';
 import { ruleSubject, type SubjectKind } from './subject/subject.ts';
 import { describeUnrecorded, describeStrays, windowOf, type Window } from './subject/window.ts';
@@ -28,14 +29,7 @@ import { describePool, findPools, type Pool } from './pool.ts';
 import type { Suffixes } from './name/wildcard.ts';
 import { joinVersions } from './subject/version.ts';
 import { TENTHS, TRAINING } from './subject/ahead.ts';
-import {
-  describeFleet,
-  describeShortage,
-  type FleetEvidence,
-  type Quorum,
-  quorumOf,
-  withoutGranted,
-} from './quorum.ts';
+import { describeFleet, type FleetEvidence, leastHosts, type Quorum, withoutGranted } from './quorum.ts';
 import { withheldLine } from './review/withheld.ts';
 import { groupsOf } from './subject/order.ts';
 import { withUserNames } from './fleet/user-name.ts';
@@ -198,27 +192,6 @@ export function generatePolicy(recorded: GenerateInput, options: GenerateOptions
   };
 }
 
-/** What is granted: all that was observed, in a fleet by enough hosts. Throws BouhekiError `no-data` where that is nothing. */
-function selectGranted(
-  { accounts, fleet, observations }: GenerateInput,
-  options: GenerateOptions,
-): { all: Selection; granted: Selection; shown?: Quorum } {
-  const select = { ...options, ...(accounts && { accounts }) };
-  const all = selectObservations(observations, select);
-  const shown = fleet && quorumOf(all.demands, fleet);
-  const few = new Set(shown?.withheld.flatMap((each) => each.observations));
-  // What is withheld may not even keep a metadata address from being denied.
-  const granted =
-    few.size === 0
-      ? all
-      : selectObservations(
-          observations.filter((each) => !few.has(each)),
-          select,
-        );
-  if (granted.demands.length === 0) throw nothingToAllow(granted.omissions, options.target, shown);
-  return { all, granted, ...(shown && { shown }) };
-}
-
 /** What all hosts showed, for the number of hosts beside each rule. */
 function shownIn({ counted }: FleetEvidence, { demands }: Selection): NonNullable<Background['fleet']> {
   return { hosts: counted.length, observations: demands.flatMap(({ observations }) => observations) };
@@ -273,9 +246,10 @@ function withNames(
   recorded: GenerateInput,
   { destinations = 'address', layout, suffixes }: GenerateOptions,
 ): GenerateInput {
-  const { apart } = recorded;
+  const { apart, fleet, observations } = recorded;
   if (apart === undefined || layout === 'flat') return recorded;
-  return { ...recorded, observations: joinNames(recorded.observations, apart, destinations, suffixes) };
+  const asked = { suffixes, leastHosts: fleet && leastHosts(fleet) };
+  return { ...recorded, observations: joinNames(observations, apart, destinations, asked) };
 }
 
 /** Statements of the header about subjects, names and the layout. A rule without a subject says so. */
@@ -302,9 +276,8 @@ function byAddress(
   options: GenerateOptions,
 ): Pick<HoldOut, 'byAddress'> {
   if (!demands.some(({ observations }) => observations.some(({ name }) => name !== undefined))) return {};
-  const { accounts, observations } = pool(generalise(recorded, options), options);
-  const others = selectObservations(observations, { ...options, ...(accounts && { accounts }) });
-  const { denied } = holdOut(others.demands, (training) => learn(training, widening, options));
+  const { granted } = shownBy(pool(generalise(recorded, options), options), options);
+  const { denied } = holdOut(granted.demands, (training) => learn(training, widening, options));
   return { byAddress: denied };
 }
 
@@ -367,31 +340,4 @@ function hoursBySubject(
     for (const hour of active) known.add(hour);
   }
   return hours;
-}
-
-function nothingToAllow(
-  omissions: readonly Omission[],
-  target: Target,
-  quorum: Quorum | undefined,
-): BouhekiError {
-  if (quorum && quorum.withheld.length > 0) {
-    const shortage = describeShortage(quorum);
-    return new BouhekiError('no-data', `no destination was shown by ${quorum.least} hosts`, {
-      remedy: 'Ask for fewer with --min-hosts, or wait until more hosts have recorded.',
-      ...(shortage !== undefined && { detail: shortage }),
-    });
-  }
-  if (omissions.length > 0) {
-    const reasons = [...new Set(omissions.map((omission) => omission.reason))].join(', ');
-    const sourceless = omissions.some(({ reason }) => reason === 'no process known');
-    return new BouhekiError('no-data', `every observation was left out: ${reasons}`, {
-      remedy: sourceless
-        ? 'What was imported names no process. With --by host one rule allows every process to go there.'
-        : 'A policy without a rule would deny everything; see --include-denied, --allow-command-rules and --deny.',
-    });
-  }
-  const where = target === 'container' ? ' of containers' : '';
-  return new BouhekiError('no-data', `no connections${where} were recorded in this window`, {
-    remedy: 'Record with `bouheki learn`, or widen --since and --until.',
-  });
 }

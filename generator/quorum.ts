@@ -50,15 +50,19 @@ interface Key {
 const TAKEN_OUT: ReadonlySet<string> = new Set(['quarantined', 'revoked']);
 
 /**
- * What enough hosts showed, and what not: `minHosts`, or all where the workload has fewer. Hosts that only do not count now
- * are of the workload: else one that counts alone, since others lost events or are new, would be granted all it did.
+ * How many hosts must have shown what is granted: `minHosts`, or all where the workload has fewer. Hosts that only do not
+ * count now are of the workload: else one that counts alone, since others lost events or are new, would be granted all it
+ * did.
  */
-export function quorumOf(
-  demands: readonly Demand[],
-  { counted, minHosts, uncounted }: FleetEvidence,
-): Quorum {
+export function leastHosts({ counted, minHosts, uncounted }: FleetEvidence): number {
   const others = uncounted.filter(({ reason }) => !TAKEN_OUT.has(reason));
-  const least = Math.min(minHosts, counted.length + others.length);
+  return Math.min(minHosts, counted.length + others.length);
+}
+
+/** What enough hosts showed, and what not. */
+export function quorumOf(demands: readonly Demand[], fleet: FleetEvidence): Quorum {
+  const { counted } = fleet;
+  const least = leastHosts(fleet);
   const keys = keysOf(demands);
   const sizes = keys.map(({ hosts }) => countHosts(hosts));
   const withheld = new Map<string, Withheld>();

@@ -71,7 +71,7 @@ export class LiveEvidence {
     if (!matters || event.operation === 'intent' || event.subject.exe?.endsWith(DELETED)) return;
     const week = weekOf(event.time);
     if (this.#table?.week !== week) this.#begin(week, follower);
-    const { count, destination, names, rule = '', subject, time, verdict } = event;
+    const { count, destination, known, names, rule = '', subject, time, verdict } = event;
     const denied = verdict !== 'allow';
     this.#table!.add({
       subject,
@@ -84,6 +84,7 @@ export class LiveEvidence {
       last: time,
       hours: `${'0'.repeat(hourOfWeek(time))}1`,
       names,
+      known,
     });
   }
 

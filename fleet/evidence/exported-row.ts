@@ -23,7 +23,7 @@ export function exportedRow(
 ): ExportedRow | undefined {
   const to = destinationOf(row);
   if (to === undefined) return undefined;
-  const { count, first, names, verdict } = row;
+  const { count, first, verdict } = row;
   return {
     ts: formatExactMoment(first),
     host,
@@ -32,11 +32,21 @@ export function exportedRow(
     ...idsOf(who),
     in_container: inContainer === true,
     ...to,
-    ...(names.length > 0 && { name: names[0]!, names: names.join(' ') }),
+    ...namesOf(row),
     verdict: verdict === 'ALLOW' ? 'allow' : 'deny',
     noted: verdict === 'WOULD_DENY',
     count,
   };
+}
+
+const KNOWN = { SELF: 'self', CGROUP: 'cgroup', HOST: 'host' } as const;
+
+/** The name that the events went by is the first. */
+function namesOf({ age, knownBy, name, names }: HostEvidence): ExportedRow {
+  const all = name === '' ? names : [name, ...names.filter((each) => each !== name)];
+  if (all.length === 0) return {};
+  const called = { name: all[0]!, names: all.join(' ') };
+  return knownBy === 'NO_NAME' ? called : { ...called, name_known: KNOWN[knownBy], age };
 }
 
 function destinationOf({ address, port, protocol, socket }: HostEvidence): ExportedRow | undefined {

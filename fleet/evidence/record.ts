@@ -1,11 +1,13 @@
 import { BouhekiError } from '../../error/error.ts';
 import type { GenerateInput } from '../../generator/generate.ts';
+import { joinAddresses, joinNamed } from '../../generator/name/by-name.ts';
 import type { FleetEvidence } from '../../generator/quorum.ts';
 import { hostsOf, placesIn } from '../../generator/fleet/host-set.ts';
+import type { Observation } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { isLabel } from '../../policy/meaning/host.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
-import type { AggregateHosts, AggregateRow } from '../wire/message.ts';
+import type { AggregateHosts, AggregateRow, WireKnownBy } from '../wire/message.ts';
 import { addressOf } from './address.ts';
 import { FleetSubjects } from './subject.ts';
 
@@ -17,6 +19,12 @@ export interface RecordOptions {
 
 /** Parts of the window, of equal length. */
 const BLOCKS = 10;
+
+/** The same words in a record. */
+const KNOWN_BY = { SELF: 'self', CGROUP: 'cgroup', HOST: 'host' } as const satisfies Record<
+  Exclude<WireKnownBy, 'NO_NAME'>,
+  NonNullable<Observation['known']>['by']
+>;
 
 /** The evidence of a workload as the generator takes a record: plain data, the same for rows and hosts in any order. */
 export type FleetRecord = GenerateInput & Required<Pick<GenerateInput, 'accounts' | 'fleet'>>;
@@ -44,12 +52,12 @@ export function fleetRecord(
   const texts = rows.map(({ subject }) => subject.toString('utf8'));
   const subjects = new FleetSubjects(texts);
   const window = windowOf(rows);
-  const observations: RecordedObservation[] = [];
+  const apart: RecordedObservation[] = [];
   const unreadable: AggregateRow[] = [];
   for (const [at, row] of rows.entries()) {
     const subject = subjects.of(texts[at]!);
     if (subject === undefined || !isKnownSocket(row.socket)) unreadable.push(row);
-    else observations.push(Object.assign(observationOf(row, window), { subject }));
+    else apart.push(Object.assign(observationOf(row, window), { subject }));
   }
   const counted = ruleNames(hosts);
   const fleet: FleetEvidence = { workload, minHosts, counted, uncounted };
@@ -57,8 +65,10 @@ export function fleetRecord(
     const by = placesIn(hostsOf(unreadable)).map((place) => counted[place]!);
     fleet.unreadable = { count: unreadable.length, by: by.toSorted() };
   }
+  const named = apart.some(({ known }) => known !== undefined);
   return {
-    observations,
+    observations: named ? joinAddresses(apart) : apart,
+    ...(named && { apart }),
     activity: [],
     losses: [],
     recordings: 0,
@@ -66,6 +76,11 @@ export function fleetRecord(
     accounts: subjects.accounts,
     fleet,
   };
+}
+
+/** What was observed at each name that events went by, and at each address without one: hosts are compared by these. */
+export function shownAt({ apart, observations }: FleetRecord): readonly RecordedObservation[] {
+  return apart === undefined ? observations : joinNamed(apart);
 }
 
 /** What rules call the counted hosts: their names, and their ids where another has the name or it reads like a label. */
@@ -113,7 +128,19 @@ function observationOf(row: AggregateRow, window: Window): Omit<RecordedObservat
   };
   if (row.socket !== '') observation.socket = row.socket as SocketKind;
   if (names.length > 0) observation.names = names.toSorted();
+  if (row.knownBy !== 'NO_NAME') Object.assign(observation, calledOf(row, row.knownBy));
   return observation;
+}
+
+/** By the name that the events went by. Where nobody on a host asked for another one, none stands beside it. */
+function calledOf(
+  { ages, name, names }: AggregateRow,
+  knownBy: keyof typeof KNOWN_BY,
+): Pick<Observation, 'names' | 'known' | 'ages'> {
+  const others = knownBy === 'HOST' ? [] : names.filter((each) => each !== name).toSorted();
+  const age = ages.reduce((most, each) => Math.max(most, each), -Infinity);
+  const known = { by: KNOWN_BY[knownBy], age: ages.length > 0 ? age : 0 };
+  return { names: [name, ...others], known, ages };
 }
 
 function isKnownSocket(text: string): boolean {

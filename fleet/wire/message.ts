@@ -150,8 +150,18 @@ export interface Pace {
 
 export type WireVerdict = 'ALLOW' | 'DENY' | 'WOULD_DENY';
 
-/** What one host saw of one subject and destination in one week so far. */
-export interface Row {
+/** Who asked for a name: the process itself, its container or cgroup, or anybody on a host that has no other for it. */
+export type WireKnownBy = 'NO_NAME' | 'SELF' | 'CGROUP' | 'HOST';
+
+/** The name that a rule could allow events by. */
+export interface WireName {
+  /** Empty: none. */
+  name: string;
+  knownBy: WireKnownBy;
+}
+
+/** What one host saw of one subject and destination, by one name, in one week so far. */
+export interface Row extends WireName {
   /** Place in the batch's subjects. */
   subject: number;
   /** 4 or 16 bytes in network order; empty for a socket that was opened. */
@@ -173,6 +183,8 @@ export interface Row {
   /** Weeks since Monday 1970-01-05, UTC. */
   week: number;
   names: string[];
+  /** Seconds since the end of the name's TTL, the most of the events; negative before it. */
+  age: number;
 }
 
 /** What a host could have seen in a week. */
@@ -302,8 +314,8 @@ export interface AggregateHosts {
 
 export type UncountedReason = 'quarantined' | 'revoked' | 'clone' | 'hours' | 'losses';
 
-/** What the counted hosts of a workload saw of one subject and destination. */
-export interface AggregateRow {
+/** What the counted hosts of a workload saw of one subject and destination, by one name. */
+export interface AggregateRow extends WireName {
   subject: Buffer;
   address: Buffer;
   port: number;
@@ -320,6 +332,8 @@ export interface AggregateRow {
   names: string[];
   /** How many of the counted hosts knew it by each of the names. */
   nameHosts: number[];
+  /** As `Row.age`, of each of `hosts` in the order of their places; empty without a name. */
+  ages: number[];
 }
 
 export interface EvidenceQuery {
@@ -341,8 +355,8 @@ interface EvidenceHost {
   name: string;
 }
 
-/** What one host showed of one subject and destination in a week. */
-export interface HostEvidence {
+/** What one host showed of one subject and destination, by one name, in a week. */
+export interface HostEvidence extends WireName {
   /** Places among the hosts and the subjects that came before. */
   host: number;
   subject: number;
@@ -356,6 +370,8 @@ export interface HostEvidence {
   first: number;
   last: number;
   names: string[];
+  /** As `Row.age`. */
+  age: number;
 }
 
 export interface PolicyText {

@@ -1,10 +1,10 @@
 import { readNamePattern } from '../../policy/value/host-name.ts';
 import { isPublic } from '../../policy/value/public-address.ts';
-import type { Subject } from '../../profiler/read/observation.ts';
+import { leadingName, type Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { eventsFrom, isSeenBefore, TRAINING } from '../subject/ahead.ts';
 import { sumEvidence, sumNames } from '../subject/evidence.ts';
-import { hostsOf } from '../fleet/host-set.ts';
+import { countHosts, hostsOf, placesIn } from '../fleet/host-set.ts';
 import { groupsOf, inStableOrder, mostOf } from '../subject/order.ts';
 import { type Suffixes, widenNames } from './wildcard.ts';
 import { destinationAddress } from '../destination/destination.ts';
@@ -12,55 +12,112 @@ import { destinationAddress } from '../destination/destination.ts';
 /** What destinations go by: `auto` is by name where every event had one, and that denies no more than addresses would. */
 export type DestinationKind = 'auto' | 'name' | 'address';
 
+/** What is proposed beside names, and what is asked of the hosts of a fleet. */
+export interface NameOptions {
+  /** With them wildcards stand for names where new ones keep coming. */
+  suffixes?: Suffixes | undefined;
+  /** In a fleet: what fewer hosts showed is granted nobody. */
+  leastHosts?: number | undefined;
+}
+
 /**
  * The record with one observation for all addresses of a name, where destinations can go by name: every event of an
  * address there must have been known by a name that its program or container asked for, or by the only one on the host,
  * and the address must be public. All others stay, one for each address. `apart` are the same events, told apart by
- * names. With `suffixes` wildcards stand for names where new ones keep coming.
+ * names. In a fleet, events without such a name that too few hosts showed stand by themselves: they are not granted, so the
+ * others need not go by address for them.
  */
 export function joinNames(
   together: readonly RecordedObservation[],
   apart: readonly RecordedObservation[],
   by: DestinationKind,
-  suffixes?: Suffixes,
+  options: NameOptions = {},
 ): RecordedObservation[] {
   if (by === 'address') return [...together];
   const keyOf = placeKeys();
   const parts = groupsOf(apart, keyOf);
   const services = new Map<string, Service>();
   const rest: RecordedObservation[] = [];
-  for (const observation of together) {
-    const named = parts.get(keyOf(observation));
-    if (!named?.every(goesByName)) {
-      rest.push(observation);
+  for (const whole of together) {
+    const place = placeOf(whole, parts.get(keyOf(whole)) ?? [], options);
+    if (place === undefined) {
+      rest.push(whole);
       continue;
     }
-    const { port, protocol, subject, verdict } = observation;
-    const key = keyOf.service(subject, `${verdict} ${observation.monitored} ${port} ${protocol}`);
-    const service = services.get(key) ?? { addresses: [], parts: [] };
-    services.set(key, service);
-    service.addresses.push(observation);
-    for (const part of named) service.parts.push(part);
+    const { port, protocol, subject, verdict } = whole;
+    const key = keyOf.service(subject, `${verdict} ${whole.monitored} ${port} ${protocol}`);
+    const service = services.get(key);
+    if (service === undefined) services.set(key, [place]);
+    else service.push(place);
   }
-  return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by, suffixes))];
+  return [...rest, ...[...services.values()].flatMap((service) => chosen(service, by, options))];
+}
+
+/** An address that can go by name. */
+interface Place {
+  whole: RecordedObservation;
+  named: RecordedObservation[];
+  /** The events that cannot, where too few hosts of a fleet showed them. */
+  others: RecordedObservation[];
 }
 
 /** What one subject did on one port. */
-interface Service {
-  addresses: RecordedObservation[];
-  parts: RecordedObservation[];
+type Service = Place[];
+
+function placeOf(
+  whole: RecordedObservation,
+  parts: readonly RecordedObservation[],
+  { leastHosts }: NameOptions,
+): Place | undefined {
+  const named = parts.filter(goesByName);
+  if (named.length === 0) return undefined;
+  const others = parts.filter((each) => !goesByName(each));
+  if (others.length > 0 && isShown(others, leastHosts)) return undefined;
+  return { whole, named, others };
+}
+
+/** Whether what some observations have in common is granted: in a fleet, enough hosts have shown it. */
+function isShown(parts: readonly RecordedObservation[], leastHosts = 0): boolean {
+  return leastHosts === 0 || countHosts(hostsOf(parts)) >= leastHosts;
 }
 
 /** The events of a service by name, or by address where names would have denied more of the last fifth. */
-function chosen(
-  { addresses, parts }: Service,
-  by: DestinationKind,
-  suffixes: Suffixes | undefined,
-): RecordedObservation[] {
-  const exact = groupsOf(parts, ({ names }) => names![0]!);
-  const groups = suffixes === undefined ? exact : widenNames(exact, suffixes, isEarly);
-  const named = [...groups].map(([name, events]) => joinOf(name, events));
-  return by === 'name' || unforeseen(named) <= unforeseen(addresses) ? named : addresses;
+function chosen(service: Service, by: DestinationKind, options: NameOptions): RecordedObservation[] {
+  const { leastHosts } = options;
+  const exact = groupsOf(
+    service.flatMap(({ named }) => named),
+    ({ names }) => names![0]!,
+  );
+  const groups = widened(exact, options);
+  const others = service.flatMap((place) => (place.others.length > 0 ? [joinPlace(place.others)] : []));
+  const named = [...[...groups].map(([name, events]) => joinOf(name, events, leastHosts)), ...others];
+  const addresses = service.map(({ whole }) => whole);
+  const lost = unforeseen(named) + notShown(service, exact, leastHosts);
+  return by === 'name' || lost <= unforeseen(addresses) ? named : addresses;
+}
+
+/** With wildcards, for names that are granted: what one host of a fleet made up must not become one. */
+function widened(
+  exact: ReadonlyMap<string, RecordedObservation[]>,
+  { leastHosts, suffixes }: NameOptions,
+): ReadonlyMap<string, RecordedObservation[]> {
+  if (suffixes === undefined) return exact;
+  const shown = [...exact].filter(([, events]) => isShown(events, leastHosts));
+  const few = [...exact].filter(([, events]) => !isShown(events, leastHosts));
+  return new Map([...few, ...widenNames(new Map(shown), suffixes, isEarly)]);
+}
+
+/** Events at addresses that enough hosts of a fleet showed, while none of their names was. */
+function notShown(
+  service: Service,
+  exact: ReadonlyMap<string, RecordedObservation[]>,
+  leastHosts: number | undefined,
+): number {
+  const shown = new Set([...exact].flatMap(([name, events]) => (isShown(events, leastHosts) ? [name] : [])));
+  return service.reduce((sum, { named, whole }) => {
+    const some = named.some(({ names }) => shown.has(names![0]!));
+    return some || !isShown([whole], leastHosts) ? sum : sum + whole.count;
+  }, 0);
 }
 
 function isEarly(observations: readonly RecordedObservation[]): boolean {
@@ -77,18 +134,21 @@ function unforeseen(observations: readonly RecordedObservation[]): number {
 
 /** Whether all events of an observation can be allowed by the first of their names. */
 function goesByName(observation: RecordedObservation): boolean {
-  const { known, names, socket } = observation;
-  if (socket !== undefined || known === undefined || names === undefined) return false;
-  if (known.by === 'unbelieved' || (known.by === 'host' && names.length > 1)) return false;
-  const reading = readNamePattern(names[0]!);
-  return 'pattern' in reading && reading.pattern === names[0] && isPublic(destinationAddress(observation));
+  const name = observation.socket === undefined ? leadingName(observation) : undefined;
+  if (name === undefined) return false;
+  const reading = readNamePattern(name);
+  return 'pattern' in reading && reading.pattern === name && isPublic(destinationAddress(observation));
 }
 
 /** Names of an observation. */
 const LISTED = 8;
 
 /** One observation for the events of a name, or of those that a wildcard stands for. */
-function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedObservation {
+function joinOf(
+  name: string,
+  parts: readonly RecordedObservation[],
+  leastHosts?: number,
+): RecordedObservation {
   const names = [...new Set(parts.map((part) => part.names![0]!))].sort();
   const own = new Set(names);
   const others = new Set(parts.flatMap((part) => part.names!.slice(1)).filter((other) => !own.has(other)));
@@ -99,7 +159,7 @@ function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedOb
     // What holds for the event that was known worst holds for all.
     known: {
       by: ASKERS.find((each) => parts.some(({ known }) => known!.by === each))!,
-      age: mostOf(parts, ({ known }) => known!.age),
+      age: leastHosts === undefined ? mostOf(parts, ({ known }) => known!.age) : ageOn(parts, leastHosts),
     },
     seen: {
       addresses: new Set(parts.map(({ address, family }) => `${family} ${address}`)).size,
@@ -110,13 +170,29 @@ function joinOf(name: string, parts: readonly RecordedObservation[]): RecordedOb
   };
 }
 
+/**
+ * The seconds after the TTL that so many hosts of a fleet needed a name for, or all that showed it: fewer do not make the
+ * time longer for all.
+ */
+function ageOn(parts: readonly RecordedObservation[], leastHosts: number): number {
+  const ages = new Map<number, number>();
+  for (const { ages: own = [], hosts = new Uint8Array(0), known } of parts) {
+    for (const [at, place] of placesIn(hosts).entries()) {
+      const age = own[at] ?? known!.age;
+      ages.set(place, Math.max(age, ages.get(place) ?? -Infinity));
+    }
+  }
+  const sorted = [...ages.values()].toSorted((a, b) => b - a);
+  return sorted[Math.min(leastHosts, sorted.length) - 1] ?? mostOf(parts, ({ known }) => known!.age);
+}
+
 /** Those who ask for names, the least telling first. */
 const ASKERS = ['unbelieved', 'host', 'cgroup', 'self'] as const;
 
 /** The events of several observations, as one of the busiest. Hours cannot be added: there were at least so many. */
 function sumOf(unordered: readonly RecordedObservation[]): RecordedObservation {
   const parts = inStableOrder(unordered);
-  const most = parts.reduce((a, b) => (b.count > a.count ? b : a));
+  const { ages: _ages, ...most } = parts.reduce((a, b) => (b.count > a.count ? b : a));
   return {
     ...most,
     ...sumEvidence(parts),
@@ -138,11 +214,14 @@ export function joinNamed(apart: readonly RecordedObservation[]): RecordedObserv
 
 /** The observations of each address as one, of those that were told apart by names. */
 export function joinAddresses(apart: readonly RecordedObservation[]): RecordedObservation[] {
-  return [...groupsOf(apart, placeKeys()).values()].map((parts) => {
-    const { known: _known, names: _names, ...joined } = sumOf(parts);
-    const names = sumNames(inStableOrder(parts));
-    return Object.assign(joined, names.length > 0 && { names });
-  });
+  return [...groupsOf(apart, placeKeys()).values()].map(joinPlace);
+}
+
+/** The events of one subject at one address. */
+function joinPlace(parts: readonly RecordedObservation[]): RecordedObservation {
+  const { known: _known, names: _names, ...joined } = sumOf(parts);
+  const names = sumNames(inStableOrder(parts));
+  return Object.assign(joined, names.length > 0 && { names });
 }
 
 interface PlaceKeys {

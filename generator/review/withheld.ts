@@ -9,6 +9,7 @@ import { printFrom, printRule } from '../../policy/file/print.ts';
 import { FROM } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { parseAddress } from '../../policy/value/address.ts';
+import { readNamePattern } from '../../policy/value/host-name.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { observedDestination } from '../destination/destination.ts';
@@ -169,11 +170,21 @@ function reachOf(text: string): Pick<RuleDocument, 'to' | 'sockets'> | undefined
   const number = protocol === undefined ? undefined : parseProtocol(protocol);
   if (place === undefined || number === undefined) return undefined;
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(place) ?? [];
-  const address = hasPorts(number) ? (bracketed ?? plain) : place;
-  if (address === undefined || parseAddress(address) === undefined) return undefined;
-  const entry: ToDocument = { cidr: [address], protocol: [protocol!] };
+  const where = hasPorts(number) ? (bracketed ?? plain) : place;
+  const at = where === undefined ? undefined : (addressEntry(where) ?? nameEntry(where));
+  if (at === undefined) return undefined;
+  const entry: ToDocument = { ...at, protocol: [protocol!] };
   if (hasPorts(number)) entry.port = [Number(port)];
   return { to: [entry] };
+}
+
+function addressEntry(text: string): ToDocument | undefined {
+  return parseAddress(text) === undefined ? undefined : { cidr: [text] };
+}
+
+function nameEntry(text: string): ToDocument | undefined {
+  const reading = readNamePattern(text);
+  return 'pattern' in reading && reading.pattern === text ? { name: [text] } : undefined;
 }
 
 /** `everywhere`: allow it on all hosts. `where-seen`: on those that showed it. */
@@ -194,6 +205,8 @@ export function settleWithheld(text: string, item: WithheldItem, decision: Withh
       return appendRules(left, 'allow', [{ ...rule, name, from: { ...line.from, host: by } }]);
     }
     case 'deny':
+      // A deny rule knows no names.
+      if (rule.to?.some(({ name }) => name !== undefined)) return settleWithheld(text, item, 'ignore');
       return appendRules(left, 'deny', [{ ...rule, name: extendName(line.rule, ' (denied)') }]);
     case 'ignore': {
       const { name: _, ...rest } = rule;

@@ -40,6 +40,18 @@ export const NAME_KEY = {
 export const Known = { self: 1, cgroup: 2, host: 3, unbelieved: 4 } as const;
 export type KnownBy = keyof typeof Known;
 
+const KNOWN_BY: ReadonlyMap<number, KnownBy> = new Map(
+  Object.entries(Known).map(([word, number]) => [number, word as KnownBy]),
+);
+
+/**
+ * Who asked, and the seconds since the end of the TTL, as an event has them; undefined where no name was known. A number
+ * that this version does not know is the least that it may be.
+ */
+export function knownOf(number: number, age: number): { by: KnownBy; age: number } | undefined {
+  return number === 0 ? undefined : { by: KNOWN_BY.get(number) ?? 'host', age };
+}
+
 const NAMED = {
   ...NAME_KEY,
   /** Seconds after the end of the TTL, negative before it; 0 where no name was known. Of an hour the most. */

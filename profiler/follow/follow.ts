@@ -1,7 +1,7 @@
 import { recordToRead } from '../database/record-place.ts';
 import type { Cell } from '../database/row-writer.ts';
 import { Operation, Verdict } from '../event/batch.ts';
-import { EVENT, HOURLY, type Columns } from '../event/columns.ts';
+import { EVENT, HOURLY, knownOf, type Columns, type KnownBy } from '../event/columns.ts';
 import type { AccountKind } from '../event/credential.ts';
 import { isEventLoss, type LossKind } from '../event/dimension.ts';
 import { destinationOf } from '../read/destination.ts';
@@ -30,6 +30,8 @@ export interface Followed {
   destination: Pick<Observation, 'family' | 'address' | 'port' | 'protocol' | 'socket'>;
   /** The names that the address was known by, the best first. */
   names: readonly string[];
+  /** Who asked for the first of them, and the seconds since the end of its TTL; undefined where none was known. */
+  known: { by: KnownBy; age: number } | undefined;
   operation: keyof typeof Operation;
   verdict: keyof typeof Verdict;
   /** That decided, where one did. */
@@ -216,6 +218,8 @@ export class Follower {
           verdict: columns.verdict[row]!,
           box: columns.box[row]!,
           names: columns.names[row]!,
+          known: columns.known[row]!,
+          age: columns.age[row]!,
           count: columns.count[row]!,
         }),
       );
@@ -240,6 +244,8 @@ export class Follower {
       verdict: number('verdict'),
       box: number('box'),
       names: number('names'),
+      known: number('known'),
+      age: number('age'),
       count: number('count'),
     });
   }
@@ -263,6 +269,7 @@ export class Follower {
       user: names.account('user', subject.uid),
       destination,
       names: called,
+      known: called.length === 0 ? undefined : knownOf(event.known, event.age),
       operation,
       verdict: VERDICTS[event.verdict] ?? 'deny',
       rule: event.box < 0 ? undefined : names.rule(event.box),
@@ -288,6 +295,8 @@ interface Numbers {
   verdict: number;
   box: number;
   names: number;
+  known: number;
+  age: number;
   count: number;
 }
 

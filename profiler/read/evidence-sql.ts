@@ -1,6 +1,7 @@
 import { plainPath } from '../../bpf/interpreter.ts';
 import { ProcessFlag } from '../../bpf/wire.ts';
 import { Operation, Verdict } from '../event/batch.ts';
+import { Known, knownOf, type KnownBy } from '../event/columns.ts';
 import { DELETED } from '../event/executable.ts';
 import { destinationOf } from './destination.ts';
 import { optional } from './history.ts';
@@ -19,7 +20,7 @@ export interface EvidenceQuery {
   revisions: readonly { since: number; revision: number }[];
 }
 
-/** Equal events of a week: of one subject, destination, verdict and rule. */
+/** Equal events of a week: of one subject, destination, verdict and rule, and of one name that they go by. */
 export interface Evidence {
   subject: Subject;
   destination: Pick<Observation, 'family' | 'address' | 'port' | 'protocol' | 'socket'>;
@@ -34,13 +35,15 @@ export interface Evidence {
   hours: string;
   /** Names that the address was known by in most events, the best first. */
   names: readonly string[];
+  /** Who asked for the first of the names, and the most seconds since the end of its TTL; undefined where none was known. */
+  known: { by: KnownBy; age: number } | undefined;
 }
 
 const IDS = ['uid', 'euid', 'gid', 'egid'] as const;
 
 /** Numbers by which events are folded before names are looked up. */
 const KEYS = `recording, process, command, credential, family, address_high, address_low, port,
-    CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol, verdict, box, names`;
+    CASE WHEN family > 0 THEN protocol ELSE 0 END AS protocol, verdict, box, names, known`;
 
 /**
  * What was recorded in a week, folded by who, where, verdict, revision and rule. What was imported is left out, for it may
@@ -53,7 +56,8 @@ function evidenceSql({ revisions, start }: EvidenceQuery): string {
   const revision = `CASE WHEN verdict = ${Verdict.allow} THEN 0 ${cases.join(' ')} ELSE 0 END`;
   const hour = (time: string): string =>
     `bitstring_agg(least(${HOURS - 1}, (${time} - ${start}) // ${HOUR})::INTEGER, 0, ${HOURS - 1})`;
-  const columns = `recording, process, command, credential, family, address_high, address_low, port, protocol, verdict, box, names`;
+  const columns = `recording, process, command, credential, family, address_high, address_low, port, protocol, verdict, box, names,
+    known, age`;
   const also = `operation <> ${Operation.intent} AND recording IN (SELECT id FROM recording WHERE command <> 'import')`;
   return `WITH
   happened AS (
@@ -62,14 +66,15 @@ function evidenceSql({ revisions, start }: EvidenceQuery): string {
     SELECT ${columns}, first, last, count FROM hourly WHERE first >= $1 AND first < $2 AND ${also}),
   folded AS (
     SELECT ${KEYS}, ${revision} AS revision, sum(count)::DOUBLE AS count, min(first) AS first, max(last) AS last,
-      ${hour('first')} | ${hour('last')} AS hours
+      ${hour('first')} | ${hour('last')} AS hours, max(age)::INTEGER AS age
     FROM happened GROUP BY ALL),
   named AS (
     SELECT coalesce(m.text, '') AS command, p.exe, p.script, ${IDS.map((name) => `k.${name}`).join()},
       coalesce(ends_with(p.exe, '${DELETED}') AND p.flags & ${ProcessFlag.deleted | ProcessFlag.pathGone} = 0, false) AS undeleted,
       coalesce(in_container(p.container, p.flags), false) AS in_container, c.name AS container, c.image, p.unit,
       nullif(p.cgroup_path, '') AS cgroup, f.family, f.address_high, f.address_low, f.port, f.protocol, f.verdict, f.revision,
-      coalesce(b.name, '') AS rule, f.count, f.first, f.last, f.hours, s.names
+      coalesce(b.name, '') AS rule, f.count, f.first, f.last, f.hours, s.names, f.known, f.age,
+      split_part(s.names, ' ', 1) AS name, f.known = ${Known.host} AND contains(s.names, ' ') AS several
     FROM folded f
     LEFT JOIN process p ON p.recording = f.recording AND p.id = f.process
     LEFT JOIN command m ON m.recording = f.recording AND m.id = f.command
@@ -79,7 +84,8 @@ function evidenceSql({ revisions, start }: EvidenceQuery): string {
     LEFT JOIN name_set_now s ON s.recording = f.recording AND s.id = f.names)
   SELECT command, exe, script, ${IDS.join()}, undeleted, in_container, container, image, unit, cgroup, family, address_high,
     address_low, port, protocol, verdict, revision, rule, sum(count)::DOUBLE AS count, min(first)::DOUBLE AS first,
-    max(last)::DOUBLE AS last, bit_or(hours)::VARCHAR AS hours, arg_max(names, count) AS names
+    max(last)::DOUBLE AS last, bit_or(hours)::VARCHAR AS hours, arg_max(names, count) AS names,
+    known, max(age) AS age, name, several
   FROM named GROUP BY ALL`;
 }
 
@@ -116,8 +122,13 @@ function evidenceOf(cell: (name: string) => unknown): Evidence {
     first: number('first'),
     last: number('last'),
     hours: String(text('hours')),
-    names: cell('names') === null ? [] : String(text('names')).split(' '),
+    ...namesOf(text('names'), number('known'), number('age')),
   };
+}
+
+function namesOf(list: Value, known: number, age: number): Pick<Evidence, 'names' | 'known'> {
+  if (list === null || list === '') return { names: [], known: undefined };
+  return { names: String(list).split(' '), known: knownOf(known, age) };
 }
 
 const VERDICTS = Object.keys(Verdict) as (keyof typeof Verdict)[];

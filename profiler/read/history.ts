@@ -1,6 +1,6 @@
 import type { DuckDBDataChunk, DuckDBValue, DuckDBVector } from '@duckdb/node-api';
 import { plainPath } from '../../bpf/interpreter.ts';
-import { type Column, Known, type KnownBy } from '../event/columns.ts';
+import { type Column, knownOf } from '../event/columns.ts';
 import { destinationOf } from './destination.ts';
 import { numbersOf } from '../database/column-chunk.ts';
 import {
@@ -114,7 +114,8 @@ export class HistoryBuilder {
       if (traits![row]! & Trait.intent) observation.intent = true;
       if (traits![row]! & Trait.rule) observation.rule = text('rule', row);
       if (traits![row]! & Trait.names) observation.names = text('names', row).split(' ');
-      if (askedBy![row] !== 0) observation.known = knownBy(askedBy![row]!, age![row]!);
+      const known = knownOf(askedBy![row]!, age![row]!);
+      if (known !== undefined) observation.known = known;
       this.history.observations.push(observation);
     }
   }
@@ -169,15 +170,6 @@ const FEW = 2 ** Math.floor(53 / BLOCKS);
 /** The same number; where it can be, in the form that takes no memory of its own. */
 function wholeNumber(value: number): number {
   return value < 2 ** 30 ? value | 0 : value;
-}
-
-const KNOWN_BY: ReadonlyMap<number, KnownBy> = new Map(
-  Object.entries(Known).map(([word, number]) => [number, word as KnownBy]),
-);
-
-function knownBy(number: number, age: number): NonNullable<Observation['known']> {
-  // What this version does not know is the least that it may be.
-  return { by: KNOWN_BY.get(number) ?? 'host', age };
 }
 
 function subjectOf(who: Who): Subject {

@@ -75,6 +75,10 @@ export interface Observation {
   seen?: { addresses: number; others: number; self: number; names: number };
   /** In a fleet: the hosts that showed it, bit i % 8 of byte i / 8 for the one in place i. */
   hosts?: Readonly<Uint8Array>;
+  /**
+   * Beside `known`: what its age was on each of these hosts, in the order of their places; absent where that is not known.
+   */
+  ages?: readonly number[];
   /** Name and labels of one of them, where a policy treats it as it does all of them. */
   on?: readonly string[];
   /** Number of events. */
@@ -84,6 +88,18 @@ export interface Observation {
   last: number;
   /** Number of distinct clock hours (UTC) with at least one event. */
   hours: number;
+}
+
+/**
+ * The first of an observation's names, where a rule by that name can allow all its events: the program or its container
+ * asked for it, or it is the only name that the address has on the host.
+ */
+export function leadingName({
+  known,
+  names,
+}: Pick<Observation, 'names'> & { known?: Observation['known'] | undefined }): string | undefined {
+  if (known === undefined || known.by === 'unbelieved') return undefined;
+  return known.by === 'host' && names!.length > 1 ? undefined : names?.[0];
 }
 
 /** What the recorded hosts call their users and groups. */

@@ -10,6 +10,7 @@ export const FLEET_ROOMS: Record<string, readonly string[]> = {
   'fleet/evidence': [
     'generator',
     'generator/fleet',
+    'generator/name',
     'fleet/wire',
     'profiler/read',
     'policy/meaning',

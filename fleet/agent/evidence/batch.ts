@@ -64,9 +64,9 @@ class BatchBuilder {
     return { subjects: this.#texts, rows: this.#rows, windows: [...this.#windows], clock };
   }
 
-  #bytesOf({ names, rule, subject }: EvidenceRow): number {
+  #bytesOf({ name, names, rule, subject }: EvidenceRow): number {
     const known = this.#subjects.has(subject.toString('latin1'));
-    const texts = [rule, ...names].reduce((sum, text) => sum + TEXT_BYTES + Buffer.byteLength(text), 0);
+    const texts = [rule, name, ...names].reduce((sum, text) => sum + TEXT_BYTES + Buffer.byteLength(text), 0);
     return ROW_BYTES + texts + (known ? 0 : TEXT_BYTES + subject.length);
   }
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Evidence } from '../../../profiler/read/evidence-sql.ts';
+import { leadingName } from '../../../profiler/read/observation.ts';
 import { HOUR_BYTES } from '../../wire/week.ts';
-import type { Row, WireVerdict } from '../../wire/message.ts';
+import type { Row, WireKnownBy, WireVerdict } from '../../wire/message.ts';
 import { subjectBytes } from '../../wire/subject-document.ts';
 import { addressBytes, foldOwn } from './own-address.ts';
 import { type NameOf, portableSubject } from './portable.ts';
@@ -27,6 +28,22 @@ const WIRE_VERDICTS: Record<Evidence['verdict'], WireVerdict> = {
   deny: 'DENY',
   noted: 'WOULD_DENY',
 };
+
+const WIRE_KNOWN = {
+  self: 'SELF',
+  cgroup: 'CGROUP',
+  host: 'HOST',
+  // What no verdict counts has no leading name.
+  unbelieved: 'NO_NAME',
+} as const satisfies Record<NonNullable<Evidence['known']>['by'], WireKnownBy>;
+
+/** The name that the events go by, as the wire has it. */
+function nameOf(evidence: Evidence): Pick<Row, 'name' | 'knownBy' | 'age'> {
+  const name = leadingName(evidence);
+  if (name === undefined) return { name: '', knownBy: 'NO_NAME', age: 0 };
+  const { age, by } = evidence.known!;
+  return { name, knownBy: WIRE_KNOWN[by], age };
+}
 
 /**
  * What one host saw in one week, as the fleet tells it apart: subjects of several instances, and own addresses of the
@@ -65,7 +82,9 @@ export class EvidenceTable {
       this.#host.own,
     );
     const { port, protocol, socket = '' } = destination;
-    const key = `${digest}\0${family} ${value} ${port} ${protocol} ${socket} ${verdict} ${revision}`;
+    const called = nameOf(evidence);
+    const place = `${family} ${value} ${port} ${protocol} ${socket} ${verdict} ${revision}`;
+    const key = `${digest}\0${place} ${called.knownBy} ${called.name}`;
     const known = this.#rows.get(key);
     if (known !== undefined) merge(known, evidence);
     else if (this.#rows.size >= (verdict === 'allow' ? this.#most : this.#mostDenied)) this.left += 1;
@@ -85,6 +104,7 @@ export class EvidenceTable {
         hours: hourBytes(evidence.hours),
         week: this.week,
         names: evidence.names.slice(0, MOST_NAMES),
+        ...called,
         most: evidence.count,
       });
     }
@@ -108,10 +128,8 @@ export class EvidenceTable {
 }
 
 /** Rule and names are those of most events; names of the others follow. */
-function merge(
-  row: EvidenceRow & { most: number },
-  { count, first, hours, last, names, rule }: Evidence,
-): void {
+function merge(row: EvidenceRow & { most: number }, evidence: Evidence): void {
+  const { count, first, hours, last, names, rule } = evidence;
   row.count += count;
   row.first = Math.min(row.first, first);
   row.last = Math.max(row.last, last);
@@ -120,6 +138,7 @@ function merge(
   if (most) [row.most, row.rule] = [count, rule];
   const both = most ? [...names, ...row.names] : [...row.names, ...names];
   row.names = [...new Set(both)].slice(0, MOST_NAMES);
+  row.age = Math.max(row.age, nameOf(evidence).age);
 }
 
 /** The set of hours in 21 bytes; the first digit is the first hour of the week. */

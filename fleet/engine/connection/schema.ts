@@ -139,6 +139,12 @@ const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX ON audit (time);
   `,
+  `
+  ALTER TABLE evidence
+    ADD COLUMN name bigint NOT NULL DEFAULT 0,
+    ADD COLUMN age int NOT NULL DEFAULT 0,
+    ADD COLUMN known smallint NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** Any number that no other program takes for its advisory locks. */

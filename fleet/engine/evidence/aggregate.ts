@@ -9,15 +9,15 @@ import {
   type WindowHours,
 } from './counted-host.ts';
 import { partsOf, TIMEOUT } from './cursor.ts';
-import { VERDICTS } from './evidence-row.ts';
+import { KNOWN_BY, VERDICTS } from './evidence-row.ts';
 import { listArray } from './sql-array.ts';
 
 export type { EvidenceWindow };
 
 /** The groups of a large workload fit, and do not go to the disk. */
 const MEMORY = '256MB';
-/** Of a member in `members`: place of the host and number of its names. */
-const MEMBER_BYTES = 12;
+/** Of a member in `members`: place of the host, number of its names, and age of the name. */
+const MEMBER_BYTES = 16;
 
 export interface Aggregate {
   hosts: AggregateHosts;
@@ -26,7 +26,7 @@ export interface Aggregate {
 }
 
 /**
- * k of n: what the counted hosts of a workload saw in a window, a row for each subject, destination and verdict, with the
+ * k of n: what the counted hosts of a workload saw in a window, a row for each subject, destination, verdict and name, with the
  * set of hosts that showed it. Counts are those of whole weeks that the window touches; hours are exact.
  */
 export async function aggregate(
@@ -55,6 +55,9 @@ interface Line {
   last: number;
   hours: number;
   members: Buffer;
+  /** Number of the set that has the name alone, as a text; 0: none. */
+  name: string;
+  known: number;
 }
 
 async function* aggregateRows(
@@ -80,19 +83,20 @@ async function* aggregateRows(
 }
 
 /**
- * A member is the place of a host, from 0, and the number of the names that it knew the address by. Rows are filtered by
+ * A member is the place of a host, from 0, the number of the names that it knew the address by, and the age of the one that
+ * its events went by. Rows are filtered by
  * their hours too, where a clock that can be believed gave them any.
  */
 const OBSERVED = `
   SELECT s.document, o.* FROM (
-    SELECT subject, address, port, protocol, socket, verdict, least(sum(count), ${MOST_COUNT})::bigint AS count, min(first) AS first,
+    SELECT subject, address, port, protocol, socket, verdict, name::text AS name, known, least(sum(count), ${MOST_COUNT})::bigint AS count, min(first) AS first,
       max(last) AS last, sum(hours)::int AS hours, string_agg(members, '') AS members
     FROM (
-      SELECT e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, sum(e.count) AS count, min(e.first) AS first,
+      SELECT e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, e.name, e.known, sum(e.count) AS count, min(e.first) AS first,
         max(e.last) AS last,
         bit_count(bit_or(e.hours_0 & m.m0)::bit(64)) + bit_count(bit_or(e.hours_1 & m.m1)::bit(64))
           + bit_count(bit_or(e.hours_2 & m.m2)::bit(64)) AS hours,
-        string_agg(int4send(h.place) || int8send(e.names), '') AS members
+        string_agg(int4send(h.place) || int8send(e.names) || int4send(e.age), '') AS members
       FROM evidence e
         JOIN (SELECT number, (place - 1)::int AS place FROM unnest($1::int[]) WITH ORDINALITY AS u (number, place)) h
           ON h.number = e.host
@@ -100,15 +104,18 @@ const OBSERVED = `
       WHERE e.week = ANY($2::int[]) AND e.host = ANY($1::int[]) AND e.last >= $6 AND e.first < $7
         AND (e.hours_0 & m.m0 <> 0 OR e.hours_1 & m.m1 <> 0 OR e.hours_2 & m.m2 <> 0
           OR (e.hours_0 = 0 AND e.hours_1 = 0 AND e.hours_2 = 0))
-      GROUP BY e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, e.week) w
-    GROUP BY subject, address, port, protocol, socket, verdict) o
+      GROUP BY e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, e.name, e.known, e.week) w
+    GROUP BY subject, address, port, protocol, socket, verdict, w.name, known) o
   JOIN subject s ON s.id = o.subject
-  ORDER BY s.document, o.address, o.port, o.protocol, o.socket, o.verdict`;
+  ORDER BY s.document, o.address, o.port, o.protocol, o.socket, o.verdict, o.name, o.known`;
 
 /** The names of each number that these lines have. */
 async function namesOf(client: PoolClient, lines: readonly Line[]): Promise<Map<bigint, string[]>> {
   const wanted = new Set<bigint>();
-  for (const { members } of lines) for (const { names } of membersOf(members)) wanted.add(names);
+  for (const { members, name } of lines) {
+    wanted.add(BigInt(name));
+    for (const { names } of membersOf(members)) wanted.add(names);
+  }
   wanted.delete(0n);
   if (wanted.size === 0) return new Map();
   const { rows } = await client.query<{ id: string; names: string[] }>(
@@ -118,9 +125,13 @@ async function namesOf(client: PoolClient, lines: readonly Line[]): Promise<Map<
   return new Map(rows.map(({ id, names }) => [BigInt(id), names]));
 }
 
-function* membersOf(members: Buffer): Generator<{ place: number; names: bigint }> {
+function* membersOf(members: Buffer): Generator<{ place: number; names: bigint; age: number }> {
   for (let at = 0; at < members.length; at += MEMBER_BYTES) {
-    yield { place: members.readInt32BE(at), names: members.readBigInt64BE(at + 4) };
+    yield {
+      place: members.readInt32BE(at),
+      names: members.readBigInt64BE(at + 4),
+      age: members.readInt32BE(at + 12),
+    };
   }
 }
 
@@ -128,8 +139,10 @@ function rowOf(line: Line, hosts: number, names: ReadonlyMap<bigint, string[]>):
   const { document: subject, address, port, protocol, socket, count, first, last, hours } = line;
   const all = new HostSet(hosts);
   const named = new Map<string, HostSet>();
+  const ages = new Map<number, number>();
   for (const member of membersOf(line.members)) {
     all.add(member.place);
+    ages.set(member.place, Math.max(member.age, ages.get(member.place) ?? -Infinity));
     for (const name of names.get(member.names) ?? []) {
       let known = named.get(name);
       if (known === undefined) named.set(name, (known = new HostSet(hosts)));
@@ -137,6 +150,7 @@ function rowOf(line: Line, hosts: number, names: ReadonlyMap<bigint, string[]>):
     }
   }
   const sorted = [...named.keys()].toSorted();
+  const [name = ''] = names.get(BigInt(line.name)) ?? [];
   return {
     subject,
     address,
@@ -150,7 +164,10 @@ function rowOf(line: Line, hosts: number, names: ReadonlyMap<bigint, string[]>):
     hours,
     hosts: all.bytes,
     names: sorted,
-    nameHosts: sorted.map((name) => named.get(name)!.size),
+    nameHosts: sorted.map((each) => named.get(each)!.size),
+    name,
+    knownBy: name === '' ? 'NO_NAME' : KNOWN_BY[line.known]!,
+    ages: name === '' ? [] : [...ages].toSorted(([a], [b]) => a - b).map(([, age]) => age),
   };
 }
 

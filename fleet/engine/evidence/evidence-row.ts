@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isUnsafe } from '../../../error/visible.ts';
-import type { Batch, Receipt, Row, Window, WireVerdict } from '../../wire/message.ts';
+import type { Batch, Receipt, Row, Window, WireKnownBy, WireVerdict } from '../../wire/message.ts';
 import { HOUR_BYTES, weekOf } from '../../wire/week.ts';
 import { hourSet, type HourSet } from './hour-set.ts';
 
@@ -10,7 +10,12 @@ const ALLOWED_SKEW = 5 * 60 * 1_000_000;
 /** As `evidence.verdict`. */
 export const VERDICTS: readonly WireVerdict[] = ['ALLOW', 'DENY', 'WOULD_DENY'];
 
+/** As `evidence.known`. */
+export const KNOWN_BY: readonly WireKnownBy[] = ['NO_NAME', 'SELF', 'CGROUP', 'HOST'];
+
 const MOST_REVISION = 2 ** 31 - 1;
+/** Seconds; a record that is imported takes as many. */
+const MOST_AGE = 999_999_999;
 const LONGEST_SUBJECT = 16 * 1024;
 const LONGEST_NAME = 255;
 const MOST_NAMES = 16;
@@ -39,6 +44,10 @@ export interface EvidenceRow {
   hours: HourSet;
   /** Number of the set of names; 0: none. */
   names: bigint;
+  /** Number of the set that has nothing but the name that the events go by; 0: none. */
+  name: bigint;
+  known: number;
+  age: number;
 }
 
 interface WindowRow {
@@ -92,19 +101,21 @@ export function takeBatch(
   });
 }
 
-function takeRow(intake: Intake, host: number, row: Row, { document, digest, name }: TakenSubject): string {
-  const { week, address, port, protocol, socket, revision, count, first, last } = row;
-  const known = intake.subjects.get(name);
-  if (known === undefined || known.week < week) intake.subjects.set(name, { document, digest, week });
+function takeRow(intake: Intake, host: number, row: Row, subject: TakenSubject): string {
+  const { week, address, port, protocol, socket, revision, count, first, last, age } = row;
+  const { document, digest } = subject;
+  const known = intake.subjects.get(subject.name);
+  if (known === undefined || known.week < week) intake.subjects.set(subject.name, { document, digest, week });
   const verdict = VERDICTS.indexOf(row.verdict);
   const key = keyOf(digest, row, verdict);
-  const names = takeNames(intake, row);
+  const names = takeNames(intake, row.names, week);
+  const name = row.name === '' ? 0n : takeNames(intake, [row.name], week);
   const hours = hourSet(row.hours);
   const made: EvidenceRow = {
     host,
     week,
     key,
-    subject: name,
+    subject: subject.name,
     address,
     port,
     protocol,
@@ -116,6 +127,9 @@ function takeRow(intake: Intake, host: number, row: Row, { document, digest, nam
     last,
     hours,
     names,
+    name,
+    known: KNOWN_BY.indexOf(row.knownBy),
+    age,
   };
   const place = `${host} ${week} ${key}`;
   const before = intake.rows.get(place);
@@ -127,8 +141,13 @@ function takeRow(intake: Intake, host: number, row: Row, { document, digest, nam
  * What a key is made of comes from the host alone, so a collision could only be of two rows of its own: 1 in 10^10 for a
  * host with as many keys as it may have. An index of the whole takes twice the room.
  */
-function keyOf(subject: Buffer, { address, port, protocol, socket, revision }: Row, verdict: number): bigint {
-  const bytes = Buffer.alloc(subject.length + 10 + address.length + socket.length);
+function keyOf(subject: Buffer, row: Row, verdict: number): bigint {
+  const { address, port, protocol, socket, revision } = row;
+  // Lengths before what is variable: no two rows have the same bytes.
+  const called = row.name === '' ? '' : `\0${row.knownBy}\0${row.name}`;
+  const bytes = Buffer.alloc(
+    subject.length + 10 + address.length + socket.length + Buffer.byteLength(called),
+  );
   let at = subject.copy(bytes);
   at = bytes.writeUInt16BE(port, at);
   at = bytes.writeUInt16BE(protocol, at);
@@ -136,7 +155,8 @@ function keyOf(subject: Buffer, { address, port, protocol, socket, revision }: R
   at = bytes.writeUInt32BE(revision, at);
   at = bytes.writeUInt8(address.length, at);
   at += address.copy(bytes, at);
-  bytes.write(socket, at, 'latin1');
+  at += bytes.write(socket, at, 'latin1');
+  bytes.write(called, at);
   return number63(bytes);
 }
 
@@ -185,8 +205,16 @@ function isRow(row: Row): boolean {
     isTime(row) &&
     row.hours.length === HOUR_BYTES &&
     row.names.length <= MOST_NAMES &&
-    row.names.every(isName)
+    row.names.every(isName) &&
+    isCalled(row)
   );
+}
+
+/** A name has somebody who asked for it, and no socket has one. */
+function isCalled({ age, knownBy, name, socket }: Row): boolean {
+  if (name === '') return knownBy === 'NO_NAME' && age === 0;
+  const by = KNOWN_BY.indexOf(knownBy);
+  return by > 0 && socket === '' && isName(name) && Number.isSafeInteger(age) && Math.abs(age) <= MOST_AGE;
 }
 
 function isTime({ count, first, last, week }: Row): boolean {
@@ -210,7 +238,7 @@ function isName(name: string): boolean {
  * A set of names is known by the first 63 bits of its digest, so that the one to keep does not depend on the order in
  * which sets came.
  */
-function takeNames(intake: Intake, { names, week }: Row): bigint {
+function takeNames(intake: Intake, names: readonly string[], week: number): bigint {
   if (names.length === 0) return 0n;
   const text = names.join('\0');
   const known = intake.nameSets.get(text);
@@ -233,6 +261,7 @@ function mergeRows(a: EvidenceRow, b: EvidenceRow): EvidenceRow {
     first: Math.min(a.first, b.first),
     last: Math.max(a.last, b.last),
     hours: union(a.hours, b.hours),
+    age: Math.max(a.age, b.age),
     names: later ? a.names : b.names,
   };
 }

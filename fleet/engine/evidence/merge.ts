@@ -250,6 +250,9 @@ const COLUMNS: Record<
   hours_1: ['bigint', (rows) => listArray(rows, ({ hours }) => hours[1])],
   hours_2: ['bigint', (rows) => listArray(rows, ({ hours }) => hours[2])],
   names: ['bigint', (rows) => listArray(rows, ({ names }) => names)],
+  name: ['bigint', (rows) => listArray(rows, ({ name }) => name)],
+  known: ['smallint', (rows) => listArray(rows, ({ known }) => known)],
+  age: ['int', (rows) => listArray(rows, ({ age }) => age)],
 };
 
 async function mergeWeek(
@@ -272,9 +275,10 @@ async function mergeWeek(
          hours_0 = e.hours_0 | EXCLUDED.hours_0,
          hours_1 = e.hours_1 | EXCLUDED.hours_1,
          hours_2 = e.hours_2 | EXCLUDED.hours_2,
+         age = greatest(e.age, EXCLUDED.age),
          names = CASE WHEN (EXCLUDED.last, EXCLUDED.names) > (e.last, e.names) THEN EXCLUDED.names ELSE e.names END
        WHERE EXCLUDED.first < e.first OR (EXCLUDED.last, EXCLUDED.names) > (e.last, e.names)
-         OR EXCLUDED.count > e.count OR EXCLUDED.hours_0 & ~e.hours_0 <> 0 OR EXCLUDED.hours_1 & ~e.hours_1 <> 0
+         OR EXCLUDED.count > e.count OR EXCLUDED.age > e.age OR EXCLUDED.hours_0 & ~e.hours_0 <> 0 OR EXCLUDED.hours_1 & ~e.hours_1 <> 0
          OR EXCLUDED.hours_2 & ~e.hours_2 <> 0
        RETURNING e.host, e.xmax = 0 AS fresh),
      added AS (SELECT host, count(*) AS keys FROM merged WHERE fresh GROUP BY host)

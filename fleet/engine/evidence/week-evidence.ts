@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { EvidenceMessage, EvidenceQuery } from '../../wire/message.ts';
 import { partsOf, TIMEOUT } from './cursor.ts';
-import { VERDICTS } from './evidence-row.ts';
+import { KNOWN_BY, VERDICTS } from './evidence-row.ts';
 import { listArray } from './sql-array.ts';
 
 interface HostLine {
@@ -22,9 +22,13 @@ interface Line {
   first: number;
   last: number;
   names: string[] | null;
+  /** Of the name alone. */
+  name: string[] | null;
+  known: number;
+  age: number;
 }
 
-/** What each host showed in a week: the hosts, the subjects, and a row for each host, subject, destination and verdict. */
+/** What each host showed in a week: the hosts, the subjects, and a row for each host, subject, destination, verdict and name. */
 export async function* weekEvidence(
   client: PoolClient,
   { week, workload }: EvidenceQuery,
@@ -62,10 +66,17 @@ const SUBJECTS = `
   ORDER BY document`;
 
 const ROWS = `
-  SELECT e.host, e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, e.count, e.first, e.last, n.names
-  FROM evidence e LEFT JOIN names n ON n.id = e.names
+  SELECT e.host, e.subject, e.address, e.port, e.protocol, e.socket, e.verdict, e.count, e.first, e.last, n.names,
+    o.names AS name, e.known, e.age
+  FROM evidence e LEFT JOIN names n ON n.id = e.names LEFT JOIN names o ON o.id = e.name
   WHERE e.host = ANY($1::int[]) AND e.week = $2`;
 
-function rowOf({ names, verdict, ...line }: Line, host: number, subject: number): EvidenceMessage {
-  return { it: 'row', row: { ...line, host, subject, verdict: VERDICTS[verdict]!, names: names ?? [] } };
+function rowOf(
+  { known, name, names, verdict, ...line }: Line,
+  host: number,
+  subject: number,
+): EvidenceMessage {
+  const called = { name: name?.[0] ?? '', knownBy: name ? KNOWN_BY[known]! : ('NO_NAME' as const) };
+  const row = { ...line, ...called, host, subject, verdict: VERDICTS[verdict]!, names: names ?? [] };
+  return { it: 'row', row };
 }

@@ -75,8 +75,15 @@ function rowOf(key: number, now: number, random: Generator<number, never>): Row 
     last,
     hours,
     week: weekOf(start),
-    names: key % 2 === 0 ? [`host-${key >> 2}.example`] : [],
+    ...namesOf(key),
   };
+}
+
+/** Half of the destinations have a name, which the program asked for. */
+function namesOf(key: number): Pick<Row, 'names' | 'name' | 'knownBy' | 'age'> {
+  if (key % 2 !== 0) return { names: [], name: '', knownBy: 'NO_NAME', age: 0 };
+  const name = `host-${key >> 2}.example`;
+  return { names: [name], name, knownBy: 'SELF', age: key % 600 };
 }
 
 function addHour(hours: Buffer, time: number): void {

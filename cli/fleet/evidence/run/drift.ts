@@ -1,4 +1,4 @@
-import { fleetRecord } from '../../../../fleet/evidence/record.ts';
+import { fleetRecord, shownAt } from '../../../../fleet/evidence/record.ts';
 import { onHosts } from '../../../../fleet/evidence/on-host.ts';
 import type { HubClient } from '../../../../fleet/wire/client.ts';
 import { type Case, compare } from '../../../../generator/drift/drift.ts';
@@ -57,7 +57,9 @@ function report(
   const { policy } = parsed;
   const { accounts, fleet } = record;
   // What this machine calls its users says nothing of those hosts.
-  const now = compare(policy, onHosts(policy, record.observations, hosts.counted), { accounts });
+  const now = compare(policy, onHosts(policy, record.apart ?? record.observations, hosts.counted), {
+    accounts,
+  });
   const watched = new WatchedTime([{ start: options.since, end: until }]);
   const found = allFindings(policy, {
     now,
@@ -76,7 +78,7 @@ function report(
     changes: changesOf(now.cases, now.allowed),
     selection: select(all, acknowledgements, new Set(), until),
     outliers: outlierHosts(
-      record.observations.flatMap((each) => each.hosts ?? []),
+      shownAt(record).flatMap((each) => each.hosts ?? []),
       fleet.counted,
     ),
   });

@@ -1,4 +1,4 @@
-import { fleetRecord } from '../../../../fleet/evidence/record.ts';
+import { fleetRecord, shownAt } from '../../../../fleet/evidence/record.ts';
 import { type OutlierHost, outlierHosts } from '../../../../generator/drift/finding/outlier.ts';
 import { visible } from '../../../../error/visible.ts';
 import { OUTLIER_COLUMNS, outlierCells } from '../../../drift/format/row.ts';
@@ -13,10 +13,10 @@ export async function listOutliers(options: HostsOptions): Promise<void> {
   const outliers = await withOperator(options, async (hub): Promise<OutlierHost[]> => {
     const workload = options.workload ?? (await onlyWorkload(hub));
     const { hosts, rows } = await readEvidence(hub, { workload });
-    const { fleet, observations } = fleetRecord(hosts, rows, { workload, minHosts: 1 });
+    const record = fleetRecord(hosts, rows, { workload, minHosts: 1 });
     return outlierHosts(
-      observations.flatMap((each) => each.hosts ?? []),
-      fleet.counted,
+      shownAt(record).flatMap((each) => each.hosts ?? []),
+      record.fleet.counted,
     );
   });
   if (options.json) process.stdout.write(jsonDocument('fleet-outliers', { outliers }));

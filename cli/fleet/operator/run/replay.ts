@@ -1,5 +1,5 @@
 import { visible } from '../../../../error/visible.ts';
-import { fleetRecord } from '../../../../fleet/evidence/record.ts';
+import { fleetRecord, shownAt } from '../../../../fleet/evidence/record.ts';
 import type { HubClient } from '../../../../fleet/wire/client.ts';
 import type { AggregateHosts, AggregateRow } from '../../../../fleet/wire/message.ts';
 import { formatCount } from '../../../../format/number.ts';
@@ -52,20 +52,20 @@ export function judge(
   hosts: AggregateHosts,
   rows: readonly AggregateRow[],
 ): Replay {
-  const holdOut = holdOutOf(hosts, rows);
-  if (hosts.counted.length === 0) return { hosts: 0, denied: [], holdOut };
-  const { accounts, observations } = fleetRecord(hosts, rows, { workload, minHosts: 1 });
-  const flows = observations.map((observation): Flow => {
-    const flow = flowOf(observation, accounts);
-    // Hosts report names while they hold.
-    const names = observation.names?.map((name) => ({ name, age: 0 }));
-    return names === undefined ? flow : { ...flow, names };
-  });
+  if (hosts.counted.length === 0) {
+    return { hosts: 0, denied: [], holdOut: { alone: 0, shown: 0, hosts: 0 } };
+  }
+  const record = fleetRecord(hosts, rows, { workload, minHosts: 1 });
+  const holdOut = holdOutOf(hosts, shownAt(record));
+  const { accounts, apart, observations } = record;
+  const shown = apart ?? observations;
+  const flows = shown.map((observation) => flowOf(observation, accounts));
   const deniedFor = denialsBy(policy, flows);
   const denied = hosts.counted.map((host, place) => {
     const lines = deniedFor(host)
-      .filter((at) => ((rows[at]!.hosts[place >> 3] ?? 0) >> (place & 7)) & 1)
-      .map((at) => describe(observations[at]!));
+      .map((at) => shown[at]!)
+      .filter(({ hosts: by = [] }) => ((by[place >> 3] ?? 0) >> (place & 7)) & 1)
+      .map(describe);
     return { host: host.name, flows: [...new Set(lines)].toSorted() };
   });
   return {
@@ -75,8 +75,8 @@ export function judge(
   };
 }
 
-function holdOutOf({ counted }: AggregateHosts, rows: readonly AggregateRow[]): HostHoldOut {
-  const sizes = rows.map(({ hosts }) => countHosts(hosts));
+function holdOutOf({ counted }: AggregateHosts, observations: readonly Observation[]): HostHoldOut {
+  const sizes = observations.map(({ hosts = new Uint8Array(0) }) => countHosts(hosts));
   return {
     alone: sizes.filter((size) => size === 1).length,
     shown: sizes.reduce((sum, size) => sum + size, 0),

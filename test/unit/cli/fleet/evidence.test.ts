@@ -309,3 +309,40 @@ test('what a host wrote that is no subject is left out of a week, and counted', 
   assert.equal(lines.length, 1);
   assert.match(lines[0]!, /,"'=1\+1,""\\u\{a\}\\u\{1b\}\[2J","\/tmp\/a,b",/);
 });
+
+test(
+  'hosts that reach one name at an address each get a rule by that name, and no drift',
+  options,
+  async () => {
+    const name = 'api.example.com';
+    await engine.setWorkload({ name: 'api', select: { role: 'api' }, order: 50 });
+    const token = await hub.token({ role: 'api' });
+    for (let at = 0; at < 3; at++) {
+      const { tls: own } = await joinAs(token, `api-${at}`);
+      const batch = batchTo([`93.184.216.${at}`]);
+      const called = { names: ['cdn.example.net', name], name, knownBy: 'SELF' as const, age: 60 };
+      const rows = batch.rows.map((row) => ({ ...row, ...called }));
+      const receipt = await withHub([hub.address], own, (client) =>
+        client.call('Fleet/Report', { ...batch, rows }),
+      );
+      assert.deepEqual(receipt.refused, []);
+    }
+    const made = await bouheki(...asked('generate', '--fleet', '--workload', 'api', '-o', path('api.yaml')));
+    assert.equal(made.status, 0, made.stderr);
+    const text = readFileSync(path('api.yaml'), 'utf8');
+    assert.match(text, /name: \[api\.example\.com\], .*port: \[443\]/);
+    assert.match(text, /# 3 of 3 hosts, 15 events/);
+    assert.doesNotMatch(text, /^[^#]*93\.184/m);
+    assert.match(text, /^# Names: 15 events by 1 name, 3 addresses seen/m);
+    const drift = await bouheki(...asked('fleet', 'drift', path('api.yaml'), '--workload', 'api'));
+    assert.equal(drift.status, 0, drift.stdout);
+    const apart = ['generate', '--fleet', '--workload', 'api', '--destinations', 'address'];
+    const none = await bouheki(...asked(...apart));
+    assert.match(none.stderr, /no destination was shown by 3 hosts/);
+    const week = await bouheki(
+      ...asked('fleet', 'export', '--format', 'ndjson', ...WEEK, '--workload', 'api'),
+    );
+    assert.match(week.stdout, /"name":"api\.example\.com","names":"api\.example\.com cdn\.example\.net"/);
+    assert.match(week.stdout, /"name_known":"self","age":60/);
+  },
+);

@@ -29,6 +29,9 @@ function rowOf(change: Partial<AggregateRow> & { user?: string }): AggregateRow 
     hosts: Buffer.from([0b11]),
     names: [],
     nameHosts: [],
+    name: '',
+    knownBy: 'NO_NAME',
+    ages: [],
     ...rest,
   };
 }
@@ -63,9 +66,15 @@ test('rules for users, for names and for hosts are judged as the hosts would', (
     address: Buffer.from([93, 184, 216, 34]),
     names: ['api.example.com'],
     nameHosts: [2],
+    name: 'api.example.com',
+    knownBy: 'SELF',
+    ages: [0, 10],
   });
   assert.equal(countDenied(judge(byName, 'web', HOSTS, [named])), 0);
-  assert.equal(countDenied(judge(byName, 'web', HOSTS, [{ ...named, names: [], nameHosts: [] }])), 2);
+  const unasked = { ...named, name: '', knownBy: 'NO_NAME' as const, ages: [] };
+  assert.equal(countDenied(judge(byName, 'web', HOSTS, [unasked])), 2);
+  const late = { ...named, ages: [0, 1_000_000] };
+  assert.equal(countDenied(judge(byName, 'web', HOSTS, [late])), 2);
   const byHost = policyOf('    - name: a\n      from: { host: [web-1] }');
   assert.deepEqual(
     judge(byHost, 'web', HOSTS, [rowOf({})]).denied.map(({ host }) => host),

@@ -22,6 +22,7 @@ export function followed(
     user: 'ada',
     destination: { family: 4, address: 0x0a000001n, port: 443, protocol: 6, ...destination },
     names: [],
+    known: undefined,
     operation: 'connect',
     verdict: 'allow',
     rule: undefined,

@@ -41,6 +41,14 @@ interface FleetHost {
   rows: Row[];
 }
 
+/** By what name the events of a row went. */
+const CALLED: readonly Pick<Row, 'name' | 'knownBy'>[] = [
+  { name: '', knownBy: 'NO_NAME' },
+  { name: 'one.example', knownBy: 'SELF' },
+  { name: 'one.example', knownBy: 'HOST' },
+  { name: 'two.example', knownBy: 'CGROUP' },
+];
+
 const row: fc.Arbitrary<Row> = fc
   .record({
     subject: fc.nat(1),
@@ -50,8 +58,10 @@ const row: fc.Arbitrary<Row> = fc
     span: fc.nat(3),
     count: fc.integer({ min: 1, max: 40 }),
     name: fc.nat(2),
+    called: fc.constantFrom(...CALLED),
+    age: fc.integer({ min: -9, max: 9 }),
   })
-  .map(({ subject, port, verdict, hoursAgo, span, count, name }) => {
+  .map(({ subject, port, verdict, hoursAgo, span, count, name, called, age }) => {
     const last = NOW * 1000 - hoursAgo * HOUR - 1;
     const hour = hourOfWeek(last);
     const hours = Array.from({ length: Math.min(span, hour) + 1 }, (_, at) => hour - at);
@@ -66,13 +76,19 @@ const row: fc.Arbitrary<Row> = fc
       hours: hoursOf(...hours),
       week: weekOf(last),
       names: ['one.example', 'two.example'].slice(0, name),
+      ...(called.name !== '' && { ...called, age }),
     });
   });
+
+/** What tells rows apart, but for the week. */
+function keyOf({ knownBy, name, port, subject, verdict }: Omit<Row, 'week'>): string {
+  return `${SUBJECTS[subject]!.toString()} ${String(port).padStart(5, '0')} ${verdict} ${name} ${knownBy}`;
+}
 
 /** A host tells of a key and week once. */
 const rowsOf = fc.uniqueArray(row, {
   maxLength: 12,
-  selector: ({ subject, port, verdict, week }) => `${subject} ${port} ${verdict} ${week}`,
+  selector: ({ week, ...row }) => `${keyOf(row)} ${week}`,
 });
 
 const fleet: fc.Arbitrary<FleetHost[]> = fc.array(
@@ -114,7 +130,7 @@ function bruteForce(all: readonly FleetHost[]): { hosts: unknown; rows: unknown[
   counted.forEach((at, place) => {
     for (const each of all[at]!.rows) {
       if (hoursIn(each.week, each.hours).length === 0) continue;
-      const key = `${SUBJECTS[each.subject]!.toString()} ${String(each.port).padStart(5, '0')} ${each.verdict}`;
+      const key = keyOf(each);
       const group = groups.get(key) ?? { rows: [] };
       group.rows.push({ row: each, place });
       groups.set(key, group);
@@ -143,8 +159,18 @@ function bruteForce(all: readonly FleetHost[]): { hosts: unknown; rows: unknown[
             new Set(rows.filter(({ row: { names } }) => names.includes(name)).map(({ place }) => place)).size,
           ])
           .filter(([, known]) => known !== 0),
+        ages: agesOf(rows),
       })),
   };
+}
+
+/** Of each host the most, in the order of their places. */
+function agesOf(rows: readonly { row: Row; place: number }[]): number[] {
+  const named = rows.filter(({ row: { name } }) => name !== '');
+  const places = [...new Set(named.map(({ place }) => place))].toSorted((a, b) => a - b);
+  return places.map((at) =>
+    Math.max(...named.flatMap(({ place, row: { age } }) => (place === at ? [age] : []))),
+  );
 }
 
 async function ask(): Promise<{ hosts: unknown; rows: unknown[] }> {
@@ -156,15 +182,18 @@ async function ask(): Promise<{ hosts: unknown; rows: unknown[] }> {
       counted: all.counted.map(({ name }) => name),
       uncounted: all.uncounted.map(({ name, reason }) => ({ name, reason })),
     },
-    rows: found.map(({ subject, port, verdict, count, first, last, hours, hosts, names, nameHosts }) => ({
-      key: `${subject.toString()} ${String(port).padStart(5, '0')} ${verdict}`,
-      count,
-      first,
-      last,
-      hours,
-      hosts: placesOf(hosts),
-      names: names.map((name, at) => [name, nameHosts[at]]),
-    })),
+    rows: found
+      .map(({ ages, count, first, hosts, hours, last, nameHosts, names, subject, ...called }) => ({
+        key: `${subject.toString()} ${String(called.port).padStart(5, '0')} ${called.verdict} ${called.name} ${called.knownBy}`,
+        count,
+        first,
+        last,
+        hours,
+        hosts: placesOf(hosts),
+        names: names.map((name, at) => [name, nameHosts[at]]),
+        ages,
+      }))
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1)),
   };
 }
 

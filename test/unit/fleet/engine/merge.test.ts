@@ -13,6 +13,14 @@ import { postgresMissing, sql, startPostgres, type TestServer } from '../fixture
 const NAMES = ['a', 'b', 'c'];
 const SUBJECTS = ['curl', 'sshd'].map((command) => subjectBytes({ command }));
 
+/** By what name the events of a row went. */
+const CALLED: readonly Pick<Row, 'name' | 'knownBy'>[] = [
+  { name: '', knownBy: 'NO_NAME' },
+  { name: 'one.example', knownBy: 'SELF' },
+  { name: 'one.example', knownBy: 'HOST' },
+  { name: 'two.example', knownBy: 'CGROUP' },
+];
+
 /** What a host saw so far at one of four moments in a row, so that later rows have more. */
 const row: fc.Arbitrary<Row> = fc
   .record({
@@ -23,8 +31,10 @@ const row: fc.Arbitrary<Row> = fc
     weeksAgo: fc.nat(1),
     moment: fc.nat(3),
     late: fc.nat(2),
+    called: fc.constantFrom(...CALLED),
+    age: fc.integer({ min: -9, max: 9 }),
   })
-  .map(({ subject, place, port, verdict, weeksAgo, moment, late }) => {
+  .map(({ subject, place, port, verdict, weeksAgo, moment, late, called, age }) => {
     const start = NOW * 1000 - 10 * HOUR - weeksAgo * 168 * HOUR;
     const hours = Array.from({ length: moment + 1 }, (_, at) => hourOfWeek(start) + at);
     return rowOf({
@@ -41,6 +51,7 @@ const row: fc.Arbitrary<Row> = fc
       hours: hoursOf(...hours),
       week: weekOf(start),
       names: ['one.example', 'two.example', 'three.example'].slice(0, moment),
+      ...(place !== 3 && called.name !== '' && { ...called, age }),
     });
   });
 
@@ -136,6 +147,13 @@ test(
       { names: ['a\u2028b'] },
       { names: ['\ud800'] },
       { names: ['x'.repeat(256)] },
+      { name: 'a.example' },
+      { knownBy: 'SELF' },
+      { age: 1 },
+      { name: 'a\nb', knownBy: 'SELF' },
+      { name: 'a.example', knownBy: 'ANYBODY' as 'HOST' },
+      { name: 'a.example', knownBy: 'HOST', age: 10 ** 9 },
+      { name: 'a.example', knownBy: 'HOST', address: Buffer.alloc(0), socket: 'raw' },
       { verdict: 'MAYBE' as 'ALLOW' },
       { address: Buffer.alloc(0), socket: `'"\\{}` },
     ];

@@ -105,6 +105,28 @@ test('what is ignored is allowed nowhere, and kept in mind', () => {
   assert.deepEqual(session.open, []);
 });
 
+const namesIn = (text: string): string[] =>
+  read(text).boxes.flatMap(({ to: { names = [] }, from }) => names.map((name) => `${name} ${from.host}`));
+
+test('a name that was withheld is allowed by name, and denied by nothing, for deny rules know no names', () => {
+  const named = { ...to('93.184.216.34'), name: 'api.example.com' };
+  const rows = aggregated([[to('10.0.0.1'), named], [to('10.0.0.1')], [to('10.0.0.1')]]);
+  const record = fleetRecord(madeHosts(3), rows, { workload: 'web', minHosts: 3 });
+  const text = printPolicy(generatePolicy(record, { ...PLAIN, destinations: 'auto' }).document);
+  const decided = (decision: DecisionKind): string => {
+    const session = begin(text);
+    decide(session, 'api.example.com:443/tcp on web-0', decision);
+    assert.deepEqual(session.open, []);
+    return session.text;
+  };
+  assert.deepEqual(namesIn(decided('allow')), ['api.example.com undefined']);
+  assert.deepEqual(namesIn(decided('where-seen')), ['api.example.com web-0']);
+  for (const decision of ['deny', 'ignore'] as const) {
+    assert.match(decided(decision), /^# ignored: .*api\.example\.com/m);
+    assert.deepEqual(read(decided(decision)).boxes, read(text).boxes);
+  }
+});
+
 test('a decision for some hosts does not hold when others show the same', () => {
   const session = begin(policyText().replaceAll('["web-0"]', '["web-0","web-9"]'));
   const decision = { rule: '/usr/bin/curl user www-data', from: FROM, decision: 'where-seen' as const };

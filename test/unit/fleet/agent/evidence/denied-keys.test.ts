@@ -22,6 +22,9 @@ const denied = (from: number, count: number, change: Partial<EvidenceRow> = {}):
     hours: Buffer.alloc(21),
     week: 0,
     names: [],
+    name: '',
+    knownBy: 'NO_NAME',
+    age: 0,
     ...change,
   }));
 

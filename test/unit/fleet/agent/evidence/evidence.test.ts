@@ -74,6 +74,32 @@ test('equal events of a week are one row with count, first, last, hours and name
   assert.doesNotMatch(row.subject.toString(), /http/);
 });
 
+test('events are told apart by the name that a rule could allow them by', async (t) => {
+  const [self, cgroup, host, unbelieved] = [1, 2, 3, 4];
+  const rows = await rowsOf(t, (recording) =>
+    add(
+      recording,
+      { names: ['a.example'], known: self, age: -7, count: 2 },
+      { names: ['a.example', 'b.example'], known: self, age: 60, time: START + HOUR },
+      { names: ['a.example', 'b.example'], known: cgroup, age: 3 },
+      { names: ['a.example'], known: host, age: 5 },
+      // On a host that has several names for it, nobody knows which it was.
+      { names: ['a.example', 'b.example'], known: host, age: 9 },
+      { names: ['a.example'], known: unbelieved, age: 8 },
+      {},
+    ),
+  );
+  assert.deepEqual(
+    rows.map(({ age, count, knownBy, name, names }) => [name, knownBy, age, count, names]).toSorted(),
+    [
+      ['', 'NO_NAME', 0, 3, ['a.example', 'b.example']],
+      ['a.example', 'CGROUP', 3, 1, ['a.example', 'b.example']],
+      ['a.example', 'HOST', 5, 1, ['a.example']],
+      ['a.example', 'SELF', 60, 3, ['a.example']],
+    ],
+  );
+});
+
 test('denials are told apart by the policy of the fleet that was in force', async (t) => {
   const rows = await rowsOf(
     t,
@@ -162,6 +188,9 @@ const row = (subject: string, change: Partial<EvidenceRow> = {}): EvidenceRow =>
   hours: Buffer.alloc(21),
   week: 1,
   names: [],
+  name: '',
+  knownBy: 'NO_NAME',
+  age: 0,
   ...change,
 });
 
@@ -248,6 +277,7 @@ test('what is allowed takes no place of what is denied', () => {
       last: START,
       hours: '1',
       names: [],
+      known: undefined,
     });
   for (const port of [1, 2, 3, 1]) add(port, 'allow');
   for (const port of [1, 2]) add(port, 'deny');
