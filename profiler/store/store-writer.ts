@@ -61,11 +61,13 @@ export class StoreWriter implements RowWriter {
 
   /**
    * For how long orders have waited without any being taken, milliseconds; 0 when none waits. To be called every second:
-   * the time before a call that comes much later counts for nothing, since what was taken in it is not heard yet.
+   * of the time before a call that comes much later five seconds count, since what was taken in it is not heard yet. So
+   * who always comes late notices too, only later.
    */
   silence(): number {
     const now = this.#now();
-    if (now - this.#looked > AWAY) this.#progress = now;
+    const away = Math.max(0, now - this.#looked - AWAY);
+    this.#progress = Math.min(now, this.#progress + away);
     this.#looked = now;
     return this.#waiting === 0 ? 0 : now - this.#progress;
   }

@@ -72,9 +72,21 @@ test('nobody was silent while this process itself stood still', () => {
   assert.equal(writer.silence(), 1000);
   // As after SIGSTOP, a pause of a virtual machine, or a minute of other work.
   clock.now += 90_000;
-  assert.equal(writer.silence(), 0);
+  assert.equal(writer.silence(), 6000);
+  writer.taken({ batches: 0, names: 0, orders: 1 });
+  writer.commit();
   for (let second = 1; second <= 60; second += 1) {
     clock.now += 1000;
     assert.equal(writer.silence(), 1000 * second);
+  }
+});
+
+test('a process that always looks late notices silence all the same', () => {
+  const { writer, clock } = writerOf();
+  writer.silence();
+  writer.commit();
+  for (let look = 1; look <= 12; look += 1) {
+    clock.now += 7000;
+    assert.equal(writer.silence(), 5000 * look);
   }
 });
