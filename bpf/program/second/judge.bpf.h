@@ -9,6 +9,7 @@
 #define BOUHEKI_SECOND_JUDGE_H
 
 #include "../hook/backstop.bpf.h"
+#include "../hook/connect.bpf.h"
 #include "../hook/open.bpf.h"
 #include "../hook/page.bpf.h"
 
@@ -35,9 +36,16 @@ static __always_inline bool may_be_translated(__u32 hook)
 	       BPF_CORE_READ(programs, items[0].prog) && BPF_CORE_READ(programs, items[1].prog);
 }
 
+/* As is_probe(), of a socket that is no typed pointer. */
+static __always_inline bool is_probe_again(const struct socket *socket, const struct sock *sk)
+{
+	return socket && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED && !is_shared(socket);
+}
+
 static __always_inline bool denies_again(struct flow *flow, struct bpf_sock_addr *ctx, __u8 operation, __u32 hook)
 {
 	__u32 protocol = ctx->protocol;
+	struct socket *socket;
 	struct sock *sk;
 
 	if (!blocks() || !ctx->sk)
@@ -50,10 +58,13 @@ static __always_inline bool denies_again(struct flow *flow, struct bpf_sock_addr
 	    (may_be_translated(hook) && was_allowed(flow, true)))
 		return false;
 	sk = real_socket(ctx->sk);
-	/* What is remembered of the socket is of the peer before. */
-	if (flow->operation == OPERATION_INTENT)
+	socket = BPF_CORE_READ(sk, sk_socket);
+	if (flow->operation == OPERATION_INTENT) {
+		/* What is remembered of the socket is of the peer before. */
 		forget_peer(key_of_number((__u64)sk));
-	return denies_datagram(0, BPF_CORE_READ(sk, sk_socket), flow);
+		flow->probe = is_probe_again(socket, sk);
+	}
+	return denies_datagram(0, socket, flow);
 }
 
 static __always_inline bool denies_again4(struct bpf_sock_addr *ctx, __u8 operation, __u32 hook)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Threads of mixed priorities on the same processors that preempt each other inside system calls which are to be
- * denied. Prints how many were, and how many were not, as JSON.
+ * denied, or, to ask for a route as getaddrinfo() does, to be allowed. Prints how many were denied, and how many were
+ * not, as JSON.
  *
  * usage: attack SECONDS UID DENIED-ADDRESS ADDRESS-WITH-DENIED-PORT-514
  */
@@ -21,12 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum way { SENDTO, CONNECT, SEND, WAYS };
+enum way { SENDTO, CONNECT, SEND, WAYS, ASK = WAYS, COUNTED };
 
-static const char *const names[WAYS] = {"sendto", "connect", "send"};
+static const char *const names[COUNTED] = {"sendto", "connect", "send", "ask"};
 
 static struct sockaddr_in denied, denied_port;
-static unsigned refused[WAYS], let_through[WAYS], other;
+static unsigned refused[COUNTED], let_through[COUNTED], other;
 static double until;
 static unsigned uid;
 static pthread_barrier_t all_set;
@@ -68,7 +69,7 @@ static void note(enum way way, long result)
 static void try(enum way way)
 {
 	int type = way == CONNECT ? SOCK_STREAM | SOCK_NONBLOCK : SOCK_DGRAM;
-	int made = socket(AF_INET, type, 0);
+	int made = socket(AF_INET, type, 0), asked;
 
 	if (made < 0)
 		fail("socket");
@@ -80,9 +81,10 @@ static void try(enum way way)
 		note(way, connect(made, (void *)&denied, sizeof(denied)));
 		break;
 	default:
-		/* Allowed, as other ports of that address are. Refused where the programs were left out: nothing is
-		 * sent. */
-		if (!connect(made, (void *)&denied_port, sizeof(denied_port)))
+		/* Nothing is sent yet, and other ports of that address are allowed. */
+		asked = connect(made, (void *)&denied_port, sizeof(denied_port));
+		note(ASK, asked);
+		if (!asked)
 			note(way, send(made, "x", 1, 0));
 	}
 	close(made);
@@ -137,7 +139,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < count; i++)
 		pthread_join(threads[i], 0);
 	printf("{");
-	for (int way = 0; way < WAYS; way++)
+	for (int way = 0; way < COUNTED; way++)
 		printf("\"%s\": {\"refused\": %u, \"through\": %u}, ", names[way], refused[way], let_through[way]);
 	printf("\"other\": %u}\n", other);
 	return 0;
