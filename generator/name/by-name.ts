@@ -69,9 +69,9 @@ function placeOf(
   parts: readonly RecordedObservation[],
   { leastHosts }: NameOptions,
 ): Place | undefined {
-  const named = parts.filter(goesByName);
+  const [named, others]: [RecordedObservation[], RecordedObservation[]] = [[], []];
+  for (const each of parts) (goesByName(each) ? named : others).push(each);
   if (named.length === 0) return undefined;
-  const others = parts.filter((each) => !goesByName(each));
   if (others.length > 0 && isShown(others, leastHosts)) return undefined;
   return { whole, named, others };
 }
