@@ -154,7 +154,7 @@ export type WireVerdict = 'ALLOW' | 'DENY' | 'WOULD_DENY';
 export type WireKnownBy = 'NO_NAME' | 'SELF' | 'CGROUP' | 'HOST';
 
 /** The name that a rule could allow events by. */
-export interface WireName {
+interface WireName {
   /** Empty: none. */
   name: string;
   knownBy: WireKnownBy;
