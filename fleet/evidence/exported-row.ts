@@ -8,6 +8,7 @@ import { SOCKET_KINDS } from '../../policy/value/socket-kind.ts';
 import type { HostEvidence } from '../wire/message.ts';
 import type { SubjectDocument } from '../wire/subject-document.ts';
 import { addressOf } from './address.ts';
+import { KNOWN_BY } from './known-by.ts';
 
 /** The user and group that have the same number on all hosts. */
 const ROOT = 'root';
@@ -39,14 +40,12 @@ export function exportedRow(
   };
 }
 
-const KNOWN = { SELF: 'self', CGROUP: 'cgroup', HOST: 'host' } as const;
-
 /** The name that the events went by is the first. */
 function namesOf({ age, knownBy, name, names }: HostEvidence): ExportedRow {
   const all = name === '' ? names : [name, ...names.filter((each) => each !== name)];
   if (all.length === 0) return {};
   const called = { name: all[0]!, names: all.join(' ') };
-  return knownBy === 'NO_NAME' ? called : { ...called, name_known: KNOWN[knownBy], age };
+  return knownBy === 'NO_NAME' ? called : { ...called, name_known: KNOWN_BY[knownBy], age };
 }
 
 function destinationOf({ address, port, protocol, socket }: HostEvidence): ExportedRow | undefined {

@@ -7,8 +7,9 @@ import type { Observation } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { isLabel } from '../../policy/meaning/host.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
-import type { AggregateHosts, AggregateRow, WireKnownBy } from '../wire/message.ts';
+import type { AggregateHosts, AggregateRow } from '../wire/message.ts';
 import { addressOf } from './address.ts';
+import { KNOWN_BY } from './known-by.ts';
 import { FleetSubjects } from './subject.ts';
 
 /** What is said of a fleet beside what was aggregated. */
@@ -19,12 +20,6 @@ export interface RecordOptions {
 
 /** Parts of the window, of equal length. */
 const BLOCKS = 10;
-
-/** The same words in a record. */
-const KNOWN_BY = { SELF: 'self', CGROUP: 'cgroup', HOST: 'host' } as const satisfies Record<
-  Exclude<WireKnownBy, 'NO_NAME'>,
-  NonNullable<Observation['known']>['by']
->;
 
 /** The evidence of a workload as the generator takes a record: plain data, the same for rows and hosts in any order. */
 export type FleetRecord = GenerateInput & Required<Pick<GenerateInput, 'accounts' | 'fleet'>>;
