@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { openEngine } from '../../../../fleet/engine/open.ts';
 import { batchOf, enrolled, NOW, rowOf } from '../fixture/evidence.ts';
 import { evidenceTable, expectedTable } from '../fixture/evidence-table.ts';
+import { until } from '../fixture/hub.ts';
 import { untilAcknowledged } from '../fixture/kill-server.ts';
 import { postgresMissing, sql, startPostgres } from '../fixture/postgres.ts';
 
@@ -24,11 +24,14 @@ test(
       await engine.onPublished(() => heard.times++);
       assert.equal(await engine.lead(), true);
 
-      await until(second.url, `SELECT count(*) = 1 AS so FROM bouheki.evidence`);
+      await until(() => answers(second.url, `SELECT count(*) = 1 AS so FROM bouheki.evidence`), 'row there');
       // From here on what is acknowledged is on the primary alone.
       await sql(second.url, `ALTER SYSTEM SET primary_conninfo = ''`);
       await sql(second.url, 'SELECT pg_reload_conf()');
-      await until(second.url, 'SELECT count(*) = 0 AS so FROM pg_stat_wal_receiver');
+      await until(
+        () => answers(second.url, 'SELECT count(*) = 0 AS so FROM pg_stat_wal_receiver'),
+        'end of it',
+      );
       await merge(2);
       await first.kill();
       await assert.rejects(merge(3), { code: 'fleet-away' });
@@ -42,8 +45,7 @@ test(
 
       // What lives on a connection of its own is there again, and says that something may have been missed.
       await untilAcknowledged(async () => assert.equal(await engine.lead(), true));
-      for (let tries = 0; heard.times === 0 && tries < 200; tries++) await wait(50);
-      assert.ok(heard.times > 0);
+      await until(() => heard.times > 0, 'word of what may have been missed');
     } finally {
       await engine.close();
       await first.remove();
@@ -52,14 +54,11 @@ test(
   },
 );
 
-async function until(url: string, question: string): Promise<void> {
-  for (;;) {
-    const rows = await sql<{ so: boolean }>(url, question).catch(() => []);
-    if (rows[0]?.so === true) return;
-    await wait(50);
-  }
-}
-
 function sent(...ports: number[]): string[] {
   return expectedTable(ports.map((port) => ({ name: 'a', batch: batchOf([rowOf({ port })]) })));
+}
+
+async function answers(url: string, question: string): Promise<boolean> {
+  const rows = await sql<{ so: boolean }>(url, question).catch(() => []);
+  return rows[0]?.so === true;
 }

@@ -6,6 +6,7 @@ import { openEngine } from '../../../../fleet/engine/open.ts';
 import { weekOf } from '../../../../fleet/wire/week.ts';
 import { batchOf, enrolled, fullWindow, HOUR, NOW, rowOf } from '../fixture/evidence.ts';
 import { evidenceTable } from '../fixture/evidence-table.ts';
+import { until } from '../fixture/hub.ts';
 import { postgresMissing, sql, startPostgres, type TestServer } from '../fixture/postgres.ts';
 
 const WEEK = weekOf(NOW * 1000);
@@ -43,7 +44,7 @@ test('one of two leads, and where its connection is cut, never both', needsServe
     const now = await asked();
     assert.ok(now.filter(Boolean).length <= 1, `both lead in round ${round}`);
   }
-  for (let tries = 0; tries < 50 && !(await asked()).includes(true); tries++) await wait(20);
+  await until(async () => (await asked()).includes(true), 'leader');
   assert.deepEqual((await asked()).toSorted(), [false, true]);
 });
 
@@ -55,8 +56,7 @@ test('a leader that closes leaves the lead to the other', needsServer, async () 
     assert.equal(await first.lead(), true);
     assert.equal(await second.lead(), false);
     await first.close();
-    for (let tries = 0; tries < 100 && !(await second.lead()); tries++) await wait(20);
-    assert.equal(await second.lead(), true);
+    await until(() => second.lead(), 'lead of the other');
   } finally {
     await second.close();
   }
@@ -68,10 +68,10 @@ test('a listener whose connection is cut calls back when it listens again', need
   const heard = { times: 0 };
   await engine.onPublished(() => heard.times++);
   await sql(server.url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`);
-  for (let tries = 0; tries < 200 && heard.times === 0; tries++) await wait(20);
+  await until(() => heard.times > 0, 'word that it listens again');
   assert.equal(heard.times, 1);
   await engine.setWorkload({ name: 'web', select: {}, order: 1 });
-  for (let tries = 0; tries < 200 && heard.times === 1; tries++) await wait(20);
+  await until(() => heard.times > 1, 'word of a workload');
   assert.equal(heard.times, 2);
 });
 
