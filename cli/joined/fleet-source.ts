@@ -32,7 +32,7 @@ export class FleetSource {
     requireClosed(directory);
     this.#directory = directory;
     this.#warn = warn;
-    this.#files = new PolicySource(undefined, warn);
+    this.#files = new PolicySource(undefined, warn, directory);
   }
 
   /**

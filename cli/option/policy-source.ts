@@ -11,21 +11,23 @@ import { parseText, readTrustedPolicyText } from './policy-file.ts';
 export class PolicySource {
   readonly #mode: Mode | undefined;
   readonly #warn: (text: string) => void;
+  readonly #fleetDirectory: string | undefined;
 
   /**
    * `mode` stands for the one that a file names. `monitor` does for everybody; with `block` the mode entries that say
-   * `monitor` still hold.
+   * `monitor` still hold. `fleetDirectory`: what this host is in its fleet, where that is not in the usual place.
    */
-  constructor(mode: Mode | undefined, warn: (text: string) => void) {
+  constructor(mode: Mode | undefined, warn: (text: string) => void, fleetDirectory?: string) {
     this.#mode = mode;
     this.#warn = warn;
+    this.#fleetDirectory = fleetDirectory;
   }
 
   /** The policy as a file has it now. Throws BouhekiError when it is not valid or not to be trusted. */
   read(file: string): ReadPolicy {
     const text = readTrustedPolicyText(file);
     const written = parseText(text, file, this.#warn);
-    const host = readHostFile();
+    const host = readHostFile(this.#fleetDirectory);
     const unknown = describeUnknownHost(written, host && hostTexts(host));
     if (unknown !== '') this.#warn(unknown);
     const policy = forHost(written, host);

@@ -11,11 +11,12 @@ import { describeEnd, findingsText } from './preflight-text.ts';
 export interface DryRunOptions extends PreflightOptions {
   json?: boolean;
   mode?: Mode;
+  fleetDir?: string;
 }
 
 /** Prints the pre-flight of a policy. Nothing is attached, recorded or blocked. */
 export async function dryRun(file: string, options: DryRunOptions): Promise<void> {
-  const read = new PolicySource(options.mode, warnAtOnce).read(file);
+  const read = new PolicySource(options.mode, warnAtOnce, options.fleetDir).read(file);
   const findings = await findAll(read, options);
   const force = options.force === true;
   const stops = stopping(findings).length > 0;

@@ -97,7 +97,7 @@ export class EnforceRun {
   static async open(beginning: Beginning): Promise<EnforceRun> {
     const { awaitEnd, fleet, guarding, messages, options, read, source } = beginning;
     const say = messages.say.bind(messages);
-    const shadow = options.shadow === undefined ? undefined : await ShadowRun.read(options.shadow, say);
+    const shadow = await ShadowRun.of(options, say);
     const log = new DenialLog(read.policy.log, say);
     const share = new LogShare((entry) => log.write(entry));
     const denials = new DenialCount();

@@ -73,7 +73,7 @@ function policiesOf(
     const source = new FleetSource(joinedDirectory(options)!, say);
     return { first: source.first(), source };
   }
-  const source = new PolicySource(options.mode, say);
+  const source = new PolicySource(options.mode, say, options.fleetDir);
   return { first: source.read(file), source };
 }
 

@@ -8,21 +8,28 @@ import type { ShadowStatus } from '../../profiler/serve/live-status.ts';
 import { accountsFor } from '../option/account-table.ts';
 import { realPaths } from '../option/linked-path.ts';
 import { PolicySource } from '../option/policy-source.ts';
+import type { EnforceOptions } from '../option/recorder-option.ts';
 
 /** The candidate of a run of `enforce`, which is counted beside the policy in force. */
 export class ShadowRun {
   readonly #say: (text: string) => void;
   readonly #first: Candidate;
+  readonly #fleetDirectory: string | undefined;
   #shadow: Shadow | undefined;
 
-  private constructor(candidate: Candidate, say: (text: string) => void) {
+  private constructor(candidate: Candidate, say: (text: string) => void, fleetDirectory?: string) {
     this.#first = candidate;
     this.#say = say;
+    this.#fleetDirectory = fleetDirectory;
   }
 
-  /** Reads the candidate, with the demands on a policy that is enforced. Throws BouhekiError. */
-  static async read(file: string, say: (text: string) => void): Promise<ShadowRun> {
-    return new ShadowRun(await candidateOf(file, say), say);
+  /** Reads the candidate, if there is one, with the demands on a policy that is enforced. Throws BouhekiError. */
+  static async of(
+    { fleetDir, shadow: file }: Pick<EnforceOptions, 'fleetDir' | 'shadow'>,
+    say: (text: string) => void,
+  ): Promise<ShadowRun | undefined> {
+    if (file === undefined) return undefined;
+    return new ShadowRun(await candidateOf(file, say, fleetDir), say, fleetDir);
   }
 
   /** What is recorded passes through here from now on. */
@@ -53,7 +60,7 @@ export class ShadowRun {
   /** Reads the file of the candidate again. Never fails: the one before is counted on then. */
   async reload(): Promise<void> {
     try {
-      this.#shadow?.replace(await candidateOf(this.#shadow.candidate.file, this.#say));
+      this.#shadow?.replace(await candidateOf(this.#shadow.candidate.file, this.#say, this.#fleetDirectory));
     } catch (error) {
       this.#say(renderFailure(error));
       this.#say('The shadow policy that was counted stays.\n');
@@ -62,7 +69,7 @@ export class ShadowRun {
 
   /** Counts the policy of a file from now on. Returns what there is to say. Throws BouhekiError where it cannot be. */
   async apply(file: string): Promise<string> {
-    const candidate = await candidateOf(file, this.#say);
+    const candidate = await candidateOf(file, this.#say, this.#fleetDirectory);
     if (this.#shadow === undefined)
       throw new BouhekiError('usage', 'nothing is counted any more', { remedy: 'start bouheki again' });
     this.#shadow.replace(candidate);
@@ -72,8 +79,12 @@ export class ShadowRun {
   }
 }
 
-async function candidateOf(file: string, warn: (text: string) => void): Promise<Candidate> {
-  const { hash, policy: written } = new PolicySource(undefined, warn).read(file);
+async function candidateOf(
+  file: string,
+  warn: (text: string) => void,
+  fleetDirectory: string | undefined,
+): Promise<Candidate> {
+  const { hash, policy: written } = new PolicySource(undefined, warn, fleetDirectory).read(file);
   const { policy } = followLinks(written, realPaths);
   return { policy, hash, file, accounts: await accountsFor(policy) };
 }

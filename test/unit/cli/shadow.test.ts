@@ -16,7 +16,7 @@ test('its file is read again, and a bad one leaves what was counted', async (t) 
   const file = join(directoryFor(t), 'next.yaml');
   writeFileSync(file, ALL);
   const said: string[] = [];
-  const run = await ShadowRun.read(file, (text) => said.push(text));
+  const run = (await ShadowRun.of({ shadow: file }, (text) => said.push(text)))!;
   assert.deepEqual(run.status, {});
   run.tap(discarding());
   const first = run.status.shadow!.policyHash;
@@ -38,7 +38,7 @@ test('it ends with the record, and where it cannot be judged by', async (t) => {
   const file = join(directoryFor(t), 'next.yaml');
   writeFileSync(file, NONE);
   const said: string[] = [];
-  const run = await ShadowRun.read(file, (text) => said.push(text));
+  const run = (await ShadowRun.of({ shadow: file }, (text) => said.push(text)))!;
   const sink = run.tap(discarding());
   const broken = new EventBatch();
   Object.defineProperty(broken, 'columns', { value: {} });

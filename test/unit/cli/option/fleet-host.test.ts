@@ -85,5 +85,8 @@ test(
     assert.match(String(none.stdout), /curl/);
     assert.doesNotMatch(String(known.stderr), UNKNOWN);
     assert.doesNotMatch(String(known.stdout), /curl/);
+    const elsewhere = run(false, 'enforce', '--dry-run', '--fleet-dir', '.');
+    assert.doesNotMatch(String(elsewhere.stderr), UNKNOWN);
+    assert.doesNotMatch(String(elsewhere.stdout), /curl/);
   },
 );
