@@ -206,13 +206,30 @@ const CAPABILITIES: ReadonlyArray<[name: string, bit: number]> = [
   ['CAP_PERFMON', 38],
 ];
 const CAP_SYS_ADMIN = 21;
+const CAP_SYS_RESOURCE = 24;
 
 /** Names of the capabilities that loading needs and this process doesn't have. */
 export function missingCapabilities(): string[] {
+  if (holds(CAP_SYS_ADMIN)) return [];
+  return CAPABILITIES.filter(([, bit]) => !holds(bit)).map(([name]) => name);
+}
+
+function holds(capability: number): boolean {
   const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  const held = BigInt(`0x${line?.[1] ?? '0'}`);
-  if (held & (1n << BigInt(CAP_SYS_ADMIN))) return [];
-  return CAPABILITIES.filter(([, bit]) => !(held & (1n << BigInt(bit)))).map(([name]) => name);
+  return (BigInt(`0x${line?.[1] ?? '0'}`) & (1n << BigInt(capability))) !== 0n;
+}
+
+/**
+ * How much memory BPF maps may take of this process, bytes; undefined: as much as its cgroup. Before Linux 5.11 the kernel
+ * charged them to the user's locked memory (commit 97306be45fbe), of which libbpf asks for all that the hard limit, or
+ * CAP_SYS_RESOURCE, lets it have.
+ */
+export function mapMemoryLimit(): number | undefined {
+  const [major, minor] = kernelVersion();
+  if (major > 5 || (major === 5 && minor >= 11) || holds(CAP_SYS_RESOURCE)) return undefined;
+  const line = /^Max locked memory\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  const hard = Number(line?.[1]);
+  return Number.isFinite(hard) ? hard : undefined;
 }
 
 /** Whether the kernel has the layout of its own structs, which CO-RE needs. */

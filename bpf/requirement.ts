@@ -9,6 +9,7 @@ import {
   hasTaskStorage,
   kernelVersion,
   lockdown,
+  mapMemoryLimit,
   missingCapabilities,
   type Backend,
   UNSEEN_BY_CGROUP,
@@ -49,6 +50,7 @@ export function requirements(): Requirement[] {
     kernel(),
     library(),
     capabilities(),
+    mapMemory(),
     btf(),
     lsm(),
     fmodRet(),
@@ -111,6 +113,22 @@ function capabilities(): Requirement {
     found: missing.length === 0 ? 'held' : `${missing.join(' and ')} not held`,
     remedy: 'run it as root, for instance with sudo',
     code: 'privilege',
+  };
+}
+
+/** What maps need grows with the policy, so no amount is enough for all. */
+function mapMemory(): Requirement {
+  const requirement = { name: 'memory for BPF maps', code: 'privilege' as const };
+  if (missingCapabilities().length > 0) return { ...requirement, state: 'unknown', found: WITHOUT_ROOT };
+  const limit = mapMemoryLimit();
+  return {
+    ...requirement,
+    state: limit === undefined ? 'ok' : 'missing',
+    found:
+      limit === undefined
+        ? 'not limited for this process'
+        : `at most ${limit / 1024} KiB, the locked memory of this user, of which this kernel takes it`,
+    remedy: 'start it without that limit (in a unit, LimitMEMLOCK=infinity) or with CAP_SYS_RESOURCE',
   };
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kernelVersion } from '../../bpf/probe.ts';
 import { pythonTo } from './attempt.ts';
 import { bouheki, Running } from './bouheki.ts';
 import { type Ended, folder, programsLeft, run, startNetwork, stopNetwork, USER } from './guest.ts';
@@ -268,18 +269,34 @@ suite('apply tries another policy, confirm keeps it, rollback brings the one bef
 const CAPABILITIES = '+dac_read_search,+net_admin,+sys_ptrace,+perfmon,+bpf';
 const BITS = [2, 12, 19, 38, 39].reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n);
 
-/** Starts `enforce` as an ordinary user, to whom all files of before belong now. */
-async function startAsUser(): Promise<Running> {
+/** Before Linux 5.11 maps take of the locked memory of a user, which is limited. */
+const [major, minor] = kernelVersion();
+const LIMITED = major === 5 && minor < 11;
+
+/** What starts `enforce` as an ordinary user, to whom all files of before belong now. */
+function asUser(memory: readonly string[]): string[] {
   assert.equal(run('chown', '-R', `${USER}:${USER}`, place).status, 0);
   const who = ['--reuid', String(USER), '--regid', String(USER), '--clear-groups'];
   const may = ['--inh-caps', '--ambient-caps', '--bounding-set'].flatMap((set) => [
     set,
     `-all,${CAPABILITIES}`,
   ]);
-  const command = ['setpriv', ...who, ...may];
+  return [...memory, 'setpriv', ...who, ...may];
+}
+
+async function startAsUser(): Promise<Running> {
+  const command = asUser(LIMITED ? ['prlimit', '--memlock=unlimited'] : []);
   const started = Running.beginBy(command, 'enforce', ONE, '--no-preflight', '--db', db);
   await started.until(/^Blocking by /m);
   return started;
+}
+
+/** Where the user's limit is what it is by default. */
+async function endsForMemory(): Promise<void> {
+  const command = asUser(['prlimit', '--memlock=65536']);
+  const refused = await Running.beginBy(command, 'enforce', ONE, '--no-preflight', '--db', db).end();
+  assert.equal(refused.status, 2, refused.stderr);
+  assert.match(refused.stderr, /^bouheki: memory for BPF maps: at most 64 KiB/m);
 }
 
 test('a daemon that is killed while its policy waits leaves nothing behind within 21 s', async () => {
@@ -305,6 +322,7 @@ test('a daemon that is killed while its policy waits leaves nothing behind withi
 });
 
 test('an ordinary user with five capabilities enforces, with the record of the one before', async () => {
+  if (LIMITED) await endsForMemory();
   const enforce = await startAsUser();
   const status = readFileSync(`/proc/${enforce.pid}/status`, 'utf8');
   assert.match(status, new RegExp(`^Uid:\\s${USER}\\s${USER}\\s`, 'm'));
