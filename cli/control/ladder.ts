@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { readDuration } from '../option/duration.ts';
+import { hostOption } from '../option/fleet-host.ts';
 import { databaseOption, sinceOption } from '../option/record-option.ts';
 import { confirmOption, guardKeyOption } from '../option/recorder-option.ts';
 import type { LadderOptions } from '../ladder/ladder.ts';
@@ -37,6 +38,7 @@ export function ladderCommand(): Command {
     .addOption(guardKeyOption())
     .addOption(databaseOption())
     .addOption(sinceOption('only the record from this time on'))
+    .addOption(hostOption())
     .option('--json', 'print where each subject stands as JSON', false)
     .addHelpText('after', HELP)
     .action(async (file: string, options: LadderOptions) => {

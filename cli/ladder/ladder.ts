@@ -10,10 +10,12 @@ import { appendModes, changeMode, changeWholeMode, modeSubjects } from '../../po
 import { LIMITS } from '../../policy/file/limit.ts';
 import { printPolicy } from '../../policy/file/print.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
+import { matchesHost } from '../../policy/meaning/host.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { isEventLoss, openReader } from '../../profiler/read/read.ts';
 import { accountsFor } from '../option/account-table.ts';
+import { describeUnknownHost, type HostTexts, judgedHost, onHost } from '../option/fleet-host.ts';
 import { realPaths } from '../option/linked-path.ts';
 import { writeOutput } from '../option/output-file.ts';
 import { parseText, readPolicyText, readTrustedPolicyText } from '../option/policy-file.ts';
@@ -38,6 +40,7 @@ export interface LadderOptions {
   guardKey?: string;
   /** Microseconds since the epoch. */
   since?: number;
+  host?: string[];
   json: boolean;
 }
 
@@ -67,8 +70,13 @@ export async function runLadder(file: string, options: LadderOptions): Promise<v
     await take(file, text, stepDown(text, subjects, options.down, now), options);
     return;
   }
-  const { elsewhere, rungs } = await readRungs(policy, subjects, options, now);
-  const change = options.climb ? stepUp(text, subjects, rungs, { ...options, elsewhere, now }) : undefined;
+  const host = judgedHost(options.host);
+  process.stderr.write(describeUnknownHost(policy, host));
+  const here = subjects.filter(
+    ({ from }) => from.host === undefined || matchesHost('allow', from.host, host),
+  );
+  const { elsewhere, rungs } = await readRungs(policy, here, { ...options, host }, now);
+  const change = options.climb ? stepUp(text, here, rungs, { ...options, elsewhere, now }) : undefined;
   process.stdout.write(
     options.json
       ? jsonDocument('ladder', { policy: file, elsewhere, subjects: rungs })
@@ -151,7 +159,7 @@ function meaningsOf(written: readonly ModeDocument['from'][]): LadderSubject['fr
 async function readRungs(
   policy: Policy,
   subjects: readonly WrittenSubject[],
-  { db, quiet, since }: LadderOptions,
+  { db, host, quiet, since }: Pick<LadderOptions, 'db' | 'quiet' | 'since'> & { host: HostTexts },
   now: number,
 ): Promise<{ rungs: Rung[]; elsewhere: number }> {
   const reader = await openReader(db);
@@ -159,7 +167,12 @@ async function readRungs(
     const begin = now - quiet * 1e6;
     const all = await reader.observations({ ...(since !== undefined && { since }), byNames: true });
     const late = await reader.observations({ since: begin, byNames: true });
-    const judged = (list: typeof all) => list.filter(({ subject }) => isJudged(policy, subject));
+    const judged = (list: typeof all) =>
+      onHost(
+        policy,
+        list.filter(({ subject }) => isJudged(policy, subject)),
+        host,
+      );
     const recordings = await reader.recordings();
     const own = recordings
       .filter(({ backend }) => backend !== 'import')

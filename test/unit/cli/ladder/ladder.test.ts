@@ -67,6 +67,30 @@ const modesIn = ({ policy }: Made) =>
     mode,
   ]);
 
+const OF_HOSTS = `version: 2
+network:
+  mode: monitor
+  target: host
+  allow:
+    - { name: web, from: { exe: [/usr/bin/curl], host: [role=web] }, to: [{ cidr: [10.0.0.1, 10.0.0.2] }] }
+    - { name: mail, from: { exe: [/usr/bin/curl], host: [mail-1] }, to: [{ cidr: [10.0.0.9] }] }
+`;
+
+test('rules for other hosts of a fleet are none of the host that the record is of', async (t) => {
+  const { policy, run } = await made(t, { text: OF_HOSTS });
+  const unknown = run('--json');
+  assert.match(unknown.stderr, /^It is not known which host of a fleet this is/);
+  assert.deepEqual(states(unknown), []);
+  const known = run('--json', '--host', 'web-1', '--host', 'role=web', '--climb', '--whole');
+  assert.doesNotMatch(known.stderr, /It is not known/);
+  assert.deepEqual(
+    states(known).map(([name, state]) => [name, state]),
+    [['web', 'ready']],
+  );
+  const { mode, modes } = parsePolicy(readFileSync(policy, 'utf8'), 'the policy').policy!;
+  assert.deepEqual([mode, modes!.map(({ from }) => from.host)], ['block', [['role=web']]]);
+});
+
 test('a steady subject is ready, one that is not in the record waits, and a rule for everybody is left alone', async (t) => {
   const { policy, run } = await made(t);
   const outcome = run('--json');
