@@ -2,8 +2,6 @@ import type { Batch, Row } from '../../../fleet/wire/message.ts';
 import { subjectBytes } from '../../../fleet/wire/subject-document.ts';
 import { hourOfWeek, HOUR_BYTES, weekOf, weekStart } from '../../../fleet/wire/week.ts';
 
-/** Hosts of a workload. */
-export const WORKLOAD = 200;
 /** Keys that most hosts of a workload show, the share of hosts that shows one, and the keys that few show. */
 const SHARED = 1600;
 const SHOWN = 0.9;
@@ -26,10 +24,9 @@ export function* numbers(seed: number): Generator<number, never> {
   }
 }
 
-/** The batches of a host that saw all hours of the week of a moment up to it. Milliseconds. */
-export function batchesOf(host: number, now: number): Batch[] {
+/** The batches of a host of a workload that saw all hours of the week of a moment up to it. Milliseconds. */
+export function batchesOf(host: number, workload: number, now: number): Batch[] {
   const random = numbers(host + 1);
-  const workload = Math.floor(host / WORKLOAD);
   const subjects = Array.from({ length: SUBJECTS }, (_, at) =>
     subjectBytes({
       command: `service-${at}`,
