@@ -1,5 +1,5 @@
 import type { Prefix } from '../value/cidr.ts';
-import { matchesName } from '../value/host-name.ts';
+import { nameMatcher } from '../value/host-name.ts';
 import { PUBLIC } from '../value/public-address.ts';
 import type { KnownName, NameOptions, Policy, To } from './policy.ts';
 
@@ -37,11 +37,16 @@ export function matchesNames(to: To, known: readonly KnownName[] | undefined): b
   const { names } = to;
   if (!names) return true;
   const keep = keepOf(to);
-  return known?.some(({ age, name }) => age <= keep && isListed(names, name)) === true;
+  return known?.some(({ age, name }) => age <= keep && matcherOf(names)(name)) === true;
 }
 
-function isListed(patterns: readonly string[], name: string): boolean {
-  return patterns.some((pattern) => matchesName(pattern, name));
+/** A list is asked for each flow, and may have thousands of names. */
+const matchers = new WeakMap<readonly string[], (name: string) => boolean>();
+
+function matcherOf(names: readonly string[]): (name: string) => boolean {
+  let matcher = matchers.get(names);
+  if (matcher === undefined) matchers.set(names, (matcher = nameMatcher(names)));
+  return matcher;
 }
 
 /** Seconds after the end of its TTL that an address is recorded to be known by a name which is not the only one. */

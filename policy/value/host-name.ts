@@ -119,6 +119,21 @@ export function matchesName(pattern: string, name: string): boolean {
   return name.length > suffix.length && name.endsWith(suffix);
 }
 
+/** Whether a name is what one of the patterns says, as `matchesName`: with one look for each name that it is below. */
+export function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
+  const listed = new Set(patterns);
+  if (listed.has(ANY_NAME)) return () => true;
+  const below = new Set(patterns.flatMap((pattern) => parentOf(pattern) ?? []));
+  return (name) => listed.has(name) || (below.size > 0 && isBelow(name, below));
+}
+
+function isBelow(name: string, parents: ReadonlySet<string>): boolean {
+  for (let dot = name.indexOf('.', 1); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+    if (parents.has(name.slice(dot + 1))) return true;
+  }
+  return false;
+}
+
 /** Whether every name that `inner` stands for is one of `outer`. */
 export function coversNames(outer: string, inner: string): boolean {
   if (inner === ANY_NAME) return outer === ANY_NAME;

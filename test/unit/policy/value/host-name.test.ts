@@ -5,6 +5,7 @@ import {
   coversNames,
   hostNameClasses,
   matchesName,
+  nameMatcher,
   readNamePattern,
 } from '../../../../policy/value/host-name.ts';
 
@@ -104,6 +105,20 @@ test('a pattern covers another where it matches each name that the other does', 
       assert.equal(coversNames(outer, inner), expected, `${outer} ${inner}`);
     }),
     { numRuns: 3000 },
+  );
+});
+
+test('a list of patterns matches what one of them does', () => {
+  const others = ['', '.', '.a', 'a.', 'a..b', '*.a', 'xa.b', 'other'];
+  fc.assert(
+    fc.property(fc.array(pattern, { maxLength: 6 }), (patterns) => {
+      const matches = nameMatcher(patterns);
+      for (const name of [...NAMES, ...others]) {
+        const expected = patterns.some((each) => matchesName(each, name));
+        assert.equal(matches(name), expected, `${patterns.join(' ')}: ${name}`);
+      }
+    }),
+    { numRuns: 500 },
   );
 });
 
