@@ -33,16 +33,12 @@ export function shownBy({ accounts, fleet, observations }: GrantInput, options: 
   const select = { ...options, ...(accounts && { accounts }) };
   const all = selectObservations(observations, select);
   const shown = fleet && quorumOf(all.demands, fleet);
-  const few = new Set(shown?.withheld.flatMap((each) => each.observations));
+  if (shown === undefined) return { all, granted: all };
+  const few = new Set(shown.withheld.flatMap((each) => each.observations));
+  if (few.size === 0 && shown.aged.size === 0) return { all, granted: all, shown };
   // What is withheld may not even keep a metadata address from being denied.
-  const granted =
-    few.size === 0
-      ? all
-      : selectObservations(
-          observations.filter((each) => !few.has(each)),
-          select,
-        );
-  return { all, granted, ...(shown && { shown }) };
+  const left = observations.filter((each) => !few.has(each)).map((each) => shown.aged.get(each) ?? each);
+  return { all, granted: selectObservations(left, select), shown };
 }
 
 function nothingToAllow(

@@ -2,6 +2,7 @@ import { formatCount, formatNumber, formatPercent } from '../format/number.ts';
 import type { RecordedObservation } from '../profiler/read/read.ts';
 import { DestinationNumbers } from './destination/destination-numbers.ts';
 import { countHosts, hostsOf, placesIn, type HostSet } from './fleet/host-set.ts';
+import { ageOn } from './name/by-name.ts';
 import { compareText } from './subject/order.ts';
 import type { Demand } from './subject/select.ts';
 
@@ -35,6 +36,8 @@ export interface Quorum {
   least: number;
   holdOut: HostHoldOut;
   withheld: Withheld[];
+  /** Of what is granted by a name that some host needed for longer than enough hosts did: as those needed it. */
+  aged: ReadonlyMap<RecordedObservation, RecordedObservation>;
   /** Destinations that are granted all the same, inside rules for others: see `withoutGranted`. */
   inside: number;
 }
@@ -76,6 +79,7 @@ export function quorumOf(demands: readonly Demand[], fleet: FleetEvidence): Quor
   }
   return {
     least,
+    aged: new Map(keys.flatMap((key, at) => (sizes[at]! < least ? [] : agedIn(key, least)))),
     inside: 0,
     holdOut: {
       alone: sizes.filter((size) => size === 1).length,
@@ -86,6 +90,16 @@ export function quorumOf(demands: readonly Demand[], fleet: FleetEvidence): Quor
       (a, b) => compareText(a.subject.name, b.subject.name) || compareText(a.hosts.join(), b.hosts.join()),
     ),
   };
+}
+
+/** What one host says of the time that it needs a name makes it longer for nobody, whatever else its subject says. */
+function agedIn({ observations }: Key, least: number): [RecordedObservation, RecordedObservation][] {
+  const named = observations.filter(({ known, name }) => name !== undefined && known !== undefined);
+  if (named.length === 0) return [];
+  const age = ageOn(named, least);
+  return named
+    .filter(({ known }) => known!.age > age)
+    .map((each) => [each, Object.assign({}, each, { known: { ...each.known, age } })]);
 }
 
 function keysOf(demands: readonly Demand[]): Key[] {

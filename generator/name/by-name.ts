@@ -92,8 +92,10 @@ function chosen(service: Service, by: DestinationKind, options: NameOptions): Re
   const others = service.flatMap((place) => (place.others.length > 0 ? [joinPlace(place.others)] : []));
   const named = [...[...groups].map(([name, events]) => joinOf(name, events, leastHosts)), ...others];
   const addresses = service.map(({ whole }) => whole);
-  const lost = unforeseen(named) + notShown(service, exact, leastHosts);
-  return by === 'name' || lost <= unforeseen(addresses) ? named : addresses;
+  // What one host of a fleet did is granted neither way: it must not decide for all.
+  const granted = (all: readonly RecordedObservation[]) => all.filter((each) => isShown([each], leastHosts));
+  const lost = unforeseen(granted(named)) + notShown(service, exact, leastHosts);
+  return by === 'name' || lost <= unforeseen(granted(addresses)) ? named : addresses;
 }
 
 /** With wildcards, for names that are granted: what one host of a fleet made up must not become one. */
@@ -154,12 +156,13 @@ function joinOf(
   const others = new Set(parts.flatMap((part) => part.names!.slice(1)).filter((other) => !own.has(other)));
   return {
     ...sumOf(parts),
+    ...(leastHosts !== undefined && { ages: agesOn(parts) }),
     name,
     names: names.slice(0, LISTED),
     // What holds for the event that was known worst holds for all.
     known: {
       by: ASKERS.find((each) => parts.some(({ known }) => known!.by === each))!,
-      age: leastHosts === undefined ? mostOf(parts, ({ known }) => known!.age) : ageOn(parts, leastHosts),
+      age: mostOf(parts, ({ known }) => known!.age),
     },
     seen: {
       addresses: new Set(parts.map(({ address, family }) => `${family} ${address}`)).size,
@@ -170,11 +173,12 @@ function joinOf(
   };
 }
 
-/**
- * The seconds after the TTL that so many hosts of a fleet needed a name for, or all that showed it: fewer do not make the
- * time longer for all.
- */
-function ageOn(parts: readonly RecordedObservation[], leastHosts: number): number {
+/** The most seconds after the TTL on each host, in the order of their places, as `ages` of an observation. */
+function agesOn(parts: readonly RecordedObservation[]): number[] {
+  return [...agesByHost(parts)].toSorted(([a], [b]) => a - b).map(([, age]) => age);
+}
+
+function agesByHost(parts: readonly RecordedObservation[]): Map<number, number> {
   const ages = new Map<number, number>();
   for (const { ages: own = [], hosts = new Uint8Array(0), known } of parts) {
     for (const [at, place] of placesIn(hosts).entries()) {
@@ -182,7 +186,12 @@ function ageOn(parts: readonly RecordedObservation[], leastHosts: number): numbe
       ages.set(place, Math.max(age, ages.get(place) ?? -Infinity));
     }
   }
-  const sorted = [...ages.values()].toSorted((a, b) => b - a);
+  return ages;
+}
+
+/** The seconds after the TTL that so many hosts of a fleet needed a name for, or all that showed it. */
+export function ageOn(parts: readonly RecordedObservation[], leastHosts: number): number {
+  const sorted = [...agesByHost(parts).values()].toSorted((a, b) => b - a);
   return sorted[Math.min(leastHosts, sorted.length) - 1] ?? mostOf(parts, ({ known }) => known!.age);
 }
 
@@ -209,7 +218,7 @@ export function joinNamed(apart: readonly RecordedObservation[]): RecordedObserv
     keyOf.service(subject, `${names![0]} ${verdict} ${monitored} ${port} ${protocol}`),
   );
   const joined = [...named.values()].map((parts) => joinOf(parts[0]!.names![0]!, parts));
-  return [...apart.filter((each) => !goesByName(each)), ...joined];
+  return [...joinAddresses(apart.filter((each) => !goesByName(each))), ...joined];
 }
 
 /** The observations of each address as one, of those that were told apart by names. */

@@ -21,15 +21,24 @@ export function describeNames(observations: readonly RecordedObservation[]): str
   const addresses = named.reduce((sum, { seen }) => sum + seen!.addresses, 0);
   const others = mostOf(named, ({ seen }) => seen!.others);
   const self = named.reduce((sum, { seen }) => sum + seen!.self, 0);
-  const oldest = mostOf(named, ({ known }) => known!.age);
+  const keep = neededKeep(mostOf(named, ({ known }) => known!.age));
   const shared = others === 0 ? '' : `, shared with up to ${formatCount(others, 'other name')}`;
-  const age = oldest > 0 ? `longest ${formatDuration(oldest)} after the TTL` : 'none after the TTL';
   const unbounded = wildcards.map(
     ([name, each]) => `${name} allows any number of names, ${formatNumber(each)} seen`,
   );
   return [
     `${formatCount(count, 'event')} by ${formatCount(names, 'name')}, ${formatCount(addresses, 'address', 'addresses')} seen${shared}; ` +
-      `${formatNumber(self)} asked by the program itself; keep ${formatKeep(neededKeep(oldest))} covers all (${age})`,
+      `${formatNumber(self)} asked by the program itself; keep ${formatKeep(keep)} ${describeAges(named, keep)}`,
     ...unbounded,
   ];
+}
+
+/** How long after the end of their TTL names were used, beside the time that is proposed. */
+function describeAges(named: readonly RecordedObservation[], keep: number): string {
+  // In a fleet what too few hosts needed does not count, and is in their own ages alone.
+  const oldest = mostOf(named, ({ ages = [], known }) =>
+    ages.reduce((most, each) => Math.max(most, each), known!.age),
+  );
+  const longest = oldest > 0 ? `longest ${formatDuration(oldest)} after the TTL` : 'none after the TTL';
+  return oldest > keep ? `covers all but what too few hosts needed (${longest})` : `covers all (${longest})`;
 }

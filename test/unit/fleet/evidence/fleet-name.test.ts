@@ -42,8 +42,8 @@ function made(
 /** A public address. */
 const at = (last: number): string => `93.184.216.${last}`;
 
-const to = (name: string, last: number, age = 0): Deed => ({
-  subject: CURL,
+const to = (name: string, last: number, age = 0, subject = CURL): Deed => ({
+  subject,
   address: at(last),
   port: 443,
   name,
@@ -108,6 +108,41 @@ test('a host that says it needs a name for years makes the time longer for nobod
   assert.equal(keepOf(lying), keepOf(plain));
   const needed = [10_000, 20_000, 90_000].map((age, place) => [to(API, place, age)]);
   assert.ok((keepOf(generated([...needed, [to(API, 1, 0)]])) ?? 0) >= 10_000);
+});
+
+test('what its subject is called besides makes no host enough by itself', () => {
+  const good = [to(API, 1)];
+  const liar = [to(API, 1, 400_000_000, { ...CURL, command: 'other' })];
+  const { policy, text } = generated([good, good, good, liar]);
+  assert.match(text, /# 3 of 4 hosts/);
+  assert.match(text, /keep 1h covers all but what too few hosts needed \(longest 4629d/);
+  assert.deepEqual(
+    policy.boxes.filter(({ to: { names } }) => names).map(({ to: { keep } }) => keep ?? 3600),
+    [3600],
+  );
+});
+
+test('one event of one host does not send a service of all back to addresses', () => {
+  const deeds = [1, 2, 3, 4].map((last) => [to(API, last)]);
+  const rows = aggregated([...deeds, [to(API, 5), to('x.evil.example', 1)]]);
+  const last = Math.max(...rows.map((row) => row.last));
+  const late = { first: last - 1, last };
+  for (const count of [1, 1000]) {
+    for (const row of rows) if (row.name !== API) Object.assign(row, late, { count });
+    const { policy, text } = made(5, rows, 3);
+    assert.deepEqual([namesIn(policy), addressesIn(policy)], [[API], 0]);
+    assert.match(text, /^# withheld: .*x\.evil\.example/m);
+  }
+});
+
+test('hosts that know a private address by different names have it in common', () => {
+  const db: Deed = { ...unnamed(1), address: '10.0.0.1' };
+  const rows = aggregated([[{ ...db, name: 'db.corp.example' }], [{ ...db, name: 'db' }], [db]]);
+  const shown = shownAt(fleetRecord(madeHosts(3), rows, { workload: 'web', minHosts: 1 }));
+  assert.deepEqual(
+    shown.map(({ hosts }) => countHosts(hosts!)),
+    [3],
+  );
 });
 
 test('connections without a name keep an address where enough hosts showed them, and else stand alone', () => {
