@@ -2,7 +2,7 @@ import { BouhekiError } from '../../error/error.ts';
 import type { GenerateInput } from '../../generator/generate.ts';
 import { joinAddresses, joinNamed } from '../../generator/name/by-name.ts';
 import type { FleetEvidence } from '../../generator/quorum.ts';
-import { hostsOf, placesIn } from '../../generator/fleet/host-set.ts';
+import { countHosts, hostsOf, placesIn } from '../../generator/fleet/host-set.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { isLabel } from '../../policy/meaning/host.ts';
@@ -52,7 +52,7 @@ export function fleetRecord(
   for (const [at, row] of rows.entries()) {
     const subject = subjects.of(texts[at]!);
     if (subject === undefined || !isKnownSocket(row.socket)) unreadable.push(row);
-    else apart.push(Object.assign(observationOf(row, window), { subject }));
+    else apart.push(Object.assign(observationOf(row, window, minHosts), { subject }));
   }
   const counted = ruleNames(hosts);
   const fleet: FleetEvidence = { workload, minHosts, counted, uncounted };
@@ -104,8 +104,12 @@ function windowOf(rows: readonly AggregateRow[]): Window {
   return window;
 }
 
-function observationOf(row: AggregateRow, window: Window): Omit<RecordedObservation, 'subject'> {
-  const { count, first, hosts, hours, last, names, port, protocol, verdict } = row;
+function observationOf(
+  row: AggregateRow,
+  window: Window,
+  minHosts: number,
+): Omit<RecordedObservation, 'subject'> {
+  const { count, first, hosts, hours, last, port, protocol, verdict } = row;
   const { family, value: address } = addressOf(row.address);
   const observation: Omit<RecordedObservation, 'subject'> = {
     family,
@@ -122,17 +126,29 @@ function observationOf(row: AggregateRow, window: Window): Omit<RecordedObservat
     blocks: blocksOf(row, window),
   };
   if (row.socket !== '') observation.socket = row.socket as SocketKind;
-  if (names.length > 0) observation.names = names.toSorted();
+  // What one host calls an address is not shown beside a rule for others.
+  const names = namesOf(row, Math.min(minHosts, countHosts(hosts)));
+  if (names.length > 0) observation.names = names;
   if (row.knownBy !== 'NO_NAME') Object.assign(observation, calledOf(row, row.knownBy));
   return observation;
 }
 
-/** By the name that the events went by. Where nobody on a host asked for another one, none stands beside it. */
+/** Those that so many hosts know, in order. */
+function namesOf({ nameHosts, names }: AggregateRow, leastHosts: number): string[] {
+  return names.filter((_, at) => nameHosts[at]! >= leastHosts).toSorted();
+}
+
+/**
+ * By the name that the events went by. Another one stands beside it where all of the hosts know it: each is judged by what
+ * it knows itself. Where nobody on a host asked for another one, none does.
+ */
 function calledOf(
-  { ages, name, names }: AggregateRow,
+  row: AggregateRow,
   knownBy: keyof typeof KNOWN_BY,
 ): Pick<Observation, 'names' | 'known' | 'ages'> {
-  const others = knownBy === 'HOST' ? [] : names.filter((each) => each !== name).toSorted();
+  const { ages, hosts, name } = row;
+  const all = knownBy === 'HOST' ? [] : namesOf(row, countHosts(hosts));
+  const others = all.filter((each) => each !== name);
   const age = ages.reduce((most, each) => Math.max(most, each), -Infinity);
   const known = { by: KNOWN_BY[knownBy], age: ages.length > 0 ? age : 0 };
   return { names: [name, ...others], known, ages };

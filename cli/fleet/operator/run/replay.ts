@@ -1,4 +1,5 @@
 import { visible } from '../../../../error/visible.ts';
+import { byAges } from '../../../../fleet/evidence/on-host.ts';
 import { fleetRecord, shownAt } from '../../../../fleet/evidence/record.ts';
 import type { HubClient } from '../../../../fleet/wire/client.ts';
 import type { AggregateHosts, AggregateRow } from '../../../../fleet/wire/message.ts';
@@ -58,7 +59,7 @@ export function judge(
   const record = fleetRecord(hosts, rows, { workload, minHosts: 1 });
   const holdOut = holdOutOf(hosts, shownAt(record));
   const { accounts, apart, observations } = record;
-  const shown = apart ?? observations;
+  const shown = byAges(policy, apart ?? observations);
   const flows = shown.map((observation) => flowOf(observation, accounts));
   const deniedFor = denialsBy(policy, flows);
   const denied = hosts.counted.map((host, place) => {

@@ -57,6 +57,10 @@ test('what a policy would deny is listed for the hosts that did it', () => {
   assert.match(replayText(more, '14d'), /20 % of what a host did was shown by no other host/);
 });
 
+function deniedHosts(policy: Policy, row: AggregateRow): string[] {
+  return judge(policy, 'web', HOSTS, [row]).denied.map(({ host }) => host);
+}
+
 test('rules for users, for names and for hosts are judged as the hosts would', () => {
   const byUser = policyOf('    - name: a\n      from: { user: [www-data] }');
   assert.equal(countDenied(judge(byUser, 'web', HOSTS, [rowOf({})])), 0);
@@ -74,12 +78,14 @@ test('rules for users, for names and for hosts are judged as the hosts would', (
   const unasked = { ...named, name: '', knownBy: 'NO_NAME' as const, ages: [] };
   assert.equal(countDenied(judge(byName, 'web', HOSTS, [unasked])), 2);
   const late = { ...named, ages: [0, 1_000_000] };
-  assert.equal(countDenied(judge(byName, 'web', HOSTS, [late])), 2);
+  assert.deepEqual(deniedHosts(byName, late), ['web-2']);
+  // One host alone knows the name that the policy has: the other would be cut off.
+  const [one, two] = ['www.example.com', 'api.example.com'];
+  const other = { ...named, name: one, names: [two, one], nameHosts: [1, 2] };
+  assert.ok(deniedHosts(byName, other).includes('web-2'));
+  assert.deepEqual(deniedHosts(byName, { ...other, nameHosts: [2, 2] }), []);
   const byHost = policyOf('    - name: a\n      from: { host: [web-1] }');
-  assert.deepEqual(
-    judge(byHost, 'web', HOSTS, [rowOf({})]).denied.map(({ host }) => host),
-    ['web-2'],
-  );
+  assert.deepEqual(deniedHosts(byHost, rowOf({})), ['web-2']);
 });
 
 test('without a host that has shown anything nothing is claimed', () => {

@@ -135,6 +135,14 @@ test('one event of one host does not send a service of all back to addresses', (
   }
 });
 
+test('what one host alone calls an address does not stand beside a rule for others', () => {
+  const rows = aggregated([[unnamed(1)], [unnamed(1)], [unnamed(1)], [unnamed(1)]]);
+  Object.assign(rows[0]!, { names: ['made.up.example', 'real.example.com'], nameHosts: [1, 3] });
+  const { text } = made(4, rows, 3);
+  assert.match(text, /known by real\.example\.com/);
+  assert.doesNotMatch(text, /made\.up/);
+});
+
 test('hosts that know a private address by different names have it in common', () => {
   const db: Deed = { ...unnamed(1), address: '10.0.0.1' };
   const rows = aggregated([[{ ...db, name: 'db.corp.example' }], [{ ...db, name: 'db' }], [db]]);
