@@ -1,4 +1,4 @@
-import { readNamePattern } from '../../policy/value/host-name.ts';
+import { isNameGlob, readNamePattern } from '../../policy/value/host-name.ts';
 import { isPublic } from '../../policy/value/public-address.ts';
 import { leadingName, type Subject } from '../../profiler/read/observation.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
@@ -139,7 +139,9 @@ function goesByName(observation: RecordedObservation): boolean {
   const name = observation.socket === undefined ? leadingName(observation) : undefined;
   if (name === undefined) return false;
   const reading = readNamePattern(name);
-  return 'pattern' in reading && reading.pattern === name && isPublic(destinationAddress(observation));
+  // A program can ask for `*.com` too: in a rule that would stand for other names.
+  const isPlain = 'pattern' in reading && reading.pattern === name && !isNameGlob(name);
+  return isPlain && isPublic(destinationAddress(observation));
 }
 
 /** Names of an observation. */

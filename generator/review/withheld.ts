@@ -9,7 +9,7 @@ import { printFrom, printRule } from '../../policy/file/print.ts';
 import { FROM } from '../../policy/meaning/dimension.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { parseAddress } from '../../policy/value/address.ts';
-import { readNamePattern } from '../../policy/value/host-name.ts';
+import { isNameGlob, readNamePattern } from '../../policy/value/host-name.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { observedDestination } from '../destination/destination.ts';
@@ -184,7 +184,7 @@ function addressEntry(text: string): ToDocument | undefined {
 
 function nameEntry(text: string): ToDocument | undefined {
   const reading = readNamePattern(text);
-  return 'pattern' in reading && reading.pattern === text ? { name: [text] } : undefined;
+  return 'pattern' in reading && reading.pattern === text && !isNameGlob(text) ? { name: [text] } : undefined;
 }
 
 /** `everywhere`: allow it on all hosts. `where-seen`: on those that showed it. */

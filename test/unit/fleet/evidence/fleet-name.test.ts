@@ -143,6 +143,12 @@ test('what one host alone calls an address does not stand beside a rule for othe
   assert.doesNotMatch(text, /made\.up/);
 });
 
+test('a name that a rule would take for many names is none', () => {
+  const deeds = [to('*', 1), to('*.com', 2)];
+  const { policy } = generated([deeds, deeds, deeds]);
+  assert.deepEqual([namesIn(policy), addressesIn(policy)], [[], 1]);
+});
+
 test('hosts that know a private address by different names have it in common', () => {
   const db: Deed = { ...unnamed(1), address: '10.0.0.1' };
   const rows = aggregated([[{ ...db, name: 'db.corp.example' }], [{ ...db, name: 'db' }], [db]]);
