@@ -10,8 +10,10 @@ import {
   isAccountDimension,
   isTextDimension,
   TEXT_DIMENSIONS,
+  type TextDimension,
   TO,
 } from '../meaning/dimension.ts';
+import { isNameable } from '../file/entry.ts';
 import { holdsAt } from '../meaning/end.ts';
 import {
   evaluate,
@@ -27,6 +29,7 @@ import { matchesNames, NAME_DEFAULTS, neededKeep, reachOf } from '../meaning/kno
 import { isNameGlob, parentOf } from '../value/host-name.ts';
 import type { Box, Flow, From, KnownName, Policy, To, Verdict } from '../meaning/policy.ts';
 import { formatKeep } from '../value/keep.ts';
+import { isGlob } from '../value/name.ts';
 import { isPublic } from '../value/public-address.ts';
 import { printRule } from '../file/print.ts';
 import { formatProtocol, hasPorts } from '../value/protocol.ts';
@@ -71,7 +74,7 @@ export function explainFlow(policy: Policy, flow: Flow): Explanation {
     return { verdict, reason: 'no rule allows any destination', fix: ownRule(policy, normal) };
   }
   const reason = 'no allow rule matches';
-  const fix = nearest.ended ? endFix(policy, nearest, normal) : allowFix(policy, nearest, normal);
+  const fix = fixFor(policy, nearest, normal);
   return { verdict, reason, nearest, fix };
 }
 
@@ -188,6 +191,14 @@ const MISMATCHES: Record<DestinationDimension, (to: To, flow: Flow) => Key | und
   protocols: ({ protocols }, flow) => (protocols && !matchesTo({ protocols }, flow) ? 'protocol' : undefined),
 };
 
+function fixFor(policy: Policy, nearest: NonNullable<Explanation['nearest']>, flow: Flow): string {
+  const { ended, mismatches } = nearest;
+  const texts = TEXT_DIMENSIONS.filter((each) => mismatches.includes(each) && flow[each]);
+  const unwritten = texts.find((each) => !isNameable(each, flow[each]!));
+  if (unwritten !== undefined) return unnameable(unwritten, flow[unwritten]!);
+  return ended ? endFix(policy, nearest, flow) : allowFix(policy, nearest, flow);
+}
+
 /** A rule that matches but for its end may get a later one. */
 function endFix(
   policy: Policy,
@@ -290,6 +301,8 @@ function ownRule({ version }: Policy, flow: Flow): string {
     const { role } = FROM[dimension];
     const value = flow[dimension];
     if (!value || role === 'group' || (role === 'claim' && named)) continue;
+    // Written, it would stand for others; left out, the rule would be for others.
+    if (!isNameable(dimension, value)) return unnameable(dimension, value);
     from[dimension] = [value];
   }
   const uids = idListOf('user', flow);
@@ -298,6 +311,11 @@ function ownRule({ version }: Policy, flow: Flow): string {
     flow.socket ? { from, sockets: [flow.socket] } : { from, to: [destinationOf(flow)] },
   );
   return version === 1 ? `as version 2, under network.allow: ${rule}` : `add under network.allow: ${rule}`;
+}
+
+function unnameable(dimension: TextDimension, value: string): string {
+  const why = isGlob(value) ? 'there * stands for other texts too' : 'no policy can have it';
+  return `none: no rule can name the ${dimension} ${JSON.stringify(value)}, ${why}`;
 }
 
 /** A destination of its own, by name where it has one: a name that is allowed reaches public addresses. */

@@ -63,6 +63,21 @@ test('a connection that misses every rule by more gets a rule of its own, which 
   assert.equal(evaluate(read(`${SOURCE}    ${line}\n`), denied).action, 'allow');
 });
 
+test('what no rule can name gets none, for it would stand for others', () => {
+  const policy = read(SOURCE);
+  for (const exe of ['/usr/bin/*', '/bin/x\nfoo', '/srv/\ufffd']) {
+    for (const denied of [to('10.0.9.1', 80, { exe, uid: 7, euid: 7 }), to('10.0.0.1', 443, { exe })]) {
+      const { fix } = explainFlow(policy, denied);
+      assert.match(fix!, /^none: no rule can name the exe "/, exe);
+    }
+  }
+  const { fix } = explainFlow(
+    policy,
+    to('10.0.9.1', 80, { exe: '/bin/x', container: 'c*', inContainer: true }),
+  );
+  assert.match(fix!, /^none: no rule can name the container "c\*", there \* stands for other texts too$/);
+});
+
 test('a rule of that very subject is nearest, before one of another subject that misses less', () => {
   const policy = read(`version: 2
 network:
