@@ -54,7 +54,11 @@ function readIfAllowed(path: string): string | undefined {
     return readTrustedText(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined;
-    throw error;
+    if (error instanceof BouhekiError) throw error;
+    throw new BouhekiError('usage', `the configuration cannot be read: ${(error as Error).message}`, {
+      remedy: 'make it a file, or name another one in $BOUHEKI_CONFIG',
+      cause: error,
+    });
   }
 }
 
