@@ -67,11 +67,13 @@ export function explainCommand(): Command {
   const command = new Command('explain')
     .argument('<policy>', 'the policy file, - for standard input')
     .option('--to <destination>', 'ADDRESS:PORT[/PROTOCOL], [IPV6]:PORT[/PROTOCOL] or ADDRESS/PROTOCOL')
-    .option(
-      '--name <name>',
-      'with --to: a DNS name by which the address is known, its TTL not yet over; else one that addresses had; repeatable',
-      (name: string, all: string[]) => [...all, readName(name)],
-      [],
+    .addOption(
+      new Option(
+        '--name <name>',
+        'with --to: a DNS name by which the address is known, its TTL not yet over; else one that addresses had; repeatable',
+      )
+        .argParser((name: string, all: string[]) => [...all, readName(name)])
+        .default([], 'none'),
     )
     .addOption(
       new Option('--socket <kind>', 'instead of --to: a socket of this kind is opened')

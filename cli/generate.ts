@@ -41,11 +41,10 @@ export function generateCommand(): Command {
         .choices(['host', 'container'])
         .default('host'),
     )
-    .option(
-      '--deny <cidr|@file>',
-      'addresses to deny whatever was recorded; repeatable',
-      (value: string, all: string[]) => [...all, value],
-      [],
+    .addOption(
+      new Option('--deny <cidr|@file>', 'addresses to deny whatever was recorded; repeatable')
+        .argParser((value: string, all: string[]) => [...all, value])
+        .default([], 'none'),
     )
     .addOption(byOption())
     .addOption(destinationsOption())
@@ -69,7 +68,11 @@ export function generateCommand(): Command {
       readBudget,
     )
     .option('--curve', 'print what each number of CIDRs would allow, and no policy', false)
-    .option('--summary', 'print the ten things that matter most, in order of risk, and no policy', false)
+    .addOption(
+      new Option('--summary', 'print the ten things that matter most, in order of risk, and no policy')
+        .default(false)
+        .conflicts('curve'),
+    )
     .option('--owners <file>', 'allow the whole published block around an address; CSV of owner,prefix')
     .option('--min-coverage <share>', 'fail when the hold-out allows less, such as 0.99', readShare)
     .addOption(new Option('--require <state>', 'fail when a subject is still changing').choices(['stable']))
@@ -90,8 +93,9 @@ export function generateCommand(): Command {
     .action(run);
 }
 
-async function run(options: FleetGenerateOptions): Promise<void> {
-  if (refuseMixed(options)) {
+async function run(options: FleetGenerateOptions, command: Command): Promise<void> {
+  const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
+  if (refuseMixed(options, isGiven)) {
     const { generateForFleet } = await import('./fleet/evidence/run/generate.ts');
     await generateForFleet(options);
     return;
@@ -121,7 +125,10 @@ function withFleet(command: Command): Command {
 }
 
 /** Whether it is about a fleet. Throws BouhekiError for options of one that are given without it, and the other way. */
-function refuseMixed({ base, by, fleet, layout, maxHostHoldout, workload }: FleetGenerateOptions): boolean {
+function refuseMixed(
+  { base, by, fleet, layout, maxHostHoldout, workload }: FleetGenerateOptions,
+  isGiven: (option: string) => boolean,
+): boolean {
   const faults: [boolean, string, string][] = [
     [
       fleet && workload === undefined,
@@ -134,6 +141,8 @@ function refuseMixed({ base, by, fleet, layout, maxHostHoldout, workload }: Flee
       '--max-host-holdout goes with --fleet',
       'Add --fleet, or leave it out.',
     ],
+    [!fleet && isGiven('minHosts'), '--min-hosts goes with --fleet', 'Add --fleet, or leave it out.'],
+    [!fleet && isGiven('minHours'), '--min-hours goes with --fleet', 'Add --fleet, or leave it out.'],
     [
       fleet && base !== undefined,
       '--fleet does not go with --base',

@@ -44,11 +44,13 @@ export function importCommand(): Command {
         IMPORT_FORMATS,
       ),
     )
-    .option(
-      '--local <cidr>',
-      'where the hosts to learn from are, for logs that have other hosts too; repeatable',
-      (value: string, all: string[]) => [...all, value],
-      [],
+    .addOption(
+      new Option(
+        '--local <cidr>',
+        'where the hosts to learn from are, for logs that have other hosts too; repeatable',
+      )
+        .argParser((value: string, all: string[]) => [...all, value])
+        .default([], 'none'),
     )
     .option('--at <time>', 'when a snapshot was taken; without it, when its file was last changed')
     .option('--host <name>', 'on which host a snapshot was taken')

@@ -71,6 +71,9 @@ export function hubCommand(): Command {
   return command;
 }
 
+/** Of a token and of an operator's certificate, seconds. */
+const SHORTEST_LIFE = 60;
+
 function directoryOption(): Option {
   return new Option('--dir <directory>', 'where the files of the hub are').default('/etc/bouheki/hub');
 }
@@ -105,6 +108,13 @@ function readCount(text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count > 0 && count <= 1_000_000) return count;
   throw new InvalidArgumentError('It must be a number from 1 to 1000000.');
+}
+
+/** Seconds of what is of no use when it ends at once. */
+function readLife(text: string): number {
+  const seconds = readDuration(text);
+  if (seconds >= SHORTEST_LIFE) return seconds;
+  throw new InvalidArgumentError('It must be a minute at least, such as 24h.');
 }
 
 function readLabel(text: string, before: Record<string, string>): Record<string, string> {
@@ -143,9 +153,13 @@ function tokenCommand(): Command {
     .addOption(directoryOption())
     .addOption(storeOption())
     .addOption(demoOption())
-    .option('--label <key=value>', 'what a host is that joins with it; repeat it for several', readLabel, {})
+    .addOption(
+      new Option('--label <key=value>', 'what a host is that joins with it; repeat it for several')
+        .argParser(readLabel)
+        .default({}, 'none'),
+    )
     .option('--uses <n>', 'how many hosts can join with it', readCount, 1)
-    .option('--expires <time>', 'for how long', readDuration, 86_400)
+    .addOption(new Option('--expires <time>', 'for how long').argParser(readLife).default(86_400, '24h'))
     .addHelpText('after', TOKEN)
     .action(async (options: TokenOptions) => {
       const { makeToken } = await import('./run/hub-files.ts');
@@ -159,7 +173,7 @@ function operatorCommand(): Command {
     .argument('<name>', 'of the person or machine')
     .addOption(directoryOption())
     .option('--into <directory>', 'where its files are made', '/etc/bouheki/operator')
-    .option('--valid <time>', 'for how long', readDuration, 365 * 86_400)
+    .addOption(new Option('--valid <time>', 'for how long').argParser(readLife).default(365 * 86_400, '365d'))
     .option('--revoke', 'take its certificates back instead', false)
     .addHelpText('after', OPERATOR)
     .action(async (name: string, options: OperatorOptions) => {

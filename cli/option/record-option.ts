@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { BouhekiError } from '../../error/error.ts';
 import { USUAL_RECORD } from '../../profiler/database/record-place.ts';
 import { parseMoment } from '../../format/moment.ts';
 
@@ -57,7 +58,12 @@ export interface RecordOptions {
   until?: number;
 }
 
-/** The window of the options. */
+/** The window of the options. Throws BouhekiError `usage` for one that ends before it begins. */
 export function windowOf({ since, until }: RecordOptions): { since?: number; until?: number } {
+  if (since !== undefined && until !== undefined && until <= since) {
+    throw new BouhekiError('usage', 'nothing is from --since on and before --until', {
+      remedy: '--until must be the later of the two',
+    });
+  }
   return { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) };
 }

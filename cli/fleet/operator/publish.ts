@@ -43,7 +43,11 @@ export function publishCommand(): Command {
     .argument('<policy>', 'the policy file')
     .requiredOption('--workload <name>', 'whose hosts are to hold it')
     .requiredOption('--key <file>', 'the key of an author; may be repeated', addPath)
-    .option('--author <file>', 'the public key of another author; may be repeated', addPath, [])
+    .addOption(
+      new Option('--author <file>', 'the public key of another author; may be repeated')
+        .argParser(addPath)
+        .default([], 'none'),
+    )
     .option(
       '--signed-by <number>',
       'how many of these must have signed the release before; by default as many as --key',
