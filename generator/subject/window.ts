@@ -55,7 +55,7 @@ export function describeStrays({ first, last, strays }: Window): string[] {
     const days = to * HOUR < first ? (first - to * HOUR) / HOUR / DAY : (from * HOUR - last) / HOUR / DAY;
     return (
       `Clock: ${formatCount(seen, 'hour')} with events at ${formatTime(from * HOUR)}, ` +
-      `${formatCount(Math.floor(days), 'day')} from the rest: was the clock wrong? The window leaves it out.`
+      `${formatCount(Math.floor(days), 'day')} from the rest: was the clock wrong? They are no part of the window, and what they show is allowed all the same.`
     );
   });
 }

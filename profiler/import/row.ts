@@ -73,6 +73,9 @@ const MOST_NAMES = 64;
 
 const NAMELESS = { names: [], known: 0, age: 0 };
 
+/** A time without a zone may be of any: it counts as UTC. Microseconds. */
+const AHEAD = 86_400_000_000;
+
 /** An id is any number of 32 bits. */
 const MOST_ID = 4_294_967_295;
 
@@ -88,6 +91,8 @@ export class RowReader {
   readonly #index: Readonly<Record<ColumnName, number>>;
   readonly #width: number;
   readonly #cell: (text: string) => string;
+  /** What is recorded later than this is of a wrong clock: it would count as recent, and stretch the window. */
+  readonly #latest = Date.now() * 1000 + AHEAD;
   readonly #addresses = new Map<string, Address>();
   #problem: RowProblem | undefined;
   /** The labels that were read last: most rows have those of the row before. */
@@ -155,7 +160,10 @@ export class RowReader {
 
   #time(fields: readonly string[]): number {
     const text = this.#text(fields, 'ts');
-    return parseTime(text) ?? this.#wrong('ts', `${quote(text)} is no time such as 2026-11-21T09:30:00Z`);
+    const time = parseTime(text);
+    if (time === undefined)
+      return this.#wrong('ts', `${quote(text)} is no time such as 2026-11-21T09:30:00Z`);
+    return time <= this.#latest ? time : this.#wrong('ts', `${quote(text)} has not come yet`);
   }
 
   /** Exports without a column of their own for it had the id of a container, or this word, for its name. */

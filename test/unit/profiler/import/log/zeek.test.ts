@@ -94,6 +94,10 @@ test('what is cut, mixed or impossible is named by file and line', async (t) => 
     [CONN.replace('\tT\tF\n', '\tT\n'), 'conn.log:7:1: 11 fields, but #fields names 12'],
     [CONN.replace('1.5', '-1.5'), 'conn.log:7:1: duration: it is negative'],
     [CONN.replace('192.0.2.7', '192.0.2.700'), 'conn.log:7:1: addr: "192.0.2.700" is no IP address'],
+    [
+      CONN.replace('1795168811.000000', '4000000000.000000'),
+      'conn.log:8:1: ts: "4000000000.000000" has not come yet',
+    ],
     [CONN.replace('1795168811.000000', 'soon'), 'conn.log:8:1: ts: "soon" is no time such as'],
     [CONN.replace('#close', '{"ts":1,'), 'conn.log:12:1: the line is no JSON object'],
     [CONN.slice(CONN.indexOf('17951')), 'conn.log:1:1: no line with #fields comes before this one'],
