@@ -42,8 +42,13 @@ function summary({ policy }: Parsed, problems: readonly Problem[], file: string)
   const warnings = problems.length - errors;
   const counts = [count(errors, 'error'), count(warnings, 'warning')].filter(Boolean).join(', ');
   if (!policy) return `${file}: ${counts}`;
-  const rules = `version ${policy.version}, ${describeModes(policy)}, ${count(policy.boxes.length, 'rule') || 'no rules'}`;
+  const rules = `version ${policy.version}, ${describeModes(policy)}, ${count(rulesIn(policy), 'rule') || 'no rules'}`;
   return `${file}: ${rules}: ${counts || 'nothing to say'}`;
+}
+
+/** A rule with several destinations is a box for each, and they have its name. */
+function rulesIn({ boxes }: Policy): number {
+  return new Set(boxes.map(({ action, name }) => `${action} ${name}`)).size;
 }
 
 function count(number: number, noun: string): string {

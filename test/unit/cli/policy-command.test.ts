@@ -47,6 +47,12 @@ test('check shows errors with their place and fails with 2', () => {
   assert.deepEqual([json.problems[0].line, json.problems[0].column], [2, 12]);
 });
 
+test('check counts rules as a person does, whatever destinations they have', () => {
+  const many = NEW.replace('to: [{ cidr: [loopback] }]', 'to: [{ cidr: [loopback] }, { cidr: [10.9.0.1] }]');
+  const { stderr } = bouheki(['check', file('many.yaml', many)]);
+  assert.match(stderr, /many\.yaml: version 2, block mode, 2 rules: /);
+});
+
 test('check --upgrade writes version 2, whose meaning diff finds to be the same', () => {
   const old = file('old.yaml', OLD);
   const { stdout, stderr, status } = bouheki(['check', '--upgrade', old]);
