@@ -36,6 +36,19 @@ test('bash completes commands, their options and what these may be', () => {
   assert.deepEqual(offered('completion', ''), ['bash', 'zsh', 'fish']);
 });
 
+test('bash completes commands below commands, and what may stand before one', () => {
+  assert.deepEqual(offered('fleet', 'ro'), ['rollout']);
+  assert.deepEqual(offered('fleet', 'rollout', 'pa'), ['pause']);
+  assert.deepEqual(offered('hub', 'run', '--de'), ['--demo']);
+  assert.ok(!offered('fleet', 'rollout', '').includes('rollout'));
+  assert.deepEqual(offered('--d'), ['--db']);
+  assert.deepEqual(offered('--db', 'x', 'sta'), ['status']);
+  // What an option is given is no command.
+  assert.deepEqual(offered('status', '--since', 'learn', '--jso'), ['--json']);
+  assert.deepEqual(offered('help', 'wat'), ['watch']);
+  assert.deepEqual(offered('man', 'wat'), ['watch']);
+});
+
 test('bash completes a file where a policy or the value of an option is to be named, and nothing of another program', () => {
   assert.deepEqual(offered('check', 'pol'), []);
   assert.deepEqual(offered('learn', '--db', ''), []);
@@ -48,7 +61,13 @@ for (const shell of ['zsh', 'fish']) {
     const { error, status, stderr } = spawnSync(shell, ['-n', file], { encoding: 'utf8' });
     if (error !== undefined) return context.skip(`there is no ${shell} here`);
     assert.equal(status, 0, stderr);
+    if (shell === 'fish') assert.match(offeredByFish(file, 'bouheki fleet rollout pa'), /^pause\t/);
   });
+}
+
+function offeredByFish(file: string, line: string): string {
+  const ask = `source ${file}; complete -C '${line}'`;
+  return execFileSync('fish', ['--no-config', '-c', ask], { encoding: 'utf8' });
 }
 
 test('another shell is refused with those that there are', () => {
