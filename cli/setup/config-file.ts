@@ -73,20 +73,27 @@ function settle(program: Command, name: string | undefined, document: unknown): 
     if (option !== undefined) return set([program, ...program.commands], option, value, [key]);
     const command = program.commands.find((each) => each.name() === key);
     if (command === undefined) return [unknown('option or command', key, [key], known)];
-    if (!isMap(value))
-      return [fault([key], `${key} needs a map of its options`, 'write option: value below it')];
-    return key === name ? setAll(command, value) : [];
+    if (!isMap(value)) return [noMap([key])];
+    return key === name ? setAll(command, value, [key]) : [];
   });
 }
 
-function setAll(command: Command, section: Record<string, unknown>): Fault[] {
+/** Sets the options of the command at a path of the file, and of those below it. */
+function setAll(command: Command, section: Record<string, unknown>, at: readonly string[]): Fault[] {
   const options = command.options.filter(isSettable);
+  const known = [...options.map(keyOf), ...command.commands.map((each) => each.name())];
   return Object.entries(section).flatMap(([key, value]) => {
-    const path = [command.name(), key];
+    const path = [...at, key];
     const option = options.find((each) => keyOf(each) === key);
-    if (option === undefined) return [unknown(`option of ${command.name()}`, key, path, options.map(keyOf))];
-    return set([command], option, value, path);
+    if (option !== undefined) return set([command], option, value, path);
+    const below = command.commands.find((each) => each.name() === key);
+    if (below === undefined) return [unknown(`option of ${at.join(' ')}`, key, path, known)];
+    return isMap(value) ? setAll(below, value, path) : [noMap(path)];
   });
+}
+
+function noMap(path: readonly string[]): Fault {
+  return fault([...path], `${path.join(' ')} needs a map of its options`, 'write option: value below it');
 }
 
 /** Sets an option of all these commands that have it. */

@@ -93,6 +93,19 @@ for (const [text, args, said] of FAULTS) {
   });
 }
 
+function fleetStatus(section: string) {
+  return bouheki(`fleet: ${section}\n`, ['fleet', 'status']);
+}
+
+test('a command below another has a section of its own', () => {
+  assert.match(fleetStatus('{ status: { operator: /nowhere/op } }').stderr, /\/nowhere\/op/);
+  const { status, stderr } = fleetStatus('{ status: { operater: /nowhere/op } }');
+  assert.equal(status, 2);
+  assert.match(stderr, /config\.yaml:1:20: error: unknown option of fleet status "operater"/);
+  assert.match(stderr, /did you mean operator\?/);
+  assert.match(fleetStatus('{ status: yes }').stderr, /fleet status needs a map of its options/);
+});
+
 test('the example of the document is valid', () => {
   const document = readFileSync(join(import.meta.dirname, '../../../../../docs/config.md'), 'utf8');
   const [, example] = /^```yaml\n([^]*?)^```$/m.exec(document)!;
