@@ -40,7 +40,7 @@ export function fleetRecord(
     const why = uncounted.map(({ name, reason }) => `${name}: ${reason}`).join(', ');
     throw new BouhekiError('no-data', `no host of workload ${workload} counts`, {
       remedy:
-        'A host counts when it has recorded for 24 hours (--min-hours), is not quarantined and lost little.',
+        'A host counts when it has recorded for a day (generate: --min-hours), is not quarantined and lost little.',
       ...(why !== '' && { detail: why }),
     });
   }

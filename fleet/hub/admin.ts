@@ -96,10 +96,7 @@ export class Admin {
     const newest = workload === undefined ? undefined : await this.#newest(workload);
     const admitted = admit(request, { ...surroundings, newest });
     if ('fault' in admitted) throw refusal(admitted.fault);
-    const workloads = await engine.workloads();
-    if (!workloads.some(({ name }) => name === admitted.workload)) {
-      throw refusal(`there is no workload ${admitted.workload}`);
-    }
+    await this.#requireWorkload(admitted.workload);
     const release = await engine.publish(admitted, request.body, now());
     if (release === undefined) throw refusal('a newer release of this workload was published meanwhile');
     await this.#audit(
@@ -112,7 +109,7 @@ export class Admin {
   async #rollout({ action, reason, workload }: RolloutCommand, who: string): Promise<ReleaseMessage> {
     const { engine, now } = this.#parts;
     const release = await this.#newest(workload);
-    if (release === undefined) throw refusal(`nothing was published for ${workload}`);
+    if (release === undefined) throw await this.#unpublished(workload);
     if (action === 'status') return await this.#message(release);
     const change = ACTIONS.has(action)
       ? commandChange(release, action, reason.slice(0, 1000), now())
@@ -133,6 +130,7 @@ export class Admin {
 
   async *#hosts({ workload }: WorkloadQuery): AsyncGenerator<HostMessage> {
     const { engine } = this.#parts;
+    if (workload !== '') await this.#requireWorkload(workload);
     const [hosts, releases] = await Promise.all([
       engine.hosts(workload || undefined),
       engine.releases(workload || undefined),
@@ -168,6 +166,17 @@ export class Admin {
     return host;
   }
 
+  /** A name that was mistyped is not taken for a workload without hosts. */
+  async #requireWorkload(workload: string): Promise<void> {
+    const workloads = await this.#parts.engine.workloads();
+    if (!workloads.some(({ name }) => name === workload)) throw refusal(`there is no workload ${workload}`);
+  }
+
+  async #unpublished(workload: string): Promise<Error> {
+    await this.#requireWorkload(workload);
+    return refusal(`nothing was published for ${workload}`);
+  }
+
   async *#workloads({ workload }: WorkloadQuery): AsyncGenerator<WorkloadMessage> {
     const { engine } = this.#parts;
     const [workloads, hosts, releases] = await Promise.all([
@@ -201,6 +210,7 @@ export class Admin {
     workload,
   }: AggregateRequest): AsyncGenerator<AggregateMessage> {
     const { engine, now } = this.#parts;
+    await this.#requireWorkload(workload);
     const { hosts, rows } = await engine.aggregate(workload, { since, until, leastRecordedHours }, now());
     yield { it: 'hosts', hosts };
     for await (const part of rows) for (const row of part) yield { it: 'row', row };
@@ -209,7 +219,7 @@ export class Admin {
   /** The policy that the workload holds well, or the first one while it goes out. */
   async #policy({ workload }: WorkloadQuery): Promise<PolicyText> {
     const release = await this.#newest(workload);
-    if (release === undefined) throw refusal(`nothing was published for ${workload}`);
+    if (release === undefined) throw await this.#unpublished(workload);
     const { revision, state } = release;
     const held = provenPolicy({ state, manifest: manifestOf(release) }, memoryOf(release).plan);
     const digest = held === undefined ? release.digest : Buffer.from(held.digest, 'hex');

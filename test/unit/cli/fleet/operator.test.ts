@@ -172,6 +172,15 @@ test('a workload selects hosts by labels', options, async () => {
     /is no valid policy/,
   );
   assert.match((await publish(FIRST)).stderr, /there is no workload web/);
+  for (const words of [
+    ['drift', '--workload'],
+    ['hosts', '--workload'],
+    ['rollout', 'status'],
+  ]) {
+    const { status, stderr } = await fleet(...words, 'web');
+    assert.equal(status, 2, words.join(' '));
+    assert.match(stderr, /there is no workload web/, words.join(' '));
+  }
   assert.equal((await fleet('workload', 'set', 'web', '--select', 'role=web')).status, 0);
   for (const name of ['web-1', 'web-2']) {
     const { identity, tls } = await joinAs(await hub.token({ role: 'web' }), name);
