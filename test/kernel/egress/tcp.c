@@ -2,6 +2,7 @@
 /* TCP and MPTCP. */
 #include "egress.h"
 
+#include <linux/mptcp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
+#endif
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
 #endif
 
 static void tcp4_connect(int)
@@ -220,14 +224,25 @@ static void accepted_reply(int)
 	reply(accepted());
 }
 
-/* The peer names another address of its own, and the kernel connects to that too. */
+/* Whether the kernel has begun to connect to an address that the peer has named. Linux 5.16 and later say so. */
+static bool took_announced(int fd)
+{
+	struct mptcp_info info = {};
+	socklen_t size = sizeof(info);
+
+	return !getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &size) && info.mptcpi_add_addr_accepted;
+}
+
+/* The peer names another address of its own, and the kernel connects to that too, when it gets to it. */
 static void mptcp_announced(int)
 {
 	int fd = open_socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
 
 	connect_ipv4(fd, OK_IPV4);
 	send_to(fd, 0, NULL, 0);
-	poll(NULL, 0, 300);
+	for (int tries = 0; tries < 20 && !took_announced(fd); tries++)
+		poll(NULL, 0, 100);
+	poll(NULL, 0, 100);
 }
 
 const struct vector tcp_vectors[] = {
