@@ -10,7 +10,7 @@ import { appendModes, changeMode, changeWholeMode, modeSubjects } from '../../po
 import { LIMITS } from '../../policy/file/limit.ts';
 import { printPolicy } from '../../policy/file/print.ts';
 import { isJudged } from '../../policy/meaning/evaluate.ts';
-import { matchesHost } from '../../policy/meaning/host.ts';
+import { isForHost } from '../../policy/meaning/host.ts';
 import { followLinks } from '../../policy/meaning/linked-path.ts';
 import type { Mode, Policy } from '../../policy/meaning/policy.ts';
 import { isEventLoss, openReader } from '../../profiler/read/read.ts';
@@ -72,9 +72,7 @@ export async function runLadder(file: string, options: LadderOptions): Promise<v
   }
   const host = judgedHost(options.host);
   process.stderr.write(describeUnknownHost(policy, host));
-  const here = subjects.filter(
-    ({ from }) => from.host === undefined || matchesHost('allow', from.host, host),
-  );
+  const here = subjects.filter(({ from }) => isForHost('allow', from, host));
   const { elsewhere, rungs } = await readRungs(policy, here, { ...options, host }, now);
   const change = options.climb ? stepUp(text, here, rungs, { ...options, elsewhere, now }) : undefined;
   process.stdout.write(

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { readHostFile } from '../../fleet/self/host-file.ts';
-import { hostTexts, isForHosts, matchesHost } from '../../policy/meaning/host.ts';
+import { hostTexts, isForHost, isForHosts } from '../../policy/meaning/host.ts';
 import type { Policy } from '../../policy/meaning/policy.ts';
 
 /** By what rules name a host of a fleet: see `hostTexts`. Undefined: that is not known. */
@@ -39,8 +39,8 @@ export function onHost<T extends object>(policy: Policy, observations: T[], host
 
 /** Names of rules that are for other hosts alone: that nothing here uses them says nothing. */
 export function rulesElsewhere({ boxes }: Policy, host: HostTexts): ReadonlySet<string> {
-  const isHere = ({ action, from }: Policy['boxes'][number]): boolean =>
-    from.host === undefined || matchesHost(action, from.host, host);
-  const here = new Set(boxes.filter(isHere).map(({ name }) => name));
+  const here = new Set(
+    boxes.filter(({ action, from }) => isForHost(action, from, host)).map(({ name }) => name),
+  );
   return new Set(boxes.map(({ name }) => name).filter((name) => !here.has(name)));
 }

@@ -32,6 +32,15 @@ export function matchesHost(
   return host.some((text) => listed.includes(text));
 }
 
+/** As `matchesHost`, for whom a rule or a mode names: where that is no host, it is for each. */
+export function isForHost(
+  action: Action,
+  { host: listed }: Pick<From, 'host'>,
+  host: readonly string[] | undefined,
+): boolean {
+  return listed === undefined || matchesHost(action, listed, host);
+}
+
 /**
  * The policy as it holds on one host: without the rules and mode entries for others, and the rest without `host`. On
  * a host that is not known (it has not joined a fleet) an allow or a mode `monitor` for named hosts goes, and a deny or a
@@ -40,11 +49,9 @@ export function matchesHost(
 export function forHost(policy: Policy, host: HostIdentity | undefined): Policy {
   if (!isForHosts(policy)) return policy;
   const texts = host && hostTexts(host);
-  const holds = (action: Action, { host: listed }: From) =>
-    listed === undefined || matchesHost(action, listed, texts);
-  const boxes = policy.boxes.filter(({ action, from }) => holds(action, from)).map(withoutHost);
+  const boxes = policy.boxes.filter(({ action, from }) => isForHost(action, from, texts)).map(withoutHost);
   const { modes, ...rest } = policy;
-  const left = modes?.filter((entry) => holds(actionOf(entry), entry.from)).map(withoutHost);
+  const left = modes?.filter((entry) => isForHost(actionOf(entry), entry.from, texts)).map(withoutHost);
   return { ...rest, boxes, ...(left && left.length > 0 && { modes: left }) };
 }
 

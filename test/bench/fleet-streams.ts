@@ -16,6 +16,7 @@ import { readHubFiles, writeHubConfig } from '../../fleet/hub/files.ts';
 import { freePorts, makeTestHub, removeTestHub, until } from '../unit/fleet/fixture/hub.ts';
 import { manyHosts } from '../unit/fleet/fixture/many-hosts.ts';
 import { postgresMissing, startPostgres, type TestServer } from '../unit/fleet/fixture/postgres.ts';
+import { cpuOf, cpuOfServer } from './cpu.ts';
 import type { StreamAgents } from './fleet/stream-agents.ts';
 
 const MAIN = join(import.meta.dirname, '../../bundle/main.js');
@@ -23,8 +24,6 @@ const AGENTS = join(import.meta.dirname, 'fleet/stream-agents.js');
 /** Hosts of the workload that gets a policy. */
 const WORKLOAD = 200;
 const HUBS = 2;
-/** Of a clock of the kernel, in a second. */
-const TICKS = 100;
 /** What must hold: seconds from `fleet publish` to the canary's confirmation, and bytes of a hub at rest. */
 const MOST_SECONDS = 5;
 const MOST_BYTES = 1.5e9;
@@ -223,19 +222,11 @@ function isConfirmed({ state }: PlacementRow): boolean {
 type Cost = number[];
 
 function costOf(hubs: readonly number[], server: TestServer): Cost {
-  const engine = server.processes().map((pid, at) => cpuOf(pid, at === 0));
-  return [...hubs.map((pid) => cpuOf(pid, false)), engine.reduce((sum, each) => sum + each, 0)];
+  return [...hubs.map((pid) => cpuOf(pid)), cpuOfServer(server)];
 }
 
 function since(before: Cost, now: Cost): Cost {
   return now.map((each, at) => each - before[at]!);
-}
-
-/** `ended`: with those of its children that have ended. */
-function cpuOf(pid: number, ended: boolean): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  const ticks = fields.slice(11, ended ? 15 : 13).reduce((sum, field) => sum + Number(field), 0);
-  return ticks / TICKS;
 }
 
 function residentBytes(pid: number): number {

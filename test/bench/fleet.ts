@@ -4,7 +4,6 @@
  * for one large workload.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../../fleet/engine/engine.ts';
 import { openEngine } from '../../fleet/engine/open.ts';
@@ -16,6 +15,7 @@ import { printPolicy } from '../../policy/file/print.ts';
 import { newHost } from '../unit/fleet/fixture/evidence.ts';
 import { PLAIN } from '../unit/fleet/fixture/made-fleet.ts';
 import { postgresMissing, sql, startPostgres, type TestServer } from '../unit/fleet/fixture/postgres.ts';
+import { cpuOfServer } from './cpu.ts';
 import { batchesOf, ROWS_OF_HOST } from './fleet/made-fleet.ts';
 
 /** Milliseconds: Saturday 2026-11-28, 12:00 UTC. */
@@ -26,8 +26,6 @@ const AT_ONCE = 2;
 /** Hosts that report once more. */
 const AGAIN = 200;
 const LEAST_HOURS = 24;
-/** Of a clock of the kernel, in a second. */
-const TICKS = 100;
 
 /** What must hold: bytes a row, and seconds until there is a policy of so many hosts. */
 const MOST_BYTES = 200;
@@ -166,23 +164,13 @@ async function timed(
   server: TestServer,
   act: () => Promise<void>,
 ): Promise<{ seconds: number }> {
-  const [start, node, engine] = [performance.now(), process.cpuUsage(), cpuOf(server)];
+  const [start, node, engine] = [performance.now(), process.cpuUsage(), cpuOfServer(server)];
   await act();
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(node);
-  const cells = [seconds, (user + system) / 1e6, cpuOf(server) - engine].map((value) =>
+  const cells = [seconds, (user + system) / 1e6, cpuOfServer(server) - engine].map((value) =>
     value.toFixed(2).padStart(10),
   );
   process.stdout.write(`${what.padEnd(32)}${cells.join(' ')}\n`);
   return { seconds };
-}
-
-/** Seconds of CPU of a server's processes, those that have ended included. */
-function cpuOf(server: TestServer): number {
-  const ticks = server.processes().map((pid, at) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-    // utime, stime; of the first process also cutime, cstime.
-    return fields.slice(11, at === 0 ? 15 : 13).reduce((sum, field) => sum + Number(field), 0);
-  });
-  return ticks.reduce((sum, each) => sum + each, 0) / TICKS;
 }

@@ -16,6 +16,7 @@ import { Watch } from '../../../fleet/agent/watch.ts';
 import type { AgentIdentity } from '../../../fleet/self/identity-file.ts';
 import { ENFORCE } from '../../../fleet/wire/feature.ts';
 import type { HubMessage, Refusal } from '../../../fleet/wire/message.ts';
+import { NO_COUNTERS } from '../../unit/fleet/fixture/agent-state.ts';
 import { FakeEnforcer } from '../../unit/fleet/fixture/agent-host.ts';
 
 /** What one such process is given. */
@@ -32,15 +33,6 @@ export interface StreamAgents {
   hosts: { id: string; certificate: string; key: string }[];
 }
 
-const NOTHING = {
-  events: 0,
-  lost: 0,
-  denied: 0,
-  wouldDeny: 0,
-  newDeniedKeys: 0,
-  breakerTrips: 0,
-  unsentRows: 0,
-};
 /** Between two looks at how many have their stream, milliseconds. */
 const LOOK = 200;
 const MOST_BYTES = 1_048_576;
@@ -86,7 +78,7 @@ function agentOf({ certificate, id, key }: StreamAgents['hosts'][number], at: nu
         agentVersion: '1',
         features: [...FEATURES, ENFORCE],
         inForce: keeper.inForce,
-        counters: NOTHING,
+        counters: NO_COUNTERS,
         trustBundleHashes: [],
       }),
     take: (message, answer) => void take(keeper, message, answer),

@@ -8,11 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cgroupRoot } from '../../../host/cgroup-root.ts';
 import { openReader } from '../../../profiler/read/read.ts';
+import { cpuOf } from '../cpu.ts';
 
 const BOUHEKI = fileURLToPath(new URL('../../../bundle/main.js', import.meta.url));
 const CONNECT = fileURLToPath(new URL('connect', import.meta.url));
-/** Of /proc/PID/stat, a second. */
-const TICKS = 100;
 
 const run = promisify(execFile);
 
@@ -58,14 +57,14 @@ export async function recordReal(traffic: RealTraffic, withReaders: boolean): Pr
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     await started(learn);
-    const before = cpuOf(learn.pid!);
+    const before = cpuOfAll(learn.pid!);
     const began = performance.now();
     const asked = { over: false, generated: 0, told: 0 };
     const asking = withReaders ? askRepeatedly(db, asked) : Promise.resolve();
     const { destinations, kind, rate, seconds } = traffic;
     const { stdout } = await run(CONNECT, [cgroup, ...[rate, seconds, kind, destinations].map(String)]);
     const [made, lasted, generatorCpu] = stdout.split(' ').map(Number) as [number, number, number];
-    const recorderCpu = (cpuOf(learn.pid!) - before) / ((performance.now() - began) / 1000);
+    const recorderCpu = (cpuOfAll(learn.pid!) - before) / ((performance.now() - began) / 1000);
     asked.over = true;
     await asking;
     const memory =
@@ -116,12 +115,9 @@ async function askRepeatedly(db: string, asked: { over: boolean; generated: numb
 }
 
 /** CPU seconds of a process, and of its children that live. */
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+function cpuOfAll(pid: number): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-  const own = (Number(fields[11]) + Number(fields[12])) / TICKS;
-  return children.filter(Boolean).reduce((sum, child) => sum + cpuOf(Number(child)), own);
+  return children.filter(Boolean).reduce((sum, child) => sum + cpuOfAll(Number(child)), cpuOf(pid));
 }
 
 async function recordedIn(db: string): Promise<{ committed: number; lost: number; rows: number }> {

@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import { HubLink } from '../../../../fleet/agent/hub-link.ts';
 import { Watch } from '../../../../fleet/agent/watch.ts';
 import type { ClientTls } from '../../../../fleet/wire/client.ts';
+import { NO_COUNTERS } from '../fixture/agent-state.ts';
 import { until } from '../fixture/hub.ts';
 import { HubProcess } from '../fixture/hub-process.ts';
 import { manyHosts } from '../fixture/many-hosts.ts';
@@ -49,16 +50,13 @@ class Member {
   }
 }
 
-const COUNTERS = {
-  events: 0,
-  lost: 0,
-  denied: 0,
-  wouldDeny: 0,
-  newDeniedKeys: 0,
-  breakerTrips: 0,
-  unsentRows: 0,
+const STATE = {
+  agentVersion: '1',
+  features: [],
+  inForce: null,
+  counters: NO_COUNTERS,
+  trustBundleHashes: [],
 };
-const STATE = { agentVersion: '1', features: [], inForce: null, counters: COUNTERS, trustBundleHashes: [] };
 
 test(
   'a thousand agents are back within two minutes after their hub was killed, and none is turned away',
