@@ -7,14 +7,16 @@ import { extendName } from '../../policy/file/limit.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { printFrom, printRule } from '../../policy/file/print.ts';
 import { FROM } from '../../policy/meaning/dimension.ts';
+import { NAME_DEFAULTS, neededKeep } from '../../policy/meaning/known-name.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { parseAddress } from '../../policy/value/address.ts';
 import { isNameGlob, readNamePattern } from '../../policy/value/host-name.ts';
+import { formatKeep, parseKeep } from '../../policy/value/keep.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { observedDestination } from '../destination/destination.ts';
 import { sumEvidence } from '../subject/evidence.ts';
-import { inStableOrder } from '../subject/order.ts';
+import { groupsOf, inStableOrder, mostOf } from '../subject/order.ts';
 import { withIgnored } from './ignored.ts';
 
 /** What too few hosts showed of one subject, for each set of hosts. */
@@ -35,6 +37,8 @@ interface Line {
 
 interface Part {
   by: string[];
+  /** How long names count, as `to` has it; absent: the usual time, or destinations without a name. */
+  keep?: string;
   events: number;
   /** As `observedDestination` writes them. */
   to: string[];
@@ -51,13 +55,27 @@ export function withheldLine({ from, name, shown }: FewHosts, of: number): strin
     rule: name,
     from: { ...from },
     of,
-    shown: shown.map(({ hosts, observations }) => ({
-      by: [...hosts],
-      events: sumEvidence(observations).count,
-      to: [...new Set(inStableOrder(observations).map(observedDestination))],
-    })),
+    shown: shown.flatMap(({ hosts, observations }) => {
+      const places = groupsOf(inStableOrder(observations), observedDestination);
+      return [...groupsOf([...places], ([, each]) => neededKeepOf(each))].map(([keep, each]) => {
+        const part: Part = {
+          by: [...hosts],
+          events: sumEvidence(each.flatMap(([, shownThere]) => shownThere)).count,
+          to: each.map(([destination]) => destination),
+        };
+        if (keep !== '') part.keep = keep;
+        return part;
+      });
+    }),
   };
   return `withheld: ${printJson(line)}`;
+}
+
+/** For how long the name of a destination must count; empty where the usual time is enough. */
+function neededKeepOf(observations: readonly RecordedObservation[]): string {
+  const age = mostOf(observations, ({ known, name }) => (name === undefined ? 0 : (known?.age ?? 0)));
+  const keep = neededKeep(age);
+  return keep > NAME_DEFAULTS.keep ? formatKeep(keep) : '';
 }
 
 /** One destination of a subject that was withheld. */
@@ -96,7 +114,7 @@ const MOST_KNOWN = 10_000;
 function itemsOf(line: string): WithheldItem[] {
   const { from, of, rule, shown } = readLine(line);
   const who = printFrom(from);
-  return shown.flatMap(({ by, events, to }, part) => {
+  return shown.flatMap(({ by, events, keep, to }, part) => {
     const hosts = by.join(', ');
     const count = `${formatNumber(by.length)} of ${formatCount(of, 'host')}`;
     return to.map((each) => ({
@@ -104,7 +122,7 @@ function itemsOf(line: string): WithheldItem[] {
       destination: `${each} on ${hosts}`,
       from: who,
       reason: `withheld: shown by ${count}: ${hosts}`,
-      facts: `${count}, ${formatCount(events, 'event')}`,
+      facts: `${count}, ${formatCount(events, 'event')}${keep === undefined ? '' : `, keep ${keep}`}`,
       line,
       part,
       to: each,
@@ -150,8 +168,18 @@ function isValue(value: unknown): boolean {
 }
 
 function isPart(value: unknown): value is Part {
-  const { by, events, to } = Object(value) as Record<string, unknown>;
-  return areTexts(by) && typeof events === 'number' && areTexts(to) && to.every(isDestination);
+  const { by, events, keep, to } = Object(value) as Record<string, unknown>;
+  return (
+    areTexts(by) &&
+    typeof events === 'number' &&
+    areTexts(to) &&
+    to.every(isDestination) &&
+    (keep === undefined || isKeep(keep))
+  );
+}
+
+function isKeep(value: unknown): boolean {
+  return typeof value === 'string' && parseKeep(value) !== undefined;
 }
 
 function areTexts(value: unknown): value is string[] {
@@ -162,8 +190,11 @@ function isDestination(text: string): boolean {
   return reachOf(text) !== undefined;
 }
 
-/** What a rule has for a destination as `observedDestination` writes it; undefined where it is none. */
-function reachOf(text: string): Pick<RuleDocument, 'to' | 'sockets'> | undefined {
+/**
+ * What a rule has for a destination as `observedDestination` writes it, for a name with the time that it counts; undefined
+ * where it is none.
+ */
+function reachOf(text: string, keep?: string): Pick<RuleDocument, 'to' | 'sockets'> | undefined {
   const [, kind] = /^(\S+) socket$/.exec(text) ?? [];
   if (kind !== undefined) return { sockets: [kind] };
   const [, place, protocol] = /^(.+)\/([^/]+)$/.exec(text) ?? [];
@@ -171,7 +202,7 @@ function reachOf(text: string): Pick<RuleDocument, 'to' | 'sockets'> | undefined
   if (place === undefined || number === undefined) return undefined;
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(place) ?? [];
   const where = hasPorts(number) ? (bracketed ?? plain) : place;
-  const at = where === undefined ? undefined : (addressEntry(where) ?? nameEntry(where));
+  const at = where === undefined ? undefined : (addressEntry(where) ?? nameEntry(where, keep));
   if (at === undefined) return undefined;
   const entry: ToDocument = { ...at, protocol: [protocol!] };
   if (hasPorts(number)) entry.port = [Number(port)];
@@ -182,9 +213,11 @@ function addressEntry(text: string): ToDocument | undefined {
   return parseAddress(text) === undefined ? undefined : { cidr: [text] };
 }
 
-function nameEntry(text: string): ToDocument | undefined {
+function nameEntry(text: string, keep?: string): ToDocument | undefined {
   const reading = readNamePattern(text);
-  return 'pattern' in reading && reading.pattern === text && !isNameGlob(text) ? { name: [text] } : undefined;
+  return 'pattern' in reading && reading.pattern === text && !isNameGlob(text)
+    ? { name: [text], ...(keep !== undefined && { keep }) }
+    : undefined;
 }
 
 /** `everywhere`: allow it on all hosts. `where-seen`: on those that showed it. */
@@ -193,8 +226,8 @@ export type WithheldDecision = 'everywhere' | 'where-seen' | 'deny' | 'ignore';
 /** The text after a decision on a destination that was withheld, which is withheld no more. */
 export function settleWithheld(text: string, item: WithheldItem, decision: WithheldDecision): string {
   const line = readLine(item.line);
-  const { by } = line.shown[item.part]!;
-  const rule = { name: line.rule, from: line.from, ...reachOf(item.to) };
+  const { by, keep } = line.shown[item.part]!;
+  const rule = { name: line.rule, from: line.from, ...reachOf(item.to, keep) };
   requireRule(rule, item.line);
   const left = withoutPart(text, line, item);
   switch (decision) {

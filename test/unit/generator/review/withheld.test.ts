@@ -127,6 +127,32 @@ test('a name that was withheld is allowed by name, and denied by nothing, for de
   }
 });
 
+test('a name that was withheld is allowed for as long as its hosts needed it', () => {
+  const named = { ...to('93.184.216.34'), name: 'api.example.com' };
+  const short = { ...to('93.184.216.35'), name: 'www.example.com' };
+  const rows = aggregated([
+    [to('10.0.0.1'), short, { ...named, age: 9000 }],
+    [to('10.0.0.1')],
+    [to('10.0.0.1')],
+  ]);
+  const record = fleetRecord(madeHosts(3), rows, { workload: 'web', minHosts: 3 });
+  const session = begin(printPolicy(generatePolicy(record, { ...PLAIN, destinations: 'auto' }).document));
+  const facts = withheldItems(session.text).map(({ destination, facts }) => `${destination}: ${facts}`);
+  assert.deepEqual(facts.toSorted(), [
+    'api.example.com:443/tcp on web-0: 1 of 3 hosts, 10 events, keep 6h',
+    'www.example.com:443/tcp on web-0: 1 of 3 hosts, 10 events',
+  ]);
+  decide(session, 'api.example.com:443/tcp on web-0', 'where-seen');
+  decide(session, 'www.example.com:443/tcp on web-0', 'allow');
+  const keeps = read(session.text).boxes.flatMap(({ to: { keep, names = [] } }) =>
+    names.map((name) => [name, keep]),
+  );
+  assert.deepEqual(keeps, [
+    ['www.example.com', 3600],
+    ['api.example.com', 21_600],
+  ]);
+});
+
 test('a decision for some hosts does not hold when others show the same', () => {
   const session = begin(policyText().replaceAll('["web-0"]', '["web-0","web-9"]'));
   const decision = { rule: '/usr/bin/curl user www-data', from: FROM, decision: 'where-seen' as const };
