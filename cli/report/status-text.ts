@@ -78,7 +78,7 @@ export function statusText(status: Status, now: number, draw: boolean, view: Vie
 function recordLine({ extent }: Status): string {
   const { events, hourly, first, last } = extent;
   if (first === undefined || last === undefined) return 'empty';
-  const rows = `${formatNumber(events)} single events, ${formatNumber(hourly)} hourly rows`;
+  const rows = `${formatCount(events, 'single event')}, ${formatCount(hourly, 'hourly row')}`;
   return `${rows}, ${formatMoment(first)} to ${formatMoment(last)}`;
 }
 

@@ -1,33 +1,39 @@
 import { visibleJson } from '../../error/visible.ts';
 import { formatExactMoment } from '../../format/moment.ts';
 
-/** What a document for programs is about: `--json` of a command is one document, with this as its `schema`. */
-export type Topic =
-  | 'check'
-  | 'close'
-  | 'connection'
-  | 'curve'
-  | 'diff'
-  | 'doctor'
-  | 'drift'
-  | 'explain'
-  | 'explain-record'
-  | 'finding'
-  | 'findings'
-  | 'fleet-hosts'
-  | 'fleet-outliers'
-  | 'fleet-rollout'
-  | 'fleet-status'
-  | 'generate'
-  | 'ladder'
-  | 'merge'
-  | 'missed'
-  | 'preflight'
-  | 'review'
-  | 'risks'
-  | 'simulate'
-  | 'status'
-  | 'version';
+/**
+ * What a document for programs is about: `--json` of a command is one document, with this as its `schema`, as docs/record.md
+ * has them.
+ */
+export const TOPICS = [
+  'check',
+  'close',
+  'connection',
+  'curve',
+  'diff',
+  'doctor',
+  'drift',
+  'explain',
+  'explain-record',
+  'finding',
+  'findings',
+  'fleet-hosts',
+  'fleet-outliers',
+  'fleet-rollout',
+  'fleet-status',
+  'generate',
+  'ladder',
+  'merge',
+  'missed',
+  'preflight',
+  'review',
+  'risks',
+  'simulate',
+  'status',
+  'version',
+] as const;
+
+export type Topic = (typeof TOPICS)[number];
 
 /** Under these names there are points in time, microseconds since the epoch inside the program. */
 const TIMES: ReadonlySet<string> = new Set([

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { TOPICS } from '../../cli/terminal/json-document.ts';
 import { printReference } from '../../policy/analysis/reference.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { PROGRAM_FOLDERS } from './program-folders.ts';
@@ -186,6 +187,12 @@ test('docs/requirements.md has the kernels that make test-kernels runs on, and c
     files.filter((file) => !['.test.ts', '.long.test.ts'].some((end) => existsSync(join(ROOT, file + end)))),
     [],
   );
+});
+
+test('docs/record.md names each document for programs, and no other', () => {
+  const [list] = /`bouheki\.check\/v1`.*?`\./s.exec(read('docs/record.md'))!;
+  const named = [...list.matchAll(/`(?:bouheki\.)?([a-z-]+)(?:\/v1)?`/g)].map(([, name]) => name);
+  assert.deepEqual(named, [...TOPICS]);
 });
 
 test('each policy that a document shows is valid', () => {
