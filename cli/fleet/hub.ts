@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { readDuration } from '../option/duration.ts';
 import type { InitOptions, OperatorOptions, TokenOptions } from './run/hub-files.ts';
@@ -83,7 +84,7 @@ function storeOption(): Option {
     '--store <url>',
     'the PostgreSQL that has the state of the fleet; several are one and its standbys',
   )
-    .argParser(collect)
+    .argParser(readStore)
     .default([], 'none');
 }
 
@@ -98,10 +99,29 @@ function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
+/** A hub would wait for the engine of another text for ever, as it does for one that is away. */
+function readStore(text: string, before: string[]): string[] {
+  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return [...before, text];
+  throw new InvalidArgumentError('It must be a URL such as postgres://bouheki@db.example.com/bouheki.');
+}
+
+function isPort(text: string): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) <= 65_535;
+}
+
 function readPort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port > 0 && port <= 65_535) return port;
+  if (isPort(text)) return Number(text);
   throw new InvalidArgumentError('It must be a port from 1 to 65535.');
+}
+
+function readListen(text: string): string {
+  const [, address = '', port = ''] = /^(\[[^\]]+\]|[^:]+):(\d+)$/.exec(text) ?? [];
+  const family = isIP(address.replace(/^\[(.*)\]$/, '$1'));
+  const isAddress = address.startsWith('[')
+    ? family === 6
+    : family === 4 || /^[A-Za-z][\w.-]*$/.test(address);
+  if (isAddress && isPort(port)) return text;
+  throw new InvalidArgumentError('It must be an address and a port, such as 192.0.2.7:8443 or [::]:8443.');
 }
 
 function readCount(text: string): number {
@@ -188,9 +208,9 @@ function runCommand(): Command {
     .addOption(directoryOption())
     .addOption(storeOption())
     .addOption(demoOption())
-    .option('--listen <address>', 'for agents and operators', '[::]:8443')
-    .option('--enroll-listen <address>', 'for hosts that join', '[::]:8444')
-    .option('--metrics <address>', 'offer metrics for Prometheus there: 127.0.0.1:9465')
+    .option('--listen <address:port>', 'for agents and operators', readListen, '[::]:8443')
+    .option('--enroll-listen <address:port>', 'for hosts that join', readListen, '[::]:8444')
+    .option('--metrics <address:port>', 'offer metrics for Prometheus there: 127.0.0.1:9465')
     .option('--keep-weeks <n>', 'how many weeks of evidence are kept', readCount, 8)
     .addHelpText('after', RUN)
     .action(async (options: RunOptions) => {

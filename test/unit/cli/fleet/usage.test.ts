@@ -37,7 +37,16 @@ test('an authority of the user own is taken, and one that is none is not', async
 test('what is typed wrong is said before anything is done', () => {
   for (const [words, message] of [
     [['hub', 'run', '--dir', '/nonexistent'], /either --store or --demo/],
-    [['hub', 'token', '--store', 'x', '--dir', '/nonexistent'], /there is no hub in/],
+    [['hub', 'token', '--store', 'postgres:///x', '--dir', '/nonexistent'], /there is no hub in/],
+    [
+      ['hub', 'token', '--store', 'db.example.com', '--dir', '/nonexistent'],
+      /must be a URL such as postgres:/,
+    ],
+    [['hub', 'run', '--store', 'https://db.example.com/bouheki'], /must be a URL such as postgres:/],
+    [['hub', 'run', '--listen', '8443'], /must be an address and a port/],
+    [['hub', 'run', '--listen', '::1:8443'], /must be an address and a port/],
+    [['hub', 'run', '--enroll-listen', '192.0.2.300:8444'], /must be an address and a port/],
+    [['hub', 'run', '--enroll-listen', '[::1]:84440'], /must be an address and a port/],
     [['hub', 'token', '--label', 'x'], /KEY=VALUE/],
     [['hub', 'init', '--dir', join(place, 'x')], /--name/],
     [['hub', 'init', '--name', 'a b', '--dir', join(place, 'x')], /no name that a certificate/],
