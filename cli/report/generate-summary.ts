@@ -4,7 +4,7 @@ import { jsonDocument } from '../terminal/json-document.ts';
 import { formatTime } from '../../format/moment.ts';
 import { formatCount, formatNumber, formatPercent } from '../../format/number.ts';
 import { sumEvidence } from '../../generator/subject/evidence.ts';
-import type { Generated, GenerateInput } from '../../generator/generate.ts';
+import type { Generated, GenerateInput, GenerateOptions } from '../../generator/generate.ts';
 import {
   describeBoxes,
   describeGrant,
@@ -17,13 +17,16 @@ import { describeHostHoldOut, describeShortage, unseenByOthers } from '../../gen
 import type { Merged } from '../../generator/merge.ts';
 import { TOLD, type Risk } from '../../generator/risk.ts';
 import { describePool } from '../../generator/pool.ts';
-import { observedDestination } from '../../generator/destination/destination.ts';
+import { destinationAddress, observedDestination } from '../../generator/destination/destination.ts';
+import { isPublic } from '../../policy/value/public-address.ts';
 
 /** Subjects listed one by one. */
 export const SHOWN = 10;
 
 /** What is said of a policy that was written: `output` is the file it went to, or `-`. */
 export interface SummaryOptions {
+  /** What destinations were asked to go by. */
+  destinations: NonNullable<GenerateOptions['destinations']>;
   mode: 'monitor' | 'block';
   output: string;
   /** Also what the algorithms say of themselves. */
@@ -35,7 +38,7 @@ export function generateSummary(
   generated: Generated,
   input: GenerateInput,
   findings: readonly Problem[] | undefined,
-  { mode, output, verbose }: SummaryOptions,
+  { destinations, mode, output, verbose }: SummaryOptions,
 ): string {
   const { metadataUsers, notes, periods, pools, reviews } = generated;
   const file = output === '-' ? 'POLICY' : output;
@@ -48,6 +51,7 @@ export function generateSummary(
     ...cut(periods),
     ...describeChanging(generated),
     ...cut(pools.map((pool) => `${describePool(pool)}.`)),
+    ...(destinations === 'name' ? describeUnnamed(generated) : []),
     ...notes,
     ...(verbose ? technicalLines(generated) : []),
   ];
@@ -116,6 +120,29 @@ function describeQuorum({ quorum }: Generated, file: string): string[] {
           `Withheld: ${formatCount(destinations, 'destination')} that fewer than ${least} hosts showed; \`bouheki review ${file}\` asks what becomes of them:`,
         ]),
     ...cut(lines),
+  ];
+}
+
+/** Where names were asked for, the public addresses that rules go by all the same. */
+function describeUnnamed({ demands }: Generated): string[] {
+  const unnamed = demands.flatMap(({ observations, subject }) => {
+    const places = observations.filter(
+      (each) => each.name === undefined && each.socket === undefined && isPublic(destinationAddress(each)),
+    );
+    return places.length === 0 ? [] : [{ places, subject }];
+  });
+  if (unnamed.length === 0) return [];
+  const count = unnamed.reduce((sum, { places }) => sum + places.length, 0);
+  return [
+    `By address, as events there had no name that their own program or container asked for: ${formatCount(count, 'public destination')}:`,
+    ...cut(
+      unnamed
+        .toSorted((a, b) => b.places.length - a.places.length)
+        .map(
+          ({ places, subject }) =>
+            `  ${subject.name}: ${formatCount(places.length, 'destination')}, such as ${observedDestination(places[0]!)}`,
+        ),
+    ),
   ];
 }
 
