@@ -18,6 +18,7 @@ node_modules/.bin/tsc -p tsconfig.json --outDir "$new"
 cp -r profiler/identity/runtime/proto "$new/profiler/identity/runtime/"
 cp fleet/wire/fleet.proto "$new/fleet/wire/"
 node bundle.js "$new/bundle"
+node bundle.js "$new/test-bundle" --of-tests
 chmod +x "$new/bundle/main.js"
 
 # What this script makes, by its names.
@@ -35,7 +36,7 @@ find "$new" -type d -printf '%P\n' | while read -r folder; do
 done
 comm -23 "$new/.before" "$new/.after" | while read -r stale; do
     # A program that runs may still import its part of a former bundle.
-    case $stale in bundle/*) [ -z "$(find "dist/$stale" -mtime -1)" ] || continue ;; esac
+    case $stale in *bundle/*) [ -z "$(find "dist/$stale" -mtime -1)" ] || continue ;; esac
     rm -f "dist/$stale"
     rmdir -p --ignore-fail-on-non-empty "$(dirname "dist/$stale")"
 done

@@ -1,16 +1,18 @@
 // Bundles the program to the folder that is named: one file for each process that it starts, and chunks for what they
 // share and what they import when it is needed: a start reads no more than its command needs. Packages with machine code
 // stay outside. The licences of the packages inside go along. Run by build.sh, and by packaging/prepack with
-// --without-maps.
+// --without-maps. With --of-tests the command line is the one that unit tests start.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const [folder, option] = process.argv.slice(2);
 
+const ofTests = option === '--of-tests';
+
 const { metafile } = await build({
   entryPoints: [
-    'cli/main.ts',
+    ofTests ? 'test/unit/cli/command.ts' : 'cli/main.ts',
     'cli/preflight/replay-process.ts',
     'cli/query/query-process.ts',
     'cli/ui/door-process.ts',
@@ -72,9 +74,11 @@ function licenceOf(path) {
   return `${name} ${version} (${license})\n\n${text}\n`;
 }
 
-const licences = packagesOf(Object.keys(metafile.inputs)).filter((path) =>
-  existsSync(join(path, 'package.json')),
-);
-writeFileSync(join(folder, 'LICENSES'), licences.map(licenceOf).join(`\n${'-'.repeat(80)}\n\n`));
-// Which those are, for packaging/shipped.js.
-writeFileSync(join(folder, 'packages.json'), `${JSON.stringify(licences.map(nameOf))}\n`);
+if (!ofTests) {
+  const licences = packagesOf(Object.keys(metafile.inputs)).filter((path) =>
+    existsSync(join(path, 'package.json')),
+  );
+  writeFileSync(join(folder, 'LICENSES'), licences.map(licenceOf).join(`\n${'-'.repeat(80)}\n\n`));
+  // Which those are, for packaging/shipped.js.
+  writeFileSync(join(folder, 'packages.json'), `${JSON.stringify(licences.map(nameOf))}\n`);
+}

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { after, test } from 'node:test';
 
@@ -24,7 +24,7 @@ const PROCESSES = [...readFileSync(join(ROOT, 'bundle.js'), 'utf8').matchAll(/'(
   .map(([, path]) => path!)
   .filter((path) => path !== 'cli/main.ts');
 /** What they share. */
-const POLICY = '../../policy/removed.ts';
+const POLICY = 'policy/removed.ts';
 const PROTO = 'profiler/identity/runtime/proto/api.proto';
 
 const place = mkdtempSync(join(tmpdir(), 'bouheki-test-'));
@@ -47,8 +47,9 @@ copyFileSync(join(ROOT, 'tsconfig.json'), join(place, 'tsconfig.json'));
 symlinkSync(join(ROOT, 'node_modules'), join(place, 'node_modules'));
 write('package.json', '{ "type": "module" }');
 write('cli/main.ts', 'export const main = 1;\n');
-for (const path of PROCESSES) write(path, `import { removed } from '${POLICY}';\nconsole.log(removed);\n`);
-write('policy/removed.ts', 'export const removed = 1;\n');
+for (const path of PROCESSES)
+  write(path, `import { removed } from '${relative(dirname(path), POLICY)}';\nconsole.log(removed);\n`);
+write(POLICY, 'export const removed = 1;\n');
 write('profiler/identity/runtime/api.ts', 'export const api = 1;\n');
 write(PROTO, 'message A {}\n');
 write('fleet/wire/wire.ts', 'export const wire = 1;\n');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openRecorder, type RecordingInfo } from '../../../profiler/store/store.ts';
 import type { Recording } from '../../../profiler/record/recording.ts';
+import type { CommandName } from './command.ts';
 import { batchOf, type Event, LEARN, processRow, startRecording } from '../profiler/fixture.ts';
 
 /** The first row of a file to import. */
@@ -48,36 +49,13 @@ export interface Outcome {
   stderr: string;
 }
 
+const COMMAND = join(import.meta.dirname, '../../../test-bundle/command.js');
+
 /** Runs one command in a process of its own, as the entry point would. Errors end with 2 and print code and message. */
-export function runCommand(
-  name:
-    | 'check'
-    | 'generate'
-    | 'drift'
-    | 'explain'
-    | 'import'
-    | 'export'
-    | 'status'
-    | 'review'
-    | 'simulate'
-    | 'ladder',
-  ...args: string[]
-): Outcome {
-  const script = `
-    const [name, ...args] = process.argv.slice(1);
-    const files = { ladder: 'control/ladder', simulate: 'control/simulate' };
-    const file = (files[name] ?? name) + '.js';
-    const module = await import(${JSON.stringify(new URL('../../../cli/', import.meta.url).href)} + file);
-    try {
-      await module[name + 'Command']().exitOverride().parseAsync(args, { from: 'user' });
-    } catch (error) {
-      process.stderr.write(error.code + ': ' + error.message + '\\n');
-      process.exitCode = 2;
-    }`;
-  const { status, stderr, stdout } = spawnSync(
-    process.execPath,
-    ['--input-type=module', '-e', script, '--', name, ...args],
-    { encoding: 'utf8', env: { ...process.env, BOUHEKI_DB: '/nonexistent/bouheki.duckdb' } },
-  );
+export function runCommand(name: CommandName, ...args: string[]): Outcome {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [COMMAND, name, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, BOUHEKI_DB: '/nonexistent/bouheki.duckdb' },
+  });
   return { status, stderr, stdout };
 }
