@@ -1,18 +1,14 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GuardKey, requireAdmission } from '../../bpf/guard/key.ts';
-import { findKept, type Kept, removeFolder } from '../../bpf/pin/kept.ts';
-import { isAlive } from '../../bpf/pin/place.ts';
+import type { Kept } from '../../bpf/pin/kept.ts';
 import { askControl } from '../../daemon/control/control-client.ts';
 import type { ControlRequest } from '../../daemon/control/control-request.ts';
 import type { Exemption } from '../../daemon/control/pause.ts';
-import { describeKept } from '../../daemon/control/keeper.ts';
 import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { visibleLines } from '../../error/visible.ts';
-import { warnAtOnce } from '../option/policy-reader.ts';
-import { PolicySource } from '../option/policy-source.ts';
-import { blocksSome } from '../../policy/meaning/mode.ts';
+
+// What reads policies is loaded by `apply` alone, and what reads pins by `detach`: `confirm` has no need of either.
 
 /** What `confirm` and `resume` were asked for, as commander hands it over. */
 export interface ControlOptions {
@@ -58,20 +54,24 @@ export async function ask(db: string, request: ControlRequest): Promise<void> {
 export async function pause(asked: PauseOptions): Promise<void> {
   const { db, for: seconds, guardKey, why, ...exempt } = asked;
   const reason = why !== undefined && { why };
-  await ask(db, { ask: 'pause', seconds, exempt, ...reason, ...keyOf(guardKey) });
+  await ask(db, { ask: 'pause', seconds, exempt, ...reason, ...(await keyOf(guardKey)) });
 }
 
 /** Goes back to the policy that was in force before. */
 export async function rollBack({ db, guardKey }: RollbackOptions): Promise<void> {
-  await ask(db, { ask: 'rollback', ...keyOf(guardKey) });
+  await ask(db, { ask: 'rollback', ...(await keyOf(guardKey)) });
 }
 
-function keyOf(file: string | undefined): { key?: string } {
-  return file === undefined ? {} : { key: GuardKey.read(file).text };
+async function keyOf(file: string | undefined): Promise<{ key?: string }> {
+  if (file === undefined) return {};
+  const { GuardKey } = await import('../../bpf/guard/key.ts');
+  return { key: GuardKey.read(file).text };
 }
 
 /** Looks at what a policy would do here, and has it put in force. Whether it was; else the exit status says so. */
 export async function apply(path: string, options: ApplyOptions): Promise<boolean> {
+  const { warnAtOnce } = await import('../option/policy-reader.ts');
+  const { PolicySource } = await import('../option/policy-source.ts');
   const { confirmWithin, db } = options;
   const file = resolve(path);
   const looks = options.preflight && !options.shadow;
@@ -81,7 +81,7 @@ export async function apply(path: string, options: ApplyOptions): Promise<boolea
     await ask(db, { ask: 'shadow', file });
     return true;
   }
-  const key = keyOf(options.guardKey);
+  const key = await keyOf(options.guardKey);
   if ((await lookFirst(read, options)) === 'stop') {
     process.exitCode = 1;
     return false;
@@ -97,6 +97,7 @@ export async function apply(path: string, options: ApplyOptions): Promise<boolea
 
 /** As `enforce` does. The running process may have been started with a mode of its own, which is not known here. */
 async function lookFirst(read: ReadPolicy, options: ApplyOptions): Promise<'go' | 'stop'> {
+  const { blocksSome } = await import('../../policy/meaning/mode.ts');
   if (!options.preflight || !blocksSome(read.policy)) return 'go';
   const { preflight } = await import('../preflight/preflight.ts');
   return await preflight(read, options, (text) => process.stderr.write(visibleLines(text)));
@@ -107,6 +108,9 @@ const PATIENCE = 60_000;
 
 /** Ends everything that is kept, where a guard admits it: what processes have left, and those that would leave something. */
 export async function detach({ guardKey }: KeyedOptions): Promise<void> {
+  const { GuardKey, requireAdmission } = await import('../../bpf/guard/key.ts');
+  const { findKept, removeFolder } = await import('../../bpf/pin/kept.ts');
+  const { describeKept } = await import('../../daemon/control/keeper.ts');
   const key = guardKey === undefined ? undefined : GuardKey.read(guardKey);
   const all = findKept();
   if (all === undefined) {
@@ -120,7 +124,10 @@ export async function detach({ guardKey }: KeyedOptions): Promise<void> {
     const what = about === undefined ? 'what was kept' : describeKept(about);
     if (!alive) say(`Ended: ${what}, which process ${pid} had left.`);
   }
-  for (const each of all.filter(({ alive }) => alive)) await end(each);
+  for (const each of all.filter(({ alive }) => alive)) {
+    const { about } = each;
+    await end(each, about === undefined ? 'what it enforced' : describeKept(about));
+  }
 }
 
 function say(text: string): void {
@@ -128,7 +135,8 @@ function say(text: string): void {
 }
 
 /** Asks a process to end that enforces still. */
-async function end({ about, pid, started }: Kept): Promise<void> {
+async function end({ pid, started }: Kept, what: string): Promise<void> {
+  const { isAlive } = await import('../../bpf/pin/place.ts');
   const owner = { pid, started };
   if (isAlive(owner)) process.kill(pid, 'SIGTERM');
   for (const deadline = performance.now() + PATIENCE; isAlive(owner); await sleep(100)) {
@@ -137,5 +145,5 @@ async function end({ about, pid, started }: Kept): Promise<void> {
       remedy: `end it: kill -KILL ${pid}. Nothing is kept after that`,
     });
   }
-  say(`Ended: process ${pid}, and ${about === undefined ? 'what it enforced' : describeKept(about)}.`);
+  say(`Ended: process ${pid}, and ${what}.`);
 }
