@@ -140,15 +140,3 @@ test('a hub says how often hosts report, each at a moment of its own', async () 
     reportSeconds: 600,
   });
 });
-
-test('a host that waits for its hour reports earlier where the hub says so', async (t) => {
-  const [hub, host] = [await SmallHub.start(t), await agentHost(t)];
-  host.add({ port: 1 });
-  host.start({ directory: await hub.joined(t) });
-  await until(() => ports(hub).length === 1 && hub.streams.size > 0);
-  const before = rows(hub).length;
-  await sleep(300);
-  // A minute at the least: the last hour is sent again then.
-  hub.send({ it: 'limits', limits: { batchRows: 0, batchBytes: 0, policyBytes: 0, reportSeconds: 60 } });
-  await until(() => rows(hub).length > before, 90_000);
-});
