@@ -7,7 +7,7 @@ import { extendName } from '../../policy/file/limit.ts';
 import { parsePolicy } from '../../policy/file/parse.ts';
 import { printFrom, printRule } from '../../policy/file/print.ts';
 import { FROM } from '../../policy/meaning/dimension.ts';
-import { NAME_DEFAULTS, neededKeep } from '../../policy/meaning/known-name.ts';
+import { NAME_DEFAULTS } from '../../policy/meaning/known-name.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import { parseAddress } from '../../policy/value/address.ts';
 import { isNameGlob, readNamePattern } from '../../policy/value/host-name.ts';
@@ -15,8 +15,8 @@ import { formatKeep, parseKeep } from '../../policy/value/keep.ts';
 import { hasPorts, parseProtocol } from '../../policy/value/protocol.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { observedDestination } from '../destination/destination.ts';
-import { sumEvidence } from '../subject/evidence.ts';
-import { groupsOf, inStableOrder, mostOf } from '../subject/order.ts';
+import { keepFor, sumEvidence } from '../subject/evidence.ts';
+import { groupsOf, inStableOrder } from '../subject/order.ts';
 import { withIgnored } from './ignored.ts';
 
 /** What too few hosts showed of one subject, for each set of hosts. */
@@ -71,10 +71,10 @@ export function withheldLine({ from, name, shown }: FewHosts, of: number): strin
   return `withheld: ${printJson(line)}`;
 }
 
-/** For how long the name of a destination must count; empty where the usual time is enough. */
+/** For how long the name of a destination must count; empty where the usual time is enough, and for an address. */
 function neededKeepOf(observations: readonly RecordedObservation[]): string {
-  const age = mostOf(observations, ({ known, name }) => (name === undefined ? 0 : (known?.age ?? 0)));
-  const keep = neededKeep(age);
+  if (observations[0]!.name === undefined) return '';
+  const keep = keepFor(observations);
   return keep > NAME_DEFAULTS.keep ? formatKeep(keep) : '';
 }
 

@@ -1,9 +1,8 @@
 import { formatDuration } from '../../format/duration.ts';
 import { formatCount, formatNumber } from '../../format/number.ts';
 import { formatKeep } from '../../policy/value/keep.ts';
-import { neededKeep } from '../../policy/meaning/known-name.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
-import { sumEvidence } from '../subject/evidence.ts';
+import { keepFor, sumEvidence } from '../subject/evidence.ts';
 import { mostOf } from '../subject/order.ts';
 
 /**
@@ -21,7 +20,7 @@ export function describeNames(observations: readonly RecordedObservation[]): str
   const addresses = named.reduce((sum, { seen }) => sum + seen!.addresses, 0);
   const others = mostOf(named, ({ seen }) => seen!.others);
   const self = named.reduce((sum, { seen }) => sum + seen!.self, 0);
-  const keep = neededKeep(mostOf(named, ({ known }) => known!.age));
+  const keep = keepFor(named);
   const shared = others === 0 ? '' : `, shared with up to ${formatCount(others, 'other name')}`;
   const unbounded = wildcards.map(
     ([name, each]) => `${name} allows any number of names, ${formatNumber(each)} seen`,

@@ -1,6 +1,5 @@
 import { compareAddresses, type Address } from '../../policy/value/address.ts';
 import { prefixOf, type Prefix } from '../../policy/value/cidr.ts';
-import { neededKeep } from '../../policy/meaning/known-name.ts';
 import type { From } from '../../policy/meaning/policy.ts';
 import type { PortRange } from '../../policy/value/port.ts';
 import { mergePrefixes } from '../../policy/value/prefix-set.ts';
@@ -8,6 +7,7 @@ import { isGlob } from '../../policy/value/name.ts';
 import { SOCKET_KINDS, type SocketKind } from '../../policy/value/socket-kind.ts';
 import type { RecordedObservation } from '../../profiler/read/read.ts';
 import type { ValueBox } from '../boxes/grid.ts';
+import { keepFor } from '../subject/evidence.ts';
 import { OddityFinder } from '../subject/oddity.ts';
 import { compareText } from '../subject/order.ts';
 import { type Cells, comparableCells } from './cell.ts';
@@ -199,11 +199,6 @@ function withRanges(entry: Entry): Entry {
 
 function isNames(places: Address[] | string[]): places is string[] {
   return typeof places[0] === 'string';
-}
-
-/** The least of the usual times for which the names of all events counted. */
-function keepFor(observations: readonly RecordedObservation[]): number {
-  return neededKeep(observations.reduce((oldest, { known }) => Math.max(oldest, known?.age ?? 0), -Infinity));
 }
 
 function compareEntries(a: Entry, b: Entry): number {

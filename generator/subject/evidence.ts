@@ -1,5 +1,8 @@
+import { neededKeep } from '../../policy/meaning/known-name.ts';
 import type { Observation } from '../../profiler/read/observation.ts';
+import type { RecordedObservation } from '../../profiler/read/read.ts';
 import { HOUR } from '../../profiler/read/stretch.ts';
+import { mostOf } from './order.ts';
 
 /** How often and when something was seen. Times in microseconds since the epoch. */
 export interface Evidence {
@@ -37,4 +40,9 @@ export function sumNames(observations: readonly Pick<Observation, 'names'>[]): s
  */
 export function elapsedHours(clockHours: number, { first, last }: Pick<Evidence, 'first' | 'last'>): number {
   return Math.min(clockHours, Math.max(0, Math.floor((last - first) / HOUR)) + 1);
+}
+
+/** The least of the usual times, in seconds, for which the names of all these events counted. */
+export function keepFor(observations: readonly RecordedObservation[]): number {
+  return neededKeep(mostOf(observations, ({ known }) => known?.age ?? 0));
 }
