@@ -36,7 +36,7 @@ find "$new" -type d -printf '%P\n' | while read -r folder; do
 done
 comm -23 "$new/.before" "$new/.after" | while read -r stale; do
     # A program that runs may still import its part of a former bundle.
-    case $stale in *bundle/*) [ -z "$(find "dist/$stale" -mtime -1)" ] || continue ;; esac
+    case $stale in bundle/*) [ -z "$(find "dist/$stale" -mtime -1)" ] || continue ;; esac
     rm -f "dist/$stale"
     rmdir -p --ignore-fail-on-non-empty "$(dirname "dist/$stale")"
 done

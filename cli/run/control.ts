@@ -7,6 +7,7 @@ import type { Exemption } from '../../daemon/control/pause.ts';
 import type { ReadPolicy } from '../../daemon/control/switch-parts.ts';
 import { BouhekiError } from '../../error/error.ts';
 import { visibleLines } from '../../error/visible.ts';
+import { blocksSome } from '../../policy/meaning/mode.ts';
 
 // What reads policies is loaded by `apply` alone, and what reads pins by `detach`: `confirm` has no need of either.
 
@@ -97,7 +98,6 @@ export async function apply(path: string, options: ApplyOptions): Promise<boolea
 
 /** As `enforce` does. The running process may have been started with a mode of its own, which is not known here. */
 async function lookFirst(read: ReadPolicy, options: ApplyOptions): Promise<'go' | 'stop'> {
-  const { blocksSome } = await import('../../policy/meaning/mode.ts');
   if (!options.preflight || !blocksSome(read.policy)) return 'go';
   const { preflight } = await import('../preflight/preflight.ts');
   return await preflight(read, options, (text) => process.stderr.write(visibleLines(text)));
