@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentMemory } from '../../../../fleet/agent/memory.ts';
-import type { Batch, Limits, Row } from '../../../../fleet/wire/message.ts';
+import type { Batch, Limits } from '../../../../fleet/wire/message.ts';
 import { agentHost } from '../fixture/agent-host.ts';
 import { limitsOf, untilReport } from '../../../../fleet/agent/uplink.ts';
 import { busy, SmallHub, until } from '../fixture/small-hub.ts';
@@ -21,9 +21,8 @@ function merged(batches: readonly Batch[]): Map<string, number> {
   return counts;
 }
 
-const rows = (hub: SmallHub): Row[] => hub.batches.flatMap((batch) => batch.rows);
 const ports = (hub: SmallHub): number[] =>
-  [...new Set(rows(hub).map(({ port }) => port))].toSorted((a, b) => a - b);
+  [...new Set(hub.rows.map(({ port }) => port))].toSorted((a, b) => a - b);
 
 test('what was recorded before goes up at the start, and what is new or denied within seconds', async (t) => {
   const [hub, host] = [await SmallHub.start(t), await agentHost(t)];
@@ -39,7 +38,7 @@ test('what was recorded before goes up at the start, and what is new or denied w
   const before = hub.batches.length;
   const began = performance.now();
   host.add({ port: 3 }, { port: 2, verdict: 1 });
-  await until(() => ports(hub).includes(3) && rows(hub).some(({ verdict }) => verdict === 'DENY'));
+  await until(() => ports(hub).includes(3) && hub.rows.some(({ verdict }) => verdict === 'DENY'));
   // Ten seconds where the machine has time; an hour is what it must not wait for.
   assert.ok(performance.now() - began < 60_000);
   assert.deepEqual(
@@ -102,14 +101,14 @@ test('a hub that asks again and again has the record read once', async (t) => {
   host.start({ directory: await hub.joined(t) });
   await until(() => ports(hub).length === 1 && hub.streams.size > 0);
   await sleep(500);
-  const before = rows(hub).length;
+  const before = hub.rows.length;
   for (let asked = 0; asked < 30; asked += 1) {
     hub.send({ it: 'resend', resend: { since: Date.now() - 3_600_000, spreadSeconds: 0 } });
     await sleep(50);
   }
-  await until(() => rows(hub).length > before);
+  await until(() => hub.rows.length > before);
   await sleep(1500);
-  assert.equal(rows(hub).length - before, 1);
+  assert.equal(hub.rows.length - before, 1);
 });
 
 test('a certificate that has expired locks nobody out', async (t) => {
